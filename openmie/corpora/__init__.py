@@ -1,0 +1,1 @@
+"""Corpora: one public format per file, and the built-in generated corpus."""
