@@ -61,3 +61,7 @@ class ModelError(OpenMIEError):
 
 class TrainError(OpenMIEError):
     """Training cannot start or go on as asked."""
+
+
+class MetricError(OpenMIEError):
+    """Gold and prediction cannot be compared as they are."""

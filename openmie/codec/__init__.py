@@ -1,0 +1,1 @@
+"""Codec: inverse pairs between annotation and integers."""

@@ -1,0 +1,56 @@
+"""Entity scores: a mention is right when start, end and label are all right.
+
+Strict is the IOB2 reading: orphan `I-` runs count on neither side (seqeval with `mode="strict", scheme=IOB2`). Lenient
+is that of conlleval and seqeval's default: orphan runs count on both. The two differ only by mentions with
+`status="orphan"`. A set on each side: the same span with the same label counts once. Scores and ids play no part.
+What is not located in the text is never right, but it counts: a wrong prediction, or a gold mention that is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from openmie.document import Document
+from openmie.errors import MetricError
+from openmie.metrics.scores import Scores
+from openmie.metrics.tally import Row, aligned, tally
+
+Mode = Literal["strict", "lenient"]
+Key = tuple[int, int, str]  # start, end, label
+Named = tuple[str, str]  # text, label of what is not located
+
+
+def spans(gold: Iterable[Document], predicted: Iterable[Document], mode: Mode = "strict", *, bootstrap: int = 0,
+          seed: int = 0) -> Scores:
+    """Micro precision, recall and F1 over mentions, by label too.
+
+    `bootstrap` draws (0: none) give the 95% interval of F1 over documents.
+    Errors: an id twice, a predicted id that gold does not have, an unknown mode.
+    """
+    check_mode(mode)
+    return tally(_rows(gold, predicted, mode == "lenient"), bootstrap, seed)
+
+
+def check_mode(mode: str) -> None:
+    if mode not in ("strict", "lenient"):
+        raise MetricError(f"mode {mode!r}", expected="strict or lenient", remedy="strict is IOB2, lenient is conlleval")
+
+
+def _rows(gold: Iterable[Document], predicted: Iterable[Document], orphans: bool) -> Iterator[Row]:
+    for document, prediction in aligned(gold, predicted):
+        want, missed = keys(document, orphans)
+        got, wrong = keys(prediction, orphans) if prediction else (set(), set())
+        yield ([k[2] for k in want & got], [k[2] for k in got] + [k[1] for k in wrong],
+               [k[2] for k in want] + [k[1] for k in missed])
+
+
+def keys(document: Document, orphans: bool) -> tuple[set[Key], set[Named]]:
+    """The located mentions of a document, and those that are not."""
+    located, unlocated = set(), set()
+    for m in document.mentions:
+        if m.status == "located" or (orphans and m.status == "orphan"):
+            located.add((m.start, m.end, m.label))
+        elif m.status == "unlocated":
+            unlocated.add((m.text, m.label))
+    return located, unlocated
