@@ -1,7 +1,14 @@
-"""Metrics: pure functions of gold and predicted documents, paired by id, all in percent."""
+"""Metrics: pure functions of gold and predicted documents, paired by id, all in percent.
 
+A gold document that was not predicted is a document without predictions: its gold stays in the recall. A predicted
+document that gold does not have, or an id used twice, is an error.
+"""
+
+from openmie.metrics.grounding import boxes, grounded
+from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans
+from openmie.metrics.report import closure, score, table
 from openmie.metrics.scores import Scores
 from openmie.metrics.tags import spans_from_tags
 
-__all__ = ["Scores", "spans", "spans_from_tags"]
+__all__ = ["Scores", "boxes", "closure", "grounded", "pairs", "relations", "score", "spans", "spans_from_tags", "table"]

@@ -1,0 +1,155 @@
+"""Scores of what is shown where: boxes, and entity-type-region triples.
+
+Two boxes agree when their intersection over union is greater than the threshold (the M3D paper, Evaluation Metrics:
+"greater than 0.5"; GMNER's release keeps candidates with IoU > 0.5). Boxes are absolute xyxy and an area is (x2 - x1)(y2 - y1),
+no pixel added, as in torchvision. A box without area agrees with nothing. Boxes in different images never agree.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from openmie.document import Chain, Document, Region
+from openmie.errors import MetricError
+from openmie.metrics.mentions import Mode, check_mode
+from openmie.metrics.scores import Scores
+from openmie.metrics.tally import Row, aligned, tally
+
+Bools = npt.NDArray[np.bool_]
+Class = tuple[str, str]  # image, label
+Key = tuple[int, int, str, str]  # start, end, label, ""; or -1, -1, label and the name of what is not located
+
+
+def boxes(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0,
+          seed: int = 0) -> Scores:
+    """Micro scores over regions: a box is right when one of its image and label agrees with it.
+
+    Each gold box is used once: counted is the largest one-to-one matching, so the order of boxes and their scores play
+    no part. (M3D's release matches greedily in file order, which can only find as many or fewer.) A region without a
+    label has the label of the mention or chain that it shows. What it shows is not compared: see `grounded`.
+    Errors: an id twice, a predicted id that gold does not have, a threshold outside [0, 1).
+    """
+    _check_iou(iou)
+
+    def rows() -> Iterator[Row]:
+        for document, prediction in aligned(gold, predicted):
+            want, got = _classes(document), _classes(prediction) if prediction else {}
+            right = [label for (image, label), found in got.items() if (image, label) in want
+                     for _ in range(matched(agree(found, want[image, label], iou)))]
+            yield right, _spread(got), _spread(want)
+
+    return tally(rows(), bootstrap, seed)
+
+
+def _spread(classes: dict[Class, list[Region]]) -> list[str]:
+    return [label for (_, label), regions in classes.items() for _ in regions]
+
+
+def _classes(document: Document) -> dict[Class, list[Region]]:
+    out: dict[Class, list[Region]] = defaultdict(list)
+    for region in document.regions:
+        shown = document.find(region.of) if region.of and not region.label else None
+        out[region.image, shown.label if shown else region.label].append(region)
+    return dict(out)
+
+
+def agree(left: Sequence[Region], right: Sequence[Region], iou: float) -> Bools:
+    """Which pairs of regions lie in one image with an IoU above the threshold: (len(left), len(right))."""
+    a = np.array([r.box for r in left], dtype=np.float64).reshape(-1, 1, 4)
+    b = np.array([r.box for r in right], dtype=np.float64).reshape(1, -1, 4)
+    with np.errstate(invalid="ignore"):  # an infinite box agrees with nothing
+        common = _area(np.concatenate([np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])], axis=-1))
+        union = _area(a) + _area(b) - common
+    images = np.array([[x.image == y.image for y in right] for x in left], dtype=bool).reshape(common.shape)
+    return images & (common > iou * union)  # not divided: no area, no agreement
+
+
+def _area(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.clip(box[..., 2:] - box[..., :2], 0, None).prod(axis=-1)
+
+
+def matched(hits: Bools) -> int:
+    """Size of the largest one-to-one matching in a table of allowed pairs (n, m), by shortest augmenting paths."""
+    if not hits.any() or (hits.sum(axis=0).max() == 1 and hits.sum(axis=1).max() == 1):
+        return int(hits.sum())
+    options = [np.flatnonzero(row).tolist() for row in hits]
+    owner: dict[int, int] = {}  # column -> row
+    return sum(_augment(row, options, owner) for row in range(len(options)))
+
+
+def _augment(row: int, options: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
+    """Give `row` a column, moving other rows where that frees one; False where it cannot."""
+    came: dict[int, int] = {}  # column -> the row that asked for it
+    queue = [row]
+    for asking in queue:
+        for column in options[asking]:
+            if column in came:
+                continue
+            came[column] = asking
+            if column in owner:
+                queue.append(owner[column])
+                continue
+            held = {r: c for c, r in owner.items()}
+            free: int | None = column
+            while free is not None:
+                taker = came[free]
+                owner[free] = taker
+                free = held.get(taker)
+            return True
+    return False
+
+
+def grounded(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, mode: Mode = "strict",
+             types: bool = True, bootstrap: int = 0, seed: int = 0) -> Scores:
+    """GMNER: triples of entity, type and region; right when span, label and region are all right.
+
+    A region is right when gold and prediction both have none, or when the predicted box agrees with any gold box of
+    that entity. Where several boxes are predicted for one entity, each of them must. `types=False` leaves the label
+    out (EEG, entity extraction and grounding). Orphans as in `spans`. The release differs: it takes orphans for
+    entities (here mode="lenient"), and where its candidate boxes cover no gold box, nothing can be right (here a box
+    can).
+    Errors: an id twice, a predicted id that gold does not have, a threshold outside [0, 1).
+    """
+    check_mode(mode)
+    _check_iou(iou)
+
+    def rows() -> Iterator[Row]:
+        for document, prediction in aligned(gold, predicted):
+            want = _entities(document, mode == "lenient", types)
+            got = _entities(prediction, mode == "lenient", types) if prediction else {}
+            right = [k[2] for k in want.keys() & got.keys() if k[0] >= 0 and _same_region(want[k], got[k], iou)]
+            yield right, [k[2] for k in got], [k[2] for k in want]
+
+    return tally(rows(), bootstrap, seed)
+
+
+def _same_region(want: list[Region], got: list[Region], iou: float) -> bool:
+    if not want or not got:
+        return not want and not got
+    return bool(agree(got, want, iou).any(axis=1).all())
+
+
+def _entities(document: Document, orphans: bool, types: bool) -> dict[Key, list[Region]]:
+    """The boxes of each entity: of its mention, or of a chain that the mention is in."""
+    shown: dict[str, list[Region]] = defaultdict(list)
+    for region in document.regions:
+        found = document.find(region.of) if region.of else None
+        for id in found.mentions if isinstance(found, Chain) else (region.of,):
+            shown[id].append(region)
+    out: dict[Key, list[Region]] = {}
+    for m in document.mentions:
+        if m.status == "orphan" and not orphans:
+            continue
+        label = m.label if types else ""
+        key = (-1, -1, label, m.text) if m.status == "unlocated" else (m.start, m.end, label, "")
+        out.setdefault(key, []).extend(shown.get(m.id, ()))
+    return out
+
+
+def _check_iou(iou: float) -> None:
+    if not 0 <= iou < 1:
+        raise MetricError(f"iou={iou}", expected="a number from 0 to below 1", remedy="0.5 is the usual threshold")

@@ -1,0 +1,78 @@
+"""Scores by task, as a table, and as a share of a gap: what the command line and reports print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypedDict, get_args
+
+from openmie.document import Document
+from openmie.errors import MetricError
+from openmie.metrics.grounding import boxes, grounded
+from openmie.metrics.links import pairs, relations
+from openmie.metrics.mentions import spans
+from openmie.metrics.scores import Scores
+
+Task = Literal["ner", "re", "joint", "boxes", "grounded"]
+
+
+class Line(TypedDict):
+    """One line of a table: numbers in percent, counts as they are; label "" is the micro average."""
+
+    metric: str
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    correct: int
+    predicted: int
+    gold: int
+    interval: tuple[float, float] | None
+    accuracy: float | None
+
+
+def score(gold: Iterable[Document], predicted: Iterable[Document], task: Task = "ner", *, symmetric: Iterable[str] = (),
+          iou: float = 0.5, bootstrap: int = 1000, seed: int = 0) -> dict[str, Scores]:
+    """All scores that are usual for a task, by name; the first is the one to report.
+
+    `symmetric` names relations without a direction (re, joint); `iou` is the threshold of boxes and grounded.
+    Errors: an unknown task, and those of the metrics.
+    """
+    if task not in get_args(Task):
+        raise MetricError(f"task {task!r}", expected=f"one of {', '.join(get_args(Task))}", remedy="name one of them")
+    gold, predicted, symmetric = list(gold), list(predicted), frozenset(symmetric)
+    draws: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
+    entities = {mode: spans(gold, predicted, mode, **draws) for mode in ("strict", "lenient")} if task != "re" else {}
+    if task == "ner":
+        return entities  # type: ignore[return-value]
+    if task == "re":
+        return {"relations": relations(gold, predicted, symmetric=symmetric, **draws)}
+    if task == "joint":
+        return {"pairs": pairs(gold, predicted, symmetric, **draws), "entities": entities["strict"]}
+    if task == "boxes":
+        return {"boxes": boxes(gold, predicted, iou, **draws)}
+    return {"grounded": grounded(gold, predicted, iou, **draws), "entities": entities["strict"],
+            "regions": grounded(gold, predicted, iou, types=False, **draws)}
+
+
+def table(scores: Mapping[str, Scores]) -> list[Line]:
+    """Plain rows: for each metric its micro average first (label ""), then each label."""
+    return [_line(metric, label, s) for metric, whole in scores.items()
+            for label, s in (("", whole), *((x or "(none)", y) for x, y in whole.by_label.items()))]
+
+
+def _line(metric: str, label: str, s: Scores) -> Line:
+    return Line(metric=metric, label=label, precision=s.precision, recall=s.recall, f1=s.f1, correct=s.correct,
+                predicted=s.predicted, gold=s.gold, interval=s.interval, accuracy=s.accuracy)
+
+
+def closure(f1: float | Scores, low: float, high: float) -> float:
+    """Gap closure (f1 - low) / (high - low): 0 at the ceiling of text alone, 1 at that of text and image.
+
+    Ceilings and F1 in percent, the result a share; it may be negative or above 1. The map rises, so the closures of
+    both ends of an interval are the interval of the closure.
+    Errors: ceilings that leave no gap.
+    """
+    if not high > low:
+        raise MetricError(f"ceilings {low} and {high}", expected="the second above the first",
+                          remedy="pass the text ceiling, then that of text and image")
+    return ((f1.f1 if isinstance(f1, Scores) else f1) - low) / (high - low)
