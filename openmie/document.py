@@ -266,9 +266,14 @@ class Document(_Layer):
                 for what, ref, known in refs if ref not in known]
 
     def to_json(self) -> str:
-        """Canonical JSON on one line; empty layers are left out."""
-        data = self.model_dump(mode="json", exclude_defaults=True)
-        return _canonical({"id": self.id, "text": self.text, **data})
+        """Canonical JSON on one line; empty layers are left out. `DocumentError` for NaN and what JSON cannot hold."""
+        data = self.model_dump(mode="json", exclude_defaults=True, exclude={"source"})
+        source = {"source": self.source} if self.source else {}
+        try:
+            return _canonical({"id": self.id, "text": self.text, **data, **source})
+        except (ValueError, TypeError, RecursionError) as error:
+            raise DocumentError(f"a value that JSON cannot hold ({error})", expected="finite numbers and JSON values",
+                                where=f"document {self.id}", remedy="look for NaN in boxes, scores and source") from None
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:

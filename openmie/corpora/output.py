@@ -1,0 +1,129 @@
+"""Writing with nothing lost in silence: targets that appear whole or not at all, and a count of what was left out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from openmie.document import Document
+from openmie.errors import CorpusError, ErrorRecord
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a writer did: documents written, how often a field was left out, and what had to be changed or refused."""
+
+    documents: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)  # field, as in the format's CANNOT_HOLD -> count
+    records: tuple[ErrorRecord, ...] = ()
+
+    def __str__(self) -> str:
+        lost = ", ".join(f"{field} {count}" for field, count in sorted(self.dropped.items()))
+        return f"{self.documents} documents written" + (f"; the format cannot hold: {lost}" if lost else "")
+
+
+@dataclass
+class Tally:
+    """Counts while a writer runs."""
+
+    cannot_hold: Sequence[str] = ()
+    documents: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    records: list[ErrorRecord] = field(default_factory=list)
+
+    def take(self, document: Document) -> None:
+        """Count a document, and what of it the format cannot hold."""
+        self.documents += 1
+        for name in self.cannot_hold:
+            if count := _count(document, name):
+                self.dropped[name] += count
+
+    def drop(self, name: str, document: Document, found: str, expected: str, remedy: str) -> None:
+        """Count one thing that this document's data, not the format as such, made impossible to write."""
+        self.dropped[name] += 1
+        self.note(document, found, expected, remedy)
+
+    def note(self, document: Document, found: str, expected: str, remedy: str) -> None:
+        where = f"document {document.id}"
+        self.records.append(ErrorRecord(where=where, found=found, expected=expected, remedy=remedy))
+
+    def written(self) -> Written:
+        return Written(self.documents, dict(sorted(self.dropped.items())), tuple(self.records))
+
+
+def _count(document: Document, name: str) -> int:
+    """How many values a dotted field has: `chains`, `mentions.score`, `images.kind`; defaults do not count."""
+    layer, _, part = name.partition(".")
+    value: Any = getattr(document, layer)
+    if not part:
+        return len(value) if isinstance(value, tuple | dict) else int(bool(value))
+    return sum(getattr(x, part) is not None and getattr(x, part) != type(x).model_fields[part].default for x in value)
+
+
+@contextmanager
+def file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """A binary file that takes the place of `path` when all is written; "-" is standard output."""
+    if os.fspath(path) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = Path(path)
+    _parent(target)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A folder that appears as `path` when all is written; one that already holds something is not touched."""
+    target = Path(path)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CorpusError("something is there already", expected="a new or empty folder", where=str(target),
+                          remedy="remove it, or choose another folder")
+    _parent(target)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".tmp"))
+    try:
+        yield temporary
+        os.chmod(temporary, 0o777 & ~_umask())
+        if target.exists():
+            target.rmdir()
+        os.replace(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _parent(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise CorpusError(f"no folder {target.parent}", expected="a folder to write to", where=str(target),
+                          remedy="make it first")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def utf8(text: str, where: str) -> bytes:
+    """UTF-8, or an error that names a lone surrogate (half of a UTF-16 pair, which no text may hold)."""
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CorpusError(f"a lone surrogate U+{ord(text[error.start]):04X}", expected="Unicode text", where=where,
+                          remedy="decode the source as UTF-16 or drop the character") from None
