@@ -1,0 +1,150 @@
+"""From hidden facts to a Document: sentence, mentions, relation, images, boxes, captions and summary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openmie.corpora.diorama import captions, names, templates
+from openmie.corpora.diorama.config import Config
+from openmie.corpora.diorama.draws import Draws
+from openmie.corpora.diorama.facts import Facts, draw_facts, imagined
+from openmie.corpora.diorama.laws import Scene
+from openmie.corpora.diorama.layout import GRID, THINGS, Layout, Rect, boxed, cells, lay_out
+from openmie.corpora.diorama.render import render
+from openmie.document import Document, Image, Mention, Region, Relation
+
+FACTS, WORDS, SCENE, PIXELS, DREAM, CAPTION, PATCHES = range(7)  # each purpose has its own stream of draws
+JITTER = 6  # percent of a side by which each edge of a candidate patch is off
+A = {"PER": "a person", "LOC": "a place", "ORG": "an organisation", "MISC": "a mascot"}
+SAYS = {"couple": "{h} and {t} are a couple", "peer": "{h} and {t} are peers", "parent": "{h} is a parent of {t}",
+        "member_of": "{h} is a member of {t}", "present_in": "{h} is present in {t}", "locate_at": "{h} is located at {t}"}
+
+
+def post(config: Config, split: str, index: int, pixels: bool = True) -> Document:
+    """The post of this index; with `pixels=False` its images carry no pixels, and all else is the same."""
+    streams = [Draws(config.seed, names.SPLITS.index(split), index, purpose) for purpose in range(7)]
+    facts = draw_facts(config, streams[FACTS])
+    words, spans = compose(config, split, facts, streams[WORDS]) if facts.has_text else ([], [])
+    layers: dict[str, Any] = {"images": (), "regions": (), "captions": {}}
+    layout = lay_out(facts.scene, facts.flags, config.distractors, streams[SCENE])
+    if facts.has_image:
+        shown = render(layout, config.size, config.noise, streams[PIXELS]) if pixels else None
+        main = Image(kind="main", id="main", width=config.size, height=config.size, pixels=shown)
+        layers["images"] = (main, *patches(config, layout, streams[PATCHES]))
+        layers["captions"] = {"noisy": captions.noisy(config, facts.scene, layout, streams[CAPTION]),
+                              "true": captions.true(facts.scene, layout)}
+    if facts.has_text and config.translation:
+        layers["images"] += (translation(config, facts, streams[DREAM], pixels),)
+    document = Document.from_words(f"diorama-{split}-{index:06d}", words, lang=config.lang, **layers)
+    return annotate(config, document, facts, layout, spans, split, index)
+
+
+def compose(config: Config, split: str, facts: Facts, draws: Draws) -> tuple[list[str], list[tuple[int, int]]]:
+    """Words, and the word span of each name. An ambiguous sentence depends on nothing but the number of names."""
+    n = len(facts.types)
+    made = names.distinct(draws, split, 2 * n)
+    called = made[:n]
+    if facts.ambiguous:
+        sentence = draws.pick(templates.NEUTRAL_ONE if n == 1 else templates.NEUTRAL_TWO)
+    else:
+        told = templates.CLEAR[facts.types[0]] if n == 1 else templates.clear_two(facts.types, facts.relation, facts.head)
+        sentence = draws.pick(told)
+        called = [draws.pick(templates.LONG[t]).format(n=made[i], m=made[n + i]) if draws.chance(config.long_names) else made[i]
+                  for i, t in enumerate(facts.types)]
+    if n == 2:
+        order = facts.colours if facts.left == 0 else facts.colours[::-1]
+        sentence += " " + draws.pick(templates.CUES[facts.cue, facts.left == 0]).format(p=order[0], q=order[1])
+    sentence += " " + draws.pick(templates.TAILS)
+    words: list[str] = []
+    spans: dict[str, tuple[int, int]] = {}
+    for token in sentence.split():
+        parts = called["{a}{b}".index(token) // 3].split() if token in ("{a}", "{b}") else [token]
+        spans[token] = (len(words), len(words) + len(parts))
+        words += parts
+    return words, [spans[key] for key in ("{a}", "{b}")[:n]]
+
+
+def patches(config: Config, layout: Layout, draws: Draws) -> list[Image]:
+    """Candidate boxes: the figures, the distractors, then cells where a figure could have stood; jittered alike, shuffled."""
+    number = draws.between(4, config.patches)
+    boxes = [p.box for p in (*layout.figures, *layout.distractors)][:number]
+    while len(boxes) < number:
+        n = 1 + draws.below(2)
+        centre, side = draws.pick(cells(draws, n))
+        candidate = boxed(draws.pick(THINGS), centre, side)
+        if all(overlap(candidate, box) < 0.4 for box in boxes):
+            boxes.append(candidate)
+    loose = [to_pixels(jittered(box, draws), config.size) for box in draws.shuffled(boxes)]
+    return [Image(kind="patch", id=f"patch{i}", parent="main", box=box) for i, box in enumerate(loose)]
+
+
+def jittered(box: Rect, draws: Draws) -> Rect:
+    """Each edge off by up to JITTER percent of its side, inside the image."""
+    dx, dy = (box[2] - box[0]) * JITTER // 100, (box[3] - box[1]) * JITTER // 100
+    x0, y0, x1, y1 = (v + draws.between(-d, d) for v, d in zip(box, (dx, dy, dx, dy)))
+    return max(x0, 0), max(y0, 0), min(x1, GRID), min(y1, GRID)
+
+
+def overlap(a: Rect, b: Rect) -> float:
+    """Intersection over union."""
+    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    both = max(w, 0) * max(h, 0)
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+def to_pixels(box: Rect, size: int) -> tuple[float, float, float, float]:
+    """Grid to absolute xyxy pixels."""
+    x0, y0, x1, y1 = (v * size / GRID for v in box)
+    return x0, y0, x1, y1
+
+
+def translation(config: Config, facts: Facts, draws: Draws, pixels: bool) -> Image:
+    """What a text-to-image model would make of the text: drawn from what the text makes likely, never from gold."""
+    scene, flags = imagined(facts, draws)
+    shown = None
+    if pixels:
+        shown = render(lay_out(scene, flags, config.distractors, draws), config.size, config.noise, draws)
+    return Image(kind="generated", id="translation", width=config.size, height=config.size, pixels=shown)
+
+
+def annotate(config: Config, document: Document, facts: Facts, layout: Layout, spans: list[tuple[int, int]],
+             split: str, index: int) -> Document:
+    """Gold layers and the hidden facts."""
+    words, text = document.words, document.text
+    mentions = tuple(Mention(id=f"m{i}", start=words[a].start, end=words[b - 1].end, label=facts.types[i],
+                             text=text[words[a].start : words[b - 1].end]) for i, (a, b) in enumerate(spans))
+    relations: tuple[Relation, ...] = ()
+    if len(mentions) == 2:
+        relations = (Relation(head=f"m{facts.head}", tail=f"m{1 - facts.head}", label=facts.relation),)
+    regions: list[Region] = []
+    if facts.has_image and not facts.image:
+        for i, mention in enumerate(mentions):
+            box = layout.figures[0 if len(mentions) == 1 or facts.left == i else 1].box
+            regions.append(Region(image="main", box=to_pixels(box, config.size), label=mention.label, of=mention.id))
+    return document.replace(mentions=mentions, relations=relations, regions=tuple(regions),
+                            summary=summary(facts, mentions), source=hidden(config, facts, layout, split, index))
+
+
+def summary(facts: Facts, mentions: tuple[Mention, ...]) -> str:
+    """The reference summary of text and image."""
+    told = [f"{m.text} is {A[m.label]}" for m in mentions]
+    if len(mentions) == 2 and facts.relation in SAYS:
+        told.append(SAYS[facts.relation].format(h=mentions[facts.head].text, t=mentions[1 - facts.head].text))
+    if facts.has_image:
+        told.append(seen(facts.scene, bool(facts.image)))
+    return " . ".join(told) + " ." if told else ""
+
+
+def seen(scene: Scene, unrelated: bool) -> str:
+    things = " and ".join("something else" if f.type not in A else A[f.type] for f in scene.figures)
+    return f"the picture shows {things}" + (" , none of it named here" if unrelated else "")
+
+
+def hidden(config: Config, facts: Facts, layout: Layout, split: str, index: int) -> dict[str, Any]:
+    """For analyses only: no system reads `source`."""
+    figures = [{"type": p.figure.type, "young": p.figure.young, "kind": p.kind, "box": list(to_pixels(p.box, config.size))}
+               for p in layout.figures if p.figure]
+    return {"corpus": "diorama", "split": split, "index": index, "names": len(facts.types),
+            "ambiguous": [facts.ambiguous] * len(facts.types), "types": list(facts.types), "relation": facts.relation,
+            "head": facts.head, "left": facts.left, "cue": facts.cue, "unrelated": facts.image if facts.has_image else "",
+            "scene": {"figures": figures, "sign": facts.scene.sign, "flags": list(facts.flags)} if facts.has_image else {}}
