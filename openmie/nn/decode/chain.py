@@ -33,7 +33,7 @@ class Chain(NamedTuple):
 class Sums(NamedTuple):
     """What a sum over all tag sequences gives.
 
-    Row b uses the transition from i to j so often, in expectation: hop[i, j] * sum over k of left[k, b, i] right[k, b, j]
+    Row b is expected to use the transition from i to j hop[i, j] * sum over k of left[k, b, i] right[k, b, j] times
     (kept in factors, as only its weighted sum over rows is wanted; K is T-1 or L).
     """
 
