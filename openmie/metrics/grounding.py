@@ -1,8 +1,9 @@
 """Scores of what is shown where: boxes, and entity-type-region triples.
 
 Two boxes agree when their intersection over union is greater than the threshold (the M3D paper, Evaluation Metrics:
-"greater than 0.5"; GMNER's release keeps candidates with IoU > 0.5). Boxes are absolute xyxy and an area is (x2 - x1)(y2 - y1),
-no pixel added, as in torchvision. A box without area agrees with nothing. Boxes in different images never agree.
+"greater than 0.5"; GMNER's release keeps candidates with IoU > 0.5). Boxes are absolute xyxy and an area is
+(x2 - x1)(y2 - y1), no pixel added, as in torchvision. A box without area agrees with nothing, nor do boxes in different
+images.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def agree(left: Sequence[Region], right: Sequence[Region], iou: float) -> Bools:
     a = np.array([r.box for r in left], dtype=np.float64).reshape(-1, 1, 4)
     b = np.array([r.box for r in right], dtype=np.float64).reshape(1, -1, 4)
     with np.errstate(invalid="ignore"):  # an infinite box agrees with nothing
-        common = _area(np.concatenate([np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])], axis=-1))
+        corners = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
+        common = _area(np.concatenate(corners, axis=-1))
         union = _area(a) + _area(b) - common
     images = np.array([[x.image == y.image for y in right] for x in left], dtype=bool).reshape(common.shape)
     return images & (common > iou * union)  # not divided: no area, no agreement
