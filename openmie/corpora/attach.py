@@ -7,8 +7,6 @@ with or without the file's ending.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from openmie.corpora.folders import NAMES, listing, located
 from openmie.corpora.lines import Line, lines, record, short
+from openmie.corpora.literals import literal
 from openmie.document import Image
 from openmie.errors import CorpusError, ErrorRecord
 
@@ -205,18 +204,6 @@ def _entry(path: Path, line: Line) -> tuple[int, str, str, ErrorRecord | None]:
     error = record(path, line.number, short(text), "`id.jpg :caption`, or a dict with img_id and text",
                    "mend or remove the line; it was left out")
     return line.number, "", "", error
-
-
-def literal(text: str) -> object:
-    """A Python literal or a JSON value, never evaluated as code; None where it is neither."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        pass
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
 
 
 def weights(path: Path) -> tuple[dict[str, float], list[ErrorRecord]]:

@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openmie.corpora.attach import Media, Options, literal
+from openmie.corpora.attach import Media, Options
 from openmie.corpora.corpus import Corpus, Item
 from openmie.corpora.folders import single, split_files
 from openmie.corpora.lines import lines, record, short
+from openmie.corpora.literals import literal
 from openmie.corpora.twitter import word_spans
 from openmie.document import Document, Mention, Relation, Word
 from openmie.errors import ErrorRecord

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from openmie.corpora.corpus import Corpus, Item
 from openmie.corpora.folders import single, split_files
@@ -13,18 +14,19 @@ SUFFIXES = {"conll": (".conll", ".txt", ".bio", ".iob", ".iob2", ".tsv"), "jsonl
             "parquet": (".parquet", ".pq")}
 
 
-def corpus(format: str, path: Path, symmetric: str | tuple[str, ...] = ()) -> Corpus:
+def corpus(format: str, path: Path, *, symmetric: str | tuple[str, ...] = (), **options: Any) -> Corpus:
     """A folder with `train`, `dev` (`valid`, `val`) and `test` files, or one file: test, unless its name says else.
 
-    `symmetric`: relation labels whose direction means nothing (a comma between them in a spec).
+    `symmetric`: relation labels whose direction means nothing (a comma between them in a spec). Further options are
+    those of the format's own reader.
     """
     files = single(split_files(path, SUFFIXES[format], within=(format,)))
     names = symmetric.split(",") if isinstance(symmetric, str) else symmetric
-    return Corpus(f"{format}:{path}", {s: partial(_documents, f, format) for s, f in files.items()},
+    return Corpus(f"{format}:{path}", {s: partial(_documents, f, format, options) for s, f in files.items()},
                   symmetric=frozenset(n for n in names if n))
 
 
-def _documents(path: Path, format: str) -> Iterator[Item]:
-    from openmie.corpora.files import read
+def _documents(path: Path, format: str, options: dict[str, Any]) -> Iterator[Item]:
+    from openmie.corpora.files import read_items
 
-    yield from read(path, format)
+    yield from read_items(path, "json" if path.suffix.lower() == ".json" else format, **options)
