@@ -1,0 +1,36 @@
+"""openmie: an open toolkit for multimodal information extraction.
+
+Public names are loaded when first used; importing the package imports no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from openmie.corpora import read, write
+    from openmie.document import Chain, Document, Image, Mention, Region, Relation, Word
+    from openmie.errors import OpenMIEError
+    from openmie.model import Model, load
+
+_HOME = {
+    **dict.fromkeys(("Document", "Image", "Mention", "Chain", "Relation", "Region", "Word"), "openmie.document"),
+    "OpenMIEError": "openmie.errors",
+    **dict.fromkeys(("read", "write"), "openmie.corpora"),
+    **dict.fromkeys(("Model", "load"), "openmie.model"),
+}
+__all__ = ["Chain", "Document", "Image", "Mention", "Model", "OpenMIEError", "Region", "Relation", "Word", "load",
+           "read", "write"]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in ("corpora", "metrics", "papers", "recipe", "train", "document", "images", "nn", "model", "report"):
+        return import_module(f"openmie.{name}")
+    raise AttributeError(f"module 'openmie' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

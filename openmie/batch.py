@@ -1,0 +1,334 @@
+"""Documents to tensors and back: the only file that knows both.
+
+Legend: M encoded rows, W pieces of a row, B examples (a document, or one given pair of a marker recipe), T words,
+P pairs, K images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openmie import images
+from openmie.backbones import TextBackbone, VisionBackbone
+from openmie.codec import bio
+from openmie.corpora.words import split
+from openmie.document import Document, Image, Mention, Relation
+from openmie.errors import ErrorRecord, ImageError
+from openmie.recipe import Recipe
+
+
+@dataclass
+class Batch:
+    """`inputs` is what encoders read, `given` what an answer may know, `targets` gold, which no answer reads."""
+
+    inputs: dict[str, Tensor]
+    given: dict[str, Tensor] = field(default_factory=dict)
+    targets: dict[str, Tensor] = field(default_factory=dict)
+
+    def to(self, device: torch.device | str) -> Batch:
+        return Batch(*({k: v.to(device, non_blocking=True) for k, v in part.items()}
+                       for part in (self.inputs, self.given, self.targets)))
+
+
+@dataclass
+class Example:
+    """One document, or one of its given pairs, as integers."""
+
+    document: Document  # with words
+    rows: list[tuple[np.ndarray, np.ndarray]]  # pieces and word index of each row, specials left out
+    context: np.ndarray  # pieces of the context
+    words: int  # positions of the text stream: words and markers
+    tags: np.ndarray | None = None  # (T,)
+    pairs: np.ndarray | None = None  # (P, 4) first and last position of head and tail
+    relations: np.ndarray | None = None  # (P,)
+    asked: tuple[Relation, ...] = ()  # the relations that the pairs stand for, in order
+    errors: dict[str, ErrorRecord] = field(default_factory=dict)
+    cached: dict[str, Any] = field(default_factory=dict)  # keys of frozen towers' states, see train/features.py
+
+    def refuse(self, what: str, found: str, expected: str) -> None:
+        """Note a piece of the document that cannot be learnt from or answered about."""
+        where = f"document {self.document.id}, {what}"
+        self.errors[what] = ErrorRecord(where=where, found=found, expected=expected, remedy="it is passed by")
+
+    @property
+    def length(self) -> int:
+        return sum(len(pieces) for pieces, _ in self.rows) + len(self.context)
+
+
+class Batcher:
+    """Turns Documents into Examples once, Examples into Batches at each step, and answers into Documents."""
+
+    def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None) -> None:
+        self.recipe, self.text, self.vision = recipe, text, vision
+        self.features: Mapping[str, Tensor] = {}  # cached states of frozen towers, filled by the trainer
+        self.tagger = next((h for h in recipe.heads if "tags" in h.makes()), None)
+        self.relater = next((h for h in recipe.heads if "relations" in h.makes()), None)
+        self.markers = bool(self.relater and getattr(self.relater, "markers", False))
+        self.specials = (text.tokenizer.cls_token_id, text.tokenizer.sep_token_id)
+
+    # -- documents to examples
+
+    def examples(self, documents: Iterable[Document], gold: bool = False) -> list[Example]:
+        """In document order. With `gold`, targets too, and documents that hold nothing to learn are left out."""
+        documents = [d if d.words else d.replace(words=split(d.text)) for d in documents]
+        pieces, words = self._tokenize([d.word_texts() for d in documents])
+        contexts = self._contexts(documents)
+        out: list[Example] = []
+        for document, p, w, (context, cut) in zip(documents, pieces, words, contexts):
+            errors = {"context": cut} if cut else {}
+            base = Example(document, [(p, w)], context, len(document.words), errors=errors)
+            out += self._pairs(base, gold) if self.relater else [base]
+        if gold and self.tagger:
+            encoded = bio.encode_batch([e.document for e in out], self.tagger.labels, orphans="open")
+            for example, ids, lost in zip(out, encoded.ids, encoded.lost):
+                example.tags = ids[: example.words]
+                for gone in lost:
+                    example.refuse(f"mention {gone.mention.id}", gone.why, "a mention that BIO tags can hold")
+        for example in out:
+            example.rows = self._windows(*example.rows[0], len(example.context))
+        return out
+
+    def _tokenize(self, texts: Sequence[Sequence[str]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Pieces and word index of each text, specials left out; a word that tokenizes to nothing becomes unknown."""
+        if not texts:
+            return [], []
+        encoded = self.text.tokenizer([list(t) for t in texts], is_split_into_words=True, add_special_tokens=False,
+                                      truncation=False, verbose=False)  # fmt: skip
+        pieces = [np.asarray(ids, dtype=np.int64) for ids in encoded["input_ids"]]
+        words = [np.asarray(encoded.word_ids(i), dtype=np.int64) for i in range(len(texts))]
+        for i, text in enumerate(texts):
+            lost = np.setdiff1d(np.arange(len(text)), words[i])
+            if len(lost):
+                at = np.searchsorted(words[i], lost)
+                pieces[i] = np.insert(pieces[i], at, self.text.tokenizer.unk_token_id)
+                words[i] = np.insert(words[i], at, lost)
+        return pieces, words
+
+    def _contexts(self, documents: Sequence[Document]) -> list[tuple[np.ndarray, ErrorRecord | None]]:
+        """Pieces of each document's caption, and a record where it had to be cut."""
+        name, most = self.recipe.encode.context, self.recipe.encode.context_pieces
+        if not name:
+            return [(np.empty(0, np.int64), None)] * len(documents)
+        texts = [next(iter(d.captions.values()), "") if name == "*" else d.captions.get(name, "") for d in documents]
+        ids = self.text.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
+        return [(np.asarray(x[:most], dtype=np.int64), None if len(x) <= most else ErrorRecord(
+            where=f"document {d.id}, caption {name}", found=f"{len(x)} pieces", expected=f"at most {most}",
+            remedy="its end was not read: raise encode.context_pieces")) for d, x in zip(documents, ids)]
+
+    def _pairs(self, base: Example, gold: bool) -> list[Example]:
+        """The pairs to be judged: one example each with markers, all in one without.
+
+        They are the relations that the document lists, whatever their labels; where it lists none, all ordered pairs
+        of its mentions. A recipe that finds entities itself learns from all pairs and answers about those it finds.
+        """
+        if self.tagger and not gold:
+            return [base]
+        assert self.relater is not None
+        labels, document, places = self.relater.labels, base.document, _word_spans(base.document)
+        asked = list(document.relations)
+        if (self.tagger and "None" in labels) or not (gold or asked):
+            known = {(r.head, r.tail) for r in asked}
+            asked += [Relation(head=a, tail=b, label="None") for a in places for b in places
+                      if a != b and (a, b) not in known]
+        keep: list[Relation] = []
+        for r in asked:
+            if r.head not in places or r.tail not in places:
+                base.refuse(f"relation {r.head} {r.tail}", "an end that is not a located mention", "two located mentions")
+            elif gold and r.label not in labels:
+                base.refuse(f"relation {r.head} {r.tail}", f"label {r.label!r}", f"one of {labels}")
+            else:
+                keep.append(r)
+        if gold and not keep and not self.tagger:
+            return []
+        spans = np.array([[*places[r.head], *places[r.tail]] for r in keep], dtype=np.int64).reshape(-1, 4)
+        index = {label: i for i, label in enumerate(labels)}
+        ids = np.array([index.get(r.label, 0) for r in keep], dtype=np.int64)
+        if not self.markers or not keep:
+            base.pairs, base.relations, base.asked = spans, ids, tuple(keep)
+            return [base]
+        return [self._marked(base, spans[i], ids[i : i + 1], keep[i]) for i in range(len(keep))]
+
+    def _marked(self, base: Example, span: np.ndarray, label: np.ndarray, asked: Relation) -> Example:
+        """Four markers in the text, as positions of its stream: [head start] ... [head end], [tail start] ... [tail end].
+
+        A marker that ends stands before one that begins at the same word; nested and overlapping entities keep their
+        words once.
+        """
+        at = np.array([span[0], span[1] + 1, span[2], span[3] + 1])  # the word before which each marker stands
+        order = np.lexsort((np.array([1, 0, 1, 0]), at))
+        pieces, words = base.rows[0]
+        where = np.searchsorted(words, at[order])
+        position = np.empty(4, dtype=np.int64)
+        position[order] = at[order] + np.arange(4)
+        shifted = words + np.searchsorted(at[order], words, side="right")
+        new_pieces = np.insert(pieces, where, np.array(self.text.markers)[order])
+        new_words = np.insert(shifted, where, position[order])
+        return Example(base.document, [(new_pieces, new_words)], base.context, base.words + 4, pairs=position[None],
+                       relations=label, asked=(asked,), errors=base.errors)  # fmt: skip
+
+    def _windows(self, pieces: np.ndarray, words: np.ndarray, context: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Rows that fit the backbone's window, half a window apart; a word is read in the row where it lies deepest."""
+        room = self.text.window - 2 - (context + 1 if context else 0)
+        if len(pieces) <= room:
+            return [(pieces, words)]
+        step = max(room // 2, 1)
+        starts = np.append(np.arange(0, len(pieces) - room, step), len(pieces) - room)
+        centre = starts + room / 2
+        first = np.searchsorted(words, words, side="left")  # (N,) first piece of each piece's word
+        best = np.abs(first[:, None] - centre[None]).argmin(1)  # (N,) row in which the word is read
+        rows = []
+        for r, s in enumerate(starts):
+            here = slice(s, s + room)
+            rows.append((pieces[here], np.where(best[here] == r, words[here], -1)))
+        return rows
+
+    # -- examples to batches
+
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        inputs = self._text_inputs(examples)
+        inputs |= self._image_inputs(examples)
+        given: dict[str, Tensor] = {}
+        targets: dict[str, Tensor] = {}
+        if any(e.pairs is not None for e in examples):
+            none = np.zeros((0, 4), np.int64), np.zeros(0, np.int64)
+            pairs = [none[0] if e.pairs is None else e.pairs for e in examples]
+            given["pairs"] = _pad(pairs, 0)
+            given["pairs_mask"] = _pad([np.ones(len(p), bool) for p in pairs], False)
+            targets["relations"] = _pad([none[1] if e.relations is None else e.relations for e in examples], 0)
+        if all(e.tags is not None for e in examples) and self.tagger:
+            targets["tags"] = _pad([e.tags for e in examples], 0, inputs["words"].shape[1])
+        return Batch(inputs, given, targets)
+
+    def _text_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        cls, sep = self.specials
+        rows: list[tuple[np.ndarray, ...]] = []  # pieces, types, word, context slot
+        for e in examples:
+            for r, (pieces, words) in enumerate(e.rows):
+                c = len(e.context)
+                tail = [*e.context, sep] if c else []
+                ids = np.concatenate([[cls], pieces, [sep], np.array(tail, dtype=np.int64)])
+                types = np.repeat([0, 1], [len(pieces) + 2, len(tail)])
+                word = np.full(len(ids), -1)
+                word[1 : len(pieces) + 1] = words
+                slot = np.full(len(ids), -1)
+                if c and r == 0:
+                    slot[len(pieces) + 2 : -1] = np.arange(c)
+                rows.append((ids, types, word, slot))
+        pad = self.text.tokenizer.pad_token_id
+        out = {name: _pad([row[i] for row in rows], fill)
+               for i, (name, fill) in enumerate((("pieces", pad), ("types", 0), ("word", -1), ("context", -1)))}
+        out["attention"] = _pad([np.ones(len(row[0]), np.int64) for row in rows], 0)
+        out["owner"] = torch.from_numpy(np.repeat(np.arange(len(examples)), [len(e.rows) for e in examples]))
+        longest = max(1, max(e.words for e in examples))
+        out["words"] = torch.arange(longest) < torch.tensor([e.words for e in examples])[:, None]
+        if all("text" in e.cached for e in examples):
+            states = [self.features[key] for e in examples for key in e.cached["text"]]
+            out["text_states"] = _pad(states, 0.0, out["pieces"].shape[1])
+        return out
+
+    def _image_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        if self.vision is None:
+            return {}
+        found: list[tuple[int, int, Any]] = []  # example, slot, pixels or cached states
+        ready = all("vision" in e.cached for e in examples)
+        for i, e in enumerate(examples):
+            pictures = [(s, self.features[k]) for s, k in e.cached["vision"]] if ready else self.pictures(e)
+            found += [(i, slot, picture) for slot, picture in pictures]
+        if not found:
+            return {}
+        index = {"image": torch.tensor([f[0] for f in found]), "slot": torch.tensor([f[1] for f in found])}
+        what = [f[2] for f in found]
+        return index | ({"vision_states": torch.stack(what)} if ready else {"pixels": self.vision.process(what)})
+
+    def pictures(self, example: Example) -> list[tuple[int, Any]]:
+        """(slot, upright RGB picture) of the images that the encoder reads; one that cannot be read leaves a record."""
+        return [(slot, p) for slot, image in self.wanted(example) if (p := self._open(example, image)) is not None]
+
+    def wanted(self, example: Example) -> list[tuple[int, Image]]:
+        """(slot, image): 0 for the main image, n for the n-th object."""
+        document = example.document
+        objects = [i for i in document.images if i.kind == "object"][: self.recipe.encode.objects]
+        main = document.main_image
+        return ([(0, main)] if main is not None else []) + list(enumerate(objects, 1))
+
+    def _open(self, example: Example, image: Image) -> Any:
+        if f"image {image.id}" in example.errors:
+            return None
+        try:
+            return images.load(image)
+        except ImageError as error:
+            example.errors[f"image {image.id}"] = error.record
+            return None
+
+    # -- answers to documents
+
+    def documents(self, examples: Sequence[Example], answers: dict[str, Tensor]) -> list[Document]:
+        """One predicted Document per example, in order; `join` brings the pairs of one document together again."""
+        found: list[tuple[Mention, ...]] = [e.document.mentions for e in examples]
+        if self.tagger:
+            scores = answers["tag_scores"].float().cpu().numpy()
+            found = bio.decode_batch(answers["tags"].cpu().numpy(), [e.document for e in examples], self.tagger.labels,
+                                     scores, orphans="open")
+        out = []
+        for i, (e, mentions) in enumerate(zip(examples, found)):
+            relations = self._relations(e, i, mentions, answers) if self.relater else ()
+            out.append(e.document.replace(mentions=mentions, relations=relations, chains=(), regions=(), summary="",
+                                          errors=(*e.document.errors, *e.errors.values())))
+        return out
+
+    def _relations(self, e: Example, i: int, mentions: Sequence[Mention], answers: dict[str, Tensor]) -> tuple:
+        if "relations" not in answers:
+            return ()
+        labels, scores = answers["relations"][i].tolist(), answers["relation_scores"][i].tolist()
+        names = self.relater.labels  # type: ignore[union-attr]
+        if not self.tagger:
+            return tuple(Relation(head=r.head, tail=r.tail, label=names[k], score=s)
+                         for r, k, s in zip(e.asked, labels, scores))
+        place = {v: k for k, v in _word_spans(e.document.replace(mentions=mentions, chains=(), relations=(), regions=())).items()}
+        real, pairs = answers["pairs_mask"][i].tolist(), answers["pairs"][i].tolist()
+        out = []
+        for ok, (a, b, c, d), k, s in zip(real, pairs, labels, scores):
+            if ok and names[k] != "None" and (a, b) in place and (c, d) in place:
+                out.append(Relation(head=place[a, b], tail=place[c, d], label=names[k], score=s))
+        return tuple(out)
+
+    @staticmethod
+    def join(predicted: Sequence[Document]) -> list[Document]:
+        """Neighbouring predictions with one document id, as marker recipes make them, become one Document."""
+        out: list[Document] = []
+        for document in predicted:
+            if out and out[-1].id == document.id:
+                errors = dict.fromkeys((*out[-1].errors, *document.errors))
+                out[-1] = out[-1].replace(relations=(*out[-1].relations, *document.relations), errors=tuple(errors))
+            else:
+                out.append(document)
+        return out
+
+
+def _word_spans(document: Document) -> dict[str, tuple[int, int]]:
+    """Mention id -> first and last word that it touches, in text order; a mention that touches none is left out."""
+    if not document.mentions:
+        return {}
+    starts, ends = (np.array([w[i] for w in document.words], dtype=np.int64) for i in (0, 1))
+    out = {}
+    for m in sorted(document.mentions, key=lambda m: (m.start, m.end)):
+        first, last = int(np.searchsorted(ends, m.start, side="right")), int(np.searchsorted(starts, m.end)) - 1
+        if m.status != "unlocated" and first <= last:
+            out[m.id] = (first, last)
+    return out
+
+
+def _pad(rows: Sequence[Any], fill: Any, length: int = 0) -> Tensor:
+    """Rows of unequal length, stacked and padded to the longest (at least `length`)."""
+    rows = [torch.as_tensor(r) for r in rows]
+    longest = max(length, max((len(r) for r in rows), default=0))
+    out = rows[0].new_full((len(rows), longest, *rows[0].shape[1:]), fill)
+    for i, r in enumerate(rows):
+        out[i, : len(r)] = r
+    return out

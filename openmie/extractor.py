@@ -1,0 +1,78 @@
+"""The one discriminative model: encode -> complete -> fuse -> losses, or answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from openmie.batch import Batch
+from openmie.nn.streams import Streams
+from openmie.recipe import Recipe, check
+
+
+class Output(NamedTuple):
+    """Named, unweighted losses, the weight of each in the sum, and work counts for the log."""
+
+    streams: Streams
+    losses: dict[str, Tensor]
+    weights: dict[str, float]
+    counts: dict[str, Tensor]  # rows that took part in each alignment
+
+    @property
+    def total(self) -> Tensor:
+        return sum(self.weights[k] * v for k, v in self.losses.items())  # type: ignore[return-value]
+
+
+class Extractor(nn.Module):
+    """Finished parts passed in; see `build` for how a recipe makes them."""
+
+    def __init__(self, encode: nn.Module, complete: nn.Module, fuse: list[nn.Module], align: list[nn.Module],
+                 heads: list[nn.Module]) -> None:  # fmt: skip
+        super().__init__()
+        self.encode, self.complete = encode, complete
+        self.fuse, self.align, self.heads = nn.ModuleList(fuse), nn.ModuleList(align), nn.ModuleList(heads)
+
+    @classmethod
+    def build(cls, recipe: Recipe, text: nn.Module, vision: nn.Module | None) -> Extractor:
+        """Walk the recipe from the encoder's widths on; every part tells the widths that it makes."""
+        check(recipe)
+        encode = recipe.encode.build(text, vision)
+        widths = dict(encode.widths)
+        complete = recipe.complete.build(widths)
+        widths |= complete.widths  # type: ignore[arg-type]
+        encoded = dict(widths)
+        fuse = []
+        for part in recipe.fuse:
+            fuse.append(part.build(widths))
+            widths |= fuse[-1].widths
+        widths.setdefault("fused", widths["text"])
+        align = [a.build(encoded if a.at == "encoded" else widths) for a in recipe.align]
+        return cls(encode, complete, fuse, align, [h.build(widths) for h in recipe.heads])
+
+    def streams(self, inputs: Mapping[str, Tensor]) -> tuple[Streams, Streams]:
+        """Before and after the fusion; without one, `fused` is the text."""
+        encoded = self.complete(self.encode(inputs))
+        fused = reduce(lambda s, part: part(s), self.fuse, encoded)
+        return encoded, fused if "fused" in fused else {**fused, "fused": fused["text"]}
+
+    def forward(self, batch: Batch) -> Output:
+        encoded, fused = self.streams(batch.inputs)
+        seen = {"encoded": encoded, "fused": fused}
+        losses = {h.name: h.loss(fused, batch.given, batch.targets) for h in self.heads}
+        weights = {h.name: h.weight for h in self.heads}
+        counts = {}
+        for align in self.align:
+            losses[align.name], counts[align.name] = align(seen[align.at])
+            weights[align.name] = align.weight
+        return Output(fused, losses, weights, counts)
+
+    def predict(self, batch: Batch) -> dict[str, Tensor]:
+        """Answers of the heads in their declared order; a later head may read an earlier one's."""
+        _, fused = self.streams(batch.inputs)
+        given = dict(batch.given)
+        for head in self.heads:
+            given |= head.predict(fused, given)
+        return given

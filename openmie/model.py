@@ -1,0 +1,140 @@
+"""A trained model: a folder of JSON and safetensors in, predicted Documents out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from openmie import recipe as recipes
+from openmie.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
+from openmie.batch import Batcher, Example
+from openmie.document import Document
+from openmie.errors import ModelError
+from openmie.extractor import Extractor
+from openmie.recipe import Recipe
+
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
+
+class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information-extraction"]):
+    """Recipe, weights, and what turns Documents into tensors and back.
+
+    `save_pretrained(folder)` and `push_to_hub(repo_id)` write a model folder; `openmie.load` reads one.
+    """
+
+    def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None, card: str = "") -> None:
+        self.recipe, self.text, self.vision, self.card = recipe, text, vision, card
+        self.extractor = Extractor.build(recipe, text.model, vision.model if vision else None)
+        self.batcher = Batcher(recipe, text, vision)
+
+    @classmethod
+    def new(cls, recipe: Recipe) -> Model:
+        """Untrained heads on the recipe's backbones."""
+        recipes.check(recipe)
+        vision = load_vision(recipe.encode.vision) if recipe.encode.vision else None
+        return cls(recipe, load_text(recipe.encode.text), vision)
+
+    def predict(self, documents: Iterable[Document], batch_size: int = 32) -> list[Document]:
+        """One predicted Document per document, in order, with the same id. Gold layers are never read.
+
+        What a relation recipe is asked about are the pairs that the document lists, or all pairs of its mentions.
+        An image that cannot be read is masked, and the prediction's `errors` say so.
+        """
+        return self.answer(self.batcher.examples(documents), batch_size)
+
+    @torch.inference_mode()
+    def answer(self, examples: Sequence[Example], batch_size: int = 32) -> list[Document]:
+        """Predictions for prepared examples; they are batched by length, and come back in order."""
+        training = self.extractor.training
+        self.extractor.eval()
+        device = next(self.extractor.parameters()).device
+        order = sorted(range(len(examples)), key=lambda i: examples[i].length)
+        found: list[Document | None] = [None] * len(examples)
+        for at in range(0, len(order), batch_size):
+            chosen = order[at : at + batch_size]
+            part = [examples[i] for i in chosen]
+            answers = self.extractor.predict(self.batcher.collate(part).to(device))
+            for i, document in zip(chosen, self.batcher.documents(part, answers)):
+                found[i] = document
+        self.extractor.train(training)
+        return self.batcher.join([d for d in found if d is not None])
+
+    def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
+        """Named, unweighted losses of one batch of gold documents: for inspection."""
+        return self.extractor(self.batcher.collate(self.batcher.examples(documents, gold=True))).losses
+
+    # -- folders
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        import json
+
+        folder = Path(save_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.text.save(folder / "text")
+        if self.vision:
+            self.vision.save(folder / "vision")
+        _replace(folder / "recipe.json", json.dumps(recipes.dump(self.recipe), indent=1, ensure_ascii=False))
+        _replace(folder / "card.md", self.card or f"# {self.recipe.name}\n\nAn openmie model.\n")
+        self.save_weights(folder / "model.safetensors")
+
+    def save_weights(self, path: Path) -> None:
+        """The state as safetensors, written beside and moved into place."""
+        state = {k: v.detach().cpu().contiguous() for k, v in self.extractor.state_dict().items()}
+        beside = path.with_suffix(".tmp")
+        save_file(state, beside)
+        beside.replace(path)
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, revision: str | None = None, cache_dir: Any = None,
+                         force_download: bool = False, local_files_only: bool = False, token: Any = None,
+                         parts: Iterable[type] = (), **_: Any) -> Model:  # fmt: skip
+        folder = Path(model_id)
+        if not folder.is_dir():
+            folder = Path(snapshot_download(model_id, revision=revision, cache_dir=cache_dir, token=token,
+                                            force_download=force_download, local_files_only=local_files_only,
+                                            allow_patterns=["*.json", "*.md", "*.safetensors", "*.txt", "*.model"]))  # fmt: skip
+        return read_folder(folder, parts)
+
+
+def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model:
+    """A trained model from its folder or hub id; `parts` are config classes of the user's own that its recipe names."""
+    path = Path(folder)
+    if not path.is_dir() and (path.exists() or str(folder).count("/") > 1 or str(folder).startswith((".", "/", "~"))):
+        raise ModelError(f"no folder {str(folder)!r}", expected="a folder that `openmie train` wrote, or a hub id",
+                         remedy="train one (`openmie demo` is the quickest way), or check the path")
+    return read_folder(path, parts) if path.is_dir() else Model.from_pretrained(str(folder), parts=tuple(parts), **hub)
+
+
+def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
+    """Errors: files missing, a pickle among them, or weights that do not fit the recipe."""
+    pickles = [p.name for p in folder.iterdir() if p.suffix in PICKLES]
+    if pickles:
+        raise ModelError(f"{pickles} in {folder}", expected="safetensors and JSON only",
+                         remedy="a pickle can run code when it is read: remove it, and only use folders that you trust")
+    missing = [n for n in ("recipe.json", "model.safetensors", "text") if not (folder / n).exists()]
+    if missing:
+        raise ModelError(f"{folder} lacks {missing}", expected="a folder that `openmie train` wrote",
+                         remedy="pass the `--out` folder of a finished training")
+    recipe = recipes.load((folder / "recipe.json").read_text(), parts)
+    card = (folder / "card.md").read_text() if (folder / "card.md").exists() else ""
+    model = Model(recipe, *restore(folder), card=card)
+    try:
+        model.extractor.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(f"weights do not fit: {str(error)[:300]}", expected="the weights of this recipe",
+                         where=str(folder / "model.safetensors"), remedy="the folder is damaged; copy or train it anew") from None
+    model.extractor.eval()
+    return model
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_suffix(path.suffix + ".tmp")
+    beside.write_text(text, encoding="utf8")
+    beside.replace(path)

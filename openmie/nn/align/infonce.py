@@ -1,0 +1,26 @@
+"""InfoNCE between two sides (van den Oord et al., 2018), symmetric as in CLIP (Radford et al., 2021)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoNCE:
+    """-log exp(s_ii / tau) / sum_j exp(s_ij / tau), s the cosine; mean over rows, and over both directions."""
+
+    tau: float = 0.1  # temperature
+    symmetric: bool = True  # both directions; else only from the first side to the second
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0."""
+        if len(a) < 2:
+            return (a.sum() + b.sum()) * 0.0
+        logits = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T / self.tau  # (B, B)
+        own = torch.arange(len(a), device=a.device)
+        loss = F.cross_entropy(logits, own)
+        return (loss + F.cross_entropy(logits.T, own)) / 2 if self.symmetric else loss

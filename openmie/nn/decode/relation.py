@@ -1,0 +1,73 @@
+"""Relation head: the states of two entities to a label (Soares et al., 2019, "entity start" and "mention pooling")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openmie.nn.decode.spans import ordered_pairs, spans_of
+from openmie.nn.ops import gather_rows
+from openmie.nn.streams import Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class EntityMarkers:
+    """Linear(GELU(Linear([h ; t]))), h and t the states of the two entities.
+
+    With `markers` the text carries a start and an end marker around head and tail, one pair per encoded row, and h, t
+    are the states of the start markers. Without, all pairs of a document share one pass, and h, t are the states of
+    the entities' first and last words.
+    """
+
+    labels: tuple[str, ...] = ()  # relation labels, "None" among them where the corpus has it
+    markers: bool = True
+    reads: str = "fused"
+    dropout: float = 0.1
+    weight: float = 1.0
+    name: str = "relations"
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.reads})
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"relations"})
+
+    def build(self, widths: dict[str, int]) -> nn.Module:
+        return RelationHead(self, widths[self.reads])
+
+
+class RelationHead(nn.Module):
+    """given `pairs` (B, P, 4): first and last position of head and tail in the stream, and `pairs_mask` (B, P).
+
+    predict gives `relations` (B, P), `relation_scores` (B, P), and the pairs where it made them itself: from `tags`,
+    when a tagging head came before and no pairs are given.
+    """
+
+    def __init__(self, config: EntityMarkers, width: int) -> None:
+        super().__init__()
+        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.columns = [0, 2] if config.markers else [0, 1, 2, 3]
+        self.score = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(len(self.columns) * width, width), nn.GELU(),
+                                   nn.Dropout(config.dropout), nn.Linear(width, len(config.labels)))  # fmt: skip
+
+    def logits(self, streams: Streams, pairs: Tensor) -> Tensor:
+        """(B, P, L)."""
+        return self.score(gather_rows(streams[self.reads].tokens, pairs[..., self.columns]).flatten(2))
+
+    def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        real = given["pairs_mask"]
+        logits = self.logits(streams, given["pairs"])[real]  # (K, L)
+        return F.cross_entropy(logits, targets["relations"][real]) if len(logits) else logits.sum()
+
+    def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        made: dict[str, Tensor] = {}
+        if "pairs" not in given:
+            pairs, real = ordered_pairs(*spans_of(given["tags"], streams[self.reads].mask))
+            made = {"pairs": pairs, "pairs_mask": real}
+        pairs, real = (made or given)["pairs"], (made or given)["pairs_mask"]
+        scores, labels = self.logits(streams, pairs).softmax(-1).max(-1)
+        return {**made, "relations": labels.masked_fill(~real, 0), "relation_scores": torch.where(real, scores, 0.0)}

@@ -1,0 +1,103 @@
+"""Sequence labelling heads: words of a stream to BIO tags, by a CRF or word by word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openmie.nn.decode.crf import LinearChainCrf
+from openmie.nn.streams import Streams
+
+
+def bio_tags(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """O, then B- and I- of each label in turn; the codec on floor 1 counts alike (tested)."""
+    return ("O", *(f"{p}-{label}" for label in labels for p in "BI"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crf:
+    """Linear-chain CRF over word emissions (Lafferty et al., 2001; Lample et al., 2016)."""
+
+    labels: tuple[str, ...] = ()  # mention labels
+    reads: str = "fused"
+    dropout: float = 0.1
+    weight: float = 1.0
+    name: str = "tags"
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.reads})
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"tags"})
+
+    def build(self, widths: dict[str, int]) -> nn.Module:
+        return CrfHead(self, widths[self.reads])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax:
+    """Each word by itself: softmax over tags. The plain yardstick beside the CRF."""
+
+    labels: tuple[str, ...] = ()
+    reads: str = "fused"
+    dropout: float = 0.1
+    weight: float = 1.0
+    name: str = "tags"
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.reads})
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"tags"})
+
+    def build(self, widths: dict[str, int]) -> nn.Module:
+        return SoftmaxHead(self, widths[self.reads])
+
+
+class CrfHead(nn.Module):
+    """loss: negative log-likelihood per real word; predict: `tags` (B, T), 0 on padding, and `tag_scores` (B, T)."""
+
+    def __init__(self, config: Crf, width: int) -> None:
+        super().__init__()
+        tags = bio_tags(config.labels)
+        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.drop, self.emit = nn.Dropout(config.dropout), nn.Linear(width, len(tags))
+        self.crf = LinearChainCrf(tags)
+
+    def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        stream = streams[self.reads]
+        emissions = self.emit(self.drop(stream.tokens))  # (B, T, L)
+        likelihood = self.crf.log_likelihood(emissions, targets["tags"].clamp_min(0), stream.mask)  # (B,)
+        return -likelihood.sum() / stream.mask.sum().clamp_min(1)
+
+    def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        stream = streams[self.reads]
+        emissions = self.emit(stream.tokens)
+        tags = self.crf.decode(emissions, stream.mask).masked_fill(~stream.mask, 0)
+        scores = self.crf.marginals(emissions, stream.mask).gather(2, tags[..., None]).squeeze(2)
+        return {"tags": tags, "tag_scores": scores}
+
+
+class SoftmaxHead(nn.Module):
+    """loss: cross-entropy per real word; predict: the likeliest tag of each word."""
+
+    def __init__(self, config: Softmax, width: int) -> None:
+        super().__init__()
+        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.drop, self.emit = nn.Dropout(config.dropout), nn.Linear(width, len(bio_tags(config.labels)))
+
+    def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        stream = streams[self.reads]
+        logits = self.emit(self.drop(stream.tokens))[stream.mask]  # (K, L)
+        if not len(logits):
+            return logits.sum()
+        return F.cross_entropy(logits, targets["tags"][stream.mask])
+
+    def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        stream = streams[self.reads]
+        scores, tags = self.emit(stream.tokens).softmax(-1).max(-1)
+        return {"tags": tags.masked_fill(~stream.mask, 0), "tag_scores": torch.where(stream.mask, scores, 0.0)}

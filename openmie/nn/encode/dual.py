@@ -1,0 +1,135 @@
+"""Two towers side by side: words and their context in one joint pass, images and objects in another.
+
+Input legend: M encoded rows (a document longer than the window has several), W pieces of a row, K images of the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from openmie.nn.ops import pool_words
+from openmie.nn.streams import Stream, Streams, empty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A text backbone."""
+
+    name: str = "tiny"  # built-in `tiny` or `minilm`, a hub id, or a local folder
+    revision: str = ""  # commit of a hub id
+    pool: str = "first"  # state of a word: its `first` piece or the `mean` of its pieces
+    freeze: bool = False  # run once, cached, not trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vision:
+    """A vision backbone."""
+
+    name: str = "tiny"  # built-in `tiny`, a hub id, or a local folder
+    revision: str = ""
+    freeze: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dual:
+    """Text and vision apart from each other; the fusion brings them together."""
+
+    text: Text = field(default_factory=Text)
+    vision: Vision | None = None
+    context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
+    context_pieces: int = 96  # a longer context is cut, and the document says so
+    objects: int = 0  # object images read per document
+
+    def makes(self) -> frozenset[str]:
+        roles = {"text"} | ({"context"} if self.context else set())
+        roles |= ({"vision"} if self.vision else set()) | ({"objects"} if self.vision and self.objects else set())
+        return frozenset(roles)
+
+    def build(self, text: nn.Module, vision: nn.Module | None) -> DualEncoder:
+        return DualEncoder(self, text, vision)
+
+
+class DualEncoder(nn.Module):
+    """inputs -> Streams `text` (B, T, D), `context` (B, C, D), `vision` (B, V, D'), `objects` (B, O * V, D').
+
+    `inputs` holds `pieces`, `attention`, `types`, `word`, `context` (M, W), `owner` (M,), `words` (B, T) bool, and,
+    where there are images, `pixels` (K, 3, H, W), `image` (K,) the document and `slot` (K,) 0 for the main image, n for
+    the n-th object. Instead of pieces or pixels it takes their cached states: `text_states` (M, W, D),
+    `vision_states` (K, V, D'). The context's states come from the first row of a document.
+    """
+
+    def __init__(self, config: Dual, text: nn.Module, vision: nn.Module | None) -> None:
+        super().__init__()
+        self.text, self.vision = text, vision
+        self.reads_context, self.objects, self.mean = bool(config.context), config.objects, config.text.pool == "mean"
+        self.frozen = {"text": config.text.freeze, "vision": bool(config.vision and config.vision.freeze)}
+        for name, tower in (("text", text), ("vision", vision)):
+            if self.frozen[name] and tower is not None:
+                tower.requires_grad_(False)
+        width: int = text.config.hidden_size  # type: ignore[union-attr,assignment]
+        self.widths: dict[str, int] = {"text": width}
+        if config.context:
+            self.widths["context"] = width
+        if vision is not None:
+            self.widths |= dict.fromkeys(("vision", "objects") if config.objects else ("vision",), vision.width)  # type: ignore[arg-type]
+
+    def train(self, mode: bool = True) -> DualEncoder:
+        """Frozen towers stay in evaluation mode, so that their cached states are the ones they would give."""
+        super().train(mode)
+        for name, frozen in self.frozen.items():
+            tower = getattr(self, name)
+            if frozen and tower is not None:
+                tower.eval()
+        return self
+
+    def text_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(M, W, D)."""
+        kinds = {"token_type_ids": inputs["types"]} if getattr(self.text.config, "type_vocab_size", 1) > 1 else {}
+        return self.text(input_ids=inputs["pieces"], attention_mask=inputs["attention"], **kinds).last_hidden_state
+
+    def vision_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(K, V, D')."""
+        assert self.vision is not None
+        return self.vision(inputs["pixels"])
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
+        words = inputs["words"]  # (B, T)
+        states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
+        pooled = pool_words(states, inputs["owner"], inputs["word"], (words.shape[0], words.shape[1]), self.mean)
+        streams = {"text": Stream(pooled, words)}
+        if self.reads_context:
+            streams["context"] = self._context(states, inputs, words.shape[0])
+        if self.vision is not None:
+            streams |= self._images(inputs, streams["text"])
+        return streams
+
+    def _context(self, states: Tensor, inputs: Mapping[str, Tensor], b: int) -> Stream:
+        slot = inputs["context"]  # (M, W), -1 where a piece is not context
+        real = slot >= 0
+        length = max(int(slot.max()) + 1, 1)
+        where = (inputs["owner"][:, None] * length + slot)[real]
+        flat = states.new_zeros(b * length, states.shape[-1]).index_copy(0, where, states[real])
+        mask = torch.zeros(b * length, dtype=torch.bool, device=states.device).index_fill(0, where, True)
+        return Stream(flat.view(b, length, -1), mask.view(b, length))
+
+    def _images(self, inputs: Mapping[str, Tensor], text: Stream) -> dict[str, Stream]:
+        b = text.tokens.shape[0]
+        names = ["vision", "objects"] if self.objects else ["vision"]
+        if "pixels" not in inputs and "vision_states" not in inputs:
+            return {name: empty(text, self.widths["vision"]) for name in names}
+        states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, V, D')
+        v, d = states.shape[1:]
+        n = 1 + self.objects
+        where = inputs["image"] * n + inputs["slot"]
+        tokens = states.new_zeros(b * n, v, d).index_copy(0, where, states).view(b, n, v, d)
+        real = torch.zeros(b * n, dtype=torch.bool, device=states.device).index_fill(0, where, True)
+        mask = real.view(b, n, 1).expand(b, n, v)
+        streams = {"vision": Stream(tokens[:, 0], mask[:, 0])}
+        if self.objects:
+            groups = torch.arange(self.objects, device=states.device).repeat_interleave(v).expand(b, -1)
+            streams["objects"] = Stream(tokens[:, 1:].flatten(1, 2), mask[:, 1:].flatten(1, 2), groups)
+        return streams

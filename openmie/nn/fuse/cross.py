@@ -1,0 +1,80 @@
+"""Cross-attention: words ask the other sides, and add what they hear."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from openmie.nn.ops import attend
+from openmie.nn.streams import Stream, Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cross:
+    """Transformer decoder layers without self-attention: x + A(LN x, side), then x + FFN(LN x) (Vaswani et al., 2017).
+
+    A word of a document that lacks the sides passes through the attention unchanged.
+    """
+
+    sides: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
+    reads: str = "text"  # role that asks
+    heads: int = 4
+    layers: int = 2
+    expansion: int = 2  # width of the feed-forward layer, in widths
+    dropout: float = 0.1
+
+    def needs(self) -> frozenset[str]:
+        return frozenset((*self.sides, self.reads))
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"fused"})
+
+    def build(self, widths: dict[str, int]) -> CrossFusion:
+        return CrossFusion(self, widths)
+
+
+class CrossFusion(nn.Module):
+    """Streams -> Streams plus `fused` (B, T, D)."""
+
+    def __init__(self, config: Cross, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.reads, self.sides = config.reads, config.sides
+        d = widths[config.reads]
+        self.widths = {"fused": d}
+        self.inlet = nn.ModuleDict({s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.sides})
+        self.layers = nn.ModuleList(CrossLayer(d, config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(d)
+
+    def forward(self, streams: Streams) -> Streams:
+        asks = streams[self.reads]
+        keys = torch.cat([self.inlet[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, D)
+        mask = torch.cat([streams[s].mask for s in self.sides], 1)  # (B, M)
+        x = asks.tokens
+        for layer in self.layers:
+            x = layer(x, keys, mask)
+        return {**streams, "fused": Stream(self.norm(x), asks.mask, asks.groups, asks.present)}
+
+
+class CrossLayer(nn.Module):
+    """One layer: x (B, T, D), keys (B, M, D), mask (B, M) -> (B, T, D)."""
+
+    def __init__(self, d: int, config: Cross) -> None:
+        super().__init__()
+        self.heads, self.p = config.heads, config.dropout
+        self.query, self.pair, self.out = nn.Linear(d, d), nn.Linear(d, 2 * d), nn.Linear(d, d, bias=False)
+        self.before, self.between = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.forward_net = nn.Sequential(nn.Linear(d, config.expansion * d), nn.GELU(), nn.Dropout(self.p),
+                                         nn.Linear(config.expansion * d, d))  # fmt: skip
+        self.drop = nn.Dropout(self.p)
+
+    def forward(self, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        q = self._split(self.query(self.before(x)))  # (B, h, T, d)
+        k, v = (self._split(t) for t in self.pair(keys).chunk(2, -1))  # (B, h, M, d)
+        heard = attend(q, k, v, mask, self.p if self.training else 0.0)
+        x = x + self.drop(self.out(heard.transpose(1, 2).flatten(2)))
+        return x + self.drop(self.forward_net(self.between(x)))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)

@@ -1,0 +1,63 @@
+"""Small tensor operations that are safe on padding and on rows that are all padding."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean over real positions: x (B, N, D), mask (B, N) -> (B, D); a row without any is zero."""
+    m = mask.unsqueeze(-1).to(x.dtype)
+    return torch.where(mask.unsqueeze(-1), x, 0.0).sum(1) / m.sum(1).clamp_min(1.0)
+
+
+def masked_softmax(x: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
+    """Softmax over positions where mask is True; a slice without any is zero, with zero gradient."""
+    weights = x.masked_fill(~mask, torch.finfo(x.dtype).min).softmax(dim)
+    return torch.where(mask, weights, 0.0)
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0) -> Tensor:
+    """Scaled dot-product attention: query (B, h, N, d), key and value (B, h, M, d), mask (B, M) -> (B, h, N, d).
+
+    A row whose keys are all padding gives zero. Such a row attends to all its keys inside the kernel, which keeps its
+    gradient finite, and the result is then dropped.
+    """
+    some = mask.any(1)
+    seen = (mask | ~some[:, None])[:, None, None, :]
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
+    return torch.where(some[:, None, None, None], out, 0.0)
+
+
+def gate(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Convex mix weight * a + (1 - weight) * b."""
+    return torch.lerp(b, a, weight)
+
+
+def pool_words(states: Tensor, owner: Tensor, word: Tensor, shape: tuple[int, int], mean: bool) -> Tensor:
+    """Word-piece states to words in one scatter.
+
+    states (M, W, D): encoded rows (windows); owner (M,): the document of a row; word (M, W): the word of a piece, -1
+    for pieces of no word -> (B, T, D) for shape = (B, T). `mean` averages a word's pieces, else its first one is taken.
+    A word without pieces is zero.
+    """
+    b, t = shape
+    real = word >= 0
+    if not mean:
+        real = real & (word != F.pad(word, (1, 0), value=-1)[:, :-1])
+    slot = (owner[:, None] * t + word)[real]  # (K,) flat word index of each kept piece
+    kept = states[real]  # (K, D)
+    if not mean:
+        return states.new_zeros(b * t, states.shape[-1]).index_copy(0, slot, kept).view(b, t, -1)
+    total = states.new_zeros(b * t, states.shape[-1]).index_add(0, slot, kept)
+    count = states.new_zeros(b * t).index_add(0, slot, states.new_ones(len(slot)))
+    return (total / count.clamp_min(1.0)[:, None]).view(b, t, -1)
+
+
+def gather_rows(x: Tensor, index: Tensor) -> Tensor:
+    """x (B, N, D), index (B, ...) -> (B, ..., D), the rows of x at index."""
+    flat = index.flatten(1)
+    picked = x.gather(1, flat[..., None].expand(-1, -1, x.shape[-1]))
+    return picked.view(*index.shape, x.shape[-1])

@@ -1,0 +1,60 @@
+"""Streams: the waist for tensors.
+
+Shape legend of the whole floor: B batch, N tokens of a stream, T words, V patches, P pairs, L labels, D width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from openmie.nn.ops import masked_mean
+
+Role = Literal[
+    "text", "vision", "objects", "context", "phrases", "generated", "generated_objects", "pos", "positions",
+    "original", "fused",
+]  # fmt: skip
+ROLES: tuple[str, ...] = get_args(Role)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One side of the documents of a batch."""
+
+    tokens: Tensor  # (B, N, D)
+    mask: Tensor  # (B, N) bool, True = real
+    groups: Tensor | None = None  # (B, N) long: the frame, object, crop or word that a token belongs to
+    present: Tensor | None = None  # (B,) bool: whether the document has this side at all; default: any real token
+    levels: Tensor | None = None  # (K, B, N, D) states of several layers, where a part asks for them
+
+    def __post_init__(self) -> None:
+        if self.present is None:
+            object.__setattr__(self, "present", self.mask.any(1))
+
+    @cached_property
+    def pooled(self) -> Tensor:
+        """(B, D): mean of the real tokens, zero where there are none."""
+        return masked_mean(self.tokens, self.mask)
+
+    @property
+    def width(self) -> int:
+        return self.tokens.shape[-1]
+
+    def with_tokens(self, tokens: Tensor) -> Stream:
+        """The same positions with other states; levels, which belong to the old ones, are dropped."""
+        return replace(self, tokens=tokens, levels=None)
+
+
+Streams = Mapping[str, Stream]
+
+
+def empty(like: Stream, width: int) -> Stream:
+    """A side that no document of the batch has: one masked token, so that shapes stay legal."""
+    b = like.tokens.shape[0]
+    tokens = like.tokens.new_zeros(b, 1, width)
+    return Stream(tokens, torch.zeros(b, 1, dtype=torch.bool, device=tokens.device))

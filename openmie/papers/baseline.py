@@ -1,0 +1,65 @@
+"""Baselines: a text-only tagger or relation classifier, and the same with cross-attention over image patches.
+
+Not a published system but the common ground under the published ones: encoder + CRF (Lample et al., 2016, with a
+transformer in the LSTM's place), encoder + entity markers (Soares et al., 2019), cross-attention from words to patches
+as in UMT (Yu et al., 2020), InfoNCE between the pooled sides (Radford et al., 2021).
+
+    recipe(corpus=..., task="ner" | "re" | "joint")    the full system, `cross`
+    ablations(recipe)                                   `text`: no image at all; `w/o alignment`; `softmax`: no CRF
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from openmie.corpora.corpus import Corpus
+from openmie.errors import RecipeError
+from openmie.nn.align.align import Align
+from openmie.nn.decode.relation import EntityMarkers
+from openmie.nn.decode.tags import Crf, Softmax
+from openmie.nn.encode.dual import Dual, Text, Vision
+from openmie.nn.fuse.cross import Cross
+from openmie.recipe import Group, Recipe, Training
+
+REPORTED: dict[str, float] = {}  # no paper, no published number
+NOTES = "Selection on dev, strict F1. The encoders are `tiny` by default: pass text='minilm' for real posts."
+
+
+def recipe(corpus: Corpus, *, task: str = "ner", text: str = "tiny", vision: str = "tiny",
+           context: str = "") -> Recipe:  # fmt: skip
+    """The `cross` baseline for a corpus's labels; `context` names the captions that are read with the text."""
+    labels = corpus.labels
+    heads: dict[str, tuple[Any, ...]] = {
+        "ner": (Crf(labels=labels.mentions),),
+        "re": (EntityMarkers(labels=labels.relations),),
+        "joint": (Crf(labels=labels.mentions), EntityMarkers(labels=labels.relations, markers=False)),
+    }
+    if task not in heads:
+        raise RecipeError(f"task {task!r}", expected=f"one of {list(heads)}", remedy="choose one", where="baseline")
+    small = text == "tiny"
+    groups = (
+        Group(match="encode.text", lr=1e-3 if small else 5e-5),
+        Group(match="encode.vision", lr=1e-3 if vision == "tiny" else 5e-5),
+        Group(match="crf", lr=1e-2, weight_decay=0.0),
+        Group(match="", lr=1e-3 if small else 3e-4),
+    )
+    return Recipe(
+        name=f"baseline-{task}",
+        encode=Dual(text=Text(name=text), vision=Vision(name=vision), context=context),
+        fuse=(Cross(),),
+        align=(Align(),),
+        heads=heads[task],
+        training=Training(epochs=12 if small else 8, groups=groups),
+    )
+
+
+def ablations(r: Recipe) -> dict[str, Recipe]:
+    """Name -> recipe, each one change away from the full system."""
+    text = replace(r, name=r.name + "-text", encode=replace(r.encode, vision=None), fuse=(), align=())
+    plain = tuple(Softmax(labels=h.labels) if isinstance(h, Crf) else h for h in r.heads)
+    found = {"text": text, "w/o alignment": replace(r, name=r.name + "-noalign", align=())}
+    if plain != r.heads:
+        found["softmax"] = replace(r, name=r.name + "-softmax", heads=plain)
+        found["text softmax"] = replace(text, name=r.name + "-text-softmax", heads=plain)
+    return found

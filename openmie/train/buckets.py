@@ -1,0 +1,32 @@
+"""Length bucketing: batches of like lengths in a random order that depends on seed and epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class Buckets(Sampler[list[int]]):
+    """Shuffles all examples, sorts them by length within pools of many batches, cuts batches, shuffles the batches.
+
+    `skip` batches at the start of the epoch are left out: where a resumed run goes on.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int, pool: int = 20) -> None:
+        self.lengths, self.batch, self.seed, self.pool = np.asarray(lengths), batch, seed, pool
+        self.epoch, self.skip = 0, 0
+
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // self.batch)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        draw = np.random.Generator(np.random.PCG64([self.seed, self.epoch]))
+        order = draw.permutation(len(self.lengths))
+        size = self.batch * self.pool
+        pools = [order[i : i + size] for i in range(0, len(order), size)]
+        order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
+        batches = [order[i : i + self.batch].tolist() for i in range(0, len(order), self.batch)]
+        draw.shuffle(batches)
+        yield from batches[self.skip :]

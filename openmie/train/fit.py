@@ -1,0 +1,170 @@
+"""fit: train a recipe on documents, select on dev, and yield what happens."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch.utils.data import DataLoader
+
+from openmie import metrics
+from openmie import recipe as recipes
+from openmie.batch import Batch, Example
+from openmie.document import Document
+from openmie.errors import TrainError
+from openmie.model import Model
+from openmie.recipe import Recipe
+from openmie.train import checkpoint
+from openmie.train.buckets import Buckets
+from openmie.train.card import card
+from openmie.train.features import cache_frozen
+from openmie.train.gather import across_processes
+from openmie.train.optimizer import build_optimizer, build_schedule
+
+
+@dataclass(frozen=True)
+class Event:
+    """`start`, `resume`, `step`, `dev`, `stop` (early) or `done`, with counters and named values."""
+
+    kind: str
+    step: int = 0
+    epoch: int = 0
+    steps: int = 0  # of the whole run
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def fit(recipe: Recipe, train: Iterable[Document], dev: Iterable[Document], *, out: str | Path, seed: int = 0,
+        resume: bool = True, precision: str = "no", checkpoint_every: int = 200) -> Iterator[Event]:  # fmt: skip
+    """Train; `out` becomes a model folder with the weights of the best dev epoch. A generator: iterate to run it.
+
+    Started again with the same arguments it goes on from its last checkpoint, to the same bits on CPU; `resume=False`
+    starts anew. `precision` is Accelerate's: `no`, `bf16` or `fp16`. Errors: no gold to learn from, a loss that is not
+    finite, a checkpoint of another run.
+    """
+    out, training = Path(out), recipe.training
+    set_seed(seed)
+    accelerator = Accelerator(mixed_precision=precision)
+    model = Model.new(recipe)
+    examples = model.batcher.examples(train, gold=True)
+    dev = list(dev)
+    asked = model.batcher.examples(dev)
+    if not examples or not dev:
+        raise TrainError(f"{len(examples)} examples to train on, {len(dev)} dev documents", where=recipe.name,
+                         expected="gold mentions (or relations) in both", remedy="check the corpus with `openmie doctor`")
+    run = _Run(model, accelerator, recipe, examples, seed)
+    key = fingerprint(recipe, seed, examples, dev)
+    done = checkpoint.latest(out / "checkpoints") if resume else None
+    if done:
+        run.progress = checkpoint.restore(done, model.extractor, run.optimizer, run.schedule, key)
+        yield run.event("resume", {"from": done.name})
+    cache_frozen(model, [*examples, *asked], out / "features.sqlite")
+    yield run.event("start", {"examples": len(examples), "parameters": run.size()})
+
+    def save() -> None:
+        if accelerator.is_main_process:
+            checkpoint.save(out / "checkpoints", model.extractor, run.optimizer.optimizer, run.schedule.scheduler,
+                            run.progress, key)  # fmt: skip
+
+    progress = run.progress
+    while progress.epoch < training.epochs and not progress.finished:
+        for values in run.epoch():
+            yield run.event("step", values)
+            if progress.step % checkpoint_every == 0:
+                save()
+        score = dev_score(model, asked, dev, recipe)
+        better = score > progress.best
+        if better:
+            progress.best, progress.best_epoch = score, progress.epoch
+            if accelerator.is_main_process:
+                model.card = card(recipe, seed, progress.best, progress.best_epoch, len(examples), key)
+                model.save_pretrained(out)
+        yield run.event("dev", {"f1": score, "best": progress.best, "better": better})
+        progress.epoch, progress.in_epoch = progress.epoch + 1, 0
+        late = training.patience and progress.epoch - 1 - progress.best_epoch >= training.patience
+        progress.finished = bool(late) or progress.epoch >= training.epochs
+        save()
+        if late:
+            yield run.event("stop", {"best_epoch": progress.best_epoch})
+    yield run.event("done", {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)})
+
+
+class _Run:
+    """Model, optimiser, schedule and batches of one run, prepared for the machine."""
+
+    def __init__(self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[Example], seed: int) -> None:
+        training = recipe.training
+        self.accelerator, self.clip, self.progress = accelerator, training.clip, checkpoint.Progress()
+        self.buckets = Buckets([e.length for e in examples], training.batch, seed)
+        loader = DataLoader(examples, batch_sampler=self.buckets, collate_fn=model.batcher.collate,  # type: ignore[arg-type]
+                            generator=torch.Generator().manual_seed(seed))  # fmt: skip
+        self.per_epoch = -(-len(self.buckets) // accelerator.num_processes)
+        self.steps = training.epochs * self.per_epoch
+        optimizer = build_optimizer(model.extractor.named_parameters(), training.groups)
+        schedule = build_schedule(optimizer, training, self.steps)
+        self.loader = accelerator.prepare_data_loader(loader, device_placement=False)
+        self.model, self.optimizer = accelerator.prepare(model.extractor, optimizer)
+        self.schedule = accelerator.prepare_scheduler(schedule)
+        if accelerator.num_processes > 1:
+            for align in model.extractor.align:
+                align.gather = across_processes
+
+    def size(self) -> int:
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    def event(self, kind: str, values: dict[str, Any]) -> Event:
+        return Event(kind, self.progress.step, self.progress.epoch, self.steps, values)
+
+    def epoch(self) -> Iterator[dict[str, Any]]:
+        """One optimiser step at a time; yields the losses."""
+        self.model.train()
+        self.buckets.epoch, self.buckets.skip = self.progress.epoch, self.progress.in_epoch
+        world, started = self.accelerator.num_processes, time.perf_counter()
+        for batch in self.loader:
+            values = self._step(batch.to(self.accelerator.device))
+            self.progress.step += 1
+            self.progress.in_epoch += world
+            now = time.perf_counter()
+            yield values | {"seconds": now - started}
+            started = now
+
+    def _step(self, batch: Batch) -> dict[str, Any]:
+        output = self.model(batch)
+        total = output.total
+        if not torch.isfinite(total):
+            raise TrainError(f"loss {total.item()} at step {self.progress.step}", expected="a finite loss",
+                             remedy="lower the learning rates, or set training.clip=1.0", where=str(dict(output.losses)))
+        self.accelerator.backward(total)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip) if self.clip else None
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        values: dict[str, Any] = {"loss": total.item(), "lr": self.schedule.get_last_lr()[0]}
+        values |= {f"loss/{k}": v.item() for k, v in output.losses.items()} | {f"rows/{k}": int(v) for k, v in output.counts.items()}
+        return values | ({"norm": float(norm)} if norm is not None else {})
+
+
+def dev_score(model: Model, asked: list[Example], gold: list[Document], recipe: Recipe) -> float:
+    """Strict span F1, relation F1 without None, or joint F1, in percent."""
+    predicted = model.answer(asked)
+    metric = recipe.training.metric or recipe.task
+    if metric == "ner":
+        return metrics.spans(gold, predicted).f1
+    return (metrics.relations if metric == "re" else metrics.pairs)(gold, predicted).f1
+
+
+def fingerprint(recipe: Recipe, seed: int, examples: list[Example], dev: list[Document]) -> str:
+    """Of all that decides the weights: recipe, seed, training examples (targets too), dev documents."""
+    digest = hashlib.sha256(json.dumps([recipes.dump(recipe), seed], sort_keys=True, default=str).encode())
+    for example in examples:
+        digest.update(example.document.to_json().encode())
+    for document in dev:
+        digest.update(document.to_json().encode())
+    return digest.hexdigest()

@@ -1,0 +1,26 @@
+"""Rows of all processes, with gradient to this process's own, for losses whose negatives are the other rows."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.distributed.nn.functional import all_gather as gather_with_gradient
+
+
+def across_processes(x: Tensor) -> Tensor:
+    """x (B, ...) -> (B * processes, ...), in process order; the processes may hold different numbers of rows.
+
+    Each process computes the loss over all rows; averaging gradients over processes, as DDP does, then gives the
+    gradient of that one loss times one: `all_gather`'s backward sums the contributions of all processes.
+    """
+    world = torch.distributed.get_world_size()
+    sizes = [torch.zeros(1, dtype=torch.long, device=x.device) for _ in range(world)]
+    torch.distributed.all_gather(sizes, torch.tensor([len(x)], device=x.device))
+    longest = max(int(s) for s in sizes)
+    padded = torch.cat([x, x.new_zeros(longest - len(x), *x.shape[1:])])
+    if x.is_floating_point():
+        parts = list(gather_with_gradient(padded))
+    else:
+        parts = [torch.zeros_like(padded) for _ in range(world)]
+        torch.distributed.all_gather(parts, padded)
+    return torch.cat([p[: int(s)] for p, s in zip(parts, sizes)])

@@ -1,0 +1,61 @@
+"""Optimiser groups and schedules."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from openmie.errors import RecipeError
+from openmie.recipe import Group, Training
+
+
+def build_optimizer(named: Iterable[tuple[str, nn.Parameter]], groups: tuple[Group, ...]) -> AdamW:
+    """AdamW with a learning rate for each group; vectors and scalars are not decayed.
+
+    Errors: a parameter that no group takes, a group that takes none.
+    """
+    taken: dict[tuple[int, bool], list[nn.Parameter]] = {}
+    homeless = []
+    for name, parameter in named:
+        if not parameter.requires_grad:
+            continue
+        index = next((i for i, g in enumerate(groups) if _fits(name, g.match)), None)
+        if index is None:
+            homeless.append(name)
+        else:
+            taken.setdefault((index, parameter.ndim > 1), []).append(parameter)
+    if homeless:
+        raise RecipeError(f"{len(homeless)} parameters in no group, the first {homeless[0]!r}", where="training.groups",
+                          expected="every parameter in one group", remedy='add Group(match="", lr=...) as the last one')
+    return AdamW([
+        {"params": p, "lr": groups[i].lr, "weight_decay": groups[i].weight_decay if decays else 0.0}
+        for (i, decays), p in sorted(taken.items())
+    ])  # fmt: skip
+
+
+def _fits(name: str, match: str) -> bool:
+    return not match or name.startswith(match + ".") or f".{match}." in name
+
+
+def build_schedule(optimizer: torch.optim.Optimizer, training: Training, steps: int) -> LambdaLR:
+    """Linear warm-up over a share of the steps, then down to zero: linear, cosine, or not at all."""
+    warm = max(1, round(training.warmup * steps))
+    after: dict[str, Callable[[float], float]] = {
+        "linear": lambda x: 1.0 - x,
+        "cosine": lambda x: 0.5 * (1.0 + math.cos(math.pi * x)),
+        "constant": lambda x: 1.0,
+    }
+    if training.schedule not in after:
+        raise RecipeError(f"schedule {training.schedule!r}", expected=f"one of {list(after)}", remedy="choose one",
+                          where="training.schedule")
+    down = after[training.schedule]
+
+    def factor(step: int) -> float:
+        return (step + 1) / warm if step < warm else down(min(1.0, (step - warm) / max(1, steps - warm)))
+
+    return LambdaLR(optimizer, factor)
