@@ -335,3 +335,18 @@ def test_misbuilt() -> None:
 def test_saved_state() -> None:
     """Only the three parameters are state: names and constraints come from the recipe."""
     assert sorted(LinearChainCrf(BIO, constrained=True).state_dict()) == ["end", "start", "transitions"]
+
+
+def test_no_uninitialised_memory_is_read():
+    """Fresh memory filled with NaN: whatever is read before it is written would show. Rows of unequal length."""
+    mask = torch.arange(9) < torch.tensor([9, 4, 1, 0])[:, None]
+    emissions = torch.randn(4, 9, 5, requires_grad=True)
+    crf = LinearChainCrf(5)
+    torch.use_deterministic_algorithms(True)  # with it, torch.empty gives NaN
+    try:
+        crf.log_likelihood(emissions, torch.zeros(4, 9, dtype=torch.long), mask).sum().backward()
+        marginals, paths = crf.marginals(emissions, mask), crf.decode(emissions, mask)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert all(g.isfinite().all() for g in (emissions.grad, crf.start.grad, crf.transitions.grad, crf.end.grad))
+    assert marginals.isfinite().all() and (paths[mask] >= 0).all()

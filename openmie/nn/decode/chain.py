@@ -107,7 +107,7 @@ def _scaled_sums(x: Tensor, mask: Tensor, chain: Chain) -> Sums | None:
     real, last, rows = mask.t().to(x.dtype), last_word(mask), torch.arange(size, device=mask.device)
     before, after = states[:, 0], states[:, 1].gather(0, turn)  # all that precedes, all that follows, word t included
     ahead = torch.empty_like(after)  # all that follows, word t left out
-    ahead[:-1] = after[1:] @ hop.t()
+    ahead[:-1], ahead[-1] = after[1:] @ hop.t(), 0  # padding at the end of shorter rows must be finite too
     ahead[last, rows] = end
     unary = before * ahead
     total = unary.sum(2, keepdim=True).masked_fill_(~mask.t()[..., None], 1)  # (T, B, 1)
