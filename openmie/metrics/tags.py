@@ -5,8 +5,9 @@ B sentences, N words in all. Both sides are laid out as one flat row, so that ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,10 +38,7 @@ def spans_from_tags(gold: Any, predicted: Any, mode: Mode = "strict", *, names: 
     """
     check_mode(mode)
     if names is None:
-        lengths, flat_gold, flat_predicted = _flatten(gold, predicted)
-        table = {tag: k for k, tag in enumerate(sorted({*flat_gold, *flat_predicted}))}
-        names, look = list(table), table.__getitem__
-        sides = [np.fromiter(map(look, flat), np.int64, len(flat)) for flat in (flat_gold, flat_predicted)]
+        lengths, sides, names = _numbered(list(gold), list(predicted))
     else:
         lengths, sides = _masked(gold, predicted, mask, len(names))
     return _score(sides[0], sides[1], lengths, names, mode, bootstrap, seed)
@@ -87,11 +85,14 @@ def _chunks(ids: Ints, kind: Ints, label: Ints, opens: npt.NDArray[np.bool_], le
     return _Chunks(np.where(starts if lenient else starts & (tag == 1), of, -1), end)
 
 
-def _flatten(gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]]) -> tuple[Ints, list[str], list[str]]:
-    gold, predicted = list(gold), list(predicted)
+def _numbered(gold: list[Sequence[str]], predicted: list[Sequence[str]]) -> tuple[Ints, list[Ints], list[str]]:
+    """Lengths of the sentences, both sides flat as numbers, and the tag of each number."""
     lengths, other = (np.fromiter(map(len, side), np.int64, len(side)) for side in (gold, predicted))
     _check_lengths(lengths, other)
-    return lengths, list(chain.from_iterable(gold)), list(chain.from_iterable(predicted))
+    table: defaultdict[str, int] = defaultdict(count().__next__)  # a number for each tag when it is first seen
+    sides = [np.fromiter(map(table.__getitem__, chain.from_iterable(side)), np.int64, int(lengths.sum()))
+             for side in (gold, predicted)]
+    return lengths, sides, list(table)
 
 
 def _check_lengths(gold: Ints, predicted: Ints) -> None:
