@@ -95,6 +95,14 @@ def test_nothing_is_lost_silently(drawn: list, orphans: bio.Orphans) -> None:
     assert len(held) == len(back)
 
 
+def test_the_outer_of_two_nested_mentions_is_held() -> None:
+    d = Document.from_words("d", ["one", "two", "three"])
+    short, long = (Mention(id=str(end), start=0, end=end, label="LOC") for end in (3, 7))
+    for order in ((short, long), (long, short)):
+        got = bio.encode(d.replace(mentions=order), LABELS)
+        assert list(got.ids) == [1, 2, 0] and [x.mention.id for x in got.lost] == ["3"]
+
+
 def test_reasons() -> None:
     d = Document.from_words("d", ["one", "two", "three"])
     ms = [Mention(id="long", start=0, end=7, label="LOC"), Mention(id="nested", start=4, end=7, label="LOC"),
@@ -140,6 +148,8 @@ def test_empty_batches_and_texts() -> None:
                      mentions=[Mention(id="m", start=0, end=2, label="LOC")])
     assert list(bio.encode(blank, LABELS).ids) == [1, 2, 2]
     assert bio.decode(["O", "B-LOC", "O"], blank, LABELS) == ()
+    last = blank.replace(mentions=[Mention(id="m", start=1, end=2, label="LOC")])
+    assert list(bio.encode(last, LABELS).ids) == [0, 0, 1]
 
 
 @given(st.lists(st.sampled_from(range(len(TAGS))), min_size=1, max_size=6))

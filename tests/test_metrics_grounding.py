@@ -10,6 +10,8 @@ import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 import openmie.metrics as metrics
 from openmie.document import Chain, Document, Mention, Region
@@ -47,10 +49,19 @@ def test_matching_against_all_assignments(n, m, bits) -> None:
     assert matched(hits) == oracles.largest_matching(hits.tolist())
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_matching_against_scipy(seed) -> None:
+    hits = np.random.default_rng(seed).random((15, 14)) < 0.12
+    assert matched(hits) == (maximum_bipartite_matching(csr_matrix(hits)) >= 0).sum()
+
+
 def test_matching_is_not_greedy_and_not_recursive() -> None:
     """Greedy in file order finds one here; a chain of 3,000 moves does not run out of stack."""
     assert matched(np.array([[True, True], [True, False]])) == 2
-    n = 3000
+    n, kept = 3000, np.zeros((4, 5), dtype=bool)
+    for row, columns in enumerate(([1, 2], [0, 4], [0, 1], [1])):  # the last moves the third, which moves the second
+        kept[row, columns] = True
+    assert matched(kept) == 4
     chain = np.eye(n, dtype=bool) | np.eye(n, k=1, dtype=bool)
     assert matched(np.vstack([chain[:-1], np.eye(1, n, dtype=bool)])) == n
 
