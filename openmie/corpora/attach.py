@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from openmie.corpora.folders import NAMES, listing, located
 from openmie.corpora.lines import Line, lines, record, short
@@ -51,7 +51,8 @@ class Options:
 
 def _absent(option: str, value: object, folder: Path, expected: str) -> CorpusError:
     root = folder.parent if folder.is_file() else folder
-    return CorpusError(f"option {option}={value}, neither in the working directory nor in {root} ({listing(root)})",
+    holds = listing(root) + (f"; captions/: {listing(root / 'captions', 40)}" if (root / "captions").is_dir() else "")
+    return CorpusError(f"option {option}={value}, neither in the working directory nor in {root}, which holds {holds}",
                        expected=expected, remedy="give a path, or leave the option out")
 
 
@@ -126,12 +127,14 @@ class Media:
             path = self._files.get(key, "")
             if not path:
                 self.missing.append(image)
-                path = str(self._options.images / (image if key != image else image + ".jpg"))
+                name = PurePath(image.replace("\\", "/")).name  # an id never leads out of the folder
+                path = str(self._options.images / (name if key != image else name + ".jpg"))
         scores = tuple((name, table[key]) for name, table in self._scores.items() if key in table)
         return Image(id=id or image, path=path, relevance=scores)
 
     def records(self) -> list[ErrorRecord]:
         """What this pass could not attach; missing images are one record."""
+        self._open()
         if not self.missing:
             return self.found
         names = sorted(set(self.missing))
@@ -142,10 +145,13 @@ class Media:
 
 
 def image_files(folder: Path, split: str) -> dict[str, str]:
-    """Bare image id -> path, of a folder and of its subfolder for the split."""
-    own = [folder / sub for name in NAMES.get(split, ()) for sub in (name, f"img_{name}")]
+    """Bare image id -> path, of a folder and its subfolders for the splits, the own split's first.
+
+    The others count too: in published copies an image often lies in the folder of another split than its text.
+    """
+    order = sorted(NAMES, key=lambda s: s == split)
     found: dict[str, str] = {}
-    for place in (folder, *own):
+    for place in (folder, *(folder / sub for s in order for a in NAMES[s] for sub in (a, f"img_{a}"))):
         if place.is_dir():
             found |= {bare(p.name): str(p) for p in sorted(place.iterdir()) if p.suffix.lower() in ENDINGS}
     return found
@@ -155,7 +161,7 @@ def captions(path: Path) -> tuple[dict[str, str], list[ErrorRecord]]:
     """Bare image id -> text, blanks around it removed, with records for the lines that could not be read."""
     found: dict[str, str] = {}
     errors: list[ErrorRecord] = []
-    for number, image, text, error in _entries(path):
+    for number, image, text, error in entries(path):
         if error is not None:
             errors.append(error)
         if not image:
@@ -169,8 +175,8 @@ def captions(path: Path) -> tuple[dict[str, str], list[ErrorRecord]]:
     return found, errors
 
 
-def _entries(path: Path) -> Iterator[tuple[int, str, str, ErrorRecord | None]]:
-    """(line, image id, text, error) of each caption."""
+def entries(path: Path) -> Iterator[tuple[int, str, str, ErrorRecord | None]]:
+    """(line, image id, text as it stands, error) of each caption; the id is "" where a line could not be read."""
     image, text, start = "", [], 0  # an open record of several lines
     owl: bool | None = None
     for line in lines(path):

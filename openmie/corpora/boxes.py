@@ -28,6 +28,7 @@ class Annotation(NamedTuple):
     height: int
     objects: tuple[Labelled, ...]
     errors: tuple[ErrorRecord, ...]
+    filename: str = ""  # as the file itself says; often that of another image
 
 
 class Boxes:
@@ -79,7 +80,7 @@ def parse(data: bytes, path: Path) -> Annotation:
                                  "correct the box; it was left out"))
         else:
             objects.append(Labelled(element.findtext("name") or "", box))  # type: ignore[arg-type]
-    return Annotation(max(width, 0), max(height, 0), tuple(objects), tuple(errors))
+    return Annotation(max(width, 0), max(height, 0), tuple(objects), tuple(errors), root.findtext("filename") or "")
 
 
 def _number(text: str | None) -> float | None:

@@ -28,11 +28,12 @@ def corpus(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Pa
     """The corpus in a folder with `txt/{train,dev,test}.txt` and `xml/` or `xml.tar.gz` (else name it: `boxes=`)."""
     files = single(split_files(path, (".txt",), within=("txt",)))
     options = Options.find(path, tuple(files), captions=captions, images=images)
-    where = _boxes(path, boxes)
+    where = boxes_of(path, boxes)
     return Corpus(f"gmner:{path}", {s: partial(grounded, f, options, s, where) for s, f in files.items()})
 
 
-def _boxes(path: Path, named: str | Path) -> Path:
+def boxes_of(path: Path, named: str | Path = "") -> Path:
+    """The folder or archive of the annotation files: the one that is named, or the one beside the texts."""
     names = [str(named)] if named else ["xml", *("xml" + suffix for suffix in SUFFIXES), "../xml", "../xml.tar.gz"]
     found = [p for name in names if (p := located(name, path)) is not None] if named else \
         [p for name in names if (p := (path.parent if path.is_file() else path) / name).exists()]
@@ -65,8 +66,9 @@ def _with(document: Document, found: Annotation) -> Document:
             errors.append(ErrorRecord(where=f"document {document.id}, box {box}", found=f"name {name!r}",
                                       expected="the text of a mention", remedy="correct the name; the box was kept"))
     sized = image.model_copy(update={"width": found.width or None, "height": found.height or None})
-    return document.replace(images=(sized,), regions=tuple(regions), errors=(*document.errors, *errors),
-                            source={**document.source, "corpus": "gmner", "boxes": len(found.objects)})
+    source = {**document.source, "corpus": "gmner", "boxes": len(found.objects), "filename": found.filename}
+    return document.replace(images=(sized,), regions=tuple(regions), source=source,
+                            errors=(*document.errors, *errors))
 
 
 def named(name: str, mentions: tuple[Mention, ...]) -> list[Mention]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
-from openmie.errors import ErrorRecord
+from openmie.errors import CorpusError, ErrorRecord
 
 
 class Line(NamedTuple):
@@ -19,7 +19,7 @@ class Line(NamedTuple):
 
 def lines(path: Path) -> Iterator[Line]:
     """The lines of a file, ended by LF or CRLF only: U+2028 and its like are part of a line."""
-    with path.open("rb") as file:
+    with _opened(path) as file:
         for number, raw in enumerate(file, 1):
             if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
                 raw = raw[3:]
@@ -28,6 +28,14 @@ def lines(path: Path) -> Iterator[Line]:
                 yield Line(number, raw.decode("utf-8"))
             except UnicodeDecodeError as error:
                 yield Line(number, raw.decode("utf-8", errors="replace"), _not_utf8(path, number, raw, error))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CorpusError(f"{type(error).__name__}: {error.strerror}", expected="a file that can be read",
+                          where=str(path), remedy="check that it is still there and that you may read it") from None
 
 
 def _not_utf8(path: Path, number: int, raw: bytes, error: UnicodeDecodeError) -> ErrorRecord:

@@ -109,7 +109,8 @@ class _Clip:
             words=tuple(s for s, unit in zip(self.spans, self.units) if unit.strip()), images=images, regions=regions,
             mentions=mentions, chains=chains, relations=relations, times=spans, errors=(*self.errors, *self.noted),
             source={"corpus": "m3d", "file": self.path.name, "line": self.line, "video_id": video,
-                    "video": video.rpartition("_")[0] or video, "title": str(self.clip.get("video_title") or "")})
+                    "video": video.rpartition("_")[0] or video, "title": str(self.clip.get("video_title") or ""),
+                    "unresolved_times": len(self.noted)})
 
     def _list(self, key: str) -> list[Any]:
         value = self.clip.get(key)
