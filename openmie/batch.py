@@ -7,7 +7,7 @@ P pairs, K images.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 from openmie import images
 from openmie.backbones import TextBackbone, VisionBackbone
 from openmie.codec import bio
+from openmie.codec.pieces import windows, with_markers, word_spans
 from openmie.corpora.words import split
 from openmie.document import Document, Image, Mention, Relation
 from openmie.errors import ErrorRecord, ImageError
@@ -32,8 +33,12 @@ class Batch:
     targets: dict[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device | str) -> Batch:
-        return Batch(*({k: v.to(device, non_blocking=True) for k, v in part.items()}
-                       for part in (self.inputs, self.given, self.targets)))
+        return Batch(
+            *(
+                {k: v.to(device, non_blocking=True) for k, v in part.items()}
+                for part in (self.inputs, self.given, self.targets)
+            )
+        )
 
 
 @dataclass
@@ -91,15 +96,21 @@ class Batcher:
                 for gone in lost:
                     example.refuse(f"mention {gone.mention.id}", gone.why, "a mention that BIO tags can hold")
         for example in out:
-            example.rows = self._windows(*example.rows[0], len(example.context))
+            extra = 2 + (len(example.context) + 1 if len(example.context) else 0)
+            example.rows = windows(*example.rows[0], self.text.window - extra)
         return out
 
     def _tokenize(self, texts: Sequence[Sequence[str]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Pieces and word index of each text, specials left out; a word that tokenizes to nothing becomes unknown."""
         if not texts:
             return [], []
-        encoded = self.text.tokenizer([list(t) for t in texts], is_split_into_words=True, add_special_tokens=False,
-                                      truncation=False, verbose=False)  # fmt: skip
+        encoded = self.text.tokenizer(
+            [list(t) for t in texts],
+            is_split_into_words=True,
+            add_special_tokens=False,
+            truncation=False,
+            verbose=False,
+        )
         pieces = [np.asarray(ids, dtype=np.int64) for ids in encoded["input_ids"]]
         words = [np.asarray(encoded.word_ids(i), dtype=np.int64) for i in range(len(texts))]
         for i, text in enumerate(texts):
@@ -117,9 +128,20 @@ class Batcher:
             return [(np.empty(0, np.int64), None)] * len(documents)
         texts = [next(iter(d.captions.values()), "") if name == "*" else d.captions.get(name, "") for d in documents]
         ids = self.text.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
-        return [(np.asarray(x[:most], dtype=np.int64), None if len(x) <= most else ErrorRecord(
-            where=f"document {d.id}, caption {name}", found=f"{len(x)} pieces", expected=f"at most {most}",
-            remedy="its end was not read: raise encode.context_pieces")) for d, x in zip(documents, ids)]
+        return [
+            (
+                np.asarray(x[:most], dtype=np.int64),
+                None
+                if len(x) <= most
+                else ErrorRecord(
+                    where=f"document {d.id}, caption {name}",
+                    found=f"{len(x)} pieces",
+                    expected=f"at most {most}",
+                    remedy="its end was not read: raise encode.context_pieces",
+                ),
+            )
+            for d, x in zip(documents, ids)
+        ]
 
     def _pairs(self, base: Example, gold: bool) -> list[Example]:
         """The pairs to be judged: one example each with markers, all in one without.
@@ -130,16 +152,19 @@ class Batcher:
         if self.tagger and not gold:
             return [base]
         assert self.relater is not None
-        labels, document, places = self.relater.labels, base.document, _word_spans(base.document)
+        labels, document, places = self.relater.labels, base.document, word_spans(base.document)
         asked = list(document.relations)
         if (self.tagger and "None" in labels) or not (gold or asked):
             known = {(r.head, r.tail) for r in asked}
-            asked += [Relation(head=a, tail=b, label="None") for a in places for b in places
-                      if a != b and (a, b) not in known]
+            asked += [
+                Relation(head=a, tail=b, label="None") for a in places for b in places if a != b and (a, b) not in known
+            ]
         keep: list[Relation] = []
         for r in asked:
             if r.head not in places or r.tail not in places:
-                base.refuse(f"relation {r.head} {r.tail}", "an end that is not a located mention", "two located mentions")
+                base.refuse(
+                    f"relation {r.head} {r.tail}", "an end that is not a located mention", "two located mentions"
+                )
             elif gold and r.label not in labels:
                 base.refuse(f"relation {r.head} {r.tail}", f"label {r.label!r}", f"one of {labels}")
             else:
@@ -155,38 +180,11 @@ class Batcher:
         return [self._marked(base, spans[i], ids[i : i + 1], keep[i]) for i in range(len(keep))]
 
     def _marked(self, base: Example, span: np.ndarray, label: np.ndarray, asked: Relation) -> Example:
-        """Four markers in the text, as positions of its stream: [head start] ... [head end], [tail start] ... [tail end].
-
-        A marker that ends stands before one that begins at the same word; nested and overlapping entities keep their
-        words once.
-        """
-        at = np.array([span[0], span[1] + 1, span[2], span[3] + 1])  # the word before which each marker stands
-        order = np.lexsort((np.array([1, 0, 1, 0]), at))
-        pieces, words = base.rows[0]
-        where = np.searchsorted(words, at[order])
-        position = np.empty(4, dtype=np.int64)
-        position[order] = at[order] + np.arange(4)
-        shifted = words + np.searchsorted(at[order], words, side="right")
-        new_pieces = np.insert(pieces, where, np.array(self.text.markers)[order])
-        new_words = np.insert(shifted, where, position[order])
-        return Example(base.document, [(new_pieces, new_words)], base.context, base.words + 4, pairs=position[None],
-                       relations=label, asked=(asked,), errors=base.errors)  # fmt: skip
-
-    def _windows(self, pieces: np.ndarray, words: np.ndarray, context: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Rows that fit the backbone's window, half a window apart; a word is read in the row where it lies deepest."""
-        room = self.text.window - 2 - (context + 1 if context else 0)
-        if len(pieces) <= room:
-            return [(pieces, words)]
-        step = max(room // 2, 1)
-        starts = np.append(np.arange(0, len(pieces) - room, step), len(pieces) - room)
-        centre = starts + room / 2
-        first = np.searchsorted(words, words, side="left")  # (N,) first piece of each piece's word
-        best = np.abs(first[:, None] - centre[None]).argmin(1)  # (N,) row in which the word is read
-        rows = []
-        for r, s in enumerate(starts):
-            here = slice(s, s + room)
-            rows.append((pieces[here], np.where(best[here] == r, words[here], -1)))
-        return rows
+        """The document as one pair of it is read: with four markers in its text."""
+        pieces, words, position = with_markers(*base.rows[0], span, np.array(self.text.markers))
+        return replace(
+            base, rows=[(pieces, words)], words=base.words + 4, pairs=position[None], relations=label, asked=(asked,)
+        )
 
     # -- examples to batches
 
@@ -221,8 +219,10 @@ class Batcher:
                     slot[len(pieces) + 2 : -1] = np.arange(c)
                 rows.append((ids, types, word, slot))
         pad = self.text.tokenizer.pad_token_id
-        out = {name: _pad([row[i] for row in rows], fill)
-               for i, (name, fill) in enumerate((("pieces", pad), ("types", 0), ("word", -1), ("context", -1)))}
+        out = {
+            name: _pad([row[i] for row in rows], fill)
+            for i, (name, fill) in enumerate((("pieces", pad), ("types", 0), ("word", -1), ("context", -1)))
+        }
         out["attention"] = _pad([np.ones(len(row[0]), np.int64) for row in rows], 0)
         out["owner"] = torch.from_numpy(np.repeat(np.arange(len(examples)), [len(e.rows) for e in examples]))
         longest = max(1, max(e.words for e in examples))
@@ -273,13 +273,26 @@ class Batcher:
         found: list[tuple[Mention, ...]] = [e.document.mentions for e in examples]
         if self.tagger:
             scores = answers["tag_scores"].float().cpu().numpy()
-            found = bio.decode_batch(answers["tags"].cpu().numpy(), [e.document for e in examples], self.tagger.labels,
-                                     scores, orphans="open")
+            found = bio.decode_batch(
+                answers["tags"].cpu().numpy(),
+                [e.document for e in examples],
+                self.tagger.labels,
+                scores,
+                orphans="open",
+            )
         out = []
         for i, (e, mentions) in enumerate(zip(examples, found)):
             relations = self._relations(e, i, mentions, answers) if self.relater else ()
-            out.append(e.document.replace(mentions=mentions, relations=relations, chains=(), regions=(), summary="",
-                                          errors=(*e.document.errors, *e.errors.values())))
+            out.append(
+                e.document.replace(
+                    mentions=mentions,
+                    relations=relations,
+                    chains=(),
+                    regions=(),
+                    summary="",
+                    errors=(*e.document.errors, *e.errors.values()),
+                )
+            )
         return out
 
     def _relations(self, e: Example, i: int, mentions: Sequence[Mention], answers: dict[str, Tensor]) -> tuple:
@@ -288,9 +301,13 @@ class Batcher:
         labels, scores = answers["relations"][i].tolist(), answers["relation_scores"][i].tolist()
         names = self.relater.labels  # type: ignore[union-attr]
         if not self.tagger:
-            return tuple(Relation(head=r.head, tail=r.tail, label=names[k], score=s)
-                         for r, k, s in zip(e.asked, labels, scores))
-        place = {v: k for k, v in _word_spans(e.document.replace(mentions=mentions, chains=(), relations=(), regions=())).items()}
+            return tuple(
+                Relation(head=r.head, tail=r.tail, label=names[k], score=s) for r, k, s in zip(e.asked, labels, scores)
+            )
+        place = {
+            v: k
+            for k, v in word_spans(e.document.replace(mentions=mentions, chains=(), relations=(), regions=())).items()
+        }
         real, pairs = answers["pairs_mask"][i].tolist(), answers["pairs"][i].tolist()
         out = []
         for ok, (a, b, c, d), k, s in zip(real, pairs, labels, scores):
@@ -309,19 +326,6 @@ class Batcher:
             else:
                 out.append(document)
         return out
-
-
-def _word_spans(document: Document) -> dict[str, tuple[int, int]]:
-    """Mention id -> first and last word that it touches, in text order; a mention that touches none is left out."""
-    if not document.mentions:
-        return {}
-    starts, ends = (np.array([w[i] for w in document.words], dtype=np.int64) for i in (0, 1))
-    out = {}
-    for m in sorted(document.mentions, key=lambda m: (m.start, m.end)):
-        first, last = int(np.searchsorted(ends, m.start, side="right")), int(np.searchsorted(starts, m.end)) - 1
-        if m.status != "unlocated" and first <= last:
-            out[m.id] = (first, last)
-    return out
 
 
 def _pad(rows: Sequence[Any], fill: Any, length: int = 0) -> Tensor:

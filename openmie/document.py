@@ -50,7 +50,9 @@ class _Layer(BaseModel):
         return tuple(v for k, v in self.__dict__.items() if k not in ("score", "pixels"))
 
     def __eq__(self, other: object) -> bool:
-        return self._key() == other._key() if isinstance(other, _Layer) and type(self) is type(other) else NotImplemented
+        return (
+            self._key() == other._key() if isinstance(other, _Layer) and type(self) is type(other) else NotImplemented
+        )
 
     def __hash__(self) -> int:
         return hash(self._key())
@@ -59,8 +61,12 @@ class _Layer(BaseModel):
 def _readable(what: str, error: ValidationError) -> DocumentError:
     first = error.errors(include_url=False)[0]
     where = what + "".join(f".{part}" for part in first["loc"])
-    return DocumentError(f"{str(first.get('input'))[:120]!r}: {first['msg']}", expected="the fields of the published schema",
-                         where=where, remedy="compare with openmie.document.json_schema()")
+    return DocumentError(
+        f"{str(first.get('input'))[:120]!r}: {first['msg']}",
+        expected="the fields of the published schema",
+        where=where,
+        remedy="compare with openmie.document.json_schema()",
+    )
 
 
 class Image(_Layer):
@@ -150,8 +156,11 @@ def locate_words(text: str, words: Sequence[str]) -> tuple[Word, ...]:
     for word in words:
         start = text.find(word, at)
         if start < 0:
-            raise DocumentError(f"word {word!r}, not in the text after offset {at}", expected="words in text order",
-                                remedy="pass (start, end) offsets, or build the document with Document.from_words")
+            raise DocumentError(
+                f"word {word!r}, not in the text after offset {at}",
+                expected="words in text order",
+                remedy="pass (start, end) offsets, or build the document with Document.from_words",
+            )
         at = start + len(word)
         found.append(Word(start, at))
     return tuple(found)
@@ -201,14 +210,22 @@ class Document(_Layer):
         return self
 
     def _error(self, found: str, hint: str = "") -> DocumentError:
-        return DocumentError(found, expected="half-open code-point offsets into text " + hint, where=f"document {self.id}",
-                             remedy="count code points, not bytes or UTF-16 units, and check the reader that made them")
+        return DocumentError(
+            found,
+            expected="half-open code-point offsets into text " + hint,
+            where=f"document {self.id}",
+            remedy="count code points, not bytes or UTF-16 units, and check the reader that made them",
+        )
 
     def _unique(self, what: str, ids: list[str]) -> None:
         if len(set(ids)) != len(ids):
             twice = sorted({i for i in ids if ids.count(i) > 1})
-            raise DocumentError(f"{what} ids {twice} are used twice", expected="one id each", where=f"document {self.id}",
-                                remedy="give every one an id of its own")
+            raise DocumentError(
+                f"{what} ids {twice} are used twice",
+                expected="one id each",
+                where=f"document {self.id}",
+                remedy="give every one an id of its own",
+            )
 
     def _key(self) -> tuple[Any, ...]:
         return tuple(v for v in self.__dict__.values())
@@ -261,9 +278,16 @@ class Document(_Layer):
             *(("image " + i.id, i.parent, images) for i in self.images if i.parent),
             *(("phrase " + p.text, p.image, images) for p in self.phrases if p.image),
         ]
-        return [ErrorRecord(where=f"document {self.id}, {what}", found=f"id {ref!r}", expected="an id of this document",
-                            remedy="add what it names, or drop the reference")
-                for what, ref, known in refs if ref not in known]
+        return [
+            ErrorRecord(
+                where=f"document {self.id}, {what}",
+                found=f"id {ref!r}",
+                expected="an id of this document",
+                remedy="add what it names, or drop the reference",
+            )
+            for what, ref, known in refs
+            if ref not in known
+        ]
 
     def to_json(self) -> str:
         """Canonical JSON on one line; empty layers are left out. `DocumentError` for NaN and what JSON cannot hold."""
@@ -272,8 +296,12 @@ class Document(_Layer):
         try:
             return _canonical({"id": self.id, "text": self.text, **data, **source})
         except (ValueError, TypeError, RecursionError) as error:
-            raise DocumentError(f"a value that JSON cannot hold ({error})", expected="finite numbers and JSON values",
-                                where=f"document {self.id}", remedy="look for NaN in boxes, scores and source") from None
+            raise DocumentError(
+                f"a value that JSON cannot hold ({error})",
+                expected="finite numbers and JSON values",
+                where=f"document {self.id}",
+                remedy="look for NaN in boxes, scores and source",
+            ) from None
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:

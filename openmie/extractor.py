@@ -29,8 +29,14 @@ class Output(NamedTuple):
 class Extractor(nn.Module):
     """Finished parts passed in; see `build` for how a recipe makes them."""
 
-    def __init__(self, encode: nn.Module, complete: nn.Module, fuse: list[nn.Module], align: list[nn.Module],
-                 heads: list[nn.Module]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        encode: nn.Module,
+        complete: nn.Module,
+        fuse: list[nn.Module],
+        align: list[nn.Module],
+        heads: list[nn.Module],
+    ) -> None:
         super().__init__()
         self.encode, self.complete = encode, complete
         self.fuse, self.align, self.heads = nn.ModuleList(fuse), nn.ModuleList(align), nn.ModuleList(heads)

@@ -29,6 +29,8 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
     `save_pretrained(folder)` and `push_to_hub(repo_id)` write a model folder; `openmie.load` reads one.
     """
 
+    _hub_mixin_config = {"library": "openmie"}  # noqa: RUF012 - the mixin would else write down the arguments below
+
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None, card: str = "") -> None:
         self.recipe, self.text, self.vision, self.card = recipe, text, vision, card
         self.extractor = Extractor.build(recipe, text.model, vision.model if vision else None)
@@ -92,14 +94,31 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         beside.replace(path)
 
     @classmethod
-    def _from_pretrained(cls, *, model_id: str, revision: str | None = None, cache_dir: Any = None,
-                         force_download: bool = False, local_files_only: bool = False, token: Any = None,
-                         parts: Iterable[type] = (), **_: Any) -> Model:  # fmt: skip
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None = None,
+        cache_dir: Any = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: Any = None,
+        parts: Iterable[type] = (),
+        **_: Any,
+    ) -> Model:
         folder = Path(model_id)
         if not folder.is_dir():
-            folder = Path(snapshot_download(model_id, revision=revision, cache_dir=cache_dir, token=token,
-                                            force_download=force_download, local_files_only=local_files_only,
-                                            allow_patterns=["*.json", "*.md", "*.safetensors", "*.txt", "*.model"]))  # fmt: skip
+            folder = Path(
+                snapshot_download(
+                    model_id,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    token=token,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    allow_patterns=["*.json", "*.md", "*.safetensors", "*.txt", "*.model"],
+                )
+            )
         return read_folder(folder, parts)
 
 
@@ -107,8 +126,11 @@ def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model:
     """A trained model from its folder or hub id; `parts` are config classes of the user's own that its recipe names."""
     path = Path(folder)
     if not path.is_dir() and (path.exists() or str(folder).count("/") > 1 or str(folder).startswith((".", "/", "~"))):
-        raise ModelError(f"no folder {str(folder)!r}", expected="a folder that `openmie train` wrote, or a hub id",
-                         remedy="train one (`openmie demo` is the quickest way), or check the path")
+        raise ModelError(
+            f"no folder {str(folder)!r}",
+            expected="a folder that `openmie train` wrote, or a hub id",
+            remedy="train one (`openmie demo` is the quickest way), or check the path",
+        )
     return read_folder(path, parts) if path.is_dir() else Model.from_pretrained(str(folder), parts=tuple(parts), **hub)
 
 
@@ -116,20 +138,30 @@ def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
     """Errors: files missing, a pickle among them, or weights that do not fit the recipe."""
     pickles = [p.name for p in folder.iterdir() if p.suffix in PICKLES]
     if pickles:
-        raise ModelError(f"{pickles} in {folder}", expected="safetensors and JSON only",
-                         remedy="a pickle can run code when it is read: remove it, and only use folders that you trust")
+        raise ModelError(
+            f"{pickles} in {folder}",
+            expected="safetensors and JSON only",
+            remedy="a pickle can run code when it is read: remove it, and only use folders that you trust",
+        )
     missing = [n for n in ("recipe.json", "model.safetensors", "text") if not (folder / n).exists()]
     if missing:
-        raise ModelError(f"{folder} lacks {missing}", expected="a folder that `openmie train` wrote",
-                         remedy="pass the `--out` folder of a finished training")
+        raise ModelError(
+            f"{folder} lacks {missing}",
+            expected="a folder that `openmie train` wrote",
+            remedy="pass the `--out` folder of a finished training",
+        )
     recipe = recipes.load((folder / "recipe.json").read_text(), parts)
     card = (folder / "card.md").read_text() if (folder / "card.md").exists() else ""
     model = Model(recipe, *restore(folder), card=card)
     try:
         model.extractor.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
     except (SafetensorError, RuntimeError) as error:
-        raise ModelError(f"weights do not fit: {str(error)[:300]}", expected="the weights of this recipe",
-                         where=str(folder / "model.safetensors"), remedy="the folder is damaged; copy or train it anew") from None
+        raise ModelError(
+            f"weights do not fit: {str(error)[:300]}",
+            expected="the weights of this recipe",
+            where=str(folder / "model.safetensors"),
+            remedy="the folder is damaged; copy or train it anew",
+        ) from None
     model.extractor.eval()
     return model
 

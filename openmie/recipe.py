@@ -81,8 +81,12 @@ KINDS: dict[str, type] = {
 def check(recipe: Recipe) -> Recipe:
     """Walk the parts once: what each needs must have been made before it. Returns the recipe, or raises RecipeError."""
     if not recipe.heads:
-        raise RecipeError("no head", expected="at least one of Crf, Softmax, EntityMarkers", where=recipe.name,
-                          remedy="a recipe answers something: add a head")
+        raise RecipeError(
+            "no head",
+            expected="at least one of Crf, Softmax, EntityMarkers",
+            where=recipe.name,
+            remedy="a recipe answers something: add a head",
+        )
     encoded = recipe.encode.makes() | recipe.complete.makes()
     have, shape = encoded, recipe.encode
     for part in recipe.fuse:
@@ -96,8 +100,12 @@ def check(recipe: Recipe) -> Recipe:
     for head in recipe.heads:
         _need(head, fused | {"tags"}, shape)
         if not head.labels:
-            raise RecipeError(f"{type(head).__name__} has no labels", expected="the label set of a corpus",
-                              remedy="build the recipe with recipe(corpus=...)", where=f"heads.{head.name}")
+            raise RecipeError(
+                f"{type(head).__name__} has no labels",
+                expected="the label set of a corpus",
+                remedy="build the recipe with recipe(corpus=...)",
+                where=f"heads.{head.name}",
+            )
     names = [h.name for h in recipe.heads]
     if len(set(names)) < len(names):
         raise RecipeError(f"heads named {names}", expected="one name each", remedy="set `name` of one", where="heads")
@@ -108,9 +116,11 @@ def _need(part: Any, have: frozenset[str], before: Any) -> None:
     missing = sorted(part.needs() - have)
     if missing:
         odd = [m for m in missing if m not in (*ROLES, "tags")]
-        raise RecipeError(f"{type(part).__name__} needs {missing}, and {sorted(have)} are made before it",
-                          expected=f"roles among {ROLES}" if odd else f"{missing} from {type(before).__name__} or a part",
-                          remedy="give the encoder that side (vision, context, objects), or change the part's roles")
+        raise RecipeError(
+            f"{type(part).__name__} needs {missing}, and {sorted(have)} are made before it",
+            expected=f"roles among {ROLES}" if odd else f"{missing} from {type(before).__name__} or a part",
+            remedy="give the encoder that side (vision, context, objects), or change the part's roles",
+        )
 
 
 def dump(recipe: Any) -> dict[str, Any]:
@@ -136,19 +146,30 @@ def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
     if isinstance(value, Mapping) and "kind" in value:
         kind = value["kind"]
         if kind not in kinds:
-            raise RecipeError(f"kind {kind!r}", expected=f"one of {sorted(kinds)}", where=where,
-                              remedy="correct the name, or pass your own class: load(..., parts=[MyPart])")
+            raise RecipeError(
+                f"kind {kind!r}",
+                expected=f"one of {sorted(kinds)}",
+                where=where,
+                remedy="correct the name, or pass your own class: load(..., parts=[MyPart])",
+            )
         cls = kinds[kind]
         hints, known = get_type_hints(cls), {f.name: f for f in fields(cls) if f.init}
         unknown = sorted(set(value) - set(known) - {"kind"})
         if unknown:
-            raise RecipeError(f"{kind} has no field {unknown}", expected=f"fields {sorted(known)}", where=where,
-                              remedy="correct the name; a recipe of a newer release needs that release")
+            raise RecipeError(
+                f"{kind} has no field {unknown}",
+                expected=f"fields {sorted(known)}",
+                where=where,
+                remedy="correct the name; a recipe of a newer release needs that release",
+            )
         given = {k: _load(v, hints[k], kinds, f"{where}.{k}") for k, v in value.items() if k != "kind"}
-        lacking = [k for k, f in known.items() if k not in given and f.default is MISSING and f.default_factory is MISSING]
+        lacking = [
+            k for k, f in known.items() if k not in given and f.default is MISSING and f.default_factory is MISSING
+        ]
         if lacking:
-            raise RecipeError(f"{kind} without {lacking}", expected="all fields that have no default", where=where,
-                              remedy="add them")
+            raise RecipeError(
+                f"{kind} without {lacking}", expected="all fields that have no default", where=where, remedy="add them"
+            )
         return _typed(cls(**given), hint, where)
     if isinstance(value, list | tuple):
         inner = next(iter(get_args(hint)), Any)
@@ -160,12 +181,19 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     """The value if it is of the hinted type; no number is taken for a text, nor a text for a number."""
     try:
         config = None if is_dataclass(hint) else ConfigDict(arbitrary_types_allowed=True)
-        return value if is_dataclass(value) and _is(value, hint) else TypeAdapter(hint, config=config).validate_python(
-            value, strict=True)
+        return (
+            value
+            if is_dataclass(value) and _is(value, hint)
+            else TypeAdapter(hint, config=config).validate_python(value, strict=True)
+        )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise RecipeError(repr(value), expected=f"{getattr(hint, '__name__', hint)}: {first['msg']}", where=where,
-                          remedy="see the field's comment in its config class") from None
+        raise RecipeError(
+            repr(value),
+            expected=f"{getattr(hint, '__name__', hint)}: {first['msg']}",
+            where=where,
+            remedy="see the field's comment in its config class",
+        ) from None
 
 
 def _is(value: Any, hint: Any) -> bool:
@@ -173,8 +201,12 @@ def _is(value: Any, hint: Any) -> bool:
         return True
     options = [t for t in (get_args(hint) or (hint,)) if isinstance(t, type)]
     if not isinstance(value, tuple(options)):
-        raise RecipeError(type(value).__name__, expected=" or ".join(t.__name__ for t in options), where="recipe",
-                          remedy="use a config of the kind that this place takes")
+        raise RecipeError(
+            type(value).__name__,
+            expected=" or ".join(t.__name__ for t in options),
+            where="recipe",
+            remedy="use a config of the kind that this place takes",
+        )
     return True
 
 
@@ -186,14 +218,22 @@ def set_field(recipe: Any, path: str, text: str, where: str = "") -> Any:
         if not name.isdigit() and len(recipe) == 1:
             return (set_field(recipe[0], path, text, where),)
         if not name.isdigit() or int(name) >= len(recipe):
-            raise RecipeError(f"{name!r} among {len(recipe)} parts", expected=f"an index below {len(recipe)}, as in "
-                              "`align.0.weight`", where=where, remedy="`openmie show` prints the recipe")
+            raise RecipeError(
+                f"{name!r} among {len(recipe)} parts",
+                expected=f"an index below {len(recipe)}, as in `align.0.weight`",
+                where=where,
+                remedy="`openmie show` prints the recipe",
+            )
         i = int(name)
         return (*recipe[:i], set_field(recipe[i], rest, text, where), *recipe[i + 1 :])
     known = {f.name for f in fields(recipe)} if is_dataclass(recipe) else set()
     if name not in known:
-        raise RecipeError(f"no field {name!r} in {type(recipe).__name__}", expected=f"one of {sorted(known)}",
-                          where=where, remedy="`openmie show` prints the recipe with all its fields")
+        raise RecipeError(
+            f"no field {name!r} in {type(recipe).__name__}",
+            expected=f"one of {sorted(known)}",
+            where=where,
+            remedy="`openmie show` prints the recipe with all its fields",
+        )
     if rest:
         return replace(recipe, **{name: set_field(getattr(recipe, name), rest, text, where)})
     try:

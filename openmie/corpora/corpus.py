@@ -10,7 +10,9 @@ from openmie.document import Document
 from openmie.errors import CorpusError, ErrorRecord
 
 Item = Document | ErrorRecord
-Source = Callable[[], Iterable[Item]]  # opened anew at each iteration; yields a record where a document could not be read
+Source = Callable[
+    [], Iterable[Item]
+]  # opened anew at each iteration; yields a record where a document could not be read
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,11 @@ class Corpus:
 
     def split(self, name: str) -> Split:
         if name not in self.sources:
-            raise CorpusError(f"no split {name!r} in {self.name}", expected=f"one of {sorted(self.sources)}",
-                              remedy="some corpora publish only part of their splits: see `openmie doctor`")
+            raise CorpusError(
+                f"no split {name!r} in {self.name}",
+                expected=f"one of {sorted(self.sources)}",
+                remedy="some corpora publish only part of their splits: see `openmie doctor`",
+            )
         return Split(name, self.sources[name], self._skipped)
 
     @property

@@ -16,9 +16,18 @@ from torch import Tensor
 from openmie.nn.ops import masked_mean
 
 Role = Literal[
-    "text", "vision", "objects", "context", "phrases", "generated", "generated_objects", "pos", "positions",
-    "original", "fused",
-]  # fmt: skip
+    "text",
+    "vision",
+    "objects",
+    "context",
+    "phrases",
+    "generated",
+    "generated_objects",
+    "pos",
+    "positions",
+    "original",
+    "fused",
+]
 ROLES: tuple[str, ...] = get_args(Role)
 
 

@@ -13,14 +13,25 @@ from openmie.recipe import Recipe
 
 def card(recipe: Recipe, seed: int, best: float, best_epoch: int, examples: int, data: str) -> str:
     """Markdown: task, seed, dev score, data hash, versions and the recipe. No test score: that is `evaluate`'s."""
+    date = datetime.now(UTC)
     pins = ", ".join(f"{name} {version(name)}" for name in ("openmie", "torch", "transformers"))
-    return "\n".join([
-        "---", "library_name: openmie", "tags: [multimodal-information-extraction]", "---",
-        f"# {recipe.name}", "",
-        f"* task: {recipe.task}",
-        f"* best dev F1 (selection): {best:.2f} after epoch {best_epoch + 1}, seed {seed}, {datetime.now(UTC):%Y-%m-%d}",
-        f"* trained on {examples} examples; sha256 of recipe, seed and data: `{data}`",
-        f"* versions: Python {platform.python_version()}, {pins}",
-        "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.", "",
-        "```json", json.dumps(recipes.dump(recipe), indent=1, ensure_ascii=False), "```", "",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "---",
+            "library_name: openmie",
+            "tags: [multimodal-information-extraction]",
+            "---",
+            f"# {recipe.name}",
+            "",
+            f"* task: {recipe.task}",
+            f"* best dev F1 (selection): {best:.2f} after epoch {best_epoch + 1}, seed {seed}, {date:%Y-%m-%d}",
+            f"* trained on {examples} examples; sha256 of recipe, seed and data: `{data}`",
+            f"* versions: Python {platform.python_version()}, {pins}",
+            "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.",
+            "",
+            "```json",
+            json.dumps(recipes.dump(recipe), indent=1, ensure_ascii=False),
+            "```",
+            "",
+        ]
+    )

@@ -35,8 +35,14 @@ class Progress:
     finished: bool = False
 
 
-def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LambdaLR, progress: Progress,
-         fingerprint: str) -> None:  # fmt: skip
+def save(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: LambdaLR,
+    progress: Progress,
+    fingerprint: str,
+) -> None:
     """Write `folder/step-N`, point `folder/latest` at it, and remove older ones."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{progress.step}-{progress.epoch}-{progress.in_epoch}-{int(progress.finished)}"
@@ -51,10 +57,13 @@ def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, sched
     rng_tensors, rng = _rng_state()
     save_file(tensors | rng_tensors, beside / "trainer.safetensors")
     state = {
-        "progress": progress.__dict__, "scalars": scalars, "rng": rng, "fingerprint": fingerprint,
+        "progress": progress.__dict__,
+        "scalars": scalars,
+        "rng": rng,
+        "fingerprint": fingerprint,
         "groups": optimizer.state_dict()["param_groups"],
         "schedule": {k: v for k, v in schedule.state_dict().items() if k != "lr_lambdas"},
-    }  # fmt: skip
+    }
     (beside / "trainer.json").write_text(json.dumps(state))
     for path in (*beside.iterdir(), beside):
         _sync(path)
@@ -75,13 +84,18 @@ def latest(folder: Path) -> Path | None:
     return folder / pointer.read_text() if pointer.exists() else None
 
 
-def restore(checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LambdaLR,
-            fingerprint: str) -> Progress:  # fmt: skip
+def restore(
+    checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LambdaLR, fingerprint: str
+) -> Progress:
     """Put everything back, the random generators last. Errors: the run was started with other settings or data."""
     state = json.loads((checkpoint / "trainer.json").read_text())
     if state["fingerprint"] != fingerprint:
-        raise TrainError("a checkpoint of a run with another recipe, seed or data", expected="the run that wrote it",
-                         where=str(checkpoint), remedy="use another --out, or give the same recipe, seed and corpus")
+        raise TrainError(
+            "a checkpoint of a run with another recipe, seed or data",
+            expected="the run that wrote it",
+            where=str(checkpoint),
+            remedy="use another --out, or give the same recipe, seed and corpus",
+        )
     model.load_state_dict(load_file(checkpoint / "model.safetensors"))
     tensors = load_file(checkpoint / "trainer.safetensors")
     kept: dict[int, dict[str, Any]] = {}
@@ -110,8 +124,11 @@ def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor
 def _rng_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
     version, internal, gauss = random.getstate()
     kind, keys, position, has_gauss, cached = np.random.get_state()
-    tensors = {"rng.torch": torch.get_rng_state(), "rng.python": torch.tensor(internal, dtype=torch.int64),
-               "rng.numpy": torch.from_numpy(np.asarray(keys).astype(np.int64))}  # fmt: skip
+    tensors = {
+        "rng.torch": torch.get_rng_state(),
+        "rng.python": torch.tensor(internal, dtype=torch.int64),
+        "rng.numpy": torch.from_numpy(np.asarray(keys).astype(np.int64)),
+    }
     if torch.cuda.is_available():
         tensors |= {f"rng.cuda{i}": s for i, s in enumerate(torch.cuda.get_rng_state_all())}
     return tensors, {"python": [version, gauss], "numpy": [kind, int(position), int(has_gauss), float(cached)]}

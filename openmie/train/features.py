@@ -41,8 +41,10 @@ class Features(Mapping[str, Tensor]):
 
     def put(self, states: Mapping[str, Tensor]) -> None:
         with self.table:
-            self.table.executemany("insert or ignore into states values (?, ?)",
-                                   [(k, save({"states": v.contiguous()})) for k, v in states.items()])
+            self.table.executemany(
+                "insert or ignore into states values (?, ?)",
+                [(k, save({"states": v.contiguous()})) for k, v in states.items()],
+            )
 
 
 def weights_key(tower: nn.Module) -> str:
@@ -56,7 +58,7 @@ def weights_key(tower: nn.Module) -> str:
 
 @torch.inference_mode()
 def cache_frozen(model: Model, examples: Sequence[Example], path: Path, batch_size: int = 32) -> int:
-    """Give every example the keys of its frozen towers' states, computing those not yet there. Returns how many were."""
+    """Give every example the keys of its frozen towers' states, computing those not there yet: how many."""
     encode, computed = model.extractor.encode, 0
     towers = [name for name, frozen in encode.frozen.items() if frozen and getattr(encode, name) is not None]
     if not towers:
@@ -86,7 +88,7 @@ def _text(model: Model, part: Sequence[Example], weights: str, store: Features) 
         device = next(model.extractor.parameters()).device
         states = model.extractor.encode.text_states({k: v.to(device) for k, v in inputs.items()}).cpu()
         store.put({all_keys[i]: states[i, : len(rows[i])] for i in missing})
-        return len(set(all_keys[i] for i in missing))
+        return len({all_keys[i] for i in missing})
     return 0
 
 
@@ -115,5 +117,3 @@ def _key(*parts: str | bytes) -> str:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "big") + data)
     return digest.hexdigest()
-
-

@@ -41,8 +41,17 @@ class Event:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def fit(recipe: Recipe, train: Iterable[Document], dev: Iterable[Document], *, out: str | Path, seed: int = 0,
-        resume: bool = True, precision: str = "no", checkpoint_every: int = 200) -> Iterator[Event]:  # fmt: skip
+def fit(
+    recipe: Recipe,
+    train: Iterable[Document],
+    dev: Iterable[Document],
+    *,
+    out: str | Path,
+    seed: int = 0,
+    resume: bool = True,
+    precision: str = "no",
+    checkpoint_every: int = 200,
+) -> Iterator[Event]:
     """Train; `out` becomes a model folder with the weights of the best dev epoch. A generator: iterate to run it.
 
     Started again with the same arguments it goes on from its last checkpoint, to the same bits on CPU; `resume=False`
@@ -57,8 +66,12 @@ def fit(recipe: Recipe, train: Iterable[Document], dev: Iterable[Document], *, o
     dev = list(dev)
     asked = model.batcher.examples(dev)
     if not examples or not dev:
-        raise TrainError(f"{len(examples)} examples to train on, {len(dev)} dev documents", where=recipe.name,
-                         expected="gold mentions (or relations) in both", remedy="check the corpus with `openmie doctor`")
+        raise TrainError(
+            f"{len(examples)} examples to train on, {len(dev)} dev documents",
+            where=recipe.name,
+            expected="gold mentions (or relations) in both",
+            remedy="check the corpus with `openmie doctor`",
+        )
     run = _Run(model, accelerator, recipe, examples, seed)
     key = fingerprint(recipe, seed, examples, dev)
     done = checkpoint.latest(out / "checkpoints") if resume else None
@@ -70,8 +83,9 @@ def fit(recipe: Recipe, train: Iterable[Document], dev: Iterable[Document], *, o
 
     def save() -> None:
         if accelerator.is_main_process:
-            checkpoint.save(out / "checkpoints", model.extractor, run.optimizer.optimizer, run.schedule.scheduler,
-                            run.progress, key)  # fmt: skip
+            checkpoint.save(
+                out / "checkpoints", model.extractor, run.optimizer.optimizer, run.schedule.scheduler, run.progress, key
+            )
 
     progress = run.progress
     while progress.epoch < training.epochs and not progress.finished:
@@ -99,12 +113,18 @@ def fit(recipe: Recipe, train: Iterable[Document], dev: Iterable[Document], *, o
 class _Run:
     """Model, optimiser, schedule and batches of one run, prepared for the machine."""
 
-    def __init__(self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[Example], seed: int) -> None:
+    def __init__(
+        self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[Example], seed: int
+    ) -> None:
         training = recipe.training
         self.accelerator, self.clip, self.progress = accelerator, training.clip, checkpoint.Progress()
         self.buckets = Buckets([e.length for e in examples], training.batch, seed)
-        loader = DataLoader(examples, batch_sampler=self.buckets, collate_fn=model.batcher.collate,  # type: ignore[arg-type]
-                            generator=torch.Generator().manual_seed(seed))  # fmt: skip
+        loader = DataLoader(
+            examples,
+            batch_sampler=self.buckets,
+            collate_fn=model.batcher.collate,  # type: ignore[arg-type]
+            generator=torch.Generator().manual_seed(seed),
+        )
         self.per_epoch = -(-len(self.buckets) // accelerator.num_processes)
         self.steps = training.epochs * self.per_epoch
         optimizer = build_optimizer(model.extractor.named_parameters(), training.groups)
@@ -139,15 +159,21 @@ class _Run:
         output = self.model(batch)
         total = output.total
         if not torch.isfinite(total):
-            raise TrainError(f"loss {total.item()} at step {self.progress.step}", expected="a finite loss",
-                             remedy="lower the learning rates, or set training.clip=1.0", where=str(dict(output.losses)))
+            raise TrainError(
+                f"loss {total.item()} at step {self.progress.step}",
+                expected="a finite loss",
+                remedy="lower the learning rates, or set training.clip=1.0",
+                where=str(dict(output.losses)),
+            )
         self.accelerator.backward(total)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip) if self.clip else None
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
         values: dict[str, Any] = {"loss": total.item(), "lr": self.schedule.get_last_lr()[0]}
-        values |= {f"loss/{k}": v.item() for k, v in output.losses.items()} | {f"rows/{k}": int(v) for k, v in output.counts.items()}
+        values |= {f"loss/{k}": v.item() for k, v in output.losses.items()} | {
+            f"rows/{k}": int(v) for k, v in output.counts.items()
+        }
         return values | ({"norm": float(norm)} if norm is not None else {})
 
 

@@ -29,7 +29,9 @@ class Blank:
 class MaskedBlank(nn.Module):
     """Zeroes the states of what is not there; masks and presence stay as they are."""
 
-    widths: dict[str, int] = {}
+    def __init__(self) -> None:
+        super().__init__()
+        self.widths: dict[str, int] = {}
 
     def forward(self, streams: Streams) -> Streams:
         def zeroed(s: Stream) -> Stream:
@@ -44,7 +46,9 @@ class LearnedBlank(nn.Module):
     def __init__(self, widths: dict[str, int]) -> None:
         super().__init__()
         self.widths: dict[str, int] = {}
-        self.tokens = nn.ParameterDict({r: nn.Parameter(0.02 * torch.randn(w)) for r, w in widths.items() if r != "text"})
+        self.tokens = nn.ParameterDict(
+            {r: nn.Parameter(0.02 * torch.randn(w)) for r, w in widths.items() if r != "text"}
+        )
 
     def forward(self, streams: Streams) -> Streams:
         return {r: self._fill(s, self.tokens[r]) if r in self.tokens else s for r, s in streams.items()}

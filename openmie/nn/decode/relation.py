@@ -51,8 +51,13 @@ class RelationHead(nn.Module):
         super().__init__()
         self.name, self.weight, self.reads = config.name, config.weight, config.reads
         self.columns = [0, 2] if config.markers else [0, 1, 2, 3]
-        self.score = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(len(self.columns) * width, width), nn.GELU(),
-                                   nn.Dropout(config.dropout), nn.Linear(width, len(config.labels)))  # fmt: skip
+        self.score = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(len(self.columns) * width, width),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(width, len(config.labels)),
+        )
 
     def logits(self, streams: Streams, pairs: Tensor) -> Tensor:
         """(B, P, L)."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 class TinyVision:
     """Sizes of the built-in vision encoder; a patch is 2 ** len(stem) pixels wide."""
 
-    size: int = 128  # pixels that an image is resized to, both sides
+    size: int = 64  # pixels that an image is resized to, both sides
     stem: tuple[int, ...] = (32, 64, 128, 128)  # channels of the stride-2 convolutions
     width: int = 128
     layers: int = 1
@@ -46,8 +46,9 @@ class TinyVisionTower(nn.Module):
         self.stem = nn.Sequential(*steps)
         self.project = nn.Conv2d(config.stem[-1], config.width, 1)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(config.width, config.heads, 2 * config.width, config.dropout, "gelu",
-                                       batch_first=True, norm_first=True)
+            nn.TransformerEncoderLayer(
+                config.width, config.heads, 2 * config.width, config.dropout, "gelu", batch_first=True, norm_first=True
+            )
             for _ in range(config.layers)
         )
         self.norm = nn.LayerNorm(config.width)

@@ -1,0 +1,105 @@
+"""What the command line prints: progress, tables, scores, and what could not be read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
+    """Pass events on, with a progress bar on stderr and a line for each dev score."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        for event in events:
+            bar.update(task, completed=event.step, total=event.steps or None)
+            if event.kind == "step":
+                bar.update(task, description=f"{name}  loss {event.values['loss']:.3f}")
+            elif event.kind == "dev":
+                console.print(
+                    f"{name}: epoch {event.epoch + 1}, dev F1 {event.values['f1']:.2f}"
+                    + (" (best so far)" if event.values["better"] else "")
+                )
+            elif event.kind == "resume":
+                console.print(f"{name}: going on from {event.values['from']}")
+            yield event
+
+
+def counted(items: Iterable[Any], shown: bool) -> Iterable[Any]:
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, "extracting", console=Console(stderr=True), transient=True) if shown else items
+
+
+def noted(documents: Iterable[Any], failed: list[str]) -> Iterator[Any]:
+    for document in documents:
+        failed.extend(str(e) for e in document.errors)
+        yield document
+
+
+def write_results(documents: Iterable[Any], format: str, out: str) -> None:
+    from openmie.corpora import write
+    from openmie.corpora.table import rows, write_csv
+
+    if format == "jsonl":
+        write(documents, out, "jsonl")
+    elif format == "csv":
+        write_csv(documents, out)
+    else:
+        names = ("document", "kind", "label", "text", "start", "end", "score")
+        table(list(names), [[row[n] for n in names] for row in rows(documents)], out)
+
+
+def table(columns: list[str], data: Iterable[list[Any]], out: str = "-") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*map(escape, columns))
+    for row in data:
+        table.add_row(*(f"{x:.2f}" if isinstance(x, float) else escape(str(x)) for x in row))
+    if out == "-":
+        Console(width=None if sys.stdout.isatty() else 120).print(table)
+    else:
+        with open(out, "w", encoding="utf8") as file:
+            Console(file=file, width=160).print(table)
+
+
+def scores(found: Any, by_label: bool = True) -> None:
+    from openmie import metrics
+
+    lines = [
+        [
+            s["metric"],
+            s["label"] or "all",
+            s["precision"],
+            s["recall"],
+            s["f1"],
+            s["gold"],
+            s["predicted"],
+            "" if s["interval"] is None else f"{s['interval'][0]:.1f} to {s['interval'][1]:.1f}",
+            "" if s["accuracy"] is None else f"{s['accuracy']:.2f}",
+        ]
+        for s in metrics.table(found)
+        if by_label or not s["label"]
+    ]
+    table(["score", "label", "precision", "recall", "F1", "gold", "predicted", "95% interval", "accuracy"], lines)
+
+
+def say(written: Any) -> None:
+    print(written, file=sys.stderr)
+    for record in written.records[:20]:
+        print(f"  {record}", file=sys.stderr)
+
+
+def say_skipped(corpus: Any) -> None:
+    for record in corpus.skipped[:10]:
+        print(f"not read: {record}", file=sys.stderr)
+    if len(corpus.skipped) > 10:
+        print(f"and {len(corpus.skipped) - 10} more; `openmie doctor` lists them", file=sys.stderr)

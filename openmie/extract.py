@@ -1,0 +1,86 @@
+"""Extraction from people's own posts: rows in, predicted Documents out, one for one, bad ones included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from openmie.corpora import jsonl, paths
+from openmie.document import Document, Image
+from openmie.errors import DocumentError, ErrorRecord
+from openmie.model import Model
+
+
+def post(text: str, image: str = "", id: str = "post", captions: dict[str, str] | None = None) -> Document:
+    """A document from a text and an image file."""
+    images = (Image(path=image, id="main"),) if image else ()
+    return Document(id=id, text=text, images=images, captions=captions or {})
+
+
+def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecord]:
+    """JSON lines, a Document or `{"text": ..., "image": ..., "caption": ..., "id": ...}` each; "-" is standard input.
+
+    Image paths are relative to the file and must lie beside it, or in the folder `images`. What cannot be read becomes
+    a record.
+    """
+    folder = paths.beside(path)
+    with jsonl.opened(path) as stream:
+        for number, line in enumerate(stream, 1):
+            line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if not line.strip():
+                continue
+            where = f"{path}:{number}"
+            try:
+                yield paths.attach(_row(json.loads(line), number), folder, images)
+            except DocumentError as error:
+                yield error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
+            except (ValueError, RecursionError) as error:
+                yield ErrorRecord(
+                    where=where,
+                    found=f"no JSON: {str(error)[:120]}",
+                    expected="one JSON object a line",
+                    remedy='write {"text": "...", "image": "file.jpg"} on one line',
+                )
+
+
+def _row(data: Any, number: int) -> Document:
+    if not isinstance(data, dict):
+        raise DocumentError(
+            f"a JSON {type(data).__name__}",
+            expected="an object with `text`",
+            remedy='write {"text": "...", "image": "file.jpg"}',
+        )
+    if not {"image", "caption"} & data.keys() and "id" in data:
+        return Document.from_json(json.dumps(data))
+    unknown = sorted(data.keys() - {"id", "text", "image", "caption"})
+    wrong = [k for k in ("text", "image", "caption") if not isinstance(data.get(k, ""), str)]
+    if unknown or wrong:
+        raise DocumentError(
+            f"fields {unknown or wrong}",
+            expected="`text`, `image`, `caption`, `id`, each a text",
+            remedy="correct them, or write whole Documents",
+        )
+    captions = {"given": data["caption"]} if data.get("caption") else {}
+    return post(data.get("text", ""), data.get("image", ""), str(data.get("id", number)), captions)
+
+
+def run(models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch: int = 256) -> Iterator[Document]:
+    """Predictions in order, by each model in turn: entities by the first, say, and their relations by the second.
+
+    An item that could not be read comes out as an empty Document whose `errors` say why.
+    """
+    for part in _chunks(items, batch):
+        documents = [item for _, item in part if isinstance(item, Document)]
+        for model in models:
+            documents = model.predict(documents)
+        ready = iter(documents)
+        for number, item in part:
+            yield next(ready) if isinstance(item, Document) else Document(id=f"unread-{number}", errors=(item,))
+
+
+def _chunks(items: Iterable[Document | ErrorRecord], size: int) -> Iterator[list[tuple[int, Document | ErrorRecord]]]:
+    numbered = enumerate(items, 1)
+    while part := list(islice(numbered, size)):
+        yield part

@@ -1,0 +1,71 @@
+"""evaluate: score a trained model on a split, and write down all that the number depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from openmie import metrics
+from openmie import recipe as recipes
+from openmie.document import Document
+from openmie.errors import TrainError
+from openmie.metrics import Scores
+from openmie.model import Model
+
+
+def evaluate(
+    model: Model, documents: Iterable[Document], *, bootstrap: int = 1000, symmetric: Iterable[str] = ()
+) -> tuple[dict[str, Scores], list[Document]]:
+    """Scores by name (strict and lenient spans, relations, pairs: what the model's task has), and the predictions."""
+    gold = list(documents)
+    if not gold:
+        raise TrainError("no documents", expected="a split with gold", remedy="check the corpus with `openmie doctor`")
+    predicted = model.predict(gold)
+    extra: dict[str, Any] = {"symmetric": tuple(symmetric)} if model.recipe.task == "joint" else {}
+    return metrics.score(gold, predicted, task=model.recipe.task, bootstrap=bootstrap, **extra), predicted
+
+
+def record(model: Model, scores: Mapping[str, Scores], gold: Iterable[Document], **about: Any) -> dict[str, Any]:
+    """One number's whole pedigree as JSON data: scores, intervals, data hash, recipe, versions, date."""
+    digest = hashlib.sha256()
+    n = 0
+    for document in gold:
+        digest.update(document.to_json().encode())
+        n += 1
+    numbers = {
+        name: {
+            "precision": s.precision,
+            "recall": s.recall,
+            "f1": s.f1,
+            "interval": s.interval,
+            "accuracy": s.accuracy,
+            "gold": s.gold,
+            "predicted": s.predicted,
+            "correct": s.correct,
+        }
+        for name, s in scores.items()
+    }
+    pins = {p: version(p) for p in ("openmie", "torch", "transformers", "accelerate")}
+    return {
+        **about,
+        "scores": numbers,
+        "documents": n,
+        "data": digest.hexdigest(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "python": platform.python_version(),
+        "versions": pins,
+        "recipe": recipes.dump(model.recipe),
+    }
+
+
+def write_record(path: Path, data: Mapping[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(data, indent=1, ensure_ascii=False, default=str), encoding="utf8")
+    beside.replace(path)

@@ -1,0 +1,21 @@
+"""Events to TensorBoard logs, on the way past."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from openmie.train.fit import Event
+
+
+def logged(events: Iterable[Event], folder: Path) -> Iterator[Event]:
+    """The same events; every number of a step or dev event is written under `step/` or `dev/`."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(folder)) as writer:
+        for event in events:
+            if event.kind in ("step", "dev"):
+                for name, value in event.values.items():
+                    if isinstance(value, int | float) and not isinstance(value, bool):
+                        writer.add_scalar(f"{event.kind}/{name}", value, event.step)
+            yield event
