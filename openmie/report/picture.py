@@ -28,8 +28,9 @@ def picture(document: Document, width: int = 1200, font: str | os.PathLike[str] 
             labels: Sequence[str] = ()) -> Picture:
     """`document` drawn `width` pixels wide, as RGB; its height follows. Relations named `None` are left out.
 
-    Pictures that are given the same `labels` colour them alike; by default those of the document. `font` is a TrueType file; Pillow's own font, the default, has Latin letters only (name one for Chinese). An image
-    that cannot be read leaves a panel that says why.
+    Pictures that are given the same `labels` colour them alike; by default those of the document. `font` is a TrueType
+    file; Pillow's own font, the default, has Latin letters only (name one for Chinese). An image that cannot be read
+    leaves a panel that says why.
     """
     import PIL.Image
     from PIL import ImageDraw

@@ -129,10 +129,10 @@ def _mark(inner: str, span: Span, colours: Mapping[str, int]) -> str:
 
 def _badge(part: Span | Link) -> str:
     label, sign = isolated(part.label), SIGNS[part.verdict]
-    gold = f' <span class="gold">gold {isolated(part.instead)}</span>' if part.instead else ""
+    gold = f' <span class="gold">gold&nbsp;{isolated(part.instead)}</span>' if part.instead else ""
     if not part.label and not sign:
         return ""
-    shown = " ".join(filter(None, (f'<span class="label">{label}</span>' if part.label else "", sign)))
+    shown = "&nbsp;".join(filter(None, (f'<span class="label">{label}</span>' if part.label else "", sign)))
     spoken = f'<span class="spoken"> ({part.verdict})</span>' if part.verdict in ("right", "wrong") else ""
     return f'<span class="badge" dir="ltr">{shown}{spoken}{gold}</span>'
 

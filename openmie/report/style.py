@@ -23,7 +23,7 @@ _RULES = """
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
-"Noto Sans","Noto Sans CJK SC","Helvetica Neue",Arial,sans-serif}
+"Noto Sans","Noto Sans CJK SC","Helvetica Neue",Arial,sans-serif;overflow-wrap:anywhere}
 main,header{max-width:1040px;margin:0 auto;padding:0 24px}
 header{padding-top:48px}
 h1{font-size:2rem;line-height:1.2;margin:0 0 12px;letter-spacing:-.015em;text-wrap:balance}
@@ -36,7 +36,7 @@ nav ul{display:flex;flex-wrap:wrap;gap:4px 20px;padding:8px 0}
 a{color:inherit;text-underline-offset:.2em}
 .quiet,figcaption,small{color:var(--quiet)}
 figcaption,small{font-size:.875rem}
-figure{margin:0}
+figure{margin:0;min-width:0}
 .cards{display:grid;gap:20px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))}
 .cards>figure,.post,.notes{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:20px 24px}
 .cards>.wide,.cards>.bars{grid-column:1/-1}
@@ -47,6 +47,7 @@ caption{text-align:start;font-weight:600;padding-bottom:10px}
 th,td{text-align:start;padding:7px 20px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}
 thead th{color:var(--quiet);font-weight:500;font-size:.875rem;vertical-align:bottom}
 tbody th{font-weight:500;min-width:9rem}
+.number{overflow-wrap:normal;white-space:nowrap}
 tbody tr:last-child>*{border-bottom:0}
 .number{text-align:end}
 th:last-child,td:last-child{padding-right:8px}
@@ -64,10 +65,10 @@ th:last-child,td:last-child{padding-right:8px}
 .rule{position:absolute;top:-7px;bottom:-7px;width:0;border-left:2px solid var(--ink)}
 .rule-key{display:inline-block;height:16px;border-left:2px solid var(--ink);margin-right:8px;vertical-align:-3px}
 .r1{border-left-style:dashed}.r2{border-left-style:dotted}
-.value{font-variant-numeric:tabular-nums;font-weight:600;white-space:nowrap}
-.value small{font-weight:400;margin-left:6px}
+.value{font-variant-numeric:tabular-nums;font-weight:600}
+.value small{font-weight:400;margin-left:6px;white-space:nowrap}
 .key{display:flex;flex-wrap:wrap;gap:4px 22px;margin-top:14px;font-size:.9375rem}
-.plot{display:block;width:100%;height:auto;overflow:visible}
+.plot{display:block;width:100%;height:auto;overflow:hidden}
 .plot text{fill:var(--quiet);font-size:12.5px}
 .plot .grid{stroke:var(--line)}
 polyline{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
@@ -96,7 +97,7 @@ mark{border-bottom:2px solid var(--c);-webkit-box-decoration-break:clone;box-dec
 mark mark{padding:0 4px}
 mark.missed{background:none;border:1.5px dashed var(--c)}
 mark.wrong{border-bottom-style:double;border-bottom-width:4px}
-.badge{font:600 .78rem/1 system-ui,sans-serif;margin-inline-start:6px;white-space:nowrap}
+.badge{font:600 .78rem/1 system-ui,sans-serif;margin-inline-start:6px}
 mark>.badge{color:var(--c)}
 .gold{border-inline-start:1.5px solid currentcolor;padding-inline-start:6px;margin-inline-start:3px}
 mark.right>.badge{color:color-mix(in srgb,var(--c) 85%,var(--ink))}
