@@ -9,17 +9,19 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from openmie.corpora.corpus import Corpus, Labels
+from openmie.corpora.diorama.ceilings import ceiling
 from openmie.corpora.diorama.config import Config
 from openmie.corpora.diorama.laws import NONE, RELATIONS, SYMMETRIC, TYPES
 from openmie.corpora.diorama.names import SPLITS
 from openmie.corpora.diorama.posts import post
+from openmie.corpora.diorama.save import save
 from openmie.document import Document
 from openmie.errors import CorpusError
 
-__all__ = ["LABELS", "Config", "corpus", "generate"]
+__all__ = ["LABELS", "Config", "ceiling", "corpus", "generate", "save"]
 
-LABELS = Labels(mentions=tuple(sorted(TYPES)), relations=tuple(sorted((NONE, *RELATIONS))), regions=tuple(sorted(TYPES)),
-                symmetric=SYMMETRIC)
+LABELS = Labels(mentions=tuple(sorted(TYPES)), relations=tuple(sorted((NONE, *RELATIONS))),
+                regions=tuple(sorted(TYPES)), symmetric=SYMMETRIC)
 
 
 def generate(config: Config, split: str, n: int, *, pixels: bool = True) -> Iterator[Document]:

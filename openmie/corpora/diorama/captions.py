@@ -16,8 +16,9 @@ from openmie.corpora.diorama.laws import CLUTTER, SIGNED, TYPES, Figure, Scene
 from openmie.corpora.diorama.layout import KINDS, Layout
 
 NOUNS = {
-    "man": "a man", "woman": "a woman", "worker": "a man with a helmet", "runner": "a runner", "dog": "a dog", "cat": "a cat",
-    "bird": "a bird", "car": "a car", "van": "a van", "boat": "a boat", "mountain": "a mountain", "bridge": "a bridge",
+    "man": "a man", "woman": "a woman", "worker": "a man with a helmet", "runner": "a runner", "dog": "a dog",
+    "cat": "a cat", "bird": "a bird",
+    "car": "a car", "van": "a van", "boat": "a boat", "mountain": "a mountain", "bridge": "a bridge",
     "lighthouse": "a lighthouse", "skyline": "a skyline", "office": "an office building", "shop": "a shop",
     "factory": "a factory", "umbrella": "an umbrella", "table": "a table", "chair": "a chair", "lamp": "a lamp",
     "ball": "a ball", "gift": "a gift", "plant": "a plant", "trophy": "a trophy", "cup": "a cup",

@@ -45,9 +45,10 @@ class Config:
         if self.lang not in LANGUAGES:
             self._refuse("lang", self.lang, f"one of {list(LANGUAGES)}")
 
-    def _number(self, name: str, low: float, high: float, kinds: tuple[type, ...]) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+    def _number(self, name: str, low: int, high: int, kinds: tuple[type, ...]) -> None:
+        value: Any = getattr(self, name)
+        fits = isinstance(value, kinds) and not isinstance(value, bool)
+        if not fits or not low <= value <= high:
             self._refuse(name, value, f"{'a whole number' if kinds == (int,) else 'a number'} in {low} .. {high}")
 
     def _refuse(self, name: str, value: Any, expected: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openmie.corpora.diorama import laws
 from openmie.corpora.diorama.config import Config
@@ -46,16 +46,16 @@ def draw_facts(config: Config, draws: Draws) -> Facts:
     own = laws.one_scene(type_) if n == 1 else laws.pair_scene(pair, head == left)
     scene = {"": own, "clutter": clutter, "other": other}[image]
     flags = (other_colours if image else colours) if len(scene.figures) == 2 else ()
-    common = dict(ambiguous=ambiguous, image=image, scene=scene, flags=flags, has_text=has_text, has_image=has_image)
+    facts = Facts(types=(type_,), ambiguous=ambiguous, image=image, scene=scene, flags=flags, has_text=has_text,
+                  has_image=has_image)
     if n == 1:
-        return Facts(types=(type_,), **common)  # type: ignore[arg-type]
+        return facts
     types = (pair.head, pair.tail) if head == 0 else (pair.tail, pair.head)
-    return Facts(types=types, relation=pair.relation, head=head, left=left, cue=cue, colours=colours,
-                 **common)  # type: ignore[arg-type]
+    return replace(facts, types=types, relation=pair.relation, head=head, left=left, cue=cue, colours=colours)
 
 
 def imagined(facts: Facts, draws: Draws) -> tuple[Scene, tuple[str, ...]]:
-    """Scene and flags that the text alone would make one imagine: drawn from what is likely given the text, not from gold.
+    """Scene and flags that the text alone would make one imagine, drawn from what it makes likely and not from gold.
 
     Where the text tells types and relation they are kept; where it does not, they are drawn anew. A cue is obeyed.
     """
@@ -68,5 +68,6 @@ def imagined(facts: Facts, draws: Draws) -> tuple[Scene, tuple[str, ...]]:
     if facts.cue == "position":
         left = facts.left
     if facts.cue == "colour":
-        colours = facts.colours if left == facts.left else facts.colours[::-1]
+        here, there = facts.colours
+        colours = (here, there) if left == facts.left else (there, here)
     return laws.pair_scene(pair, head == left), colours

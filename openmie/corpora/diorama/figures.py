@@ -185,7 +185,8 @@ def shop(pen: Pen, mark: tuple[str, Colour], draws: Draws) -> None:
     wall, cloth = any_colour(draws, 110, 215), any_colour(draws, 60, 220)
     pen.rect(2, 8, 98, 100, wall)
     for i in range(8):
-        pen.shape(cloth if i % 2 else WHITE, (i * 12.5, 52), (3 + i * 11.8, 38), (14.8 + i * 11.8, 38), (12.5 + i * 12.5, 52))
+        low, high = i * 12.5, 3 + i * 11.8
+        pen.shape(cloth if i % 2 else WHITE, (low, 52), (high, 38), (high + 11.8, 38), (low + 12.5, 52))
     pen.rect(10, 58, 56, 88, (190, 220, 236))
     pen.rect(66, 58, 88, 100, DARK)
     board(pen.inner(10, 0, 90, 36), mark)
@@ -206,7 +207,9 @@ LIVING: dict[str, Callable[[Pen, str, Draws, bool], None]] = {
     "car": car, "van": van, "boat": boat, "mountain": mountain, "bridge": bridge, "lighthouse": lighthouse,
     "skyline": skyline,
 }
-BUILDINGS: dict[str, Callable[[Pen, tuple[str, Colour], Draws], None]] = {"office": office, "shop": shop, "factory": factory}
+BUILDINGS: dict[str, Callable[[Pen, tuple[str, Colour], Draws], None]] = {
+    "office": office, "shop": shop, "factory": factory,
+}
 BIBS = {"man": (22, 32, 78, 62), "woman": (22, 34, 78, 64), "worker": (22, 32, 78, 62), "runner": (22, 32, 78, 62),
         "dog": (22, 36, 60, 74), "cat": (22, 54, 74, 88), "bird": (26, 36, 64, 78),
         "car": (28, 40, 72, 76), "van": (16, 12, 62, 76), "boat": (26, 66, 74, 98)}  # where the chest, flank or door is

@@ -41,6 +41,7 @@ class Placed:
     kind: str
     box: Rect
     figure: Figure | None = None  # None: a distractor
+    cell: tuple[int, int] = (0, 0)  # a figure's: its centre
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ def cells(draws: Draws, n: int) -> list[tuple[tuple[int, int], int]]:
 def place(figure: Figure, kind: str, cell: tuple[tuple[int, int], int]) -> Placed:
     (x, y), side = cell
     if not figure.young:
-        return Placed(kind, boxed(kind, (x, y), side), figure)
+        return Placed(kind, boxed(kind, (x, y), side), figure, (x, y))
     small = side * YOUNG // 100
-    return Placed(kind, boxed(kind, (x, y + (side - small) // 2), small), figure)
+    return Placed(kind, boxed(kind, (x, y + (side - small) // 2), small), figure, (x, y))
 
 
 def lay_out(scene: Scene, flags: tuple[str, ...], distractors: int, draws: Draws) -> Layout:

@@ -10,7 +10,10 @@ from openmie.corpora.diorama.layout import Rect
 Colour = tuple[int, int, int]
 DARK: Colour = (40, 40, 48)
 WHITE: Colour = (248, 248, 248)
-NAMED: dict[str, Colour] = {"red": (220, 30, 40), "blue": (40, 70, 220), "green": (20, 150, 50), "yellow": (250, 215, 20)}
+NAMED: dict[str, Colour] = {
+    "red": (220, 30, 40), "blue": (40, 70, 220), "green": (20, 150, 50), "yellow": (250, 215, 20),
+}
+STAR = ((50, 0), (63, 37), (100, 38), (70, 60), (82, 98), (50, 75), (18, 98), (30, 60), (0, 38), (37, 37))
 
 
 class Pen:
@@ -75,7 +78,7 @@ def emblem(pen: Pen, kind: str, colour: Colour) -> None:
     if kind == "disc":
         pen.oval(5, 5, 95, 95, colour)
     elif kind == "star":
-        pen.shape(colour, (50, 0), (63, 37), (100, 38), (70, 60), (82, 98), (50, 75), (18, 98), (30, 60), (0, 38), (37, 37))
+        pen.shape(colour, *STAR)
     elif kind == "diamond":
         pen.shape(colour, (50, 0), (95, 50), (50, 100), (5, 50))
     else:

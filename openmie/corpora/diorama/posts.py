@@ -9,24 +9,32 @@ from openmie.corpora.diorama.config import Config
 from openmie.corpora.diorama.draws import Draws
 from openmie.corpora.diorama.facts import Facts, draw_facts, imagined
 from openmie.corpora.diorama.laws import Scene
-from openmie.corpora.diorama.layout import GRID, THINGS, Layout, Rect, boxed, cells, lay_out
+from openmie.corpora.diorama.layout import GRID, KINDS, Layout, Rect, boxed, cells, lay_out
 from openmie.corpora.diorama.render import render
 from openmie.document import Document, Image, Mention, Region, Relation
 
 FACTS, WORDS, SCENE, PIXELS, DREAM, CAPTION, PATCHES = range(7)  # each purpose has its own stream of draws
 JITTER = 6  # percent of a side by which each edge of a candidate patch is off
+LOOKS = tuple(kind for kinds in KINDS.values() for kind in kinds)
 A = {"PER": "a person", "LOC": "a place", "ORG": "an organisation", "MISC": "a mascot"}
-SAYS = {"couple": "{h} and {t} are a couple", "peer": "{h} and {t} are peers", "parent": "{h} is a parent of {t}",
-        "member_of": "{h} is a member of {t}", "present_in": "{h} is present in {t}", "locate_at": "{h} is located at {t}"}
+SAYS = {
+    "couple": "{h} and {t} are a couple", "peer": "{h} and {t} are peers", "parent": "{h} is a parent of {t}",
+    "member_of": "{h} is a member of {t}", "present_in": "{h} is present in {t}", "locate_at": "{h} is located at {t}",
+}
+
+
+def plan(config: Config, split: str, index: int) -> tuple[Facts, Layout, list[Draws]]:
+    """What a post is about, where things stand in its image, and its streams of draws, each for a purpose of its own."""
+    streams = [Draws(config.seed, names.SPLITS.index(split), index, purpose) for purpose in range(7)]
+    facts = draw_facts(config, streams[FACTS])
+    return facts, lay_out(facts.scene, facts.flags, config.distractors, streams[SCENE]), streams
 
 
 def post(config: Config, split: str, index: int, pixels: bool = True) -> Document:
     """The post of this index; with `pixels=False` its images carry no pixels, and all else is the same."""
-    streams = [Draws(config.seed, names.SPLITS.index(split), index, purpose) for purpose in range(7)]
-    facts = draw_facts(config, streams[FACTS])
+    facts, layout, streams = plan(config, split, index)
     words, spans = compose(config, split, facts, streams[WORDS]) if facts.has_text else ([], [])
     layers: dict[str, Any] = {"images": (), "regions": (), "captions": {}}
-    layout = lay_out(facts.scene, facts.flags, config.distractors, streams[SCENE])
     if facts.has_image:
         shown = render(layout, config.size, config.noise, streams[PIXELS]) if pixels else None
         main = Image(kind="main", id="main", width=config.size, height=config.size, pixels=shown)
@@ -44,13 +52,11 @@ def compose(config: Config, split: str, facts: Facts, draws: Draws) -> tuple[lis
     n = len(facts.types)
     made = names.distinct(draws, split, 2 * n)
     called = made[:n]
-    if facts.ambiguous:
-        sentence = draws.pick(templates.NEUTRAL_ONE if n == 1 else templates.NEUTRAL_TWO)
-    else:
-        told = templates.CLEAR[facts.types[0]] if n == 1 else templates.clear_two(facts.types, facts.relation, facts.head)
-        sentence = draws.pick(told)
-        called = [draws.pick(templates.LONG[t]).format(n=made[i], m=made[n + i]) if draws.chance(config.long_names) else made[i]
-                  for i, t in enumerate(facts.types)]
+    sentence = draws.pick(sentences(facts))
+    if not facts.ambiguous:
+        for i, type_ in enumerate(facts.types):
+            if draws.chance(config.long_names):
+                called[i] = draws.pick(templates.LONG[type_]).format(n=made[i], m=made[n + i])
     if n == 2:
         order = facts.colours if facts.left == 0 else facts.colours[::-1]
         sentence += " " + draws.pick(templates.CUES[facts.cue, facts.left == 0]).format(p=order[0], q=order[1])
@@ -64,14 +70,26 @@ def compose(config: Config, split: str, facts: Facts, draws: Draws) -> tuple[lis
     return words, [spans[key] for key in ("{a}", "{b}")[:n]]
 
 
+def sentences(facts: Facts) -> tuple[str, ...]:
+    """All sentences that may tell these facts, each as likely."""
+    if facts.ambiguous:
+        return templates.NEUTRAL_ONE if len(facts.types) == 1 else templates.NEUTRAL_TWO
+    if len(facts.types) == 1:
+        return templates.CLEAR[facts.types[0]]
+    return templates.clear_two(facts.types, facts.relation, facts.head)
+
+
 def patches(config: Config, layout: Layout, draws: Draws) -> list[Image]:
-    """Candidate boxes: the figures, the distractors, then cells where a figure could have stood; jittered alike, shuffled."""
+    """Candidate boxes: the figures, the distractors, then boxes where a figure could have stood.
+
+    All are jittered alike and shuffled, and their number is drawn without a look at the scene.
+    """
     number = draws.between(4, config.patches)
     boxes = [p.box for p in (*layout.figures, *layout.distractors)][:number]
     while len(boxes) < number:
         n = 1 + draws.below(2)
         centre, side = draws.pick(cells(draws, n))
-        candidate = boxed(draws.pick(THINGS), centre, side)
+        candidate = boxed(draws.pick(LOOKS), centre, side)
         if all(overlap(candidate, box) < 0.4 for box in boxes):
             boxes.append(candidate)
     loose = [to_pixels(jittered(box, draws), config.size) for box in draws.shuffled(boxes)]
@@ -136,15 +154,19 @@ def summary(facts: Facts, mentions: tuple[Mention, ...]) -> str:
 
 
 def seen(scene: Scene, unrelated: bool) -> str:
-    things = " and ".join("something else" if f.type not in A else A[f.type] for f in scene.figures)
+    things = " and ".join(A.get(f.type, "something else") for f in scene.figures)
     return f"the picture shows {things}" + (" , none of it named here" if unrelated else "")
 
 
 def hidden(config: Config, facts: Facts, layout: Layout, split: str, index: int) -> dict[str, Any]:
     """For analyses only: no system reads `source`."""
-    figures = [{"type": p.figure.type, "young": p.figure.young, "kind": p.kind, "box": list(to_pixels(p.box, config.size))}
-               for p in layout.figures if p.figure]
+    if not facts.has_image:
+        scene: dict[str, Any] = {}
+    else:
+        figures = [{"type": p.figure.type, "young": p.figure.young, "kind": p.kind,
+                    "box": list(to_pixels(p.box, config.size))} for p in layout.figures if p.figure]
+        scene = {"figures": figures, "sign": facts.scene.sign, "flags": list(facts.flags)}
     return {"corpus": "diorama", "split": split, "index": index, "names": len(facts.types),
             "ambiguous": [facts.ambiguous] * len(facts.types), "types": list(facts.types), "relation": facts.relation,
-            "head": facts.head, "left": facts.left, "cue": facts.cue, "unrelated": facts.image if facts.has_image else "",
-            "scene": {"figures": figures, "sign": facts.scene.sign, "flags": list(facts.flags)} if facts.has_image else {}}
+            "head": facts.head, "left": facts.left, "cue": facts.cue, "scene": scene,
+            "unrelated": facts.image if facts.has_image else ""}

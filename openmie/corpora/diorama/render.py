@@ -73,10 +73,10 @@ def figure(scale: Canvas, placed: Placed, mark: Mark | None, draws: Draws) -> No
 
 
 def flag(scale: Canvas, placed: Placed, colour: str) -> None:
-    """A pole behind the figure with a flag above it, towards the nearer edge."""
-    x = (placed.box[0] + placed.box[2]) // 2
+    """A pole behind the middle of the figure's cell, whatever stands there, with a flag towards the nearer edge."""
+    x, foot = placed.cell
     away = -1 if x < GRID // 2 else 1
-    scale.pen((x - 2, 8, x + 2, placed.box[3])).rect(0, 0, 100, 100, DARK)
+    scale.pen((x - 2, 8, x + 2, foot + 4)).rect(0, 0, 100, 100, DARK)
     ends = sorted((x, x + away * 46))
     scale.pen((ends[0], 8, ends[1], 40)).rect(0, 0, 100, 100, NAMED[colour])
 
