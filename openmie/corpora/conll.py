@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from openmie.corpora import output
-from openmie.corpora.jsonl import _source as opened
+from openmie.corpora.jsonl import opened
 from openmie.corpora.words import split
 from openmie.document import Document, Mention, Status, Word
 from openmie.errors import CorpusError, ErrorRecord
@@ -51,7 +51,7 @@ def _blocks(stream: IO[bytes]) -> Iterator[list[Line]]:
     block: list[Line] = []
     for number, raw in enumerate(stream, 1):
         line = raw.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
-        if not line.strip(b" \t") or line.startswith(b"-DOCSTART-"):
+        if not line.strip(b" \t") or _BLANK.split(line.decode("latin-1"))[0] == "-DOCSTART-":
             if any(not _comment(x) for _, x in block):
                 yield block
                 block = []
@@ -62,7 +62,7 @@ def _blocks(stream: IO[bytes]) -> Iterator[list[Line]]:
 
 
 def _comment(line: bytes) -> bool:
-    return line.startswith(b"#") and (line.startswith(b"# ") and b" = " in line)
+    return line.startswith(b"# ") and b" = " in line and b"\t" not in line
 
 
 def _document(block: Sequence[Line], path: str | os.PathLike[str], id: str, tokens: int, tags: int, scheme: str
@@ -134,14 +134,18 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, ids: b
 
 def _sentence(document: Document, ids: bool, tally: output.Tally) -> str:
     words = _apart_words(document, tally)
+    if not words:
+        tally.refuse(document, "no word", "at least one word", "use jsonl to keep it")
+        return ""
     tags = _tags(document, words, tally)
     texts = [document.text[w.start : w.end] for w in words]
     if " ".join(texts) != document.text:
         tally.drop("text", document, "text that is not its words joined by blanks", "single blanks between words",
                    "the words are written; keep the spacing in another format")
-    clean = [_WHITE.sub("_", t) for t in texts]
+    clean = ["-DOCSTART_" if t == "-DOCSTART-" else _WHITE.sub("_", t) for t in texts]
     if clean != texts:
-        tally.note(document, "tabs or line ends inside a word", "words on one line", "they are written as _")
+        tally.note(document, "a tab or line end inside a word, or the word -DOCSTART-", "words on one line",
+                   "what has a meaning of its own is written as _")
     head = f"# id = {_WHITE.sub(' ', document.id)}\n" if ids else ""
     return head + "".join(f"{token}\t{tag}\n" for token, tag in zip(clean, tags)) + "\n"
 
@@ -160,6 +164,7 @@ def _apart_words(document: Document, tally: output.Tally) -> list[Word]:
 
 def _tags(document: Document, words: Sequence[Word], tally: output.Tally) -> list[str]:
     tags, starts, ends = ["O"] * len(words), [w.start for w in words], [w.end for w in words]
+    orphans: list[int] = []
     for m in sorted(document.mentions, key=lambda m: (m.start - m.end, m.start)):
         located = m.status != "unlocated"
         covered = range(bisect_right(ends, m.start), bisect_left(starts, m.end)) if located else range(0)
@@ -175,17 +180,18 @@ def _tags(document: Document, words: Sequence[Word], tally: output.Tally) -> lis
         label = "-" + _WHITE.sub("_", m.label) if m.label else ""
         for i in covered:
             tags[i] = "I" + label
-        tags[covered[0]] = ("I" if m.status == "orphan" else "B") + label
-    return _apart(document, tags, words, tally)
+        if m.status == "orphan":
+            orphans.append(covered[0])
+        else:
+            tags[covered[0]] = "B" + label
+    return _apart(document, tags, orphans, tally)
 
 
-def _apart(document: Document, tags: list[str], words: Sequence[Word], tally: output.Tally) -> list[str]:
+def _apart(document: Document, tags: list[str], orphans: Sequence[int], tally: output.Tally) -> list[str]:
     """An orphan right behind a run of its own label would join it: it gets a B- after all."""
-    starts = {m.start for m in document.mentions if m.status == "orphan"}
-    for at in range(1, len(tags)):
-        follows = tags[at - 1] != "O" and tags[at - 1][1:] == tags[at][1:]
-        if follows and tags[at][0] == "I" and words[at].start in starts:
+    for at in orphans:
+        if at and tags[at - 1] != "O" and tags[at - 1][1:] == tags[at][1:]:
             tags[at] = "B" + tags[at][1:]
-            tally.note(document, f"an orphan at {words[at].start} behind a mention of its label", "something between",
+            tally.note(document, f"an orphan, word {at}, behind a mention of its label", "something between",
                        "written with B-")
     return tags

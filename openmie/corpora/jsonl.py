@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +21,7 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
          ) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a bad line, per line that is not blank; "-" is standard input."""
     folder = paths.beside(path)
-    with _source(path) as stream:
+    with opened(path) as stream:
         for number, line in enumerate(stream, 1):
             line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if line.strip():
@@ -45,14 +45,10 @@ def _document(line: bytes, where: str, folder: Path, images: Any) -> Document | 
         return record.model_copy(update={"where": f"{where}, {record.where}".rstrip(", ")})
 
 
-def _source(path: str | os.PathLike[str]) -> Any:
+def opened(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
+    """The file, open for reading bytes ("-" is standard input); `CorpusError` where there is none."""
     if os.fspath(path) == "-":
         return nullcontext(sys.stdin.buffer)
-    return opened(path)
-
-
-def opened(path: str | os.PathLike[str]) -> IO[bytes]:
-    """The file, open for reading bytes; `CorpusError` where there is none."""
     try:
         return open(path, "rb")
     except (OSError, ValueError) as error:
@@ -80,7 +76,7 @@ def _no_constant(name: str) -> Any:
 
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
-    """One line each, keys sorted; image paths inside the file's folder become relative to it. "-" is standard output."""
+    """One line each, keys sorted; image paths in the file's folder become relative to it. "-" is standard output."""
     tally = output.Tally(CANNOT_HOLD)
     with output.file(path) as stream:
         for document in documents:
@@ -106,6 +102,5 @@ def line(document: Document, folder: Path, tally: output.Tally) -> str:
     """Canonical JSON of a document to be kept in `folder`."""
     document, outside = paths.detach(document, folder)
     for image in outside:
-        tally.note(document, f"image {image.path} outside the folder of the file", "images beside the file",
-                   "name their folder when reading (images=FOLDER)")
+        tally.outside(document, image)
     return document.to_json()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -13,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from openmie.document import Document
-from openmie.errors import CorpusError, ErrorRecord
+from openmie import images as pictures
+from openmie.document import Document, Image
+from openmie.errors import CorpusError, ErrorRecord, ImageError
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,28 @@ class Tally:
         self.dropped[name] += 1
         self.note(document, found, expected, remedy)
 
+    def refuse(self, document: Document, found: str, expected: str, remedy: str) -> None:
+        """Count a document that cannot be written at all."""
+        self.documents -= 1
+        self.drop("documents", document, found, expected, remedy)
+
     def note(self, document: Document, found: str, expected: str, remedy: str) -> None:
         where = f"document {document.id}"
         self.records.append(ErrorRecord(where=where, found=found, expected=expected, remedy=remedy))
+
+    def outside(self, document: Document, image: Image) -> None:
+        """Note an image whose file a reader will not find without being told where."""
+        self.note(document, f"image {image.path} outside the folder of the file", "images beside the file",
+                  "name their folder when reading (images=FOLDER)")
+
+    def size(self, document: Document, image: Image) -> tuple[int, int] | None:
+        """(width, height) of an image, else None and a note why."""
+        try:
+            return pictures.size(image)
+        except ImageError as error:
+            record = error.record
+            self.note(document, record.found, "an image of known size", "name the file, or give width and height")
+            return None
 
     def written(self) -> Written:
         return Written(self.documents, dict(sorted(self.dropped.items())), tuple(self.records))
@@ -127,3 +149,15 @@ def utf8(text: str, where: str) -> bytes:
     except UnicodeEncodeError as error:
         raise CorpusError(f"a lone surrogate U+{ord(text[error.start]):04X}", expected="Unicode text", where=where,
                           remedy="decode the source as UTF-16 or drop the character") from None
+
+
+def safe_name(text: str) -> str:
+    """A file name for an id: what file systems forbid is percent-encoded (`urllib.parse.unquote` undoes it).
+
+    One longer than 180 bytes is cut and gets a hash, and cannot be turned back.
+    """
+    name = re.sub(r'[\x00-\x1f\x7f%/\\:*?"<>|]|^[. ]|[. ]$', lambda m: f"%{ord(m.group()):02X}", text) or "%"
+    raw = utf8(name, f"id {text[:80]!r}")
+    if len(raw) <= 180:
+        return name
+    return raw[:150].decode("utf-8", "ignore") + "-" + hashlib.sha256(raw).hexdigest()[:16]
