@@ -29,8 +29,8 @@ from openmie.report.tags import spots
 from openmie.report.verdicts import Node, Span, judge, nest, overlap
 
 HOSTILE = ('<script>document.title="owned"</script>', '</style><img src=x onerror=document.title="owned">',
-           '" onload="x', "'", "</script>", "\u202egnp.exe\u202c", "a\x00b\x1bc", "\ud800", "]]>", "<!--", "&lt;", "javascript:x",
-           "\u2067x")
+           '" onload="x', "'", "</script>", "\u202egnp.exe\u202c", "a\x00b\x1bc", "\ud800", "]]>", "<!--", "&lt;",
+           "javascript:x", "\u2067x")
 VOID = {"meta", "img", "line", "polyline"}
 
 
@@ -149,7 +149,8 @@ def hostile_page(folder: Path, bad: str) -> str:
         "mentions": [Mention(id="m", start=0, end=len(bad), label=bad),
                      Mention(id="u", start=0, end=0, label=bad, text=bad, status="unlocated")],
         "relations": [Relation(head="m", tail=bad, label=bad)], "captions": {bad: bad}, "summary": bad,
-        "regions": [Region(image="i", box=(0, 0, 9, 9), label=bad, of="m")], "errors": [ErrorRecord(where=bad, found=bad)]}
+        "regions": [Region(image="i", box=(0, 0, 9, 9), label=bad, of="m")],
+        "errors": [ErrorRecord(where=bad, found=bad)]}
     document = Document(id=bad, text=bad + " tail", lang=bad, **layers)
     return page(folder, title=bad, intro=bad, notes=[bad], documents=[document, (document, document)],
                 tables=[Table(title=bad, columns=[bad, bad], rows=[[bad, bad]], note=bad),

@@ -36,15 +36,17 @@ nav ul{display:flex;flex-wrap:wrap;gap:4px 20px;padding:8px 0}
 a{color:inherit;text-underline-offset:.2em}
 .quiet,figcaption,small{color:var(--quiet)}
 figcaption,small{font-size:.875rem}
-figure{margin:0;min-width:0}
+figure{margin:0}
+figure,.said,.images{min-width:0}
 .cards{display:grid;gap:20px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))}
 .cards>figure,.post,.notes{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:20px 24px}
 .cards>.wide,.cards>.bars{grid-column:1/-1}
 .cards figcaption{margin-top:12px;max-width:80ch}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;position:relative}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 caption{text-align:start;font-weight:600;padding-bottom:10px}
-th,td{text-align:start;padding:7px 20px 7px 0;border-bottom:1px solid var(--line);vertical-align:top}
+th,td{text-align:start;padding:7px 20px 7px 0;border-bottom:1px solid var(--line);vertical-align:top;
+overflow-wrap:break-word}
 thead th{color:var(--quiet);font-weight:500;font-size:.875rem;vertical-align:bottom}
 tbody th{font-weight:500;min-width:9rem}
 .number{overflow-wrap:normal;white-space:nowrap}
@@ -68,7 +70,7 @@ th:last-child,td:last-child{padding-right:8px}
 .value{font-variant-numeric:tabular-nums;font-weight:600}
 .value small{font-weight:400;margin-left:6px;white-space:nowrap}
 .key{display:flex;flex-wrap:wrap;gap:4px 22px;margin-top:14px;font-size:.9375rem}
-.plot{display:block;width:100%;height:auto;overflow:hidden}
+.plot{display:block;width:100%;max-width:540px;height:auto;overflow:hidden}
 .plot text{fill:var(--quiet);font-size:12.5px}
 .plot .grid{stroke:var(--line)}
 polyline{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
@@ -77,7 +79,7 @@ polyline{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
 .legend ul{display:flex;flex-wrap:wrap;align-items:center;gap:6px 12px}
 .legend li>*{display:inline-block;line-height:1.5}
 .post{display:grid;grid-template-columns:minmax(0,320px) minmax(0,1fr);gap:0 28px;margin-bottom:20px}
-.post.bare{grid-template-columns:1fr}
+.post.bare{grid-template-columns:minmax(0,1fr)}
 .post>h3{grid-column:1/-1;color:var(--quiet);font-weight:500;font-size:.9375rem;overflow-wrap:anywhere;display:flex;
 flex-wrap:wrap;justify-content:space-between;gap:4px 20px}
 .tally .right{color:var(--right)}.tally .wrong{color:var(--wrong)}.tally .missed{color:var(--missed)}
@@ -124,15 +126,16 @@ opacity:.75;white-space:nowrap}
 footer{max-width:1040px;margin:40px auto 0;padding:0 24px 48px;color:var(--quiet);font-size:.875rem}
 @media(max-width:720px){
 main,header,footer{padding-left:16px;padding-right:16px}header{padding-top:28px}
-.post{grid-template-columns:1fr;padding:16px}.images{margin-bottom:18px}
+.post{grid-template-columns:minmax(0,1fr);padding:16px}.images{margin-bottom:18px}
 .bar{grid-template-columns:1fr}.bar dd{grid-template-columns:1fr auto}
 .told div{grid-template-columns:1fr;gap:0}
 }
 @media print{
+:root{--ground:#fff}
 body{font-size:11pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}
 nav{display:none}header{padding-top:0}h2{break-after:avoid;margin-top:24px}
 .post,.cards>figure,tr{break-inside:avoid}.cards>figure,.post,.notes{border-color:#ccc}
-.post{grid-template-columns:220px 1fr}
+.post{grid-template-columns:220px minmax(0,1fr)}
 }
 """
 
