@@ -109,7 +109,7 @@ def restore(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
         return backbone, None
     if (vision / "tiny.json").exists():
         data = json.loads((vision / "tiny.json").read_text())
-        tiny = TinyVision(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        tiny = TinyVision(**{**data, "stem": tuple(data["stem"])})
         return backbone, VisionBackbone(tiny.build(), Rescale(tiny), f"tiny:{tiny}")
     processor = AutoImageProcessor.from_pretrained(vision, backend="pil")
     return backbone, _vision(AutoModel.from_config(_read_config(vision)), processor)

@@ -114,7 +114,7 @@ def evaluate(
     scores, predicted = scoring.evaluate(loaded, gold, bootstrap=bootstrap, symmetric=data.symmetric)
     console.scores(scores)
     if out:
-        scoring.write_record(out, scoring.record(loaded, scores, gold, corpus=corpus, split=split, model=model))
+        scoring.write_record(out, scoring.record(loaded, scores, gold, corpus=corpus, split=split, folder=model))
     if predictions:
         console.say(write(predicted, predictions))
     console.say_skipped(data)

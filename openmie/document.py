@@ -205,7 +205,7 @@ class Document(_Layer):
                 m.__dict__["text"] = surface
             elif m.text != surface:
                 raise self._error(f"mention {m.id!r} says {m.text!r}, the text at {m.start}:{m.end} says {surface!r}")
-        self._unique("mention or chain", [x.id for x in (*self.mentions, *self.chains)])
+        self._unique("mention or chain", [m.id for m in self.mentions] + [c.id for c in self.chains])
         self._unique("image", [x.id for x in self.images])
         return self
 
@@ -248,7 +248,7 @@ class Document(_Layer):
     def find(self, id: str) -> Mention | Chain | None:
         """The mention or chain of this id."""
         if self._index is None:
-            self._index = {x.id: x for x in (*self.mentions, *self.chains)}
+            self._index = {**{m.id: m for m in self.mentions}, **{c.id: c for c in self.chains}}
         return self._index.get(id)
 
     def image(self, id: str) -> Image | None:
@@ -269,7 +269,7 @@ class Document(_Layer):
 
     def dangling(self) -> list[ErrorRecord]:
         """References that lead nowhere: of chains, relations, regions, object images and phrases."""
-        images, named = {i.id for i in self.images}, {x.id for x in (*self.mentions, *self.chains)}
+        images, named = {i.id for i in self.images}, {*(m.id for m in self.mentions), *(c.id for c in self.chains)}
         refs: Iterable[tuple[str, str, set[str]]] = [
             *(("chain " + c.id, m, named) for c in self.chains for m in c.mentions),
             *(("relation " + r.label, x, named) for r in self.relations for x in (r.head, r.tail)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
 
@@ -33,9 +33,9 @@ class Extractor(nn.Module):
         self,
         encode: nn.Module,
         complete: nn.Module,
-        fuse: list[nn.Module],
-        align: list[nn.Module],
-        heads: list[nn.Module],
+        fuse: Sequence[nn.Module],
+        align: Sequence[nn.Module],
+        heads: Sequence[nn.Module],
     ) -> None:
         super().__init__()
         self.encode, self.complete = encode, complete

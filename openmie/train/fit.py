@@ -76,7 +76,7 @@ def fit(
     key = fingerprint(recipe, seed, examples, dev)
     done = checkpoint.latest(out / "checkpoints") if resume else None
     if done:
-        run.progress = checkpoint.restore(done, model.extractor, run.optimizer, run.schedule, key)
+        run.progress = checkpoint.restore(done, model.extractor, run.optimizer.optimizer, run.schedule, key)
         yield run.event("resume", {"from": done.name})
     cache_frozen(model, [*examples, *asked], out / "features.sqlite")
     yield run.event("start", {"examples": len(examples), "parameters": run.size()})
@@ -84,7 +84,7 @@ def fit(
     def save() -> None:
         if accelerator.is_main_process:
             checkpoint.save(
-                out / "checkpoints", model.extractor, run.optimizer.optimizer, run.schedule.scheduler, run.progress, key
+                out / "checkpoints", model.extractor, run.optimizer.optimizer, run.schedule, run.progress, key
             )
 
     progress = run.progress
@@ -119,7 +119,7 @@ class _Run:
         training = recipe.training
         self.accelerator, self.clip, self.progress = accelerator, training.clip, checkpoint.Progress()
         self.buckets = Buckets([e.length for e in examples], training.batch, seed)
-        loader = DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             examples,
             batch_sampler=self.buckets,
             collate_fn=model.batcher.collate,  # type: ignore[arg-type]
@@ -131,7 +131,7 @@ class _Run:
         schedule = build_schedule(optimizer, training, self.steps)
         self.loader = accelerator.prepare_data_loader(loader, device_placement=False)
         self.model, self.optimizer = accelerator.prepare(model.extractor, optimizer)
-        self.schedule = accelerator.prepare_scheduler(schedule)
+        self.schedule = schedule  # stepped once a step, whatever the number of processes
         if accelerator.num_processes > 1:
             for align in model.extractor.align:
                 align.gather = across_processes

@@ -56,7 +56,7 @@ class TinyVisionTower(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         maps = self.project(self.stem(pixels))  # (K, D, h, w)
         tokens = maps.flatten(2).transpose(1, 2)
-        tokens = tokens + grid_positions(*maps.shape[2:], tokens.shape[-1], tokens.device)
+        tokens = tokens + grid_positions(maps.shape[2], maps.shape[3], tokens.shape[-1], tokens.device)
         for layer in self.layers:
             tokens = layer(tokens)
         return self.norm(tokens)

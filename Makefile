@@ -1,0 +1,44 @@
+# Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+#
+# The pinned torch is taken from your package index. To choose PyTorch's own CPU or CUDA build, name its index:
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Where that index cannot be reached, the default is taken.
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+BIN := .venv/bin
+TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+
+.PHONY: demo test lint install dev bench clean
+
+demo: .venv/base.stamp
+	$(BIN)/openmie demo --out demo
+
+test: .venv/dev.stamp
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff check openmie tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: .venv/base.stamp
+dev: .venv/dev.stamp
+
+bench: .venv/dev.stamp
+	for script in benchmarks/crf.py benchmarks/span_scorer.py benchmarks/diorama_speed.py benchmarks/train_step.py; do \
+		$(BIN)/python $$script || exit 1; done
+
+.venv/base.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"found Python {v[0]}.{v[1]}; expected 3.11 or newer; run: make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) $(TORCH) || echo "$(TORCH_INDEX) cannot be reached: taking torch from the default index")
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/dev.stamp: .venv/base.stamp
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,report]'
+	touch $@
+
+clean:
+	rm -rf .venv demo runs build *.egg-info

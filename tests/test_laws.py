@@ -1,0 +1,157 @@
+"""The table of parts x laws: every part of floor 2 obeys every law. A new part adds one row."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from openmie import recipe as recipes
+from openmie.nn.align.align import Align
+from openmie.nn.align.infonce import InfoNCE
+from openmie.nn.complete.blank import Blank
+from openmie.nn.decode.relation import EntityMarkers
+from openmie.nn.decode.tags import Crf, Softmax
+from openmie.nn.fuse.cross import Cross
+from openmie.nn.streams import Stream
+
+WIDTHS = {"text": 16, "vision": 12, "context": 16, "fused": 16}
+FUSIONS = [Cross(), Cross(sides=("vision", "context"), layers=1), Cross(reads="fused", heads=2)]
+COMPLETIONS = [Blank(), Blank(learned=True)]
+ALIGNS = [Align(), Align(loss=InfoNCE(symmetric=False), first=("text", "context")), Align(second=("context",), at="fused")]
+HEADS = [
+    Crf(labels=("A", "B")),
+    Softmax(labels=("A", "B")),
+    EntityMarkers(labels=("None", "x", "y")),
+    EntityMarkers(labels=("None", "x"), markers=False),
+]
+PARTS = [*FUSIONS, *COMPLETIONS, *ALIGNS, *HEADS]
+NAMES = [f"{type(p).__name__}{i}" for i, p in enumerate(PARTS)]
+
+
+def streams(b=4, missing=(), seed=0):
+    """Random streams of unequal lengths; documents in `missing` have no image."""
+    g = torch.Generator().manual_seed(seed)
+    out = {}
+    for role, width in WIDTHS.items():
+        lengths = torch.tensor([5, 3, 4, 5][:b]) if role != "vision" else torch.full((b,), 6)
+        if role == "vision":
+            lengths[list(missing)] = 0
+        n = int(lengths.max().clamp_min(1))
+        mask = torch.arange(n) < lengths[:, None]
+        out[role] = Stream(torch.randn(b, n, width, generator=g) * mask[..., None], mask)
+    return out
+
+
+def gold(b=4):
+    pairs = torch.tensor([[[0, 0, 1, 2], [1, 2, 0, 0]]]).repeat(b, 1, 1)
+    mask = torch.tensor([[True, True], [True, False], [True, True], [False, False]])[:b]
+    given = {"pairs": pairs, "pairs_mask": mask}
+    targets = {"tags": torch.tensor([[1, 2, 0, 3, 4], [0, 3, 0, 0, 0], [1, 0, 1, 2, 0], [0, 0, 0, 0, 1]])[:b],
+               "relations": torch.tensor([[1, 0], [1, 0], [0, 1], [0, 0]])[:b]}
+    return given, targets
+
+
+def built(part):
+    torch.manual_seed(0)
+    return part.build(dict(WIDTHS)).eval()
+
+
+def outcome(part, module, s, given=None, targets=None):
+    """What the part makes of the streams, as a dictionary of tensors."""
+    if given is None:
+        given, targets = gold(len(s["text"].mask))
+    if part in HEADS:
+        predicted = module.predict(s, given)
+        return {"loss": module.loss(s, given, targets), **{k: v for k, v in predicted.items() if k.endswith("s")}}
+    if part in ALIGNS:
+        return dict(zip(("loss", "rows"), module(s)))
+    made = module(s)
+    return {f"{role}.{field}": getattr(made[role], field) for role in made for field in ("tokens", "mask", "present")}
+
+
+def padded(s, extra=3, noise=9.0):
+    """The same streams with more padding, and rubbish in it."""
+    def more(x):
+        tokens = F.pad(x.tokens, (0, 0, 0, extra))
+        mask = F.pad(x.mask, (0, extra))
+        return Stream(torch.where(mask[..., None], tokens, noise), mask, present=x.present)
+    return {role: more(x) for role, x in s.items()}
+
+
+def same(a, b, close=1e-5):
+    assert a.keys() == b.keys()
+    for key in a:
+        x, y = a[key], b[key]
+        if x.dim() >= 2 and x.shape[1] != y.shape[1]:
+            y = y[:, : x.shape[1]]
+        if key.endswith(".tokens"):
+            mask = a[key.replace(".tokens", ".mask")][..., None]
+            x, y = torch.where(mask, x, 0), torch.where(mask, y, 0)
+        torch.testing.assert_close(x, y, atol=close, rtol=close)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+def test_round_trips_as_json(part):
+    assert recipes.load(recipes.dump(part)) == part
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+@pytest.mark.parametrize("missing", [(), (1,), (0, 1, 2, 3)], ids=["all", "one missing", "all missing"])
+def test_is_invariant_to_padding(part, missing):
+    s, module = streams(missing=missing), built(part)
+    given, targets = gold()
+    longer = {**targets, "tags": F.pad(targets["tags"], (0, 3))}
+    with torch.no_grad():
+        same(outcome(part, module, s, given, targets), outcome(part, module, padded(s), given, longer))
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+def test_is_equivariant_to_batch_order(part):
+    s, module, order = streams(missing=(2,)), built(part), torch.tensor([2, 0, 3, 1])
+    given, targets = gold()
+    turned = {r: Stream(x.tokens[order], x.mask[order], present=x.present[order]) for r, x in s.items()}
+    with torch.no_grad():
+        a = outcome(part, module, s, given, targets)
+        b = outcome(part, module, turned, *({k: v[order] for k, v in d.items()} for d in (given, targets)))
+    same({k: v[order] if v.dim() else v for k, v in a.items()}, b)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+@pytest.mark.parametrize("missing", [(), (1,)], ids=["all", "one missing"])
+def test_gradient_reaches_every_parameter_and_is_finite(part, missing):
+    s, module = streams(missing=missing), built(part).train()
+    made = outcome(part, module, s)
+    loss = made["loss"] if "loss" in made else sum((v**2).sum() for v in made.values() if v.is_floating_point())
+    parameters = dict(module.named_parameters())
+    if not parameters:
+        return
+    loss.backward()
+    for name, p in parameters.items():
+        used = p.grad is not None and p.grad.abs().sum() > 0
+        assert p.grad is None or p.grad.isfinite().all(), name
+        assert used or (part == Blank(learned=True) and (not missing or "vision" not in name)), name
+
+
+@pytest.mark.parametrize("part", PARTS, ids=NAMES)
+def test_survives_a_batch_without_any_image(part):
+    """No NaN forward or backward; what a fusion makes is the same as for documents that never had one."""
+    s, module = streams(missing=(0, 1, 2, 3)), built(part)
+    made = outcome(part, module, s)
+    assert all(v.isfinite().all() for v in made.values())
+    total = sum(v.sum() for v in made.values() if v.is_floating_point() and v.requires_grad)
+    if torch.is_tensor(total):
+        total.backward()
+        assert all(p.grad is None or p.grad.isfinite().all() for p in module.parameters())
+
+
+@pytest.mark.parametrize("part", FUSIONS, ids=NAMES[: len(FUSIONS)])
+def test_one_documents_image_does_not_reach_another(part):
+    s, module = streams(missing=(1,)), built(part)
+    other = dict(s, vision=Stream(s["vision"].tokens.flip(0), s["vision"].mask))
+    a, b = module(s)["fused"].tokens[1], module(other)["fused"].tokens[1]
+    torch.testing.assert_close(a, b)
+
+
+def test_passes_on_roles_that_it_does_not_know():
+    s = {**streams(), "phrases": streams()["text"]}
+    for part in (*FUSIONS, *COMPLETIONS):
+        assert set(s) <= set(built(part)(s)), part
