@@ -26,7 +26,7 @@ _RECORD = re.compile(r"imgid:(.*?)###(.*)", re.IGNORECASE)
 def bare(image: str) -> str:
     """An image id without its file ending."""
     stem, dot, ending = image.strip().rpartition(".")
-    return stem if dot and "." + ending.lower() in ENDINGS else image.strip()
+    return stem if stem and dot and "." + ending.lower() in ENDINGS else image.strip()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -125,7 +125,8 @@ class Oddities(_Lists):
                 self.note(f"{mention.status} mentions", split, f"{document.id} {mention.text!r}")
         self.note("U+FFFD characters", split, document.id, document.text.count("\ufffd"))
         self.note("unresolved sent_time", split, document.id, document.source.get("unresolved_times", 0))
-        self.note("image ids used before", split, document.id, int("#" in document.id))
+        again = document.source.get("imgid") and document.id.startswith(f"{document.source['imgid']}#")
+        self.note("image ids used before", split, document.id, int(bool(again)))
         for relation in document.relations:
             head, tail = document.find(relation.head), document.find(relation.tail)
             if isinstance(head, Mention) and isinstance(tail, Mention):

@@ -17,7 +17,7 @@ from typing import Any
 from openmie.corpora.attach import Media, Options
 from openmie.corpora.corpus import Corpus, Item
 from openmie.corpora.folders import single, split_files
-from openmie.corpora.lines import record, short
+from openmie.corpora.lines import record, short, whole
 from openmie.corpora.literals import Row, rows
 from openmie.corpora.twitter import word_spans
 from openmie.document import Document, Mention, Relation, Word
@@ -41,7 +41,7 @@ def posts(path: Path, options: Options, split: str) -> Iterator[Item]:
     for number, row in enumerate(rows(path), 1):
         yield from (e for e in (row.error, row.noted) if e is not None)
         if row.error is None:
-            yield from _document(path, f"{split}-{number}", row, media)
+            yield from whole(_document(path, f"{split}-{number}", row, media), path, row.line)
     yield from media.records()
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from openmie.errors import CorpusError, ErrorRecord
+from openmie.document import Document
+from openmie.errors import CorpusError, DocumentError, ErrorRecord
 
 
 class Line(NamedTuple):
@@ -50,6 +51,15 @@ def text_of(path: Path) -> tuple[str, list[ErrorRecord]]:
     """A whole file, with a record for each of its lines that is not UTF-8."""
     found = list(lines(path))
     return "\n".join(line.text for line in found), [line.error for line in found if line.error]
+
+
+def whole(items: Iterator[Document | ErrorRecord], path: Path, line: int) -> Iterator[Document | ErrorRecord]:
+    """What a reader makes of one row; where no valid document comes of it, a record says so and the rest goes on."""
+    try:
+        yield from list(items)
+    except DocumentError as error:
+        yield record(path, line, str(error), "a row that makes a valid document",
+                     "mend or remove the row; it was left out")
 
 
 def record(path: Path, line: int, found: str, expected: str, remedy: str) -> ErrorRecord:

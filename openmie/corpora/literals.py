@@ -13,6 +13,7 @@ from openmie.corpora.lines import lines, record, short, text_of
 from openmie.errors import ErrorRecord
 
 _DEEPEST = 200  # nested brackets; a row of a corpus has four
+_SURROGATE = re.compile(r"\\[uU](?:0000)?[dD][89a-fA-F]")
 _EXPECTED = "a JSON or Python literal on each line, or one list of them"
 
 
@@ -26,17 +27,28 @@ class Row(NamedTuple):
 
 
 def literal(text: str) -> object:
-    """A Python literal or a JSON value; None where it is neither."""
+    """A JSON value or a Python literal; None where it is neither, or holds half a character (a lone surrogate).
+
+    JSON comes first: what is both, Python would read otherwise (`"\\/"`, an emoji as a pair of escapes).
+    """
     if sum(map(text.count, "([{")) > _DEEPEST and _depth(text) > _DEEPEST:
         return None
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        pass
-    try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        return None
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return None
+    return value if not _SURROGATE.search(text) or _encodable(value) else None
+
+
+def _encodable(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _depth(text: str) -> int:
@@ -71,7 +83,7 @@ def _list(path: Path) -> Iterator[Row]:
     text, errors = text_of(path)
     yield from (Row(0, None, error) for error in errors)
     decode, skip = json.JSONDecoder().raw_decode, re.compile(r"[\s,]*")
-    at, line, counted = text.index("[") + 1, 1, 0
+    at, line, counted, escaped = text.index("[") + 1, 1, 0, bool(_SURROGATE.search(text))
     while True:
         at = skip.match(text, at).end()  # type: ignore[union-attr]
         line, counted = line + text.count("\n", counted, at), at
@@ -86,7 +98,11 @@ def _list(path: Path) -> Iterator[Row]:
                 yield Row(line, None, record(path, line, f"{short(text[at:at + 60])} ({_reason(error)})", "a JSON list",
                                              "mend the file here; from this row on it could not be read"))
             return
-        yield Row(line, value)
+        if escaped and not _encodable(value):
+            yield Row(line, None, record(path, line, "half a character (a lone surrogate escape)", "whole characters",
+                                         "mend or remove the row; it was left out"))
+        else:
+            yield Row(line, value)
 
 
 def _reason(error: Exception) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from openmie.corpora.corpus import Corpus, Item
 from openmie.corpora.folders import split_files
 from openmie.corpora.frames import Frames
-from openmie.corpora.lines import record, short
+from openmie.corpora.lines import record, short, whole
 from openmie.corpora.literals import rows
 from openmie.corpora.twitter import word_spans
 from openmie.document import Chain, Document, Mention, Relation, TimeSpan, Word
@@ -74,7 +74,7 @@ def clips(files: Sequence[Path], language: str, frames: Frames) -> Iterator[Item
             if not isinstance(clip, dict) or not isinstance(clip.get("doc"), str):
                 yield record(path, row.line, short(clip), EXPECTED, "mend or remove the row; it was left out")
             elif not language or clip.get("lang", language) == language:
-                yield from _Clip(path, row.line, clip).document(seen, frames)
+                yield from whole(_Clip(path, row.line, clip).document(seen, frames), path, row.line)
 
 
 class _Clip:
@@ -85,6 +85,7 @@ class _Clip:
         self.errors: list[ErrorRecord] = []  # what could not be read: skipped and errors
         self.noted: list[ErrorRecord] = []  # what is odd but loses nothing: errors only
         self.text: str = clip["doc"]
+        self.sentences: dict[str, Any] = self._dict("time_sent_pair")
         self.lang = clip["lang"] if clip.get("lang") in ("en", "zh") else ("zh" if path.stem.endswith("_zh") else "en")
         self.units = self.text.split(" ") if self.lang == "en" else list(self.text)
         by_character = (Word(i, i + 1) for i in range(len(self.text)))
@@ -145,9 +146,9 @@ class _Clip:
             self.error(f"mention {id}: {short(link)}", "start, end, text", "correct it; the mention was left out")
             return None
         if link.get("type", label) != label:
-            self.error(f"mention {id} of type {link['type']!r} in a chain of type {label!r}", "one type a chain",
+            self.error(f"mention {id} of type {short(link['type'])} in a chain of type {label!r}", "one type a chain",
                        "correct one of them; the chain's was taken")
-        if link.get("sent_time") not in self.clip.get("time_sent_pair", ()):
+        if str(link.get("sent_time")) not in self.sentences:
             self.noted.append(ErrorRecord(
                 where=f"{self.path}:{self.line}, mention {id}", found=f"sent_time {link.get('sent_time')!r}",
                 expected="a key of time_sent_pair", remedy="nothing is lost: the time follows from the offsets"))
@@ -169,8 +170,8 @@ class _Clip:
         for link in self._list("relation"):
             link = link if isinstance(link, dict) else {"link1": link}
             head, tail, label = (link.get(key) for key in ("link1", "link2", "type"))
-            if head in chains and tail in chains and isinstance(label, str):
-                found.append(Relation(head=str(head), tail=str(tail), label=label))
+            if isinstance(label, str) and isinstance(head, str) and isinstance(tail, str) and {head, tail} <= chains:
+                found.append(Relation(head=head, tail=tail, label=label))
             else:
                 self.error(f"relation {short(link)}", "link1 and link2 of entityLink, and type",
                            "correct it; the relation was left out")
@@ -179,7 +180,7 @@ class _Clip:
     def _times(self) -> tuple[TimeSpan, ...]:
         """Each sentence where it is found after the one before, or else anywhere."""
         found, at = [], 0
-        for key, sentence in self._dict("time_sent_pair").items():
+        for key, sentence in self.sentences.items():
             begin, _, finish = str(key).partition("-")
             start = self.text.find(sentence, at) if isinstance(sentence, str) and sentence else -1
             if start < 0 and isinstance(sentence, str) and sentence:

@@ -14,7 +14,7 @@ from typing import Any
 from openmie.corpora.attach import Media, Options
 from openmie.corpora.corpus import Corpus, Item
 from openmie.corpora.folders import single, split_files
-from openmie.corpora.lines import lines, record, short
+from openmie.corpora.lines import lines, record, short, whole
 from openmie.corpora.literals import literal
 from openmie.corpora.twitter import word_spans
 from openmie.document import Document, Mention, Relation, Word
@@ -52,27 +52,30 @@ def rows(path: Path, options: Options, split: str) -> Iterator[Item]:
             continue
         row = literal(line.text.strip())
         if isinstance(row, dict):
-            yield _document(path, line.number, row, media, split, (line.error,) if line.error else ())
+            made = _document(path, line.number, row, media, split, (line.error,) if line.error else ())
+            yield from whole(made, path, line.number)
         else:
             yield record(path, line.number, short(line.text), EXPECTED, "mend or remove the line; it was left out")
     yield from media.records()
 
 
 def _document(path: Path, number: int, row: dict[str, Any], media: Media, split: str,
-              errors: tuple[ErrorRecord, ...]) -> Item:
+              errors: tuple[ErrorRecord, ...]) -> Iterator[Item]:
     token, image, label = row.get("token"), row.get("img_id"), row.get("relation")
     if not _is_row(token, image, label):
-        return record(path, number, short(row), EXPECTED, "mend or remove the line; it was left out")
+        yield record(path, number, short(row), EXPECTED, "mend or remove the line; it was left out")
+        return
     assert isinstance(token, list) and isinstance(image, str) and isinstance(label, str)
     spans = word_spans(token)
     ends = []
     for key in ("h", "t"):
         mention = _mention(key, row.get(key), token, spans)
         if isinstance(mention, str):
-            return record(path, number, mention, f"{key}.pos as [start, end) in {len(token)} tokens, over {key}.name",
-                          "correct the offsets; the row was left out")
+            yield record(path, number, mention, f"{key}.pos as [start, end) in {len(token)} tokens, over {key}.name",
+                         "correct the offsets; the row was left out")
+            return
         ends.append(mention)
-    return Document(
+    yield Document(
         id=f"{split}-{number}", text=" ".join(token), words=spans, images=(media.image(image),) if image else (),
         mentions=tuple(ends), relations=(Relation(head="h", tail="t", label=label),), captions=media.captions(image),
         source={"corpus": "mnre", "file": path.name, "line": number, "img_id": image}, lang="en", errors=errors)

@@ -1,0 +1,39 @@
+"""Fixtures that several test files share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_opened: list[str] | None = None
+
+
+def _audit(event: str, args: tuple[object, ...]) -> None:
+    if event == "open" and _opened is not None:
+        _opened.append(str(args[0]))
+
+
+sys.addaudithook(_audit)  # a hook cannot be taken away again, so one serves all tests
+
+
+@pytest.fixture
+def corpora() -> Path:
+    """The folder of the real corpora; the test is skipped, with the reason, where it is absent."""
+    named = os.environ.get("OPENMIE_CORPORA")
+    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "corpora"
+    if not folder.is_dir():
+        pytest.skip(f"no real corpora at {folder}: name their folder with OPENMIE_CORPORA")
+    return folder
+
+
+@pytest.fixture
+def opened() -> Iterator[list[str]]:
+    """The names of all files that are opened while the test runs."""
+    global _opened
+    _opened = []
+    yield _opened
+    _opened = None
