@@ -26,8 +26,9 @@ PIECES = (
     "Zorvane", "Beyoncé's", "naïve", "don't", "@zed_1", "#Skytown2031", "https://t.co/aB1", "U.S.", "3,000.5", "...",
     "北京", "漢字かな交じり", "한국어", "ไทย", "हिन्दी", "שלום", "مرحبا بالعالم", "می\u200cخواهم", "\u202eabc\u202c",
     "e\u0301", "a\u0308\u0323", "Z\u0336\u0337", "\u0301", "👍🏽", "👨‍👩‍👧‍👦", "🏳️‍🌈", "🇫🇷", "🇩", "1️⃣", "❤️", "😂😂",
-    "𝒵𝓸𝓻",     "\u00a0", "\r\n", "\n", "\t", " ", "  ", "\u3000", "\u2028", "\x85", "\x1f", "\u200b", "\ufeff", "\ufffd", "\x00",
-    "'", '"', "\\", "\\n", "<b>&amp;", "=1+1", "%41", "_", "-", "，", "。", ";", "T1\tX 0 1", "# id = x", "-DOCSTART-",
+    "𝒵𝓸𝓻", "\u00a0", "\r\n", "\n", "\t", " ", "  ", "\u3000", "\u2028", "\x85", "\x1f", "\u200b", "\ufeff", "\ufffd",
+    "\x00", "'", '"', "\\", "\\n", "<b>&amp;", "=1+1", "%41", "_", "-", "，", "。", ";", "T1\tX 0 1", "# id = x",
+    "-DOCSTART-",
 )
 texts = st.lists(st.sampled_from(PIECES), max_size=9).map("".join) | st.text(max_size=12)
 labels = st.sampled_from(("", "PER", "LOC", "/per/per/peer", "creative work", "a-b", "_", "% 20", "B", "人物", '"x"'))
@@ -50,8 +51,9 @@ def documents(draw: st.DrawFn, folder: str = "img", number: int = 0) -> Document
     images = _images(draw, folder, number)
     regions = [_region(draw, draw(st.sampled_from(images)), ["", *named]) for _ in range(draw(st.integers(0, 3)))
                ] if images else []
-    return Document(id=f"{number} {draw(names)}", text=text, words=_words(draw, text), images=images, mentions=mentions,
-                    chains=tuple(chains), relations=tuple(relations), regions=tuple(regions), **_rest(draw, text, images))
+    return Document(id=f"{number} {draw(names)}", text=text, words=_words(draw, text), images=images,
+                    mentions=mentions, chains=tuple(chains), relations=tuple(relations), regions=tuple(regions),
+                    **_rest(draw, text, images))
 
 
 def _span(draw: st.DrawFn, text: str, least: int) -> tuple[int, int]:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import corpora, documents, labels
 
 from openmie.corpora import files, table
 from openmie.document import Document, Image, Mention, Region, Status
+from tests.strategies import corpora, documents, labels
 
 THOUSAND = settings(max_examples=220, deadline=None, database=None, derandomize=True,
                     suppress_health_check=list(HealthCheck))  # corpora() holds 4 to 5 documents: 1,000 in all

@@ -32,11 +32,11 @@ def _pattern() -> re.Pattern[str]:
     url = r"(?:https?://|www\.)[!-~]*[\w/=&#%+$~*-]"
     clitic = r"(?<=\w)['’](?:s|re|ve|ll|d|m|S|RE|VE|LL|D|M)(?!\w)"
     inner = rf"(?!{clitic})['’‐‑&-]{letter}+"
-    return re.compile("|".join((
-        f"(?a:{url})", r"(?a:[\w.+%-]{1,64}@[\w-]{1,64}(?:\.[\w-]+)+)", rf"[#＃@＠]{letter}+",
-        rf"[{_FLAG}]{{2}}", r"[0-9#*]\ufe0f?\u20e3", rf"{emoji}(?:\u200d{emoji})*{extend}",
-        r"(?<!\w)(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?", rf"\d+(?:[.,:/]\d+)+{extend}", clitic,
-        rf"{letter}+(?:{inner})*", rf"[{_CJK}]{extend}", rf"([^\w\s])\1*{extend}", rf"\S{extend}")))
+    kinds = (rf"(?a:{url})", r"(?a:[\w.+%-]{1,64}@[\w-]{1,64}(?:\.[\w-]+)+)", rf"[#＃@＠]{letter}+",
+             rf"[{_FLAG}]{{2}}", r"[0-9#*]\ufe0f?\u20e3", rf"{emoji}(?:\u200d{emoji})*",
+             r"(?<!\w)(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?", r"\d+(?:[.,:/]\d+)+", clitic,
+             rf"{letter}+(?:{inner})*", rf"[{_CJK}]", r"([^\w\s])\1*", r"\S")
+    return re.compile(f"(?:{'|'.join(kinds)}){extend}")
 
 
 def _marks() -> str:
