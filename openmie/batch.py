@@ -45,6 +45,7 @@ class Batch:
 class Example:
     """One document, or one of its given pairs, as integers."""
 
+    index: int  # of the document among those asked about
     document: Document  # with words
     rows: list[tuple[np.ndarray, np.ndarray]]  # pieces and word index of each row, specials left out
     context: np.ndarray  # pieces of the context
@@ -85,9 +86,9 @@ class Batcher:
         pieces, words = self._tokenize([d.word_texts() for d in documents])
         contexts = self._contexts(documents)
         out: list[Example] = []
-        for document, p, w, (context, cut) in zip(documents, pieces, words, contexts):
+        for i, (document, p, w, (context, cut)) in enumerate(zip(documents, pieces, words, contexts)):
             errors = {"context": cut} if cut else {}
-            base = Example(document, [(p, w)], context, len(document.words), errors=errors)
+            base = Example(i, document, [(p, w)], context, len(document.words), errors=errors)
             out += self._pairs(base, gold) if self.relater else [base]
         if gold and self.tagger:
             encoded = bio.encode_batch([e.document for e in out], self.tagger.labels, orphans="open")
@@ -316,15 +317,17 @@ class Batcher:
         return tuple(out)
 
     @staticmethod
-    def join(predicted: Sequence[Document]) -> list[Document]:
-        """Neighbouring predictions with one document id, as marker recipes make them, become one Document."""
+    def join(examples: Sequence[Example], predicted: Sequence[Document]) -> list[Document]:
+        """One Document per document again, where a marker recipe made an example of each of its pairs."""
         out: list[Document] = []
-        for document in predicted:
-            if out and out[-1].id == document.id:
+        last = -1
+        for example, document in zip(examples, predicted):
+            if example.index == last:
                 errors = dict.fromkeys((*out[-1].errors, *document.errors))
                 out[-1] = out[-1].replace(relations=(*out[-1].relations, *document.relations), errors=tuple(errors))
             else:
                 out.append(document)
+            last = example.index
         return out
 
 

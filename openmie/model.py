@@ -66,7 +66,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
             for i, document in zip(chosen, self.batcher.documents(part, answers)):
                 found[i] = document
         self.extractor.train(training)
-        return self.batcher.join([d for d in found if d is not None])
+        return self.batcher.join(examples, [d for d in found if d is not None])
 
     def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
         """Named, unweighted losses of one batch of gold documents: for inspection."""
