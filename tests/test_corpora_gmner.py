@@ -7,6 +7,7 @@ import tarfile
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_an_unknown_image_size_checks_no_border():
     assert parse(xml(("a", 1, 2, 3000, 4000), size=(0, 0)), Path("a.xml")).objects[0].box == (1, 2, 3000, 4000)
 
 
-def tar(path: Path, *members: tuple[str, bytes | str], kind: bytes = tarfile.REGTYPE, mode: str = "w:gz") -> Path:
+def tar(path: Path, *members: tuple[str, bytes | str], kind: bytes = tarfile.REGTYPE, mode: Any = "w:gz") -> Path:
     with tarfile.open(path, mode) as archive:
         for name, data in members:
             info = tarfile.TarInfo(name)
@@ -115,7 +116,7 @@ def test_archives_are_read_in_memory(tmp_path, name):
     assert sorted(p.name for p in folder.rglob("*")) == before
 
 
-HOSTILE = {
+HOSTILE: dict[str, tuple[list[tuple[str, bytes | str]], dict[str, Any]]] = {
     "up": ([("../9_1.xml", b"x")], {}), "absolute": ([("/tmp/9_1.xml", b"x")], {}),
     "drive": ([("C:/9_1.xml", b"x")], {}), "backslash": ([("..\\9_1.xml", b"x")], {}),
     "link": ([("9_1.xml", "/etc/passwd")], {"kind": tarfile.SYMTYPE}),
@@ -193,7 +194,7 @@ def test_real(corpora):
         boxed = [d for d in documents if d.regions]
         boxes, bare = sum(d.source["boxes"] for d in boxed), sum(not d.captions for d in documents)
         counts[split] = (len(documents), len(boxed), boxes, bare)
-        assert all(r.of and r.label == d.find(r.of).label for d in boxed for r in d.regions)
+        assert all([m.label for m in d.mentions if m.id == r.of] == [r.label] for d in boxed for r in d.regions)
         assert not documents[-1].captions
     assert counts == {"train": (7000, 3925, 5652, 1), "dev": (1500, 832, 1164, 1), "test": (1500, 855, 1242, 1)}
     assert corpus.skipped == () and corpus.labels.mentions == ("LOC", "ORG", "OTHER", "PER")

@@ -167,7 +167,8 @@ def test_wrong_options(tmp_path, options):
 @pytest.mark.real
 def test_real(corpora):
     corpus = load(f"m3d:{corpora}/m3d")
-    counts, unresolved = {}, {}
+    counts: dict[str, tuple[int, ...]] = {}
+    unresolved: dict[str, int] = {}
     for split in ("dev", "test"):
         for d in corpus.split(split):
             key = f"{split} {d.lang}"
