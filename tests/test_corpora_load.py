@@ -85,7 +85,7 @@ def test_plain_formats(tmp_path):
         corpora_.write(documents, tmp_path / f"{name}.jsonl")
     corpus = load(f"jsonl:{tmp_path}?symmetric=couple,peer")
     assert list(corpus.train) == documents and list(corpus.train) == documents
-    assert corpus.symmetric == {"couple", "peer"} and corpus.skipped == ()
+    assert corpus.symmetric == {"couple", "peer"} and not len(corpus.skipped)
     (tmp_path / "train.jsonl").write_text(documents[0].to_json() + "\nbroken\n")
     assert list(corpus.train) == documents[:1] and ["train.jsonl:2" in str(r) for r in corpus.skipped] == [True]
 
