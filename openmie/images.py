@@ -58,14 +58,17 @@ def size(image: Image | str | os.PathLike[str], *, base: Path | None = None) -> 
         return (height, width) if turned else (width, height)
 
 
-def locate(path: str, base: str | os.PathLike[str]) -> Path:
-    """`base / path`, where that stays inside `base` with all links followed; else `ImageError`. Nothing is opened."""
+def locate(path: str, base: str | os.PathLike[str], *also: str | os.PathLike[str]) -> Path:
+    """`base / path`, where that lies in `base` (or a folder of `also`) with all links followed; else `ImageError`.
+
+    Nothing is opened.
+    """
     if not path or "\0" in path:
         raise _error(path, f"{path!r}", "the path of a file", "name the image file")
     _refuse_url(path)
-    root = os.path.realpath(base)
-    real = os.path.realpath(os.path.join(root, path))
-    if real != root and not real.startswith(root.rstrip(os.sep) + os.sep):
+    roots = [os.path.realpath(folder) for folder in (base, *also)]
+    real = os.path.realpath(os.path.join(roots[0], path))
+    if not any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
         raise _error(path, "a path that leads out of its folder", f"a file inside {os.fspath(base)}",
                      "move the image there, or name the folder that holds it (images=FOLDER)")
     return Path(base) / path

@@ -39,7 +39,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
                 continue
             taken.add(name.casefold())
             if unquote(name) != document.id:
-                tally.note(document, "an id too long for a file name", "at most 180 bytes", f"written as {name}")
+                tally.note(document, "an id that is empty or too long", "1 to 180 bytes", f"written as {name}")
             where = f"document {document.id}"
             (folder / f"{name}.txt").write_bytes(output.utf8(document.text, where))
             (folder / f"{name}.ann").write_bytes(output.utf8("".join(_lines(document, tally)), where))

@@ -44,7 +44,7 @@ def resolve(path: str, folder: Folder, images: Folder | None = None) -> str | Er
             if images is None and _absolute(path):
                 raise ImageError("an absolute path", expected=f"a path inside {os.fspath(folder) or '.'}", where=path,
                                  remedy="name the folder that holds the images (images=FOLDER)")
-            allowed.append(str(pictures.locate(path, root)))
+            allowed.append(str(pictures.locate(path, root, *roots)))
         except ImageError as error:
             refused = refused or error.record
     if allowed:
