@@ -30,6 +30,14 @@ def corpora() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a very small BERT, loaded as any hub model is."""
+    from tests import small
+
+    return small.save_bert(tmp_path_factory.mktemp("bert"))
+
+
 @pytest.fixture
 def opened() -> Iterator[list[str]]:
     """The names of all files that are opened while the test runs."""

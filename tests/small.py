@@ -43,3 +43,28 @@ def document(i: int, image: bool = True) -> Document:
 def documents(n: int = 24, every: int = 0) -> list[Document]:
     """With `every` > 0, each such document lacks its image."""
     return [document(i, image=not every or i % every != 0) for i in range(n)]
+
+
+def save_bert(folder) -> str:
+    """A random BERT of 32 widths and 300 word pieces on disk: what a hub folder looks like, only small."""
+    import string
+
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"[unused{i}]" for i in range(1, 5))]
+    words = ["and", "like", "a", "lot", ".", *(w.lower() for w in (*NAMES, *PLACES)), *string.ascii_lowercase,
+             *(f"##{c}" for c in string.ascii_lowercase)]
+    vocabulary = {w: i for i, w in enumerate([*special, *dict.fromkeys(words)])}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]",
+                            sep_token="[SEP]").save_pretrained(folder)
+    torch.manual_seed(0)
+    BertModel(BertConfig(vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+                         intermediate_size=64, max_position_embeddings=128)).save_pretrained(folder)
+    return str(folder)
