@@ -194,3 +194,26 @@ def test_parquet_streams_by_row_groups(tmp_path: Path) -> None:
     files.write((ZOR.replace(id=str(n)) for n in range(250)), tmp_path / "a.parquet", rows=100)
     assert pq.ParquetFile(tmp_path / "a.parquet").num_row_groups == 3
     assert [d.id for d in files.read(tmp_path / "a.parquet")] == [str(n) for n in range(250)]
+
+
+def test_coco_as_others_read_it(tmp_path: Path) -> None:
+    document = Document(id="d", images=(Image(path=str(tmp_path / "a.png"), id="i", width=9, height=7),), regions=(
+        Region(image="i", box=(1, 2, 4, 6), label="dog", score=0.5), Region(image="i", box=(0, 0, 9, 7), label="cat")))
+    files.write([document], tmp_path / "c.json", "coco")
+    assert json.loads((tmp_path / "c.json").read_text()) == {
+        "images": [{"id": 1, "file_name": "a.png", "width": 9, "height": 7, "document": "d", "image": "i"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "area": 12, "iscrowd": 0, "score": 0.5},
+            {"id": 2, "image_id": 1, "category_id": 1, "bbox": [0, 0, 9, 7], "area": 63, "iscrowd": 0}],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]}
+
+
+def test_yolo_as_others_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "y"
+    document = Document(id="d", images=(Image(path=str(path / "images" / "a b.png"), id="i", width=10, height=4),),
+                        regions=(Region(image="i", box=(1, 1, 4, 3), label="dog"), Region(image="i", box=(0, 0, 10, 4),
+                                                                                         label="cat", score=0.25)))
+    files.write([document], path, "yolo")
+    assert (path / "classes.txt").read_text() == "cat\ndog\n"
+    assert (path / "labels" / "a b.txt").read_text() == (
+        "1 0.250000000 0.500000000 0.300000000 0.500000000\n0 0.500000000 0.500000000 1.000000000 1.000000000 0.25\n")

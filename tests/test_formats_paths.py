@@ -172,3 +172,17 @@ def test_boxes_keep_to_the_header_of_a_huge_image(tmp_path: Path) -> None:
     files.write([document], tmp_path / "l.json", "labelstudio")
     value = json.loads((tmp_path / "l.json").read_text())[0]["annotations"][0]["result"][0]["value"]
     assert (value["width"], value["height"]) == (5, 5)
+
+
+@pytest.mark.parametrize(("name", "format"), [*ALL, ("a.conll", "conll"), ("b", "brat")])
+def test_nothing_is_left_beside_the_target(name: str, format: str, tmp_path: Path) -> None:
+    document = ZOR.replace(images=(Image(path=str(tmp_path / "i.png"), width=2, height=2),))
+    written = files.write([document], tmp_path / name, format)
+    assert [f.name for f in tmp_path.iterdir()] == [name] and written.documents == 1
+
+
+@pytest.mark.parametrize(("name", "format"), ALL)
+def test_images_outside_of_the_folder_are_told(name: str, format: str, tmp_path: Path) -> None:
+    document = ZOR.replace(images=(Image(path="elsewhere/i.png", width=2, height=2),))
+    (record,) = files.write([document], tmp_path / name, format).records
+    assert "elsewhere/i.png" in record.found and "images=" in record.remedy
