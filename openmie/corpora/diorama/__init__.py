@@ -14,11 +14,12 @@ from openmie.corpora.diorama.config import Config
 from openmie.corpora.diorama.laws import NONE, RELATIONS, SYMMETRIC, TYPES
 from openmie.corpora.diorama.names import SPLITS
 from openmie.corpora.diorama.posts import post
+from openmie.corpora.diorama.prior import box_prior
 from openmie.corpora.diorama.save import save
 from openmie.document import Document
 from openmie.errors import CorpusError
 
-__all__ = ["LABELS", "Config", "ceiling", "corpus", "generate", "save"]
+__all__ = ["LABELS", "Config", "box_prior", "ceiling", "corpus", "generate", "save"]
 
 LABELS = Labels(mentions=tuple(sorted(TYPES)), relations=tuple(sorted((NONE, *RELATIONS))),
                 regions=tuple(sorted(TYPES)), symmetric=SYMMETRIC)

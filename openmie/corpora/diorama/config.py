@@ -20,6 +20,7 @@ class Config:
     two_names: float = 0.25  # share of posts with two names and a relation (or None) between them; the rest have one
     ambiguous: float = 0.5  # share of posts whose text says nothing of types and relation: hence of ambiguous names too
     cue: float = 0.75  # share of two-name posts whose text binds names to figures; in the rest nothing does
+    in_order: float = 0.8  # share of two-name posts that name things from left to right, as captions mostly do
     colour_cue: float = 0.25  # of those, the share bound by the colour of a flag instead of by left and right
     long_names: float = 0.5  # share of names of two words; in unambiguous posts only
     unrelated: float = 1 / 3  # share of images that do not show what the post is about
@@ -34,8 +35,8 @@ class Config:
     translation: bool = True  # draw the image that a text-to-image model would make of the text
 
     def __post_init__(self) -> None:
-        for name in ("two_names", "ambiguous", "cue", "colour_cue", "long_names", "unrelated", "clutter", "left_out",
-                     "hallucinated", "missing_text", "missing_image"):
+        for name in ("two_names", "ambiguous", "cue", "in_order", "colour_cue", "long_names", "unrelated", "clutter",
+                     "left_out", "hallucinated", "missing_text", "missing_image"):
             self._number(name, 0, 1, (int, float))
         for name, low, high in (("size", 48, 1024), ("distractors", 0, 4), ("patches", 4, 12), ("noise", 0, 32),
                                 ("seed", 0, 2**63 - 1)):

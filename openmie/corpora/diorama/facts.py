@@ -28,6 +28,11 @@ class Facts:
     has_image: bool = True
 
     @property
+    def first_flag(self) -> str:
+        """Colour of the flag by the first name's figure, in the scene that the post is about."""
+        return self.colours[self.left]
+
+    @property
     def pair(self) -> Pair:
         return Pair(self.relation, self.types[self.head], self.types[1 - self.head])
 
@@ -36,7 +41,7 @@ def draw_facts(config: Config, draws: Draws) -> Facts:
     """Each choice from its law, in a fixed order; all are drawn, whether used or not, so that dials do not interact."""
     n = draws.draw(laws.names(config))
     type_, pair = draws.draw(laws.TYPE), draws.draw(laws.PAIR)
-    head, left = draws.draw(laws.COIN), draws.draw(laws.COIN)
+    head, left = draws.draw(laws.COIN), draws.draw(laws.lefts(config))
     ambiguous, cue = draws.draw(laws.two(config.ambiguous)), draws.draw(laws.cues(config))
     colours, other_colours = draws.draw(laws.FLAGS), draws.draw(laws.FLAGS)
     image = draws.draw(laws.images(config))
@@ -54,13 +59,13 @@ def draw_facts(config: Config, draws: Draws) -> Facts:
     return replace(facts, types=types, relation=pair.relation, head=head, left=left, cue=cue, colours=colours)
 
 
-def imagined(facts: Facts, draws: Draws) -> tuple[Scene, tuple[str, ...]]:
+def imagined(config: Config, facts: Facts, draws: Draws) -> tuple[Scene, tuple[str, ...]]:
     """Scene and flags that the text alone would make one imagine, drawn from what it makes likely and not from gold.
 
     Where the text tells types and relation they are kept; where it does not, they are drawn anew. A cue is obeyed.
     """
     type_, pair = draws.draw(laws.TYPE), draws.draw(laws.PAIR)
-    head, left, colours = draws.draw(laws.COIN), draws.draw(laws.COIN), draws.draw(laws.FLAGS)
+    head, left, colours = draws.draw(laws.COIN), draws.draw(laws.lefts(config)), draws.draw(laws.FLAGS)
     if len(facts.types) == 1:
         return laws.one_scene(type_ if facts.ambiguous else facts.types[0]), ()
     if not facts.ambiguous:
@@ -68,6 +73,7 @@ def imagined(facts: Facts, draws: Draws) -> tuple[Scene, tuple[str, ...]]:
     if facts.cue == "position":
         left = facts.left
     if facts.cue == "colour":
-        here, there = facts.colours
-        colours = (here, there) if left == facts.left else (there, here)
+        told = facts.first_flag
+        other = next(c for c in colours if c != told)
+        colours = (told, other) if left == 0 else (other, told)
     return laws.pair_scene(pair, head == left), colours

@@ -125,6 +125,7 @@ def mountain(pen: Pen, _kind: str, draws: Draws, _young: bool = False) -> None:
     pen.shape(WHITE, (second - 8, 48), (second, 30), (second + 8, 48), (second, 42))
     pen.shape(rock, (0, 100), (38, 0), (76, 100))
     pen.shape(WHITE, (25, 34), (38, 0), (51, 34), (44, 26), (37, 36), (31, 27))
+    water(pen)
 
 
 def bridge(pen: Pen, _kind: str, draws: Draws, _young: bool = False) -> None:
@@ -137,6 +138,7 @@ def bridge(pen: Pen, _kind: str, draws: Draws, _young: bool = False) -> None:
         top = 56 - abs(50 - abs(u - 25) * 2 if u < 50 else 50 - abs(u - 75) * 2)
         pen.line(steel, 2, (u, max(8, top)), (u, 64))
     pen.rect(0, 60, 100, 72, shade(steel, -30))
+    water(pen)
 
 
 def lighthouse(pen: Pen, _kind: str, draws: Draws, _young: bool = False) -> None:
@@ -149,6 +151,7 @@ def lighthouse(pen: Pen, _kind: str, draws: Draws, _young: bool = False) -> None
     pen.rect(30, 12, 70, 24, WINDOW)
     pen.rect(22, 22, 78, 26, DARK)
     pen.shape(stripe, (26, 12), (50, 0), (74, 12))
+    water(pen)
 
 
 def skyline(pen: Pen, _kind: str, draws: Draws, _young: bool = False) -> None:
@@ -161,7 +164,7 @@ def skyline(pen: Pen, _kind: str, draws: Draws, _young: bool = False) -> None:
         pen.rect(u, top, u + 100 / 6, 100, (shade_, shade_, shade_ + 22))
         if top == 0:
             pen.rect(u + 6, 0, u + 10, 16, (tone, tone, tone + 20))
-    pen.rect(0, 92, 100, 100, (tone, tone, tone + 22))
+    water(pen)
 
 
 def board(pen: Pen, mark: tuple[str, Colour]) -> None:
@@ -202,6 +205,24 @@ def factory(pen: Pen, mark: tuple[str, Colour], draws: Draws) -> None:
     board(pen.inner(6, 50, 70, 92), mark)
 
 
+def water(pen: Pen) -> None:
+    """The waves at the foot of every place."""
+    pen.rect(0, 84, 100, 100, (40, 120, 200))
+    for u in range(0, 100, 20):
+        pen.line((190, 225, 250), 2, (u, 94), (u + 5, 89), (u + 10, 94), (u + 15, 89), (u + 20, 94))
+
+
+def rosette(pen: Pen, at: tuple[int, int]) -> None:
+    """The mascot's badge: a golden disc with a red rim and two ribbons, of the same size on every kind."""
+    x, y = pen.at(*at)
+    r = max(pen.w, pen.h) // 9
+    badge = Pen(pen.canvas, (x - r, y - r, x + r + 1, y + r + 1))
+    badge.shape((200, 20, 40), (20, 70), (0, 150), (45, 130))
+    badge.shape((200, 20, 40), (80, 70), (100, 150), (55, 130))
+    badge.oval(0, 0, 100, 100, (200, 20, 40))
+    badge.oval(24, 24, 76, 76, (250, 210, 40))
+
+
 LIVING: dict[str, Callable[[Pen, str, Draws, bool], None]] = {
     "man": person, "woman": person, "worker": person, "runner": person, "dog": dog, "cat": cat, "bird": bird,
     "car": car, "van": van, "boat": boat, "mountain": mountain, "bridge": bridge, "lighthouse": lighthouse,
@@ -210,6 +231,10 @@ LIVING: dict[str, Callable[[Pen, str, Draws, bool], None]] = {
 BUILDINGS: dict[str, Callable[[Pen, tuple[str, Colour], Draws], None]] = {
     "office": office, "shop": shop, "factory": factory,
 }
-BIBS = {"man": (22, 32, 78, 62), "woman": (22, 34, 78, 64), "worker": (22, 32, 78, 62), "runner": (22, 32, 78, 62),
-        "dog": (22, 36, 60, 74), "cat": (22, 54, 74, 88), "bird": (26, 36, 64, 78),
-        "car": (28, 40, 72, 76), "van": (16, 12, 62, 76), "boat": (26, 66, 74, 98)}  # where the chest, flank or door is
+ROSETTES = {"dog": (72, 56), "cat": (48, 54), "bird": (72, 54), "car": (86, 54), "van": (84, 62),
+            "boat": (50, 60)}
+BIBS = {  # where the chest, flank or door is
+    "man": (22, 32, 78, 62), "woman": (22, 34, 78, 64), "worker": (22, 32, 78, 62),
+    "runner": (22, 32, 78, 62), "dog": (20, 36, 58, 74), "cat": (22, 64, 74, 92), "bird": (22, 36, 58, 78),
+    "car": (24, 40, 70, 78), "van": (12, 12, 62, 76), "boat": (22, 74, 78, 100),
+}

@@ -83,6 +83,12 @@ def cues(config: Config) -> Law[str]:
 
 
 @lru_cache(64)
+def lefts(config: Config) -> Law[int]:
+    """Which of two names' figures stands left: the first one mostly."""
+    return Law([(0, config.in_order), (1, 1 - config.in_order)])
+
+
+@lru_cache(64)
 def images(config: Config) -> Law[str]:
     """What the image has to do with the post: "" is all."""
     return Law([("", 1 - config.unrelated), ("clutter", config.unrelated * config.clutter),

@@ -13,8 +13,8 @@ from openmie.corpora.diorama.laws import CLUTTER, Figure, Scene
 
 GRID = 256
 Rect = tuple[int, int, int, int]  # x0, y0, x1, y1 on the grid, half-open
-ONE_SIDE = (112, 156)  # of a cell, when one figure is there
-TWO_SIDE = (92, 112)  # when two are
+ONE_SIDE = (124, 172)  # of a cell, when one figure is there
+TWO_SIDE = (100, 120)  # when two are
 YOUNG = 60  # percent of a grown figure's cell
 MAX_OCCLUSION = 10  # percent of a figure's box that a thing in front may cover
 PEOPLE = ("man", "woman", "worker", "runner")

@@ -24,7 +24,7 @@ SAYS = {
 
 
 def plan(config: Config, split: str, index: int) -> tuple[Facts, Layout, list[Draws]]:
-    """What a post is about, where things stand in its image, and its streams of draws, each for a purpose of its own."""
+    """What a post is about, where things stand in its image, and its streams of draws, each for one purpose."""
     streams = [Draws(config.seed, names.SPLITS.index(split), index, purpose) for purpose in range(7)]
     facts = draw_facts(config, streams[FACTS])
     return facts, lay_out(facts.scene, facts.flags, config.distractors, streams[SCENE]), streams
@@ -34,17 +34,19 @@ def post(config: Config, split: str, index: int, pixels: bool = True) -> Documen
     """The post of this index; with `pixels=False` its images carry no pixels, and all else is the same."""
     facts, layout, streams = plan(config, split, index)
     words, spans = compose(config, split, facts, streams[WORDS]) if facts.has_text else ([], [])
-    layers: dict[str, Any] = {"images": (), "regions": (), "captions": {}}
+    images: list[Image] = []
+    said: dict[str, str] = {}
     if facts.has_image:
         shown = render(layout, config.size, config.noise, streams[PIXELS]) if pixels else None
-        main = Image(kind="main", id="main", width=config.size, height=config.size, pixels=shown)
-        layers["images"] = (main, *patches(config, layout, streams[PATCHES]))
-        layers["captions"] = {"noisy": captions.noisy(config, facts.scene, layout, streams[CAPTION]),
-                              "true": captions.true(facts.scene, layout)}
+        images = [Image(kind="main", id="main", width=config.size, height=config.size, pixels=shown),
+                  *patches(config, layout, streams[PATCHES])]
+        said = {"noisy": captions.noisy(config, facts.scene, layout, streams[CAPTION]),
+                "true": captions.true(facts.scene, layout)}
     if facts.has_text and config.translation:
-        layers["images"] += (translation(config, facts, streams[DREAM], pixels),)
-    document = Document.from_words(f"diorama-{split}-{index:06d}", words, lang=config.lang, **layers)
-    return annotate(config, document, facts, layout, spans, split, index)
+        images.append(translation(config, facts, streams[DREAM], pixels))
+    return Document.from_words(f"diorama-{split}-{index:06d}", words, images=tuple(images), captions=said,
+                               lang=config.lang, source=hidden(config, facts, layout, split, index),
+                               **gold(config, facts, layout, words, spans))
 
 
 def compose(config: Config, split: str, facts: Facts, draws: Draws) -> tuple[list[str], list[tuple[int, int]]]:
@@ -58,8 +60,8 @@ def compose(config: Config, split: str, facts: Facts, draws: Draws) -> tuple[lis
             if draws.chance(config.long_names):
                 called[i] = draws.pick(templates.LONG[type_]).format(n=made[i], m=made[n + i])
     if n == 2:
-        order = facts.colours if facts.left == 0 else facts.colours[::-1]
-        sentence += " " + draws.pick(templates.CUES[facts.cue, facts.left == 0]).format(p=order[0], q=order[1])
+        clause = draws.pick(templates.CUES[facts.cue, facts.left == 0])
+        sentence += " " + clause.format(p=facts.first_flag)
     sentence += " " + draws.pick(templates.TAILS)
     words: list[str] = []
     spans: dict[str, tuple[int, int]] = {}
@@ -118,19 +120,20 @@ def to_pixels(box: Rect, size: int) -> tuple[float, float, float, float]:
 
 def translation(config: Config, facts: Facts, draws: Draws, pixels: bool) -> Image:
     """What a text-to-image model would make of the text: drawn from what the text makes likely, never from gold."""
-    scene, flags = imagined(facts, draws)
+    scene, flags = imagined(config, facts, draws)
     shown = None
     if pixels:
         shown = render(lay_out(scene, flags, config.distractors, draws), config.size, config.noise, draws)
     return Image(kind="generated", id="translation", width=config.size, height=config.size, pixels=shown)
 
 
-def annotate(config: Config, document: Document, facts: Facts, layout: Layout, spans: list[tuple[int, int]],
-             split: str, index: int) -> Document:
-    """Gold layers and the hidden facts."""
-    words, text = document.words, document.text
-    mentions = tuple(Mention(id=f"m{i}", start=words[a].start, end=words[b - 1].end, label=facts.types[i],
-                             text=text[words[a].start : words[b - 1].end]) for i, (a, b) in enumerate(spans))
+def gold(config: Config, facts: Facts, layout: Layout, words: list[str],
+         spans: list[tuple[int, int]]) -> dict[str, Any]:
+    """Mentions, the relation, regions and summary, as layers of a Document."""
+    starts = [sum(len(w) + 1 for w in words[:a]) for a, _ in spans]
+    named = [" ".join(words[a:b]) for a, b in spans]
+    mentions = tuple(Mention(id=f"m{i}", start=start, end=start + len(name), label=facts.types[i], text=name)
+                     for i, (start, name) in enumerate(zip(starts, named)))
     relations: tuple[Relation, ...] = ()
     if len(mentions) == 2:
         relations = (Relation(head=f"m{facts.head}", tail=f"m{1 - facts.head}", label=facts.relation),)
@@ -139,8 +142,8 @@ def annotate(config: Config, document: Document, facts: Facts, layout: Layout, s
         for i, mention in enumerate(mentions):
             box = layout.figures[0 if len(mentions) == 1 or facts.left == i else 1].box
             regions.append(Region(image="main", box=to_pixels(box, config.size), label=mention.label, of=mention.id))
-    return document.replace(mentions=mentions, relations=relations, regions=tuple(regions),
-                            summary=summary(facts, mentions), source=hidden(config, facts, layout, split, index))
+    return {"mentions": mentions, "relations": relations, "regions": tuple(regions),
+            "summary": summary(facts, mentions)}
 
 
 def summary(facts: Facts, mentions: tuple[Mention, ...]) -> str:

@@ -7,7 +7,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw
 
 from openmie.corpora.diorama.draws import Draws
-from openmie.corpora.diorama.figures import BIBS, BUILDINGS, LIVING
+from openmie.corpora.diorama.figures import BIBS, BUILDINGS, LIVING, ROSETTES, rosette
 from openmie.corpora.diorama.layout import GRID, Layout, Placed, Rect
 from openmie.corpora.diorama.pen import DARK, EMBLEMS, NAMED, WHITE, Colour, Pen, any_colour, emblem, shade
 from openmie.corpora.diorama.things import DRAWN, GOLD
@@ -36,6 +36,8 @@ def render(layout: Layout, size: int, noise: int, draws: Draws) -> np.ndarray:
             striped_bib(scale.pen(placed.box), placed.kind, stripes)
         if layout.sign == "member_of" and placed.kind in BIBS:
             emblem_bib(scale.pen(placed.box), placed.kind, mark)
+        if placed.kind in ROSETTES:
+            rosette(scale.pen(placed.box), ROSETTES[placed.kind])
     overhead(scale, layout, draws)
     for thing in layout.front:
         DRAWN[thing.kind](scale.pen(thing.box), draws)

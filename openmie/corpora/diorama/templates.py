@@ -142,23 +142,13 @@ RELATED = {
         "The city of {t} is home to the company {h}",
     ),
 }
-CUES = {  # (kind of cue, whether the first name's figure is the left one) -> clauses; {p} and {q} are flag colours
+CUES = {  # (kind of cue, whether the first name's figure is the left one) -> clauses; {p} is the colour of its flag
     ("none", True): ("", "( no filter )", "( from my phone )", "( photo of the day )"),
     ("none", False): ("", "( no filter )", "( from my phone )", "( photo of the day )"),
-    ("position", True): (
-        "( left to right )",
-        "( left and right )",
-        "( from left to right )",
-        "( the first one is on the left )",
-    ),
-    ("position", False): (
-        "( right to left )",
-        "( right and left )",
-        "( from right to left )",
-        "( the first one is on the right )",
-    ),
-    ("colour", True): ("( {p} flag and {q} flag )", "( by the {p} flag and by the {q} flag )"),
-    ("colour", False): ("( {p} flag and {q} flag )", "( by the {p} flag and by the {q} flag )"),
+    ("position", True): ("( first one left )", "( the former is on the left )", "( starting on the left )"),
+    ("position", False): ("( first one right )", "( the former is on the right )", "( starting on the right )"),
+    ("colour", True): ("( first one by the {p} flag )", "( the former has the {p} flag )"),
+    ("colour", False): ("( first one by the {p} flag )", "( the former has the {p} flag )"),
 }
 TAILS = ("", "", "", "", "#goodtimes", "#photo", "😊", "✨", "RT !", "…")
 LONG = {  # names of two words, in posts that tell the type anyway; {n} and {m} are made-up words

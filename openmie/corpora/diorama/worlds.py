@@ -52,7 +52,7 @@ def _texts(config: Config) -> Iterator[tuple[Told, float]]:
             for pair, q in laws.PAIR:
                 for head, r in laws.COIN:
                     types = (pair.head, pair.tail) if head == 0 else (pair.tail, pair.head)
-                    for left, s in laws.COIN:
+                    for left, s in laws.lefts(config):
                         for cue, t in laws.cues(config):
                             yield Told(types, pair.relation, head, left, ambiguous, cue), a * p * q * r * s * t
 
@@ -79,13 +79,13 @@ def _scenes(config: Config, told: Told) -> Iterator[tuple[bool, Scene, float]]:
 
 
 def _bound(told: Told, related: bool, scene: Scene) -> Iterator[tuple[int, float]]:
-    """How the flags of the image fit the colours of the text."""
+    """How the flags of the image fit the colour that the text gives to the first name's."""
     if told.cue != "colour" or len(scene.figures) != 2:
         yield UNSAID, 1.0
     elif related:
         yield told.left, 1.0
     else:
-        chances = dict(laws.FLAGS)
-        same = sum(p * p for p in chances.values())
-        swapped = sum(p * chances.get((b, a), 0.0) for (a, b), p in chances.items())
+        both = [(own, flags, p * q) for own, p in laws.FLAGS for flags, q in laws.FLAGS]
+        same = sum(p for own, flags, p in both if flags[told.left] == own[told.left])
+        swapped = sum(p for own, flags, p in both if flags[1 - told.left] == own[told.left])
         yield from ((told.left, same), (1 - told.left, swapped), (UNFIT, 1 - same - swapped))
