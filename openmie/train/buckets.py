@@ -15,18 +15,19 @@ class Buckets(Sampler[list[int]]):
     """
 
     def __init__(self, lengths: Sequence[int], batch: int, seed: int, pool: int = 20) -> None:
-        self.lengths, self.batch, self.seed, self.pool = np.asarray(lengths), batch, seed, pool
+        self.lengths, self.seed, self.pool = np.asarray(lengths), seed, pool
+        self.batch_size, self.drop_last = batch, False  # under the names that Accelerate looks for
         self.epoch, self.skip = 0, 0
 
     def __len__(self) -> int:
-        return -(-len(self.lengths) // self.batch)
+        return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         draw = np.random.Generator(np.random.PCG64([self.seed, self.epoch]))
         order = draw.permutation(len(self.lengths))
-        size = self.batch * self.pool
+        size = self.batch_size * self.pool
         pools = [order[i : i + size] for i in range(0, len(order), size)]
         order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
-        batches = [order[i : i + self.batch].tolist() for i in range(0, len(order), self.batch)]
+        batches = [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
         draw.shuffle(batches)
         yield from batches[self.skip :]

@@ -47,7 +47,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     name = f"step-{progress.step}-{progress.epoch}-{progress.in_epoch}-{int(progress.finished)}"
     beside, final = folder / f"{name}.tmp", folder / name
-    if final.exists() and (folder / "latest").exists() and (folder / "latest").read_text() == name:
+    if latest(folder) == final:  # this very state is there already
         return
     for stale in (beside, final):
         shutil.rmtree(stale, ignore_errors=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -74,7 +75,9 @@ def fit(
         )
     run = _Run(model, accelerator, recipe, examples, seed)
     key = fingerprint(recipe, seed, examples, dev)
-    done = checkpoint.latest(out / "checkpoints") if resume else None
+    if not resume:
+        shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    done = checkpoint.latest(out / "checkpoints")
     if done:
         run.progress = checkpoint.restore(done, model.extractor, run.optimizer.optimizer, run.schedule, key)
         yield run.event("resume", {"from": done.name})
