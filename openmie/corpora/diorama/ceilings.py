@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -124,6 +125,7 @@ def _can_say(answer: Hashable, task: str, seen: frozenset[str]) -> bool:
     return answer is not None
 
 
+@lru_cache(64)
 def _answers(config: Config, task: str, seen: frozenset[str]) -> Weights:
     """For every item and all that can be told apart about it: the weights that a rule needs."""
     tables: dict[Hashable, Table] = defaultdict(lambda: defaultdict(float))

@@ -20,7 +20,7 @@ class Config:
     two_names: float = 0.25  # share of posts with two names and a relation (or None) between them; the rest have one
     ambiguous: float = 0.5  # share of posts whose text says nothing of types and relation: hence of ambiguous names too
     cue: float = 0.75  # share of two-name posts whose text binds names to figures; in the rest nothing does
-    in_order: float = 0.8  # share of two-name posts that name things from left to right, as captions mostly do
+    in_order: float = 0.9  # share of two-name posts that name things from left to right, as captions mostly do
     colour_cue: float = 0.25  # of those, the share bound by the colour of a flag instead of by left and right
     long_names: float = 0.5  # share of names of two words; in unambiguous posts only
     unrelated: float = 1 / 3  # share of images that do not show what the post is about

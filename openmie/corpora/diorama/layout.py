@@ -96,8 +96,7 @@ def place(figure: Figure, kind: str, cell: tuple[tuple[int, int], int]) -> Place
 def lay_out(scene: Scene, flags: tuple[str, ...], distractors: int, draws: Draws) -> Layout:
     """All integers of one image. Draws that do not depend on the figures come first."""
     horizon = draws.between(104, 176)
-    sky = (draws.between(150, 250), draws.between(150, 250), draws.between(150, 250))
-    ground = (draws.between(70, 170), draws.between(70, 170), draws.between(70, 170))
+    sky, ground = _muted(draws, 185, 235), _muted(draws, 95, 160)
     small = [_thing(draws) for _ in range(draws.below(distractors + 1))]
     spots = cells(draws, len(scene.figures))
     sign_at = (GRID // 2 + draws.between(-6, 6), draws.between(34, 40))
@@ -106,6 +105,12 @@ def lay_out(scene: Scene, flags: tuple[str, ...], distractors: int, draws: Draws
     front = tuple(t for t in small if all(_covered(t.box, f.box) <= MAX_OCCLUSION for f in figures))
     behind = tuple(t for t in small if t not in front)
     return Layout(horizon, sky, ground, figures, behind, front, flags, scene.sign, sign_at)
+
+
+def _muted(draws: Draws, low: int, high: int) -> tuple[int, int, int]:
+    """A grey with a tint."""
+    grey = draws.between(low, high)
+    return grey + draws.between(-16, 16), grey + draws.between(-16, 16), grey + draws.between(-16, 16)
 
 
 def _thing(draws: Draws) -> Placed:

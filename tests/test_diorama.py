@@ -1,0 +1,213 @@
+"""Diorama's contract: dials, determinism, prefixes, disjoint names, layers that agree, files, and a golden hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import islice
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as Pillow
+
+from openmie.corpora.diorama import LABELS, Config, corpus, generate, laws, save
+from openmie.corpora.diorama.draws import Draws, Law
+from openmie.corpora.diorama.layout import GRID, MAX_OCCLUSION
+from openmie.corpora.diorama.names import SPLITS, split_of
+from openmie.corpora.diorama.posts import overlap, plan
+from openmie.document import Document
+from openmie.errors import CorpusError
+
+CONFIG = Config(seed=1)
+GOLDEN = "0" * 64
+
+
+def some(n=300, split="train", **dials):
+    return list(generate(Config(**{"seed": 1, **dials}), split, n, pixels=False))
+
+
+@pytest.mark.parametrize(("field", "value", "says"), [
+    ("ambiguous", 1.2, "0 .. 1"), ("unrelated", -0.1, "0 .. 1"), ("cue", "half", "0 .. 1"), ("size", 20, "48 .. 1024"),
+    ("size", 128.0, "whole"), ("distractors", 9, "0 .. 4"), ("patches", 2, "4 .. 12"), ("seed", -1, "whole"),
+    ("lang", "zh", "'en'"), ("missing_text", True, "0 .. 1"), ("translation", 1, "True"),
+    ("left_out", float("nan"), "0 .. 1"),
+])
+def test_a_bad_dial_names_field_value_and_range(field, value, says):
+    with pytest.raises(CorpusError) as caught:
+        Config(**{field: value})
+    assert field in str(caught.value) and repr(value) in str(caught.value) and says in str(caught.value)
+
+
+def test_unknown_split_and_bad_number_are_errors_at_once():
+    with pytest.raises(CorpusError, match="train"):
+        generate(CONFIG, "valid", 3)
+    with pytest.raises(CorpusError, match="whole number"):
+        generate(CONFIG, "train", -1)
+
+
+def test_posts_are_deterministic_and_a_prefix_of_more():
+    long = [d.to_json() for d in generate(CONFIG, "dev", 40, pixels=False)]
+    assert long[:15] == [d.to_json() for d in generate(CONFIG, "dev", 15, pixels=False)]
+    a, b = (list(generate(CONFIG, "dev", 4)) for _ in range(2))
+    for x, y in zip(a, b):
+        assert x == y
+        for i, j in zip(x.images, y.images):
+            assert (i.pixels is None) == (j.pixels is None) == (i.kind == "patch")
+            assert i.pixels is None or np.array_equal(i.pixels, j.pixels)
+
+
+def test_pixels_change_nothing_else():
+    with_pixels, without = list(generate(CONFIG, "test", 12)), some(12, "test")
+    assert [d.to_json() for d in with_pixels] == [d.to_json() for d in without]
+    main = with_pixels[0].main_image
+    assert main.pixels.shape == (128, 128, 3) and main.pixels.dtype == np.uint8
+
+
+def test_seeds_and_splits_differ():
+    first = {json.dumps(d.source["types"]) + d.text for d in some(50)}
+    assert not first & {json.dumps(d.source["types"]) + d.text for d in some(50, seed=2)}
+    assert {d.id for d in some(2)} == {"diorama-train-000000", "diorama-train-000001"}
+
+
+def test_names_of_the_splits_are_disjoint():
+    shared = {"Valley", "Falls", "Lake", "Ltd", "Bank", "United", "Junior", "Lucky"}  # second words of long names
+    used = {split: {w for d in some(1500, split) for m in d.mentions for w in m.text.split()} - shared
+            for split in SPLITS}
+    assert not used["train"] & used["dev"] and not used["train"] & used["test"] and not used["dev"] & used["test"]
+    for split in SPLITS:
+        assert len(used[split]) > 200 and all(split_of(word) == split for word in used[split])
+
+
+def test_layers_agree():
+    for d in some(600):
+        assert d.text == " ".join(d.word_texts()) and not d.dangling()
+        assert len(d.mentions) == d.source["names"]
+        assert [m.label for m in d.mentions] == d.source["types"]
+        starts, ends = {w.start for w in d.words}, {w.end for w in d.words}
+        assert all(m.start in starts and m.end in ends and d.text[m.start : m.end] == m.text for m in d.mentions)
+        assert len(d.relations) == (len(d.mentions) == 2)
+        for r in d.relations:
+            ends_ = laws.Pair(r.label, d.find(r.head).label, d.find(r.tail).label)
+            assert ends_ in laws.PAIR.values
+        related = not d.source["unrelated"]
+        assert [r.of for r in d.regions] == ([m.id for m in d.mentions] if related else [])
+        for r in d.regions:
+            assert r.label == d.find(r.of).label and r.image == "main"
+            shown = next(f for f in d.source["scene"]["figures"] if f["box"] == list(r.box))
+            assert shown["type"] == r.label
+        assert d.summary and set(d.captions) == {"noisy", "true"}
+        assert {m.label for m in d.mentions} <= set(LABELS.mentions)
+
+
+def test_boxes_and_patches_lie_in_the_image_and_every_figure_has_its_patch():
+    for i, d in enumerate(some(400, size=96)):
+        patches = [p for p in d.images if p.kind == "patch"]
+        assert 4 <= len(patches) <= 6 and len({p.id for p in patches}) == len(patches)
+        for box in (*(p.box for p in patches), *(r.box for r in d.regions)):
+            assert 0 <= box[0] < box[2] <= 96 and 0 <= box[1] < box[3] <= 96
+        for r in d.regions:
+            assert max(overlap(p.box, r.box) for p in patches) > 0.6
+        _, layout, _ = plan(Config(seed=1, size=96), "train", i)
+        for figure in layout.figures:
+            box = figure.box
+            assert max(box[2] - box[0], box[3] - box[1]) >= GRID // 5 and box[0] >= 0 and box[2] <= GRID
+            for front in layout.front:
+                w = min(front.box[2], box[2]) - max(front.box[0], box[0])
+                h = min(front.box[3], box[3]) - max(front.box[1], box[1])
+                covered = max(w, 0) * max(h, 0) / ((box[2] - box[0]) * (box[3] - box[1]))
+                assert covered <= MAX_OCCLUSION / 100 + 0.01
+        if len(layout.figures) == 2:
+            assert overlap(layout.figures[0].box, layout.figures[1].box) == 0
+            assert layout.figures[0].box[2] <= layout.figures[1].box[0]
+
+
+def test_shares_are_as_dialled():
+    found = some(6000, two_names=0.4, ambiguous=0.3, unrelated=0.5, clutter=0.2, missing_text=0.1, missing_image=0.2)
+    def share(test):
+        return sum(map(test, found)) / len(found)
+    assert share(lambda d: d.source["names"] == 2) == pytest.approx(0.4, abs=0.02)
+    assert share(lambda d: d.source["ambiguous"][0]) == pytest.approx(0.3, abs=0.02)
+    assert share(lambda d: not d.text) == pytest.approx(0.1, abs=0.015)
+    assert share(lambda d: d.main_image is None) == pytest.approx(0.2, abs=0.02)
+    assert share(lambda d: d.source["unrelated"] == "other") == pytest.approx(0.8 * 0.5 * 0.8, abs=0.02)
+    assert share(lambda d: d.source["unrelated"] == "clutter") == pytest.approx(0.8 * 0.5 * 0.2, abs=0.02)
+    for d in found:
+        if not d.text:
+            assert not (d.words or d.mentions or d.relations or d.regions)
+            assert not any(i.kind == "generated" for i in d.images)
+        if d.main_image is None:
+            assert not d.regions and not d.captions and not any(i.kind == "patch" for i in d.images)
+
+
+def test_every_type_weighs_the_same_in_pairs_and_every_relation_too():
+    of_type = {t: sum(p * ((pair.head == t) + (pair.tail == t)) for pair, p in laws.PAIR) for t in laws.TYPES}
+    assert of_type == pytest.approx(dict.fromkeys(laws.TYPES, 0.5))
+    of_label = {r: sum(p for pair, p in laws.PAIR if pair.relation == r) for r in laws.RELATIONS}
+    assert of_label == pytest.approx(dict.fromkeys(laws.RELATIONS, 1 / 12))
+
+
+def test_without_gold_keeps_what_a_system_may_read():
+    d = next(generate(CONFIG, "train", 1))
+    bare = d.without_gold()
+    assert bare.images == d.images and bare.captions == d.captions and bare.text == d.text
+    assert not (bare.mentions or bare.relations or bare.regions or bare.summary)
+
+
+def test_corpus_is_lazy_and_can_be_read_again():
+    found = corpus(CONFIG, train=3, dev=2, test=1)
+    assert [len(list(s)) for s in (found.train, found.dev, found.test)] == [3, 2, 1]
+    assert [d.id for d in found.train] == [d.id for d in found.train]
+    assert found.labels == LABELS and found.labels.symmetric == {"couple", "peer"} and "None" in found.labels.relations
+    assert next(iter(corpus().test)).id == "diorama-test-000000"
+    assert len(list(islice(generate(CONFIG, "train", 10**9), 2))) == 2
+
+
+def test_save_writes_pngs_and_documents_that_read_back(tmp_path):
+    made = list(generate(CONFIG, "train", 3))
+    out = save(made, tmp_path / "posts")
+    read = [Document.from_json(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert [d.mentions for d in read] == [d.mentions for d in made]
+    for before, after in zip(made, read):
+        for a, b in zip(before.images, after.images):
+            assert not b.path.startswith("/") and bool(b.path) == (a.kind != "patch")
+            if b.path:
+                assert np.array_equal(np.asarray(Pillow.open(out.parent / b.path)), a.pixels)
+    with pytest.raises(CorpusError, match="there already"):
+        save(made, tmp_path / "posts")
+    with pytest.raises(CorpusError, match="file names"):
+        save([made[0].replace(id="../../evil")], tmp_path / "more")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["more", "posts"]
+
+
+@given(st.integers(1, 10_000), st.lists(st.integers(0, 2**40), min_size=1, max_size=4))
+@settings(max_examples=60, deadline=None)
+def test_draws_stay_in_bounds_and_depend_on_the_key_alone(n, key):
+    a, b = Draws(*key), Draws(*key)
+    found = [a.below(n) for _ in range(20)]
+    assert found == [b.below(n) for _ in range(20)] and all(0 <= x < n for x in found)
+    assert sorted(a.shuffled(range(n % 50))) == list(range(n % 50))
+
+
+def test_draws_follow_their_laws():
+    draws, law = Draws(7), Law([("a", 0.5), ("b", 0.2), ("never", 0.0), ("c", 0.3)])
+    found = [draws.draw(law) for _ in range(20_000)]
+    assert "never" not in law.values
+    for value, p in law:
+        assert found.count(value) / len(found) == pytest.approx(p, abs=0.012)
+    counts = np.bincount([draws.below(6) for _ in range(12_000)], minlength=6)
+    assert counts.min() > 1850 and counts.max() < 2150
+    assert np.bincount(draws.octets(100_000), minlength=256).min() > 300
+
+
+def test_golden_posts():
+    """The same bits under the pinned versions: decoded RGB and canonical JSON of the first posts of each split."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for document in generate(Config(), split, 6):
+            digest.update(document.to_json().encode())
+            for image in document.images:
+                if image.pixels is not None:
+                    digest.update(image.pixels.tobytes())
+    assert digest.hexdigest() == GOLDEN
