@@ -32,10 +32,14 @@ def document(i: int, image: bool = True) -> Document:
     words = [who, "and", friend, "like", where, *["a", "lot"] * (i % 3), "."]
     base = Document.from_words(f"d{i}", words)
     spans = {"m0": (0, "PER"), "m1": (2, "PER"), "m2": (4, "LOC")}
-    mentions = [Mention(id=k, start=base.words[w].start, end=base.words[w].end, label=label)
-                for k, (w, label) in spans.items()]
-    relations = [Relation(head="m0", tail="m1", label="friend"), Relation(head="m0", tail="m2", label="lives_in"),
-                 Relation(head="m2", tail="m1", label="None")]
+    mentions = [
+        Mention(id=k, start=base.words[w].start, end=base.words[w].end, label=label) for k, (w, label) in spans.items()
+    ]
+    relations = [
+        Relation(head="m0", tail="m1", label="friend"),
+        Relation(head="m0", tail="m2", label="lives_in"),
+        Relation(head="m2", tail="m1", label="None"),
+    ]
     images = [Image(id="main", pixels=picture(i))] if image else []
     return base.replace(mentions=mentions, relations=relations, images=images, captions={"c": f"a picture of {where}"})
 
@@ -54,17 +58,35 @@ def save_bert(folder) -> str:
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"[unused{i}]" for i in range(1, 5))]
-    words = ["and", "like", "a", "lot", ".", *(w.lower() for w in (*NAMES, *PLACES)), *string.ascii_lowercase,
-             *(f"##{c}" for c in string.ascii_lowercase)]
+    words = [
+        "and",
+        "like",
+        "a",
+        "lot",
+        ".",
+        *(w.lower() for w in (*NAMES, *PLACES)),
+        *string.ascii_lowercase,
+        *(f"##{c}" for c in string.ascii_lowercase),
+    ]
     vocabulary = {w: i for i, w in enumerate([*special, *dict.fromkeys(words)])}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]",
-                            sep_token="[SEP]").save_pretrained(folder)
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]"
+    ).save_pretrained(folder)
     torch.manual_seed(0)
-    BertModel(BertConfig(vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-                         intermediate_size=64, max_position_embeddings=128)).save_pretrained(folder)
+    BertModel(
+        BertConfig(
+            vocab_size=len(vocabulary),
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=64,
+            max_position_embeddings=128,
+        )
+    ).save_pretrained(folder)
     return str(folder)

@@ -97,9 +97,15 @@ def test_batch_size_and_order_change_nothing(models, task):
 def test_gold_is_not_read(models, task):
     """Predictions are the same without gold: mentions for taggers, relation labels for relation recipes."""
     docs = small.documents(9)
-    bare = [d.replace(mentions=d.mentions if task == "re" else (), regions=(), summary="",
-                      relations=tuple(Relation(head=r.head, tail=r.tail) for r in d.relations) if task == "re" else ())
-            for d in docs]
+    bare = [
+        d.replace(
+            mentions=d.mentions if task == "re" else (),
+            regions=(),
+            summary="",
+            relations=tuple(Relation(head=r.head, tail=r.tail) for r in d.relations) if task == "re" else (),
+        )
+        for d in docs
+    ]
     assert models[task].predict(docs) == models[task].predict(bare)
 
 
@@ -107,7 +113,9 @@ def test_given_pairs_come_back_in_order_with_labels(models):
     docs = small.documents(5)
     for gold, predicted in zip(docs, models["re"].predict(docs)):
         assert [(r.head, r.tail) for r in predicted.relations] == [(r.head, r.tail) for r in gold.relations]
-        assert predicted.mentions == gold.mentions and {r.label for r in predicted.relations} <= set(small.LABELS.relations)
+        assert predicted.mentions == gold.mentions and {r.label for r in predicted.relations} <= set(
+            small.LABELS.relations
+        )
 
 
 def test_without_listed_relations_all_pairs_are_asked(models):
@@ -173,7 +181,7 @@ def test_context_states_are_the_captions(models):
 
 
 def test_text_without_words_is_split_and_offsets_hold(models):
-    raw = Document(id="raw", text="  Ada met Bo's dog\r\nin \U0001F469‍\U0001F680 Köln… 北京")
+    raw = Document(id="raw", text="  Ada met Bo's dog\r\nin \U0001f469‍\U0001f680 Köln… 北京")
     found = models["ner"].predict([raw])[0]
     assert all(found.text[m.start : m.end] == m.text for m in found.mentions) and found.text == raw.text
     assert models["ner"].predict([Document(id="empty", text="")])[0].mentions == ()
@@ -187,8 +195,13 @@ def test_words_that_tokenize_to_nothing_stay_in_place(models):
 
 def test_gold_that_cannot_be_learnt_is_recorded_not_lost(models):
     base = Document.from_words("n", ["New", "York", "City"])
-    nested = base.replace(mentions=[Mention(id="a", start=0, end=8, label="LOC"), Mention(id="b", start=0, end=13, label="LOC"),
-                                    Mention(id="c", start=9, end=13, label="GOD")])
+    nested = base.replace(
+        mentions=[
+            Mention(id="a", start=0, end=8, label="LOC"),
+            Mention(id="b", start=0, end=13, label="LOC"),
+            Mention(id="c", start=9, end=13, label="GOD"),
+        ]
+    )
     example = models["ner"].batcher.examples([nested], gold=True)[0]
     assert len(example.errors) == 2 and example.tags.tolist() == [1, 2, 2]
 

@@ -27,8 +27,22 @@ def work(tmp_path_factory, bert):
     docs = [d.replace(images=()) for d in small.documents(40)]
     for name, part in (("train", docs[:24]), ("dev", docs[24:32]), ("test", docs[32:])):
         corpora.write(part, folder / f"{name}.jsonl")
-    result = run("train", "baseline", "--ablate", "text", "--corpus", f"jsonl:{folder}", "--out", folder / "model",
-                 "--set", f"encode.text.name={bert}", "--set", "training.epochs=8", "--set", "training.groups.0.lr=0.003")
+    result = run(
+        "train",
+        "baseline",
+        "--ablate",
+        "text",
+        "--corpus",
+        f"jsonl:{folder}",
+        "--out",
+        folder / "model",
+        "--set",
+        f"encode.text.name={bert}",
+        "--set",
+        "training.epochs=8",
+        "--set",
+        "training.groups.0.lr=0.003",
+    )
     assert "best dev F1" in result.output, result.output
     return folder
 
@@ -39,14 +53,36 @@ def test_train_leaves_a_model_and_logs(work):
 
 
 def test_train_goes_on_where_it_was(work, bert):
-    again = run("train", "baseline", "--ablate", "text", "--corpus", f"jsonl:{work}", "--out", work / "model",
-                "--set", f"encode.text.name={bert}", "--set", "training.epochs=8", "--set", "training.groups.0.lr=0.003")
+    again = run(
+        "train",
+        "baseline",
+        "--ablate",
+        "text",
+        "--corpus",
+        f"jsonl:{work}",
+        "--out",
+        work / "model",
+        "--set",
+        f"encode.text.name={bert}",
+        "--set",
+        "training.epochs=8",
+        "--set",
+        "training.groups.0.lr=0.003",
+    )
     assert "going on from" in again.output
 
 
 def test_evaluate_writes_the_numbers_pedigree(work):
-    result = run("evaluate", work / "model", "--corpus", f"jsonl:{work}", "--out", work / "scores.json",
-                 "--predictions", work / "predicted.jsonl")
+    result = run(
+        "evaluate",
+        work / "model",
+        "--corpus",
+        f"jsonl:{work}",
+        "--out",
+        work / "scores.json",
+        "--predictions",
+        work / "predicted.jsonl",
+    )
     assert "strict" in result.output and "lenient" in result.output
     record = json.loads((work / "scores.json").read_text())
     assert record["scores"]["strict"]["f1"] > 90 and {"data", "date", "recipe", "versions"} <= record.keys()
@@ -64,8 +100,15 @@ def test_extract_one_post_in_three_formats(work, tmp_path):
 
 
 def test_extract_gives_every_row_back_and_says_partial(work):
-    lines = ['{"text": "Ada and Bo like Rome ."}', "not json", '{"text": 3}', '{"id": "x", "text": "Finn and Bo like Oslo ."}',
-             '{"text": "Bo", "image": "../secret.png"}', '{"text": "Bo", "image": "none.png"}', '{"id": "d", "txet": "typo"}']
+    lines = [
+        '{"text": "Ada and Bo like Rome ."}',
+        "not json",
+        '{"text": 3}',
+        '{"id": "x", "text": "Finn and Bo like Oslo ."}',
+        '{"text": "Bo", "image": "../secret.png"}',
+        '{"text": "Bo", "image": "none.png"}',
+        '{"id": "d", "txet": "typo"}',
+    ]
     result = run("extract", "-", "--model", work / "model", input="\n".join(lines))
     rows = [json.loads(x) for x in result.stdout.splitlines()]
     assert result.exit_code == cli.PARTIAL and len(rows) == len(lines)
@@ -77,7 +120,9 @@ def test_several_models_run_one_after_the_other(work, bert, tmp_path):
     from openmie.model import Model
 
     Model.new(small.recipe("re", "text", encode__text__name=bert)).save_pretrained(tmp_path / "re")
-    out = run("extract", "--text", "Ada and Bo like Rome .", "--model", work / "model", "--model", tmp_path / "re").output
+    out = run(
+        "extract", "--text", "Ada and Bo like Rome .", "--model", work / "model", "--model", tmp_path / "re"
+    ).output
     found = Document.from_json(out.strip())
     assert len(found.mentions) == 3 and len(found.relations) == 6
 
@@ -139,5 +184,14 @@ def test_the_flags_of_training_are_frozen():
     """A flag per hyper-parameter must not creep in: change this list only with a reason."""
     import inspect
 
-    assert list(inspect.signature(cli.train).parameters) == ["paper", "corpus", "out", "ablate", "task", "seed", "set_",
-                                                             "restart", "precision"]
+    assert list(inspect.signature(cli.train).parameters) == [
+        "paper",
+        "corpus",
+        "out",
+        "ablate",
+        "task",
+        "seed",
+        "set_",
+        "restart",
+        "precision",
+    ]

@@ -16,7 +16,11 @@ from openmie.nn.streams import Stream
 WIDTHS = {"text": 16, "vision": 12, "context": 16, "fused": 16}
 FUSIONS = [Cross(), Cross(sides=("vision", "context"), layers=1), Cross(reads="fused", heads=2)]
 COMPLETIONS = [Blank(), Blank(learned=True)]
-ALIGNS = [Align(), Align(loss=InfoNCE(symmetric=False), first=("text", "context")), Align(second=("context",), at="fused")]
+ALIGNS = [
+    Align(),
+    Align(loss=InfoNCE(symmetric=False), first=("text", "context")),
+    Align(second=("context",), at="fused"),
+]
 HEADS = [
     Crf(labels=("A", "B")),
     Softmax(labels=("A", "B")),
@@ -45,8 +49,10 @@ def gold(b=4):
     pairs = torch.tensor([[[0, 0, 1, 2], [1, 2, 0, 0]]]).repeat(b, 1, 1)
     mask = torch.tensor([[True, True], [True, False], [True, True], [False, False]])[:b]
     given = {"pairs": pairs, "pairs_mask": mask}
-    targets = {"tags": torch.tensor([[1, 2, 0, 3, 4], [0, 3, 0, 0, 0], [1, 0, 1, 2, 0], [0, 0, 0, 0, 1]])[:b],
-               "relations": torch.tensor([[1, 0], [1, 0], [0, 1], [0, 0]])[:b]}
+    targets = {
+        "tags": torch.tensor([[1, 2, 0, 3, 4], [0, 3, 0, 0, 0], [1, 0, 1, 2, 0], [0, 0, 0, 0, 1]])[:b],
+        "relations": torch.tensor([[1, 0], [1, 0], [0, 1], [0, 0]])[:b],
+    }
     return given, targets
 
 
@@ -70,10 +76,12 @@ def outcome(part, module, s, given=None, targets=None):
 
 def padded(s, extra=3, noise=9.0):
     """The same streams with more padding, and rubbish in it."""
+
     def more(x):
         tokens = F.pad(x.tokens, (0, 0, 0, extra))
         mask = F.pad(x.mask, (0, extra))
         return Stream(torch.where(mask[..., None], tokens, noise), mask, present=x.present)
+
     return {role: more(x) for role, x in s.items()}
 
 

@@ -66,14 +66,42 @@ def test_the_backbones_own_folder_is_not_needed_to_load(tmp_path):
 
 
 VISION = {
-    "vit": (ViTModel, ViTConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-                                image_size=32, patch_size=16), "ViTImageProcessor", 4, 16),
-    "clip": (CLIPVisionModel, CLIPVisionConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-                                               intermediate_size=32, image_size=32, patch_size=16),
-             "CLIPImageProcessor", 4, 16),
-    "resnet": (ResNetModel, ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"),
-               "ConvNextImageProcessor", 16, 16),
-}  # fmt: skip
+    "vit": (
+        ViTModel,
+        ViTConfig(
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            image_size=32,
+            patch_size=16,
+        ),
+        "ViTImageProcessor",
+        4,
+        16,
+    ),
+    "clip": (
+        CLIPVisionModel,
+        CLIPVisionConfig(
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=32,
+            image_size=32,
+            patch_size=16,
+        ),
+        "CLIPImageProcessor",
+        4,
+        16,
+    ),
+    "resnet": (
+        ResNetModel,
+        ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"),
+        "ConvNextImageProcessor",
+        16,
+        16,
+    ),
+}
 
 
 @pytest.mark.parametrize("kind", VISION)
@@ -83,7 +111,12 @@ def test_vision_backbones_of_the_library(kind, bert, tmp_path, offline):
     torch.manual_seed(0)
     cls(config).save_pretrained(tmp_path / "v")
     size = {"shortest_edge": 32} if kind == "resnet" else {"height": 32, "width": 32}
-    settings = {"image_processor_type": processor, "size": size, "do_resize": True, "crop_size": {"height": 32, "width": 32}}
+    settings = {
+        "image_processor_type": processor,
+        "size": size,
+        "do_resize": True,
+        "crop_size": {"height": 32, "width": 32},
+    }
     (tmp_path / "v" / "preprocessor_config.json").write_text(json.dumps(settings))
     backbone = load_vision(Vision(name=str(tmp_path / "v")))
     pixels = backbone.process([model_picture() for _ in range(3)])

@@ -27,9 +27,12 @@ def folder(tmp_path, monkeypatch):
     docs = [d.replace(images=(), relations=()) for d in small.documents(16)]
     (tmp_path / "twitter2017").mkdir()
     for name in ("train", "valid", "test"):
-        (tmp_path / "twitter2017" / f"{name}.txt").write_text("".join(
-            f"IMGID:{name}{i}\n{who}\tB-PER\nsaw\tO\n{where}\tB-LOC\n\n"
-            for i, (who, where) in enumerate(zip(small.NAMES, small.PLACES))))
+        (tmp_path / "twitter2017" / f"{name}.txt").write_text(
+            "".join(
+                f"IMGID:{name}{i}\n{who}\tB-PER\nsaw\tO\n{where}\tB-LOC\n\n"
+                for i, (who, where) in enumerate(zip(small.NAMES, small.PLACES))
+            )
+        )
     Picture.fromarray(small.picture(0)).save(tmp_path / "photo.jpg")
     (tmp_path / "posts.jsonl").write_text('{"text": "Ada saw Rome", "image": "photo.jpg"}\n{"text": "Bo saw Oslo"}\n')
     (tmp_path / "mine").mkdir()
@@ -77,6 +80,8 @@ def test_the_demo_runs_small(tmp_path):
     result = CliRunner().invoke(cli.app, ["demo", "--out", str(tmp_path / "demo"), "--posts", "64", "--epochs", "1"])
     assert result.exit_code == 0, result.output + repr(result.exception)
     page = (tmp_path / "demo" / "report.html").read_text(encoding="utf8")
-    assert "<svg" in page and "data:image" in page and "<script" not in page and "http://" not in page.split("<body>")[1]
+    assert (
+        "<svg" in page and "data:image" in page and "<script" not in page and "http://" not in page.split("<body>")[1]
+    )
     assert "gap closure" in result.output and "not for real posts" in result.output
     assert (tmp_path / "demo" / "cross" / "model.safetensors").exists()

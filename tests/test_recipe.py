@@ -139,5 +139,18 @@ def test_a_users_own_part_is_saved_under_its_class_name():
 
 
 def test_kinds_are_the_closed_union():
-    assert set(recipes.KINDS) == {"Recipe", "Training", "Group", "Text", "Vision", "Dual", "Blank", "Cross", "Crf",
-                                  "Softmax", "EntityMarkers", "Align", "InfoNCE"}
+    assert set(recipes.KINDS) == {
+        "Recipe",
+        "Training",
+        "Group",
+        "Text",
+        "Vision",
+        "Dual",
+        "Blank",
+        "Cross",
+        "Crf",
+        "Softmax",
+        "EntityMarkers",
+        "Align",
+        "InfoNCE",
+    }

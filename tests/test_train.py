@@ -27,8 +27,10 @@ from . import small
 def test_every_parameter_has_a_group_or_is_named():
     model = torch.nn.ModuleDict({"encode": torch.nn.Linear(2, 3), "heads": torch.nn.Linear(3, 1)})
     groups = (Group(match="encode", lr=0.1, weight_decay=0.5), Group(match="", lr=0.2))
-    found = {(g["lr"], g["weight_decay"], len(g["params"])) for g in
-             build_optimizer(model.named_parameters(), groups).param_groups}
+    found = {
+        (g["lr"], g["weight_decay"], len(g["params"]))
+        for g in build_optimizer(model.named_parameters(), groups).param_groups
+    }
     assert found == {(0.1, 0.5, 1), (0.1, 0.0, 1), (0.2, 0.01, 1), (0.2, 0.0, 1)}
     with pytest.raises(RecipeError, match=r"heads\.weight"):
         build_optimizer(model.named_parameters(), groups[:1])
@@ -75,7 +77,9 @@ def test_training_learns_and_selects_on_dev(tmp_path, bert):
 
 
 def test_early_stopping(tmp_path, bert):
-    recipe = small.recipe("ner", encode__text__name=bert, training__epochs="9", training__patience="2", training__groups="[]")
+    recipe = small.recipe(
+        "ner", encode__text__name=bert, training__epochs="9", training__patience="2", training__groups="[]"
+    )
     recipe = replace(recipe, training=replace(recipe.training, groups=(Group(lr=0.0),)))
     kinds = [e.kind for e in fit(recipe, small.documents(8), small.documents(4), out=tmp_path)]
     assert kinds.count("dev") == 3 and "stop" in kinds
@@ -93,11 +97,35 @@ def test_clear_errors(tmp_path, bert):
 
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path, bert):
-    list(fit(small.recipe("ner", encode__text__name=bert, training__epochs="1"), small.documents(8), small.documents(4), out=tmp_path, seed=1))
+    list(
+        fit(
+            small.recipe("ner", encode__text__name=bert, training__epochs="1"),
+            small.documents(8),
+            small.documents(4),
+            out=tmp_path,
+            seed=1,
+        )
+    )
     with pytest.raises(TrainError, match="another"):
-        list(fit(small.recipe("ner", encode__text__name=bert, training__epochs="1"), small.documents(8), small.documents(4), out=tmp_path, seed=2))
-    list(fit(small.recipe("ner", encode__text__name=bert, training__epochs="1"), small.documents(8), small.documents(4), out=tmp_path, seed=2,
-             resume=False))
+        list(
+            fit(
+                small.recipe("ner", encode__text__name=bert, training__epochs="1"),
+                small.documents(8),
+                small.documents(4),
+                out=tmp_path,
+                seed=2,
+            )
+        )
+    list(
+        fit(
+            small.recipe("ner", encode__text__name=bert, training__epochs="1"),
+            small.documents(8),
+            small.documents(4),
+            out=tmp_path,
+            seed=2,
+            resume=False,
+        )
+    )
 
 
 SCRIPT = """
@@ -105,7 +133,8 @@ import os, signal, sys
 from tests import small
 from openmie.train import fit
 kill = int(sys.argv[2])
-for event in fit(small.recipe("joint", encode__text__name=sys.argv[3], training__epochs="3"), small.documents(44, every=5), small.documents(9),
+recipe = small.recipe("joint", encode__text__name=sys.argv[3], training__epochs="3")
+for event in fit(recipe, small.documents(44, every=5), small.documents(9),
                  out=sys.argv[1], seed=7, checkpoint_every=3):
     if event.kind == "step" and event.step == kill:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -114,17 +143,24 @@ for event in fit(small.recipe("joint", encode__text__name=sys.argv[3], training_
 
 def _run(out: Path, bert: str, kill: int = -1) -> int:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-c", SCRIPT, str(out), str(kill), bert], env=environment, capture_output=True,
-                          cwd=Path(__file__).parents[1]).returncode
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(out), str(kill), bert],
+        env=environment,
+        capture_output=True,
+        cwd=Path(__file__).parents[1],
+    ).returncode
 
 
 def test_killed_five_times_ends_in_the_same_bits(tmp_path, bert):
-    """SIGKILL at five points of one run, at and between checkpoints and epochs; the weights are those of a whole run."""
+    """SIGKILL at five points of one run, at and between checkpoints and epochs: the weights of a whole run."""
     assert _run(tmp_path / "whole", bert) == 0
     for step in sorted(np.random.default_rng().choice(np.arange(1, 18), 5, replace=False).tolist()):
         assert _run(tmp_path / "killed", bert, step) == -signal.SIGKILL, step
     assert _run(tmp_path / "killed", bert) == 0
-    for name in ("model.safetensors", f"checkpoints/{checkpoint.latest(tmp_path / 'whole' / 'checkpoints').name}/model.safetensors"):
+    for name in (
+        "model.safetensors",
+        f"checkpoints/{checkpoint.latest(tmp_path / 'whole' / 'checkpoints').name}/model.safetensors",
+    ):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
 
@@ -137,11 +173,22 @@ def test_a_half_written_checkpoint_is_passed_by(tmp_path, bert):
     (folder / "step-99.tmp").mkdir()
     (folder / "step-99.tmp" / "model.safetensors").write_bytes(b"half")
     assert checkpoint.latest(folder) == whole
-    assert [e.kind for e in fit(recipe, small.documents(8), small.documents(4), out=tmp_path)] == ["resume", "start", "done"]
+    assert [e.kind for e in fit(recipe, small.documents(8), small.documents(4), out=tmp_path)] == [
+        "resume",
+        "start",
+        "done",
+    ]
 
 
 def test_a_checkpoint_holds_no_pickle(tmp_path, bert):
-    list(fit(small.recipe("ner", encode__text__name=bert, training__epochs="1"), small.documents(8), small.documents(4), out=tmp_path))
+    list(
+        fit(
+            small.recipe("ner", encode__text__name=bert, training__epochs="1"),
+            small.documents(8),
+            small.documents(4),
+            out=tmp_path,
+        )
+    )
     kinds = {p.suffix for p in tmp_path.rglob("*") if p.is_file()}
     assert kinds <= {".safetensors", ".json", ".md", ".txt", ".sqlite", ""}, kinds
     state = json.loads((checkpoint.latest(tmp_path / "checkpoints") / "trainer.json").read_text())
@@ -151,15 +198,19 @@ def test_a_checkpoint_holds_no_pickle(tmp_path, bert):
 def test_frozen_towers_run_once(tmp_path, bert):
     """Work counted, not timed: a frozen tower is never called after the cache is full, and the states are the same."""
     torch.manual_seed(0)
-    recipe = small.recipe("ner", encode__vision='{"kind": "Vision", "freeze": true}',
-                          encode__text=f'{{"kind": "Text", "name": "{bert}", "freeze": true}}')
+    recipe = small.recipe(
+        "ner",
+        encode__vision='{"kind": "Vision", "freeze": true}',
+        encode__text=f'{{"kind": "Text", "name": "{bert}", "freeze": true}}',
+    )
     model = Model.new(recipe)
     docs = small.documents(10, every=4)
     plain = model.predict(docs)
     calls = {"text": 0, "vision": 0}
     for name in calls:
         getattr(model.extractor.encode, name).register_forward_hook(
-            lambda *_, n=name: calls.__setitem__(n, calls[n] + 1))
+            lambda *_, n=name: calls.__setitem__(n, calls[n] + 1)
+        )
     examples = model.batcher.examples(docs)
     assert cache_frozen(model, examples, tmp_path / "f.sqlite", batch_size=4) > 0
     once = dict(calls)
@@ -175,7 +226,9 @@ def test_frozen_towers_run_once(tmp_path, bert):
 
 
 def test_frozen_towers_do_not_change_in_training(tmp_path, bert):
-    recipe = small.recipe("ner", encode__vision='{"kind": "Vision", "freeze": true}', encode__text__name=bert, training__epochs="1")
+    recipe = small.recipe(
+        "ner", encode__vision='{"kind": "Vision", "freeze": true}', encode__text__name=bert, training__epochs="1"
+    )
     torch.manual_seed(0)
     list(fit(recipe, small.documents(16), small.documents(4), out=tmp_path, seed=5))
     from accelerate.utils import set_seed
