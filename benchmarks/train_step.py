@@ -25,7 +25,7 @@ LABELS = Corpus("bench", {}, declared=Labels(mentions=("LOC", "MISC", "ORG", "PE
 
 def documents(n: int = 32, words: int = 32) -> list[Document]:
     draw = np.random.default_rng(0)
-    stock = ["the", "a", "game", "city", "team", "new", "photo", "today", "river", "band", "star", "club", "road", "fans"]
+    stock = ["the", "game", "city", "team", "new", "photo", "today", "river", "band", "star", "club", "road", "fans"]
     return [
         Document.from_words(
             f"d{i}",

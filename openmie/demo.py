@@ -39,8 +39,8 @@ class Result:
 def run(
     out: Path,
     *,
-    posts: int = 3000,
-    epochs: int = 12,
+    posts: int = 12000,
+    epochs: int = 4,
     seed: int = 0,
     watch: Callable[[str, Iterator[Event]], Iterable[Event]] = lambda _, events: events,
 ) -> Result:
