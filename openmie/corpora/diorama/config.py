@@ -19,7 +19,7 @@ class Config:
     size: int = 128  # side of the square images, pixels, 48 .. 1024
     two_names: float = 0.25  # share of posts with two names and a relation (or None) between them; the rest have one
     ambiguous: float = 0.5  # share of posts whose text says nothing of types and relation: hence of ambiguous names too
-    cue: float = 0.75  # share of two-name posts whose text binds names to figures; in the rest nothing does
+    cue: float = 0.75  # share of two-name posts whose text says which figure is whose; the rest leave it to the order
     in_order: float = 0.9  # share of two-name posts that name things from left to right, as captions mostly do
     colour_cue: float = 0.25  # of those, the share bound by the colour of a flag instead of by left and right
     long_names: float = 0.5  # share of names of two words; in unambiguous posts only

@@ -18,28 +18,29 @@ def person(pen: Pen, kind: str, draws: Draws, young: bool = False) -> None:
     """Head, hair, arms, shirt or dress, legs. The young have a larger head."""
     skin, hair, shirt = draws.pick(SKIN), draws.pick(HAIR), any_colour(draws)
     legs, arms_up = any_colour(draws, 20, 110), draws.below(3) == 0
-    neck = 38 if young else 28
-    hand = neck - 16 if arms_up else 60
+    neck = 46 if young else 36
+    hand = neck - 20 if arms_up else 64
     for near, far in ((24, 4), (76, 96)):
-        pen.line(shirt, 13, (near, neck + 6), (far, hand))
-        pen.oval(far - 6, hand - 4, far + 6, hand + 4, skin)
+        pen.line(skin, 12, (near, neck + 6), (far, hand))
     if kind == "woman":
-        pen.shape(shirt, (34, neck), (66, neck), (88, 78), (12, 78))
-        pen.rect(30, 78, 42, 100, skin)
-        pen.rect(58, 78, 70, 100, skin)
+        pen.shape(shirt, (32, neck), (68, neck), (88, 82), (12, 82))
+        pen.rect(30, 82, 42, 100, skin)
+        pen.rect(58, 82, 70, 100, skin)
     else:
         wide = 24 if kind == "runner" else 8
-        pen.shape(legs, (26, 60), (50, 60), (38 - wide / 4, 100), (24 - wide / 2, 100))
-        pen.shape(legs, (50, 60), (74, 60), (76 + wide / 2, 100), (62 + wide / 4, 100))
-        pen.rect(24, neck, 76, 62, shirt)
+        pen.shape(legs, (26, 66), (50, 66), (38 - wide / 4, 100), (24 - wide / 2, 100))
+        pen.shape(legs, (50, 66), (74, 66), (76 + wide / 2, 100), (62 + wide / 4, 100))
+        pen.rect(24, neck, 76, 68, shirt)
     if kind == "woman":
-        pen.oval(20, 0, 80, neck + 8, hair)
-    pen.oval(28, 2, 72, neck + 2, skin)
-    pen.dome(26, 0, 74, neck * 0.9, hair)
+        pen.oval(14, 0, 86, neck + 10, hair)
+    pen.oval(22, 2, 78, neck + 2, skin)
+    pen.dome(20, 0, 80, neck * 0.75, hair)
     if kind == "worker":
-        pen.dome(22, 0, 78, 24, any_colour(draws, 120, 250))
-    for eye in (41, 59):
-        pen.oval(eye - 3, neck * 0.5, eye + 3, neck * 0.5 + 4, DARK)
+        pen.dome(18, 0, 82, neck * 0.7, any_colour(draws, 120, 250))
+    for eye in (40, 60):
+        pen.oval(eye - 6, neck * 0.5, eye + 6, neck * 0.5 + 7, WHITE)
+        pen.oval(eye - 3, neck * 0.5 + 1, eye + 3, neck * 0.5 + 6, DARK)
+    pen.line((190, 40, 60), 4, (42, neck * 0.85), (58, neck * 0.85))
 
 
 def dog(pen: Pen, _kind: str, draws: Draws, _young: bool = False) -> None:
@@ -234,7 +235,7 @@ BUILDINGS: dict[str, Callable[[Pen, tuple[str, Colour], Draws], None]] = {
 ROSETTES = {"dog": (72, 56), "cat": (48, 54), "bird": (72, 54), "car": (86, 54), "van": (84, 62),
             "boat": (50, 60)}
 BIBS = {  # where the chest, flank or door is
-    "man": (22, 32, 78, 62), "woman": (22, 34, 78, 64), "worker": (22, 32, 78, 62),
-    "runner": (22, 32, 78, 62), "dog": (20, 36, 58, 74), "cat": (22, 64, 74, 92), "bird": (22, 36, 58, 78),
+    "man": (20, 40, 80, 70), "woman": (20, 42, 80, 72), "worker": (20, 40, 80, 70),
+    "runner": (20, 40, 80, 70), "dog": (20, 36, 58, 74), "cat": (22, 64, 74, 92), "bird": (22, 36, 58, 78),
     "car": (24, 40, 70, 78), "van": (12, 12, 62, 76), "boat": (22, 74, 78, 100),
 }

@@ -25,7 +25,7 @@ KINDS = {"PER": PEOPLE, "MISC": (*ANIMALS, *VEHICLES), "LOC": ("mountain", "brid
 THINGS = ("umbrella", "table", "chair", "lamp", "ball", "gift", "plant", "trophy", "cup")  # clutter and distractors
 KINDS[CLUTTER] = THINGS
 PROPORTIONS = {  # width, height in percent of the cell; the longer is 100
-    "man": (52, 100), "woman": (52, 100), "worker": (52, 100), "runner": (60, 100),
+    "man": (60, 100), "woman": (60, 100), "worker": (60, 100), "runner": (66, 100),
     "dog": (100, 78), "cat": (70, 100), "bird": (100, 80), "car": (100, 56), "van": (100, 66), "boat": (90, 100),
     "mountain": (100, 76), "bridge": (100, 62), "lighthouse": (52, 100), "skyline": (100, 74),
     "office": (72, 100), "shop": (100, 82), "factory": (100, 84),
