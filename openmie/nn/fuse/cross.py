@@ -20,9 +20,10 @@ class Cross:
 
     sides: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
     reads: str = "text"  # role that asks
+    width: int = 128  # inside the attention; narrower than a large encoder, so that a step stays its encoder's
     heads: int = 4
     layers: int = 2
-    expansion: int = 2  # width of the feed-forward layer, in widths
+    expansion: int = 2  # of the feed-forward layer, in inner widths
     dropout: float = 0.1
 
     def needs(self) -> frozenset[str]:
@@ -36,20 +37,20 @@ class Cross:
 
 
 class CrossFusion(nn.Module):
-    """Streams -> Streams plus `fused` (B, T, D)."""
+    """Streams -> Streams plus `fused` (B, T, D); D the width of the words, E the inner one."""
 
     def __init__(self, config: Cross, widths: dict[str, int]) -> None:
         super().__init__()
         self.reads, self.sides = config.reads, config.sides
-        d = widths[config.reads]
+        d, e = widths[config.reads], config.width
         self.widths = {"fused": d}
-        self.inlet = nn.ModuleDict({s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.sides})
+        self.inlet = nn.ModuleDict({s: nn.Sequential(nn.Linear(widths[s], e), nn.LayerNorm(e)) for s in config.sides})
         self.layers = nn.ModuleList(CrossLayer(d, config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(d)
 
     def forward(self, streams: Streams) -> Streams:
         asks = streams[self.reads]
-        keys = torch.cat([self.inlet[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, D)
+        keys = torch.cat([self.inlet[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, E)
         mask = torch.cat([streams[s].mask for s in self.sides], 1)  # (B, M)
         x = asks.tokens
         for layer in self.layers:
@@ -58,23 +59,23 @@ class CrossFusion(nn.Module):
 
 
 class CrossLayer(nn.Module):
-    """One layer: x (B, T, D), keys (B, M, D), mask (B, M) -> (B, T, D)."""
+    """One layer: x (B, T, D), keys (B, M, E), mask (B, M) -> (B, T, D)."""
 
     def __init__(self, d: int, config: Cross) -> None:
         super().__init__()
+        e, inner = config.width, config.expansion * config.width
         self.heads, self.p = config.heads, config.dropout
-        self.query, self.pair, self.out = nn.Linear(d, d), nn.Linear(d, 2 * d), nn.Linear(d, d, bias=False)
+        self.query, self.pair, self.out = nn.Linear(d, e), nn.Linear(e, 2 * e), nn.Linear(e, d, bias=False)
         self.before, self.between = nn.LayerNorm(d), nn.LayerNorm(d)
-        self.forward_net = nn.Sequential(nn.Linear(d, config.expansion * d), nn.GELU(), nn.Dropout(self.p),
-                                         nn.Linear(config.expansion * d, d))  # fmt: skip
+        self.mix = nn.Sequential(nn.Linear(d, inner), nn.GELU(), nn.Dropout(self.p), nn.Linear(inner, d))
         self.drop = nn.Dropout(self.p)
 
     def forward(self, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        q = self._split(self.query(self.before(x)))  # (B, h, T, d)
-        k, v = (self._split(t) for t in self.pair(keys).chunk(2, -1))  # (B, h, M, d)
+        q = self._split(self.query(self.before(x)))  # (B, h, T, E / h)
+        k, v = (self._split(t) for t in self.pair(keys).chunk(2, -1))  # (B, h, M, E / h)
         heard = attend(q, k, v, mask, self.p if self.training else 0.0)
         x = x + self.drop(self.out(heard.transpose(1, 2).flatten(2)))
-        return x + self.drop(self.forward_net(self.between(x)))
+        return x + self.drop(self.mix(self.between(x)))
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
