@@ -157,6 +157,9 @@ class Batcher:
         asked = list(document.relations)
         if (self.tagger and "None" in labels) or not (gold or asked):
             known = {(r.head, r.tail) for r in asked}
+            both = [r for r in asked if r.label in self.relater.symmetric and (r.tail, r.head) not in known]
+            asked += [Relation(head=r.tail, tail=r.head, label=r.label) for r in both]
+            known |= {(r.head, r.tail) for r in asked}
             asked += [
                 Relation(head=a, tail=b, label="None") for a in places for b in places if a != b and (a, b) not in known
             ]
@@ -310,11 +313,14 @@ class Batcher:
             for k, v in word_spans(e.document.replace(mentions=mentions, chains=(), relations=(), regions=())).items()
         }
         real, pairs = answers["pairs_mask"][i].tolist(), answers["pairs"][i].tolist()
-        out = []
+        out: dict[Any, Relation] = {}
         for ok, (a, b, c, d), k, s in zip(real, pairs, labels, scores):
             if ok and names[k] != "None" and (a, b) in place and (c, d) in place:
-                out.append(Relation(head=place[a, b], tail=place[c, d], label=names[k], score=s))
-        return tuple(out)
+                r = Relation(head=place[a, b], tail=place[c, d], label=names[k], score=s)
+                ends = frozenset((r.head, r.tail)) if r.label in self.relater.symmetric else (r.head, r.tail)
+                if (r.label, ends) not in out or s > (out[r.label, ends].score or 0.0):
+                    out[r.label, ends] = r
+        return tuple(out.values())
 
     @staticmethod
     def join(examples: Sequence[Example], predicted: Sequence[Document]) -> list[Document]:

@@ -209,3 +209,27 @@ def test_gold_that_cannot_be_learnt_is_recorded_not_lost(models):
 def test_word_spans_touch():
     d = Document.from_words("w", ["New", "York"]).replace(mentions=[Mention(id="a", start=1, end=5)])
     assert word_spans(d) == {"a": (0, 1)}
+
+
+def test_a_symmetric_relation_is_learnt_both_ways_and_answered_once(bert):
+    """`friend` from m0 to m1 is a target for both directions; of two equal answers the surer one is kept."""
+    recipe = small.recipe("joint", encode__text__name=bert, **{"heads__1__symmetric": '["friend"]'})
+    torch.manual_seed(0)
+    model = Model.new(recipe)
+    document = small.document(0)
+    example = model.batcher.examples([document], gold=True)[0]
+    labels = {(r.head, r.tail): small.LABELS.relations[k] for r, k in zip(example.asked, example.relations)}
+    assert labels[("m0", "m1")] == labels[("m1", "m0")] == "friend" and labels[("m2", "m0")] == "None"
+    assert len(example.asked) == 6
+    spans = [(0, 0), (2, 2)]
+    pairs = torch.tensor([[[*a, *b] for a in spans for b in spans]])
+    answers = {
+        "tags": torch.tensor([[3, 0, 3, 0, 0, 0]]),
+        "tag_scores": torch.ones(1, 6),
+        "pairs": pairs,
+        "pairs_mask": torch.tensor([[False, True, True, False]]),
+        "relations": torch.full((1, 4), small.LABELS.relations.index("friend")),
+        "relation_scores": torch.tensor([[0.0, 0.6, 0.9, 0.0]]),
+    }
+    found = model.batcher.documents(model.batcher.examples([document]), answers)[0].relations
+    assert [(r.head, r.tail, r.label) for r in found] == [("m1", "m0", "friend")]

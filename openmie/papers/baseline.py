@@ -35,10 +35,11 @@ def recipe(corpus: Corpus, *, task: str = "", text: str = "", vision: str = "tin
     labels = corpus.labels
     task = task or ("ner" if labels.mentions or not labels.relations else "re")
     text = text or ("tiny" if corpus.name.startswith("diorama") else "minilm")
+    symmetric = tuple(sorted(labels.symmetric & set(labels.relations)))
     heads: dict[str, tuple[Any, ...]] = {
         "ner": (Crf(labels=labels.mentions),),
-        "re": (EntityMarkers(labels=labels.relations),),
-        "joint": (Crf(labels=labels.mentions), EntityMarkers(labels=labels.relations, markers=False)),
+        "re": (EntityMarkers(labels=labels.relations, symmetric=symmetric),),
+        "joint": (Crf(labels=labels.mentions), EntityMarkers(labels=labels.relations, symmetric=symmetric, markers=False)),
     }
     if task not in heads:
         raise RecipeError(f"task {task!r}", expected=f"one of {list(heads)}", remedy="choose one", where="baseline")

@@ -186,7 +186,8 @@ def dev_score(model: Model, asked: list[Example], gold: list[Document], recipe: 
     metric = recipe.training.metric or recipe.task
     if metric == "ner":
         return metrics.spans(gold, predicted).f1
-    return (metrics.relations if metric == "re" else metrics.pairs)(gold, predicted).f1
+    symmetric = next((h.symmetric for h in recipe.heads if hasattr(h, "symmetric")), ())
+    return (metrics.relations if metric == "re" else metrics.pairs)(gold, predicted, symmetric=symmetric).f1
 
 
 def fingerprint(recipe: Recipe, seed: int, examples: list[Example], dev: list[Document]) -> str:

@@ -36,6 +36,8 @@ def render(layout: Layout, size: int, noise: int, draws: Draws) -> np.ndarray:
             striped_bib(scale.pen(placed.box), placed.kind, stripes)
         if layout.sign == "member_of" and placed.kind in BIBS:
             emblem_bib(scale.pen(placed.box), placed.kind, mark)
+        if placed.figure and placed.figure.young:
+            balloon(scale, placed, draws)
         if placed.kind in ROSETTES:
             rosette(scale.pen(placed.box), ROSETTES[placed.kind])
     overhead(scale, layout, draws)
@@ -81,6 +83,17 @@ def flag(scale: Canvas, placed: Placed, colour: str) -> None:
     scale.pen((x - 2, 8, x + 2, foot + 4)).rect(0, 0, 100, 100, DARK)
     ends = sorted((x, x + away * 46))
     scale.pen((ends[0], 8, ends[1], 40)).rect(0, 0, 100, 100, NAMED[colour])
+
+
+def balloon(scale: Canvas, young: Placed, draws: Draws) -> None:
+    """What every young figure holds, in the part of its cell that it leaves free."""
+    x, top = (young.box[0] + young.box[2]) // 2, young.box[1]
+    skin = (draws.between(220, 255), draws.between(60, 110), draws.between(150, 220))
+    scale.pen((x - 1, top - 16, x + 1, top + 8)).rect(0, 0, 100, 100, DARK)
+    pen = scale.pen((x - 18, top - 52, x + 18, top - 10))
+    pen.oval(0, 0, 100, 90, skin)
+    pen.shape(skin, (50, 80), (34, 100), (66, 100))
+    pen.oval(22, 14, 42, 36, WHITE)
 
 
 def stage(scale: Canvas, draws: Draws) -> None:

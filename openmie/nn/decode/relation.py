@@ -24,6 +24,7 @@ class EntityMarkers:
     """
 
     labels: tuple[str, ...] = ()  # relation labels, "None" among them where the corpus has it
+    symmetric: tuple[str, ...] = ()  # labels without a direction: beside a tagger learnt both ways, answered once
     markers: bool = True
     reads: str = "fused"
     dropout: float = 0.1
