@@ -23,7 +23,7 @@ from openmie.errors import CorpusError
 
 CONFIG = Config(seed=1)
 GOLDEN_JSON = "1de5f0248d49c6c1743b13ef1bc8a9a020e54991c912a01614401c85f7eee24f"
-GOLDEN_PIXELS = "2989f3cf59382ae2ae0849c39e0705191573a6d8b575d47343efe5b450efd110"
+GOLDEN_PIXELS = "36908bc768f18f0ecc5c87ec34959a92268f2d810977654e1775eef39eba736c"
 
 
 def some(n=300, split="train", **dials):
