@@ -56,7 +56,7 @@ def recipe(corpus: Corpus, *, task: str = "", text: str = "", vision: str = "tin
         fuse=(Cross(),),
         align=(Align(),),
         heads=heads[task],
-        training=Training(epochs=12 if small else 8, groups=groups),
+        training=Training(epochs=4 if small else 8, groups=groups),
     )
 
 
