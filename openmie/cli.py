@@ -231,11 +231,14 @@ def doctor(
 
 @app.command()
 def diorama(
-    out: Path, n: Annotated[int, typer.Option("--n", help="How many posts.")] = 100, seed: int = 0, split: str = "train"
+    out: Annotated[Path, typer.Option(help="Folder to write.")] = Path("posts"),
+    n: Annotated[int, typer.Option("--n", help="How many posts.")] = 100,
+    seed: int = 0,
+    split: str = "train",
 ) -> None:
     """Write posts of the built-in corpus as PNGs and JSON lines, to look at or to use elsewhere.
 
-    Example: openmie diorama posts --n 100 --seed 1
+    Example: openmie diorama --out posts --n 100 --seed 1
     """
     from openmie.corpora import diorama as corpus
 

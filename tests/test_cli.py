@@ -141,7 +141,7 @@ def test_doctor_and_diorama_and_show(tmp_path):
     (tmp_path / "train.txt").write_text("IMGID:1\nAda\tB-PER\nlikes\tO\n\nIMGID:2\nRome\tI-LOC\n\n")
     said = run("doctor", f"twitter:{tmp_path}").output
     assert "orphan" in said.lower()
-    run("diorama", "--n", 3, "--seed", 1, tmp_path / "posts")
+    run("diorama", "--n", 3, "--seed", 1, "--out", tmp_path / "posts")
     assert len(list((tmp_path / "posts").rglob("*.png"))) >= 3
     assert "Cross" in run("show", "baseline").output
     change = run("show", "baseline", "--ablate", "w/o alignment").output

@@ -214,3 +214,43 @@ def test_unknown_backbones_say_so():
 def test_the_recipe_of_a_folder_is_json(model, tmp_path):
     model.save_pretrained(tmp_path)
     assert recipes.load((tmp_path / "recipe.json").read_text()) == model.recipe
+
+
+@pytest.mark.parametrize("kind", ["roberta", "longformer"])
+def test_byte_level_text_backbones_of_the_library(kind, tmp_path, offline):
+    """Another tokenizer, another pad id, positions that start later, markers that the vocabulary lacks."""
+    import transformers
+    from tokenizers import ByteLevelBPETokenizer
+
+    folder = tmp_path / "t"
+    folder.mkdir()
+    trained = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trained.train_from_iterator(small.NAMES + small.PLACES, vocab_size=300, special_tokens=special)
+    trained.save_model(str(folder))
+    transformers.RobertaTokenizerFast(str(folder / "vocab.json"), str(folder / "merges.txt")).save_pretrained(folder)
+    sizes = {
+        "vocab_size": trained.get_vocab_size(),
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 66,
+        "pad_token_id": 1,
+        "type_vocab_size": 1,
+    }
+    config, cls = {
+        "roberta": (transformers.RobertaConfig, transformers.RobertaModel),
+        "longformer": (transformers.LongformerConfig, transformers.LongformerModel),
+    }[kind]
+    cls(config(**sizes, **({"attention_window": 16} if kind == "longformer" else {}))).save_pretrained(folder)
+    model = Model.new(small.recipe("re", "text", encode__text__name=str(folder)))
+    assert model.text.window == 64 and len(set(model.text.markers)) == 4 and min(model.text.markers) >= sizes["vocab_size"]
+    long = small.document(0).replace(relations=small.document(0).relations[:1])
+    docs = [*small.documents(3), long]
+    model.save_pretrained(tmp_path / "m")
+    assert openmie.load(tmp_path / "m").predict(docs) == model.predict(docs)
+    tagger = Model.new(small.recipe("ner", "text", encode__text__name=str(folder)))
+    from openmie.document import Document
+
+    assert len(tagger.predict([Document.from_words("l", ["Cairo"] * 90)])[0].words) == 90

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from openmie.train.fit import Event
 
 
 def logged(events: Iterable[Event], folder: Path) -> Iterator[Event]:
-    """The same events; every number of a step or dev event is written under `step/` or `dev/`."""
+    """The same events; every number of a step or dev event is written under `step/` or `dev/`.
+
+    Without the package tensorboard (`pip install openmie[report]`) nothing is written.
+    """
+    if find_spec("tensorboard") is None:
+        yield from events
+        return
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(folder)) as writer:
