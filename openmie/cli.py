@@ -49,17 +49,18 @@ def demo(
     from openmie import demo as demos
 
     found = demos.run(out, posts=posts, epochs=epochs, seed=seed, watch=console.progress)
-    rows = [
-        [name, s.f1, f"{s.interval[0]:.1f} to {s.interval[1]:.1f}" if s.interval else ""]
-        for name, s in found.scores.items()
-    ]
-    rows += [[f"ceiling, {name}", f1, ""] for name, f1 in found.ceilings.items()]
-    console.table(["strict F1 on unseen posts", "%", "95% interval"], rows)
-    print(f"gap closure {found.closure:.3f} (0: the text ceiling, 1: the ceiling of text and image)\n")
+    names = {"ner": "names with types: strict F1", "joint": "names, types and relation: pair F1"}
+    for task, systems in found.scores.items():
+        rows: list[list[Any]] = [[name, s.f1, console.interval(s)] for name, s in systems.items()]
+        rows += [[f"ceiling, {name}", f1, ""] for name, f1 in found.ceilings[task].items()]
+        console.table([names[task], "%", "95% interval"], rows)
+        print(f"gap closure {found.closures[task]:.3f} (0: the text ceiling, 1: the ceiling of text and image)\n")
     for gold, predicted in found.examples[:4]:
         print(gold.text)
         for m in predicted.mentions:
             print(f"    {m.text} -> {m.label}  ({m.score:.2f})")
+        for r in predicted.relations:
+            print(f"    {predicted.find(r.head).text} - {r.label} -> {predicted.find(r.tail).text}  ({r.score:.2f})")
     print(f"\nreport: {found.report}\nmodel:  {out / 'cross'}  (what `openmie extract` takes when no --model is named)")
     print(demos.CAUTION)
 

@@ -74,22 +74,18 @@ def table(columns: list[str], data: Iterable[list[Any]], out: str = "-") -> None
 def scores(found: Any, by_label: bool = True) -> None:
     from openmie import metrics
 
-    lines = [
-        [
-            s["metric"],
-            s["label"] or "all",
-            s["precision"],
-            s["recall"],
-            s["f1"],
-            s["gold"],
-            s["predicted"],
-            "" if s["interval"] is None else f"{s['interval'][0]:.1f} to {s['interval'][1]:.1f}",
-            "" if s["accuracy"] is None else f"{s['accuracy']:.2f}",
-        ]
-        for s in metrics.table(found)
-        if by_label or not s["label"]
-    ]
+    lines = []
+    for name, whole in found.items():
+        numbers = [s for s in metrics.table({name: whole}) if by_label or not s["label"]]
+        for s in numbers:
+            counts = [s["precision"], s["recall"], s["f1"], s["gold"], s["predicted"]]
+            last = ["", ""] if s["label"] else [interval(whole), whole.accuracy if whole.accuracy is not None else ""]
+            lines.append([name, s["label"] or "all", *counts, *last])
     table(["score", "label", "precision", "recall", "F1", "gold", "predicted", "95% interval", "accuracy"], lines)
+
+
+def interval(score: Any) -> str:
+    return f"{score.interval[0]:.1f} to {score.interval[1]:.1f}" if score.interval else ""
 
 
 def say(written: Any) -> None:

@@ -36,10 +36,11 @@ def recipe(corpus: Corpus, *, task: str = "", text: str = "", vision: str = "tin
     task = task or ("ner" if labels.mentions or not labels.relations else "re")
     text = text or ("tiny" if corpus.name.startswith("diorama") else "minilm")
     symmetric = tuple(sorted(labels.symmetric & set(labels.relations)))
+    links = EntityMarkers(labels=labels.relations, symmetric=symmetric)
     heads: dict[str, tuple[Any, ...]] = {
         "ner": (Crf(labels=labels.mentions),),
-        "re": (EntityMarkers(labels=labels.relations, symmetric=symmetric),),
-        "joint": (Crf(labels=labels.mentions), EntityMarkers(labels=labels.relations, symmetric=symmetric, markers=False)),
+        "re": (links,),
+        "joint": (Crf(labels=labels.mentions), replace(links, markers=False)),
     }
     if task not in heads:
         raise RecipeError(f"task {task!r}", expected=f"one of {list(heads)}", remedy="choose one", where="baseline")
