@@ -213,7 +213,7 @@ def test_word_spans_touch():
 
 def test_a_symmetric_relation_is_learnt_both_ways_and_answered_once(bert):
     """`friend` from m0 to m1 is a target for both directions; of two equal answers the surer one is kept."""
-    recipe = small.recipe("joint", encode__text__name=bert, **{"heads__1__symmetric": '["friend"]'})
+    recipe = small.recipe("joint", encode__text__name=bert, heads__1__symmetric='["friend"]')
     torch.manual_seed(0)
     model = Model.new(recipe)
     document = small.document(0)
