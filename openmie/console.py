@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from typing import Any
 
 
@@ -27,6 +28,10 @@ def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
                 )
             elif event.kind == "resume":
                 console.print(f"{name}: going on from {event.values['from']}")
+            if event.kind in ("start", "done") and event.values.get("refused"):
+                console.print(f"{name}: {event.values['refused']} pieces of gold, images or captions not used, such as")
+                for record in event.values["records"][:3]:
+                    console.print(f"  {record}", markup=False)
             yield event
 
 
@@ -61,14 +66,18 @@ def table(columns: list[str], data: Iterable[list[Any]], out: str = "-") -> None
     from rich.markup import escape
     from rich.table import Table
 
+    from openmie.corpora import output
+
     table = Table(*map(escape, columns))
     for row in data:
         table.add_row(*(f"{x:.2f}" if isinstance(x, float) else escape(str(x)) for x in row))
     if out == "-":
         Console(width=None if sys.stdout.isatty() else 120).print(table)
     else:
-        with open(out, "w", encoding="utf8") as file:
-            Console(file=file, width=160).print(table)
+        text = StringIO()
+        Console(file=text, width=160).print(table)
+        with output.file(out) as file:
+            file.write(output.utf8(text.getvalue(), out))
 
 
 def scores(found: Any, by_label: bool = True) -> None:

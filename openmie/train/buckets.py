@@ -11,11 +11,14 @@ from torch.utils.data import Sampler
 class Buckets(Sampler[list[int]]):
     """Shuffles all examples, sorts them by length within pools of many batches, cuts batches, shuffles the batches.
 
-    `skip` batches at the start of the epoch are left out: where a resumed run goes on.
+    `skip` batches at the start of the epoch are left out: where a resumed run goes on. `short_last` puts the batch that
+    is not full at the end: Accelerate deals batches out to several processes, and drops a round that ends in one.
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int, pool: int = 20) -> None:
-        self.lengths, self.seed, self.pool = np.asarray(lengths), seed, pool
+    def __init__(
+        self, lengths: Sequence[int], batch: int, seed: int, pool: int = 20, short_last: bool = False
+    ) -> None:
+        self.lengths, self.seed, self.pool, self.short_last = np.asarray(lengths), seed, pool, short_last
         self.batch_size, self.drop_last = batch, False  # under the names that Accelerate looks for
         self.epoch, self.skip = 0, 0
 
@@ -30,4 +33,6 @@ class Buckets(Sampler[list[int]]):
         order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
         batches = [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
         draw.shuffle(batches)
+        if self.short_last:
+            batches.sort(key=lambda b: len(b) < self.batch_size)  # stable
         yield from batches[self.skip :]

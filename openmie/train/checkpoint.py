@@ -64,12 +64,12 @@ def save(
         "groups": optimizer.state_dict()["param_groups"],
         "schedule": {k: v for k, v in schedule.state_dict().items() if k != "lr_lambdas"},
     }
-    (beside / "trainer.json").write_text(json.dumps(state))
+    (beside / "trainer.json").write_text(json.dumps(state), encoding="utf8")
     for path in (*beside.iterdir(), beside):
         _sync(path)
     beside.rename(final)
     pointer = folder / "latest.tmp"
-    pointer.write_text(name)
+    pointer.write_text(name, encoding="utf8")
     _sync(pointer)
     pointer.replace(folder / "latest")
     _sync(folder)
@@ -81,14 +81,14 @@ def save(
 def latest(folder: Path) -> Path | None:
     """The checkpoint to go on from, if there is one."""
     pointer = folder / "latest"
-    return folder / pointer.read_text() if pointer.exists() else None
+    return folder / pointer.read_text(encoding="utf8") if pointer.exists() else None
 
 
 def restore(
     checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LambdaLR, fingerprint: str
 ) -> Progress:
     """Put everything back, the random generators last. Errors: the run was started with other settings or data."""
-    state = json.loads((checkpoint / "trainer.json").read_text())
+    state = json.loads((checkpoint / "trainer.json").read_text(encoding="utf8"))
     if state["fingerprint"] != fingerprint:
         raise TrainError(
             "a checkpoint of a run with another recipe, seed or data",

@@ -36,7 +36,7 @@ def record(model: Model, scores: Mapping[str, Scores], gold: Iterable[Document],
     digest = hashlib.sha256()
     n = 0
     for document in gold:
-        digest.update(document.to_json().encode())
+        digest.update(document.to_json().encode("utf8", "surrogatepass"))
         n += 1
     numbers = {
         name: {

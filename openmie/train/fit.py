@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch.utils.data import DataLoader
 
 from openmie import metrics
@@ -56,19 +57,20 @@ def fit(
     """Train; `out` becomes a model folder with the weights of the best dev epoch. A generator: iterate to run it.
 
     Started again with the same arguments it goes on from its last checkpoint, to the same bits on CPU; `resume=False`
-    starts anew. `precision` is Accelerate's: `no`, `bf16` or `fp16`. Errors: no gold to learn from, a loss that is not
-    finite, a checkpoint of another run.
+    starts anew. `precision` is Accelerate's: `no`, `bf16` or `fp16`. What could not be learnt from or read (a label
+    that the recipe lacks, a broken image) is counted in `start` and `done` as `refused`, the first `records` beside it.
+    Errors: no gold to learn from, a loss that is not finite, a checkpoint of another run.
     """
-    out, training = Path(out), recipe.training
-    set_seed(seed)
-    accelerator = Accelerator(mixed_precision=precision)
+    out, training = _folder(out), recipe.training
+    accelerator = _accelerator(seed, precision)
     model = Model.new(recipe)
     examples = model.batcher.examples(train, gold=True)
     dev = list(dev)
     asked = model.batcher.examples(dev)
-    if not examples or not dev:
+    goal = _score(dev, dev, recipe).gold  # here, not after an epoch, what cannot be scored is an error
+    if not examples or not goal:
         raise TrainError(
-            f"{len(examples)} examples to train on, {len(dev)} dev documents",
+            f"{len(examples)} examples to train on, {goal} things to find in {len(dev)} dev documents",
             where=recipe.name,
             expected="gold mentions (or relations) in both",
             remedy="check the corpus with `openmie doctor`",
@@ -82,7 +84,7 @@ def fit(
         run.progress = checkpoint.restore(done, model.extractor, run.optimizer.optimizer, run.schedule, key)
         yield run.event("resume", {"from": done.name})
     cache_frozen(model, [*examples, *asked], out / "features.sqlite")
-    yield run.event("start", {"examples": len(examples), "parameters": run.size()})
+    yield run.event("start", {"examples": len(examples), "parameters": run.size(), **_refused(examples)})
 
     def save() -> None:
         if accelerator.is_main_process:
@@ -94,7 +96,7 @@ def fit(
     while progress.epoch < training.epochs and not progress.finished:
         for values in run.epoch():
             yield run.event("step", values)
-            if progress.step % checkpoint_every == 0:
+            if checkpoint_every and progress.step % checkpoint_every == 0:
                 save()
         score = dev_score(model, asked, dev, recipe)
         better = score > progress.best
@@ -110,7 +112,46 @@ def fit(
         save()
         if late:
             yield run.event("stop", {"best_epoch": progress.best_epoch})
-    yield run.event("done", {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)})
+    ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)}
+    yield run.event("done", ended | _refused([*examples, *asked]))
+
+
+def _folder(out: str | Path) -> Path:
+    """The folder, there already before hours are spent."""
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrainError(
+            f"{out} cannot be made: {error.strerror}",
+            expected="a folder to write to",
+            where="out",
+            remedy="name another --out",
+        ) from error
+    return Path(out)
+
+
+def _accelerator(seed: int, precision: str) -> Accelerator:
+    if not 0 <= seed < 2**32:
+        raise TrainError(f"seed {seed}", expected="0 to 4294967295", where="seed", remedy="choose another")
+    set_seed(seed)
+    # torchrun on a machine without a GPU: unless told, Accelerate takes each process for a run of its own
+    several = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.accelerator.is_available()
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a process whose batch has no image at all
+    try:
+        return Accelerator(mixed_precision=precision, cpu=several, kwargs_handlers=[unused])
+    except ValueError as error:
+        raise TrainError(
+            str(error),
+            expected="`no`, `bf16` or `fp16`, and the same for all trainings of one process",
+            where="precision",
+            remedy="choose one of them, or train in a process of its own",
+        ) from error
+
+
+def _refused(examples: list[Example]) -> dict[str, Any]:
+    """How many pieces of gold, images and captions could not be used so far, and the first ones' records."""
+    records = list(dict.fromkeys(r for e in examples for r in e.errors.values()))
+    return {"refused": len(records), "records": records[:20]}
 
 
 class _Run:
@@ -121,7 +162,8 @@ class _Run:
     ) -> None:
         training = recipe.training
         self.accelerator, self.clip, self.progress = accelerator, training.clip, checkpoint.Progress()
-        self.buckets = Buckets([e.length for e in examples], training.batch, seed)
+        several = accelerator.num_processes > 1
+        self.buckets = Buckets([e.length for e in examples], training.batch, seed, short_last=several)
         loader: DataLoader[Any] = DataLoader(
             examples,
             batch_sampler=self.buckets,
@@ -135,7 +177,7 @@ class _Run:
         self.loader = accelerator.prepare_data_loader(loader, device_placement=False)
         self.model, self.optimizer = accelerator.prepare(model.extractor, optimizer)
         self.schedule = schedule  # stepped once a step, whatever the number of processes
-        if accelerator.num_processes > 1:
+        if several:
             for align in model.extractor.align:
                 align.gather = across_processes
 
@@ -182,19 +224,22 @@ class _Run:
 
 def dev_score(model: Model, asked: list[Example], gold: list[Document], recipe: Recipe) -> float:
     """Strict span F1, relation F1 without None, or joint F1, in percent."""
-    predicted = model.answer(asked)
+    return _score(gold, model.answer(asked), recipe).f1
+
+
+def _score(gold: list[Document], predicted: list[Document], recipe: Recipe) -> metrics.Scores:
     metric = recipe.training.metric or recipe.task
     if metric == "ner":
-        return metrics.spans(gold, predicted).f1
+        return metrics.spans(gold, predicted)
     symmetric = next((h.symmetric for h in recipe.heads if hasattr(h, "symmetric")), ())
-    return (metrics.relations if metric == "re" else metrics.pairs)(gold, predicted, symmetric=symmetric).f1
+    return (metrics.relations if metric == "re" else metrics.pairs)(gold, predicted, symmetric=symmetric)
 
 
 def fingerprint(recipe: Recipe, seed: int, examples: list[Example], dev: list[Document]) -> str:
-    """Of all that decides the weights: recipe, seed, training examples (targets too), dev documents."""
+    """Of recipe, seed, training examples (targets too) and dev documents; pixels and precision are not in it."""
     digest = hashlib.sha256(json.dumps([recipes.dump(recipe), seed], sort_keys=True, default=str).encode())
     for example in examples:
-        digest.update(example.document.to_json().encode())
+        digest.update(example.document.to_json().encode("utf8", "surrogatepass"))
     for document in dev:
-        digest.update(document.to_json().encode())
+        digest.update(document.to_json().encode("utf8", "surrogatepass"))
     return digest.hexdigest()
