@@ -7,6 +7,7 @@ of the user's own is a config object in the recipe; it is saved under its class 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from typing import Any, get_args, get_type_hints
@@ -87,6 +88,7 @@ def check(recipe: Recipe) -> Recipe:
             where=recipe.name,
             remedy="a recipe answers something: add a head",
         )
+    _check_values(recipe, "")
     encoded = recipe.encode.makes() | recipe.complete.makes()
     have, shape = encoded, recipe.encode
     for part in recipe.fuse:
@@ -94,8 +96,6 @@ def check(recipe: Recipe) -> Recipe:
         have, shape = have | part.makes(), part
     fused = have | {"fused"}  # with no fusion the words themselves
     for align in recipe.align:
-        if align.at not in ("encoded", "fused"):
-            raise RecipeError(f"at={align.at!r}", expected="`encoded` or `fused`", where="align", remedy="change `at`")
         _need(align, encoded if align.at == "encoded" else fused, recipe.encode)
     for head in recipe.heads:
         _need(head, fused | {"tags"}, shape)
@@ -109,7 +109,66 @@ def check(recipe: Recipe) -> Recipe:
     names = [h.name for h in recipe.heads]
     if len(set(names)) < len(names):
         raise RecipeError(f"heads named {names}", expected="one name each", remedy="set `name` of one", where="heads")
+    _check_heads(recipe)
     return recipe
+
+
+LIMITS: dict[str, tuple[float, float]] = {  # numbers of our own parts, by field name: lowest and highest
+    **dict.fromkeys(("epochs", "batch", "heads", "layers", "width", "expansion", "context_pieces"), (1, math.inf)),
+    **dict.fromkeys(("patience", "objects", "clip", "lr", "weight_decay", "weight"), (0, math.inf)),
+    **dict.fromkeys(("warmup", "dropout"), (0, 1)),
+    "tau": (1e-6, math.inf),
+}
+CHOICES = {
+    "schedule": ("linear", "cosine", "constant"),
+    "metric": ("", "ner", "re", "joint"),
+    "pool": ("first", "mean"),
+    "at": ("encoded", "fused"),
+}
+
+
+def _check_values(part: Any, where: str) -> None:
+    """Every number and choice of our own parts lies where it means something."""
+    for f in fields(part) if type(part) in KINDS.values() else ():
+        value, path = getattr(part, f.name), f"{where}.{f.name}".strip(".")
+        for i, inner in enumerate(value if isinstance(value, tuple) else (value,)):
+            if is_dataclass(inner):
+                _check_values(inner, f"{path}.{i}" if isinstance(value, tuple) else path)
+        low, high = LIMITS.get(f.name, (-math.inf, math.inf))
+        if isinstance(value, int | float) and not low <= value <= high:
+            expected = f"from {low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
+            raise RecipeError(repr(value), expected=expected, where=path, remedy="see the field's comment")
+        if f.name in CHOICES and value not in CHOICES[f.name]:
+            options = ", ".join(f"`{c}`" for c in CHOICES[f.name])
+            raise RecipeError(repr(value), expected=f"one of {options}", where=path, remedy=f"change `{f.name}`")
+    if isinstance(part, Cross) and part.width % part.heads:
+        raise RecipeError(
+            f"{part.heads} heads in a width of {part.width}",
+            expected="a width that the heads divide",
+            where=where,
+            remedy="change `heads` or `width`",
+        )
+
+
+def _check_heads(recipe: Recipe) -> None:
+    """One head an answer; a relation head beside a tagger reads its entities, so it comes after it, without markers."""
+    made = ["tags" if "tags" in h.makes() else "relations" for h in recipe.heads if h.makes() & {"tags", "relations"}]
+    markers = any(getattr(h, "markers", False) for h in recipe.heads)
+    if len(set(made)) < len(made) or made == ["relations", "tags"] or (len(made) == 2 and markers):
+        raise RecipeError(
+            f"heads {[type(h).__name__ for h in recipe.heads]}" + (", markers=True" if markers else ""),
+            expected="one head that makes tags, or one that makes relations, or both: tags first, then relations "
+            "with markers=False",
+            where="heads",
+            remedy="markers stand around entities that are given; beside a tagger set markers=False",
+        )
+    if recipe.training.metric not in ("", recipe.task) and recipe.task != "joint":
+        raise RecipeError(
+            f"metric {recipe.training.metric!r}",
+            expected=f"{recipe.task!r}, which is what the heads answer",
+            where="training.metric",
+            remedy="leave it empty",
+        )
 
 
 def _need(part: Any, have: frozenset[str], before: Any) -> None:
@@ -134,18 +193,17 @@ def dump(recipe: Any) -> dict[str, Any]:
 
 def load(data: Mapping[str, Any] | str, parts: Iterable[type] = ()) -> Any:
     """JSON text or data to a recipe; `parts` are config classes of the user's own that it may name."""
-    if isinstance(data, str):
-        try:
-            data = json.loads(data)
-        except json.JSONDecodeError as error:
-            raise RecipeError(f"not JSON: {error}", expected="what dump() wrote", remedy="mend the file") from None
-    return _load(data, Any, KINDS | {p.__name__: p for p in parts}, "recipe")
+    try:
+        data = json.loads(data) if isinstance(data, str) else data
+        return _load(data, Any, KINDS | {p.__name__: p for p in parts}, "recipe")
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise RecipeError(f"not JSON: {error}", expected="what dump() wrote", remedy="mend the file") from None
 
 
 def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
     if isinstance(value, Mapping) and "kind" in value:
         kind = value["kind"]
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in kinds:
             raise RecipeError(
                 f"kind {kind!r}",
                 expected=f"one of {sorted(kinds)}",
