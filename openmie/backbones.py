@@ -63,7 +63,7 @@ class VisionBackbone:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(self.process, Rescale):
-            (folder / "tiny.json").write_text(json.dumps(asdict(self.process.config), indent=1))
+            (folder / "tiny.json").write_text(json.dumps(asdict(self.process.config), indent=1), encoding="utf8")
         else:
             _write_config(folder, self.model.model.config)  # type: ignore[union-attr,arg-type]
             self.process.processor.save_pretrained(folder)  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def restore(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
     if not vision.exists():
         return backbone, None
     if (vision / "tiny.json").exists():
-        data = json.loads((vision / "tiny.json").read_text())
+        data = json.loads((vision / "tiny.json").read_text(encoding="utf8"))
         tiny = TinyVision(**{**data, "stem": tuple(data["stem"])})
         return backbone, VisionBackbone(tiny.build(), Rescale(tiny), f"tiny:{tiny}")
     processor = AutoImageProcessor.from_pretrained(vision, backend="pil")
@@ -150,6 +150,13 @@ class Processed:
 
 
 def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:
+    ids = {n: getattr(tokenizer, n) for n in ("cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id")}
+    if lacking := [name for name, id in ids.items() if id is None]:
+        raise RecipeError(
+            f"a tokenizer without {lacking}",
+            expected="one that marks beginning, end, padding and the unknown, as BERT's and RoBERTa's do",
+            remedy="choose an encoder of that family; decoders such as GPT-2 are none",
+        )
     unknown = tokenizer.unk_token_id
     markers = [tokenizer.convert_tokens_to_ids(m) for m in MARKERS]
     if any(m is None or m == unknown for m in markers):  # a vocabulary without unused entries grows by four
@@ -169,7 +176,8 @@ def _vision(model: nn.Module, processor: Any) -> VisionBackbone:
 
 def _bare(source: str) -> dict[str, bool]:
     """No pooling layer for BERT-like encoders: nothing reads it, and a parameter without gradient is a trap."""
-    config = json.loads((Path(source) / "config.json").read_text()) if (Path(source) / "config.json").exists() else {}
+    file = Path(source) / "config.json"
+    config = json.loads(file.read_text(encoding="utf8")) if file.exists() else {}
     kind = config.get("model_type") or _hub_config(source).model_type
     return {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta", "longformer") else {}
 
@@ -199,11 +207,11 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
 def _write_config(folder: Path, config: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = {**config.to_diff_dict(), "model_type": config.model_type}
-    (folder / "config.json").write_text(json.dumps(data, indent=1, sort_keys=True))
+    (folder / "config.json").write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf8")
 
 
 def _read_config(folder: Path) -> Any:
     from transformers import AutoConfig
 
-    data = json.loads((folder / "config.json").read_text())
+    data = json.loads((folder / "config.json").read_text(encoding="utf8"))
     return AutoConfig.for_model(data.pop("model_type"), **data)

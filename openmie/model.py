@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -16,10 +17,11 @@ from openmie import recipe as recipes
 from openmie.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
 from openmie.batch import Batcher, Example
 from openmie.document import Document
-from openmie.errors import ModelError
+from openmie.errors import ModelError, RecipeError
 from openmie.extractor import Extractor
 from openmie.recipe import Recipe
 
+ROOM = 11  # pieces of a window that a context must leave: eight of the text, three marks
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
@@ -33,6 +35,14 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
 
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None, card: str = "") -> None:
         self.recipe, self.text, self.vision, self.card = recipe, text, vision, card
+        context = recipe.encode.context_pieces if recipe.encode.context else 0
+        if text.window - context < ROOM:
+            raise RecipeError(
+                f"{context} pieces of context in a window of {text.window}",
+                expected=f"room for the text beside it, at least {ROOM} pieces with the marks",
+                where="encode.context_pieces",
+                remedy=f"set it to at most {text.window - ROOM}",
+            )
         self.extractor = Extractor.build(recipe, text.model, vision.model if vision else None)
         self.batcher = Batcher(recipe, text, vision)
 
@@ -54,6 +64,8 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
     @torch.inference_mode()
     def answer(self, examples: Sequence[Example], batch_size: int = 32) -> list[Document]:
         """Predictions for prepared examples; they are batched by length, and come back in order."""
+        if batch_size < 1:
+            raise ModelError(f"batch_size={batch_size}", expected="at least 1", remedy="32 is usual")
         training = self.extractor.training
         self.extractor.eval()
         device = next(self.extractor.parameters()).device
@@ -131,12 +143,21 @@ def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model:
             expected="a folder that `openmie train` wrote, or a hub id",
             remedy="train one (`openmie demo` is the quickest way), or check the path",
         )
-    return read_folder(path, parts) if path.is_dir() else Model.from_pretrained(str(folder), parts=tuple(parts), **hub)
+    if path.is_dir():
+        return read_folder(path, parts)
+    try:
+        return Model.from_pretrained(str(folder), parts=tuple(parts), **hub)
+    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError) as error:
+        raise ModelError(
+            f"neither a folder {str(folder)!r} here nor a model of that id: {str(error).splitlines()[0][:200]}",
+            expected="a folder that `openmie train` wrote, or a hub id",
+            remedy="check the path; for a hub id, check the name, the token and the network",
+        ) from error
 
 
 def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
     """Errors: files missing, a pickle among them, or weights that do not fit the recipe."""
-    pickles = [p.name for p in folder.iterdir() if p.suffix in PICKLES]
+    pickles = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in PICKLES)
     if pickles:
         raise ModelError(
             f"{pickles} in {folder}",
@@ -150,20 +171,35 @@ def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
             expected="a folder that `openmie train` wrote",
             remedy="pass the `--out` folder of a finished training",
         )
-    recipe = recipes.load((folder / "recipe.json").read_text(), parts)
-    card = (folder / "card.md").read_text() if (folder / "card.md").exists() else ""
-    model = Model(recipe, *restore(folder), card=card)
+    try:
+        model = _restored(folder, parts)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # broken JSON and UTF-8 are ValueErrors
+        raise _damaged(folder, f"{type(error).__name__}: {str(error)[:200]}", "readable files") from error
     try:
         model.extractor.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
     except (SafetensorError, RuntimeError) as error:
-        raise ModelError(
-            f"weights do not fit: {str(error)[:300]}",
-            expected="the weights of this recipe",
-            where=str(folder / "model.safetensors"),
-            remedy="the folder is damaged; copy or train it anew",
-        ) from None
+        found = f"weights do not fit: {str(error)[:300]}"
+        raise _damaged(folder / "model.safetensors", found, "the weights of this recipe") from None
     model.extractor.eval()
     return model
+
+
+def _restored(folder: Path, parts: Iterable[type]) -> Model:
+    """Everything but the weights."""
+    recipe = recipes.load((folder / "recipe.json").read_text(encoding="utf8"), parts)
+    if not isinstance(recipe, Recipe):
+        raise _damaged(folder / "recipe.json", f"a {type(recipe).__name__}", "a Recipe")
+    if recipe.encode.vision and not (folder / "vision").is_dir():
+        raise _damaged(folder, "no folder `vision`", "the vision encoder that recipe.json names")
+    card = folder / "card.md"
+    text = card.read_text(encoding="utf8", errors="replace") if card.exists() else ""
+    return Model(recipe, *restore(folder), card=text)
+
+
+def _damaged(where: Path, found: str, expected: str) -> ModelError:
+    return ModelError(
+        found, expected=expected, where=str(where), remedy="the folder is damaged; copy or train it anew"
+    )
 
 
 def _replace(path: Path, text: str) -> None:
