@@ -17,10 +17,10 @@ from torch import Tensor
 from openmie import images
 from openmie.backbones import TextBackbone, VisionBackbone
 from openmie.codec import bio
-from openmie.codec.pieces import windows, with_markers, word_spans
+from openmie.codec.pieces import readable, windows, with_markers, word_spans
 from openmie.corpora.words import split
 from openmie.document import Document, Image, Mention, Relation
-from openmie.errors import ErrorRecord, ImageError
+from openmie.errors import DocumentError, ErrorRecord, ImageError
 from openmie.recipe import Recipe
 
 
@@ -82,6 +82,9 @@ class Batcher:
 
     def examples(self, documents: Iterable[Document], gold: bool = False) -> list[Example]:
         """In document order. With `gold`, targets too, and documents that hold nothing to learn are left out."""
+        documents = list(documents)
+        if odd := [type(d).__name__ for d in documents if not isinstance(d, Document)]:
+            raise DocumentError(f"a {odd[0]}", expected="Documents", remedy='pass [Document(id="a", text="...")]')
         documents = [d if d.words else d.replace(words=split(d.text)) for d in documents]
         pieces, words = self._tokenize([d.word_texts() for d in documents])
         contexts = self._contexts(documents)
@@ -105,13 +108,9 @@ class Batcher:
         """Pieces and word index of each text, specials left out; a word that tokenizes to nothing becomes unknown."""
         if not texts:
             return [], []
-        encoded = self.text.tokenizer(
-            [list(t) for t in texts],
-            is_split_into_words=True,
-            add_special_tokens=False,
-            truncation=False,
-            verbose=False,
-        )
+        whole = [[readable(w) for w in t] for t in texts]
+        kept = {"add_special_tokens": False, "truncation": False, "verbose": False}
+        encoded = self.text.tokenizer(whole, is_split_into_words=True, **kept)
         pieces = [np.asarray(ids, dtype=np.int64) for ids in encoded["input_ids"]]
         words = [np.asarray(encoded.word_ids(i), dtype=np.int64) for i in range(len(texts))]
         for i, text in enumerate(texts):
@@ -128,6 +127,7 @@ class Batcher:
         if not name:
             return [(np.empty(0, np.int64), None)] * len(documents)
         texts = [next(iter(d.captions.values()), "") if name == "*" else d.captions.get(name, "") for d in documents]
+        texts = [readable(t) for t in texts]
         ids = self.text.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
         return [
             (
@@ -267,7 +267,8 @@ class Batcher:
         try:
             return images.load(image)
         except ImageError as error:
-            example.errors[f"image {image.id}"] = error.record
+            where = f"document {example.document.id}, {error.record.where}"
+            example.errors[f"image {image.id}"] = error.record.model_copy(update={"where": where})
             return None
 
     # -- answers to documents

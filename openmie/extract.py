@@ -46,12 +46,15 @@ def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecor
 
 
 def _row(data: Any, number: int) -> Document:
+    json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate, which no text may hold, is a ValueError
     if not isinstance(data, dict):
         raise DocumentError(
             f"a JSON {type(data).__name__}",
             expected="an object with `text`",
             remedy='write {"text": "...", "image": "file.jpg"}',
         )
+    if isinstance(data.get("id"), int):
+        data = {**data, "id": str(data["id"])}
     if not {"image", "caption"} & data.keys() and "id" in data:
         return Document.from_json(json.dumps(data))
     unknown = sorted(data.keys() - {"id", "text", "image", "caption"})

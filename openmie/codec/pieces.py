@@ -6,6 +6,8 @@ whose word is read in another row.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,12 @@ from openmie.document import Document
 
 Ints = npt.NDArray[np.int64]
 Row = tuple[Ints, Ints]
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def readable(text: str) -> str:
+    """What a tokenizer may be given: half of a UTF-16 pair, which is no character, stands as U+FFFD; offsets stay."""
+    return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
 def windows(pieces: Ints, words: Ints, room: int) -> list[Row]:
