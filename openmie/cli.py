@@ -262,7 +262,7 @@ def show(
     from openmie import recipe as recipes
 
     if (Path(paper) / "recipe.json").exists():
-        print((Path(paper) / "recipe.json").read_text())
+        print((Path(paper) / "recipe.json").read_text(encoding="utf8"))
         return
     data = _corpus(corpus)
     whole = _recipe(paper, data, "", task, None)
@@ -330,6 +330,9 @@ def main() -> None:
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone
         sys.exit(141)
+    except OSError as error:  # a folder that cannot be written, a full disk
+        print(f"openmie: {error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("openmie: stopped; a training goes on from its last checkpoint when started again", file=sys.stderr)
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""A flat table of what documents say: one row per mention, relation and region; CSV that is safe in a spreadsheet."""
+"""A flat table of what documents say: a row per mention, relation, region and error; CSV safe in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from openmie.document import Document, Mention, Region, Relation
 
 COLUMNS = ("document", "kind", "id", "label", "text", "start", "end", "head", "tail", "image", "box", "score", "status")
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # and the full-width twins, which some spreadsheets fold
-CANNOT_HOLD = ("text", "words", "images", "phrases", "captions", "summary", "times", "lang", "source", "errors")
+CANNOT_HOLD = ("text", "words", "images", "phrases", "captions", "summary", "times", "lang", "source")
 
 
 def rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
     """Rows with the keys of `COLUMNS`, all of them text, empty where a kind has no such value.
 
+    What could not be read or done for a document is a row of kind `error`, with the reason as its text.
     Of a relation, head and tail are ids and `text` joins their names; of a chain, `tail` lists its mentions' ids; of a
     region, `head` is what it shows and `box` is "x y right bottom" in pixels.
     """
@@ -32,6 +33,8 @@ def rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
         for b in document.regions:
             box = " ".join(f"{x:g}" if abs(x) < 1e6 else repr(x) for x in b.box)
             yield _row(document, "region", b, text=_name(document, b.of), head=b.of, image=b.image, box=box)
+        for e in document.errors:
+            yield _row(document, "error", e, text=str(e))
 
 
 def _row(document: Document, kind: str, item: Mention | Relation | Region | object, **values: object) -> dict[str, str]:
