@@ -284,6 +284,22 @@ def test_what_cannot_be_trained_or_scored_is_said_before_the_first_step(tmp_path
         assert not steps
 
 
+def test_dev_and_test_agree_on_what_is_symmetric(models, monkeypatch):
+    """`friend` said from the other end is right in both, or in neither."""
+    from openmie.train.evaluate import evaluate
+    from openmie.train.fit import dev_score
+
+    model, gold = models["joint"], small.documents(3)
+    turned = [d.replace(relations=[Relation(head="m1", tail="m0", label="friend")]) for d in gold]
+    monkeypatch.setattr(model, "answer", lambda *_: turned)
+    for symmetric in ((), ("friend",)):
+        heads = tuple(replace(h, symmetric=symmetric) if hasattr(h, "symmetric") else h for h in model.recipe.heads)
+        monkeypatch.setattr(model, "recipe", replace(model.recipe, heads=heads))
+        scores, _ = evaluate(model, gold, bootstrap=0)
+        assert scores["pairs"].f1 == dev_score(model, [], gold, model.recipe)
+        assert (scores["pairs"].f1 > 0) == bool(symmetric)
+
+
 def test_other_epochs_are_another_run(tmp_path, bert):
     once, longer = (small.recipe("ner", encode__text__name=bert, training__epochs=n) for n in ("1", "2"))
     data = small.documents(4), small.documents(2)

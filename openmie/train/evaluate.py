@@ -22,13 +22,16 @@ from openmie.model import Model
 def evaluate(
     model: Model, documents: Iterable[Document], *, bootstrap: int = 1000, symmetric: Iterable[str] = ()
 ) -> tuple[dict[str, Scores], list[Document]]:
-    """Scores by name (strict and lenient spans, relations, pairs: what the model's task has), and the predictions."""
+    """Scores by name (strict and lenient spans, relations, pairs: what the model's task has), and the predictions.
+
+    Relations are symmetric that are named here or in the model's recipe: as in the selection on dev.
+    """
     gold = list(documents)
     if not gold:
         raise TrainError("no documents", expected="a split with gold", remedy="check the corpus with `openmie doctor`")
     predicted = model.predict(gold)
-    extra: dict[str, Any] = {"symmetric": tuple(symmetric)} if model.recipe.task == "joint" else {}
-    return metrics.score(gold, predicted, task=model.recipe.task, bootstrap=bootstrap, **extra), predicted
+    known = {*symmetric, *(label for head in model.recipe.heads for label in getattr(head, "symmetric", ()))}
+    return metrics.score(gold, predicted, task=model.recipe.task, bootstrap=bootstrap, symmetric=known), predicted
 
 
 def record(model: Model, scores: Mapping[str, Scores], gold: Iterable[Document], **about: Any) -> dict[str, Any]:
