@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/diorama_attack.py [--scale 1.0] [--seed 77] [--only text,image,...]
 
 Each line is one attack: what was measured, what it must not exceed, the distance in standard errors and a verdict.
-`ok` and `LEAK` judge what must stay at chance (LEAK: over it by more than 3.5 standard errors; some eighty lines are
-judged). `shows` is a control that must be found, so that a blind probe is noticed; `fact` is a number without a bar.
+`ok` and `LEAK` judge what must stay at chance (LEAK: over it by more than 3.5 standard errors; some 670 lines are
+judged, 580 of them of ceilings). `shows` is a control that must be found, so that a blind probe is noticed; `fact` is a number without a bar.
 Posts are read as published; `source` gives the hidden truth to compare with. Only the pictures with their figures
 erased need the generator's own layout.
 """
