@@ -5,8 +5,8 @@
 Each line is one attack: what was measured, what it must not exceed, the distance in standard errors and a verdict.
 `ok` and `LEAK` judge what must stay at chance (LEAK: over it by more than 3.5 standard errors; some 670 lines are
 judged, 580 of them of ceilings). `shows` is a control that must be found, so that a blind probe is noticed; `fact` is
-a number without a bar. Posts are read as published; `source` gives the hidden truth to compare with. Only the pictures with their figures
-erased need the generator's own layout.
+a number without a bar. Posts are read as published; `source` gives the hidden truth to compare with. Only the pictures
+with their figures erased need the generator's own layout.
 """
 
 from __future__ import annotations
