@@ -21,6 +21,7 @@ from openmie.codec.pieces import readable, windows, with_markers, word_spans
 from openmie.corpora.words import split
 from openmie.document import Document, Image, Mention, Relation
 from openmie.errors import DocumentError, ErrorRecord, ImageError
+from openmie.nn.ops import stack
 from openmie.recipe import Recipe
 
 
@@ -200,11 +201,11 @@ class Batcher:
         if any(e.pairs is not None for e in examples):
             none = np.zeros((0, 4), np.int64), np.zeros(0, np.int64)
             pairs = [none[0] if e.pairs is None else e.pairs for e in examples]
-            given["pairs"] = _pad(pairs, 0)
-            given["pairs_mask"] = _pad([np.ones(len(p), bool) for p in pairs], False)
-            targets["relations"] = _pad([none[1] if e.relations is None else e.relations for e in examples], 0)
+            given["pairs"] = stack(pairs, 0)
+            given["pairs_mask"] = stack([np.ones(len(p), bool) for p in pairs], False)
+            targets["relations"] = stack([none[1] if e.relations is None else e.relations for e in examples], 0)
         if all(e.tags is not None for e in examples) and self.tagger:
-            targets["tags"] = _pad([e.tags for e in examples], 0, inputs["words"].shape[1])
+            targets["tags"] = stack([e.tags for e in examples], 0, inputs["words"].shape[1])
         return Batch(inputs, given, targets)
 
     def _text_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
@@ -222,18 +223,18 @@ class Batcher:
                 if c and r == 0:
                     slot[len(pieces) + 2 : -1] = np.arange(c)
                 rows.append((ids, types, word, slot))
-        pad = self.text.tokenizer.pad_token_id
+        empty = self.text.tokenizer.pad_token_id
         out = {
-            name: _pad([row[i] for row in rows], fill)
-            for i, (name, fill) in enumerate((("pieces", pad), ("types", 0), ("word", -1), ("context", -1)))
+            name: stack([row[i] for row in rows], fill)
+            for i, (name, fill) in enumerate((("pieces", empty), ("types", 0), ("word", -1), ("context", -1)))
         }
-        out["attention"] = _pad([np.ones(len(row[0]), np.int64) for row in rows], 0)
+        out["attention"] = stack([np.ones(len(row[0]), np.int64) for row in rows], 0)
         out["owner"] = torch.from_numpy(np.repeat(np.arange(len(examples)), [len(e.rows) for e in examples]))
         longest = max(1, max(e.words for e in examples))
         out["words"] = torch.arange(longest) < torch.tensor([e.words for e in examples])[:, None]
         if all("text" in e.cached for e in examples):
             states = [self.features[key] for e in examples for key in e.cached["text"]]
-            out["text_states"] = _pad(states, 0.0, out["pieces"].shape[1])
+            out["text_states"] = stack(states, 0.0, out["pieces"].shape[1])
         return out
 
     def _image_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
@@ -290,6 +291,7 @@ class Batcher:
             relations = self._relations(e, i, mentions, answers) if self.relater else ()
             out.append(
                 e.document.replace(
+                    source=self._source(e),
                     mentions=mentions,
                     relations=relations,
                     chains=(),
@@ -299,6 +301,13 @@ class Batcher:
                 )
             )
         return out
+
+    def _source(self, e: Example) -> dict[str, Any]:
+        """The document's, and under `masked` the sides that the encoder reads but did not have."""
+        main = e.document.main_image
+        missing = ["vision"] if self.vision and (main is None or f"image {main.id}" in e.errors) else []
+        missing += ["context"] if self.recipe.encode.context and not len(e.context) else []
+        return e.document.source | ({"masked": missing} if missing else {})
 
     def _relations(self, e: Example, i: int, mentions: Sequence[Mention], answers: dict[str, Tensor]) -> tuple:
         if "relations" not in answers:
@@ -336,13 +345,3 @@ class Batcher:
                 out.append(document)
             last = example.index
         return out
-
-
-def _pad(rows: Sequence[Any], fill: Any, length: int = 0) -> Tensor:
-    """Rows of unequal length, stacked and padded to the longest (at least `length`)."""
-    rows = [torch.as_tensor(r) for r in rows]
-    longest = max(length, max((len(r) for r in rows), default=0))
-    out = rows[0].new_full((len(rows), longest, *rows[0].shape[1:]), fill)
-    for i, r in enumerate(rows):
-        out[i, : len(r)] = r
-    return out

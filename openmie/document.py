@@ -264,8 +264,11 @@ class Document(_Layer):
         return type(self)(**{**{k: getattr(self, k) for k in type(self).model_fields}, **layers})
 
     def without_gold(self) -> Self:
-        """Text, words, images, phrases, captions and times: what a system may read. All annotation is gone."""
-        return self.replace(mentions=(), chains=(), relations=(), regions=(), summary="", errors=())
+        """Text, words, images, phrases, captions and times: what a system may read.
+
+        All annotation is gone, and `source`, where a corpus may keep facts beside it (Diorama keeps its hidden ones).
+        """
+        return self.replace(mentions=(), chains=(), relations=(), regions=(), summary="", errors=(), source={})
 
     def dangling(self) -> list[ErrorRecord]:
         """References that lead nowhere: of chains, relations, regions, object images and phrases."""

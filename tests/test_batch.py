@@ -150,6 +150,8 @@ def test_an_unreadable_image_is_masked_and_recorded(models, tmp_path):
     a, b, c = models["ner"].predict([without, broken, missing])
     assert a.errors == () and "broken.png" in str(b.errors[0]) and "none.png" in str(c.errors[0])
     assert a.mentions == b.mentions == c.mentions
+    assert all(d.source["masked"] == ["vision"] for d in (a, b, c))
+    assert "masked" not in models["ner"].predict([small.document(1)])[0].source
     assert np.allclose([m.score for m in a.mentions], [m.score for m in b.mentions], atol=1e-5)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -61,3 +64,13 @@ def gather_rows(x: Tensor, index: Tensor) -> Tensor:
     flat = index.flatten(1)
     picked = x.gather(1, flat[..., None].expand(-1, -1, x.shape[-1]))
     return picked.view(*index.shape, x.shape[-1])
+
+
+def stack(rows: Sequence[Any], fill: float, length: int = 0) -> Tensor:
+    """Rows of unequal length, stacked and padded to the longest (at least `length`)."""
+    rows = [torch.as_tensor(r) for r in rows]
+    longest = max(length, max((len(r) for r in rows), default=0))
+    out = rows[0].new_full((len(rows), longest, *rows[0].shape[1:]), fill)
+    for i, r in enumerate(rows):
+        out[i, : len(r)] = r
+    return out

@@ -1,5 +1,6 @@
 """Training: `fit` yields events; selection is on dev only; a checkpoint resumes to the same bits on CPU."""
 
-from openmie.train.fit import Event, fit
+from openmie.train.fit import fit
+from openmie.train.run import Event
 
 __all__ = ["Event", "fit"]

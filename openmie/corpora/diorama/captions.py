@@ -90,7 +90,7 @@ def _noun(kind: str, figure: Figure | None) -> str:
 
 
 def _take(left: list[Figure], figure: Figure) -> int:
-    """Index of the next such figure; it and those before it are used up."""
+    """Index of the next such figure, which is used up."""
     i = left.index(figure)
     left.pop(i)
     return i

@@ -13,6 +13,8 @@ from openmie.nn.decode.spans import ordered_pairs, spans_of
 from openmie.nn.ops import gather_rows
 from openmie.nn.streams import Streams
 
+CHUNK = 4096  # pairs of a document scored at once
+
 
 @dataclass(frozen=True, kw_only=True)
 class EntityMarkers:
@@ -61,8 +63,10 @@ class RelationHead(nn.Module):
         )
 
     def logits(self, streams: Streams, pairs: Tensor) -> Tensor:
-        """(B, P, L)."""
-        return self.score(gather_rows(streams[self.reads].tokens, pairs[..., self.columns]).flatten(2))
+        """(B, P, L); pairs are taken some thousands at a time, so that a long document's fit in memory."""
+        tokens = streams[self.reads].tokens
+        parts = pairs[..., self.columns].split(CHUNK, 1)
+        return torch.cat([self.score(gather_rows(tokens, p).flatten(2)) for p in parts], 1)
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         real = given["pairs_mask"]
