@@ -38,8 +38,8 @@ Task = Annotated[str, typer.Option(help="ner, re or joint; default: what the cor
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for models and report.")] = DEMO,
-    posts: int = 12000,
-    epochs: int = 4,
+    posts: int = 18000,
+    epochs: int = 5,
     seed: int = 0,
 ) -> None:
     """Train on the built-in corpus, beat the best text-only score, and write a page to look at.

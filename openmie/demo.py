@@ -39,8 +39,8 @@ class Result:
 def run(
     out: Path,
     *,
-    posts: int = 12000,
-    epochs: int = 4,
+    posts: int = 18000,
+    epochs: int = 5,
     seed: int = 0,
     watch: Callable[[str, Iterator[Event]], Iterable[Event]] = lambda _, events: events,
 ) -> Result:
