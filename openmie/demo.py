@@ -162,14 +162,14 @@ def _intro(train: int, test: int, seed: int, closure: float) -> str:
         f"Two systems, trained on {train} generated posts, scored on {test} others (seed {seed}). In half of the "
         "posts the sentence says nothing of a name's type, so that only the picture tells whether it is a person, a "
         f"place, an organisation or something else. The system that sees both closes {closure:.2f} of the gap "
-        "between what text alone and what text and image can reach at best."
+        "between what text alone and what text and image can reach at best. The boxes below are the corpus's own and "
+        "are counted as right: these systems name things, they do not point at them."
     )
 
 
 def _notes() -> list[str]:
     return [
         CAUTION,
-        "The boxes are the corpus's own: these systems name things, they do not point at them.",
         "With the images shuffled between posts the same system shows what it makes of pictures that are not its "
         "post's: where it falls to the text ceiling or below, what it gained it had gained from the picture.",
         "A third of the images have nothing to do with their post, as is cited for tweets; the ceilings know it.",
