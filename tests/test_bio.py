@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from openmie.codec import bio
 from openmie.document import Document, Mention
 from openmie.errors import DocumentError
+from tests import oracles
 
 LABELS = ("LOC", "creative-work", "")
 TAGS = bio.tags(LABELS)

@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +16,7 @@ import openmie.metrics as metrics
 from openmie.document import Chain, Document, Mention, Region
 from openmie.errors import MetricError
 from openmie.metrics.grounding import agree, matched
+from tests import oracles
 
 TEXT = "Ada saw Bo in Cork"
 SPANS = [(0, 3), (8, 10), (14, 18)]

@@ -6,7 +6,6 @@ import os
 import random
 from pathlib import Path
 
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 import openmie.metrics as metrics
 from openmie.document import Chain, Document, Mention, Relation
 from openmie.errors import MetricError
+from tests import oracles
 
 TEXT = "Ada saw Bo in Cork"
 SPANS = [(0, 3), (8, 10), (14, 18)]

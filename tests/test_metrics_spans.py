@@ -8,7 +8,6 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from openmie.codec import bio
 from openmie.document import Document, Mention
 from openmie.errors import MetricError
 from openmie.metrics.tally import interval
+from tests import oracles
 
 LABELS = ("LOC", "PER", "creative-work")
 TAGS = bio.tags(LABELS)
