@@ -50,7 +50,7 @@ def _ablation(name: str, **options: str) -> Callable[[Corpus], Recipe]:
 
 def _diorama() -> Corpus:
     """Default dials. Many posts and few epochs: with few posts the made-up names are learnt by heart (LOG.md)."""
-    return diorama.corpus(diorama.Config(translation=False), train=40000, dev=1000, test=4000)
+    return diorama.corpus(diorama.Config(translation=False), train=40000, dev=2000, test=20000)
 
 
 def _pairs() -> Corpus:

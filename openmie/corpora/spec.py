@@ -90,7 +90,7 @@ def _diorama(options: dict[str, Any]) -> Corpus:
     fields = tuple(f.name for f in dataclasses.fields(diorama.Config))
     values = {key: _value(value) for key, value in options.items()}
     config = values.pop("config", None) or diorama.Config()
-    _check("diorama", values, (*sizes, *fields))
+    _check("diorama", values, (*sizes, "paired", *fields))
     for name in set(sizes) & set(values):
         if type(values[name]) is not int or values[name] < 0:
             raise CorpusError(f"{name}={options[name]!r}", expected="a number of posts", where="diorama",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count, islice
 
 from openmie.corpora.corpus import Corpus, Labels
 from openmie.corpora.diorama.ceilings import ceiling
@@ -19,7 +20,7 @@ from openmie.corpora.diorama.save import save
 from openmie.document import Document
 from openmie.errors import CorpusError
 
-__all__ = ["LABELS", "Config", "box_prior", "ceiling", "corpus", "generate", "save"]
+__all__ = ["LABELS", "Config", "box_prior", "ceiling", "corpus", "generate", "generate_pairs", "save"]
 
 LABELS = Labels(mentions=tuple(sorted(TYPES)), relations=tuple(sorted((NONE, *RELATIONS))),
                 regions=tuple(sorted(TYPES)), symmetric=SYMMETRIC)
@@ -40,9 +41,25 @@ def generate(config: Config, split: str, n: int, *, pixels: bool = True) -> Iter
     return (post(config, split, i, pixels) for i in range(n))
 
 
-def corpus(config: Config | None = None, train: int = 2000, dev: int = 500, test: int = 1000) -> Corpus:
-    """So many posts of each split, made anew at each iteration."""
-    config = config or Config()
+def generate_pairs(config: Config, split: str, n: int) -> Iterator[Document]:
+    """The first n posts of a split that name two things, and so have a relation (or None) between them.
+
+    Only they count for the scores of relations and pairs, so they are what a relation model learns from most quickly.
+    `two_names=1` would be another corpus: there the image of another post shows two figures too.
+    """
+    generate(config, split, n)  # for its errors
+    if n and (config.two_names == 0 or config.missing_text == 1):
+        raise CorpusError(f"two_names={config.two_names}, missing_text={config.missing_text}",
+                          expected="posts that name two things", where="diorama.generate_pairs",
+                          remedy="without them there are no pairs: leave `paired` out")
+    posts = (i for i in count() if post(config, split, i, False).relations)
+    return (post(config, split, i, True) for i in islice(posts, n))
+
+
+def corpus(config: Config | None = None, train: int = 2000, dev: int = 500, test: int = 1000,
+           paired: bool = False) -> Corpus:
+    """So many posts of each split, made anew at each iteration; with `paired` those of two names only."""
+    config, make = config or Config(), generate_pairs if paired else generate
     sources: dict[str, Callable[[], Iterator[Document]]] = {
-        split: partial(generate, config, split, n) for split, n in zip(SPLITS, (train, dev, test))}
+        split: partial(make, config, split, n) for split, n in zip(SPLITS, (train, dev, test))}
     return Corpus(name="diorama", sources=sources, declared=LABELS)
