@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from openmie.errors import DocumentError, ErrorRecord
 
 ImageKind = Literal["main", "object", "patch", "frame", "generated"]
+GIVEN = "given"  # name of a caption that a user gave, whoever or whatever wrote it
 Status = Literal["located", "orphan", "unlocated"]
 Box = tuple[float, float, float, float]
 
@@ -258,6 +259,10 @@ class Document(_Layer):
     def main_image(self) -> Image | None:
         """The first image of kind `main`."""
         return next((i for i in self.images if i.kind == "main"), None)
+
+    def caption(self, name: str) -> str:
+        """The caption of a generator, or the one that a user gave in its place, or nothing."""
+        return self.captions.get(name, "") or self.captions.get(GIVEN, "")
 
     def replace(self, **layers: Any) -> Self:
         """A validated copy with these layers changed."""

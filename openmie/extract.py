@@ -8,15 +8,15 @@ from itertools import islice
 from typing import Any
 
 from openmie.corpora import jsonl, paths
-from openmie.document import Document, Image
+from openmie.document import GIVEN, Document, Image
 from openmie.errors import DocumentError, ErrorRecord
 from openmie.model import Model
 
 
-def post(text: str, image: str = "", id: str = "post", captions: dict[str, str] | None = None) -> Document:
-    """A document from a text and an image file."""
+def post(text: str, image: str = "", caption: str = "", id: str = "post") -> Document:
+    """A document from a text, an image file and what somebody or something says of the image."""
     images = (Image(path=image, id="main"),) if image else ()
-    return Document(id=id, text=text, images=images, captions=captions or {})
+    return Document(id=id, text=text, images=images, captions={GIVEN: caption} if caption else {})
 
 
 def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecord]:
@@ -53,6 +53,7 @@ def _row(data: Any, number: int) -> Document:
             expected="an object with `text`",
             remedy='write {"text": "...", "image": "file.jpg"}',
         )
+    data = {k: v for k, v in data.items() if v is not None}  # {"image": null} is a post without one
     if isinstance(data.get("id"), int):
         data = {**data, "id": str(data["id"])}
     if not {"image", "caption"} & data.keys() and "id" in data:
@@ -65,8 +66,7 @@ def _row(data: Any, number: int) -> Document:
             expected="`text`, `image`, `caption`, `id`, each a text",
             remedy="correct them, or write whole Documents",
         )
-    captions = {"given": data["caption"]} if data.get("caption") else {}
-    return post(data.get("text", ""), data.get("image", ""), str(data.get("id", number)), captions)
+    return post(data.get("text", ""), data.get("image", ""), data.get("caption", ""), str(data.get("id", number)))
 
 
 def run(models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch: int = 256) -> Iterator[Document]:

@@ -40,6 +40,7 @@ class Stream:
     groups: Tensor | None = None  # (B, N) long: the frame, object, crop or word that a token belongs to
     present: Tensor | None = None  # (B,) bool: whether the document has this side at all; default: any real token
     levels: Tensor | None = None  # (K, B, N, D) states of several layers, where a part asks for them
+    whole: Tensor | None = None  # (B, D) the encoder's own state of the whole side, such as an image's class token
 
     def __post_init__(self) -> None:
         if self.present is None:
@@ -47,7 +48,9 @@ class Stream:
 
     @cached_property
     def pooled(self) -> Tensor:
-        """(B, D): mean of the real tokens, zero where there are none."""
+        """(B, D): the encoder's own state of the whole, else the mean of the real tokens; zero where there are none."""
+        if self.whole is not None:
+            return torch.where(self.mask.any(1, keepdim=True), self.whole, 0.0)
         return masked_mean(self.tokens, self.mask)
 
     @property
@@ -55,8 +58,8 @@ class Stream:
         return self.tokens.shape[-1]
 
     def with_tokens(self, tokens: Tensor) -> Stream:
-        """The same positions with other states; levels, which belong to the old ones, are dropped."""
-        return replace(self, tokens=tokens, levels=None)
+        """The same positions with other states; what belongs to the old ones (levels, whole) is dropped."""
+        return replace(self, tokens=tokens, levels=None, whole=None)
 
 
 Streams = Mapping[str, Stream]

@@ -26,7 +26,7 @@ class Align:
     first: tuple[str, ...] = ("text",)
     second: tuple[str, ...] = ("vision",)
     at: str = "encoded"  # `encoded`, before the fusion, or `fused`, after it
-    width: int = 128  # both sides are projected to this width
+    width: int = 128  # both sides are projected to this width; 0: as they are, the second to the first's if it differs
     weight: float = 0.1  # of this loss in the sum
     name: str = ""  # default: the loss and the sides
 
@@ -46,7 +46,10 @@ class Alignment(nn.Module):
         self.sides = (config.first, config.second)
         kind = type(config.loss).__name__.lower()
         self.name = config.name or f"{kind}({'+'.join(config.first)},{'+'.join(config.second)})"
-        self.project = nn.ModuleList(nn.Linear(sum(widths[r] for r in side), config.width) for side in self.sides)
+        have = [sum(widths[r] for r in side) for side in self.sides]
+        want = config.width or have[0]
+        as_is = [not config.width and n == want for n in have]
+        self.project = nn.ModuleList(nn.Identity() if a else nn.Linear(n, want) for a, n in zip(as_is, have))
         self.gather: Gather = _same  # set by the trainer when several processes share a batch
 
     def forward(self, streams: Streams) -> tuple[Tensor, Tensor]:

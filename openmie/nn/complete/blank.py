@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +35,8 @@ class MaskedBlank(nn.Module):
 
     def forward(self, streams: Streams) -> Streams:
         def zeroed(s: Stream) -> Stream:
-            return s if s.levels is not None else s.with_tokens(torch.where(s.mask[..., None], s.tokens, 0.0))
+            tokens = torch.where(s.mask[..., None], s.tokens, 0.0)
+            return s if s.levels is not None else replace(s, tokens=tokens)
 
         return {role: zeroed(s) for role, s in streams.items()}
 
@@ -59,4 +60,5 @@ class LearnedBlank(nn.Module):
         first = torch.zeros_like(stream.mask)
         first[:, 0] = absent
         tokens = torch.where(first[..., None], token, torch.where(stream.mask[..., None], stream.tokens, 0.0))
-        return Stream(tokens, stream.mask | first, stream.groups, stream.present)
+        whole = None if stream.whole is None else torch.where(absent[:, None], token, stream.whole)
+        return Stream(tokens, stream.mask | first, stream.groups, stream.present, whole=whole)

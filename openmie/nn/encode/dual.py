@@ -56,6 +56,9 @@ class Dual:
 class DualEncoder(nn.Module):
     """inputs -> Streams `text` (B, T, D), `context` (B, C, D), `vision` (B, V, D'), `objects` (B, O * V, D').
 
+    Text and context are encoded in one pass, [t; c] (Shap-CA, eq. 1); the sentence features x_t, x_c are the means of
+    each segment's states. An image's x_v is its class token, where the tower has one, else the mean of its regions.
+
     `inputs` holds `pieces`, `attention`, `types`, `word`, `context` (M, W), `owner` (M,), `words` (B, T) bool, and,
     where there are images, `pixels` (K, 3, H, W), `image` (K,) the document and `slot` (K,) 0 for the main image, n for
     the n-th object. Instead of pieces or pixels it takes their cached states: `text_states` (M, W, D),
@@ -92,7 +95,7 @@ class DualEncoder(nn.Module):
         return self.text(input_ids=inputs["pieces"], attention_mask=inputs["attention"], **kinds).last_hidden_state
 
     def vision_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """(K, V, D')."""
+        """(K, V, D'); with a tower that has a class token, that one first: (K, 1 + V, D')."""
         assert self.vision is not None
         return self.vision(inputs["pixels"])
 
@@ -122,13 +125,15 @@ class DualEncoder(nn.Module):
         if "pixels" not in inputs and "vision_states" not in inputs:
             return {name: empty(text, self.widths["vision"]) for name in names}
         states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, V, D')
-        v, d = states.shape[1:]
+        first = int(self.vision.whole)  # type: ignore[union-attr,arg-type]
+        v, d = states.shape[1] - first, states.shape[2]
         n = 1 + self.objects
         where = inputs["image"] * n + inputs["slot"]
-        tokens = states.new_zeros(b * n, v, d).index_copy(0, where, states).view(b, n, v, d)
+        placed = states.new_zeros(b * n, first + v, d).index_copy(0, where, states).view(b, n, first + v, d)
+        tokens, whole = placed[:, :, first:], placed[:, 0, 0] if first else None
         real = torch.zeros(b * n, dtype=torch.bool, device=states.device).index_fill(0, where, True)
         mask = real.view(b, n, 1).expand(b, n, v)
-        streams = {"vision": Stream(tokens[:, 0], mask[:, 0])}
+        streams = {"vision": Stream(tokens[:, 0], mask[:, 0], whole=whole)}
         if self.objects:
             groups = torch.arange(self.objects, device=states.device).repeat_interleave(v).expand(b, -1)
             streams["objects"] = Stream(tokens[:, 1:].flatten(1, 2), mask[:, 1:].flatten(1, 2), groups)

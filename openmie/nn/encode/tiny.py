@@ -39,7 +39,7 @@ class TinyVisionTower(nn.Module):
 
     def __init__(self, config: TinyVision) -> None:
         super().__init__()
-        self.width = config.width
+        self.width, self.whole = config.width, False  # no class token
         steps: list[nn.Module] = []
         for narrow, wide in zip((3, *config.stem), config.stem):
             steps += [nn.Conv2d(narrow, wide, 3, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()]
