@@ -16,10 +16,11 @@ from torch import Tensor
 
 from openmie import images
 from openmie.backbones import TextBackbone, VisionBackbone
-from openmie.codec import bio
+from openmie.codec import bio, word_pairs
 from openmie.codec.pieces import readable, windows, with_markers, word_spans
+from openmie.corpora import pos
 from openmie.corpora.words import split
-from openmie.document import Document, Image, Mention, Relation
+from openmie.document import Document, Image, Relation
 from openmie.errors import DocumentError, ErrorRecord, ImageError
 from openmie.nn.ops import stack
 from openmie.recipe import Recipe
@@ -54,6 +55,8 @@ class Example:
     tags: np.ndarray | None = None  # (T,)
     pairs: np.ndarray | None = None  # (P, 4) first and last position of head and tail
     relations: np.ndarray | None = None  # (P,)
+    cells: np.ndarray | None = None  # (T, T) classes of the word pairs
+    pos: np.ndarray | None = None  # (T,) parts of speech
     asked: tuple[Relation, ...] = ()  # the relations that the pairs stand for, in order
     errors: dict[str, ErrorRecord] = field(default_factory=dict)
     cached: dict[str, Any] = field(default_factory=dict)  # keys of frozen towers' states, see train/features.py
@@ -69,13 +72,15 @@ class Example:
 
 
 class Batcher:
-    """Turns Documents into Examples once, Examples into Batches at each step, and answers into Documents."""
+    """Turns Documents into Examples once, and Examples into Batches at each step."""
 
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None) -> None:
         self.recipe, self.text, self.vision = recipe, text, vision
         self.features: Mapping[str, Tensor] = {}  # cached states of frozen towers, filled by the trainer
         self.tagger = next((h for h in recipe.heads if "tags" in h.makes()), None)
         self.relater = next((h for h in recipe.heads if "relations" in h.makes()), None)
+        self.grid = next((h for h in recipe.heads if "cells" in h.makes()), None)
+        self.channels = next((c for h in recipe.heads if (c := getattr(h, "channels", None))), None)
         self.markers = bool(self.relater and getattr(self.relater, "markers", False))
         self.specials = (text.tokenizer.cls_token_id, text.tokenizer.sep_token_id)
 
@@ -94,16 +99,42 @@ class Batcher:
             errors = {"context": cut} if cut else {}
             base = Example(i, document, [(p, w)], context, len(document.words), errors=errors)
             out += self._pairs(base, gold) if self.relater else [base]
-        if gold and self.tagger:
-            encoded = bio.encode_batch([e.document for e in out], self.tagger.labels, orphans="open")
-            for example, ids, lost in zip(out, encoded.ids, encoded.lost):
-                example.tags = ids[: example.words]
-                for gone in lost:
-                    example.refuse(f"mention {gone.mention.id}", gone.why, "a mention that BIO tags can hold")
+        if gold:
+            self._targets(out)
+        if self.channels:
+            self._parts_of_speech(out)
         for example in out:
             extra = 2 + (len(example.context) + 1 if len(example.context) else 0)
             example.rows = windows(*example.rows[0], self.text.window - extra)
         return out
+
+    def _targets(self, examples: Sequence[Example]) -> None:
+        """Gold as tags or as a word-pair grid; what these cannot hold leaves a record."""
+        documents = [e.document for e in examples]
+        if self.tagger:
+            encoded = bio.encode_batch(documents, self.tagger.labels, orphans="open")
+            for example, ids, lost in zip(examples, encoded.ids, encoded.lost):
+                example.tags = ids[: example.words]
+                for gone in lost:
+                    example.refuse(f"mention {gone.mention.id}", gone.why, "a mention that BIO tags can hold")
+        if self.grid:
+            head = self.grid
+            options = {"scheme": head.scheme, "symmetric": head.symmetric}
+            grids = word_pairs.encode_batch(documents, head.mentions, head.labels, **options)
+            for example, cells, missed in zip(examples, grids.cells, grids.lost):
+                example.cells = cells
+                for what, why in missed:
+                    ends = f"{what.head} {what.tail}" if isinstance(what, Relation) else what.id
+                    name = f"{type(what).__name__.lower()} {ends}"
+                    example.refuse(name, why, "what one class for each pair of words can hold")
+
+    def _parts_of_speech(self, examples: Sequence[Example]) -> None:
+        """Tags of the words, by language: the tagger that the recipe names knows one, and other texts get X."""
+        for lang in {e.document.lang for e in examples}:
+            chosen = [e for e in examples if e.document.lang == lang]
+            found = pos.tag([e.document.word_texts() for e in chosen], lang, self.channels.tagger)
+            for example, tags in zip(chosen, found):
+                example.pos = np.array(pos.ids(tags), dtype=np.int64)
 
     def _tokenize(self, texts: Sequence[Sequence[str]]) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Pieces and word index of each text, specials left out; a word that tokenizes to nothing becomes unknown."""
@@ -127,7 +158,7 @@ class Batcher:
         name, most = self.recipe.encode.context, self.recipe.encode.context_pieces
         if not name:
             return [(np.empty(0, np.int64), None)] * len(documents)
-        texts = [next(iter(d.captions.values()), "") if name == "*" else d.captions.get(name, "") for d in documents]
+        texts = [next(iter(d.captions.values()), "") if name == "*" else d.caption(name) for d in documents]
         texts = [readable(t) for t in texts]
         ids = self.text.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
         return [
@@ -204,8 +235,15 @@ class Batcher:
             given["pairs"] = stack(pairs, 0)
             given["pairs_mask"] = stack([np.ones(len(p), bool) for p in pairs], False)
             targets["relations"] = stack([none[1] if e.relations is None else e.relations for e in examples], 0)
+        longest = inputs["words"].shape[1]
         if all(e.tags is not None for e in examples) and self.tagger:
-            targets["tags"] = stack([e.tags for e in examples], 0, inputs["words"].shape[1])
+            targets["tags"] = stack([e.tags for e in examples], 0, longest)
+        if self.grid and all(e.cells is not None for e in examples):
+            targets["cells"] = torch.full((len(examples), longest, longest), -1)
+            for cells, e in zip(targets["cells"], examples):
+                cells[: e.words, : e.words] = torch.from_numpy(e.cells)
+        if self.channels:
+            given["pos"] = stack([e.pos for e in examples], 0, longest)
         return Batch(inputs, given, targets)
 
     def _text_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
@@ -271,77 +309,3 @@ class Batcher:
             where = f"document {example.document.id}, {error.record.where}"
             example.errors[f"image {image.id}"] = error.record.model_copy(update={"where": where})
             return None
-
-    # -- answers to documents
-
-    def documents(self, examples: Sequence[Example], answers: dict[str, Tensor]) -> list[Document]:
-        """One predicted Document per example, in order; `join` brings the pairs of one document together again."""
-        found: list[tuple[Mention, ...]] = [e.document.mentions for e in examples]
-        if self.tagger:
-            scores = answers["tag_scores"].float().cpu().numpy()
-            found = bio.decode_batch(
-                answers["tags"].cpu().numpy(),
-                [e.document for e in examples],
-                self.tagger.labels,
-                scores,
-                orphans="open",
-            )
-        out = []
-        for i, (e, mentions) in enumerate(zip(examples, found)):
-            relations = self._relations(e, i, mentions, answers) if self.relater else ()
-            out.append(
-                e.document.replace(
-                    source=self._source(e),
-                    mentions=mentions,
-                    relations=relations,
-                    chains=(),
-                    regions=(),
-                    summary="",
-                    errors=(*e.document.errors, *e.errors.values()),
-                )
-            )
-        return out
-
-    def _source(self, e: Example) -> dict[str, Any]:
-        """The document's, and under `masked` the sides that the encoder reads but did not have."""
-        main = e.document.main_image
-        missing = ["vision"] if self.vision and (main is None or f"image {main.id}" in e.errors) else []
-        missing += ["context"] if self.recipe.encode.context and not len(e.context) else []
-        return e.document.source | ({"masked": missing} if missing else {})
-
-    def _relations(self, e: Example, i: int, mentions: Sequence[Mention], answers: dict[str, Tensor]) -> tuple:
-        if "relations" not in answers:
-            return ()
-        labels, scores = answers["relations"][i].tolist(), answers["relation_scores"][i].tolist()
-        names = self.relater.labels  # type: ignore[union-attr]
-        if not self.tagger:
-            return tuple(
-                Relation(head=r.head, tail=r.tail, label=names[k], score=s) for r, k, s in zip(e.asked, labels, scores)
-            )
-        place = {
-            v: k
-            for k, v in word_spans(e.document.replace(mentions=mentions, chains=(), relations=(), regions=())).items()
-        }
-        real, pairs = answers["pairs_mask"][i].tolist(), answers["pairs"][i].tolist()
-        out: dict[Any, Relation] = {}
-        for ok, (a, b, c, d), k, s in zip(real, pairs, labels, scores):
-            if ok and names[k] != "None" and (a, b) in place and (c, d) in place:
-                r = Relation(head=place[a, b], tail=place[c, d], label=names[k], score=s)
-                ends = frozenset((r.head, r.tail)) if r.label in self.relater.symmetric else (r.head, r.tail)
-                if (r.label, ends) not in out or s > (out[r.label, ends].score or 0.0):
-                    out[r.label, ends] = r
-        return tuple(out.values())
-
-    @staticmethod
-    def join(examples: Sequence[Example], predicted: Sequence[Document]) -> list[Document]:
-        """One Document per document again, where a marker recipe made an example of each of its pairs."""
-        out: list[Document] = []
-        last = -1
-        for example, document in zip(examples, predicted):
-            if example.index == last:
-                errors = dict.fromkeys((*out[-1].errors, *document.errors))
-                out[-1] = out[-1].replace(relations=(*out[-1].relations, *document.relations), errors=tuple(errors))
-            else:
-                out.append(document)
-            last = example.index
-        return out

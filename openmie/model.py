@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from openmie import recipe as recipes
+from openmie.answers import Answers
 from openmie.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
 from openmie.batch import Batcher, Example
 from openmie.document import Document
@@ -44,7 +45,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
                 remedy=f"set it to at most {text.window - ROOM}",
             )
         self.extractor = Extractor.build(recipe, text.model, vision.model if vision else None)
-        self.batcher = Batcher(recipe, text, vision)
+        self.batcher, self.answers = Batcher(recipe, text, vision), Answers(recipe)
 
     @classmethod
     def new(cls, recipe: Recipe) -> Model:
@@ -75,10 +76,10 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
             chosen = order[at : at + batch_size]
             part = [examples[i] for i in chosen]
             answers = self.extractor.predict(self.batcher.collate(part).to(device))
-            for i, document in zip(chosen, self.batcher.documents(part, answers)):
+            for i, document in zip(chosen, self.answers.documents(part, answers)):
                 found[i] = document
         self.extractor.train(training)
-        return self.batcher.join(examples, [d for d in found if d is not None])
+        return self.answers.join(examples, [d for d in found if d is not None])
 
     def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
         """Named, unweighted losses of one batch of gold documents: for inspection."""

@@ -17,18 +17,22 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from openmie.errors import RecipeError
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE
+from openmie.nn.align.shapley import Shapley
 from openmie.nn.complete.blank import Blank
+from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.decode.tags import Crf, Softmax
+from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.encode.dual import Dual, Text, Vision
+from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.streams import ROLES
 
 Encode = Dual
 Complete = Blank
-Fuse = Cross
-Head = Crf | Softmax | EntityMarkers
-Loss = InfoNCE
+Fuse = Cross | Adaptive
+Head = Crf | Softmax | EntityMarkers | WordPairs
+Loss = InfoNCE | Shapley
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,9 @@ class Training:
     metric: str = ""  # selection on dev: `ner`, `re` or `joint`; default: what the heads answer
 
 
+TASKS = {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint", ("cells",): "joint"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """encode -> complete -> fuse -> heads, with alignments tapped before or after the fusion."""
@@ -70,12 +77,15 @@ class Recipe:
     def task(self) -> str:
         """`ner`, `re` or `joint`, by what the heads make."""
         made = frozenset().union(*(h.makes() for h in self.heads)) if self.heads else frozenset()
-        return {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint"}.get(tuple(sorted(made)), "")
+        return TASKS.get(tuple(sorted(made)), "")
 
 
 KINDS: dict[str, type] = {
     cls.__name__: cls
-    for cls in (Recipe, Training, Group, Text, Vision, Encode, Complete, Fuse, *get_args(Head), Align, Loss)
+    for cls in (
+        *(Recipe, Training, Group, Text, Vision, Encode, Complete, Align, Channels),
+        *(*get_args(Fuse), *get_args(Head), *get_args(Loss)),
+    )
 }
 
 
@@ -84,7 +94,7 @@ def check(recipe: Recipe) -> Recipe:
     if not recipe.heads:
         raise RecipeError(
             "no head",
-            expected="at least one of Crf, Softmax, EntityMarkers",
+            expected="at least one of " + ", ".join(h.__name__ for h in get_args(Head)),
             where=recipe.name,
             remedy="a recipe answers something: add a head",
         )
@@ -117,13 +127,21 @@ LIMITS: dict[str, tuple[float, float]] = {  # numbers of our own parts, by field
     **dict.fromkeys(("epochs", "batch", "heads", "layers", "width", "expansion", "context_pieces"), (1, math.inf)),
     **dict.fromkeys(("patience", "objects", "clip", "lr", "weight_decay", "weight"), (0, math.inf)),
     **dict.fromkeys(("warmup", "dropout"), (0, 1)),
-    "tau": (1e-6, math.inf),
+    **dict.fromkeys(("hidden", "scale"), (0, math.inf)),
+    **dict.fromkeys(("tau", "accuracy"), (1e-6, math.inf)),
 }
+UNSET_WIDTH = (Align,)  # parts whose `width` may be 0
 CHOICES = {
     "schedule": ("linear", "cosine", "constant"),
     "metric": ("", "ner", "re", "joint"),
     "pool": ("first", "mean"),
     "at": ("encoded", "fused"),
+    "gates": ("tanh", "sigmoid"),
+    "spread": ("sum", "mean"),
+    "estimator": ("exact", "cyclic", "enumerate"),
+    "negatives": ("mean", "sum"),
+    "contrast": ("literal", "log", None),
+    "scheme": ("exact", "as_released"),
 }
 
 
@@ -135,13 +153,14 @@ def _check_values(part: Any, where: str) -> None:
             if is_dataclass(inner):
                 _check_values(inner, f"{path}.{i}" if isinstance(value, tuple) else path)
         low, high = LIMITS.get(f.name, (-math.inf, math.inf))
+        low = 0 if f.name == "width" and isinstance(part, UNSET_WIDTH) else low
         if isinstance(value, int | float) and not low <= value <= high:
             expected = f"from {low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
             raise RecipeError(repr(value), expected=expected, where=path, remedy="see the field's comment")
         if f.name in CHOICES and value not in CHOICES[f.name]:
             options = ", ".join(f"`{c}`" for c in CHOICES[f.name])
             raise RecipeError(repr(value), expected=f"one of {options}", where=path, remedy=f"change `{f.name}`")
-    if isinstance(part, Cross) and part.width % part.heads:
+    if isinstance(part, Cross | Adaptive) and part.width % part.heads:
         raise RecipeError(
             f"{part.heads} heads in a width of {part.width}",
             expected="a width that the heads divide",
@@ -152,13 +171,16 @@ def _check_values(part: Any, where: str) -> None:
 
 def _check_heads(recipe: Recipe) -> None:
     """One head an answer; a relation head beside a tagger reads its entities, so it comes after it, without markers."""
-    made = ["tags" if "tags" in h.makes() else "relations" for h in recipe.heads if h.makes() & {"tags", "relations"}]
+    answers = ("tags", "relations", "cells")
+    made = [a for h in recipe.heads for a in answers if a in h.makes()]
     markers = any(getattr(h, "markers", False) for h in recipe.heads)
-    if len(set(made)) < len(made) or made == ["relations", "tags"] or (len(made) == 2 and markers):
+    alone = "cells" in made or any(isinstance(h, WordPairs) for h in recipe.heads)
+    odd = len(set(made)) < len(made) or made == ["relations", "tags"] or (len(made) == 2 and markers)
+    if odd or (alone and len(made) > 1):
         raise RecipeError(
             f"heads {[type(h).__name__ for h in recipe.heads]}" + (", markers=True" if markers else ""),
             expected="one head that makes tags, or one that makes relations, or both: tags first, then relations "
-            "with markers=False",
+            "with markers=False; or WordPairs by itself",
             where="heads",
             remedy="markers stand around entities that are given; beside a tagger set markers=False",
         )

@@ -233,5 +233,5 @@ def test_a_symmetric_relation_is_learnt_both_ways_and_answered_once(bert):
         "relations": torch.full((1, 4), small.LABELS.relations.index("friend")),
         "relation_scores": torch.tensor([[0.0, 0.6, 0.9, 0.0]]),
     }
-    found = model.batcher.documents(model.batcher.examples([document]), answers)[0].relations
+    found = model.answers.documents(model.batcher.examples([document]), answers)[0].relations
     assert [(r.head, r.tail, r.label) for r in found] == [("m1", "m0", "friend")]

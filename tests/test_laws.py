@@ -7,25 +7,36 @@ import torch.nn.functional as F
 from openmie import recipe as recipes
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE
+from openmie.nn.align.shapley import Shapley
 from openmie.nn.complete.blank import Blank
+from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.decode.tags import Crf, Softmax
+from openmie.nn.decode.word_pairs import WordPairs
+from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.streams import Stream
 
 WIDTHS = {"text": 16, "vision": 12, "context": 16, "fused": 16}
 FUSIONS = [Cross(), Cross(sides=("vision", "context"), layers=1), Cross(reads="fused", heads=2)]
+FUSIONS += [Adaptive(width=16), Adaptive(width=8, heads=2, layers=2, gates="sigmoid", spread="mean")]
 COMPLETIONS = [Blank(), Blank(learned=True)]
 ALIGNS = [
     Align(),
     Align(loss=InfoNCE(symmetric=False), first=("text", "context")),
     Align(second=("context",), at="fused"),
+    Align(loss=Shapley(), first=("context",), width=0),
+    Align(loss=Shapley(negatives="sum"), first=("context",), second=("vision",), width=0),
 ]
 HEADS = [
     Crf(labels=("A", "B")),
     Softmax(labels=("A", "B")),
     EntityMarkers(labels=("None", "x", "y")),
     EntityMarkers(labels=("None", "x"), markers=False),
+    Crf(labels=("A", "B"), channels=Channels(width=4), hidden=6),
+    WordPairs(labels=("None", "x"), mentions=("A", "B"), channels=Channels(width=4), width=6),
+    WordPairs(labels=("None", "x"), mentions=("A",), channels=Channels(width=4), width=6, contrast="log"),
+    WordPairs(labels=("None", "x", "y"), channels=Channels(width=4), width=6, contrast=None),
 ]
 PARTS = [*FUSIONS, *COMPLETIONS, *ALIGNS, *HEADS]
 NAMES = [f"{type(p).__name__}{i}" for i, p in enumerate(PARTS)]
@@ -48,10 +59,12 @@ def streams(b=4, missing=(), seed=0):
 def gold(b=4):
     pairs = torch.tensor([[[0, 0, 1, 2], [1, 2, 0, 0]]]).repeat(b, 1, 1)
     mask = torch.tensor([[True, True], [True, False], [True, True], [False, False]])[:b]
-    given = {"pairs": pairs, "pairs_mask": mask}
+    pos = torch.tensor([[1, 2, 3, 4, 5], [6, 7, 8, 0, 0], [1, 1, 2, 2, 0], [9, 17, 3, 5, 1]])[:b]
+    given = {"pairs": pairs, "pairs_mask": mask, "pos": pos}
     targets = {
         "tags": torch.tensor([[1, 2, 0, 3, 4], [0, 3, 0, 0, 0], [1, 0, 1, 2, 0], [0, 0, 0, 0, 1]])[:b],
         "relations": torch.tensor([[1, 0], [1, 0], [0, 1], [0, 0]])[:b],
+        "cells": (torch.arange(100) % 3).view(4, 5, 5)[:b] % 2,
     }
     return given, targets
 
@@ -90,7 +103,7 @@ def same(a, b, close=1e-5):
     for key in a:
         x, y = a[key], b[key]
         if x.dim() >= 2 and x.shape[1] != y.shape[1]:
-            y = y[:, : x.shape[1]]
+            y = y[tuple(slice(n) for n in x.shape)]
         if key.endswith(".tokens"):
             mask = a[key.replace(".tokens", ".mask")][..., None]
             x, y = torch.where(mask, x, 0), torch.where(mask, y, 0)
@@ -107,9 +120,14 @@ def test_round_trips_as_json(part):
 def test_is_invariant_to_padding(part, missing):
     s, module = streams(missing=missing), built(part)
     given, targets = gold()
-    longer = {**targets, "tags": F.pad(targets["tags"], (0, 3))}
+    longer = {
+        **targets,
+        "tags": F.pad(targets["tags"], (0, 3)),
+        "cells": F.pad(targets["cells"], (0, 3, 0, 3), value=-1),
+    }
+    wider = {**given, "pos": F.pad(given["pos"], (0, 3))}
     with torch.no_grad():
-        same(outcome(part, module, s, given, targets), outcome(part, module, padded(s), given, longer))
+        same(outcome(part, module, s, given, targets), outcome(part, module, padded(s), wider, longer))
 
 
 @pytest.mark.parametrize("part", PARTS, ids=NAMES)

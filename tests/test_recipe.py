@@ -153,4 +153,8 @@ def test_kinds_are_the_closed_union():
         "EntityMarkers",
         "Align",
         "InfoNCE",
+        "Shapley",
+        "Adaptive",
+        "WordPairs",
+        "Channels",
     }

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.crf import LinearChainCrf
-from openmie.nn.streams import Streams
+from openmie.nn.streams import Stream, Streams
 
 
 def bio_tags(labels: tuple[str, ...]) -> tuple[str, ...]:
@@ -24,6 +25,8 @@ class Crf:
 
     labels: tuple[str, ...] = ()  # mention labels
     reads: str = "fused"
+    channels: Channels | None = None  # part-of-speech and position embeddings beside the words
+    hidden: int = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
     dropout: float = 0.1
     weight: float = 1.0
     name: str = "tags"
@@ -44,6 +47,8 @@ class Softmax:
 
     labels: tuple[str, ...] = ()
     reads: str = "fused"
+    channels: Channels | None = None  # part-of-speech and position embeddings beside the words
+    hidden: int = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
     dropout: float = 0.1
     weight: float = 1.0
     name: str = "tags"
@@ -58,6 +63,24 @@ class Softmax:
         return SoftmaxHead(self, widths[self.reads])
 
 
+class Emissions(nn.Module):
+    """Words to scores of tags (B, T, L): Linear(M), M the word states, or MLP([M^t ; M^s ; M^p]) (Shap-CA, eq. 12)."""
+
+    def __init__(self, config: Crf | Softmax, width: int) -> None:
+        super().__init__()
+        self.channels = config.channels.build() if config.channels else None
+        width += 2 * config.channels.width if config.channels else 0
+        layer = [nn.Linear(width, config.hidden), nn.GELU(), nn.Dropout(config.dropout)] if config.hidden else []
+        out = nn.Linear(config.hidden or width, len(bio_tags(config.labels)))
+        self.score = nn.Sequential(nn.Dropout(config.dropout), *layer, out)
+
+    def forward(self, stream: Stream, given: Mapping[str, Tensor]) -> Tensor:
+        if self.channels is None:
+            return self.score(stream.tokens)
+        beside = self.channels(stream.mask, given)
+        return self.score(torch.cat([stream.tokens, beside["pos"], beside["positions"]], -1))
+
+
 class CrfHead(nn.Module):
     """loss: negative log-likelihood per real word; predict: `tags` (B, T), 0 on padding, and `tag_scores` (B, T)."""
 
@@ -65,18 +88,18 @@ class CrfHead(nn.Module):
         super().__init__()
         tags = bio_tags(config.labels)
         self.name, self.weight, self.reads = config.name, config.weight, config.reads
-        self.drop, self.emit = nn.Dropout(config.dropout), nn.Linear(width, len(tags))
+        self.emit = Emissions(config, width)
         self.crf = LinearChainCrf(tags)
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         stream = streams[self.reads]
-        emissions = self.emit(self.drop(stream.tokens))  # (B, T, L)
+        emissions = self.emit(stream, given)  # (B, T, L)
         likelihood = self.crf.log_likelihood(emissions, targets["tags"].clamp_min(0), stream.mask)  # (B,)
         return -likelihood.sum() / stream.mask.sum().clamp_min(1)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         stream = streams[self.reads]
-        emissions = self.emit(stream.tokens)
+        emissions = self.emit(stream, given)
         tags = self.crf.decode(emissions, stream.mask).masked_fill(~stream.mask, 0)
         scores = self.crf.marginals(emissions, stream.mask).gather(2, tags[..., None]).squeeze(2)
         return {"tags": tags, "tag_scores": scores}
@@ -88,16 +111,16 @@ class SoftmaxHead(nn.Module):
     def __init__(self, config: Softmax, width: int) -> None:
         super().__init__()
         self.name, self.weight, self.reads = config.name, config.weight, config.reads
-        self.drop, self.emit = nn.Dropout(config.dropout), nn.Linear(width, len(bio_tags(config.labels)))
+        self.emit = Emissions(config, width)
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         stream = streams[self.reads]
-        logits = self.emit(self.drop(stream.tokens))[stream.mask]  # (K, L)
+        logits = self.emit(stream, given)[stream.mask]  # (K, L)
         if not len(logits):
             return logits.sum()
         return F.cross_entropy(logits, targets["tags"][stream.mask])
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         stream = streams[self.reads]
-        scores, tags = self.emit(stream.tokens).softmax(-1).max(-1)
+        scores, tags = self.emit(stream, given).softmax(-1).max(-1)
         return {"tags": tags.masked_fill(~stream.mask, 0), "tag_scores": torch.where(stream.mask, scores, 0.0)}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,10 +60,17 @@ class CrossFusion(nn.Module):
         return {**streams, "fused": Stream(self.norm(x), asks.mask, asks.groups, asks.present)}
 
 
-class CrossLayer(nn.Module):
-    """One layer: x (B, T, D), keys (B, M, E), mask (B, M) -> (B, T, D)."""
+Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
-    def __init__(self, d: int, config: Cross) -> None:
+
+class CrossLayer(nn.Module):
+    """One layer: x (B, T, D), keys (B, M, E), mask (B, M) -> (B, T, D).
+
+    `config` tells width, heads, expansion and dropout. `change` may turn queries (B, T, E) and keys (B, M, E) into
+    others before the attention.
+    """
+
+    def __init__(self, d: int, config: Any) -> None:
         super().__init__()
         e, inner = config.width, config.expansion * config.width
         self.heads, self.p = config.heads, config.dropout
@@ -70,9 +79,12 @@ class CrossLayer(nn.Module):
         self.mix = nn.Sequential(nn.Linear(d, inner), nn.GELU(), nn.Dropout(self.p), nn.Linear(inner, d))
         self.drop = nn.Dropout(self.p)
 
-    def forward(self, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
-        q = self._split(self.query(self.before(x)))  # (B, h, T, E / h)
-        k, v = (self._split(t) for t in self.pair(keys).chunk(2, -1))  # (B, h, M, E / h)
+    def forward(self, x: Tensor, keys: Tensor, mask: Tensor, change: Change | None = None) -> Tensor:
+        q = self.query(self.before(x))  # (B, T, E)
+        k, v = self.pair(keys).chunk(2, -1)  # (B, M, E)
+        if change is not None:
+            q, k = change(q, k)
+        q, k, v = (self._split(t) for t in (q, k, v))  # (B, h, T or M, E / h)
         heard = attend(q, k, v, mask, self.p if self.training else 0.0)
         x = x + self.drop(self.out(heard.transpose(1, 2).flatten(2)))
         return x + self.drop(self.mix(self.between(x)))

@@ -1,0 +1,47 @@
+"""Channels beside the word states: a part-of-speech and a position embedding of each word (Shap-CA, section 3.6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channels:
+    """M^s and M^p of eq. 12 and 14, d1 wide each.
+
+    M^s is learnt, a row a tag. M^p is the sine-cosine code of the word's index (Vaswani et al., 2017): the paper does
+    not say which, and a learnt table would bake a greatest length into the weights.
+    """
+
+    width: int = 100  # d1
+    tagger: str = ""  # of the parts of speech, such as `hanta:en`; empty: what the machine has
+    tags: int = 18  # parts of speech, 0 for none; `openmie.corpora.pos` counts alike (tested)
+
+    def build(self) -> ChannelEmbedding:
+        return ChannelEmbedding(self)
+
+
+class ChannelEmbedding(nn.Module):
+    """mask (B, T), given["pos"] (B, T) long -> `pos` (B, T, d1), `positions` (B, T, d1); without tags all are 0."""
+
+    def __init__(self, config: Channels) -> None:
+        super().__init__()
+        self.width = config.width
+        self.pos = nn.Embedding(config.tags, config.width)
+
+    def forward(self, mask: Tensor, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        tags = given.get("pos", torch.zeros_like(mask, dtype=torch.long))
+        where = positions(mask.shape[1], self.width, mask.device)
+        return {"pos": self.pos(tags), "positions": where.expand(len(mask), -1, -1)}
+
+
+def positions(length: int, width: int, device: torch.device) -> Tensor:
+    """(length, width): sine in the first half of the channels, cosine in the second; an odd width ends in a zero."""
+    half = width // 2
+    rate = 10000.0 ** (-torch.arange(half, device=device) / max(half, 1))
+    angle = torch.arange(length, device=device)[:, None] * rate
+    return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], 1), (0, width - 2 * half))

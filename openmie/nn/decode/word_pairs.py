@@ -1,0 +1,211 @@
+"""Word-pair contrastive head (Shap-CA, eq. 14 to 18): a class for every pair of words, or for blocks of given entities.
+
+Shapes: T words, D width of the stream, d2 width of a pair, C classes, K pairs of words ("cells") of a whole batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from openmie.errors import RecipeError
+from openmie.nn.decode.channels import Channels, positions
+from openmie.nn.streams import Streams
+
+CELLS = 65_536  # pairs of words scored at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordPairs:
+    """P_final of eq. 17 over the classes of `openmie.codec.word_pairs`.
+
+    Departures. eq. 17 takes the softmax of a probability plus a log-ratio ("literal"); `contrast="log"` is the usual
+    contrastive decoding; None is the enhanced distribution alone, with no P^t to train. eq. 18 sums over all n_t^2
+    cells; here it is their mean, so that long texts do not weigh more. Either contrast drives P^t to be wrong, so it is
+    never given out. With entities given (MRE) a pair's distribution is the mean of log P_final over the block of its
+    words. Each MLP^l is one hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of
+    which there are too many.
+    """
+
+    labels: tuple[str, ...] = ()  # relation labels; "None", where there, is class 0 of the grid
+    mentions: tuple[str, ...] = ()  # mention labels; empty: the entities are given
+    symmetric: tuple[str, ...] = ()  # labels without a direction
+    scheme: str = "exact"  # or "as_released": cells below the diagonal are not learnt
+    contrast: str | None = "literal"  # eq. 17: "literal", "log" or None
+    scale: float = 1.0  # lambda
+    width: int = 100  # d2; the paper does not say
+    none_weight: float = 1.0  # weight of cells of class 0 in the mean, which are nearly all; 1 as printed
+    channels: Channels = field(default_factory=Channels)
+    reads: str = "fused"
+    dropout: float = 0.1
+    weight: float = 1.0
+    name: str = "word_pairs"
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.reads})
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"cells" if self.mentions else "relations"})
+
+    def build(self, widths: dict[str, int]) -> nn.Module:
+        for name, options in (("contrast", ("literal", "log", None)), ("scheme", ("exact", "as_released"))):
+            if (value := getattr(self, name)) not in options:
+                raise RecipeError(f"{name}={value!r}", expected=f"one of {options}", where=f"heads.{self.name}",
+                                  remedy=f"change `{name}`")
+        return WordPairsHead(self, widths[self.reads])
+
+
+class Pairwise(nn.Module):
+    """X_ij = GELU(W [M_i ; M_j ; M_i - M_j] + b), eq. 14, without ever making the concatenation.
+
+    W = [W1 W2 W3] gives (W1 + W3) M_i + (W2 - W3) M_j: two products a word, one sum a pair.
+    """
+
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(3 * width, out)
+
+    def sides(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """states (..., D) -> what each word gives as the first and as the second of a pair, (..., d2)."""
+        one, two, three = self.first.weight.chunk(3, 1)
+        return F.linear(states, one + three, self.first.bias), F.linear(states, two - three)
+
+
+class WordPairsHead(nn.Module):
+    """given `pos` (B, T), parts of speech, optional.
+
+    With mentions: targets `cells` (B, T, T), -1 ignored; predict gives `cells` (B, T, T) and `cell_scores`, their
+    probabilities; 0 at padding. Without: given `pairs` (B, P, 4), first and last word of head and tail, `pairs_mask`
+    (B, P), targets `relations` (B, P); predict gives `relations` and `relation_scores` (B, P).
+    """
+
+    def __init__(self, config: WordPairs, width: int) -> None:
+        super().__init__()
+        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.contrast, self.scale, self.joint = config.contrast, config.scale, bool(config.mentions)
+        self.upper, self.none_weight = config.scheme == "as_released", config.none_weight
+        named = sum(label != "None" for label in config.labels)
+        self.classes = 1 + len(config.mentions) + named if self.joint else len(config.labels)
+        d = config.width
+        self.dropout = nn.Dropout(config.dropout)
+        self.channels = config.channels.build()
+        self.text = Pairwise(width, d)  # MLP^t
+        self.pos = Pairwise(config.channels.width, d)  # MLP^s
+        self.place = Pairwise(config.channels.width, d)  # MLP^p
+        self.mix = nn.ModuleList([nn.Linear(d, d), *(nn.Linear(d, d, bias=False) for _ in range(2))])  # MLP_3, t s p
+        self.enhanced = nn.Linear(d, self.classes)  # MLP_3, second layer
+        self.plain = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, self.classes)) if self.contrast else None
+
+    # -- eq. 14 to 17
+
+    def words(self, streams: Streams, given: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """What each word brings to its pairs: text sides (B * T, d2) twice, part of speech (B * T,), then the tables
+        X^s of tag pairs (tags * tags, d2) and the sides of positions (T, d2), all through the first layer of MLP_3."""
+        stream = streams[self.reads]
+        left, right = self.text.sides(self.dropout(stream.tokens).flatten(0, 1))
+        tags = given["pos"].masked_fill(~stream.mask, 0) if "pos" in given else stream.mask.long() * 0
+        one, two = self.pos.sides(self.channels.pos.weight)
+        table = self.mix[1](F.gelu(one[:, None] + two)).flatten(0, 1)
+        where = positions(stream.mask.shape[1], self.channels.width, stream.tokens.device).to(stream.tokens.dtype)
+        return left, right, tags.flatten(), table, *self.place.sides(where)
+
+    def log_final(self, words: tuple[Tensor, ...], row: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """log P_final (K, C) of the cells (row, i, j), each (K,)."""
+        left, right, tags, table, one, two = words
+        length, kinds = len(one), self.channels.pos.num_embeddings
+        first, second = row * length + i, row * length + j
+        text = F.gelu(left.index_select(0, first) + right.index_select(0, second))  # X^t, (K, d2)
+        mixed = self.mix[0](text) + table.index_select(0, tags[first] * kinds + tags[second])
+        if len(i) < length * length:
+            place = self.mix[2](F.gelu(one.index_select(0, i) + two.index_select(0, j)))
+        else:  # as many cells as there are pairs of positions: each pair once
+            place = self.mix[2](F.gelu(one[:, None] + two)).flatten(0, 1).index_select(0, i * length + j)
+        enhanced = log_softmax(self.enhanced(F.gelu(mixed + place)))  # eq. 16
+        if self.plain is None:
+            return enhanced
+        return contrasted(enhanced, log_softmax(self.plain(text)), self.contrast or "", self.scale)
+
+    # -- what a batch asks for
+
+    def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        words = self.words(streams, given)
+        if not self.joint:
+            real = given["pairs_mask"]
+            scores, label = self._blocks(words, given), targets["relations"][real]
+            return F.nll_loss(scores, label) if len(scores) else scores.sum()
+        mask, cells = streams[self.reads].mask, targets["cells"]
+        total = words[0][:0].sum()  # 0, whatever stands at padding
+        weight = torch.zeros_like(total)
+        for grid in self._grid(mask):
+            label = cells[grid]
+            label, *at = (x[label >= 0] for x in (label, *grid))
+            part = self._scored(words, at, mask.numel() * mask.shape[1]).gather(1, label[:, None])[:, 0]
+            share = torch.where(label == 0, self.none_weight, 1.0).to(part.dtype)
+            total, weight = total - (share * part).sum(), weight + share.sum()
+        return torch.where(weight > 0, total / torch.where(weight > 0, weight, 1.0), total)
+
+    def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        words, mask = self.words(streams, given), streams[self.reads].mask
+        if not self.joint:
+            real = given["pairs_mask"]
+            score, label = self._blocks(words, given).softmax(-1).max(-1)
+            return {"relations": real.long().masked_scatter(real, label),
+                    "relation_scores": real.to(score.dtype).masked_scatter(real, score)}
+        b, t = mask.shape
+        cells = mask.new_zeros(b, t, t, dtype=torch.long)
+        scores = cells.to(torch.promote_types(words[0].dtype, torch.float32))
+        for at in self._grid(mask):
+            best = self.log_final(words, *at).max(-1)
+            cells[at], scores[at] = best.indices, best.values.exp().to(scores.dtype)
+        return {"cells": cells, "cell_scores": scores}
+
+    def _grid(self, mask: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        """(row, i, j) of all pairs of real words that the scheme uses, some rows of the grid at a time."""
+        step, t = max(1, CELLS // max(mask.numel(), 1)), mask.shape[1]
+        for at in range(0, t, step):
+            real = mask[:, at : at + step, None] & mask[:, None]
+            if self.upper:
+                real &= torch.ones(t, t, dtype=torch.bool, device=mask.device).triu()[at : at + step]
+            row, i, j = real.nonzero(as_tuple=True)
+            yield row, i + at, j
+
+    def _blocks(self, words: tuple[Tensor, ...], given: Mapping[str, Tensor]) -> Tensor:
+        """(pairs, C): for each real pair the mean of log P_final over the cells of head x tail."""
+        real = given["pairs_mask"]
+        row, pairs = real.nonzero(as_tuple=True)[0], given["pairs"][real]  # (pairs,), (pairs, 4)
+        tall, wide = pairs[:, 1] - pairs[:, 0] + 1, pairs[:, 3] - pairs[:, 2] + 1
+        size = tall * wide
+        owner = torch.repeat_interleave(torch.arange(len(size), device=size.device), size)  # (K,)
+        inside = torch.arange(len(owner), device=size.device) - (size.cumsum(0) - size)[owner]
+        i = pairs[owner, 0] + torch.div(inside, wide[owner], rounding_mode="floor")
+        j = pairs[owner, 2] + inside % wide[owner]
+        out = words[0].new_zeros(len(size), self.classes)
+        for cells in zip(*(x.split(CELLS) for x in (owner, row[owner], i, j))):
+            part = self._scored(words, cells[1:], len(owner))
+            out = out.to(part.dtype).index_add(0, cells[0], part)
+        return out / size[:, None]
+
+    def _scored(self, words: tuple[Tensor, ...], at: Sequence[Tensor], total: int) -> Tensor:
+        """`log_final`; of a batch of more than CELLS what lies between is made again on the way back, not kept."""
+        if total > CELLS and torch.is_grad_enabled():
+            return checkpoint(self.log_final, words, *at, use_reentrant=False)
+        return self.log_final(words, *at)
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Over the last axis, in at least float32."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+
+
+def contrasted(enhanced: Tensor, plain: Tensor, form: str, scale: float) -> Tensor:
+    """log P_final of eq. 17 from log P^tsp and log P^t (..., C); finite wherever these are.
+
+    "literal": softmax(P + scale * log(P / P^t)); "log": softmax(log P + scale * (log P - log P^t)).
+    """
+    base = enhanced.exp() if form == "literal" else enhanced
+    return (base + scale * (enhanced - plain)).log_softmax(-1)

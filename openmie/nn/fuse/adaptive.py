@@ -1,0 +1,113 @@
+"""Adaptive fusion: words attend to image regions, both bent towards the context that bridges them (Shap-CA, 3.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from openmie.nn.fuse.cross import Change, CrossLayer
+from openmie.nn.ops import gate
+from openmie.nn.streams import Stream, Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptive:
+    """Eq. 8-11 of Shap-CA (Luo et al., 2024).
+
+    bridge  b = C^T (C 1) / D^1.5, which is mean(C^T C / sqrt(D)) of eq. 8 without the D x D matrix: C^T C is
+            symmetric, so its row and column means are one.
+    gate    g = tanh(Linear([Q ; b])),  Q' = g * Q + (1 - g) * b, and alike K'  (eq. 9, 10)
+    fuse    CrossAttention(Q', K', V)  (eq. 11)
+
+    Departures: queries are the words and keys and values the regions, for the result must have a row a word; the
+    printed Q_v, K_t, V_t has one a region. The attention stands in a transformer layer (norm, residual, feed-forward),
+    since values from the image alone would lose the words. Gates start open (`opening`): at tanh(0) every query
+    would be the same b. A document without context keeps Q and K as they are.
+    """
+
+    sides: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
+    reads: str = "text"  # role that asks
+    bridge: str = "context"  # role that the bridge is made of
+    width: int = 256  # D; not said in the paper, whose parameter count leaves room for about this
+    heads: int = 4
+    layers: int = 1
+    gates: str = "tanh"  # as printed, in (-1, 1); or `sigmoid`, in (0, 1), which makes eq. 9 convex
+    spread: str = "sum"  # over context rows, as printed: grows with their number; or `mean`
+    opening: float = 2.0  # first bias of the gates
+    expansion: int = 2  # of the feed-forward layer, in inner widths
+    dropout: float = 0.1
+
+    def needs(self) -> frozenset[str]:
+        return frozenset((*self.sides, self.reads, self.bridge))
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"fused"})
+
+    def build(self, widths: dict[str, int]) -> AdaptiveFusion:
+        return AdaptiveFusion(self, widths)
+
+
+class AdaptiveFusion(nn.Module):
+    """Streams -> Streams plus `fused` (B, T, D'); D' the width of the words, D the inner one."""
+
+    def __init__(self, config: Adaptive, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.reads, self.sides, self.bridge = config.reads, config.sides, config.bridge
+        own, d = widths[config.reads], config.width
+        self.widths = {"fused": own}
+        self.inlet = nn.ModuleDict({s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.sides})
+        self.layers = nn.ModuleList(CrossLayer(own, config) for _ in range(config.layers))
+        self.bridges = nn.ModuleList(Bridge(widths[config.bridge], config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(own)
+
+    def forward(self, streams: Streams) -> Streams:
+        asks, context = streams[self.reads], streams[self.bridge]
+        keys = torch.cat([self.inlet[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, D)
+        mask = torch.cat([streams[s].mask for s in self.sides], 1)  # (B, M)
+        x = asks.tokens
+        for layer, bridge in zip(self.layers, self.bridges):
+            x = layer(x, keys, mask, bridge.towards(context))  # type: ignore[operator]
+        return {**streams, "fused": Stream(self.norm(x), asks.mask, asks.groups, asks.present)}
+
+
+class Bridge(nn.Module):
+    """Eq. 8-10: the context as one vector b (B, D), and the gates that mix it into queries and keys."""
+
+    def __init__(self, width: int, config: Adaptive) -> None:
+        super().__init__()
+        d = config.width
+        self.squash = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}[config.gates]
+        self.mean = config.spread == "mean"
+        self.context = nn.Linear(width, d)
+        self.query, self.key = Gate(d, config.opening), Gate(d, config.opening)
+
+    def vector(self, context: Stream) -> Tensor:
+        """b (B, D), 0 without context."""
+        c = torch.where(context.mask[..., None], self.context(context.tokens), 0.0)  # C (B, N, D)
+        b = torch.einsum("bnd,bn->bd", c, c.sum(-1)) / c.shape[-1] ** 1.5
+        return b / context.mask.sum(1, keepdim=True).clamp_min(1) if self.mean else b
+
+    def towards(self, context: Stream) -> Change:
+        """(Q, K) -> (Q', K')."""
+        b = self.vector(context)[:, None]  # (B, 1, D)
+        some = context.mask.any(1)[:, None, None]
+
+        def change(q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+            q2, k2 = (gate(x, b, self.squash(g(x, b))) for x, g in ((q, self.query), (k, self.key)))
+            return torch.where(some, q2, q), torch.where(some, k2, k)
+
+        return change
+
+
+class Gate(nn.Module):
+    """Linear([x ; b]) of eq. 10, factored: W1 x + W2 b, so that b is multiplied once a document."""
+
+    def __init__(self, d: int, opening: float) -> None:
+        super().__init__()
+        self.own, self.bridge = nn.Linear(d, d), nn.Linear(d, d, bias=False)
+        nn.init.constant_(self.own.bias, opening)
+
+    def forward(self, x: Tensor, b: Tensor) -> Tensor:
+        return self.own(x) + self.bridge(b)
