@@ -1,26 +1,29 @@
-"""A training step beside its backbones alone: MiniLM, B 32, T 32 words, forward and backward, optimiser aside.
+"""A training step beside its backbones alone: MiniLM, forward and backward, optimiser aside.
 
-    python benchmarks/train_step.py
+    python benchmarks/train_step.py [NAME ...]
 
-Prints the ratio of medians, step / backbone, measured interleaved in one run. The step is collate, encoder, word
-pooling, CRF loss (and, for `cross`, vision tower, fusion, alignment) and backward; the backbones alone are what the
-transformers library (and the vision tower) does on the same tensors.
+The baselines at B 32, T 32 words; Shap-CA at B 28, T 64 words and a context of 20. Prints the ratio of medians, step /
+backbone, measured interleaved in one run, and for Shap-CA the share of the alignments in the step. The step is collate,
+encoder, word pooling, fusion, alignments, the head's loss and backward; the backbones alone are what the transformers
+library and the vision tower do on the same tensors.
 """
 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 
 import numpy as np
 import torch
 
 from openmie.corpora.corpus import Corpus, Labels
-from openmie.document import Document, Image
+from openmie.document import Document, Image, Mention, Relation
 from openmie.model import Model
-from openmie.papers import baseline
+from openmie.papers import baseline, shap_ca
 
-LABELS = Corpus("bench", {}, declared=Labels(mentions=("LOC", "MISC", "ORG", "PER")))
+KINDS = Labels(mentions=("LOC", "MISC", "ORG", "PER"), relations=("None", *(f"relation {i}" for i in range(22))))
+LABELS = Corpus("bench", {}, declared=KINDS)
 
 
 def documents(n: int = 32, words: int = 32) -> list[Document]:
@@ -31,13 +34,16 @@ def documents(n: int = 32, words: int = 32) -> list[Document]:
             f"d{i}",
             [stock[j] for j in draw.integers(0, len(stock), words)],
             images=(Image(id="main", pixels=draw.integers(0, 256, (64, 64, 3), dtype=np.uint8)),),
+            captions={"made": " ".join(stock[j] for j in draw.integers(0, len(stock), 20))},
+            mentions=[Mention(id="a", start=0, end=3, label="PER"), Mention(id="b", start=4, end=8, label="LOC")],
+            relations=[Relation(head="a", tail="b", label="relation 3")],
         )
         for i in range(n)
     ]
 
 
-def measure(name: str, model: Model, repeat: int = 15) -> None:
-    examples = model.batcher.examples(documents(), gold=True)
+def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) -> None:
+    examples = model.batcher.examples(posts, gold=True)
     batch, encode = model.batcher.collate(examples), model.extractor.encode
     model.extractor.train()
 
@@ -50,26 +56,39 @@ def measure(name: str, model: Model, repeat: int = 15) -> None:
             total = total + encode.vision_states(batch.inputs).square().mean()
         total.backward()
 
-    times: dict[str, list[float]] = {"step": [], "alone": []}
+    with torch.no_grad():
+        encoded = model.extractor.streams(batch.inputs)[0]
+
+    def aligned() -> None:
+        sides = {k: v.with_tokens(v.tokens.clone().requires_grad_()) for k, v in encoded.items()}
+        total = sum(a(sides)[0] for a in model.extractor.align if a.at == "encoded")
+        if torch.is_tensor(total):
+            total.backward()
+
+    works = {"step": step, "alone": alone, "align": aligned}
+    times: dict[str, list[float]] = {key: [] for key in works}
     for round_ in range(repeat + 2):
-        for key, work in (("step", step), ("alone", alone)):
+        for key, work in works.items():
             model.extractor.zero_grad(set_to_none=True)
             start = time.perf_counter()
             work()
             if round_ >= 2:
                 times[key].append(time.perf_counter() - start)
-    a, b = (statistics.median(times[k]) for k in ("step", "alone"))
+    a, b, c = (statistics.median(times[k]) for k in works)
     low, high = (min(times[k]) for k in ("step", "alone"))
     print(
         f"{name:14} step {1000 * a:.0f} ms, backbones alone {1000 * b:.0f} ms, "
-        f"ratio {a / b:.3f} (of minima {low / high:.3f})"
+        f"ratio {a / b:.3f} (of minima {low / high:.3f}), alignments {100 * c / a:.1f}% of the step"
     )
 
 
 if __name__ == "__main__":
     print(f"{torch.get_num_threads()} threads")
     torch.manual_seed(0)
-    full = baseline.recipe(LABELS, text="minilm")
-    measure("text", Model.new(baseline.ablations(full)["text"]))
-    measure("text softmax", Model.new(baseline.ablations(full)["text softmax"]))
-    measure("cross", Model.new(full))
+    full = baseline.recipe(LABELS, task="ner", text="minilm")
+    shapley = {t: shap_ca.recipe(LABELS, task=t, text="minilm", vision="tiny") for t in ("ner", "re", "joint")}
+    systems = {"text": baseline.ablations(full)["text"], "text softmax": baseline.ablations(full)["text softmax"]}
+    systems |= {"cross": full} | {f"Shap-CA {t}": r for t, r in shapley.items()}
+    for one in sys.argv[1:] or systems:
+        posts = documents(28, 64) if one.startswith("Shap-CA") else documents()
+        measure(one, Model.new(systems[one]), posts)

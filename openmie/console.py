@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from io import StringIO
+from time import monotonic
 from typing import Any
 
 
@@ -108,3 +110,46 @@ def say_skipped(corpus: Any) -> None:
         print(f"not read: {record}", file=sys.stderr)
     if len(corpus.skipped) > 10:
         print(f"and {len(corpus.skipped) - 10} more; `openmie doctor` lists them", file=sys.stderr)
+
+
+def benched(events: Generator[Any, None, None]) -> int:
+    """A line for each thing that happens to a run, on stderr; how many failed. Interrupted, it ends the runs."""
+    with closing(events):
+        return _benched(events)
+
+
+def _benched(events: Iterable[Any]) -> int:
+    started, failed, told = monotonic(), 0, 0.0
+    for event in events:
+        values, now = event.values, monotonic()
+        if event.kind == "step":
+            if now - told < 60:  # a sign of life between two dev scores
+                continue
+            what = f"step {values['step']} of {values['steps']}, loss {values['loss']:.3f}"
+        else:
+            what = _happened(event.kind, values)
+        told, failed = now, failed + (event.kind == "failed")
+        cell = event.cell
+        where = f"{event.number}/{event.of} {cell.paper} {cell.row}, {cell.corpus}, seed {cell.seed}"
+        print(f"[{now - started:.0f} s] {where}: {what}", file=sys.stderr, flush=True)
+    return failed
+
+
+def _happened(kind: str, values: Any) -> str:
+    if kind == "start":
+        return f"{values['examples']} examples, {values['parameters']:,} parameters"
+    if kind == "dev":
+        best = " (best so far)" if values["better"] else ""
+        return f"epoch {values['epoch'] + 1}, dev F1 {values['f1']:.2f}{best}"
+    if kind == "scored":
+        return f"test F1 {values['f1']:.2f} ({values['metric']})"
+    if kind == "failed":
+        return f"failed: {values['error']}"
+    names = {
+        "finished": "finished before",
+        "resume": f"going on from {values.get('from')}",
+        "stop": f"stopped early, best epoch {values.get('best_epoch', -1) + 1}",
+        "done": f"trained, best dev F1 {values.get('best', 0):.2f}; {values.get('refused', 0)} pieces of data not used",
+        "busy": "another process is at it",
+    }
+    return names[kind]

@@ -149,9 +149,38 @@ def test_doctor_and_diorama_and_show(tmp_path):
     assert "fuse.0.heads: 4 -> 8" in run("show", "baseline", "--set", "fuse.heads=8").output
 
 
+def test_bench_runs_a_grid_once_and_prints_its_table(work, bert, tmp_path):
+    asked = ["bench", "baseline", "--corpus", f"jsonl:{work}", "--task", "ner", "--ablate", "text", "--seeds", "2,"]
+    asked += ["--set", f"encode.text.name={bert}", "--set", "training.epochs=1", "--out", tmp_path]
+    assert "| not run |" in run(*asked, "--table", "md").output
+    first = run(*asked)
+    assert "test F1" in first.stderr and "(n=1)" in first.stdout and "finished before" not in first.stderr
+    assert {"baseline.md", "baseline.csv", "baseline.html"} <= {p.name for p in tmp_path.iterdir()}
+    again = run(*asked)
+    assert "1/1 baseline text" in again.stderr and "finished before" in again.stderr
+    assert run("bench", "baseline", "--out", tmp_path, "--table", "csv").stdout.count("not run") == 4
+    assert run("bench", "baseline", "--out", tmp_path, "--table", "html").stdout.strip().endswith("baseline.html")
+    assert "3 the same" not in run("bench", "baseline", "--out", tmp_path, "--cases", "seed2", "seed2").stdout
+
+
+def test_bench_says_when_a_run_failed(work, tmp_path):
+    (tmp_path / "c").mkdir()
+    for name in ("train", "test"):
+        (tmp_path / "c" / f"{name}.jsonl").write_bytes((work / f"{name}.jsonl").read_bytes())
+    asked = ["bench", "baseline", "--corpus", f"jsonl:{tmp_path / 'c'}", "--ablate", "text", "--out", tmp_path / "runs"]
+    result = run(*asked)
+    assert result.exit_code == cli.PARTIAL and "failed: " in result.stderr and "no split 'dev'" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("bench", "bert", "--corpus", "diorama:"), ["bert", "baseline"]),
+        (("bench", "baseline"), ["no --corpus", "--table"]),
+        (("bench", "baseline", "--corpus", "diorama:", "--seeds", "x"), ["seeds 'x'"]),
+        (("bench", "baseline", "--table", "pdf"), ["pdf", "md, csv, html"]),
+        (("bench", "baseline", "--plot"), ["no sweep"]),
+        (("bench", "baseline", "--cases", "a", "b"), ["0 runs"]),
         (("train", "bert", "--corpus", "diorama:"), ["bert", "baseline"]),
         (("train", "baseline", "--corpus", "twitter:nowhere"), ["nowhere", "check the path"]),
         (("train", "baseline", "--corpus", "nowhere"), ["FORMAT:PATH"]),

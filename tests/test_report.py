@@ -124,7 +124,7 @@ def test_whole_page(tmp_path: Path) -> None:
                  "a woman and some singers", "A note.", "in percent"):
         assert part in said
     assert html.startswith("<!DOCTYPE html>\n") and "default-src 'none'" in (read.find("meta")[1]["content"] or "")
-    assert [a["id"] for a in read.find("section")] == ["scores", "training", "posts", "notes"]
+    assert [a["id"] for a in read.find("section")] == ["scores", "curves", "posts", "notes"]
     assert all(a["alt"] for a in read.find("img")) and len(read.find("img")) == 2
     assert all(a.get("scope") in ("col", "row") for a in read.find("th"))
     assert len(read.find("caption")) == 2  # scores, and the relations of the first post

@@ -23,7 +23,8 @@ from openmie.nn.fuse.cross import Cross
 from openmie.recipe import Group, Recipe, Training
 
 REPORTED: dict[str, float] = {}  # no paper, no published number
-NOTES = """Selection on dev, strict F1. Learning rates follow the encoder: one that starts at random learns faster. It reads a word as the mean of its pieces: made-up names share pieces, and seldom their first."""
+NOTES = """Selection on dev, strict F1. Learning rates follow the encoder: one that starts at random learns faster. It
+reads a word as the mean of its pieces: made-up names share pieces, and seldom their first."""
 
 
 def recipe(corpus: Corpus, *, task: str = "", text: str = "", vision: str = "tiny", context: str = "") -> Recipe:

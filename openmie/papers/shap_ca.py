@@ -46,7 +46,7 @@ BACKBONES = ("bert-base-uncased", "microsoft/resnet-152")  # section 4.2; its va
 NOTES = """What the paper leaves open, and what stands here, each a field of the recipe:
 tau 0.1: usual for cosines; small enough that one player can win a game, large enough that gradients reach the others.
 D 256: the stated 170.7M parameters leave about 3.1M for all but the backbones, too few for D = 768.
-d2 200: twice the width of a channel.
+d2 200: twice the width of a channel. For Diorama, whose encoders are 128 wide, D 128 and d2 100, and two layers.
 x_t, x_c: means of each segment of the joint pass; one class token cannot stand for both.
 x_v: projected to the text's width before its cosine with x_c, for the widths differ (2048, 768).
 Context length: 96 pieces; a longer one is cut and the document says so. Text is never cut.
@@ -76,7 +76,7 @@ REPORTED: dict[str, dict[str, dict[str, float | None]]] = {
     "table 1": {
         NAME: {**UNREAD, "T-15": 76.93, "T-17": 88.32, "MJERE joint": 55.95, "MJERE ner": 79.29},
         "w/o context in alignment": {**UNREAD, "T-15": 74.87},
-        **{row: UNREAD for row in ("w/o context in fusion", "w/o Shapley", "w/o word-pair contrast")},
+        **dict.fromkeys(("w/o context in fusion", "w/o Shapley", "w/o word-pair contrast"), UNREAD),
     },
     "table 2": _table(
         {
@@ -121,7 +121,7 @@ def recipe(
     return Recipe(
         name=f"shap-ca-{task}",
         encode=encode,
-        fuse=(Adaptive(layers=2 if generated else 1),),
+        fuse=(Adaptive(layers=2, width=128) if generated else Adaptive(),),
         align=(
             Align(loss=Shapley(estimator=estimator), second=("text",), weight=ALPHA, name="semantic", **CONTEXT),
             Align(loss=Shapley(estimator=estimator), second=("vision",), weight=BETA, name="modality", **CONTEXT),
@@ -138,12 +138,13 @@ def _head(corpus: Corpus, task: str) -> Crf | WordPairs:
     labels = corpus.labels
     channels = Channels(tagger=pos.resolve("en"))
     symmetric = tuple(sorted(labels.symmetric & set(labels.relations)))
+    width = 100 if corpus.name.startswith("diorama") else 200  # d2
     if task == "ner":
-        return Crf(labels=labels.mentions, channels=channels, hidden=200)
+        return Crf(labels=labels.mentions, channels=channels, hidden=width)
     if task in ("re", "joint"):
         mentions = labels.mentions if task == "joint" else ()
         return WordPairs(
-            labels=labels.relations, mentions=mentions, symmetric=symmetric, channels=channels, width=200
+            labels=labels.relations, mentions=mentions, symmetric=symmetric, channels=channels, width=width
         )
     raise RecipeError(f"task {task!r}", expected="ner, re or joint", remedy="choose one", where="shap_ca")
 

@@ -21,8 +21,8 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri
 
 def write(path: str | os.PathLike[str], *, title: str, intro: str = "", tables: Sequence[Table | Bars] = (),
           curves: Sequence[Curves] = (), documents: Iterable[Document | tuple[Document, Document]] = (),
-          notes: Sequence[str] = (), symmetric: Collection[str] = ()) -> Path:
-    """Write the report and return its path. Folders that are missing are made.
+          notes: Sequence[str] = (), symmetric: Collection[str] = (), heading: str = "Training") -> Path:
+    """Write the report and return its path. Folders that are missing are made. `heading` stands over the curves.
 
     `documents` are predictions, or `(gold, predicted)` pairs, whose mentions, relations and boxes are then shown as
     right, wrong or missed (a box is right where it covers a gold box of the same thing by more than half). Relations
@@ -31,7 +31,7 @@ def write(path: str | os.PathLike[str], *, title: str, intro: str = "", tables: 
     posts = [judge(document, symmetric) for document in documents]
     scores = [charts.bars(t) if isinstance(t, Bars) else charts.table(t) for t in tables]
     sections = [("scores", "Scores", _cards(scores)),
-                ("training", "Training", _cards([charts.curves(c) for c in curves])),
+                ("curves", heading, _cards([charts.curves(c) for c in curves])),
                 ("posts", "Posts", _posts(posts)),
                 ("notes", "Notes", _notes(notes))]
     sections = [s for s in sections if s[2]]

@@ -26,8 +26,9 @@ class WordPairs:
 
     Departures. eq. 17 takes the softmax of a probability plus a log-ratio ("literal"); `contrast="log"` is the usual
     contrastive decoding; None is the enhanced distribution alone, with no P^t to train. eq. 18 sums over all n_t^2
-    cells; here it is their mean, so that long texts do not weigh more. Either contrast drives P^t to be wrong, so it is
-    never given out. With entities given (MRE) a pair's distribution is the mean of log P_final over the block of its
+    cells; here that sum is divided by the words of the batch, as the likelihood of tags is: a mean over cells, nearly
+    all of which are nothing, would leave less than the alignments weigh. Either contrast drives P^t to be wrong, so it
+    is never given out. With entities given (MRE) a pair's distribution is the mean of log P_final over the block of its
     words. Each MLP^l is one hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of
     which there are too many.
     """
@@ -140,14 +141,13 @@ class WordPairsHead(nn.Module):
             return F.nll_loss(scores, label) if len(scores) else scores.sum()
         mask, cells = streams[self.reads].mask, targets["cells"]
         total = words[0][:0].sum()  # 0, whatever stands at padding
-        weight = torch.zeros_like(total)
         for grid in self._grid(mask):
             label = cells[grid]
             label, *at = (x[label >= 0] for x in (label, *grid))
             part = self._scored(words, at, mask.numel() * mask.shape[1]).gather(1, label[:, None])[:, 0]
             share = torch.where(label == 0, self.none_weight, 1.0).to(part.dtype)
-            total, weight = total - (share * part).sum(), weight + share.sum()
-        return torch.where(weight > 0, total / torch.where(weight > 0, weight, 1.0), total)
+            total = total - (share * part).sum()
+        return total / mask.sum().clamp_min(1)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         words, mask = self.words(streams, given), streams[self.reads].mask

@@ -1,0 +1,131 @@
+"""Systems by name: what the page of a paper, a module of `openmie.papers`, gives to those who build and compare it.
+
+    recipe(*, corpus, task="", ...) -> Recipe           the full system; further keyword options are the page's own
+    ablations(recipe) -> dict[str, Recipe]              name -> the recipe with one change
+    sweeps(recipe) -> dict[str, dict[str, Recipe]]      optional: name -> value -> recipe, such as "alpha" -> "0.1"
+    NAME = "Shap-CA"                                    optional: the full system's name in tables; else the module's
+    REPORTED: dict[table, dict[row, dict[column, float | None]]]
+        the published numbers in percent. A row is `NAME`, the name of an ablation, `SWEEP=VALUE`, or another system's;
+        None: printed there, but not legible in the text that the page was written from.
+    COLUMNS: dict[str, str]                             optional: a corpus -> the column of REPORTED that it is held to.
+        The corpus is named by the last part of its path with its task, or without: `twitter2017/ner`, `twitter2017`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterable
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Any
+
+from openmie import papers
+from openmie.errors import RecipeError
+
+if TYPE_CHECKING:
+    from openmie.corpora import Corpus
+    from openmie.recipe import Recipe
+
+FULL = "full"  # the row without any change
+
+
+def names() -> tuple[str, ...]:
+    """All systems; nothing is imported to know them."""
+    return tuple(sorted(m.name for m in iter_modules(papers.__path__)))
+
+
+def page(name: str) -> Any:
+    """The module of a system. Errors: no such system."""
+    found = name.lower().replace("-", "_")
+    if found not in names():
+        raise RecipeError(f"system {name!r}", expected=f"one of {', '.join(names())}", remedy="correct the name")
+    return import_module(f"openmie.papers.{found}")
+
+
+def full_name(name: str) -> str:
+    """How tables call the full system."""
+    return getattr(page(name), "NAME", name)
+
+
+def build(name: str, corpus: Corpus, task: str = "", options: Iterable[str] = ()) -> Recipe:
+    """The full system for a corpus; `options` are KEY=VALUE of its `recipe()`."""
+    make = page(name).recipe
+    given = {"task": task} if task else {}
+    known = sorted(set(inspect.signature(make).parameters) - {"corpus", "task"})
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or key not in known:
+            raise RecipeError(
+                f"option {option!r} for {name}",
+                expected=f"KEY=VALUE with one of {', '.join(known) or 'no options'}",
+                remedy="correct the name; a field of the recipe is changed with --set",
+            )
+        given[key] = _value(value)
+    return make(corpus=corpus, **given)
+
+
+def ablate(name: str, full: Recipe, ablation: str) -> Recipe:
+    """The full system, or one of its ablations. Errors: an unknown one."""
+    if ablation in ("", FULL):
+        return full
+    return _one(page(name).ablations(full), ablation, "ablation")
+
+
+def sweep(name: str, full: Recipe, swept: str, value: str) -> Recipe:
+    """The recipe of one value of a sweep. Errors: an unknown sweep or value."""
+    return _one(_one(sweeps(name, full), swept, "sweep"), value, f"value of {swept}")
+
+
+def sweeps(name: str, full: Recipe) -> dict[str, dict[str, Recipe]]:
+    """All sweeps of a system: none, for many."""
+    make = getattr(page(name), "sweeps", None)
+    return make(full) if make else {}
+
+
+def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
+    """The recipe with fields set as `--set FIELD=VALUE` says, checked."""
+    from openmie.recipe import check, set_field
+
+    for one in changes:
+        path, equals, value = one.partition("=")
+        if not equals:
+            raise RecipeError(
+                f"--set {one}", expected="FIELD=VALUE", remedy="write for example --set training.epochs=3"
+            )
+        recipe = set_field(recipe, path, value)
+    return check(recipe)
+
+
+def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | None] | None:
+    """(table, number) of the first published table that has the row and the column of one of these corpora.
+
+    The number is None where the table has the cell and the page could not read it; the answer None: no such cell.
+    """
+    module, unread = page(name), None
+    wanted = [c for c in (getattr(module, "COLUMNS", {}).get(k) for k in columns) if c]
+    for table, rows in getattr(module, "REPORTED", {}).items():
+        for column in wanted:
+            found = rows.get(row, {}).get(column)
+            if found is not None:
+                return table, float(found)
+            if column in rows.get(row, {}):
+                unread = unread or (table, None)
+    return unread
+
+
+def _one(known: dict[str, Any], name: str, what: str) -> Any:
+    if name not in known:
+        raise RecipeError(
+            f"{what} {name!r}", expected=f"one of {', '.join(known) or 'none'}", remedy="correct the name"
+        )
+    return known[name]
+
+
+def _value(text: str) -> Any:
+    """A number, truth value or null where a text is one."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    return text if isinstance(found, list | dict | str) else found
