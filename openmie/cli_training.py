@@ -31,6 +31,10 @@ Set = Annotated[
         help="Change one field of the recipe, such as fuse.heads=8 or training.epochs=3.",
     ),
 ]
+Option = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="KEY=VALUE", help="Of the system's recipe(), such as text=minilm."),
+]
 Paper = Annotated[str, typer.Argument(help=f"System: {', '.join(PAPERS)}.")]
 Ablate = Annotated[str, typer.Option(help="Ablation of the system; `openmie show PAPER` lists them.")]
 Task = Annotated[str, typer.Option(help="ner, re or joint; default: what the corpus holds.")]
@@ -75,6 +79,7 @@ def train(
     ablate: Ablate = "",
     task: Task = "",
     seed: int = 0,
+    option: Option = None,
     set_: Set = None,
     restart: Annotated[bool, typer.Option(help="Do not go on from a checkpoint in --out.")] = False,
     precision: Annotated[str, typer.Option(help="no, bf16 or fp16.")] = "no",
@@ -87,7 +92,8 @@ def train(
     from openmie.train.tensorboard import logged
 
     data = load_corpus(corpus)
-    recipe = _recipe(paper, data, ablate, task, set_)
+    recipe = system.build(paper, data, task, option or ())
+    recipe = system.change(system.ablate(paper, recipe, ablate), set_ or ())
     events = fit(recipe, data.train, data.dev, out=out, seed=seed, resume=not restart, precision=precision)
     for event in console.progress(recipe.name, logged(events, out / "tensorboard")):
         if event.kind == "done":
@@ -136,9 +142,7 @@ def bench(
     sweep: Annotated[list[str] | None, typer.Option(help="A sweep of the system, or all; repeatable.")] = None,
     task: Task = "",
     set_: Set = None,
-    option: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Of the system's recipe(), such as text=minilm.")
-    ] = None,
+    option: Option = None,
     posts: Annotated[int, typer.Option(help="Train on the first so many documents; 0: on all.")] = 0,
     test: Annotated[str, typer.Option(help="Score on the test split of this corpus instead.")] = "",
     shuffle: Annotated[bool, typer.Option(help="Score once more with images shuffled between posts.")] = False,
@@ -199,6 +203,7 @@ def show(
     corpus: Annotated[str, typer.Option(help="Whose labels: FORMAT:PATH.")] = "diorama:",
     ablate: Ablate = "",
     task: Task = "",
+    option: Option = None,
     set_: Set = None,
 ) -> None:
     """Print a recipe, or what an ablation changes in it.
@@ -211,8 +216,8 @@ def show(
         print((Path(paper) / "recipe.json").read_text(encoding="utf8"))
         return
     data = load_corpus(corpus)
-    whole = _recipe(paper, data, "", task, None)
-    changed = _recipe(paper, data, ablate, task, set_)
+    whole = system.build(paper, data, task, option or ())
+    changed = system.change(system.ablate(paper, whole, ablate), set_ or ())
     if changed == whole:
         print(json.dumps(recipes.dump(whole), indent=1, ensure_ascii=False))
         print("ablations: " + ", ".join(system.page(paper).ablations(whole)), file=sys.stderr)
@@ -228,6 +233,3 @@ def load_corpus(spec: str) -> Any:
 
     return corpora.load(spec)
 
-
-def _recipe(paper: str, corpus: Any, ablate: str, task: str, changes: list[str] | None) -> Any:
-    return system.change(system.ablate(paper, system.build(paper, corpus, task), ablate), changes or ())

@@ -220,6 +220,7 @@ def test_the_flags_of_training_are_frozen():
         "ablate",
         "task",
         "seed",
+        "option",
         "set_",
         "restart",
         "precision",
