@@ -239,9 +239,7 @@ class Batcher:
         if all(e.tags is not None for e in examples) and self.tagger:
             targets["tags"] = stack([e.tags for e in examples], 0, longest)
         if self.grid and all(e.cells is not None for e in examples):
-            targets["cells"] = torch.full((len(examples), longest, longest), -1)
-            for cells, e in zip(targets["cells"], examples):
-                cells[: e.words, : e.words] = torch.from_numpy(e.cells)
+            targets["cells"] = torch.from_numpy(word_pairs.stack_cells([e.cells for e in examples], longest))
         if self.channels:
             given["pos"] = stack([e.pos for e in examples], 0, longest)
         return Batch(inputs, given, targets)

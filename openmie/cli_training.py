@@ -122,6 +122,8 @@ def evaluate(
     loaded, gold = load(model), list(data.split(split))
     scores, predicted = scoring.evaluate(loaded, gold, bootstrap=bootstrap, symmetric=data.symmetric)
     console.scores(scores)
+    for what, f1 in scoring.scheme_ceiling(loaded, gold).items():
+        print(f"ceiling of the word-pair scheme, {what}: {f1:.2f}")
     if out:
         scoring.write_record(out, scoring.record(loaded, scores, gold, corpus=corpus, split=split, folder=model))
     if predictions:

@@ -15,6 +15,7 @@ from openmie.nn.fuse.adaptive import Adaptive, Bridge
 from openmie.nn.streams import Stream
 from openmie.papers import shap_ca
 from openmie.recipe import check, difference, dump, load, set_field
+from openmie.train.evaluate import evaluate, record, scheme_ceiling
 from tests import small
 
 TASKS = ("ner", "re", "joint")
@@ -225,3 +226,15 @@ def test_every_parameter_learns(bert):
             assert set(output.losses) == {"semantic", "modality", model.extractor.heads[0].name}
             idle = [n for n, p in model.extractor.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
             assert not idle, (task, idle)
+
+
+def test_a_schemes_own_ceiling_stands_beside_its_scores(bert, tmp_path):
+    """The released scheme says every relation both ways, and names no entity that has none."""
+    documents = small.documents(6)
+    for scheme, best in (("exact", 100.0), ("as_released", 200 * 2 / (2 + 4))):
+        model = Model.new(recipe("joint", bert, heads__0__scheme=scheme))
+        found = scheme_ceiling(model, documents)
+        assert found["entities"] == pytest.approx(100.0) and found["pairs"] == pytest.approx(best)
+        scores, _ = evaluate(model, documents, bootstrap=0)
+        assert record(model, scores, documents)["scheme ceiling"] == found
+    assert scheme_ceiling(Model.new(recipe("ner", bert)), documents) == {}
