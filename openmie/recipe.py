@@ -142,6 +142,7 @@ CHOICES = {
     "negatives": ("mean", "sum"),
     "contrast": ("literal", "log", None),
     "scheme": ("exact", "as_released"),
+    "per": ("word", "document"),
 }
 
 

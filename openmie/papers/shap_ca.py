@@ -140,11 +140,16 @@ def _head(corpus: Corpus, task: str) -> Crf | WordPairs:
     symmetric = tuple(sorted(labels.symmetric & set(labels.relations)))
     width = 100 if corpus.name.startswith("diorama") else 200  # d2
     if task == "ner":
-        return Crf(labels=labels.mentions, channels=channels, hidden=width)
+        return Crf(labels=labels.mentions, channels=channels, hidden=width, per="document")
     if task in ("re", "joint"):
         mentions = labels.mentions if task == "joint" else ()
         return WordPairs(
-            labels=labels.relations, mentions=mentions, symmetric=symmetric, channels=channels, width=width
+            labels=labels.relations,
+            mentions=mentions,
+            symmetric=symmetric,
+            channels=channels,
+            width=width,
+            per="document",
         )
     raise RecipeError(f"task {task!r}", expected="ner, re or joint", remedy="choose one", where="shap_ca")
 

@@ -27,6 +27,7 @@ class Crf:
     reads: str = "fused"
     channels: Channels | None = None  # part-of-speech and position embeddings beside the words
     hidden: int = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
+    per: str = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
     dropout: float = 0.1
     weight: float = 1.0
     name: str = "tags"
@@ -49,6 +50,7 @@ class Softmax:
     reads: str = "fused"
     channels: Channels | None = None  # part-of-speech and position embeddings beside the words
     hidden: int = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
+    per: str = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
     dropout: float = 0.1
     weight: float = 1.0
     name: str = "tags"
@@ -81,13 +83,18 @@ class Emissions(nn.Module):
         return self.score(torch.cat([stream.tokens, beside["pos"], beside["positions"]], -1))
 
 
+def counted(mask: Tensor, per: str) -> Tensor:
+    """mask (B, T) -> how many real words a batch has, or documents that have any; at least 1."""
+    return (mask if per == "word" else mask.any(1)).sum().clamp_min(1)
+
+
 class CrfHead(nn.Module):
-    """loss: negative log-likelihood per real word; predict: `tags` (B, T), 0 on padding, and `tag_scores` (B, T)."""
+    """loss: negative log-likelihood per word or document; predict: `tags` and `tag_scores` (B, T), 0 on padding."""
 
     def __init__(self, config: Crf, width: int) -> None:
         super().__init__()
         tags = bio_tags(config.labels)
-        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.name, self.weight, self.reads, self.per = config.name, config.weight, config.reads, config.per
         self.emit = Emissions(config, width)
         self.crf = LinearChainCrf(tags)
 
@@ -95,7 +102,7 @@ class CrfHead(nn.Module):
         stream = streams[self.reads]
         emissions = self.emit(stream, given)  # (B, T, L)
         likelihood = self.crf.log_likelihood(emissions, targets["tags"].clamp_min(0), stream.mask)  # (B,)
-        return -likelihood.sum() / stream.mask.sum().clamp_min(1)
+        return -likelihood.sum() / counted(stream.mask, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         stream = streams[self.reads]
@@ -106,19 +113,18 @@ class CrfHead(nn.Module):
 
 
 class SoftmaxHead(nn.Module):
-    """loss: cross-entropy per real word; predict: the likeliest tag of each word."""
+    """loss: cross-entropy per real word or document; predict: the likeliest tag of each word."""
 
     def __init__(self, config: Softmax, width: int) -> None:
         super().__init__()
-        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.name, self.weight, self.reads, self.per = config.name, config.weight, config.reads, config.per
         self.emit = Emissions(config, width)
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         stream = streams[self.reads]
         logits = self.emit(stream, given)[stream.mask]  # (K, L)
-        if not len(logits):
-            return logits.sum()
-        return F.cross_entropy(logits, targets["tags"][stream.mask])
+        total = F.cross_entropy(logits, targets["tags"][stream.mask], reduction="sum")
+        return total / counted(stream.mask, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         stream = streams[self.reads]

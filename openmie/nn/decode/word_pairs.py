@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from openmie.errors import RecipeError
 from openmie.nn.decode.channels import Channels, positions
+from openmie.nn.decode.tags import counted
 from openmie.nn.streams import Streams
 
 CELLS = 65_536  # pairs of words scored at once
@@ -26,11 +27,11 @@ class WordPairs:
 
     Departures. eq. 17 takes the softmax of a probability plus a log-ratio ("literal"); `contrast="log"` is the usual
     contrastive decoding; None is the enhanced distribution alone, with no P^t to train. eq. 18 sums over all n_t^2
-    cells; here that sum is divided by the words of the batch, as the likelihood of tags is: a mean over cells, nearly
-    all of which are nothing, would leave less than the alignments weigh. Either contrast drives P^t to be wrong, so it
-    is never given out. With entities given (MRE) a pair's distribution is the mean of log P_final over the block of its
-    words. Each MLP^l is one hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of
-    which there are too many.
+    cells, and so does `per="document"`; `word` divides by the words, as the likelihood of tags is. A mean over cells,
+    nearly all of which are nothing, would leave less than the alignments weigh. Either contrast drives P^t to be wrong,
+    so it is never given out. With entities given (MRE) a pair's distribution is the mean of log P_final over the block
+    of its words. Each MLP^l is one hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on
+    cells, of which there are too many.
     """
 
     labels: tuple[str, ...] = ()  # relation labels; "None", where there, is class 0 of the grid
@@ -40,9 +41,10 @@ class WordPairs:
     contrast: str | None = "literal"  # eq. 17: "literal", "log" or None
     scale: float = 1.0  # lambda
     width: int = 100  # d2; the paper does not say
-    none_weight: float = 1.0  # weight of cells of class 0 in the mean, which are nearly all; 1 as printed
+    none_weight: float = 1.0  # weight of cells of class 0, which are nearly all; 1 as printed
     channels: Channels = field(default_factory=Channels)
     reads: str = "fused"
+    per: str = "word"  # what the sum over cells is divided by: words, or documents (`document`, eq. 18)
     dropout: float = 0.1
     weight: float = 1.0
     name: str = "word_pairs"
@@ -87,7 +89,7 @@ class WordPairsHead(nn.Module):
 
     def __init__(self, config: WordPairs, width: int) -> None:
         super().__init__()
-        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.name, self.weight, self.reads, self.per = config.name, config.weight, config.reads, config.per
         self.contrast, self.scale, self.joint = config.contrast, config.scale, bool(config.mentions)
         self.upper, self.none_weight = config.scheme == "as_released", config.none_weight
         named = sum(label != "None" for label in config.labels)
@@ -147,7 +149,7 @@ class WordPairsHead(nn.Module):
             part = self._scored(words, at, mask.numel() * mask.shape[1]).gather(1, label[:, None])[:, 0]
             share = torch.where(label == 0, self.none_weight, 1.0).to(part.dtype)
             total = total - (share * part).sum()
-        return total / mask.sum().clamp_min(1)
+        return total / counted(mask, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         words, mask = self.words(streams, given), streams[self.reads].mask
