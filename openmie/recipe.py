@@ -126,7 +126,7 @@ def check(recipe: Recipe) -> Recipe:
 LIMITS: dict[str, tuple[float, float]] = {  # numbers of our own parts, by field name: lowest and highest
     **dict.fromkeys(("epochs", "batch", "heads", "layers", "width", "expansion", "context_pieces"), (1, math.inf)),
     **dict.fromkeys(("patience", "objects", "clip", "lr", "weight_decay", "weight"), (0, math.inf)),
-    **dict.fromkeys(("warmup", "dropout"), (0, 1)),
+    **dict.fromkeys(("warmup", "dropout", "drop_context"), (0, 1)),
     **dict.fromkeys(("hidden", "scale"), (0, math.inf)),
     **dict.fromkeys(("tau", "accuracy"), (1e-6, math.inf)),
 }
@@ -161,6 +161,13 @@ def _check_values(part: Any, where: str) -> None:
         if f.name in CHOICES and value not in CHOICES[f.name]:
             options = ", ".join(f"`{c}`" for c in CHOICES[f.name])
             raise RecipeError(repr(value), expected=f"one of {options}", where=path, remedy=f"change `{f.name}`")
+    if isinstance(part, Dual) and part.drop_context and part.text.freeze:
+        raise RecipeError(
+            f"drop_context={part.drop_context} with a frozen text encoder",
+            expected="0, for its states are made once, with their context",
+            where=where,
+            remedy="set encode.drop_context=0, or train the encoder",
+        )
     if isinstance(part, Cross | Adaptive) and part.width % part.heads:
         raise RecipeError(
             f"{part.heads} heads in a width of {part.width}",

@@ -11,6 +11,7 @@ from openmie.model import Model
 from openmie.nn.align.align import Align
 from openmie.nn.decode.channels import Channels, positions
 from openmie.nn.decode.tags import Crf, Emissions
+from openmie.nn.encode.dual import without_context
 from openmie.nn.fuse.adaptive import Adaptive, Bridge
 from openmie.nn.streams import Stream
 from openmie.papers import shap_ca
@@ -238,3 +239,22 @@ def test_a_schemes_own_ceiling_stands_beside_its_scores(bert, tmp_path):
         scores, _ = evaluate(model, documents, bootstrap=0)
         assert record(model, scores, documents)["scheme ceiling"] == found
     assert scheme_ceiling(Model.new(recipe("ner", bert)), documents) == {}
+
+
+def test_a_dropped_context_is_one_that_was_never_there(bert):
+    """In training, documents whose context is left out have the states that they have without a caption."""
+    torch.manual_seed(0)
+    model = Model.new(recipe("ner", bert))
+    encode = model.extractor.encode.eval()
+    documents = small.documents(4)
+    gone = torch.tensor([True, False, True, False])
+    cut = [d.replace(captions={}) if g else d for d, g in zip(documents, gone.tolist())]
+    inputs, expected = (model.batcher.collate(model.batcher.examples(d)).inputs for d in (documents, cut))
+    with torch.no_grad():
+        got, plain = encode(without_context(inputs, gone)), encode(expected)
+    for role in ("text", "context"):
+        n = plain[role].tokens.shape[1]
+        torch.testing.assert_close(got[role].tokens[:, :n], plain[role].tokens)
+        assert torch.equal(got[role].present, plain[role].present)
+    with pytest.raises(RecipeError, match="frozen"):
+        recipe("ner", bert, encode__drop_context="0.5", encode__text__freeze="true")

@@ -42,6 +42,7 @@ class Dual:
     vision: Vision | None = None
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
     context_pieces: int = 96  # a longer context is cut, and the document says so
+    drop_context: float = 0.0  # chance that training leaves out a document's context, so that images are learnt from
     objects: int = 0  # object images read per document
 
     def makes(self) -> frozenset[str]:
@@ -51,6 +52,18 @@ class Dual:
 
     def build(self, text: nn.Module, vision: nn.Module | None) -> DualEncoder:
         return DualEncoder(self, text, vision)
+
+
+def without_context(inputs: Mapping[str, Tensor], gone: Tensor) -> dict[str, Tensor]:
+    """The inputs as if the documents of `gone` (B,) had no context: nothing attends to it, nothing is pooled from it.
+
+    What stands behind the text is context and a mark; both are masked, and the text keeps its positions.
+    """
+    real = inputs["context"] >= 0  # (M, W)
+    behind = real.cumsum(1) > 0  # from the first piece of the context on
+    hidden = behind & gone[inputs["owner"]][:, None]
+    attention, context = inputs["attention"].masked_fill(hidden, 0), inputs["context"].masked_fill(hidden, -1)
+    return {**inputs, "attention": attention, "context": context}
 
 
 class DualEncoder(nn.Module):
@@ -69,6 +82,7 @@ class DualEncoder(nn.Module):
         super().__init__()
         self.text, self.vision = text, vision
         self.reads_context, self.objects, self.mean = bool(config.context), config.objects, config.text.pool == "mean"
+        self.drop = config.drop_context if config.context else 0.0
         self.frozen = {"text": config.text.freeze, "vision": bool(config.vision and config.vision.freeze)}
         for name, tower in (("text", text), ("vision", vision)):
             if self.frozen[name] and tower is not None:
@@ -101,6 +115,8 @@ class DualEncoder(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
         words = inputs["words"]  # (B, T)
+        if self.training and self.drop:
+            inputs = without_context(inputs, torch.rand(len(words), device=words.device) < self.drop)
         states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
         pooled = pool_words(states, inputs["owner"], inputs["word"], (words.shape[0], words.shape[1]), self.mean)
         streams = {"text": Stream(pooled, words)}
