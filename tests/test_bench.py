@@ -178,6 +178,17 @@ def test_finished_runs_are_not_touched(grid_of_four, fits):
     assert fits == [] and before == {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
 
 
+def test_the_same_training_under_another_name_is_not_run_again(grid_of_four, fits, tmp_path):
+    """A value of a sweep that is the full system's own, or a change that changes nothing, takes over what is there."""
+    out, cells = grid_of_four
+    twin = replace(cells[0], changes=(*cells[0].changes, "training.clip=1.0"))
+    assert twin.name != cells[0].name
+    assert done([twin], out) == [("scored", 1)] and not fits
+    assert twin.record(out)["scores"] == cells[0].record(out)["scores"]
+    assert json.loads((twin.folder(out) / "train.json").read_text())["twin of"] == cells[0].name
+    assert done([replace(twin, seed=7)], tmp_path) == [("scored", 1)] and len(fits) == 1
+
+
 def test_a_training_that_was_broken_off_goes_on(posts, same, fits, tmp_path):
     """It breaks after the first epoch's checkpoint; started again it ends as the run that was not broken off."""
     cell = bench.grid("baseline", [posts], rows=bench.Rows(ablate=("text",), same=same), task="ner")[0]

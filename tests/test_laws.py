@@ -37,6 +37,7 @@ HEADS = [
     WordPairs(labels=("None", "x"), mentions=("A", "B"), channels=Channels(width=4), width=6),
     WordPairs(labels=("None", "x"), mentions=("A",), channels=Channels(width=4), width=6, contrast="log"),
     WordPairs(labels=("None", "x", "y"), channels=Channels(width=4), width=6, contrast=None),
+    WordPairs(labels=("None", "x"), mentions=("A", "B"), channels=None, width=6, per="document"),
 ]
 PARTS = [*FUSIONS, *COMPLETIONS, *ALIGNS, *HEADS]
 NAMES = [f"{type(p).__name__}{i}" for i, p in enumerate(PARTS)]

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from openmie.errors import RecipeError
+from openmie.bench import system
+from openmie.errors import RecipeError, TrainError
 from openmie.model import Model
 from openmie.nn.align.align import Align
 from openmie.nn.decode.channels import Channels, positions
@@ -16,6 +17,7 @@ from openmie.nn.fuse.adaptive import Adaptive, Bridge
 from openmie.nn.streams import Stream
 from openmie.papers import shap_ca
 from openmie.recipe import check, difference, dump, load, set_field
+from openmie.train import fit
 from openmie.train.evaluate import evaluate, record, scheme_ceiling
 from tests import small
 
@@ -147,13 +149,13 @@ def test_the_rows_of_table_1_change_one_thing_each():
 
 def test_the_papers_values_stand_in_the_recipe():
     """Section 4.2 and the peaks of figure 3; learning rates by corpus."""
-    corpus = replace(small.CORPUS, name="twitter2015")
+    corpus = replace(small.CORPUS, name="twitter:some/where/Twitter-2015")
     full = shap_ca.recipe(corpus, task="ner")
     assert [a.weight for a in full.align] == [0.2, 0.4] and full.training.batch == 28
     assert (full.training.schedule, full.training.warmup, full.training.patience) == ("cosine", 0.05, 7)
     rates = {g.match: g.lr for g in full.training.groups}  # the printed ones
     assert rates == {"encode.text": 5e-5, "encode.vision": 5e-5, "": 3e-4}
-    assert shap_ca.recipe(replace(corpus, name="twitter2017"), task="ner").training.groups[-1].lr == 1e-4
+    assert shap_ca.recipe(replace(corpus, name="twitter:twitter2017"), task="ner").training.groups[-1].lr == 1e-4
     assert (full.encode.text.name, full.encode.vision.name) == shap_ca.BACKBONES
     assert full.heads[0].channels.width == 100
     assert shap_ca.recipe(corpus, task="re").heads[0].scale == 1.0
@@ -225,7 +227,9 @@ def test_every_parameter_learns(bert):
             output = model.extractor(batch)
             output.total.backward()
             assert set(output.losses) == {"semantic", "modality", model.extractor.heads[0].name}
-            idle = [n for n, p in model.extractor.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+            named = dict(model.extractor.named_parameters())
+            assert all(p.grad is not None and p.grad.isfinite().all() for p in named.values())
+            idle = [n for n, p in named.items() if not p.grad.abs().max() > 0]
             assert not idle, (task, idle)
 
 
@@ -258,3 +262,21 @@ def test_a_dropped_context_is_one_that_was_never_there(bert):
         assert torch.equal(got[role].present, plain[role].present)
     with pytest.raises(RecipeError, match="frozen"):
         recipe("ner", bert, encode__drop_context="0.5", encode__text__freeze="true")
+
+
+def test_a_context_that_no_document_has_is_refused_before_training(bert, tmp_path):
+    documents = small.documents(6)
+    for name, words in (("GPT-4", ["'GPT-4'", "c"]), ("*", ["'*'", "captions"])):
+        given = documents if name != "*" else [d.replace(captions={}) for d in documents]
+        with pytest.raises(TrainError) as error:
+            list(fit(recipe("ner", bert, encode__context=f'"{name}"'), given, given, out=tmp_path / "out"))
+        assert all(w in str(error.value) for w in words), str(error.value)
+
+
+def test_published_numbers_are_found_however_a_folder_is_called():
+    for name in ("twitter2015/ner", "twitter2015", "Twitter-15", "twitter_2015"):
+        assert system.reported("shap_ca", "Shap-CA", [name]) == ("table 1", 76.93)
+    assert system.reported("shap_ca", "Shap-CA", ["twitter2017>twitter2015"]) == ("table 5", None)
+    assert system.reported("shap_ca", "baseline", ["jmere/joint"]) == ("table 2", 52.36)
+    assert system.reported("shap_ca", "w/o Shapley", ["mnre"]) == ("table 1", None)
+    assert system.reported("shap_ca", "Shap-CA", ["diorama"]) is None

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Iterable
 from importlib import import_module
 from pkgutil import iter_modules
@@ -103,7 +104,8 @@ def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | 
     The number is None where the table has the cell and the page could not read it; the answer None: no such cell.
     """
     module, unread = page(name), None
-    wanted = [c for c in (getattr(module, "COLUMNS", {}).get(k) for k in columns) if c]
+    known = {_plain(k): v for k, v in getattr(module, "COLUMNS", {}).items()}
+    wanted = [c for c in (known.get(_plain(k)) for k in columns) if c]
     for table, rows in getattr(module, "REPORTED", {}).items():
         for column in wanted:
             found = rows.get(row, {}).get(column)
@@ -112,6 +114,11 @@ def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | 
             if column in rows.get(row, {}):
                 unread = unread or (table, None)
     return unread
+
+
+def _plain(name: str) -> str:
+    """A corpus's name without what people write differently: Twitter-17, twitter_2017, twitter2017."""
+    return re.sub(r"twitter(?=1[57])", "twitter20", re.sub(r"[-_ ]", "", name.lower()))
 
 
 def _one(known: dict[str, Any], name: str, what: str) -> Any:

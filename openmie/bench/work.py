@@ -49,7 +49,7 @@ def execute(cell: Cell, out: str | Path, watch: Watch = lambda kind, values: Non
         if cell.finished(out):  # by another process, meanwhile
             return cell.record(out) or {}
         corpus = corpora.load(cell.corpus)
-        trained = read(folder / "train.json") or _train(cell, corpus, folder, watch)
+        trained = read(folder / "train.json") or _twin(cell, corpus, out) or _train(cell, corpus, folder, watch)
         found = _score(cell, corpora.load(cell.test) if cell.test else corpus, trained, out)
         write_record(cell.result(out), found)
         (folder / "error.json").unlink(missing_ok=True)
@@ -121,6 +121,29 @@ def _train(cell: Cell, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, 
     for left in (folder / "attempts.json", *(folder / "model").glob("features.sqlite*")):
         left.unlink(missing_ok=True)
     return about
+
+
+def _twin(cell: Cell, corpus: Corpus, out: str | Path) -> dict[str, Any] | None:
+    """What another name of the same training left, copied here: alpha=0.2 of a sweep is the full system.
+
+    The same: recipe but for its name, training documents by their spec and number, precision and seed.
+    """
+    asked = _essence(cell, recipes.dump(cell.recipe(corpus)))
+    for path in sorted(Path(out).glob("*/train.json")):
+        found = read(path) or {}
+        other = Cell.load(found["cell"])
+        if _essence(other, found["recipe"]) == asked and (path.parent / "model" / "model.safetensors").exists():
+            folder = cell.folder(out)
+            shutil.copytree(path.parent / "model", folder / "model", dirs_exist_ok=True)
+            told = {**found, "cell": cell.dump(), "twin of": other.name}
+            write_record(folder / "train.json", told)
+            return told
+    return None
+
+
+def _essence(cell: Cell, recipe: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a training depends on, whatever it is called."""
+    return cell.corpus, cell.posts, cell.precision, cell.seed, {k: v for k, v in recipe.items() if k != "name"}
 
 
 def _attempts(recipe: Recipe, folder: Path) -> dict[str, Any]:

@@ -330,10 +330,13 @@ def _say(read: Reading, document: Document, names: Sequence[str],
 
 
 def ceiling(documents: Sequence[Document], mentions: Sequence[str], relations: Sequence[str],
-            scheme: Scheme = "exact", symmetric: Collection[str] = ()) -> Ceiling:
-    """Gold through the cells and back, against gold as annotated; sets of facts a document, "None" left out."""
+            scheme: Scheme = "exact", symmetric: Collection[str] = (), overlaps: bool = False) -> Ceiling:
+    """Gold through the cells and back, against gold as annotated; sets of facts a document, "None" left out.
+
+    Read as predictions are: without `overlaps`, one mention of those that overlap.
+    """
     cells = encode_batch(documents, mentions, relations, scheme=scheme, symmetric=symmetric).cells
-    found = decode_batch(cells, documents, mentions, relations, scheme=scheme, symmetric=symmetric, overlaps=True)
+    found = decode_batch(cells, documents, mentions, relations, scheme=scheme, symmetric=symmetric, overlaps=overlaps)
     totals = np.zeros((2, 3), dtype=np.int64)
     for document, (spans, links) in zip(documents, found):
         gold, read = facts(document.mentions, document.relations, symmetric), facts(spans, links, symmetric)

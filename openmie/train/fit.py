@@ -47,13 +47,7 @@ def fit(
     dev = list(dev)
     asked = model.batcher.examples(dev)
     goal = _score(dev, dev, recipe).gold  # here, not after an epoch, what cannot be scored is an error
-    if not examples or not goal:
-        raise TrainError(
-            f"{len(examples)} examples to train on, {goal} things to find in {len(dev)} dev documents",
-            where=recipe.name,
-            expected="gold mentions (or relations) in both",
-            remedy="check the corpus with `openmie doctor`",
-        )
+    _check(recipe, examples, goal, len(dev))
     run = Run(model, accelerator, recipe, examples, seed)
     key = fingerprint(recipe, seed, examples, dev)
     if not resume:
@@ -107,6 +101,26 @@ def _folder(out: str | Path) -> Path:
             remedy="name another --out",
         ) from error
     return Path(out)
+
+
+def _check(recipe: Recipe, examples: list[Example], goal: int, dev: int) -> None:
+    """There is something to learn from, something to find on dev, and a context where the recipe reads one."""
+    if not examples or not goal:
+        raise TrainError(
+            f"{len(examples)} examples to train on, {goal} things to find in {dev} dev documents",
+            where=recipe.name,
+            expected="gold mentions (or relations) in both",
+            remedy="check the corpus with `openmie doctor`",
+        )
+    name = recipe.encode.context
+    if name and not any(len(e.context) for e in examples):
+        known = sorted({c for e in examples for c in e.document.captions})
+        raise TrainError(
+            f"no training document has the context {name!r}",
+            where="encode.context",
+            expected=f"one of the captions there are: {', '.join(known)}" if known else "documents with captions",
+            remedy="correct the name, or attach captions: FORMAT:PATH?captions=FILE",
+        )
 
 
 def _refused(examples: list[Example]) -> dict[str, Any]:

@@ -30,8 +30,8 @@ class WordPairs:
     cells, and so does `per="document"`; `word` divides by the words, as the likelihood of tags is. A mean over cells,
     nearly all of which are nothing, would leave less than the alignments weigh. Either contrast drives P^t to be wrong,
     so it is never given out. With entities given (MRE) a pair's distribution is the mean of log P_final over the block
-    of its words. Each MLP^l is one hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on
-    cells, of which there are too many.
+    of its words, the loss is a mean over pairs, and `scheme`, `none_weight` and `per` say nothing. Each MLP^l is one
+    hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of which there are too many.
     """
 
     labels: tuple[str, ...] = ()  # relation labels; "None", where there, is class 0 of the grid
@@ -42,7 +42,7 @@ class WordPairs:
     scale: float = 1.0  # lambda
     width: int = 100  # d2; the paper does not say
     none_weight: float = 1.0  # weight of cells of class 0, which are nearly all; 1 as printed
-    channels: Channels = field(default_factory=Channels)
+    channels: Channels | None = field(default_factory=Channels)  # None: X^s and X^p are left out of eq. 16
     reads: str = "fused"
     per: str = "word"  # what the sum over cells is divided by: words, or documents (`document`, eq. 18)
     dropout: float = 0.1
@@ -96,11 +96,14 @@ class WordPairsHead(nn.Module):
         self.classes = 1 + len(config.mentions) + named if self.joint else len(config.labels)
         d = config.width
         self.dropout = nn.Dropout(config.dropout)
-        self.channels = config.channels.build()
+        self.channels = config.channels.build() if config.channels else None
         self.text = Pairwise(width, d)  # MLP^t
-        self.pos = Pairwise(config.channels.width, d)  # MLP^s
-        self.place = Pairwise(config.channels.width, d)  # MLP^p
-        self.mix = nn.ModuleList([nn.Linear(d, d), *(nn.Linear(d, d, bias=False) for _ in range(2))])  # MLP_3, t s p
+        if config.channels:
+            self.pos = Pairwise(config.channels.width, d)  # MLP^s
+            self.place = Pairwise(config.channels.width, d)  # MLP^p
+        beside = 2 if config.channels else 0
+        # MLP_3, first layer: t, s, p
+        self.mix = nn.ModuleList([nn.Linear(d, d), *(nn.Linear(d, d, bias=False) for _ in range(beside))])
         self.enhanced = nn.Linear(d, self.classes)  # MLP_3, second layer
         self.plain = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, self.classes)) if self.contrast else None
 
@@ -108,9 +111,14 @@ class WordPairsHead(nn.Module):
 
     def words(self, streams: Streams, given: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """What each word brings to its pairs: text sides (B * T, d2) twice, part of speech (B * T,), then the tables
-        X^s of tag pairs (tags * tags, d2) and the sides of positions (T, d2), all through the first layer of MLP_3."""
+        X^s of tag pairs (tags * tags, d2) and the sides of positions (T, d2), all through the first layer of MLP_3.
+
+        Without channels the text sides, and T zeros, which say how long the rows are.
+        """
         stream = streams[self.reads]
         left, right = self.text.sides(self.dropout(stream.tokens).flatten(0, 1))
+        if self.channels is None:
+            return left, right, left.new_zeros(stream.mask.shape[1])
         tags = given["pos"].masked_fill(~stream.mask, 0) if "pos" in given else stream.mask.long() * 0
         one, two = self.pos.sides(self.channels.pos.weight)
         table = self.mix[1](F.gelu(one[:, None] + two)).flatten(0, 1)
@@ -119,19 +127,26 @@ class WordPairsHead(nn.Module):
 
     def log_final(self, words: tuple[Tensor, ...], row: Tensor, i: Tensor, j: Tensor) -> Tensor:
         """log P_final (K, C) of the cells (row, i, j), each (K,)."""
-        left, right, tags, table, one, two = words
-        length, kinds = len(one), self.channels.pos.num_embeddings
-        first, second = row * length + i, row * length + j
+        left, right, *_, last = words
+        first, second = row * len(last) + i, row * len(last) + j
         text = F.gelu(left.index_select(0, first) + right.index_select(0, second))  # X^t, (K, d2)
-        mixed = self.mix[0](text) + table.index_select(0, tags[first] * kinds + tags[second])
-        if len(i) < length * length:
-            place = self.mix[2](F.gelu(one.index_select(0, i) + two.index_select(0, j)))
-        else:  # as many cells as there are pairs of positions: each pair once
-            place = self.mix[2](F.gelu(one[:, None] + two)).flatten(0, 1).index_select(0, i * length + j)
-        enhanced = log_softmax(self.enhanced(F.gelu(mixed + place)))  # eq. 16
+        mixed = self.mix[0](text)
+        if self.channels is not None:
+            mixed = mixed + self._beside(words, first, second, i, j)
+        enhanced = log_softmax(self.enhanced(F.gelu(mixed)))  # eq. 16
         if self.plain is None:
             return enhanced
         return contrasted(enhanced, log_softmax(self.plain(text)), self.contrast or "", self.scale)
+
+    def _beside(self, words: tuple[Tensor, ...], first: Tensor, second: Tensor, i: Tensor, j: Tensor) -> Tensor:
+        """(K, d2): what X^s and X^p add in the first layer of MLP_3."""
+        _, _, tags, table, one, two = words
+        kinds, length = self.channels.pos.num_embeddings, len(two)  # type: ignore[union-attr]
+        spoken = table.index_select(0, tags[first] * kinds + tags[second])
+        if len(i) < length * length:
+            return spoken + self.mix[2](F.gelu(one.index_select(0, i) + two.index_select(0, j)))
+        # as many cells as there are pairs of positions: each pair once
+        return spoken + self.mix[2](F.gelu(one[:, None] + two)).flatten(0, 1).index_select(0, i * length + j)
 
     # -- what a batch asks for
 
