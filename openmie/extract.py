@@ -53,7 +53,7 @@ def _row(data: Any, number: int) -> Document:
             expected="an object with `text`",
             remedy='write {"text": "...", "image": "file.jpg"}',
         )
-    data = {k: v for k, v in data.items() if v is not None}  # {"image": null} is a post without one
+    data = {k: v for k, v in data.items() if v is not None or k not in ("image", "caption")}  # null: there is none
     if isinstance(data.get("id"), int):
         data = {**data, "id": str(data["id"])}
     if not {"image", "caption"} & data.keys() and "id" in data:

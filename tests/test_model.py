@@ -120,7 +120,10 @@ def test_vision_backbones_of_the_library(kind, bert, tmp_path, offline):
     (tmp_path / "v" / "preprocessor_config.json").write_text(json.dumps(settings))
     backbone = load_vision(Vision(name=str(tmp_path / "v")))
     pixels = backbone.process([model_picture() for _ in range(3)])
-    assert backbone.model(pixels).shape == (3, tokens if kind != "resnet" else backbone.model(pixels).shape[1], width)
+    first = 0 if kind == "resnet" else 1  # the class token, which stands for the whole image
+    assert backbone.model.whole == bool(first)
+    states = backbone.model(pixels)
+    assert states.shape == (3, first + tokens if kind != "resnet" else states.shape[1], width)
     model = Model.new(small.recipe("ner", encode__text__name=bert, encode__vision__name=str(tmp_path / "v")))
     docs = small.documents(4)
     model.save_pretrained(tmp_path / "m")
