@@ -239,7 +239,8 @@ class Batcher:
         if all(e.tags is not None for e in examples) and self.tagger:
             targets["tags"] = stack([e.tags for e in examples], 0, longest)
         if self.grid and all(e.cells is not None for e in examples):
-            targets["cells"] = torch.from_numpy(word_pairs.stack_cells([e.cells for e in examples], longest))
+            cells = [e.cells for e in examples if e.cells is not None]
+            targets["cells"] = torch.from_numpy(word_pairs.stack_cells(cells, longest))
         if self.channels:
             given["pos"] = stack([e.pos for e in examples], 0, longest)
         return Batch(inputs, given, targets)
