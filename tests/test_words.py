@@ -55,9 +55,12 @@ PIECES = (".a", "a.b-", "a@", "www.", "http://.", "#", "x", "1,", "'", "\u0301",
 @pytest.mark.parametrize("piece", PIECES)
 def test_time_is_linear(piece: str) -> None:
     def seconds(times: int) -> float:
-        began = time.perf_counter()
-        split(piece * times)
-        return time.perf_counter() - began
+        """Of this process, the least of five: what else the machine does must not count."""
+        taken = []
+        for _ in range(5):
+            began = time.process_time()
+            split(piece * times)
+            taken.append(time.process_time() - began)
+        return min(taken)
 
-    seconds(100)
-    assert seconds(40_000) < max(60 * min(seconds(2_000) for _ in range(3)), 1.0)  # quadratic would be 400 times
+    assert seconds(40_000) < max(100 * seconds(2_000), 1.0)  # quadratic would be 400 times
