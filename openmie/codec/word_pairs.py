@@ -119,8 +119,7 @@ def encode_batch(documents: Sequence[Document], mentions: Sequence[str], relatio
         gone += more
         beyond: list[Relation] = []
         if scheme == "as_released" or _overlap(sorted({span for span, _ in held.values()})):
-            more, beyond = _check(document, grid, {id(x.what) for x in gone}, (mentions, relations, scheme, undirected))
-            gone += more
+            gone, beyond = _check(document, grid, gone, (mentions, relations, scheme, undirected))
         cells.append(grid)
         lost.append(tuple(gone))
         made.append(tuple(beyond))
@@ -216,24 +215,30 @@ def _overlap(spans: list[Span]) -> bool:
     return any(b[0] <= a[1] for a, b in pairwise(spans))
 
 
-def _check(document: Document, grid: Cells, gone: set[int], how: tuple[Any, ...]) -> tuple[list[Lost], list[Relation]]:
-    """What a decoder does not find in the cells, and the relations that it finds beyond the document."""
+def _check(document: Document, grid: Cells, gone: list[Lost],
+           how: tuple[Any, ...]) -> tuple[list[Lost], list[Relation]]:
+    """What a decoder does not find in the cells, and the relations that it finds beyond the document.
+
+    A relation given up for its pair's other one is not lost where that other one is read as it.
+    """
     mentions, relations, scheme, symmetric = how
     found = decode_batch([grid], [document], mentions, relations, scheme=scheme, symmetric=symmetric, overlaps=True)[0]
     read, said = facts(*found, symmetric), facts(document.mentions, document.relations, symmetric)
-    lost = []
+    ends = _places(document.mentions)
+    lost = [x for x in gone if not (isinstance(x.what, Relation) and _fact(x.what, ends, symmetric) in read[1])]
+    given_up = {id(x.what) for x in gone}
     for m in document.mentions:
-        if id(m) not in gone and (m.start, m.end, m.label) not in read[0]:
+        if id(m) not in given_up and (m.start, m.end, m.label) not in read[0]:
             lost.append(Lost(m, "no relation of it is held, or its cells are read otherwise" if scheme == "as_released"
                              else f"of overlapping mentions {MOST} a document are read"))
     for r in document.relations:
-        if id(r) not in gone and r.label != "None" and _fact(r, _places(document.mentions), symmetric) not in read[1]:
+        if id(r) not in given_up and r.label != "None" and _fact(r, ends, symmetric) not in read[1]:
             lost.append(Lost(r, "its cells are those of other mentions and relations, and are read as theirs"))
     ids = {(m.start, m.end, m.label): m.id for m in reversed(document.mentions)}
     places = _places(found[0])
     beyond = [r for r in found[1] if _fact(r, places, symmetric) not in said[1]]
-    ends = [(ids.get(places[r.head]), ids.get(places[r.tail]), r.label) for r in beyond]
-    return lost, [Relation(head=a, tail=b, label=label) for a, b, label in ends if a and b]
+    named = [(ids.get(places[r.head]), ids.get(places[r.tail]), r.label) for r in beyond]
+    return lost, [Relation(head=a, tail=b, label=label) for a, b, label in named if a and b]
 
 
 def _places(mentions: Iterable[Mention]) -> dict[str, Fact]:
