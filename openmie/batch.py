@@ -289,22 +289,53 @@ class Batcher:
         return index | ({"vision_states": torch.stack(what)} if ready else {"pixels": self.vision.process(what)})
 
     def pictures(self, example: Example) -> list[tuple[int, Any]]:
-        """(slot, upright RGB picture) of the images that the encoder reads; one that cannot be read leaves a record."""
-        return [(slot, p) for slot, image in self.wanted(example) if (p := self._open(example, image)) is not None]
+        """(slot, upright RGB picture) of the images that the encoder reads; one that cannot be read leaves a record.
+
+        Where no crop can be read, the main image is read in their place.
+        """
+        known: dict[str, Any] = {}  # pictures by image id: several crops may lie in one
+        asked = [(slot, self._open(example, image, known)) for slot, image in self.wanted(example)]
+        found = [(slot, picture) for slot, picture in asked if picture is not None]
+        main = example.document.main_image
+        if not found and main is not None and (picture := self._open(example, main, known)) is not None:
+            return [(0, picture)]
+        return found
 
     def wanted(self, example: Example) -> list[tuple[int, Image]]:
-        """(slot, image): 0 for the main image, n for the n-th object."""
-        document = example.document
-        objects = [i for i in document.images if i.kind == "object"][: self.recipe.encode.objects]
-        main = document.main_image
+        """(slot, image): 0 for the main image, n for the n-th object, a candidate that is given and never gold.
+
+        An encoder with `full=False` reads the main image only where the document has no object.
+        """
+        document, encode = example.document, self.recipe.encode
+        objects = [i for i in document.images if i.kind == "object"][: encode.objects]
+        main = document.main_image if getattr(encode, "full", True) or not objects else None
         return ([(0, main)] if main is not None else []) + list(enumerate(objects, 1))
 
-    def _open(self, example: Example, image: Image) -> Any:
+    def _open(self, example: Example, image: Image, known: dict[str, Any]) -> Any:
         if f"image {image.id}" in example.errors:
             return None
         try:
-            return images.load(image)
+            if image.id not in known:
+                known[image.id] = _picture(example.document, image, known)
+            return known[image.id]
         except ImageError as error:
             where = f"document {example.document.id}, {error.record.where}"
             example.errors[f"image {image.id}"] = error.record.model_copy(update={"where": where})
             return None
+
+
+def _picture(document: Document, image: Image, known: dict[str, Any]) -> Any:
+    """The image's own file or pixels; where it has none, its box of its parent, by default the main image."""
+    if image.path or image.pixels is not None or image.box is None:
+        return images.load(image)
+    parent = document.image(image.parent) if image.parent else document.main_image
+    if parent is None:
+        raise ImageError(
+            f"a box in {image.parent or 'main'!r}, which the document does not have",
+            expected="the id of one of its images, or a file or pixels of its own",
+            remedy="add the picture that the box lies in",
+            where=f"image {image.id}",
+        )
+    if parent.id not in known:
+        known[parent.id] = images.load(parent)
+    return images.crop(known[parent.id], image)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from openmie.batch import Batch
@@ -14,12 +15,13 @@ from openmie.recipe import Recipe, check
 
 
 class Output(NamedTuple):
-    """Named, unweighted losses, the weight of each in the sum, and work counts for the log."""
+    """Named, unweighted losses, the weight of each in the sum, and work counts and watched numbers for the log."""
 
     streams: Streams
     losses: dict[str, Tensor]
     weights: dict[str, float]
     counts: dict[str, Tensor]  # rows that took part in each alignment
+    watched: dict[str, Tensor]  # what each alignment reaches, such as the share of own partners that are nearest
 
     @property
     def total(self) -> Tensor:
@@ -69,11 +71,14 @@ class Extractor(nn.Module):
         seen = {"encoded": encoded, "fused": fused}
         losses = {h.name: h.loss(fused, batch.given, batch.targets) for h in self.heads}
         weights = {h.name: h.weight for h in self.heads}
-        counts = {}
+        counts: dict[str, Tensor] = {}
+        watched: dict[str, Tensor] = {}
         for align in self.align:
-            losses[align.name], counts[align.name] = align(seen[align.at])
+            a, b = align.rows(seen[align.at])
+            losses[align.name], counts[align.name] = align.compare(a, b), torch.tensor(len(a))
+            watched |= {f"{align.name}/{k}": v for k, v in align.watch(a, b).items()}
             weights[align.name] = align.weight
-        return Output(fused, losses, weights, counts)
+        return Output(fused, losses, weights, counts, watched)
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Answers of the heads in their declared order; a later head may read an earlier one's."""

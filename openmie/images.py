@@ -8,6 +8,7 @@ imported inside the functions, so that importing openmie stays light.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -42,6 +43,21 @@ def load(image: Image | str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS,
     with _opened(path, max_pixels) as picture:
         picture.load()
         return _rgb(_upright(picture), path)
+
+
+def crop(picture: Picture, image: Image) -> Picture:
+    """The part of an upright picture that `image.box` names: every pixel that the box touches, clipped to the picture.
+
+    Raises `ImageError` where nothing is left.
+    """
+    box = image.box or (0.0, 0.0, 0.0, 0.0)
+    if all(math.isfinite(x) for x in box) and box[2] > box[0] and box[3] > box[1]:
+        left, top = (max(math.floor(x), 0) for x in box[:2])
+        right, bottom = (min(math.ceil(x), edge) for x, edge in zip(box[2:], picture.size))
+        if right > left and bottom > top:
+            return picture.crop((left, top, right, bottom))
+    raise _error(image.id, f"box {image.box} in a picture of {picture.width} x {picture.height} pixels",
+                 "xyxy pixels of the upright original, with some of the picture inside", "correct the box")
 
 
 def size(image: Image | str | os.PathLike[str], *, base: Path | None = None) -> tuple[int, int]:

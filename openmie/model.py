@@ -51,8 +51,9 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
     def new(cls, recipe: Recipe) -> Model:
         """Untrained heads on the recipe's backbones."""
         recipes.check(recipe)
-        vision = load_vision(recipe.encode.vision) if recipe.encode.vision else None
-        return cls(recipe, load_text(recipe.encode.text), vision)
+        encode = recipe.encode
+        vision = load_vision(encode.vision, encode.text, getattr(encode, "size", 0)) if encode.vision else None
+        return cls(recipe, load_text(encode.text), vision)
 
     def predict(self, documents: Iterable[Document], batch_size: int = 32) -> list[Document]:
         """One predicted Document per document, in order, with the same id. Gold layers are never read.

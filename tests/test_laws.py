@@ -8,6 +8,7 @@ from openmie import recipe as recipes
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE
 from openmie.nn.align.shapley import Shapley
+from openmie.nn.align.topk import TopK
 from openmie.nn.complete.blank import Blank
 from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.relation import EntityMarkers
@@ -15,11 +16,13 @@ from openmie.nn.decode.tags import Crf, Softmax
 from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
+from openmie.nn.fuse.interweave import Interweave
 from openmie.nn.streams import Stream
 
 WIDTHS = {"text": 16, "vision": 12, "context": 16, "fused": 16}
 FUSIONS = [Cross(), Cross(sides=("vision", "context"), layers=1), Cross(reads="fused", heads=2)]
 FUSIONS += [Adaptive(width=16), Adaptive(width=8, heads=2, layers=2, gates="sigmoid", spread="mean")]
+FUSIONS += [Interweave(width=8, heads=2), Interweave(width=8, heads=2, layers=2, column=False, gate="scalar")]
 COMPLETIONS = [Blank(), Blank(learned=True)]
 ALIGNS = [
     Align(),
@@ -27,6 +30,8 @@ ALIGNS = [
     Align(second=("context",), at="fused"),
     Align(loss=Shapley(), first=("context",), width=0),
     Align(loss=Shapley(negatives="sum"), first=("context",), second=("vision",), width=0),
+    Align(loss=TopK(), first=("fused",), at="fused", learned=True, width=0),
+    Align(loss=TopK(k="adaptive", side="image"), learned=True, width=8),
 ]
 HEADS = [
     Crf(labels=("A", "B")),

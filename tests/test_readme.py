@@ -14,6 +14,7 @@ from openmie import cli, corpora
 from openmie.corpora import labelstudio
 
 from . import small
+from .test_objects import save_owl
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf8")
@@ -23,7 +24,7 @@ CONSOLE = re.findall(r"```console\n(.*?)```", TEXT, re.S)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """What the README's commands find: a corpus, rows to extract from, a photograph, annotations."""
+    """What the README's commands find: a corpus, rows to extract from, a photograph, annotations, a detector."""
     docs = [d.replace(images=(), relations=()) for d in small.documents(16)]
     (tmp_path / "twitter2017").mkdir()
     for name in ("train", "valid", "test"):
@@ -38,6 +39,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     labelstudio.write(docs[:12], tmp_path / "export.json")
     corpora.write(docs[12:], tmp_path / "annotated.conll")
+    save_owl(tmp_path / "detector", "OwlViT")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -157,4 +157,7 @@ def test_kinds_are_the_closed_union():
         "Adaptive",
         "WordPairs",
         "Channels",
+        "Mutual",
+        "Interweave",
+        "TopK",
     }

@@ -52,11 +52,14 @@ d2 200: twice the width of a channel. For Diorama, whose encoders are 128 wide, 
 x_t, x_c: means of each segment of the joint pass; one class token cannot stand for both.
 x_v: projected to the text's width before its cosine with x_c, for the widths differ (2048, 768).
 Context length: 96 pieces; a longer one is cut and the document says so. Text is never cut.
-Context is left out of half of the training posts on Diorama (ours): captions are easier to learn from than images, and
-where there always is one the images are hardly looked at; a game then has about 14 players. On real corpora never.
+Context is left out of four in five training posts of Diorama's names (ours): captions are easier to learn from than
+images, and where there always is one the images are hardly looked at. Elsewhere never: relations lose by it on dev.
 Values: cyclic, as printed and faster; exact ones are one field away (`estimator`). Neither is better on our toy.
 Negatives of eq. 5: averaged. Summed, as printed, the loss drives all similarities to -1, own pairs too.
-Epochs 30 at most, patience 7 as printed; weight decay 0.01; gradient norm clipped at 1; dropout 0.1.
+Epochs 30 at most, patience 7 as printed; weight decay 0.01; dropout 0.1. The gradient's norm is clipped at 1, and at 10
+where the loss is a sum over a sentence: clipped at 1 nearly every step would be cut.
+Eq. 12 on Diorama: the three channels go straight to the tags, and start small. A hidden layer there learns the made-up
+names by heart before it looks at the images (20,000 posts, two epochs, dev: 82.9 with it, 85.7 without).
 """
 
 # Published numbers, by table, row and column. Table 1 lost its cells in the text at hand; what sections 4.4 and 5.1 and
@@ -128,7 +131,7 @@ def recipe(
     text, vision = text or ("tiny" if generated else BACKBONES[0]), vision or ("tiny" if generated else BACKBONES[1])
     words = Text(name=text, pool="mean" if text == "tiny" else "first")  # as in the baseline
     context = context or ("noisy" if generated else "*")
-    drop = 0.5 if generated else 0.0
+    drop = 0.8 if generated and task == "ner" else 0.0
     encode = Dual(text=words, vision=Vision(name=vision), context=context, drop_context=drop)
     return Recipe(
         name=f"shap-ca-{task}",
@@ -139,7 +142,7 @@ def recipe(
             Align(loss=Shapley(estimator=estimator), second=("vision",), weight=BETA, name="modality", **CONTEXT),
         ),
         heads=(_head(corpus, task),),
-        training=_training(corpus, text, vision),
+        training=_training(corpus, text, vision, clip=1.0 if task == "re" else 10.0),
     )
 
 
@@ -150,7 +153,10 @@ def _head(corpus: Corpus, task: str) -> Crf | WordPairs:
     labels = corpus.labels
     channels = Channels(tagger=",".join(pos.resolve(lang) for lang in ("en", "zh") if pos.covers(lang)))
     symmetric = tuple(sorted(labels.symmetric & set(labels.relations)))
-    width = 100 if corpus.name.startswith("diorama") else 200  # d2
+    generated = corpus.name.startswith("diorama")
+    width = 100 if generated else 200  # d2
+    if task == "ner" and generated:
+        return Crf(labels=labels.mentions, channels=replace(channels, scale=0.1), per="document")
     if task == "ner":
         return Crf(labels=labels.mentions, channels=channels, hidden=width, per="document")
     if task in ("re", "joint"):
@@ -166,7 +172,7 @@ def _head(corpus: Corpus, task: str) -> Crf | WordPairs:
     raise RecipeError(f"task {task!r}", expected="ner, re or joint", remedy="choose one", where="shap_ca")
 
 
-def _training(corpus: Corpus, text: str, vision: str) -> Training:
+def _training(corpus: Corpus, text: str, vision: str, clip: float) -> Training:
     """Section 4.2, Twitter-2015 told by its folder's name; built-in encoders learn at a higher rate, in few epochs."""
     other = 3e-4 if re.search(r"twitter[-_ ]?(20)?15", corpus.name.lower()) else 1e-4
     rates = {"encode.text": text == "tiny", "encode.vision": vision == "tiny"}
@@ -176,7 +182,9 @@ def _training(corpus: Corpus, text: str, vision: str) -> Training:
     else:
         groups += [Group(lr=other)]
     epochs = 4 if text == "tiny" else 30
-    return Training(epochs=epochs, batch=28, groups=tuple(groups), schedule="cosine", warmup=0.05, patience=7)
+    return Training(
+        epochs=epochs, batch=28, groups=tuple(groups), schedule="cosine", warmup=0.05, patience=7, clip=clip
+    )
 
 
 def ablations(r: Recipe) -> dict[str, Recipe]:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from openmie import metrics
 from openmie import recipe as recipes
 from openmie.batch import Example
@@ -43,7 +45,7 @@ def fit(
     out, training = _folder(out), recipe.training
     accelerator = prepare_machine(seed, precision)
     model = Model.new(recipe)
-    examples = model.batcher.examples(train, gold=True)
+    examples = model.batcher.examples(_drawn(train, training.share, seed), gold=True)
     dev = list(dev)
     asked = model.batcher.examples(dev)
     goal = _score(dev, dev, recipe).gold  # here, not after an epoch, what cannot be scored is an error
@@ -87,6 +89,15 @@ def fit(
             yield run.event("stop", {"best_epoch": progress.best_epoch})
     ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)}
     yield run.event("done", ended | _refused([*examples, *asked]))
+
+
+def _drawn(documents: Iterable[Document], share: float, seed: int) -> list[Document]:
+    """A share of the documents, at least one, in their order; of one seed a smaller draw is part of a larger one."""
+    documents = list(documents)
+    if share == 1:
+        return documents
+    kept = np.random.default_rng(seed).permutation(len(documents))[: max(1, round(share * len(documents)))]
+    return [documents[i] for i in np.sort(kept)]
 
 
 def _folder(out: str | Path) -> Path:

@@ -118,4 +118,5 @@ class Run:
         values |= {f"loss/{k}": v.item() for k, v in output.losses.items()} | {
             f"rows/{k}": int(v) for k, v in output.counts.items()
         }
+        values |= {f"watch/{k}": v.item() for k, v in output.watched.items()}
         return values | ({"norm": float(norm)} if norm is not None else {})

@@ -18,6 +18,7 @@ class Channels:
     """
 
     width: int = 100  # d1
+    scale: float = 1.0  # of both at the start; below 1 they are small beside the words, and learnt from later
     tagger: str = ""  # of the parts of speech, such as `hanta:en`; empty: what the machine has
     tags: int = 18  # parts of speech, 0 for none; `openmie.corpora.pos` counts alike (tested)
 
@@ -30,12 +31,13 @@ class ChannelEmbedding(nn.Module):
 
     def __init__(self, config: Channels) -> None:
         super().__init__()
-        self.width = config.width
+        self.width, self.scale = config.width, config.scale
         self.pos = nn.Embedding(config.tags, config.width)
+        self.pos.weight.data *= config.scale
 
     def forward(self, mask: Tensor, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tags = given.get("pos", torch.zeros_like(mask, dtype=torch.long))
-        where = positions(mask.shape[1], self.width, mask.device)
+        where = self.scale * positions(mask.shape[1], self.width, mask.device)
         return {"pos": self.pos(tags), "positions": where.expand(len(mask), -1, -1)}
 
 

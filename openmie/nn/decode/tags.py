@@ -66,13 +66,16 @@ class Softmax:
 
 
 class Emissions(nn.Module):
-    """Words to scores of tags (B, T, L): Linear(M), M the word states, or MLP([M^t ; M^s ; M^p]) (Shap-CA, eq. 12)."""
+    """Words to scores of tags (B, T, L): Linear(M), M the word states, or MLP([M^t ; M^s ; M^p]) (Shap-CA, eq. 12).
+
+    The paper names no activation: tanh, for with GELU names of Diorama were learnt by heart before images were used.
+    """
 
     def __init__(self, config: Crf | Softmax, width: int) -> None:
         super().__init__()
         self.channels = config.channels.build() if config.channels else None
         width += 2 * config.channels.width if config.channels else 0
-        layer = [nn.Linear(width, config.hidden), nn.GELU(), nn.Dropout(config.dropout)] if config.hidden else []
+        layer = [nn.Linear(width, config.hidden), nn.Tanh(), nn.Dropout(config.dropout)] if config.hidden else []
         out = nn.Linear(config.hidden or width, len(bio_tags(config.labels)))
         self.score = nn.Sequential(nn.Dropout(config.dropout), *layer, out)
 

@@ -29,7 +29,7 @@ class Text:
 class Vision:
     """A vision backbone."""
 
-    name: str = "tiny"  # built-in `tiny`, a hub id, or a local folder
+    name: str = "tiny"  # built-in `tiny`, or `twin` of the text encoder's size, a hub id, or a local folder
     revision: str = ""
     freeze: bool = False
 
@@ -64,6 +64,27 @@ def without_context(inputs: Mapping[str, Tensor], gone: Tensor) -> dict[str, Ten
     hidden = behind & gone[inputs["owner"]][:, None]
     attention, context = inputs["attention"].masked_fill(hidden, 0), inputs["context"].masked_fill(hidden, -1)
     return {**inputs, "attention": attention, "context": context}
+
+
+def place(states: Tensor, where: Tensor, n: int) -> tuple[Tensor, Tensor]:
+    """states (K, ...) as rows `where` (K,) of n, zero elsewhere: (n, ...), and which rows are filled (n,)."""
+    placed = states.new_zeros(n, *states.shape[1:]).index_copy(0, where, states)
+    filled = torch.zeros(n, dtype=torch.bool, device=states.device).index_fill(0, where, True)
+    return placed, filled
+
+
+def context_stream(states: Tensor, inputs: Mapping[str, Tensor], b: int) -> Stream:
+    """The context's pieces of states (M, W, D) as a stream of their own, (B, C, D)."""
+    slot = inputs["context"]  # (M, W), -1 where a piece is not context
+    real = slot >= 0
+    length = max(int(slot.max()) + 1, 1)
+    flat, mask = place(states[real], (inputs["owner"][:, None] * length + slot)[real], b * length)
+    return Stream(flat.view(b, length, -1), mask.view(b, length))
+
+
+def token_types(text: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a text encoder that tells segments apart is told of them."""
+    return {"token_type_ids": inputs["types"]} if getattr(text.config, "type_vocab_size", 1) > 1 else {}
 
 
 class DualEncoder(nn.Module):
@@ -105,7 +126,7 @@ class DualEncoder(nn.Module):
 
     def text_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(M, W, D)."""
-        kinds = {"token_type_ids": inputs["types"]} if getattr(self.text.config, "type_vocab_size", 1) > 1 else {}
+        kinds = token_types(self.text, inputs)
         return self.text(input_ids=inputs["pieces"], attention_mask=inputs["attention"], **kinds).last_hidden_state
 
     def vision_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -121,19 +142,10 @@ class DualEncoder(nn.Module):
         pooled = pool_words(states, inputs["owner"], inputs["word"], (words.shape[0], words.shape[1]), self.mean)
         streams = {"text": Stream(pooled, words)}
         if self.reads_context:
-            streams["context"] = self._context(states, inputs, words.shape[0])
+            streams["context"] = context_stream(states, inputs, words.shape[0])
         if self.vision is not None:
             streams |= self._images(inputs, streams["text"])
         return streams
-
-    def _context(self, states: Tensor, inputs: Mapping[str, Tensor], b: int) -> Stream:
-        slot = inputs["context"]  # (M, W), -1 where a piece is not context
-        real = slot >= 0
-        length = max(int(slot.max()) + 1, 1)
-        where = (inputs["owner"][:, None] * length + slot)[real]
-        flat = states.new_zeros(b * length, states.shape[-1]).index_copy(0, where, states[real])
-        mask = torch.zeros(b * length, dtype=torch.bool, device=states.device).index_fill(0, where, True)
-        return Stream(flat.view(b, length, -1), mask.view(b, length))
 
     def _images(self, inputs: Mapping[str, Tensor], text: Stream) -> dict[str, Stream]:
         b = text.tokens.shape[0]
@@ -145,10 +157,9 @@ class DualEncoder(nn.Module):
         v, d = states.shape[1] - first, states.shape[2]
         n = 1 + self.objects
         where = inputs["image"] * n + inputs["slot"]
-        placed = states.new_zeros(b * n, first + v, d).index_copy(0, where, states).view(b, n, first + v, d)
+        placed, real = place(states, where, b * n)
+        placed, mask = placed.view(b, n, first + v, d), real.view(b, n, 1).expand(b, n, v)
         tokens, whole = placed[:, :, first:], placed[:, 0, 0] if first else None
-        real = torch.zeros(b * n, dtype=torch.bool, device=states.device).index_fill(0, where, True)
-        mask = real.view(b, n, 1).expand(b, n, v)
         streams = {"vision": Stream(tokens[:, 0], mask[:, 0], whole=whole)}
         if self.objects:
             groups = torch.arange(self.objects, device=states.device).repeat_interleave(v).expand(b, -1)

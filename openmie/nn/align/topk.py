@@ -1,0 +1,90 @@
+"""Implicit positives: a text also takes the images of the batch that it fits best as its own (MGIPS-CL, 3.4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from openmie.errors import RecipeError
+
+SIDES = ("text", "image")
+TIE = 1e-3  # of cosine / tau: what is this near counts as equal, so that rounding does not choose
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopK:
+    """With s_ij the cosine of text i and image j over tau, V_i the K images of the largest s_ij, mean over i:
+
+        positives * -log(sum over V_i of e^s_ij / sum_j e^s_ij)  +  own * -log(e^s_ii / sum_j e^s_ij)   (eq. 16, 17)
+
+    Measured on two views of one thing (benchmarks/implicit_positives.py): eq. 16 alone aligns nothing, for it rewards
+    what the model believes already. So eq. 17 stands beside it, tau is 0.1, and eq. 16 may be let in slowly.
+    """
+
+    k: int | str = 3  # K, at most rows - 1; `adaptive` (ours): for each row its own, see `chosen`
+    tau: float = 0.1  # temperature; the paper gives none, the release has 0.5
+    positives: float = 1.0  # weight of eq. 16
+    own: float = 1.0  # weight of eq. 17
+    side: str = "text"  # who chooses: each text its images, as printed; `image`: each image its texts, as released
+    warmup_steps: int = 0  # training steps over which the weight of eq. 16 rises from 0; counted by `Alignment`
+    as_released: bool = False  # one ratio, own pair added to the K (twice if among them); no weights, no warm-up
+
+    def __post_init__(self) -> None:
+        if self.k != "adaptive" and (isinstance(self.k, str | bool) or self.k < 1):
+            raise RecipeError(f"k={self.k!r}", expected="a number from 1, or `adaptive`", where="loss.k",
+                              remedy="the paper has 3")
+        if self.side not in SIDES:
+            raise RecipeError(f"side {self.side!r}", expected="`text` or `image`", where="loss.side",
+                              remedy="`text` is the paper's")
+        if self.tau <= 0 or self.warmup_steps < 0:
+            raise RecipeError(f"tau={self.tau}, warmup_steps={self.warmup_steps}", where="loss",
+                              expected="tau above 0, warmup_steps at least 0", remedy="0.1 and 0 are the defaults")
+
+    def __call__(self, a: Tensor, b: Tensor, ramp: float | Tensor = 1.0) -> Tensor:
+        """a texts, b images (B, D), row i of a belongs to row i of b -> scalar; 0 with fewer than two rows.
+
+        `ramp`, 0 to 1, scales the weight of eq. 16.
+        """
+        if len(a) < 2:
+            return (a.sum() + b.sum()) * 0.0
+        with torch.autocast(a.device.type, enabled=False):
+            logits = self.logits(a, b)
+            ranked = logits.sort(dim=1, descending=True).values  # (B, B)
+            place = torch.arange(len(a), device=a.device)
+            beyond = place >= self.chosen(logits)[:, None]
+            positives = ranked.masked_fill(beyond, -torch.inf).logsumexp(1)  # (B,)
+            every, own = logits.logsumexp(1), logits.diagonal()
+            if self.as_released:
+                return (every - torch.logaddexp(positives, own)).mean()
+            return self.positives * ramp * (every - positives).mean() + self.own * (every - own).mean()
+
+    def logits(self, a: Tensor, b: Tensor) -> Tensor:
+        """(B, B) cosine over tau, in float32 at least, a row for each one who chooses."""
+        a, b = (F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1) for x in (a, b))
+        return (a @ b.T if self.side == "text" else b @ a.T) / self.tau
+
+    def chosen(self, logits: Tensor) -> Tensor:
+        """(B, B) -> K of each row (B,), 1 to B - 1, without gradient.
+
+        `adaptive`: as many as fit the text at least as well as its own image does. A text whose own image stands first
+        has K = 1, and eq. 16 is eq. 17; of one whose image is of something else, the images that fit it better are
+        taken for positives and no longer pushed away. Measured beside it, no better: the perplexity of the row's
+        softmax, and the fewest images that hold half of it.
+        """
+        rows = len(logits)
+        if self.k != "adaptive":
+            return torch.full((rows,), min(int(self.k), rows - 1), device=logits.device)
+        return (logits >= logits.diagonal()[:, None] - TIE).sum(1).clamp(max=rows - 1)
+
+    @torch.no_grad()
+    def watch(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        """For the log: `k`, the mean K, and `own chosen`, the share of rows whose K hold their own partner."""
+        if len(a) < 2:
+            return {}
+        logits = self.logits(a, b)
+        k = self.chosen(logits)
+        better = (logits > logits.diagonal()[:, None]).sum(1)
+        return {"k": k.float().mean(), "own chosen": (better < k).float().mean()}

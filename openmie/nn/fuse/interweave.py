@@ -1,0 +1,143 @@
+"""Interweave: words and image patches mined for each other in turn, then a gate back to the words (MGIPS-CL, 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from openmie.errors import RecipeError
+from openmie.nn.ops import attend, gate, masked_softmax
+from openmie.nn.streams import Stream, Streams
+
+GATES = ("vector", "scalar", "none")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interweave:
+    """Eq. 5-13 of MGIPS-CL. With H the words, V the patches, MGE an `Excavator`, one for each side:
+
+        X_l = X_{l-1} + MGE_v(X_{l-1}, T_{l-1}),   T_l = T_{l-1} + MGE_t(T_{l-1}, X_l),   l = 1 .. L   (eq. 10, 11)
+        X_{L+1} = X_L + MGE_v(X_L, T_L),           X_0 = V, T_0 = H
+        I = sigmoid(W1 T_L + W2 H + b),            z = I * H + (1 - I) * T_L                           (eq. 12, 13)
+
+    `fused` is z, and the side's own stream becomes X_{L+1}, as wide as the words. The release has W of eq. 12 as one
+    row (`scalar`) and leaves it at its random start; here either is trained. A document that lacks a side keeps the
+    other as it is, to the bit.
+    """
+
+    layers: int = 1  # L; all share their two excavators, so more cost time but no parameters
+    row: bool = True  # row-grained weights, over the own side's tokens
+    column: bool = True  # column-grained weights, over the features of a head
+    gate: str = "vector"  # I for each feature, as printed; `scalar`: for each word; `none`: z = T_L
+    reads: str = "text"  # role of the words
+    side: str = "vision"  # role of the patches
+    width: int = 128  # inside the excavators
+    heads: int = 4
+    expansion: int = 2  # of the feed-forward layer, in inner widths
+    dropout: float = 0.1
+
+    def needs(self) -> frozenset[str]:
+        return frozenset((self.reads, self.side))
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"fused", self.side})
+
+    def build(self, widths: dict[str, int]) -> InterweaveFusion:
+        """Errors: neither row nor column weights, or a gate that there is not."""
+        if not (self.row or self.column):
+            raise RecipeError("row=False and column=False", expected="at least one of the two",
+                              where="fuse", remedy="to fuse nothing, leave the part out of the recipe")
+        if self.gate not in GATES:
+            raise RecipeError(f"gate {self.gate!r}", expected=f"one of {', '.join(GATES)}",
+                              where="fuse", remedy="`vector` is the paper's")
+        return InterweaveFusion(self, widths)
+
+
+class InterweaveFusion(nn.Module):
+    """Streams -> Streams with `fused` (B, T, D) and the side's tokens anew (B, V, D); D the width of the words."""
+
+    def __init__(self, config: Interweave, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.reads, self.side, self.layers = config.reads, config.side, config.layers
+        d, own = widths[config.reads], widths[config.side]
+        self.widths = {"fused": d, config.side: d}
+        self.inlet = nn.Identity() if own == d else nn.Sequential(nn.Linear(own, d), nn.LayerNorm(d))
+        self.image_guided, self.text_guided = Excavator(d, config), Excavator(d, config)
+        self.gate = None if config.gate == "none" else PrePostGate(d, d if config.gate == "vector" else 1)
+
+    def forward(self, streams: Streams) -> Streams:
+        words, patches = streams[self.reads], streams[self.side]
+        t, x = words.tokens, self.inlet(patches.tokens)  # (B, T, D), (B, V, D)
+        for _ in range(self.layers):
+            x = x + self.image_guided(x, t, patches.mask, words.mask)
+            t = t + self.text_guided(t, x, words.mask, patches.mask)
+        x = x + self.image_guided(x, t, patches.mask, words.mask)
+        z = t if self.gate is None else self.gate(words.tokens, t)
+        fused = Stream(z, words.mask, words.groups, words.present)
+        return {**streams, self.side: patches.with_tokens(x), "fused": fused}
+
+
+class Excavator(nn.Module):
+    """The multi-granularity excavator: own x (B, N, D), other y (B, M, D), their masks -> MGE(x, y) (B, N, D).
+
+        Y = f_1(y): attention from the own tokens to the other side's, (B, h, N, E / h)
+        M = Y * (W x)                                                                     (eq. 5)
+        r = N softmax_n(M w_3),   c = E/h softmax_e(sum_n a_n M_n),   a = softmax_n(M w_4)    (eq. 6)
+        u = Out((r + c) * Y)                                                              (eq. 7, 8)
+        MGE = u + FFN(LN(x + u))                                                          (eq. 8)
+
+    so that x + MGE(x, y) is a transformer layer: its residual and that of eq. 10 are one. Departures: f_1 is attention
+    where the release has a linear layer over the token axis, which fixes both lengths. Eq. 6 as printed takes the
+    softmax of a column over its one entry, always 1: w_4 contracts the tokens, by weights that any length has.
+    Weights that sum to one would shrink Y by N or E / h, so they are scaled to a mean of one. Measured on words whose
+    class only the patch of the same key tells (as in the tests; 12 words, 24 patches, a third of the images of other
+    things, learning rate 3e-4, 300 steps, two seeds; chance 25%): 87% so, 45% with sums of one, 85% without weights.
+    """
+
+    def __init__(self, d: int, config: Interweave) -> None:
+        super().__init__()
+        e, inner, each = config.width, config.expansion * config.width, config.width // config.heads
+        self.heads, self.p = config.heads, config.dropout
+        self.own, self.other = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.ask, self.pair, self.out = nn.Linear(d, 2 * e), nn.Linear(d, 2 * e), nn.Linear(e, d, bias=False)
+        self.row = nn.Parameter(torch.randn(self.heads, each, 1) / each**0.5) if config.row else None  # w_3
+        self.column = nn.Parameter(torch.randn(self.heads, each, 1) / each**0.5) if config.column else None  # w_4
+        self.between = nn.LayerNorm(d)
+        self.mix = nn.Sequential(nn.Linear(d, inner), nn.GELU(), nn.Dropout(self.p), nn.Linear(inner, d))
+        self.drop = nn.Dropout(self.p)
+
+    def forward(self, x: Tensor, y: Tensor, mask: Tensor, other_mask: Tensor) -> Tensor:
+        query, own = (self._split(q) for q in self.ask(self.own(x)).chunk(2, -1))  # (B, h, N, E / h)
+        key, value = (self._split(k) for k in self.pair(self.other(y)).chunk(2, -1))  # (B, h, M, E / h)
+        heard = attend(query, key, value, other_mask, self.p if self.training else 0.0)  # Y
+        mined = heard * self._weights(heard * own, mask)
+        u = self.drop(self.out(mined.transpose(1, 2).flatten(2)))
+        u = u + self.drop(self.mix(self.between(x + u)))
+        return torch.where(other_mask.any(1)[:, None, None], u, 0.0)
+
+    def _weights(self, m: Tensor, mask: Tensor) -> Tensor:
+        """r + c: M (B, h, N, E / h), mask (B, N) -> (B, h, N or 1, E / h or 1), as wide as what was built."""
+        real = mask[:, None, :, None]
+        weights = []
+        if self.row is not None:
+            weights.append(masked_softmax(m @ self.row, real, 2) * real.sum(2, keepdim=True))  # (B, h, N, 1)
+        if self.column is not None:
+            token = masked_softmax(m @ self.column, real, 2)
+            weights.append((token * m).sum(2, keepdim=True).softmax(-1) * m.shape[-1])  # (B, h, 1, E / h)
+        return weights[0] + weights[1] if len(weights) > 1 else weights[0]
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class PrePostGate(nn.Module):
+    """Eq. 12 and 13: words before h and after t (B, T, D) -> z (B, T, D); I has `out` features, D or 1."""
+
+    def __init__(self, d: int, out: int) -> None:
+        super().__init__()
+        self.after, self.before = nn.Linear(d, out), nn.Linear(d, out, bias=False)  # W1 and b, W2
+
+    def forward(self, h: Tensor, t: Tensor) -> Tensor:
+        return gate(h, t, torch.sigmoid(self.after(t) + self.before(h)))

@@ -1,0 +1,11 @@
+"""A recipe says which parts a system is made of and how it is trained: frozen configs, written down as JSON.
+
+`{"kind": "Cross", "heads": 8}` resolves against the closed unions of `parts.py`: no registry, no dotted path. A part of
+the user's own is a config object in the recipe; it is saved under its class name and found again through `parts=`.
+"""
+
+from openmie.recipe.check import check
+from openmie.recipe.parts import KINDS, Group, Recipe, Training
+from openmie.recipe.text import difference, dump, load, set_field
+
+__all__ = ["KINDS", "Group", "Recipe", "Training", "check", "difference", "dump", "load", "set_field"]

@@ -1,0 +1,146 @@
+"""A recipe is checked before anything is built: a part's needs are made before it, and every number means something."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields, is_dataclass
+from typing import Any, get_args
+
+from openmie.errors import RecipeError
+from openmie.nn.align.align import Align
+from openmie.nn.decode.word_pairs import WordPairs
+from openmie.nn.encode.dual import Dual
+from openmie.nn.fuse.adaptive import Adaptive
+from openmie.nn.fuse.cross import Cross
+from openmie.nn.fuse.interweave import Interweave
+from openmie.nn.streams import ROLES
+from openmie.recipe.parts import KINDS, Head, Recipe
+
+
+def check(recipe: Recipe) -> Recipe:
+    """Walk the parts once: what each needs must have been made before it. Returns the recipe, or raises RecipeError."""
+    if not recipe.heads:
+        raise RecipeError(
+            "no head",
+            expected="at least one of " + ", ".join(h.__name__ for h in get_args(Head)),
+            where=recipe.name,
+            remedy="a recipe answers something: add a head",
+        )
+    _check_values(recipe, "")
+    encoded = recipe.encode.makes() | recipe.complete.makes()
+    have, shape = encoded, recipe.encode
+    for part in recipe.fuse:
+        _need(part, have, shape)
+        have, shape = have | part.makes(), part
+    fused = have | {"fused"}  # with no fusion the words themselves
+    for align in recipe.align:
+        _need(align, encoded if align.at == "encoded" else fused, recipe.encode)
+    for head in recipe.heads:
+        _need(head, fused | {"tags"}, shape)
+        if not head.labels:
+            raise RecipeError(
+                f"{type(head).__name__} has no labels",
+                expected="the label set of a corpus",
+                remedy="build the recipe with recipe(corpus=...)",
+                where=f"heads.{head.name}",
+            )
+    names = [h.name for h in recipe.heads]
+    if len(set(names)) < len(names):
+        raise RecipeError(f"heads named {names}", expected="one name each", remedy="set `name` of one", where="heads")
+    _check_heads(recipe)
+    return recipe
+
+
+LIMITS: dict[str, tuple[float, float]] = {  # numbers of our own parts, by field name: lowest and highest
+    **dict.fromkeys(("epochs", "batch", "heads", "layers", "width", "expansion", "context_pieces"), (1, math.inf)),
+    **dict.fromkeys(("patience", "objects", "clip", "lr", "weight_decay", "weight"), (0, math.inf)),
+    **dict.fromkeys(("warmup", "dropout", "drop_context"), (0, 1)),
+    **dict.fromkeys(("hidden", "scale"), (0, math.inf)),
+    **dict.fromkeys(("tau", "accuracy"), (1e-6, math.inf)),
+    **dict.fromkeys(("positives", "own", "warmup_steps"), (0, math.inf)),
+    "share": (1e-6, 1),
+    "size": (16, math.inf),
+}
+UNSET_WIDTH = (Align,)  # parts whose `width` may be 0
+CHOICES = {
+    "schedule": ("linear", "cosine", "constant"),
+    "metric": ("", "ner", "re", "joint"),
+    "pool": ("first", "mean"),
+    "at": ("encoded", "fused"),
+    "gates": ("tanh", "sigmoid"),
+    "spread": ("sum", "mean"),
+    "estimator": ("exact", "cyclic", "enumerate"),
+    "negatives": ("mean", "sum"),
+    "contrast": ("literal", "log", None),
+    "scheme": ("exact", "as_released"),
+    "per": ("word", "document"),
+    "order": ("lagged", "vision_first"),
+    "first": ("projected", "raw", "none"),
+    "gate": ("vector", "scalar", "none"),
+}
+
+
+def _check_values(part: Any, where: str) -> None:
+    """Every number and choice of our own parts lies where it means something."""
+    for f in fields(part) if type(part) in KINDS.values() else ():
+        value, path = getattr(part, f.name), f"{where}.{f.name}".strip(".")
+        for i, inner in enumerate(value if isinstance(value, tuple) else (value,)):
+            if is_dataclass(inner):
+                _check_values(inner, f"{path}.{i}" if isinstance(value, tuple) else path)
+        low, high = LIMITS.get(f.name, (-math.inf, math.inf))
+        low = 0 if f.name == "width" and isinstance(part, UNSET_WIDTH) else low
+        if isinstance(value, int | float) and not low <= value <= high:
+            expected = f"from {low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
+            raise RecipeError(repr(value), expected=expected, where=path, remedy="see the field's comment")
+        if f.name in CHOICES and not isinstance(value, tuple) and value not in CHOICES[f.name]:
+            options = ", ".join(f"`{c}`" for c in CHOICES[f.name])
+            raise RecipeError(repr(value), expected=f"one of {options}", where=path, remedy=f"change `{f.name}`")
+    if isinstance(part, Dual) and part.drop_context and part.text.freeze:
+        raise RecipeError(
+            f"drop_context={part.drop_context} with a frozen text encoder",
+            expected="0, for its states are made once, with their context",
+            where=where,
+            remedy="set encode.drop_context=0, or train the encoder",
+        )
+    if isinstance(part, Cross | Adaptive | Interweave) and part.width % part.heads:
+        raise RecipeError(
+            f"{part.heads} heads in a width of {part.width}",
+            expected="a width that the heads divide",
+            where=where,
+            remedy="change `heads` or `width`",
+        )
+
+
+def _check_heads(recipe: Recipe) -> None:
+    """One head an answer; a relation head beside a tagger reads its entities, so it comes after it, without markers."""
+    answers = ("tags", "relations", "cells")
+    made = [a for h in recipe.heads for a in answers if a in h.makes()]
+    markers = any(getattr(h, "markers", False) for h in recipe.heads)
+    alone = "cells" in made or any(isinstance(h, WordPairs) for h in recipe.heads)
+    odd = len(set(made)) < len(made) or made == ["relations", "tags"] or (len(made) == 2 and markers)
+    if odd or (alone and len(made) > 1):
+        raise RecipeError(
+            f"heads {[type(h).__name__ for h in recipe.heads]}" + (", markers=True" if markers else ""),
+            expected="one head that makes tags, or one that makes relations, or both: tags first, then relations "
+            "with markers=False; or WordPairs by itself",
+            where="heads",
+            remedy="markers stand around entities that are given; beside a tagger set markers=False",
+        )
+    if recipe.training.metric not in ("", recipe.task) and recipe.task != "joint":
+        raise RecipeError(
+            f"metric {recipe.training.metric!r}",
+            expected=f"{recipe.task!r}, which is what the heads answer",
+            where="training.metric",
+            remedy="leave it empty",
+        )
+
+
+def _need(part: Any, have: frozenset[str], before: Any) -> None:
+    missing = sorted(part.needs() - have)
+    if missing:
+        odd = [m for m in missing if m not in (*ROLES, "tags")]
+        raise RecipeError(
+            f"{type(part).__name__} needs {missing}, and {sorted(have)} are made before it",
+            expected=f"roles among {ROLES}" if odd else f"{missing} from {type(before).__name__} or a part",
+            remedy="give the encoder that side (vision, context, objects), or change the part's roles",
+        )

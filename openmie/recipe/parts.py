@@ -1,0 +1,82 @@
+"""The closed unions of parts, how a recipe is trained, and the recipe itself: frozen configs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from openmie.nn.align.align import Align
+from openmie.nn.align.infonce import InfoNCE
+from openmie.nn.align.shapley import Shapley
+from openmie.nn.align.topk import TopK
+from openmie.nn.complete.blank import Blank
+from openmie.nn.decode.channels import Channels
+from openmie.nn.decode.relation import EntityMarkers
+from openmie.nn.decode.tags import Crf, Softmax
+from openmie.nn.decode.word_pairs import WordPairs
+from openmie.nn.encode.dual import Dual, Text, Vision
+from openmie.nn.encode.mutual import Mutual
+from openmie.nn.fuse.adaptive import Adaptive
+from openmie.nn.fuse.cross import Cross
+from openmie.nn.fuse.interweave import Interweave
+
+Encode = Dual | Mutual
+Complete = Blank
+Fuse = Cross | Adaptive | Interweave
+Head = Crf | Softmax | EntityMarkers | WordPairs
+Loss = InfoNCE | Shapley | TopK
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Parameters whose name begins with `match` (or holds `.match.`), the first group that fits taking each."""
+
+    match: str = ""  # empty: all that is left
+    lr: float = 1e-3  # peak learning rate
+    weight_decay: float = 0.01  # AdamW; never applied to vectors (biases, norms, CRF boundaries)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a recipe is trained, unless the command line says otherwise."""
+
+    epochs: int = 8
+    batch: int = 32  # documents, or given pairs of a marker recipe, a step
+    groups: tuple[Group, ...] = (Group(),)
+    schedule: str = "linear"  # after the warm-up: `linear` or `cosine` to zero, or `constant`
+    warmup: float = 0.1  # share of all steps
+    clip: float = 1.0  # norm of the whole gradient; 0: off
+    patience: int = 0  # epochs without a better dev score before stopping; 0: never
+    metric: str = ""  # selection on dev: `ner`, `re` or `joint`; default: what the heads answer
+    share: float = 1.0  # of the training documents, drawn by the seed; a smaller draw is part of a larger one
+
+
+TASKS = {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint", ("cells",): "joint"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """encode -> complete -> fuse -> heads, with alignments tapped before or after the fusion."""
+
+    name: str
+    encode: Encode = field(default_factory=Dual)
+    complete: Complete = field(default_factory=Blank)
+    fuse: tuple[Any, ...] = ()  # Fuse, or a part of the user's own
+    align: tuple[Align, ...] = ()
+    heads: tuple[Any, ...] = ()  # Head, in the order in which they answer
+    training: Training = field(default_factory=Training)
+
+    @property
+    def task(self) -> str:
+        """`ner`, `re` or `joint`, by what the heads make."""
+        made = frozenset().union(*(h.makes() for h in self.heads)) if self.heads else frozenset()
+        return TASKS.get(tuple(sorted(made)), "")
+
+
+KINDS: dict[str, type] = {
+    cls.__name__: cls
+    for cls in (
+        *(Recipe, Training, Group, Text, Vision, Complete, Align, Channels),
+        *(*get_args(Encode), *get_args(Fuse), *get_args(Head), *get_args(Loss)),
+    )
+}

@@ -1,0 +1,308 @@
+"""Interweave (MGIPS-CL, 3.3) against a reference in plain loops, and on problems whose answer is known."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from openmie.errors import RecipeError
+from openmie.nn.fuse.interweave import Interweave
+from openmie.nn.streams import Stream
+
+SMALL = Interweave(width=8, heads=2, dropout=0.0)
+VARIANTS = [
+    SMALL,
+    replace(SMALL, layers=3),
+    replace(SMALL, row=False),
+    replace(SMALL, column=False),
+    replace(SMALL, gate="scalar"),
+    replace(SMALL, gate="none", layers=2),
+]
+IDS = ["full", "L=3", "column", "row", "scalar", "no gate"]
+
+
+def streams(text=(4, 1, 3), vision=(5, 6, 2), widths=(6, 7), seed=0, noise=0.0):
+    """Random words and patches in float64; `noise` stands where there is padding."""
+    g = torch.Generator().manual_seed(seed)
+    made = {}
+    for role, lengths, width in zip(("text", "vision"), (text, vision), widths):
+        n = torch.tensor(lengths)
+        mask = torch.arange(max(1, max(lengths))) < n[:, None]
+        tokens = torch.randn(*mask.shape, width, generator=g, dtype=torch.float64)
+        made[role] = Stream(torch.where(mask[..., None], tokens, noise), mask)
+    return made
+
+
+def built(part, widths=(6, 7)):
+    torch.manual_seed(1)
+    return part.build(dict(zip(("text", "vision"), widths))).double().eval()
+
+
+# -- the reference: lists of floats, one document at a time
+
+
+def linear(x, layer):
+    bias = [0.0] * len(layer.weight) if layer.bias is None else layer.bias.tolist()
+    return [sum(w * v for w, v in zip(row, x)) + b for row, b in zip(layer.weight.tolist(), bias)]
+
+
+def layer_norm(x, layer):
+    mean = sum(x) / len(x)
+    spread = math.sqrt(sum((v - mean) ** 2 for v in x) / len(x) + layer.eps)
+    return [(v - mean) / spread * w + b for v, w, b in zip(x, layer.weight.tolist(), layer.bias.tolist())]
+
+
+def softmax(x):
+    top = max(x)
+    raised = [math.exp(v - top) for v in x]
+    return [v / sum(raised) for v in raised]
+
+
+def gelu(x):
+    return [v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in x]
+
+
+def excavate(m, own, other):
+    """MGE of one document's own rows and the other side's, both without padding."""
+    e = m.out.weight.shape[1]
+    size = e // m.heads
+    asked = [linear(layer_norm(x, m.own), m.ask) for x in own]
+    kept = [linear(layer_norm(y, m.other), m.pair) for y in other]
+    mined = [[0.0] * e for _ in own]
+    for h in range(m.heads):
+        at = range(h * size, (h + 1) * size)
+        heard, matrix = [], []
+        for x in asked:
+            weights = softmax([sum(x[i] * k[i] for i in at) / math.sqrt(size) for k in kept])
+            heard.append([sum(w * k[e + i] for w, k in zip(weights, kept)) for i in at])
+            matrix.append([heard[-1][j] * x[e + i] for j, i in enumerate(at)])
+        total = [[0.0] * size for _ in own]
+        if m.row is not None:
+            w3 = m.row[h].flatten().tolist()
+            rows = softmax([sum(a * b for a, b in zip(r, w3)) for r in matrix])
+            total = [[t + r * len(own) for t in ts] for ts, r in zip(total, rows)]
+        if m.column is not None:
+            w4 = m.column[h].flatten().tolist()
+            token = softmax([sum(a * b for a, b in zip(r, w4)) for r in matrix])
+            columns = softmax([sum(t * r[j] for t, r in zip(token, matrix)) for j in range(size)])
+            total = [[t + c * size for t, c in zip(ts, columns)] for ts in total]
+        for n in range(len(own)):
+            for j, i in enumerate(at):
+                mined[n][i] = total[n][j] * heard[n][j]
+    result = []
+    for x, v in zip(own, mined):
+        u = linear(v, m.out)
+        inner = gelu(linear(layer_norm([a + b for a, b in zip(x, u)], m.between), m.mix[0]))
+        result.append([a + b for a, b in zip(u, linear(inner, m.mix[3]))])
+    return result
+
+
+def add(a, b):
+    return [[x + y for x, y in zip(r, s)] for r, s in zip(a, b)]
+
+
+def reference(module, words, patches):
+    """One document -> z, X_{L+1}, as lists of rows."""
+    x, t = patches, words
+    if not isinstance(module.inlet, nn.Identity):
+        x = [layer_norm(linear(p, module.inlet[0]), module.inlet[1]) for p in patches]
+    for _ in range(module.layers if words and patches else 0):
+        x = add(x, excavate(module.image_guided, x, t))
+        t = add(t, excavate(module.text_guided, t, x))
+    if words and patches:
+        x = add(x, excavate(module.image_guided, x, t))
+    if module.gate is None:
+        return t, x
+    z = []
+    for before, after in zip(words, t):
+        sums = [a + b for a, b in zip(linear(after, module.gate.after), linear(before, module.gate.before))]
+        i = [1 / (1 + math.exp(-v)) for v in sums]
+        i = i * len(before) if len(i) == 1 else i
+        z.append([g * h + (1 - g) * a for g, h, a in zip(i, before, after)])
+    return z, x
+
+
+@pytest.mark.parametrize("part", VARIANTS, ids=IDS)
+@pytest.mark.parametrize("widths", [(6, 7), (6, 6)], ids=["inlet", "as wide"])
+def test_equals_the_reference_in_loops(part, widths):
+    """Documents of unequal lengths, one without an image and one without a word, in one batch."""
+    s = streams((4, 1, 3, 2, 0), (5, 6, 2, 0, 3), widths, noise=50.0)
+    module = built(part, widths)
+    made = module(s)
+    for b in range(5):
+        rows = [s[r].tokens[b][s[r].mask[b]].tolist() for r in ("text", "vision")]
+        for role, expected in zip(("fused", "vision"), reference(module, *rows)):
+            got = made[role].tokens[b][made[role].mask[b]].tolist()
+            assert len(got) == len(expected)
+            for x, y in zip(got, expected):
+                assert x == pytest.approx(y, abs=1e-9)
+
+
+@pytest.mark.parametrize("part", VARIANTS, ids=IDS)
+def test_does_not_see_padding(part):
+    s, module = streams(), built(part)
+    longer = {}
+    for role, x in s.items():
+        mask = F.pad(x.mask, (2, 3))
+        tokens = torch.full((*mask.shape, x.width), 7.0, dtype=torch.float64)
+        tokens[mask] = x.tokens[x.mask]
+        longer[role] = Stream(tokens, mask)
+    a, b = module(s), module(longer)
+    for role in ("fused", "vision"):
+        torch.testing.assert_close(a[role].tokens[a[role].mask], b[role].tokens[b[role].mask])
+
+
+@pytest.mark.parametrize("part", VARIANTS, ids=IDS)
+def test_words_without_an_image_pass_unchanged(part):
+    """z = H to the bit, forward and backward finite; beside a document that has one."""
+    s, module = streams(vision=(0, 6, 0), noise=3.0), built(part).train()
+    z = module(s)["fused"].tokens
+    assert torch.equal(z[[0, 2]], s["text"].tokens[[0, 2]]) and not torch.equal(z[1], s["text"].tokens[1])
+    z.sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in module.parameters())
+    none = streams(vision=(0, 0, 0))
+    assert torch.equal(module(none)["fused"].tokens, none["text"].tokens)
+
+
+@pytest.mark.parametrize("text", [1, 2, 9])
+@pytest.mark.parametrize("vision", [1, 3, 12])
+def test_takes_any_length(text, vision):
+    s = streams((text, 1), (vision, 1))
+    s["vision"] = replace(s["vision"], groups=torch.zeros(2, vision).long(), whole=torch.zeros(2, 7))
+    module = built(SMALL)
+    made = module(s)
+    assert made["fused"].tokens.shape == (2, text, 6) and made["vision"].tokens.shape == (2, vision, 6)
+    assert module.widths == {"fused": 6, "vision": 6} and SMALL.makes() == {"fused", "vision"}
+    assert made["vision"].whole is None and made["vision"].groups is s["vision"].groups
+    assert made["text"] is s["text"]
+
+
+def test_other_roles_may_be_read():
+    s = streams()
+    part = replace(SMALL, reads="context", side="objects")
+    module = part.build({"context": 6, "objects": 7}).double().eval()
+    made = module({"context": s["text"], "objects": s["vision"]})
+    assert set(made) == {"context", "objects", "fused"} == part.needs() | part.makes()
+
+
+def test_layers_share_their_excavators_and_the_image_is_guided_once_more():
+    sizes = set()
+    for layers in (1, 2, 4):
+        module, calls = built(replace(SMALL, layers=layers)), []
+        sizes.add(sum(p.numel() for p in module.parameters()))
+        for part in (module.image_guided, module.text_guided):
+            part.register_forward_hook(lambda part, *_, calls=calls: calls.append(part))
+        module(streams())
+        assert calls == [module.image_guided, module.text_guided] * layers + [module.image_guided]
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("part", VARIANTS, ids=IDS)
+def test_every_parameter_learns_from_the_words_alone(part):
+    s, module = streams(), built(part).train()
+    (module(s)["fused"].tokens[s["text"].mask] ** 2).sum().backward()
+    for name, p in module.named_parameters():
+        assert p.grad is not None and p.grad.abs().sum() > 1e-9, name
+    built_for = {n.split(".")[-1] for n, _ in module.named_parameters()}
+    assert ("row" in built_for, "column" in built_for) == (part.row, part.column)
+
+
+def test_gradient_is_that_of_differences():
+    s = streams((2, 1), (3, 2))
+    module = built(SMALL)
+
+    def f(text, vision):
+        made = module({"text": Stream(text, s["text"].mask), "vision": Stream(vision, s["vision"].mask)})
+        return made["fused"].tokens[s["text"].mask], made["vision"].tokens[s["vision"].mask]
+
+    torch.autograd.gradcheck(f, [s[r].tokens.clone().requires_grad_() for r in ("text", "vision")])
+
+
+def test_a_gate_that_is_shut_keeps_the_words():
+    s, module = streams(), built(SMALL)
+    with torch.no_grad():
+        module.gate.after.bias.fill_(60.0)
+        torch.testing.assert_close(module(s)["fused"].tokens, s["text"].tokens)
+        module.gate.after.bias.fill_(-60.0)
+        open_ = module(s)["fused"].tokens
+        module.gate = None
+        torch.testing.assert_close(module(s)["fused"].tokens, open_)
+
+
+@pytest.mark.parametrize("change", [{"row": False, "column": False}, {"gate": "tanh"}])
+def test_what_cannot_be_built_is_an_error(change):
+    with pytest.raises(RecipeError, match="expected"):
+        replace(SMALL, **change).build({"text": 6, "vision": 7})
+
+
+# -- a word's class is told by the patch that carries the word's key, or else by the word itself
+
+KEYS, CODES, WORDS, PATCHES = 24, 4, 6, 12
+
+
+class Binding:
+    """Words (key, cue) and patches (key, code) in shuffled order. Class = code of the patch with the word's key.
+
+    In a share `noise` of the documents the image is of other things, with codes at random, and the cue has the class;
+    elsewhere the cue is zero.
+    """
+
+    def __init__(self, seed, noise):
+        self.draw, self.noise = torch.Generator().manual_seed(seed), noise
+        self.keys = 4 * F.normalize(torch.randn(KEYS, 16, generator=self.draw), dim=1)
+        self.codes = 3 * F.normalize(torch.randn(CODES, 8, generator=self.draw), dim=1)
+
+    def _order(self, n, length):
+        return torch.rand(n, length, generator=self.draw).argsort(1)
+
+    def _classes(self, *shape):
+        return torch.randint(0, CODES, shape, generator=self.draw)
+
+    def __call__(self, n):
+        things, classes = self._order(n, KEYS)[:, :PATCHES], self._classes(n, PATCHES)
+        odd = torch.rand(n, 1, generator=self.draw) < self.noise
+        shown = torch.where(odd, self._order(n, KEYS)[:, :PATCHES], things)
+        code = torch.where(odd, self._classes(n, PATCHES), classes)
+        order = self._order(n, PATCHES)
+        cue = torch.where(odd[..., None], self.codes[classes[:, :WORDS]], 0.0)
+        words = torch.cat([self.keys[things[:, :WORDS]], cue], -1)
+        patches = torch.cat([self.keys[shown.gather(1, order)], self.codes[code.gather(1, order)]], -1)
+        mask = torch.arange(WORDS) < torch.randint(2, WORDS + 1, (n, 1), generator=self.draw)
+        vision = Stream(patches, torch.ones(n, PATCHES, dtype=torch.bool))
+        return {"text": Stream(words, mask), "vision": vision}, classes[:, :WORDS], odd[:, 0]
+
+
+def learnt(part, noise, steps=150):
+    """Accuracy on fresh words whose image tells their class, and on those whose image is of other things."""
+    torch.manual_seed(0)
+    problem = Binding(0, noise)
+    fuse, head = part.build({"text": 24, "vision": 24}), nn.Linear(24, CODES)
+    optimizer = torch.optim.Adam([*fuse.parameters(), *head.parameters()], 3e-3)
+    for _ in range(steps):
+        s, classes, _ = problem(32)
+        mask = s["text"].mask
+        loss = F.cross_entropy(head(fuse(s)["fused"].tokens)[mask], classes[mask])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        s, classes, odd = problem(500)
+        right = head(fuse.eval()(s)["fused"].tokens).argmax(-1) == classes
+        mask = s["text"].mask
+        return [right[mask & some[:, None]].float().mean().item() for some in (~odd, odd)]
+
+
+@pytest.mark.parametrize("change", [{}, {"row": False}, {"column": False}], ids=["full", "column", "row"])
+def test_learns_which_patch_a_word_belongs_to(change):
+    """Chance is 25%."""
+    told, _ = learnt(Interweave(width=32, heads=2, dropout=0.0, **change), noise=0.0)
+    assert told >= 0.95
+
+
+def test_learns_when_to_trust_the_image():
+    """A third of the images are of other things; the words say then what they are."""
+    told, odd = learnt(Interweave(width=32, heads=2, dropout=0.0), noise=1 / 3, steps=250)
+    assert told >= 0.95 and odd >= 0.95
