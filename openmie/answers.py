@@ -11,6 +11,7 @@ from openmie.batch import Example
 from openmie.codec import bio, word_pairs
 from openmie.codec.pieces import word_spans
 from openmie.document import Document, Mention, Relation
+from openmie.nn.encode.mutual import Mutual
 from openmie.recipe import Recipe
 
 MADE = ("tags", "relations", "cells")  # what a head may make
@@ -68,8 +69,12 @@ class Answers:
 
     def _source(self, e: Example) -> dict[str, Any]:
         """The document's, and under `masked` the sides that the encoder reads but did not have."""
-        main = e.document.main_image
-        missing = ["vision"] if self.recipe.encode.vision and (main is None or f"image {main.id}" in e.errors) else []
+        encode, main = self.recipe.encode, e.document.main_image
+        images = [main] if main else []
+        if isinstance(encode, Mutual):  # crops and whole image are one side
+            images += [i for i in e.document.images if i.kind == "object"][: encode.objects]
+        read = [i for i in images if f"image {i.id}" not in e.errors]
+        missing = ["vision"] if encode.vision and not read else []
         missing += ["context"] if self.recipe.encode.context and not len(e.context) else []
         return e.document.source | ({"masked": missing} if missing else {})
 

@@ -65,7 +65,8 @@ def recipe(corpus: Corpus, *, task: str = "", text: str = "", vision: str = "tin
 
 def ablations(r: Recipe) -> dict[str, Recipe]:
     """Name -> recipe, each one change away from the full system."""
-    text = replace(r, name=r.name + "-text", encode=replace(r.encode, vision=None), fuse=(), align=())
+    encode: Any = r.encode
+    text = replace(r, name=r.name + "-text", encode=replace(encode, vision=None), fuse=(), align=())
     plain = tuple(Softmax(labels=h.labels) if isinstance(h, Crf) else h for h in r.heads)
     found = {"text": text, "w/o alignment": replace(r, name=r.name + "-noalign", align=())}
     if plain != r.heads:

@@ -9,7 +9,7 @@ values; this is a build from the text, and selects on dev.
     eq. 12, 13   fuse/interweave.py     pre-post gate between words before and after
     eq. 14-17    align/topk.py          implicit positives, and the standard contrast beside them
     eq. 18       decode/tags.py         CRF over words
-    eq. 19       recipe.py              sum of the three losses
+    eq. 19       recipe/parts.py        sum of the three losses
 
     recipe(corpus=...)      the full system
     ablations(recipe)       rows of table 3, and ours
@@ -93,6 +93,7 @@ def _training(text: str, vision: str) -> Training:
 
 def ablations(r: Recipe) -> dict[str, Recipe]:
     """Rows of table 3, each one change away from the full system, and below them ours."""
+    encode: Any = r.encode
     (mgi,), (align,) = r.fuse, r.align
 
     def woven(**change: Any) -> dict[str, Any]:
@@ -101,8 +102,8 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     def aligned(**change: Any) -> dict[str, Any]:
         return {"align": (replace(align, loss=replace(align.loss, **change)),)}
 
-    text = Dual(text=r.encode.text)
-    released = replace(r.encode, as_released=True, order="vision_first", first="raw")
+    text = Dual(text=encode.text)
+    released = replace(encode, as_released=True, order="vision_first", first="raw")
     found: dict[str, dict[str, Any]] = {
         "w/o IPS-CL": aligned(positives=0.0),
         "w/o MGI": {"fuse": ()},
@@ -110,7 +111,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
         "w/o column-grained": woven(column=False),
         "w/o gate": woven(gate="none"),
         "scalar gate": woven(gate="scalar"),
-        "w/o exchange": {"encode": replace(r.encode, exchange=False)},
+        "w/o exchange": {"encode": replace(encode, exchange=False)},
         "w/o CL": aligned(own=0.0),
         "w/o alignment": {"align": ()},
         "text": {"encode": text, "fuse": (), "align": ()},
@@ -128,6 +129,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
 
 def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
     """K of figure 6 and the adaptive one, interweave encoders of figure 7, shares of training data of figure 8."""
+    encode: Any = r.encode
     (mgi,), (align,) = r.fuse, r.align
     return {
         "k": {
@@ -138,8 +140,8 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
         "share": {
             f"{s:g}": replace(r, training=replace(r.training, share=s)) for s in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
         },
-        "order": {o: replace(r, encode=replace(r.encode, order=o)) for o in ("lagged", "vision_first")},
-        "first": {f: replace(r, encode=replace(r.encode, first=f)) for f in ("projected", "raw", "none")},
+        "order": {o: replace(r, encode=replace(encode, order=o)) for o in ("lagged", "vision_first")},
+        "first": {f: replace(r, encode=replace(encode, first=f)) for f in ("projected", "raw", "none")},
     }
 
 

@@ -8,7 +8,7 @@ doi 10.1145/3664647.3681367. No code was published; this is a build from the tex
     eq. 8-11     fuse/adaptive.py       words attend to regions, bent towards the context
     eq. 12, 13   decode/tags.py         CRF over words, parts of speech and positions: MNER
     eq. 14-18    decode/word_pairs.py   word-pair contrastive layer: MRE, joint extraction
-    eq. 19       recipe.py              weights of the three losses
+    eq. 19       recipe/parts.py        weights of the three losses
 
     recipe(corpus=..., task="ner" | "re" | "joint")     the full system
     ablations(recipe)                                    rows of tables 1 and 2, and ours
@@ -191,6 +191,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     """Rows of tables 1 and 2, each one change away from the full system, and below them ours."""
     direct = replace(r.align[1], first=("text",), name="direct")
     plain = Cross(width=r.fuse[0].width, heads=r.fuse[0].heads, layers=r.fuse[0].layers)
+    encode: Any = r.encode
     found: dict[str, dict[str, Any]] = {
         "w/o context in alignment": {"align": (direct,)},
         "w/o context in fusion": {"fuse": (plain,)},
@@ -201,7 +202,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     found |= {
         "w/o image": without_image(r),
         "baseline": {**without_image(r), "align": ()},  # table 2: text and context side by side; the head is ours
-        "text": {"encode": replace(r.encode, vision=None, context=""), "fuse": (), "align": ()},
+        "text": {"encode": replace(encode, vision=None, context=""), "fuse": (), "align": ()},
         "w/o alignment": {"align": ()},
         "w/o channels": {"heads": (replace(r.heads[0], channels=None),)},
         "printed sum": {"align": tuple(replace(a, loss=replace(a.loss, negatives="sum")) for a in r.align)},
@@ -217,7 +218,8 @@ def without_image(r: Recipe) -> dict[str, Any]:
 
     Nor is the context ever left out, since nothing is to be learnt in its place.
     """
-    return {"encode": replace(r.encode, vision=None, drop_context=0.0), "fuse": (), "align": (r.align[0],)}
+    encode: Any = r.encode
+    return {"encode": replace(encode, vision=None, drop_context=0.0), "fuse": (), "align": (r.align[0],)}
 
 
 def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
