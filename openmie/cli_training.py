@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 PAPERS = system.names()
 DEMO = Path("demo")
+EMBEDDINGS = "embeddings"  # what `show` draws, besides recipes
 PARTIAL = 3  # exit code: some records could not be read, or some runs failed; what was done is there, with the reason
 
 Set = Annotated[
@@ -199,27 +201,61 @@ def bench(
     if failed:
         raise typer.Exit(PARTIAL)
 
+
 @app.command()
 def show(
-    paper: Annotated[str, typer.Argument(help=f"System ({', '.join(PAPERS)}) or a model folder.")],
-    corpus: Annotated[str, typer.Option(help="Whose labels: FORMAT:PATH.")] = "diorama:",
+    paper: Annotated[
+        str, typer.Argument(help=f"System ({', '.join(PAPERS)}) or a model folder; or the word {EMBEDDINGS}.")
+    ],
+    run: Annotated[
+        str, typer.Argument(help=f"With {EMBEDDINGS}: a model folder, or a run's folder of `openmie bench`.")
+    ] = "",
+    corpus: Annotated[
+        str, typer.Option(help=f"Whose labels: FORMAT:PATH; default diorama:, with {EMBEDDINGS} that of the bench run.")
+    ] = "",
     ablate: Ablate = "",
     task: Task = "",
     option: Option = None,
     set_: Set = None,
+    split: Annotated[str, typer.Option(help=f"Of the corpus, with {EMBEDDINGS}.")] = "test",
+    most: Annotated[int, typer.Option(help=f"Entities drawn, with {EMBEDDINGS}; 0: all.")] = 2000,
+    seed: Annotated[int, typer.Option(help=f"Of what is drawn and of the t-SNE, with {EMBEDDINGS}.")] = 0,
+    out: Annotated[Path, typer.Option(help=f"The page to write, with {EMBEDDINGS}.")] = Path("embeddings.html"),
 ) -> None:
-    """Print a recipe, or what an ablation changes in it.
+    """Print a recipe, or what an ablation changes in it; or draw a run's entity vectors in three dimensions as a page.
 
     Example: openmie show baseline --ablate text
+
+    Example: openmie show embeddings runs/text --corpus twitter:DIR --out embeddings.html
     """
+    if paper == EMBEDDINGS:
+        if not run or ablate or task or option or set_:
+            raise OpenMIEError(
+                "a change to a recipe" if run else "no run", expected="openmie show embeddings RUN",
+                remedy="name a folder; what else can be said are --corpus, --split, --most, --seed and --out",
+            )
+        from openmie import embeddings
+
+        print(embeddings.show(run, corpus, split=split, most=most, seed=seed, out=out))
+        return
+    if run:
+        raise OpenMIEError(
+            f"{run!r} after {paper!r}", expected=f"one system or model folder, or {EMBEDDINGS} RUN",
+            remedy="show them one after the other",
+        )
+    _recipe(paper, corpus or "diorama:", ablate, task, option or (), set_ or ())
+
+
+def _recipe(paper: str, corpus: str, ablate: str, task: str, options: Sequence[str], changes: Sequence[str]) -> None:
+    """Print it; of a changed one the difference."""
     from openmie import recipe as recipes
 
     if (Path(paper) / "recipe.json").exists():
         print((Path(paper) / "recipe.json").read_text(encoding="utf8"))
         return
     data = load_corpus(corpus)
-    whole = system.build(paper, data, task, option or ())
-    changed = system.change(system.ablate(paper, whole, ablate), set_ or ())
+    whole = system.build(paper, data, task, options)
+    changed = system.change(system.ablate(paper, whole, ablate), changes)
     if changed == whole:
         print(json.dumps(recipes.dump(whole), indent=1, ensure_ascii=False))
         print("ablations: " + ", ".join(system.page(paper).ablations(whole)), file=sys.stderr)
