@@ -17,6 +17,8 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from openmie import metrics
 from openmie.corpora import diorama
 from openmie.corpora.corpus import Corpus
@@ -51,8 +53,24 @@ def decided(documents: list[Document]) -> list[Document]:
     return [d for d in documents if not any(d.source["ambiguous"]) and not d.source["unrelated"]]
 
 
+def cost(gold: list[Document], own: list[Document], other: list[Document], draws: int = 1000) -> list[float]:
+    """F1 with another post's image less that with the own one, and its 95% interval over posts drawn anew, paired."""
+    counts = []  # (posts, 2 systems, correct + predicted + gold)
+    for documents in zip(gold, own, other):
+        want, *found = ({(m.start, m.end, m.label) for m in d.mentions} for d in documents)
+        counts.append([[len(want & f), len(f), len(want)] for f in found])
+    table, draw = np.array(counts), np.random.default_rng(0)
+
+    def gap(chosen: np.ndarray) -> float:
+        right, said, there = table[chosen].sum(0).T
+        return float(np.diff(200 * right / np.maximum(said + there, 1))[0])
+
+    ends = np.percentile([gap(draw.integers(0, len(table), len(table))) for _ in range(draws)], [2.5, 97.5])
+    return [gap(np.arange(len(table))), *map(float, ends)]
+
+
 def run(system: str, share: str, seed: int, out: Path, posts: int, epochs: int) -> None:
-    name = f"{system}-{share}-{seed}".replace("/", "of").replace(" ", "-")
+    name = f"{system}-{share}-{posts}x{epochs}-{seed}".replace("/", "of").replace(" ", "-")
     if (out / f"{name}.json").exists():
         return
     config = diorama.Config(translation=False, unrelated=SHARES[share])
@@ -67,21 +85,25 @@ def run(system: str, share: str, seed: int, out: Path, posts: int, epochs: int) 
     related = diorama.corpus(diorama.Config(translation=False, unrelated=0.0), test=TEST)
     own = decided(list(related.test))
     other = [d.replace(images=own[(i + 1) % len(own)].images) for i, d in enumerate(own)]
-    parts = {k: metrics.spans(own, model.predict(v), bootstrap=1000) for k, v in (("own", own), ("other", other))}
+    answers = {"own": model.predict(own), "other": model.predict(other)}
+    parts = {k: metrics.spans(own, v, bootstrap=1000) for k, v in answers.items()}
     found = {
         "system": system, "unrelated": share, "seed": seed, "posts": posts, "epochs": epochs,
         "dev": event.values["best"],
         "ceilings": [diorama.ceiling(config, task="ner", sees=s) for s in (("text",), ("text", "image"))],
         "f1": whole.f1, "interval": whole.interval, "decided": len(own),
         **{k: [v.f1, *(v.interval or ())] for k, v in parts.items()},
+        "cost": cost(own, *answers.values()),
     }  # fmt: skip
     (out / f"{name}.json").write_text(json.dumps(found, indent=1), encoding="utf8")
     print(name, round(whole.f1, 2), {k: round(v.f1, 2) for k, v in parts.items()}, flush=True)
 
 
-def table(out: Path) -> None:
-    """Two Markdown tables; a cell that was not run says so."""
-    runs = [json.loads(p.read_text()) for p in sorted(out.glob("*.json"))]
+def table(out: Path, posts: int, epochs: int) -> None:
+    """Two Markdown tables of the runs of one size; a cell that was not run says so."""
+    runs = [r for p in sorted(out.glob("*.json")) if (r := json.loads(p.read_text()))["posts"] == posts]
+    runs = [r for r in runs if r["epochs"] == epochs]
+    print(f"{posts} posts, {epochs} epochs\n")
     at = {s: {x: [r for r in runs if (r["system"], r["unrelated"]) == (s, x)] for x in SHARES} for s in SYSTEMS}
     print("| system | " + " | ".join(f"unrelated {x}" for x in SHARES) + " |\n|" + "---|" * (len(SHARES) + 1))
     for system, cells in at.items():
@@ -90,12 +112,12 @@ def table(out: Path) -> None:
         bounds = [diorama.ceiling(diorama.Config(unrelated=s), task="ner", sees=("text", "image")[: i + 1])
                   for s in SHARES.values()]  # fmt: skip
         print(f"| ceiling, {sees} | " + " | ".join(f"{b:.2f}" for b in bounds) + " |")
-    print("\n| system | learnt with | own image | another post's | difference | n |\n|---|---|---|---|---|---|")
+    print("\n| system | learnt with | own image | another post's | difference (95%, paired) | n |\n|" + "---|" * 6)
     for system, cells in at.items():
         for share, found in cells.items():
             for r in found:
-                own, other = ("{:.2f} ({:.2f} to {:.2f})".format(*r[k]) for k in ("own", "other"))
-                gap = f"{r['other'][0] - r['own'][0]:+.2f}"
+                own, other = (f"{r[k][0]:.2f}" for k in ("own", "other"))
+                gap = "{:+.2f} ({:+.2f} to {:+.2f})".format(*r["cost"])
                 print(f"| {system} | {share} | {own} | {other} | {gap} | {r['decided']} posts, seed {r['seed']} |")
 
 
@@ -119,4 +141,4 @@ if __name__ == "__main__":
         for share in SHARES:
             for system in SYSTEMS:
                 run(system, share, seed, asked.out, asked.posts, asked.epochs)
-    table(asked.out)
+    table(asked.out, asked.posts, asked.epochs)

@@ -37,7 +37,7 @@ class Answers:
                 chains=(),
                 regions=(),
                 summary="",
-                errors=(*e.document.errors, *e.errors.values()),
+                errors=tuple(dict.fromkeys((*e.document.errors, *e.errors.values()))),
             )
             for e, (mentions, relations) in zip(examples, found)
         ]

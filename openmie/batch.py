@@ -314,28 +314,9 @@ class Batcher:
     def _open(self, example: Example, image: Image, known: dict[str, Any]) -> Any:
         if f"image {image.id}" in example.errors:
             return None
-        try:
-            if image.id not in known:
-                known[image.id] = _picture(example.document, image, known)
-            return known[image.id]
-        except ImageError as error:
-            where = f"document {example.document.id}, {error.record.where}"
-            example.errors[f"image {image.id}"] = error.record.model_copy(update={"where": where})
+        found = images.of(example.document, image, known)
+        if isinstance(found, ImageError):
+            where = f"document {example.document.id}, {found.record.where}"
+            example.errors[f"image {image.id}"] = found.record.model_copy(update={"where": where})
             return None
-
-
-def _picture(document: Document, image: Image, known: dict[str, Any]) -> Any:
-    """The image's own file or pixels; where it has none, its box of its parent, by default the main image."""
-    if image.path or image.pixels is not None or image.box is None:
-        return images.load(image)
-    parent = document.image(image.parent) if image.parent else document.main_image
-    if parent is None:
-        raise ImageError(
-            f"a box in {image.parent or 'main'!r}, which the document does not have",
-            expected="the id of one of its images, or a file or pixels of its own",
-            remedy="add the picture that the box lies in",
-            where=f"image {image.id}",
-        )
-    if parent.id not in known:
-        known[parent.id] = images.load(parent)
-    return images.crop(known[parent.id], image)
+        return found

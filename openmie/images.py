@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmie.document import Image
+from openmie.document import Document, Image
 from openmie.errors import ImageError
 
 if TYPE_CHECKING:
@@ -58,6 +58,38 @@ def crop(picture: Picture, image: Image) -> Picture:
             return picture.crop((left, top, right, bottom))
     raise _error(image.id, f"box {image.box} in a picture of {picture.width} x {picture.height} pixels",
                  "xyxy pixels of the upright original, with some of the picture inside", "correct the box")
+
+
+def of(document: Document, image: Image, known: dict[str, Any]) -> Picture | ImageError:
+    """The image's own file or pixels; where it has none, its box of its parent, by default the main image.
+
+    `known` holds pictures by image id, since several crops may lie in one. What cannot be read is the ImageError
+    itself, and is known too, so that nothing is tried twice.
+    """
+    if image.id in known:
+        return known[image.id]
+    try:
+        known[image.id] = _of(document, image, known)
+    except ImageError as error:
+        known[image.id] = error
+    return known[image.id]
+
+
+def _of(document: Document, image: Image, known: dict[str, Any]) -> Picture:
+    if image.path or image.pixels is not None or image.box is None:
+        return load(image)
+    parent = document.image(image.parent) if image.parent else document.main_image
+    if parent is None:
+        raise ImageError(
+            f"a box in {image.parent or 'main'!r}, which the document does not have",
+            expected="the id of one of its images, or a file or pixels of its own",
+            remedy="add the picture that the box lies in",
+            where=f"image {image.id}",
+        )
+    whole = of(document, parent, known)
+    if isinstance(whole, ImageError):
+        raise whole
+    return crop(whole, image)
 
 
 def size(image: Image | str | os.PathLike[str], *, base: Path | None = None) -> tuple[int, int]:

@@ -229,13 +229,14 @@ def fill(
     with _held(folder, settings):
         for name, documents in sources.items():
             whole, part = folder / f"{name}.jsonl", folder / f".{name}.jsonl.part"
-            if whole.exists():
-                yield from _taken(tally, _lines(whole))
-                continue
-            stream, before = iter(documents), _lines(part) if part.exists() else []
+            stream, there = iter(documents), whole if whole.exists() else part
+            before = _lines(there) if there.exists() else []
             for old in _taken(tally, before):
                 _same(old, next(stream, None), folder)
                 yield old
+            if there is whole:
+                _same(None, next(stream, None), folder)
+                continue
             with part.open("ab") as file:
                 file.truncate(sum(len(line) for line in before))
                 for document in search(stream):
@@ -259,10 +260,13 @@ def _taken(tally: output.Tally, lines: Sequence[bytes]) -> Iterator[Document]:
         yield document
 
 
-def _same(old: Document, new: Document | None, folder: Path) -> None:
-    if new is None or (new.id, new.text) != (old.id, old.text):
+def _same(old: Document | None, new: Document | None, folder: Path) -> None:
+    """Both are one document, or neither is there."""
+    had, has = ([d.id, d.text] if d else None for d in (old, new))
+    if had != has:
         raise CorpusError(
-            f"document {old.id!r} where the corpus now has {new.id if new else 'nothing'!r}", where=str(folder),
+            f"document {old.id if old else 'nothing'!r} where the corpus now has {new.id if new else 'nothing'!r}",
+            where=str(folder),
             expected="the documents that the folder was begun with", remedy="remove the folder, or choose another",
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from openmie.bench import system
 from openmie.corpora import diorama
@@ -16,6 +17,7 @@ from openmie.recipe import check, difference, dump, set_field
 from openmie.recipe import load as read
 from openmie.train import fit
 from openmie.train.fit import _drawn
+from openmie.train.optimizer import build_optimizer
 from tests import small
 
 
@@ -55,6 +57,9 @@ def test_paper_sizes():
     assert (r.encode.objects, r.encode.size, r.encode.vision.name) == (3, 128, "openai/clip-vit-base-patch32")
     rates = {g.match: g.lr for g in r.training.groups}
     assert rates["encode.text"] == 5e-5 and rates["encode.vision"] == 3e-5 and r.training.warmup == 0.06
+    shapes = {"encode.vision_positions": (2, 2), "fuse.0.x": (2,)}
+    named = [(name, torch.nn.Parameter(torch.zeros(*shape))) for name, shape in shapes.items()]
+    assert build_optimizer(named, r.training.groups).param_groups[0]["lr"] == 3e-5
     assert r.align[0].loss.k == 3 and r.align[0].weight == 1.0
 
 
@@ -102,8 +107,23 @@ def test_gold_changes_no_prediction(corpus, full):
     model = Model.new(full)
     posts = list(corpus.test)[:6]
     bare = [d.replace(mentions=(), relations=(), chains=(), regions=(), source={}) for d in posts]
-    for a, b in zip(model.predict(posts), model.predict(bare)):
-        assert a.mentions == b.mentions
+    found = model.predict(posts)
+    assert any(d.mentions for d in found)
+    for a, b in zip(found, model.predict(bare)):
+        assert a.mentions == b.mentions and [m.score for m in a.mentions] == [m.score for m in b.mentions]
+
+
+def test_runs_in_bfloat16(corpus, full):
+    """The whole system under autocast, as `--precision bf16` trains it; words without an image pass the gate too."""
+    for gate in ("vector", "scalar", "none"):
+        model = Model.new(replace(full, fuse=(replace(full.fuse[0], gate=gate),)))
+        posts = list(corpus.train)[:6]
+        posts[1] = posts[1].replace(images=())
+        batch = model.batcher.collate(model.batcher.examples(posts, gold=True))
+        with torch.autocast("cpu", torch.bfloat16):
+            total = model.extractor(batch).total
+        total.backward()
+        assert total.isfinite() and all(p.grad is None or p.grad.isfinite().all() for p in model.extractor.parameters())
 
 
 def test_a_share_is_part_of_a_larger_one(corpus):

@@ -536,5 +536,8 @@ def test_a_stopped_search_goes_on_where_it_was(tmp_path):
     assert asked == ["p3", "p4"] and [d.id for d in again] == [d.id for d in whole] and tally.documents == 5
     a, b = ((tmp_path / name / "train.jsonl").read_bytes() for name in "ab")
     assert a == b and not part.exists()
+    for changed in ([post(9), *documents[1:]], documents[:2], [*documents, post(9)]):  # a whole file is held to it too
+        with pytest.raises(CorpusError, match="now has"):
+            list(objects.fill({"train": changed}, tmp_path / "b", search, {"x": 1}))
     with pytest.raises(CorpusError, match="x is 1 there, 2 here"):
         list(objects.fill({"train": documents}, tmp_path / "b", search, {"x": 2}))

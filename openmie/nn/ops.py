@@ -36,7 +36,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: flo
 
 def gate(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     """Convex mix weight * a + (1 - weight) * b."""
-    return torch.lerp(b, a, weight)
+    return torch.lerp(b, a, weight.to(a.dtype))
 
 
 def pool_words(states: Tensor, owner: Tensor, word: Tensor, shape: tuple[int, int], mean: bool) -> Tensor:

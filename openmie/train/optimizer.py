@@ -46,7 +46,7 @@ def build_optimizer(named: Iterable[tuple[str, nn.Parameter]], groups: tuple[Gro
 
 
 def _fits(name: str, match: str) -> bool:
-    return not match or name.startswith(match + ".") or f".{match}." in name
+    return not match or name == match or name.startswith(match + ".") or f".{match}." in name
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, training: Training, steps: int) -> LambdaLR:

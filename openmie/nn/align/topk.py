@@ -30,7 +30,8 @@ class TopK:
     own: float = 1.0  # weight of eq. 17
     side: str = "text"  # who chooses: each text its images, as printed; `image`: each image its texts, as released
     warmup_steps: int = 0  # training steps over which the weight of eq. 16 rises from 0; counted by `Alignment`
-    as_released: bool = False  # one ratio, own pair added to the K (twice if among them); no weights, no warm-up
+    as_released: bool = False  # one ratio, own pair added to the K (twice if among them), no weights, no warm-up;
+    # the release's other settings are side="image" and tau=0.5
 
     def __post_init__(self) -> None:
         if self.k != "adaptive" and (isinstance(self.k, str | bool) or self.k < 1):
