@@ -353,8 +353,7 @@ def test_gradient_reaches_every_parameter(order, first):
 
 
 def test_gradient_reaches_every_parameter_of_the_twin():
-    """Through the words alone, in training mode: the stem, the positions of each slot, and all layers but what is
-    behind the last exchange."""
+    """In training mode, from the words and the patches: the stem, the positions of each slot, every layer."""
     model = Model.new(recipe(full=True, objects=1))
     batch = model.batcher.collate(model.batcher.examples([crops("a", n=1), crops("b", n=1)]))
     streams = model.extractor.encode.train()(batch.inputs)
