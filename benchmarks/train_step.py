@@ -36,7 +36,7 @@ def documents(n: int = 32, words: int = 32) -> list[Document]:
         Document.from_words(
             f"d{i}",
             [stock[j] for j in draw.integers(0, len(stock), words)],
-            images=[picture(draw, "main"), *(picture(draw, "object") for _ in range(3))],
+            images=[picture(draw, "main"), *(picture(draw, "object", f"object{n}") for n in range(3))],
             captions={"made": " ".join(stock[j] for j in draw.integers(0, len(stock), 20))},
             mentions=[Mention(id="a", start=0, end=3, label="PER"), Mention(id="b", start=4, end=8, label="LOC")],
             relations=[Relation(head="a", tail="b", label="relation 3")],
@@ -45,8 +45,8 @@ def documents(n: int = 32, words: int = 32) -> list[Document]:
     ]
 
 
-def picture(draw: np.random.Generator, kind: Any) -> Image:
-    return Image(kind=kind, pixels=draw.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+def picture(draw: np.random.Generator, kind: Any, name: str = "") -> Image:
+    return Image(kind=kind, id=name, pixels=draw.integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
 def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) -> None:
