@@ -260,6 +260,7 @@ def test_in_chunks_or_whole(joint: bool, scheme: str, monkeypatch: pytest.Monkey
     monkeypatch.setattr(head, "log_final", watched)
     for cells in (1, 11, 40):
         monkeypatch.setattr(word_pairs, "CELLS", cells)
+        monkeypatch.setattr(word_pairs, "KEPT", cells)  # and so what lies between is made again
         sizes.clear()
         for ours, theirs in zip(run(), whole):
             torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-STRIDE = 8  # steps between two rescalings of the fast path
+STRIDE = 16  # steps between two rescalings of the fast path
 
 
 class Chain(NamedTuple):
@@ -28,6 +28,15 @@ class Chain(NamedTuple):
     start: Tensor  # (L,)
     transitions: Tensor  # (L, L) from row to column
     end: Tensor  # (L,)
+
+
+class Words(NamedTuple):
+    """Where the words are."""
+
+    mask: Tensor  # (B, T) True = real
+    real: Tensor  # (T, B) 1 = real, 0 = padding
+    last: Tensor  # (B,) index of the last real word, 0 for a row that is all padding
+    rows: Tensor  # (B,) 0, 1, ...
 
 
 class Sums(NamedTuple):
@@ -55,15 +64,16 @@ def prepare(emissions: Tensor, mask: Tensor) -> Tensor:
     return x.copy_(emissions.transpose(0, 1)).masked_fill_(~mask.t()[..., None], 0)
 
 
-def last_word(mask: Tensor) -> Tensor:
-    """Index of the last real word, 0 for a row that is all padding. (B,)"""
-    return (mask.sum(1) - 1).clamp_min_(0)
+def words(mask: Tensor, kind: torch.dtype) -> Words:
+    """What is asked of the mask (B, T) again and again."""
+    last = (mask.sum(1) - 1).clamp_min_(0)
+    return Words(mask, mask.t().to(kind), last, torch.arange(len(mask), device=mask.device))
 
 
-def sums(x: Tensor, mask: Tensor, chain: Chain) -> Sums:
+def sums(x: Tensor, at: Words, chain: Chain) -> Sums:
     """Forward-backward over prepared emissions `x` (T, B, L); no gradient passes through."""
-    fast = _scaled_sums(x, mask, chain)
-    return fast if fast is not None else _log_sums(x, mask, chain)
+    fast = _scaled_sums(x, at, chain)
+    return fast if fast is not None else _log_sums(x, at, chain)
 
 
 def _reversal(mask: Tensor, width: int) -> Tensor:
@@ -93,9 +103,9 @@ def _scaled_run(first: Tensor, weight: Tensor, hop: Tensor) -> tuple[Tensor, Ten
     return states, scales.log_()
 
 
-def _scaled_sums(x: Tensor, mask: Tensor, chain: Chain) -> Sums | None:
+def _scaled_sums(x: Tensor, at: Words, chain: Chain) -> Sums | None:
     """Forward-backward on rescaled probabilities; None where one of them is too small to be trusted."""
-    length, size, width = x.shape
+    (length, size, width), (mask, real, last, rows) = x.shape, at
     top = Chain(*(scores.max() for scores in chain))
     start, hop, end = ((scores - highest).exp_() for scores, highest in zip(chain, top))
     peak, turn = x.amax(2, keepdim=True), _reversal(mask, width)
@@ -104,10 +114,10 @@ def _scaled_sums(x: Tensor, mask: Tensor, chain: Chain) -> Sums | None:
     torch.gather(weight[:, 0], 0, turn, out=weight[:, 1])
     states, scales = _scaled_run(torch.stack([start, end])[:, None].expand(2, size, width), weight, hop)
 
-    real, last, rows = mask.t().to(x.dtype), last_word(mask), torch.arange(size, device=mask.device)
     before, after = states[:, 0], states[:, 1].gather(0, turn)  # all that precedes, all that follows, word t included
     ahead = torch.empty_like(after)  # all that follows, word t left out
-    ahead[:-1], ahead[-1] = after[1:] @ hop.t(), 0  # padding at the end of shorter rows must be finite too
+    torch.mm(after[1:].view(-1, width), hop.t(), out=ahead[:-1].view(-1, width))
+    ahead[-1] = 0  # padding at the end of shorter rows must be finite too
     ahead[last, rows] = end
     unary = before * ahead
     total = unary.sum(2, keepdim=True).masked_fill_(~mask.t()[..., None], 1)  # (T, B, 1)
@@ -122,9 +132,9 @@ def _scaled_sums(x: Tensor, mask: Tensor, chain: Chain) -> Sums | None:
     return Sums(log_z * real[0], unary.mul_(real[..., None] / total), left, after[1:], hop)
 
 
-def _log_sums(x: Tensor, mask: Tensor, chain: Chain) -> Sums:
+def _log_sums(x: Tensor, at: Words, chain: Chain) -> Sums:
     """Forward-backward on logarithms: slower, for scores spread over hundreds."""
-    length, size, width = x.shape
+    (length, size, width), (mask, real, last, rows) = x.shape, at
     turn = _reversal(mask, width)
     steps = torch.stack([x, x.gather(0, turn)], 1)  # (T, 2, B, L)
     both = torch.stack([chain.transitions, chain.transitions.t()])[:, None]  # (2, 1, L, L)
@@ -133,8 +143,6 @@ def _log_sums(x: Tensor, mask: Tensor, chain: Chain) -> Sums:
         states.append(torch.logsumexp(states[-1][..., None] + both, 2) + steps[t])  # (2, B, L)
     passes = torch.stack(states)
     before, after = passes[:, 0], passes[:, 1].gather(0, turn)
-
-    real, last, rows = mask.t().to(x.dtype), last_word(mask), torch.arange(size, device=mask.device)
     final = before[last, rows] + chain.end  # (B, L)
     log_z = torch.logsumexp(final, 1)
     unary, pairs = torch.zeros_like(before), x.new_zeros(size, width, width)
@@ -155,27 +163,27 @@ class _LogLikelihood(torch.autograd.Function):
     def forward(ctx: Any, emissions: Tensor, tags: Tensor, mask: Tensor, *scores: Tensor) -> Tensor:
         x = prepare(emissions, mask)
         chain = Chain(*(s.to(x.dtype) for s in scores))
-        log_z, unary, *factors = sums(x, mask, chain)
-        real, tags = mask.t().to(x.dtype), tags.masked_fill(~mask, 0).t()  # (T, B)
+        at = words(mask, x.dtype)
+        log_z, unary, *factors = sums(x, at, chain)
+        (_, real, last, rows), tags = at, tags.masked_fill(~mask, 0).t()  # (T, B)
         hops = tags[:-1] * x.shape[2] + tags[1:]  # (T-1, B) into the flattened transitions
-        last = last_word(mask)[None]
         score = (x.gather(2, tags[..., None]).squeeze(2) * real).sum(0)
         score += (chain.transitions.reshape(-1)[hops] * real[1:]).sum(0)
-        score += (chain.start[tags[0]] + chain.end[tags.gather(0, last).squeeze(0)]) * real[0]
+        score += (chain.start[tags[0]] + chain.end[tags[last, rows]]) * real[0]
         unary = unary.neg_().scatter_add_(2, tags[..., None], real[..., None])
-        ctx.save_for_backward(unary, *factors, hops, real[1:], last)
+        ctx.save_for_backward(unary, *factors, hops, real[1:], last, rows)
         ctx.kinds = [emissions.dtype, *(s.dtype for s in scores)]
         return (score - log_z).to(result_type(emissions, *scores))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        unary, left, right, hop, hops, used, last = ctx.saved_tensors
+        unary, left, right, hop, hops, used, last, rows = ctx.saved_tensors
         grad, width = grad.to(unary.dtype), unary.shape[2]
         expected = (left * grad[:, None]).reshape(-1, width).t() @ right.reshape(-1, width) * hop
         counted = (used * grad).reshape(-1)  # transitions of the gold sequence
         pairs = expected.neg_().reshape(-1).scatter_add_(0, hops.reshape(-1), counted).view(width, width)
-        final = unary.gather(0, last[..., None].expand(-1, -1, width)).squeeze(0)
+        final = unary[last, rows]
         wanted = (unary * grad[:, None]).transpose(0, 1), grad @ unary[0], pairs, grad @ final
         emissions, start, transitions, end = (g.to(kind) for g, kind in zip(wanted, ctx.kinds))
         return emissions, None, None, start, transitions, end
@@ -200,10 +208,9 @@ def best_path(x: Tensor, mask: Tensor, chain: Chain) -> tuple[Tensor, Tensor]:
     Runs over prepared emissions (T, B, L) from right to left, so that every row ends in its own last word, and is then
     read off from its first.
     """
-    length, size, width = x.shape
-    x = x.clone()
-    x[last_word(mask), torch.arange(size, device=x.device)] += chain.end
-    steps, real = x.unbind(0), mask.t().to(x.dtype)[..., None].unbind(0)
+    (length, size, width), x, at = x.shape, x.clone(), words(mask, x.dtype)
+    x[at.last, at.rows] += chain.end
+    steps, real = x.unbind(0), at.real[..., None].unbind(0)
     following = torch.empty(length, size, width, dtype=torch.long, device=x.device)  # best tag of t+1 for each of t
     best, choice_at = torch.empty_like(x[0]), following.unbind(0)
     rest = steps[-1]  # (B, L) score of the best way on, word t included

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from openmie.errors import OpenMIEError
-from openmie.nn.decode.chain import Chain, best_path, log_likelihood, prepare, result_type, sums, working_type
+from openmie.nn.decode.chain import Chain, best_path, log_likelihood, prepare, result_type, sums, words, working_type
 
 FORBIDDEN = -1e9  # added in float64 to the score of a tag sequence that may not be
 
@@ -84,7 +84,8 @@ class LinearChainCrf(nn.Module):
         mask = self._checked(emissions, mask)
         if not mask.numel():
             return emissions.new_zeros(emissions.shape, dtype=result_type(emissions, self.start))
-        unary = sums(prepare(emissions, mask), mask, self._chain()).unary
+        x = prepare(emissions, mask)
+        unary = sums(x, words(mask, x.dtype), self._chain()).unary
         return unary.transpose(0, 1).to(result_type(emissions, self.start))
 
     def _chain(self) -> Chain:

@@ -18,7 +18,8 @@ from openmie.nn.decode.channels import Channels, positions
 from openmie.nn.decode.tags import counted
 from openmie.nn.streams import Streams
 
-CELLS = 65_536  # pairs of words scored at once
+CELLS = 16_384  # pairs of words scored at once: what lies between stays where the allocator can use it again
+KEPT = 131_072  # pairs of words of a batch up to which what lies between is kept for the way back, not made again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,28 +126,32 @@ class WordPairsHead(nn.Module):
         where = positions(stream.mask.shape[1], self.channels.width, stream.tokens.device).to(stream.tokens.dtype)
         return left, right, tags.flatten(), table, *self.place.sides(where)
 
-    def log_final(self, words: tuple[Tensor, ...], row: Tensor, i: Tensor, j: Tensor) -> Tensor:
-        """log P_final (K, C) of the cells (row, i, j), each (K,)."""
+    def log_final(
+        self, words: tuple[Tensor, ...], row: Tensor, i: Tensor, j: Tensor, band: slice | None = None
+    ) -> Tensor:
+        """log P_final (K, C) of the cells (row, i, j), each (K,). `band`: the rows of the grid that they fill."""
         left, right, *_, last = words
         first, second = row * len(last) + i, row * len(last) + j
-        text = F.gelu(left.index_select(0, first) + right.index_select(0, second))  # X^t, (K, d2)
+        text = F.gelu(left.index_select(0, first).add_(right.index_select(0, second)))  # X^t, (K, d2)
         mixed = self.mix[0](text)
         if self.channels is not None:
-            mixed = mixed + self._beside(words, first, second, i, j)
+            mixed = mixed.add_(self._beside(words, first, second, i, j, band))
         enhanced = log_softmax(self.enhanced(F.gelu(mixed)))  # eq. 16
         if self.plain is None:
             return enhanced
         return contrasted(enhanced, log_softmax(self.plain(text)), self.contrast or "", self.scale)
 
-    def _beside(self, words: tuple[Tensor, ...], first: Tensor, second: Tensor, i: Tensor, j: Tensor) -> Tensor:
-        """(K, d2): what X^s and X^p add in the first layer of MLP_3."""
+    def _beside(
+        self, words: tuple[Tensor, ...], first: Tensor, second: Tensor, i: Tensor, j: Tensor, band: slice | None
+    ) -> Tensor:
+        """(K, d2): what X^s and X^p add in the first layer of MLP_3; positions of a band once for the whole batch."""
         _, _, tags, table, one, two = words
         kinds, length = self.channels.pos.num_embeddings, len(two)  # type: ignore[union-attr]
         spoken = table.index_select(0, tags[first] * kinds + tags[second])
-        if len(i) < length * length:
-            return spoken + self.mix[2](F.gelu(one.index_select(0, i) + two.index_select(0, j)))
-        # as many cells as there are pairs of positions: each pair once
-        return spoken + self.mix[2](F.gelu(one[:, None] + two)).flatten(0, 1).index_select(0, i * length + j)
+        if band is None:
+            return spoken.add_(self.mix[2](F.gelu(one.index_select(0, i).add_(two.index_select(0, j)))))
+        placed = self.mix[2](F.gelu(one[band, None] + two)).flatten(0, 1)
+        return spoken.add_(placed.index_select(0, (i - band.start) * length + j))
 
     # -- what a batch asks for
 
@@ -158,10 +163,10 @@ class WordPairsHead(nn.Module):
             return F.nll_loss(scores, label) if len(scores) else scores.sum()
         mask, cells = streams[self.reads].mask, targets["cells"]
         total = words[0][:0].sum()  # 0, whatever stands at padding
-        for grid in self._grid(mask):
+        for band, grid in self._grid(mask):
             label = cells[grid]
             label, *at = (x[label >= 0] for x in (label, *grid))
-            part = self._scored(words, at, mask.numel() * mask.shape[1]).gather(1, label[:, None])[:, 0]
+            part = self._scored(words, (*at, band), mask.numel() * mask.shape[1]).gather(1, label[:, None])[:, 0]
             share = torch.where(label == 0, self.none_weight, 1.0).to(part.dtype)
             total = total - (share * part).sum()
         return total / counted(mask, self.per)
@@ -176,20 +181,20 @@ class WordPairsHead(nn.Module):
         b, t = mask.shape
         cells = mask.new_zeros(b, t, t, dtype=torch.long)
         scores = cells.to(torch.promote_types(words[0].dtype, torch.float32))
-        for at in self._grid(mask):
-            best = self.log_final(words, *at).max(-1)
+        for band, at in self._grid(mask):
+            best = self.log_final(words, *at, band).max(-1)
             cells[at], scores[at] = best.indices, best.values.exp().to(scores.dtype)
         return {"cells": cells, "cell_scores": scores}
 
-    def _grid(self, mask: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        """(row, i, j) of all pairs of real words that the scheme uses, some rows of the grid at a time."""
+    def _grid(self, mask: Tensor) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
+        """Rows of the grid, some at a time, and (row, i, j) of all pairs of real words that the scheme uses there."""
         step, t = max(1, CELLS // max(mask.numel(), 1)), mask.shape[1]
         for at in range(0, t, step):
             real = mask[:, at : at + step, None] & mask[:, None]
             if self.upper:
                 real &= torch.ones(t, t, dtype=torch.bool, device=mask.device).triu()[at : at + step]
             row, i, j = real.nonzero(as_tuple=True)
-            yield row, i + at, j
+            yield slice(at, at + step), (row, i + at, j)
 
     def _blocks(self, words: tuple[Tensor, ...], given: Mapping[str, Tensor]) -> Tensor:
         """(pairs, C): for each real pair the mean of log P_final over the cells of head x tail."""
@@ -207,9 +212,9 @@ class WordPairsHead(nn.Module):
             out = out.to(part.dtype).index_add(0, cells[0], part)
         return out / size[:, None]
 
-    def _scored(self, words: tuple[Tensor, ...], at: Sequence[Tensor], total: int) -> Tensor:
-        """`log_final`; of a batch of more than CELLS what lies between is made again on the way back, not kept."""
-        if total > CELLS and torch.is_grad_enabled():
+    def _scored(self, words: tuple[Tensor, ...], at: Sequence[Tensor | slice], total: int) -> Tensor:
+        """`log_final`; of a batch of more than KEPT what lies between is made again on the way back, not kept."""
+        if total > KEPT and torch.is_grad_enabled():
             return checkpoint(self.log_final, words, *at, use_reentrant=False)
         return self.log_final(words, *at)
 
