@@ -82,8 +82,11 @@ class Extractor(nn.Module):
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
         """Answers of the heads in their declared order; a later head may read an earlier one's."""
-        _, fused = self.streams(batch.inputs)
-        given = dict(batch.given)
+        return self.answers(self.streams(batch.inputs)[1], batch.given)
+
+    def answers(self, fused: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What `predict` gives, from streams that are fused already."""
+        found = dict(given)
         for head in self.heads:
-            given |= head.predict(fused, given)
-        return given
+            found |= head.predict(fused, found)
+        return found

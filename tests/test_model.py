@@ -3,7 +3,6 @@
 import json
 import os
 import pickle
-import socket
 
 import pytest
 import torch
@@ -30,17 +29,6 @@ from . import small
 def model(bert):
     torch.manual_seed(0)
     return Model.new(small.recipe("joint", encode__text__name=bert))
-
-
-@pytest.fixture
-def offline(monkeypatch):
-    """Any connection is an error."""
-
-    def refuse(*_, **__):
-        raise AssertionError("a connection was opened")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket, "create_connection", refuse)
 
 
 def test_a_folder_comes_back_to_the_same_bits(model, tmp_path, offline):

@@ -14,7 +14,7 @@ from openmie import cli, corpora
 from openmie.corpora import labelstudio
 
 from . import small
-from .test_objects import save_owl
+from .test_detector import save_owl
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf8")

@@ -11,8 +11,11 @@ from openmie.corpora.corpus import Corpus, Labels
 from openmie.errors import RecipeError
 from openmie.nn.align.align import Align
 from openmie.nn.decode.tags import Crf
+from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.encode.dual import Dual, Vision
+from openmie.nn.encode.mutual import Mutual
 from openmie.nn.fuse.cross import Cross
+from openmie.nn.fuse.interweave import Interweave
 from openmie.papers import baseline
 from openmie.recipe import Group, Recipe, Training, check, difference, dump, load, set_field
 
@@ -71,6 +74,12 @@ def test_an_ablation_is_one_change():
         (Recipe(name="r", fuse=(Cross(sides=("visoin",)),), heads=(Crf(labels=("A",)),)), ["visoin", "roles among"]),
         (Recipe(name="r", heads=(Crf(labels=("A",)), Crf(labels=("A",)))), ["one name each"]),
         (Recipe(name="r", align=(Align(at="later"),), heads=(Crf(labels=("A",)),)), ["later"]),
+        (Recipe(name="r", fuse=(Interweave(gate="tanh"),), heads=(Crf(labels=("A",)),)), ["fuse.0.gate", "scalar"]),
+        (Recipe(name="r", encode=Mutual(first="both"), heads=(Crf(labels=("A",)),)), ["encode.first", "projected"]),
+        (Recipe(name="r", align=(Align(width=-1),), heads=(Crf(labels=("A",)),)), ["align.0.width", "at least 0"]),
+        (Recipe(name="r", fuse=(Cross(width=0),), heads=(Crf(labels=("A",)),)), ["fuse.0.width", "at least 1"]),
+        (Recipe(name="r", heads=(WordPairs(labels=("A",), contrast="off"),)), ["heads.0.contrast", "literal"]),
+        (Recipe(name="r", heads=(WordPairs(labels=("A",), scheme="upper"),)), ["heads.0.scheme", "as_released"]),
     ],
 )
 def test_check_names_what_is_missing(recipe, words):

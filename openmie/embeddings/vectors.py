@@ -126,10 +126,7 @@ def _encode(
         part = [examples[i] for i in chosen]
         batch = model.batcher.collate(part).to(device)
         _, fused = extractor.streams(batch.inputs)
-        given = dict(batch.given)
-        for head in extractor.heads:
-            given |= head.predict(fused, given)
-        predicted.update(zip(chosen, model.answers.documents(part, given)))
+        predicted.update(zip(chosen, model.answers.documents(part, extractor.answers(fused, batch.given))))
         which = np.concatenate([np.arange(border[i], border[i + 1]) for i in chosen])
         place = torch.from_numpy(np.repeat(np.arange(len(chosen)), border[np.array(chosen) + 1] - border[chosen]))
         found = span_means(fused["fused"].tokens, place.to(device), torch.from_numpy(spans[which]).to(device))

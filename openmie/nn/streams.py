@@ -41,6 +41,7 @@ class Stream:
     present: Tensor | None = None  # (B,) bool: whether the document has this side at all; default: any real token
     levels: Tensor | None = None  # (K, B, N, D) states of several layers, where a part asks for them
     whole: Tensor | None = None  # (B, D) the encoder's own state of the whole side, such as an image's class token
+    relevance: Tensor | None = None  # (B,) how well the corpus says that this side fits the text, NaN where it does not
 
     def __post_init__(self) -> None:
         if self.present is None:

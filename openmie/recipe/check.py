@@ -7,7 +7,6 @@ from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
 from openmie.errors import RecipeError
-from openmie.nn.align.align import Align
 from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.encode.dual import Dual
 from openmie.nn.fuse.adaptive import Adaptive
@@ -51,7 +50,8 @@ def check(recipe: Recipe) -> Recipe:
     return recipe
 
 
-LIMITS: dict[str, tuple[float, float]] = {  # numbers of our own parts, by field name: lowest and highest
+# Numbers (lowest, highest) and choices of our own parts: by a field's name, or by part and name where a part differs.
+LIMITS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("epochs", "batch", "heads", "layers", "width", "expansion", "context_pieces"), (1, math.inf)),
     **dict.fromkeys(("patience", "objects", "clip", "lr", "weight_decay", "weight"), (0, math.inf)),
     **dict.fromkeys(("warmup", "dropout", "drop_context"), (0, 1)),
@@ -60,8 +60,8 @@ LIMITS: dict[str, tuple[float, float]] = {  # numbers of our own parts, by field
     **dict.fromkeys(("positives", "own", "warmup_steps"), (0, math.inf)),
     "share": (1e-6, 1),
     "size": (16, math.inf),
+    "Align.width": (0, math.inf),
 }
-UNSET_WIDTH = (Align,)  # parts whose `width` may be 0
 CHOICES = {
     "schedule": ("linear", "cosine", "constant"),
     "metric": ("", "ner", "re", "joint"),
@@ -75,7 +75,7 @@ CHOICES = {
     "scheme": ("exact", "as_released"),
     "per": ("word", "document"),
     "order": ("lagged", "vision_first"),
-    "first": ("projected", "raw", "none"),
+    "Mutual.first": ("projected", "raw", "none"),
     "gate": ("vector", "scalar", "none"),
 }
 
@@ -87,13 +87,14 @@ def _check_values(part: Any, where: str) -> None:
         for i, inner in enumerate(value if isinstance(value, tuple) else (value,)):
             if is_dataclass(inner):
                 _check_values(inner, f"{path}.{i}" if isinstance(value, tuple) else path)
-        low, high = LIMITS.get(f.name, (-math.inf, math.inf))
-        low = 0 if f.name == "width" and isinstance(part, UNSET_WIDTH) else low
+        own = f"{type(part).__name__}.{f.name}"
+        low, high = LIMITS.get(own) or LIMITS.get(f.name, (-math.inf, math.inf))
         if isinstance(value, int | float) and not low <= value <= high:
             expected = f"from {low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
             raise RecipeError(repr(value), expected=expected, where=path, remedy="see the field's comment")
-        if f.name in CHOICES and not isinstance(value, tuple) and value not in CHOICES[f.name]:
-            options = ", ".join(f"`{c}`" for c in CHOICES[f.name])
+        choices = CHOICES.get(own) or CHOICES.get(f.name)
+        if choices and value not in choices:
+            options = ", ".join(f"`{c}`" for c in choices)
             raise RecipeError(repr(value), expected=f"one of {options}", where=path, remedy=f"change `{f.name}`")
     if isinstance(part, Dual) and part.drop_context and part.text.freeze:
         raise RecipeError(

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from openmie.errors import RecipeError
 from openmie.nn.decode.channels import Channels, positions
 from openmie.nn.decode.tags import counted
 from openmie.nn.streams import Streams
@@ -57,10 +56,6 @@ class WordPairs:
         return frozenset({"cells" if self.mentions else "relations"})
 
     def build(self, widths: dict[str, int]) -> nn.Module:
-        for name, options in (("contrast", ("literal", "log", None)), ("scheme", ("exact", "as_released"))):
-            if (value := getattr(self, name)) not in options:
-                raise RecipeError(f"{name}={value!r}", expected=f"one of {options}", where=f"heads.{self.name}",
-                                  remedy=f"change `{name}`")
         return WordPairsHead(self, widths[self.reads])
 
 

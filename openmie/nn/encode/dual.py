@@ -82,6 +82,22 @@ def context_stream(states: Tensor, inputs: Mapping[str, Tensor], b: int) -> Stre
     return Stream(flat.view(b, length, -1), mask.view(b, length))
 
 
+def aside(text: nn.Module, inputs: Mapping[str, Tensor], role: str, b: int, width: int) -> Stream:
+    """The pieces of what is encoded in a pass of its own, such as phrases, as a stream (B, N, D), specials left out.
+
+    `inputs` holds, where any of the B documents has it, `{role}_pieces` and `{role}_attention` (R, 1 + N + 1) and
+    `{role}_owner` (R,), the document of a row.
+    """
+    if f"{role}_pieces" not in inputs:
+        device = inputs["words"].device
+        return Stream(torch.zeros(b, 1, width, device=device), torch.zeros(b, 1, dtype=torch.bool, device=device))
+    attention, owner = inputs[f"{role}_attention"], inputs[f"{role}_owner"]
+    states = text(input_ids=inputs[f"{role}_pieces"], attention_mask=attention).last_hidden_state
+    tokens, real = place(states[:, 1:-1], owner, b)  # the end mark of a row stands where the next column's mask begins
+    mask = torch.zeros(b, tokens.shape[1], dtype=torch.bool, device=owner.device)
+    return Stream(tokens, mask.index_copy(0, owner, attention[:, 2:].bool()) & real[:, None])
+
+
 def token_types(text: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What a text encoder that tells segments apart is told of them."""
     return {"token_type_ids": inputs["types"]} if getattr(text.config, "type_vocab_size", 1) > 1 else {}

@@ -11,8 +11,6 @@ from openmie.errors import RecipeError
 from openmie.nn.ops import attend, gate, masked_softmax
 from openmie.nn.streams import Stream, Streams
 
-GATES = ("vector", "scalar", "none")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Interweave:
@@ -45,13 +43,10 @@ class Interweave:
         return frozenset({"fused", self.side})
 
     def build(self, widths: dict[str, int]) -> InterweaveFusion:
-        """Errors: neither row nor column weights, or a gate that there is not."""
+        """Errors: neither row nor column weights."""
         if not (self.row or self.column):
             raise RecipeError("row=False and column=False", expected="at least one of the two",
                               where="fuse", remedy="to fuse nothing, leave the part out of the recipe")
-        if self.gate not in GATES:
-            raise RecipeError(f"gate {self.gate!r}", expected=f"one of {', '.join(GATES)}",
-                              where="fuse", remedy="`vector` is the paper's")
         return InterweaveFusion(self, widths)
 
 
