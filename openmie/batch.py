@@ -23,6 +23,7 @@ from openmie.corpora.words import split
 from openmie.document import Document, Image, Relation
 from openmie.errors import DocumentError, ErrorRecord, ImageError
 from openmie.nn.ops import stack
+from openmie.pictures import relevance, wanted
 from openmie.recipe import Recipe
 
 
@@ -51,6 +52,7 @@ class Example:
     document: Document  # with words
     rows: list[tuple[np.ndarray, np.ndarray]]  # pieces and word index of each row, specials left out
     context: np.ndarray  # pieces of the context
+    phrases: np.ndarray  # pieces of the words that objects were found by
     words: int  # positions of the text stream: words and markers
     tags: np.ndarray | None = None  # (T,)
     pairs: np.ndarray | None = None  # (P, 4) first and last position of head and tail
@@ -68,7 +70,7 @@ class Example:
 
     @property
     def length(self) -> int:
-        return sum(len(pieces) for pieces, _ in self.rows) + len(self.context)
+        return sum(len(pieces) for pieces, _ in self.rows) + len(self.context) + len(self.phrases)
 
 
 class Batcher:
@@ -83,6 +85,7 @@ class Batcher:
         self.channels = next((c for h in recipe.heads if (c := getattr(h, "channels", None))), None)
         self.markers = bool(self.relater and getattr(self.relater, "markers", False))
         self.specials = (text.tokenizer.cls_token_id, text.tokenizer.sep_token_id)
+        self.apart = bool(getattr(recipe.encode, "apart", False))  # the context has a pass of its own
 
     # -- documents to examples
 
@@ -93,18 +96,20 @@ class Batcher:
             raise DocumentError(f"a {odd[0]}", expected="Documents", remedy='pass [Document(id="a", text="...")]')
         documents = [d if d.words else d.replace(words=split(d.text)) for d in documents]
         pieces, words = self._tokenize([d.word_texts() for d in documents])
-        contexts = self._contexts(documents)
+        contexts, phrases = self._contexts(documents), self._phrases(documents)
         out: list[Example] = []
-        for i, (document, p, w, (context, cut)) in enumerate(zip(documents, pieces, words, contexts)):
-            errors = {"context": cut} if cut else {}
-            base = Example(i, document, [(p, w)], context, len(document.words), errors=errors)
+        for i, (document, p, w, (context, cut), (by, less)) in enumerate(
+            zip(documents, pieces, words, contexts, phrases)
+        ):
+            errors = {what: record for what, record in (("context", cut), ("phrases", less)) if record}
+            base = Example(i, document, [(p, w)], context, by, len(document.words), errors=errors)
             out += self._pairs(base, gold) if self.relater else [base]
         if gold:
             self._targets(out)
         if self.channels:
             self._parts_of_speech(out)
         for example in out:
-            extra = 2 + (len(example.context) + 1 if len(example.context) else 0)
+            extra = 2 + (len(example.context) + 1 if len(example.context) and not self.apart else 0)
             example.rows = windows(*example.rows[0], self.text.window - extra)
         return out
 
@@ -158,23 +163,20 @@ class Batcher:
         name, most = self.recipe.encode.context, self.recipe.encode.context_pieces
         if not name:
             return [(np.empty(0, np.int64), None)] * len(documents)
+        most = min(most, self.text.window - 2) if self.apart else most
         texts = [next(iter(d.captions.values()), "") if name == "*" else d.caption(name) for d in documents]
         texts = [readable(t) for t in texts]
         ids = self.text.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
-        return [
-            (
-                np.asarray(x[:most], dtype=np.int64),
-                None
-                if len(x) <= most
-                else ErrorRecord(
-                    where=f"document {d.id}, caption {name}",
-                    found=f"{len(x)} pieces",
-                    expected=f"at most {most}",
-                    remedy="its end was not read: raise encode.context_pieces",
-                ),
-            )
-            for d, x in zip(documents, ids)
-        ]
+        remedy = "its end was not read: raise encode.context_pieces"
+        return [_cut(x, most, f"document {d.id}, caption {name}", remedy) for d, x in zip(documents, ids)]
+
+    def _phrases(self, documents: Sequence[Document]) -> list[tuple[np.ndarray, ErrorRecord | None]]:
+        """Pieces of each document's phrases, tokenised as words are, and a record where they had to be cut."""
+        if not getattr(self.recipe.encode, "phrases", False):
+            return [(np.empty(0, np.int64), None)] * len(documents)
+        pieces, _ = self._tokenize([[w for p in d.phrases for w in p.text.split()] for d in documents])
+        most, remedy = self.text.window - 2, "the rest was not read: give fewer phrases"
+        return [_cut(x, most, f"document {d.id}, phrases", remedy) for d, x in zip(documents, pieces)]
 
     def _pairs(self, base: Example, gold: bool) -> list[Example]:
         """The pairs to be judged: one example each with markers, all in one without.
@@ -225,8 +227,7 @@ class Batcher:
     # -- examples to batches
 
     def collate(self, examples: Sequence[Example]) -> Batch:
-        inputs = self._text_inputs(examples)
-        inputs |= self._image_inputs(examples)
+        inputs = self._text_inputs(examples) | self._asides(examples) | self._image_inputs(examples)
         given: dict[str, Tensor] = {}
         targets: dict[str, Tensor] = {}
         if any(e.pairs is not None for e in examples):
@@ -250,7 +251,7 @@ class Batcher:
         rows: list[tuple[np.ndarray, ...]] = []  # pieces, types, word, context slot
         for e in examples:
             for r, (pieces, words) in enumerate(e.rows):
-                c = len(e.context)
+                c = 0 if self.apart else len(e.context)
                 tail = [*e.context, sep] if c else []
                 ids = np.concatenate([[cls], pieces, [sep], np.array(tail, dtype=np.int64)])
                 types = np.repeat([0, 1], [len(pieces) + 2, len(tail)])
@@ -274,6 +275,19 @@ class Batcher:
             out["text_states"] = stack(states, 0.0, out["pieces"].shape[1])
         return out
 
+    def _asides(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        """What is encoded in a pass of its own: a context that stands apart, and phrases."""
+        out: dict[str, Tensor] = {}
+        (cls, sep), empty = self.specials, self.text.tokenizer.pad_token_id
+        for role in ("context", "phrases") if self.apart else ("phrases",):
+            rows = {i: pieces for i, e in enumerate(examples) if len(pieces := getattr(e, role))}
+            if rows:
+                ids = [np.concatenate([[cls], pieces, [sep]]) for pieces in rows.values()]
+                out[f"{role}_pieces"] = stack(ids, empty)
+                out[f"{role}_attention"] = stack([np.ones(len(x), np.int64) for x in ids], 0)
+                out[f"{role}_owner"] = torch.tensor(list(rows))
+        return out
+
     def _image_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         if self.vision is None:
             return {}
@@ -286,6 +300,8 @@ class Batcher:
             return {}
         index = {"image": torch.tensor([f[0] for f in found]), "slot": torch.tensor([f[1] for f in found])}
         what = [f[2] for f in found]
+        fits = torch.tensor([relevance(e.document, self.recipe.encode) for e in examples])  # (B, 2) or (B, 4)
+        index |= {"relevance": fits} if not fits.isnan().all() else {}
         return index | ({"vision_states": torch.stack(what)} if ready else {"pixels": self.vision.process(what)})
 
     def pictures(self, example: Example) -> list[tuple[int, Any]]:
@@ -294,22 +310,13 @@ class Batcher:
         Where no crop can be read, the main image is read in their place.
         """
         known: dict[str, Any] = {}  # pictures by image id: several crops may lie in one
-        asked = [(slot, self._open(example, image, known)) for slot, image in self.wanted(example)]
+        images_ = wanted(example.document, self.recipe.encode)
+        asked = [(slot, self._open(example, image, known)) for slot, image in images_]
         found = [(slot, picture) for slot, picture in asked if picture is not None]
         main = example.document.main_image
         if not found and main is not None and (picture := self._open(example, main, known)) is not None:
             return [(0, picture)]
         return found
-
-    def wanted(self, example: Example) -> list[tuple[int, Image]]:
-        """(slot, image): 0 for the main image, n for the n-th object, a candidate that is given and never gold.
-
-        An encoder with `full=False` reads the main image only where the document has no object.
-        """
-        document, encode = example.document, self.recipe.encode
-        objects = [i for i in document.images if i.kind == "object"][: encode.objects]
-        main = document.main_image if getattr(encode, "full", True) or not objects else None
-        return ([(0, main)] if main is not None else []) + list(enumerate(objects, 1))
 
     def _open(self, example: Example, image: Image, known: dict[str, Any]) -> Any:
         if f"image {image.id}" in example.errors:
@@ -320,3 +327,13 @@ class Batcher:
             example.errors[f"image {image.id}"] = found.record.model_copy(update={"where": where})
             return None
         return found
+
+
+def _cut(
+    pieces: Sequence[int] | np.ndarray, most: int, where: str, remedy: str
+) -> tuple[np.ndarray, ErrorRecord | None]:
+    """At most so many pieces, and a record where that is not all."""
+    expected, kept = f"at most {most}", np.asarray(pieces[:most], dtype=np.int64)
+    if len(pieces) <= most:
+        return kept, None
+    return kept, ErrorRecord(where=where, found=f"{len(pieces)} pieces", expected=expected, remedy=remedy)

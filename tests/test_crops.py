@@ -1,7 +1,6 @@
 """Documents of a mutual encoder: crops and the records of what could not be read, gold, long texts; its folders."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from openmie.nn.decode.tags import Softmax
 from openmie.nn.encode.coupling import NAME
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.encode.mutual import Mutual
+from openmie.pictures import wanted
 from openmie.recipe import Recipe
 from openmie.train.features import cache_frozen
 
@@ -67,10 +67,7 @@ def test_slots(model):
     assert slots(crops(n=1)) == [1] and slots(crops(n=0)) == [0] and slots(crops(), objects=0) == [0]
     assert slots(crops(images=())) == [] == slots(crops(images=()), full=True)
     assert slots(crops(images=crops().images[1:])) == []  # boxes in a picture that is not there
-    plain = replace(model.recipe, encode=Dual(vision=Vision(), objects=2))
-    model.batcher.recipe = plain
-    assert [s for s, _ in model.batcher.wanted(model.batcher.examples([crops()])[0])] == [0, 1, 2]
-    model.batcher.recipe = model.recipe
+    assert [s for s, _ in wanted(crops(), Dual(vision=Vision(), objects=2))] == [0, 1, 2]
 
 
 def test_a_box_in_a_parent_is_the_crop_cut_before(model, tmp_path):

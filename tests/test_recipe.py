@@ -169,4 +169,5 @@ def test_kinds_are_the_closed_union():
         "Mutual",
         "Interweave",
         "TopK",
+        "Caption",
     }

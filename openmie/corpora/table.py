@@ -61,15 +61,16 @@ def write_csv(documents: Iterable[Document], path: str | os.PathLike[str]) -> ou
     """UTF-8 with a header line, all cells quoted; "-" is standard output."""
     tally = output.Tally(CANNOT_HOLD)
     with output.file(path) as file:
-        file.write(_line(COLUMNS))
+        file.write(line(COLUMNS))
         for document in documents:
             tally.take(document)
             for row in rows([document]):
-                file.write(_line([safe(row[column]) for column in COLUMNS]))
+                file.write(line([safe(row[column]) for column in COLUMNS]))
     return tally.written()
 
 
-def _line(cells: Iterable[str]) -> bytes:
+def line(cells: Iterable[str]) -> bytes:
+    """One row as UTF-8, all cells quoted."""
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(cells)
     return output.utf8(text.getvalue(), "a table row")

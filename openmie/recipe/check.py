@@ -76,7 +76,10 @@ CHOICES = {
     "per": ("word", "document"),
     "order": ("lagged", "vision_first"),
     "Mutual.first": ("projected", "raw", "none"),
+    "Translate.pool": ("mean", "sum"),
+    "object_words": ("phrases", "text"),
     "gate": ("vector", "scalar", "none"),
+    "Caption.keep": ("both", "side"),
 }
 
 

@@ -94,12 +94,13 @@ def _text(model: Model, part: Sequence[Example], weights: str, store: Features) 
 
 def _vision(model: Model, part: Sequence[Example], weights: str, store: Features) -> int:
     assert model.vision is not None
+    kind = type(model.extractor.encode).__name__  # an encoder may keep other states of the same tower
     waiting: dict[str, object] = {}
     for example in part:
         example.cached["vision"] = []
         for slot, picture in model.batcher.pictures(example):
             content = np.asarray(picture)
-            key = _key(weights, model.vision.key.encode(), str(content.shape).encode(), content.tobytes())
+            key = _key(kind, weights, model.vision.key.encode(), str(content.shape).encode(), content.tobytes())
             example.cached["vision"].append((slot, key))
             if key not in store:
                 waiting[key] = picture

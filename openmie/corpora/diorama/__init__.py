@@ -1,6 +1,6 @@
 """Diorama: the built-in generated corpus, whose best possible scores are known.
 
-`generate` makes posts; `corpus` wraps them as train, dev and test; `save` writes them to disk as PNGs and JSON lines.
+`generate` makes posts; `corpus` wraps them as train, dev and test; `save` writes them to disk as PNGs and JSON lines; `verdict` judges their captions.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from openmie.corpora.diorama.names import SPLITS
 from openmie.corpora.diorama.posts import post
 from openmie.corpora.diorama.prior import box_prior
 from openmie.corpora.diorama.save import save
+from openmie.corpora.diorama.verdicts import Verdict, verdict
 from openmie.document import Document
 from openmie.errors import CorpusError
 
-__all__ = ["LABELS", "Config", "box_prior", "ceiling", "corpus", "generate", "generate_pairs", "save"]
+__all__ = ["LABELS", "Config", "Verdict", "box_prior", "ceiling", "corpus", "generate", "generate_pairs", "save",
+           "verdict"]
 
 LABELS = Labels(mentions=tuple(sorted(TYPES)), relations=tuple(sorted((NONE, *RELATIONS))),
                 regions=tuple(sorted(TYPES)), symmetric=SYMMETRIC)

@@ -26,7 +26,7 @@ class Config:
     unrelated: float = 1 / 3  # share of images that do not show what the post is about
     clutter: float = 0.5  # of those, the share that shows clutter; the rest show another post's scene
     distractors: int = 2  # at most so many small things lie about, 0 .. 4, each number as likely
-    patches: int = 6  # at most so many candidate patches, 4 .. 12; their number is uniform in 4 .. patches
+    patches: int = 6  # at most so many candidate patches of an image, 4 .. 12; their number is uniform in 4 .. patches
     left_out: float = 0.15  # chance that the noisy caption leaves out a thing that is there, each
     hallucinated: float = 0.15  # chance that the noisy caption adds one thing that is not there
     noise: int = 8  # amplitude of the pixel noise, grey levels, 0 .. 32

@@ -102,7 +102,7 @@ def lay_out(scene: Scene, flags: tuple[str, ...], distractors: int, draws: Draws
     sign_at = (GRID // 2 + draws.between(-6, 6), draws.between(34, 40))
     kinds = _kinds(scene, draws)
     figures = tuple(place(f, k, c) for f, k, c in zip(scene.figures, kinds, spots))
-    front = tuple(t for t in small if all(_covered(t.box, f.box) <= MAX_OCCLUSION for f in figures))
+    front = tuple(t for t in small if all(covered(t.box, f.box) <= MAX_OCCLUSION for f in figures))
     behind = tuple(t for t in small if t not in front)
     return Layout(horizon, sky, ground, figures, behind, front, flags, scene.sign, sign_at)
 
@@ -128,7 +128,7 @@ def _kinds(scene: Scene, draws: Draws) -> list[str]:
     return first
 
 
-def _covered(front: Rect, box: Rect) -> int:
+def covered(front: Rect, box: Rect) -> int:
     """Percent of `box` that lies under `front`."""
     w = min(front[2], box[2]) - max(front[0], box[0])
     h = min(front[3], box[3]) - max(front[1], box[1])

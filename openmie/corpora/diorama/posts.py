@@ -9,11 +9,12 @@ from openmie.corpora.diorama.config import Config
 from openmie.corpora.diorama.draws import Draws
 from openmie.corpora.diorama.facts import Facts, draw_facts, imagined
 from openmie.corpora.diorama.laws import Scene
-from openmie.corpora.diorama.layout import GRID, KINDS, Layout, Rect, boxed, cells, lay_out
+from openmie.corpora.diorama.layout import GRID, KINDS, Layout, Rect, boxed, cells, covered, lay_out
 from openmie.corpora.diorama.render import render
 from openmie.document import Document, Image, Mention, Region, Relation
 
-FACTS, WORDS, SCENE, PIXELS, DREAM, CAPTION, PATCHES = range(7)  # each purpose has its own stream of draws
+# each purpose has its own stream of draws, so that what is drawn for one changes nothing of another
+PURPOSES = FACTS, WORDS, SCENE, PIXELS, DREAM, CAPTION, PATCHES, DREAM_PATCHES = tuple(range(8))
 JITTER = 6  # percent of a side by which each edge of a candidate patch is off
 LOOKS = tuple(kind for kinds in KINDS.values() for kind in kinds)
 A = {"PER": "a person", "LOC": "a place", "ORG": "an organisation", "MISC": "a mascot"}
@@ -25,7 +26,7 @@ SAYS = {
 
 def plan(config: Config, split: str, index: int) -> tuple[Facts, Layout, list[Draws]]:
     """What a post is about, where things stand in its image, and its streams of draws, each for one purpose."""
-    streams = [Draws(config.seed, names.SPLITS.index(split), index, purpose) for purpose in range(7)]
+    streams = [Draws(config.seed, names.SPLITS.index(split), index, purpose) for purpose in PURPOSES]
     facts = draw_facts(config, streams[FACTS])
     return facts, lay_out(facts.scene, facts.flags, config.distractors, streams[SCENE]), streams
 
@@ -43,7 +44,7 @@ def post(config: Config, split: str, index: int, pixels: bool = True) -> Documen
         said = {"noisy": captions.noisy(config, facts.scene, layout, streams[CAPTION]),
                 "true": captions.true(facts.scene, layout)}
     if facts.has_text and config.translation:
-        images.append(translation(config, facts, streams[DREAM], pixels))
+        images += translation(config, facts, streams[DREAM], streams[DREAM_PATCHES], pixels)
     return Document.from_words(f"diorama-{split}-{index:06d}", words, images=tuple(images), captions=said,
                                lang=config.lang, source=hidden(config, facts, layout, split, index),
                                **gold(config, facts, layout, words, spans))
@@ -81,8 +82,8 @@ def sentences(facts: Facts) -> tuple[str, ...]:
     return templates.clear_two(facts.types, facts.relation, facts.head)
 
 
-def patches(config: Config, layout: Layout, draws: Draws) -> list[Image]:
-    """Candidate boxes: the figures, the distractors, then boxes where a figure could have stood.
+def patches(config: Config, layout: Layout, draws: Draws, parent: str = "main") -> list[Image]:
+    """Candidate boxes of an image: the figures, the distractors, then boxes where a figure could have stood.
 
     All are jittered alike and shuffled, and their number is drawn without a look at the scene.
     """
@@ -95,7 +96,8 @@ def patches(config: Config, layout: Layout, draws: Draws) -> list[Image]:
         if all(overlap(candidate, box) < 0.4 for box in boxes):
             boxes.append(candidate)
     loose = [to_pixels(jittered(box, draws), config.size) for box in draws.shuffled(boxes)]
-    return [Image(kind="patch", id=f"patch{i}", parent="main", box=box) for i, box in enumerate(loose)]
+    name = "patch" if parent == "main" else f"{parent}-patch"
+    return [Image(kind="patch", id=f"{name}{i}", parent=parent, box=box) for i, box in enumerate(loose)]
 
 
 def jittered(box: Rect, draws: Draws) -> Rect:
@@ -118,13 +120,16 @@ def to_pixels(box: Rect, size: int) -> tuple[float, float, float, float]:
     return x0, y0, x1, y1
 
 
-def translation(config: Config, facts: Facts, draws: Draws, pixels: bool) -> Image:
-    """What a text-to-image model would make of the text: drawn from what the text makes likely, never from gold."""
+def translation(config: Config, facts: Facts, draws: Draws, boxes: Draws, pixels: bool) -> list[Image]:
+    """What a text-to-image model would make of the text, and candidate patches of it as the main image has them.
+
+    Both are drawn from what the text makes likely, never from gold: the patches lie about what was drawn here.
+    """
     scene, flags = imagined(config, facts, draws)
-    shown = None
-    if pixels:
-        shown = render(lay_out(scene, flags, config.distractors, draws), config.size, config.noise, draws)
-    return Image(kind="generated", id="translation", width=config.size, height=config.size, pixels=shown)
+    layout = lay_out(scene, flags, config.distractors, draws)
+    shown = render(layout, config.size, config.noise, draws) if pixels else None
+    made = Image(kind="generated", id="translation", width=config.size, height=config.size, pixels=shown)
+    return [made, *patches(config, layout, boxes, made.id)]
 
 
 def gold(config: Config, facts: Facts, layout: Layout, words: list[str],
@@ -161,6 +166,12 @@ def seen(scene: Scene, unrelated: bool) -> str:
     return f"the picture shows {things}" + (" , none of it named here" if unrelated else "")
 
 
+def in_sight(layout: Layout) -> list[str]:
+    """Kinds of the distractors of which no figure's box hides more than half."""
+    front = [p.kind for p in layout.front]
+    return front + [p.kind for p in layout.behind if all(covered(f.box, p.box) <= 50 for f in layout.figures)]
+
+
 def hidden(config: Config, facts: Facts, layout: Layout, split: str, index: int) -> dict[str, Any]:
     """For analyses only: no system reads `source`."""
     if not facts.has_image:
@@ -168,7 +179,7 @@ def hidden(config: Config, facts: Facts, layout: Layout, split: str, index: int)
     else:
         figures = [{"type": p.figure.type, "young": p.figure.young, "kind": p.kind,
                     "box": list(to_pixels(p.box, config.size))} for p in layout.figures if p.figure]
-        scene = {"figures": figures, "sign": facts.scene.sign, "flags": list(facts.flags)}
+        scene = {"figures": figures, "sign": facts.scene.sign, "flags": list(facts.flags), "things": in_sight(layout)}
     return {"corpus": "diorama", "split": split, "index": index, "names": len(facts.types),
             "ambiguous": [facts.ambiguous] * len(facts.types), "types": list(facts.types), "relation": facts.relation,
             "head": facts.head, "left": facts.left, "cue": facts.cue, "scene": scene,

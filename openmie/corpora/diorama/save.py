@@ -16,7 +16,7 @@ from openmie.errors import CorpusError
 def save(documents: Iterable[Document], folder: str | os.PathLike[str]) -> Path:
     """Write `documents.jsonl` and `images/<document id>-<image id>.png` into the folder; give back the former's path.
 
-    Documents are written as they come, so any number fits. Patches are boxes of the main image and have no file. An
+    Documents are written as they come, so any number fits. Patches are boxes of another image and have no file. An
     existing `documents.jsonl` is an error: nothing is overwritten.
     """
     root = Path(folder)

@@ -42,13 +42,20 @@ class Dual:
     vision: Vision | None = None
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
     context_pieces: int = 96  # a longer context is cut, and the document says so
+    apart: bool = False  # the context in a pass of its own, not in one with the text
     drop_context: float = 0.0  # chance that training leaves out a document's context, so that images are learnt from
     objects: int = 0  # object images read per document
+    generated: bool = False  # read the image made from the text too, and as many objects of it
+    phrases: bool = False  # read the words that objects were found by, in a pass of their own
 
     def makes(self) -> frozenset[str]:
-        roles = {"text"} | ({"context"} if self.context else set())
-        roles |= ({"vision"} if self.vision else set()) | ({"objects"} if self.vision and self.objects else set())
-        return frozenset(roles)
+        roles = {"text"} | ({"context"} if self.context else set()) | ({"phrases"} if self.phrases else set())
+        return frozenset(roles.union(*self.sides()))
+
+    def sides(self) -> tuple[tuple[str, ...], ...]:
+        """Roles made of images, in the order of their slots: original and its objects, generated and its own."""
+        both = (("vision", "objects"), ("generated", "generated_objects"))[: 2 if self.generated else 1]
+        return () if self.vision is None else tuple(side if self.objects else side[:1] for side in both)
 
     def build(self, text: nn.Module, vision: nn.Module | None) -> DualEncoder:
         return DualEncoder(self, text, vision)
@@ -82,6 +89,11 @@ def context_stream(states: Tensor, inputs: Mapping[str, Tensor], b: int) -> Stre
     return Stream(flat.view(b, length, -1), mask.view(b, length))
 
 
+def without(stream: Stream, gone: Tensor) -> Stream:
+    """The stream as if the documents of `gone` (B,) did not have it."""
+    return Stream(stream.tokens, stream.mask & ~gone[:, None])
+
+
 def aside(text: nn.Module, inputs: Mapping[str, Tensor], role: str, b: int, width: int) -> Stream:
     """The pieces of what is encoded in a pass of its own, such as phrases, as a stream (B, N, D), specials left out.
 
@@ -106,19 +118,23 @@ def token_types(text: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tens
 class DualEncoder(nn.Module):
     """inputs -> Streams `text` (B, T, D), `context` (B, C, D), `vision` (B, V, D'), `objects` (B, O * V, D').
 
-    Text and context are encoded in one pass, [t; c] (Shap-CA, eq. 1); the sentence features x_t, x_c are the means of
-    each segment's states. An image's x_v is its class token, where the tower has one, else the mean of its regions.
+    Text and context are encoded in one pass, [t; c] (Shap-CA, eq. 1), unless it stands `apart`; the sentence features
+    x_t, x_c are the means of each segment's states. An image's x_v is its class token, where the tower has one, else
+    the mean of its regions. With `generated`, also `generated` and `generated_objects`, of the image made from the
+    text; with `phrases`, `phrases` (B, F, D).
 
     `inputs` holds `pieces`, `attention`, `types`, `word`, `context` (M, W), `owner` (M,), `words` (B, T) bool, and,
     where there are images, `pixels` (K, 3, H, W), `image` (K,) the document and `slot` (K,) 0 for the main image, n for
-    the n-th object. Instead of pieces or pixels it takes their cached states: `text_states` (M, W, D),
-    `vision_states` (K, V, D'). The context's states come from the first row of a document.
+    the n-th object, then alike of the generated image; `relevance` (B, 2 or 4) of these sides, in order, where the
+    corpus knows it. Instead of pieces or pixels it takes their cached states: `text_states` (M, W, D),
+    `vision_states` (K, V, D'). The context's states come from the first row of a document. See `aside` for phrases.
     """
 
     def __init__(self, config: Dual, text: nn.Module, vision: nn.Module | None) -> None:
         super().__init__()
         self.text, self.vision = text, vision
         self.reads_context, self.objects, self.mean = bool(config.context), config.objects, config.text.pool == "mean"
+        self.apart, self.reads_phrases, self.sides = config.apart, config.phrases, config.sides()
         self.drop = config.drop_context if config.context else 0.0
         self.frozen = {"text": config.text.freeze, "vision": bool(config.vision and config.vision.freeze)}
         for name, tower in (("text", text), ("vision", vision)):
@@ -126,10 +142,9 @@ class DualEncoder(nn.Module):
                 tower.requires_grad_(False)
         width: int = text.config.hidden_size  # type: ignore[union-attr,assignment]
         self.widths: dict[str, int] = {"text": width}
-        if config.context:
-            self.widths["context"] = width
+        self.widths |= dict.fromkeys({"context", "phrases"} & config.makes(), width)
         if vision is not None:
-            self.widths |= dict.fromkeys(("vision", "objects") if config.objects else ("vision",), vision.width)  # type: ignore[arg-type]
+            self.widths |= dict.fromkeys(frozenset().union(*self.sides), vision.width)  # type: ignore[arg-type]
 
     def train(self, mode: bool = True) -> DualEncoder:
         """Frozen towers stay in evaluation mode, so that their cached states are the ones they would give."""
@@ -152,32 +167,41 @@ class DualEncoder(nn.Module):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
         words = inputs["words"]  # (B, T)
-        if self.training and self.drop:
-            inputs = without_context(inputs, torch.rand(len(words), device=words.device) < self.drop)
+        gone = torch.rand(len(words), device=words.device) < self.drop if self.training and self.drop else None
+        if gone is not None and not self.apart:
+            inputs = without_context(inputs, gone)
         states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
         pooled = pool_words(states, inputs["owner"], inputs["word"], (words.shape[0], words.shape[1]), self.mean)
         streams = {"text": Stream(pooled, words)}
         if self.reads_context:
-            streams["context"] = context_stream(states, inputs, words.shape[0])
+            streams["context"] = self._context(states, inputs, gone)
+        if self.reads_phrases:
+            streams["phrases"] = aside(self.text, inputs, "phrases", len(words), states.shape[-1])
         if self.vision is not None:
             streams |= self._images(inputs, streams["text"])
         return streams
 
+    def _context(self, states: Tensor, inputs: Mapping[str, Tensor], gone: Tensor | None) -> Stream:
+        if not self.apart:
+            return context_stream(states, inputs, len(inputs["words"]))
+        stream = aside(self.text, inputs, "context", len(inputs["words"]), states.shape[-1])
+        return stream if gone is None else without(stream, gone)
+
     def _images(self, inputs: Mapping[str, Tensor], text: Stream) -> dict[str, Stream]:
-        b = text.tokens.shape[0]
-        names = ["vision", "objects"] if self.objects else ["vision"]
         if "pixels" not in inputs and "vision_states" not in inputs:
-            return {name: empty(text, self.widths["vision"]) for name in names}
+            return {name: empty(text, self.widths[name]) for side in self.sides for name in side}
         states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, V, D')
-        first = int(self.vision.whole)  # type: ignore[union-attr,arg-type]
-        v, d = states.shape[1] - first, states.shape[2]
-        n = 1 + self.objects
-        where = inputs["image"] * n + inputs["slot"]
-        placed, real = place(states, where, b * n)
-        placed, mask = placed.view(b, n, first + v, d), real.view(b, n, 1).expand(b, n, v)
-        tokens, whole = placed[:, :, first:], placed[:, 0, 0] if first else None
-        streams = {"vision": Stream(tokens[:, 0], mask[:, 0], whole=whole)}
-        if self.objects:
-            groups = torch.arange(self.objects, device=states.device).repeat_interleave(v).expand(b, -1)
-            streams["objects"] = Stream(tokens[:, 1:].flatten(1, 2), mask[:, 1:].flatten(1, 2), groups)
+        first, (b, s, o) = int(self.vision.whole), (len(text.tokens), len(self.sides), self.objects)  # type: ignore[union-attr,arg-type]
+        placed, real = place(states, inputs["image"] * s * (1 + o) + inputs["slot"], b * s * (1 + o))
+        placed, real = placed.unflatten(0, (b, s, 1 + o)), real.view(b, s, 1 + o, 1)
+        tokens, whole = placed[:, :, :, first:], placed[:, :, 0, 0] if first else None
+        v, fits = tokens.shape[3], inputs.get("relevance", states.new_full((b, 2 * s), torch.nan))
+        mask, groups = real.expand(b, s, 1 + o, v), torch.arange(o, device=states.device).repeat_interleave(v)
+        streams: dict[str, Stream] = {}
+        for i, (image, *objects) in enumerate(self.sides):
+            own = None if whole is None else whole[:, i]
+            streams[image] = Stream(tokens[:, i, 0], mask[:, i, 0], whole=own, relevance=fits[:, 2 * i])
+            for name in objects:
+                inside = tokens[:, i, 1:].flatten(1, 2), mask[:, i, 1:].flatten(1, 2)
+                streams[name] = Stream(*inside, groups.expand(b, -1), relevance=fits[:, 2 * i + 1])
         return streams

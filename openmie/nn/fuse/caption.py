@@ -1,0 +1,201 @@
+"""Caption-aware alignment: image regions bent towards a caption, as a whole and word by word (CAMIM, 3.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openmie.errors import RecipeError
+from openmie.nn.ops import attend, masked_mean
+from openmie.nn.streams import Stream, Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """Eq. 5-14 of CAMIM (Zhang et al., 2024), each pair with the same weights. With v the regions, w the words:
+
+        S = mean of the words,   O_S = MLP_v(W1 v + W2 S + b),   C = MLP_w(w)                   (eq. 5, 6)
+        H_S = SA(O_S) + CA(O_S, C),      H_W = SA(C) + CA(C, O_S)                                 (eq. 7-10)
+        O_F = ELU(Dropout(Linear([LN(H_S) ; LN(H_W)]))), one after the other as tokens            (eq. 11)
+
+    MLP is D -> 2 D, tanh, D; SA and CA are one module with q, k, v of their own each; LN has no weights. The side's
+    stream becomes O_F. A role of `objects` goes object by object, and each becomes one token, the mean of its O_F.
+
+    Print and release differ, and we take the release where it can be read: S is joined to the features of each region
+    (as W1 v + W2 S, so that S is multiplied once), + inside LN is a sum, the outer one a sequence. We depart from it in
+    these: padding is masked, also in S; the words' own scores are not transposed; an object's tokens are averaged,
+    where a sum grows with the caption's length. Without an image the words' half stays, without words the regions'
+    one. `present` and `relevance` stay the side's own, so that an alignment counts documents that have the image.
+    """
+
+    pairs: tuple[tuple[str, str], ...] = (("vision", "context"),)  # (side, its words); all read what came in
+    sentence: bool = True  # eq. 5; without it O_S = MLP_v(v) (`W` of figure 4b)
+    word: bool = True  # eq. 7-11; without it O_F = ELU(Dropout(Linear(LN(O_S)))), regions only (`S` of figure 4b)
+    keep: str = "both"  # halves of eq. 11 in the stream: `both`, or the `side`'s own, as long as before
+    objects: tuple[str, ...] = ("objects", "generated_objects")  # sides whose groups are objects, taken one by one
+    heads: int = 1  # as released
+    dropout: float = 0.3  # as released: after each of q, k, v, and in eq. 11
+
+    def needs(self) -> frozenset[str]:
+        return frozenset(role for pair in self.pairs for role in pair)
+
+    def makes(self) -> frozenset[str]:
+        return frozenset(side for side, _ in self.pairs)
+
+    def build(self, widths: dict[str, int]) -> CaptionAligned:
+        """Errors: no pair, a side in two pairs, neither level, heads that do not divide the width."""
+        if not self.pairs or len(self.makes()) < len(self.pairs):
+            raise RecipeError(
+                f"pairs {self.pairs}",
+                expected="at least one, and each side in one",
+                where="fuse",
+                remedy="for two captions of a side put two Caption parts one after the other",
+            )
+        if not (self.sentence or self.word):
+            raise RecipeError(
+                "sentence=False and word=False",
+                expected="at least one of the two",
+                where="fuse",
+                remedy="to do without captions, leave the part out of the recipe",
+            )
+        if widths[self.pairs[0][1]] % self.heads:
+            raise RecipeError(
+                f"{self.heads} heads in a width of {widths[self.pairs[0][1]]}",
+                where="fuse",
+                expected="a width that the heads divide",
+                remedy="change `heads`",
+            )
+        return CaptionAligned(self, widths)
+
+
+class CaptionAligned(nn.Module):
+    """Streams -> Streams with each side anew, D the width of the first pair's words.
+
+    (B, V, D') -> (B, V + C, D), regions first; (B, V, D) without the words' half; objects (B, O * V, D') -> (B, O, D).
+    """
+
+    def __init__(self, config: Caption, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.pairs, self.objects, self.both = config.pairs, config.objects, config.keep == "both"
+        d = widths[config.pairs[0][1]]
+        self.widths = {side: d for side, _ in config.pairs}
+        # one linear layer for all roles of a width, as they come from one tower
+        inlets = {str(w): nn.Linear(w, d) for w in sorted({widths[r] for r in config.needs()} - {d})}
+        self.inlet = nn.ModuleDict({str(d): nn.Identity(), **inlets})
+        self.beside = Beside(d) if config.sentence else None
+        self.regions, self.words = _mlp(d), _mlp(d) if config.word else None
+        self.attention = SelfAndCross(d, config.heads, config.dropout) if config.word else None
+        self.out = nn.Sequential(nn.Linear(d, d), nn.Dropout(config.dropout), nn.ELU())  # MLP_H
+
+    def forward(self, streams: Streams) -> Streams:
+        heard = {role: self._words(streams[role]) for role in dict.fromkeys(words for _, words in self.pairs)}
+        made = {}
+        for side, role in self.pairs:
+            align = self._objects if side in self.objects else self._whole
+            made[side] = align(streams[side], self._sentence(streams[role]), heard[role])
+        return {**streams, **made}
+
+    def _whole(self, side: Stream, s: Tensor, words: Read | None) -> Stream:
+        tokens, mask = self._aligned(self._enter(side.tokens), side.mask, s, words)
+        groups = side.groups if tokens.shape[1] == side.mask.shape[1] else None
+        return replace(side, tokens=tokens, mask=mask, groups=groups, levels=None, whole=None)
+
+    def _objects(self, side: Stream, s: Tensor, words: Read | None) -> Stream:
+        """The objects of a document as rows of their own, with its words."""
+        each, mask = by_group(replace(side, tokens=self._enter(side.tokens)))  # (B, O, V, D), (B, O, V)
+        b, o = mask.shape[:2]
+        again = None if words is None else Read(*(x.repeat_interleave(o, 0) for x in words))
+        made = self._aligned(each.flatten(0, 1), mask.flatten(0, 1), s.repeat_interleave(o, 0), again)
+        groups = torch.arange(o, device=mask.device).expand(b, -1)
+        tokens = masked_mean(*made).view(b, o, -1)
+        return replace(side, tokens=tokens, mask=mask.any(2), groups=groups, levels=None, whole=None)
+
+    def _aligned(self, v: Tensor, mask: Tensor, s: Tensor, words: Read | None) -> tuple[Tensor, Tensor]:
+        """O_F (B, V or V + C, D) and its mask, of regions v (B, V, D), mask (B, V), sentence s (B, D) and words."""
+        x = self.regions(v if self.beside is None else self.beside(v, s))  # O_S
+        if self.attention is None or words is None:
+            return self.out(_norm(x)), mask
+        regions = self.attention.read(x, mask)
+        halves, masks = [self.attention(regions, words)], [mask]
+        if self.both:
+            halves, masks = [*halves, self.attention(words, regions)], [*masks, words.mask]
+        return self.out(_norm(torch.cat(halves, 1))), torch.cat(masks, 1)
+
+    def _sentence(self, words: Stream) -> Tensor:
+        """S (B, D), zero without words."""
+        return torch.where(words.mask.any(1, keepdim=True), self._enter(words.pooled), 0.0)
+
+    def _words(self, words: Stream) -> Read | None:
+        if self.attention is None or self.words is None:
+            return None
+        return self.attention.read(self.words(self._enter(words.tokens)), words.mask)
+
+    def _enter(self, x: Tensor) -> Tensor:
+        return self.inlet[str(x.shape[-1])](x)
+
+
+class Beside(nn.Module):
+    """Linear([v ; S]) of eq. 5, factored: regions v (B, V, D), sentence s (B, D) -> (B, V, D)."""
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.region, self.sentence = nn.Linear(d, d), nn.Linear(d, d, bias=False)  # W1 and b, W2
+
+    def forward(self, v: Tensor, s: Tensor) -> Tensor:
+        return self.region(v) + self.sentence(s)[:, None]
+
+
+class Read(NamedTuple):
+    """A sequence as the attention reads it, h heads: what it heard of itself, and what it asks and tells others."""
+
+    own: Tensor  # (B, h, N, D / h) SA
+    query: Tensor  # (B, h, N, D / h), and alike key and value, of CA
+    key: Tensor
+    value: Tensor
+    mask: Tensor  # (B, N)
+
+
+class SelfAndCross(nn.Module):
+    """SA(x) + CA(x, y) (B, N, D) of what is read of x and y (eq. 7-10); a row without keys hears zero."""
+
+    def __init__(self, d: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.drop = heads, nn.Dropout(dropout)
+        self.self_, self.cross = nn.Linear(d, 3 * d), nn.Linear(d, 3 * d)  # q, k, v each
+
+    def read(self, x: Tensor, mask: Tensor) -> Read:
+        """x (B, N, D), mask (B, N)."""
+        parts = self.drop(torch.cat([self.self_(x), self.cross(x)], -1))
+        q, k, v, *others = parts.unflatten(-1, (6, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, h, N, D / h) each
+        return Read(attend(q, k, v, mask), *others, mask)
+
+    def forward(self, x: Read, y: Read) -> Tensor:
+        return (x.own + attend(x.query, y.key, y.value, y.mask)).transpose(1, 2).flatten(2)
+
+
+def by_group(side: Stream) -> tuple[Tensor, Tensor]:
+    """The real tokens of each group in their order: (B, G, N', D) and mask (B, G, N'); without groups all are one."""
+    b, d = len(side.tokens), side.width
+    group = torch.zeros_like(side.mask, dtype=torch.long) if side.groups is None else side.groups
+    group = group.masked_fill(~side.mask, 0)
+    g = int(F.pad(group.flatten(), (0, 1)).max()) + 1
+    member = F.one_hot(group, g) * side.mask[..., None]  # (B, N, G)
+    rank = (member.cumsum(1) - 1).gather(2, group[..., None])[..., 0]  # (B, N) among those of its group
+    most = int(F.pad(rank.flatten(), (0, 1)).max()) + 1
+    row = torch.arange(b, device=group.device)[:, None]
+    at = ((row * g + group) * most + rank)[side.mask]
+    tokens = side.tokens.new_zeros(b * g * most, d).index_copy(0, at, side.tokens[side.mask])
+    mask = torch.zeros(b * g * most, dtype=torch.bool, device=group.device).index_fill(0, at, True)
+    return tokens.view(b, g, most, d), mask.view(b, g, most)
+
+
+def _mlp(d: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(d, 2 * d), nn.Tanh(), nn.Linear(2 * d, d))
+
+
+def _norm(x: Tensor) -> Tensor:
+    return F.layer_norm(x, x.shape[-1:])

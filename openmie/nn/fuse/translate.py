@@ -1,0 +1,191 @@
+"""Translate: words beside an image and beside the picture that was drawn from them (TMR, as in CAMIM, 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openmie.errors import RecipeError
+from openmie.nn.ops import attend, masked_mean
+from openmie.nn.streams import Stream, Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translate:
+    """Eq. 15-17 of CAMIM (Zhang et al., 2024) over TMR (Zheng et al., 2023), with what their release adds.
+
+    One branch for the original image, one for its translation, a picture drawn from the text. F are the tokens of an
+    image, o its objects, one token each, W the words, Q the phrases by which objects are found, all of width D:
+
+        whole   = pool tanh(A_1(F, W)) + tanh(pool F)
+        objects = mean tanh(A_2(o, Q)) + tanh(mean o)
+        O_final = tanh(Linear(strong whole + weak objects)),   and alike G_final            (eq. 15, 16)
+        fused_w = LN(w + MLP_final([w ; P ; O_final ; G_final]))  for every word w          (eq. 17)
+
+    A(x, y) is attention with one head, linear queries from x, keys and values from y. A_1, A_2 and Linear are shared
+    by the branches. `strong` and `weak` are how well the corpus says that an image and its objects fit the text
+    (`Stream.relevance`), 1 where it does not say; the paper leaves them out, the release has them. P is the mean of Q.
+    MLP_final is Dropout, Linear, GELU, Dropout, Linear; its first layer is factored, so that [P ; O_final ; G_final] is
+    multiplied once a document.
+
+    Departures. Eq. 15 asks with a sentence state O_S: text and release ask with the tokens of the image. Eq. 17 reads
+    O_final and G_final alone, which would lose the two entities; the release lets its classifier read two marker
+    states, P, O_final and G_final. Here every word reads them, so that any head may follow. The release sums over a
+    fixed number of tokens, padding too; a sum grows with their number and saturates tanh, so ours is the mean
+    (`pool="sum"`: over the real tokens; the residual of the objects is a mean in either). P is a sum there. Its
+    phrases are masked altogether; ours are read, and a document without any asks its words. Its dropout is 0.5, and
+    its MLP_final has no GELU.
+
+    A document without the image, or without objects, lacks that term; without both the branch is masked, its state 0.
+    """
+
+    original: tuple[str, ...] = ("vision", "objects")  # roles of the whole image and of its objects; one: no objects
+    translated: tuple[str, ...] = ("generated", "generated_objects")  # the same of the translation; empty: none
+    reads: str = "text"  # role of the words
+    object_words: str = "phrases"  # what objects ask: `phrases`, or the words, `text`
+    pool: str = "mean"  # over tokens; or `sum`
+    expansion: int = 2  # of MLP_final's inner layer, in widths of the words, as released
+    dropout: float = 0.1  # in MLP_final
+
+    def __post_init__(self) -> None:
+        for name, sides, least in (("original", self.original, 1), ("translated", self.translated, 0)):
+            if not least <= len(sides) <= 2:
+                raise RecipeError(f"{name}={sides}", expected="the role of a whole image, and of its objects if read",
+                                  where=f"fuse.{name}", remedy="only `translated` may be empty")
+
+    def needs(self) -> frozenset[str]:
+        return frozenset((*self.original, *self.translated, self.reads, *(("phrases",) if self.by_phrases else ())))
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"fused", "original"} | ({"generated"} if self.translated else set()))
+
+    @property
+    def by_phrases(self) -> bool:
+        """Whether there are objects, and they ask the phrases."""
+        return self.object_words == "phrases" and len((*self.original[1:], *self.translated[1:])) > 0
+
+    def build(self, widths: dict[str, int]) -> Translation:
+        return Translation(self, widths)
+
+
+class Translation(nn.Module):
+    """Streams -> Streams plus `original` (B, 1, D), O_final, `generated` (B, 1, D), G_final, and `fused` (B, T, D).
+
+    D is the width of the words. Images of another width pass a linear layer, one for all that are equally wide.
+    Objects are one token each, or several, then their mean, where `groups` say which object a token is of.
+    """
+
+    def __init__(self, config: Translate, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.reads, self.by_phrases = config.reads, config.by_phrases
+        self.branches = {"original": config.original, "generated": config.translated}
+        self.branches = {name: sides for name, sides in self.branches.items() if sides}
+        objects = any(len(sides) > 1 for sides in self.branches.values())
+        d, inner = widths[config.reads], config.expansion * widths[config.reads]
+        self.widths = dict.fromkeys(sorted(config.makes()), d)
+        others = sorted({widths[r] for sides in self.branches.values() for r in sides} - {d})
+        self.inlets = nn.ModuleDict({str(n): nn.Linear(n, d) for n in others})
+        pool = {"mean": masked_mean, "sum": masked_sum}[config.pool]
+        self.whole = Ask(d, pool, pool)  # A_1
+        self.objects = Ask(d, pool, masked_mean) if objects else None  # A_2
+        self.final = nn.Linear(d, d)
+        self.word = nn.Linear(d, inner)
+        self.document = nn.Linear((len(self.branches) + self.by_phrases) * d, inner, bias=False)
+        self.out, self.norm, self.drop = nn.Linear(inner, d), nn.LayerNorm(d), nn.Dropout(config.dropout)
+
+    def forward(self, streams: Streams) -> Streams:
+        words = streams[self.reads]
+        finals = self.finals(streams)
+        about = [final.tokens[:, 0] for final in finals.values()]
+        if self.by_phrases:
+            about.insert(0, masked_mean(streams["phrases"].tokens, streams["phrases"].mask))
+        told = self.document(self.drop(torch.cat(about, -1)))[:, None]  # (B, 1, E)
+        inner = F.gelu(self.word(self.drop(words.tokens)) + told)  # (B, T, E)
+        z = self.norm(words.tokens + self.out(self.drop(inner)))
+        return {**streams, **finals, "fused": Stream(z, words.mask, words.groups, words.present)}
+
+    def finals(self, streams: Streams) -> dict[str, Stream]:
+        """O_final and, where there is a translation, G_final."""
+        sides = {name: [self.side(streams[r], i > 0) for i, r in enumerate(roles)]
+                 for name, roles in self.branches.items()}
+        terms = dict(zip(sides, self.whole([s[0] for s in sides.values()], streams[self.reads])))
+        if self.objects is not None:
+            some = {name: s[1] for name, s in sides.items() if len(s) > 1}
+            for name, term in zip(some, self.objects(list(some.values()), self.asked(streams))):
+                terms[name] = terms[name] + term
+        return {name: self.state(terms[name], sides[name]) for name in sides}
+
+    def side(self, stream: Stream, objects: bool) -> Stream:
+        """As wide as the words; objects as one token each."""
+        stream = one_each(stream) if objects else stream
+        if str(stream.width) not in self.inlets:
+            return stream
+        return stream.with_tokens(self.inlets[str(stream.width)](stream.tokens))
+
+    def asked(self, streams: Streams) -> Stream:
+        """What objects ask: a document's phrases, or its words where it has none."""
+        words = streams[self.reads]
+        if not self.by_phrases:
+            return words
+        phrases = streams["phrases"]
+        without = ~phrases.mask.any(1, keepdim=True)
+        tokens = torch.cat([phrases.tokens, words.tokens], 1)
+        return Stream(tokens, torch.cat([phrases.mask, words.mask & without], 1))
+
+    def state(self, total: Tensor, sides: Sequence[Stream]) -> Stream:
+        """The weighted sum of whole and objects (B, D) -> O_final or G_final as a stream of one token."""
+        mask = torch.stack([s.mask.any(1) for s in sides]).any(0)  # (B,)
+        present = torch.stack([s.present for s in sides]).any(0)  # type: ignore[arg-type,misc]
+        tokens = torch.where(mask[:, None], torch.tanh(self.final(total)), 0.0)
+        return Stream(tokens[:, None], mask[:, None], present=present & mask)
+
+
+Pool = Callable[[Tensor, Tensor], Tensor]
+
+
+class Ask(nn.Module):
+    """Sides (B, N, D), words (B, M, D) -> relevance * (pool tanh(A(side, words)) + tanh(rest side)), (B, D) a side."""
+
+    def __init__(self, d: int, pool: Pool, rest: Pool) -> None:
+        super().__init__()
+        self.pool, self.rest = pool, rest
+        self.query, self.pair = nn.Linear(d, d), nn.Linear(d, 2 * d)
+
+    def forward(self, sides: Sequence[Stream], words: Stream) -> list[Tensor]:
+        query = self.query(torch.cat([s.tokens for s in sides], 1))  # (B, all N, D)
+        key, value = self.pair(words.tokens).chunk(2, -1)
+        heard = attend(query[:, None], key[:, None], value[:, None], words.mask)[:, 0].tanh()
+        parts = heard.split([s.tokens.shape[1] for s in sides], 1)
+        return [weighted(self.pool(h, s.mask) + self.rest(s.tokens, s.mask).tanh(), s.relevance)
+                for s, h in zip(sides, parts)]
+
+
+def weighted(x: Tensor, relevance: Tensor | None) -> Tensor:
+    """x (B, D) times relevance (B,), which counts as 1 where it is NaN or None."""
+    if relevance is None:
+        return x
+    return x * torch.where(relevance.isnan(), 1.0, relevance).to(x.dtype)[:, None]
+
+
+def masked_sum(x: Tensor, mask: Tensor) -> Tensor:
+    """Sum over real positions: x (B, N, D), mask (B, N) -> (B, D)."""
+    return torch.where(mask[..., None], x, 0.0).sum(1)
+
+
+def one_each(stream: Stream) -> Stream:
+    """(B, N, D) with `groups` 0 .. O-1 -> (B, O, D): each object the mean of its real tokens, masked without any."""
+    if stream.groups is None or not stream.mask.numel():
+        return stream
+    b, _, d = stream.tokens.shape
+    group = stream.groups.masked_fill(~stream.mask, 0)
+    o = int(group.max()) + 1
+    slot = (torch.arange(b, device=group.device)[:, None] * o + group)[stream.mask]  # (K,) flat object of a real token
+    kept = stream.tokens[stream.mask]  # (K, D)
+    total = kept.new_zeros(b * o, d).index_add(0, slot, kept)
+    count = slot.new_zeros(b * o).index_add(0, slot, torch.ones_like(slot))
+    tokens = (total / count.clamp_min(1)[:, None]).view(b, o, d)
+    return replace(stream, tokens=tokens, mask=count.view(b, o) > 0, groups=None, levels=None, whole=None)

@@ -1,0 +1,44 @@
+"""Which images of a document an encoder reads, and what the corpus says of how well they fit the text."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from openmie.document import Document, Image
+
+SCORES = ("strong", "weak")  # names of relevance scores: of a whole image, and of its objects (TMR; Zheng et al., 2023)
+
+
+def wanted(document: Document, encode: Any) -> list[tuple[int, Image]]:
+    """(slot, image): 0 the main image, n its n-th object; behind them, with `generated`, those made from the text.
+
+    An object is a candidate that is given and never gold: an image of kind `object` or, where there is none, `patch`.
+    An encoder with `full=False` reads the main image only where the document has no object.
+    """
+    inside = objects(document, made=False)[: encode.objects]
+    main = document.main_image if getattr(encode, "full", True) or not inside else None
+    found = [(0, main), *enumerate(inside, 1)]
+    if getattr(encode, "generated", False):
+        inside, first = objects(document, made=True)[: encode.objects], 1 + encode.objects
+        found += [(first, generated(document)), *enumerate(inside, first + 1)]
+    return [(slot, image) for slot, image in found if image is not None]
+
+
+def objects(document: Document, made: bool) -> list[Image]:
+    """Candidates cut from the original images, or from those made from the text."""
+    dreams = {i.id for i in document.images if i.kind == "generated"}
+    inside = [i for i in document.images if i.kind in ("object", "patch") and (i.parent in dreams) == made]
+    return [i for i in inside if i.kind == "object"] or inside
+
+
+def generated(document: Document) -> Image | None:
+    """The first image that was made from the text."""
+    return next((i for i in document.images if i.kind == "generated"), None)
+
+
+def relevance(document: Document, encode: Any) -> list[float]:
+    """The scores of the main image and, with `generated`, of the one made from the text; NaN where there is none."""
+    sides = [document.main_image, *([generated(document)] if getattr(encode, "generated", False) else [])]
+    known = [dict(image.relevance) if image is not None else {} for image in sides]
+    return [scores.get(name, math.nan) for scores in known for name in SCORES]
