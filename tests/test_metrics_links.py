@@ -60,6 +60,26 @@ def test_rows_are_scored_as_sklearn_scores_them(rows) -> None:
     gold = [document(str(k), [(0, 1, y)]) for k, (y, _) in enumerate(rows)]
     predicted = [document(str(k), [(0, 1, y)], "p") for k, (_, y) in enumerate(rows)]
     _like_sklearn([y for y, _ in rows], [y for _, y in rows], RELATIONS, metrics.relations(gold, predicted))
+    released = metrics.relations(gold, predicted, as_released=True)
+    assert released == metrics.relations(gold, predicted)
+
+
+@given(st.lists(st.tuples(pairs_, st.sampled_from(RELATIONS), st.sampled_from(RELATIONS)), max_size=12),
+       st.integers(1, 4))
+def test_as_released_every_row_counts(rows, size) -> None:
+    """However rows are put into documents, the same pair twice in one among them: the accounting of the release."""
+    rows = [rows[i:i + size] for i in range(0, len(rows), size)]
+    gold = [document(str(k), [(*p, y) for p, y, _ in part]) for k, part in enumerate(rows)]
+    predicted = [document(str(k), [(*p, z) for p, _, z in part], "p") for k, part in enumerate(rows)]
+    flat = [x for part in rows for x in part]
+    got = metrics.relations(gold, predicted, symmetric=("peer",), as_released=True)
+    if flat:
+        _like_sklearn([y for _, y, _ in flat], [z for *_, z in flat], RELATIONS, got)
+    half = predicted[:len(predicted) // 2]  # what is not answered is None, and what nobody asked for does not count
+    more = [d.replace(relations=[*d.relations, Relation(head="p2", tail="p0", label="peer")]) for d in half]
+    silent = [z if k < len(half) else "None" for k, part in enumerate(rows) for *_, z in part]
+    if flat:
+        _like_sklearn([y for _, y, _ in flat], silent, RELATIONS, metrics.relations(gold, more, as_released=True))
 
 
 def _like_sklearn(gold: list[str], predicted: list[str], labels: list[str], got: metrics.Scores) -> None:
@@ -150,4 +170,5 @@ def test_mnre_is_scored_as_sklearn_scores_it() -> None:
     predicted = [d.replace(relations=[Relation(head=d.relations[0].head, tail=d.relations[0].tail, label=y)])
                  for d, y in zip(gold, guesses)]
     assert len(gold) == 1614
-    _like_sklearn(answers, guesses, labels, metrics.relations(gold, predicted))
+    for as_released in (False, True):
+        _like_sklearn(answers, guesses, labels, metrics.relations(gold, predicted, as_released=as_released))

@@ -33,7 +33,7 @@ FULL = "full"  # the row without any change
 
 def names() -> tuple[str, ...]:
     """All systems; nothing is imported to know them."""
-    return tuple(sorted(m.name for m in iter_modules(papers.__path__)))
+    return tuple(sorted(m.name for m in iter_modules(papers.__path__) if not m.name.startswith("_")))
 
 
 def page(name: str) -> Any:

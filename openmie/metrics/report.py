@@ -45,7 +45,8 @@ def score(gold: Iterable[Document], predicted: Iterable[Document], task: Task = 
     if task == "ner":
         return entities  # type: ignore[return-value]
     if task == "re":
-        return {"relations": relations(gold, predicted, symmetric=symmetric, **draws)}
+        released = relations(gold, predicted, as_released=True, **draws)
+        return {"relations": relations(gold, predicted, symmetric=symmetric, **draws), "as_released": released}
     if task == "joint":
         return {"pairs": pairs(gold, predicted, symmetric, **draws), "entities": entities["strict"]}
     if task == "boxes":

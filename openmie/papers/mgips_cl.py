@@ -29,6 +29,7 @@ from openmie.nn.decode.tags import Crf
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.encode.mutual import Mutual
 from openmie.nn.fuse.interweave import Interweave
+from openmie.papers._tables import read_table
 from openmie.recipe import Group, Recipe, Training
 
 NAME = "MGIPS-CL"
@@ -196,16 +197,7 @@ w/o column-grained    76.12 76.70 76.41  87.79 88.52 88.15
 """
 
 
-def _read(table: str, columns: list[str]) -> dict[str, dict[str, float | None]]:
-    """Rows of numbers behind a name; a dash: printed as one."""
-    rows: dict[str, dict[str, float | None]] = {}
-    for line in table.strip().splitlines():
-        name, *numbers = line.rsplit(None, len(columns))
-        rows[name] = {c: float(n) for c, n in zip(columns, numbers) if n != "-"}
-    return rows
-
-
 REPORTED: dict[str, dict[str, dict[str, float | None]]] = {
-    "table 3": _read(TABLE_3, [m for m in MEASURES if m[4:] in (" P", " R", "")]),
-    "table 2": _read(TABLE_2, MEASURES),
+    "table 3": read_table(TABLE_3, [m for m in MEASURES if m[4:] in (" P", " R", "")]),
+    "table 2": read_table(TABLE_2, MEASURES),
 }
