@@ -3,10 +3,12 @@
     python benchmarks/train_step.py [NAME ...]
 
 The baselines at B 32, T 32 words; Shap-CA at B 28, T 64 words and a context of 20; MGIPS-CL at B 32, T 40 words and
-three crops of 4 x 4 patches (49 visual tokens), as printed. Prints the ratio of medians, step / backbone, measured
-interleaved in one run, and the share of the alignments in the step. The step is collate, encoder, word pooling, fusion,
-alignments, the head's loss and backward; the backbones alone are what the transformers library and the vision tower do
-on the same tensors, for MGIPS-CL the two towers with each other's keys and values.
+three crops of 4 x 4 patches (49 visual tokens), as printed; CAMIM on TMR at B 16 and on HVPNeT at B 32, T 32 words, a
+caption of 20, an image and three objects, on TMR as many of a generated image. Prints the ratio of medians, step /
+backbone, measured interleaved in one run, and the share of the alignments in the step. The step is collate, encoder,
+word pooling, fusion, alignments, the head's loss and backward; the backbones alone are what the transformers library
+and the vision tower do on the same tensors, captions' own passes among them, for MGIPS-CL the two towers with each
+other's keys and values.
 """
 
 from __future__ import annotations
@@ -22,8 +24,9 @@ import torch
 from openmie.corpora.corpus import Corpus, Labels
 from openmie.document import Document, Image, Mention, Relation
 from openmie.model import Model
+from openmie.nn.encode.dual import aside
 from openmie.nn.encode.mutual import MutualEncoder
-from openmie.papers import baseline, mgips_cl, shap_ca
+from openmie.papers import baseline, camim, mgips_cl, shap_ca
 
 KINDS = Labels(mentions=("LOC", "MISC", "ORG", "PER"), relations=("None", *(f"relation {i}" for i in range(22))))
 LABELS = Corpus("bench", {}, declared=KINDS)
@@ -36,7 +39,12 @@ def documents(n: int = 32, words: int = 32) -> list[Document]:
         Document.from_words(
             f"d{i}",
             [stock[j] for j in draw.integers(0, len(stock), words)],
-            images=[picture(draw, "main"), *(picture(draw, "object", f"object{n}") for n in range(3))],
+            images=[
+                picture(draw, "main"),
+                *(picture(draw, "object", f"object{n}") for n in range(3)),
+                picture(draw, "generated", "made"),
+                *(picture(draw, "object", f"made{n}", "made") for n in range(3)),
+            ],
             captions={"made": " ".join(stock[j] for j in draw.integers(0, len(stock), 20))},
             mentions=[Mention(id="a", start=0, end=3, label="PER"), Mention(id="b", start=4, end=8, label="LOC")],
             relations=[Relation(head="a", tail="b", label="relation 3")],
@@ -45,8 +53,8 @@ def documents(n: int = 32, words: int = 32) -> list[Document]:
     ]
 
 
-def picture(draw: np.random.Generator, kind: Any, name: str = "") -> Image:
-    return Image(kind=kind, id=name, pixels=draw.integers(0, 256, (64, 64, 3), dtype=np.uint8))
+def picture(draw: np.random.Generator, kind: Any, name: str = "", parent: str = "") -> Image:
+    return Image(kind=kind, id=name, parent=parent, pixels=draw.integers(0, 256, (64, 64, 3), dtype=np.uint8))
 
 
 def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) -> None:
@@ -62,7 +70,11 @@ def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) ->
             text, vision, *_ = encode.towers(batch.inputs)
             (text.square().mean() + vision.square().mean()).backward()
             return
-        total = encode.text_states(batch.inputs).square().mean()
+        read = {"input_ids": batch.inputs["pieces"], "attention_mask": batch.inputs["attention"]}
+        total = encode.text(**read).last_hidden_state.square().mean()
+        for role in ("context", "phrases"):
+            if f"{role}_pieces" in batch.inputs:
+                total = total + aside(encode.text, batch.inputs, role, len(posts), 1).tokens.square().mean()
         if encode.vision is not None:
             total = total + encode.vision_states(batch.inputs).square().mean()
         total.backward()
@@ -104,6 +116,9 @@ if __name__ == "__main__":
     systems = {"text": baseline.ablations(full)["text"], "text softmax": baseline.ablations(full)["text softmax"]}
     systems |= {"cross": full} | {f"Shap-CA {t}": r for t, r in shapley.items()}
     systems |= {"MGIPS-CL": mgips_cl.recipe(LABELS, text="minilm")}
+    tmr = camim.recipe(LABELS, text="minilm", vision="tiny")
+    systems |= {"CAMIM TMR": tmr, "CAMIM HVPNeT": camim.hvpnet(tmr)}
+    sizes = {"Shap-CA": (28, 64), "MGIPS-CL": (32, 40), "CAMIM TMR": (16, 32)}
     for one in sys.argv[1:] or systems:
-        posts = documents(28, 64) if one.startswith("Shap-CA") else documents(words=40 if one == "MGIPS-CL" else 32)
-        measure(one, Model.new(systems[one]), posts)
+        size = next((found for name, found in sizes.items() if one.startswith(name)), (32, 32))
+        measure(one, Model.new(systems[one]), documents(*size))

@@ -1,6 +1,7 @@
 """The command line: parse, one library call, print. `openmie --help` imports no torch.
 
-Commands that train, score and compare are in `openmie.cli_training`, the search for objects in `openmie.cli_objects`.
+Commands that train, score and compare are in `openmie.cli_training`, the search for objects in `openmie.cli_objects`,
+captions and their accuracy in `openmie.cli_captions`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from typing import Annotated
 import typer
 
 from openmie import console
+from openmie.cli_captions import captions
 from openmie.cli_objects import objects
 from openmie.cli_training import DEMO, PAPERS, PARTIAL, app, bench, demo, evaluate, load_corpus, show, train
 from openmie.errors import OpenMIEError
 
-__all__ = ["PAPERS", "PARTIAL", "app", "bench", "demo", "evaluate", "main", "objects", "show", "train"]
+__all__ = ["PAPERS", "PARTIAL", "app", "bench", "captions", "demo", "evaluate", "main", "objects", "show", "train"]
 
 
 @app.command()

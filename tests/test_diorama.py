@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from itertools import islice
 
 import numpy as np
@@ -13,16 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
+from openmie import images
 from openmie.corpora.diorama import LABELS, Config, corpus, generate, laws, save
 from openmie.corpora.diorama.draws import Draws, Law
-from openmie.corpora.diorama.layout import GRID, MAX_OCCLUSION
+from openmie.corpora.diorama.facts import imagined
+from openmie.corpora.diorama.layout import GRID, MAX_OCCLUSION, lay_out
 from openmie.corpora.diorama.names import SPLITS, split_of
-from openmie.corpora.diorama.posts import overlap, plan
+from openmie.corpora.diorama.posts import DREAM, overlap, plan
 from openmie.document import Document
 from openmie.errors import CorpusError
 
 CONFIG = Config(seed=1)
-GOLDEN_JSON = "1de5f0248d49c6c1743b13ef1bc8a9a020e54991c912a01614401c85f7eee24f"
+GOLDEN_JSON = "ef99c6c49497ddb7f9ad8ae9c75bf31f4a9ed5e60edcf0a63f835c9950931283"
 GOLDEN_PIXELS = "36908bc768f18f0ecc5c87ec34959a92268f2d810977654e1775eef39eba736c"
 
 
@@ -105,8 +108,8 @@ def test_layers_agree():
 
 def test_boxes_and_patches_lie_in_the_image_and_every_figure_has_its_patch():
     for i, d in enumerate(some(400, size=96)):
-        patches = [p for p in d.images if p.kind == "patch"]
-        assert 4 <= len(patches) <= 6 and len({p.id for p in patches}) == len(patches)
+        patches = [p for p in d.images if p.kind == "patch" and p.parent == "main"]
+        assert 4 <= len(patches) <= 6 and [p.id for p in patches] == [f"patch{k}" for k in range(len(patches))]
         for box in (*(p.box for p in patches), *(r.box for r in d.regions)):
             assert 0 <= box[0] < box[2] <= 96 and 0 <= box[1] < box[3] <= 96
         for r in d.regions:
@@ -125,6 +128,33 @@ def test_boxes_and_patches_lie_in_the_image_and_every_figure_has_its_patch():
             assert layout.figures[0].box[2] <= layout.figures[1].box[0]
 
 
+def test_the_translation_has_patches_of_what_was_drawn_for_it():
+    config = Config(seed=1, size=96, missing_image=0.3)
+    for i, d in enumerate(generate(config, "train", 300, pixels=False)):
+        patches = [p for p in d.images if p.parent == "translation"]
+        assert 4 <= len(patches) <= 6 and all(p.kind == "patch" and p.pixels is None for p in patches)
+        assert [p.id for p in patches] == [f"translation-patch{k}" for k in range(len(patches))]
+        assert d.images[-len(patches) - 1].id == "translation" and d.images[-len(patches):] == tuple(patches)
+        facts, _, streams = plan(config, "train", i)
+        scene, flags = imagined(config, facts, streams[DREAM])
+        drawn = lay_out(scene, flags, config.distractors, streams[DREAM])
+        for figure in drawn.figures:
+            box = tuple(v * 96 / GRID for v in figure.box)
+            assert max(overlap(p.box, box) for p in patches) > 0.6
+        for p in patches:
+            assert 0 <= p.box[0] < p.box[2] <= 96 and 0 <= p.box[1] < p.box[3] <= 96
+    without = next(generate(Config(translation=False), "train", 1, pixels=False))
+    assert not [i for i in without.images if "translation" in (i.id, i.parent)]
+
+
+def test_a_patch_of_the_translation_is_cut_from_the_translation():
+    d = next(generate(CONFIG, "train", 1))
+    made, patch = d.image("translation"), next(i for i in d.images if i.parent == "translation")
+    x0, y0, x1, y1 = patch.box
+    shown = made.pixels[math.floor(y0) : math.ceil(y1), math.floor(x0) : math.ceil(x1)]
+    assert np.array_equal(np.asarray(images.of(d, patch, {})), shown)
+
+
 def test_shares_are_as_dialled():
     found = some(6000, two_names=0.4, ambiguous=0.3, unrelated=0.5, clutter=0.2, missing_text=0.1, missing_image=0.2)
     def share(test):
@@ -138,9 +168,9 @@ def test_shares_are_as_dialled():
     for d in found:
         if not d.text:
             assert not (d.words or d.mentions or d.relations or d.regions)
-            assert not any(i.kind == "generated" for i in d.images)
+            assert not any(i.kind == "generated" or i.parent == "translation" for i in d.images)
         if d.main_image is None:
-            assert not d.regions and not d.captions and not any(i.kind == "patch" for i in d.images)
+            assert not d.regions and not d.captions and not any(i.parent == "main" for i in d.images)
 
 
 def test_every_type_weighs_the_same_in_pairs_and_every_relation_too():
@@ -205,6 +235,16 @@ def test_draws_follow_their_laws():
 
 def golden():
     return [d for split in SPLITS for d in generate(Config(), split, 6)]
+
+
+def test_patches_of_the_translation_changed_nothing_that_was_there_before():
+    """Without them, and without what `source` says of small things in sight, the posts are those of version 0.1."""
+    def bare(d):
+        source = {**d.source, "scene": {k: v for k, v in d.source["scene"].items() if k != "things"}}
+        return d.replace(images=tuple(i for i in d.images if i.parent != "translation"), source=source)
+
+    digest = hashlib.sha256("\n".join(bare(d).to_json() for d in golden()).encode())
+    assert digest.hexdigest() == "1de5f0248d49c6c1743b13ef1bc8a9a020e54991c912a01614401c85f7eee24f"
 
 
 def test_golden_json():

@@ -158,20 +158,33 @@ def test_another_posts_scene_and_its_caption_have_nothing_to_do_with_the_gold():
     assert independent((d.source["unrelated"], d.source["relation"]) for d in posts() if d.source["names"] == 2) > P
 
 
-def patches(document):
-    return [i for i in document.images if i.kind == "patch"]
+def patches(document, parent="main"):
+    return [i for i in document.images if i.kind == "patch" and i.parent == parent]
 
 
 def test_number_and_order_of_candidate_patches_tell_nothing():
     for value in (lambda d: d.source["types"], lambda d: d.source["unrelated"], lambda d: d.source["names"],
                   lambda d: d.source["relation"]):
-        assert independent((len(patches(d)), value(d)) for d in posts()) > P
+        for parent in ("main", "translation"):
+            assert independent((len(patches(d, parent)), value(d)) for d in posts()) > P
     places = []
     for d in posts():
         if len(d.regions) == 1 and len(patches(d)) == 5:
             gold = np.array(d.regions[0].box)
             places.append(int(np.argmin([np.abs(np.array(p.box) - gold).sum() for p in patches(d)])))
     assert chisquare(np.bincount(places, minlength=5)).pvalue > P
+
+
+def test_patches_of_the_two_images_know_nothing_of_each_other():
+    """Of posts whose text tells nothing: neither their number nor their order, nor where the first of them lies."""
+    for names in (1, 2):
+        found = [[patches(d, parent) for parent in ("main", "translation")] for d in ambiguous(names)]
+        assert independent((len(a), len(b)) for a, b in found) > P
+        assert independent((int(a[0].box[0] // 32), int(b[0].box[0] // 32)) for a, b in found) > P
+        assert independent((int(b[0].box[0] // 32), d.mentions[0].label) for (_, b), d in zip(found, ambiguous(names))
+                           ) > P
+    same = [d for d in posts() if [p.box for p in patches(d)] == [p.box for p in patches(d, "translation")]]
+    assert not same
 
 
 def test_patches_are_jittered_alike_for_gold_and_distractors():
@@ -238,8 +251,8 @@ def test_translation_is_the_same_whatever_the_hidden_gold():
         if facts.ambiguous:
             gold = tuple(reversed(facts.types)) if len(facts.types) == 2 else ("PER",)
             other = replace(facts, types=gold, relation="peer" if len(gold) == 2 else "", head=1 - facts.head)
-            a, b = (translation(CONFIG, f, Draws(1, i), True).pixels for f in (facts, other))
-            assert np.array_equal(a, b)
+            a, b = (translation(CONFIG, f, Draws(1, i), Draws(2, i), True) for f in (facts, other))
+            assert a == b and np.array_equal(a[0].pixels, b[0].pixels) and len(a) > 4
             changed += 1
     assert changed > 50
 

@@ -170,4 +170,6 @@ def test_kinds_are_the_closed_union():
         "Interweave",
         "TopK",
         "Caption",
+        "Translate",
+        "Prefix",
     }

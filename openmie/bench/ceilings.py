@@ -10,7 +10,11 @@ from openmie.corpora import Corpus, diorama
 from openmie.errors import CorpusError, MetricError
 from openmie.metrics import Scores
 
-ASKS = {"strict": "ner", "lenient": "ner", "entities": "ner", "relations": "re", "as_released": "re", "pairs": "joint"}  # score -> task
+ASKS = {  # score -> task
+    **dict.fromkeys(("strict", "lenient", "entities"), "ner"),
+    **dict.fromkeys(("relations", "as_released"), "re"),
+    "pairs": "joint",
+}
 SEES = {"text": ("text",), "text and image": ("text", "image")}
 RULES = ("argmax", "optimal")
 

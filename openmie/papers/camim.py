@@ -137,10 +137,12 @@ def without_captions(r: Recipe) -> Recipe:
 
 def ablations(r: Recipe) -> dict[str, Recipe]:
     """Rows of table 1: TMR's, of which `recipe` is the last, and HVPNeT's; below them ours."""
-    other, encode = hvpnet(r), r.encode
-    caption: Any = r.fuse[0]
-    images = Dual(text=encode.text, vision=encode.vision, context=encode.context, context_pieces=40, apart=True)  # type: ignore[union-attr]
-    single = replace(encode, generated=False)  # type: ignore[arg-type]
+    encode: Any = r.encode
+    other, (caption, host) = hvpnet(r), r.fuse
+    both: tuple[Any, Any] = caption, host
+    images = Dual(text=encode.text, vision=encode.vision, context=encode.context, context_pieces=40, apart=True)
+    one_image = (replace(both[0], pairs=PAIRS[:2]), replace(both[1], translated=()))
+    whole = replace(both[1], original=("vision",), translated=("generated",), object_words="text")
     found = {
         "TMR": replace(without_captions(r), align=()),
         "TMR + MI": without_captions(r),
@@ -151,19 +153,16 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
         "HVPNeT + CAM + MI": other,
         "w/o generated image": replace(
             r,
-            encode=single,
-            fuse=(replace(caption, pairs=PAIRS[:2]), replace(r.fuse[1], translated=())),  # type: ignore[call-arg]
+            encode=replace(encode, generated=False),
+            fuse=one_image,
             align=(mutual_information(("fused",), ("original",)),),
         ),
         "w/o objects": replace(
             r,
-            encode=replace(encode, objects=0, phrases=False),  # type: ignore[call-arg]
-            fuse=(
-                replace(caption, pairs=PAIRS[::2]),
-                replace(r.fuse[1], original=("vision",), translated=("generated",), object_words="text"),  # type: ignore[call-arg]
-            ),
+            encode=replace(encode, objects=0, phrases=False),
+            fuse=(replace(both[0], pairs=PAIRS[::2]), whole),
         ),
-        "cross + CAM": replace(r, encode=images, fuse=(replace(caption, pairs=PAIRS[:1]), Cross()), align=()),
+        "cross + CAM": replace(r, encode=images, fuse=(replace(both[0], pairs=PAIRS[:1]), Cross()), align=()),
         "cross": replace(r, encode=replace(images, context="", apart=False), fuse=(Cross(),), align=()),
         "text": replace(r, encode=Dual(text=encode.text), fuse=(), align=()),
     }

@@ -61,6 +61,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "share": (1e-6, 1),
     "size": (16, math.inf),
     "Align.width": (0, math.inf),
+    **dict.fromkeys(("Prefix.cells", "Prefix.hidden", "Prefix.groups"), (1, math.inf)),
 }
 CHOICES = {
     "schedule": ("linear", "cosine", "constant"),

@@ -16,13 +16,14 @@ from openmie.nn.decode.tags import Crf, Softmax
 from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.encode.mutual import Mutual
+from openmie.nn.encode.prefix import Prefix
 from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.interweave import Interweave
 from openmie.nn.fuse.translate import Translate
 
-Encode = Dual | Mutual
+Encode = Dual | Mutual | Prefix
 Complete = Blank
 Fuse = Cross | Adaptive | Interweave | Caption | Translate
 Head = Crf | Softmax | EntityMarkers | WordPairs

@@ -94,7 +94,8 @@ def _text(model: Model, part: Sequence[Example], weights: str, store: Features) 
 
 def _vision(model: Model, part: Sequence[Example], weights: str, store: Features) -> int:
     assert model.vision is not None
-    kind = type(model.extractor.encode).__name__  # an encoder may keep other states of the same tower
+    encode = model.recipe.encode
+    kind = f"{type(encode).__name__} {getattr(encode, 'cells', '')}"  # which of a tower's states an encoder keeps
     waiting: dict[str, object] = {}
     for example in part:
         example.cached["vision"] = []

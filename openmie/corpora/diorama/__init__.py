@@ -1,6 +1,7 @@
 """Diorama: the built-in generated corpus, whose best possible scores are known.
 
-`generate` makes posts; `corpus` wraps them as train, dev and test; `save` writes them to disk as PNGs and JSON lines; `verdict` judges their captions.
+`generate` makes posts; `corpus` wraps them as train, dev and test; `save` writes them to disk as PNGs and JSON lines.
+`verdict` says whether a caption is right.
 """
 
 from __future__ import annotations

@@ -61,4 +61,5 @@ class LearnedBlank(nn.Module):
         first[:, 0] = absent
         tokens = torch.where(first[..., None], token, torch.where(stream.mask[..., None], stream.tokens, 0.0))
         whole = None if stream.whole is None else torch.where(absent[:, None], token, stream.whole)
-        return Stream(tokens, stream.mask | first, stream.groups, stream.present, whole=whole)
+        made = tokens, stream.mask | first, stream.groups, stream.present
+        return Stream(*made, whole=whole, relevance=stream.relevance)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -177,7 +178,7 @@ class WordPairsHead(nn.Module):
         cells = mask.new_zeros(b, t, t, dtype=torch.long)
         scores = cells.to(torch.promote_types(words[0].dtype, torch.float32))
         for band, at in self._grid(mask):
-            best = self.log_final(words, *at, band).max(-1)
+            best = self._scored(words, (*at, band), 0).max(-1)
             cells[at], scores[at] = best.indices, best.values.exp().to(scores.dtype)
         return {"cells": cells, "cell_scores": scores}
 
@@ -207,7 +208,7 @@ class WordPairsHead(nn.Module):
             out = out.to(part.dtype).index_add(0, cells[0], part)
         return out / size[:, None]
 
-    def _scored(self, words: tuple[Tensor, ...], at: Sequence[Tensor | slice], total: int) -> Tensor:
+    def _scored(self, words: tuple[Tensor, ...], at: Sequence[Any], total: int) -> Tensor:
         """`log_final`; of a batch of more than KEPT what lies between is made again on the way back, not kept."""
         if total > KEPT and torch.is_grad_enabled():
             return checkpoint(self.log_final, words, *at, use_reentrant=False)

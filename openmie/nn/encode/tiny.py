@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from openmie.nn.encode.towers import pool_cells
+
 
 @dataclass(frozen=True, kw_only=True)
 class TinyVision:
@@ -40,6 +42,7 @@ class TinyVisionTower(nn.Module):
     def __init__(self, config: TinyVision) -> None:
         super().__init__()
         self.width, self.whole = config.width, False  # no class token
+        self.pyramid_width = sum(config.stem[:-1]) + config.width
         steps: list[nn.Module] = []
         for narrow, wide in zip((3, *config.stem), config.stem):
             steps += [nn.Conv2d(narrow, wide, 3, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()]
@@ -54,7 +57,23 @@ class TinyVisionTower(nn.Module):
         self.norm = nn.LayerNorm(config.width)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        maps = self.project(self.stem(pixels))  # (K, D, h, w)
+        return self.tokens(self.stem(pixels))
+
+    def pyramid(self, pixels: Tensor, side: int) -> Tensor:
+        """States of several depths on one grid: (K, 3, H, W) -> (K, side * side, C), cells in reading order.
+
+        The maps of the stem's stages, the tower's own tokens in the place of the last one. One pass of the tower.
+        """
+        maps = [pixels]
+        for i in range(0, len(self.stem), 3):  # a stage: convolution, norm, ReLU
+            maps.append(self.stem[i : i + 3](maps[-1]))
+        last = maps.pop()
+        tokens = self.tokens(last).transpose(1, 2).unflatten(2, last.shape[2:])
+        return pool_cells([*maps[1:], tokens], side)
+
+    def tokens(self, stemmed: Tensor) -> Tensor:
+        """The stem's last map (K, C, h, w) -> (K, h * w, D)."""
+        maps = self.project(stemmed)  # (K, D, h, w)
         tokens = maps.flatten(2).transpose(1, 2)
         tokens = tokens + grid_positions(maps.shape[2], maps.shape[3], tokens.shape[-1], tokens.device)
         for layer in self.layers:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+LEVELS = 4  # of a pyramid that is made of patch states; maps have as many as the backbone has stages
 
 
 class VisionTower(nn.Module):
@@ -27,3 +32,36 @@ class VisionTower(nn.Module):
             return states.flatten(2).transpose(1, 2)
         norm = getattr(self.model, "post_layernorm", None)
         return states if norm is None else torch.cat([norm(states[:, :1]), states[:, 1:]], 1)
+
+    @property
+    def levels(self) -> list[int]:
+        """Layers that a pyramid of patch states is made of, counted from 1: evenly spaced, the last one last."""
+        layers: int = self.model.config.num_hidden_layers  # type: ignore[union-attr,assignment]
+        n = min(LEVELS, layers)
+        return [-(-layers * i // n) for i in range(1, n + 1)]
+
+    @property
+    def pyramid_width(self) -> int:
+        """Channels of a pyramid's cell: of all stages, or of all levels."""
+        if self.is_map:
+            return sum(self.model.config.hidden_sizes)  # type: ignore[union-attr,arg-type]
+        return len(self.levels) * self.width
+
+    def pyramid(self, pixels: Tensor, side: int) -> Tensor:
+        """States of several depths on one grid: (K, 3, H, W) -> (K, side * side, C), cells in reading order.
+
+        Of a ResNet the maps of its stages, without the stem; of a ViT or CLIP the patches of four evenly spaced layers,
+        without the class token, the last of them the tower's last state. One pass of the tower.
+        """
+        found = self.model(pixel_values=pixels, output_hidden_states=True)
+        if self.is_map:
+            return pool_cells(found.hidden_states[-len(self.model.config.hidden_sizes) :], side)  # type: ignore[union-attr,arg-type]
+        patch = self.model.config.patch_size  # type: ignore[union-attr]
+        h, w = (n // patch for n in pixels.shape[-2:])  # type: ignore[operator]
+        states = [*(found.hidden_states[i] for i in self.levels[:-1]), found.last_hidden_state]
+        return pool_cells([x[:, -h * w :].transpose(1, 2).unflatten(2, (h, w)) for x in states], side)
+
+
+def pool_cells(maps: Sequence[Tensor], side: int) -> Tensor:
+    """Maps (K, C_i, h_i, w_i), each averaged on a grid of side x side -> (K, side * side, sum of C_i)."""
+    return torch.cat([F.adaptive_avg_pool2d(m, side) for m in maps], 1).flatten(2).transpose(1, 2)

@@ -18,7 +18,7 @@ from openmie.nn.streams import Stream, Streams
 class Caption:
     """Eq. 5-14 of CAMIM (Zhang et al., 2024), each pair with the same weights. With v the regions, w the words:
 
-        S = mean of the words,   O_S = MLP_v(W1 v + W2 S + b),   C = MLP_w(w)                   (eq. 5, 6)
+        S = mean of the words,   O_S = MLP_v(W1 v + W2 S + b),   C = MLP_w(w)                     (eq. 5, 6)
         H_S = SA(O_S) + CA(O_S, C),      H_W = SA(C) + CA(C, O_S)                                 (eq. 7-10)
         O_F = ELU(Dropout(Linear([LN(H_S) ; LN(H_W)]))), one after the other as tokens            (eq. 11)
 
@@ -111,7 +111,7 @@ class CaptionAligned(nn.Module):
         again = None if words is None else Read(*(x.repeat_interleave(o, 0) for x in words))
         made = self._aligned(each.flatten(0, 1), mask.flatten(0, 1), s.repeat_interleave(o, 0), again)
         groups = torch.arange(o, device=mask.device).expand(b, -1)
-        tokens = masked_mean(*made).view(b, o, -1)
+        tokens = masked_mean(*made).unflatten(0, (b, o))
         return replace(side, tokens=tokens, mask=mask.any(2), groups=groups, levels=None, whole=None)
 
     def _aligned(self, v: Tensor, mask: Tensor, s: Tensor, words: Read | None) -> tuple[Tensor, Tensor]:
@@ -170,8 +170,8 @@ class SelfAndCross(nn.Module):
     def read(self, x: Tensor, mask: Tensor) -> Read:
         """x (B, N, D), mask (B, N)."""
         parts = self.drop(torch.cat([self.self_(x), self.cross(x)], -1))
-        q, k, v, *others = parts.unflatten(-1, (6, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, h, N, D / h) each
-        return Read(attend(q, k, v, mask), *others, mask)
+        q, k, v, query, key, value = parts.unflatten(-1, (6, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return Read(attend(q, k, v, mask), query, key, value, mask)
 
     def forward(self, x: Read, y: Read) -> Tensor:
         return (x.own + attend(x.query, y.key, y.value, y.mask)).transpose(1, 2).flatten(2)
