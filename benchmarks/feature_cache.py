@@ -18,21 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from train_step import LABELS, documents
-from transformers import ResNetConfig, ResNetModel, ViTImageProcessor
+from train_step import LABELS, documents, resnet
 
 from openmie.model import Model
 from openmie.nn.encode.dual import Vision
 from openmie.papers import camim
 from openmie.train.features import cache_frozen
-
-
-def resnet(folder: Path) -> str:
-    """A ResNet-50 of random weights, as a folder of the hub."""
-    torch.manual_seed(0)
-    ResNetModel(ResNetConfig()).save_pretrained(folder)
-    ViTImageProcessor(size={"height": 224, "width": 224}).save_pretrained(folder)
-    return str(folder)
 
 
 def measure(name: str, model: Model, folder: Path, repeat: int = 5) -> None:
