@@ -8,13 +8,17 @@ floor knows tensors only), choosing it with `set_attn_implementation(NAME)`, and
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openmie.errors import RecipeError
+
 NAME = "openmie_coupled"
+BERTS = ("bert", "roberta", "xlm-roberta", "camembert")  # model types whose layers are BERT's
 Pair = tuple[Tensor, Tensor]  # keys and values, (B, h, N, d) each
 
 
@@ -46,3 +50,32 @@ def attention(
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """(B, N, D) -> (B, h, N, D / h)."""
     return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def check_text(name: str, kind: str) -> None:
+    """RecipeError unless a text encoder's model type is one whose layers can be coupled."""
+    if kind not in BERTS:
+        raise RecipeError(
+            f"text encoder {name!r}, a {kind}",
+            expected="one with BERT's layers: " + ", ".join(BERTS),
+            where="encode.text.name",
+            remedy="choose such an encoder, or encode with Dual",
+        )
+
+
+class StillTowers(nn.Module):
+    """An encoder whose frozen towers, `still`, are not trained and stay in evaluation mode."""
+
+    still: Sequence[nn.Module] = ()
+
+    def freeze(self, *towers: tuple[nn.Module | None, bool]) -> None:
+        """(tower, whether it is frozen)."""
+        self.still = [tower for tower, frozen in towers if frozen and tower is not None]
+        for tower in self.still:
+            tower.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for tower in self.still:
+            tower.eval()
+        return self

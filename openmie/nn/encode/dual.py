@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from openmie.nn.encode.coupling import StillTowers
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
@@ -115,7 +116,7 @@ def token_types(text: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tens
     return {"token_type_ids": inputs["types"]} if getattr(text.config, "type_vocab_size", 1) > 1 else {}
 
 
-class DualEncoder(nn.Module):
+class DualEncoder(StillTowers):
     """inputs -> Streams `text` (B, T, D), `context` (B, C, D), `vision` (B, V, D'), `objects` (B, O * V, D').
 
     Text and context are encoded in one pass, [t; c] (Shap-CA, eq. 1), unless it stands `apart`; the sentence features
@@ -137,23 +138,12 @@ class DualEncoder(nn.Module):
         self.apart, self.reads_phrases, self.sides = config.apart, config.phrases, config.sides()
         self.drop = config.drop_context if config.context else 0.0
         self.frozen = {"text": config.text.freeze, "vision": bool(config.vision and config.vision.freeze)}
-        for name, tower in (("text", text), ("vision", vision)):
-            if self.frozen[name] and tower is not None:
-                tower.requires_grad_(False)
+        self.freeze((text, self.frozen["text"]), (vision, self.frozen["vision"]))
         width: int = text.config.hidden_size  # type: ignore[union-attr,assignment]
         self.widths: dict[str, int] = {"text": width}
         self.widths |= dict.fromkeys({"context", "phrases"} & config.makes(), width)
         if vision is not None:
             self.widths |= dict.fromkeys(frozenset().union(*self.sides), vision.width)  # type: ignore[arg-type]
-
-    def train(self, mode: bool = True) -> DualEncoder:
-        """Frozen towers stay in evaluation mode, so that their cached states are the ones they would give."""
-        super().train(mode)
-        for name, frozen in self.frozen.items():
-            tower = getattr(self, name)
-            if frozen and tower is not None:
-                tower.eval()
-        return self
 
     def text_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(M, W, D)."""

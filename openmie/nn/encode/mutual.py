@@ -15,12 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.coupling import NAME, Pair, split_heads
+from openmie.nn.encode.coupling import NAME, Pair, StillTowers, check_text, split_heads
 from openmie.nn.encode.dual import Text, Vision, context_stream, place, token_types, without_context
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty
-
-BERTS = ("bert", "roberta", "xlm-roberta", "camembert")  # model types whose layers are BERT's
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +45,7 @@ class Mutual:
         return MutualEncoder(self, text, vision)
 
 
-class MutualEncoder(nn.Module):
+class MutualEncoder(StillTowers):
     """inputs -> Streams `text` (B, T, D), `vision` (B, N, D), and `context` (B, C, D) where it is read.
 
     Queries come from the own side, keys and values from both (eq. 2, whose printed Q^t = H^v W is a slip):
@@ -82,22 +80,13 @@ class MutualEncoder(nn.Module):
         self.reads_context, self.mean = bool(config.context), config.text.pool == "mean"
         self.drop = config.drop_context if config.context else 0.0
         self.frozen = {"text": False, "vision": False}  # nothing can be cached
-        self.still = [t for t, c in ((text, config.text), (vision, config.vision)) if c.freeze and t is not None]
+        self.freeze((text, config.text.freeze), (vision, config.vision.freeze))
         for tower in (text, clip):
             tower.set_attn_implementation(NAME)
         table = interpolated(clip.embeddings.position_embedding.weight[1:], config.size // clip.config.patch_size)
         self.vision_positions = nn.Parameter(table.expand(1 + config.objects, -1, -1).clone())  # (1 + O, P, D)
         self.vision_positions.requires_grad_(not config.vision.freeze)
-        for still in self.still:
-            still.requires_grad_(False)
         self.widths: dict[str, int] = dict.fromkeys(sorted(config.makes()), text.config.hidden_size)
-
-    def train(self, mode: bool = True) -> MutualEncoder:
-        """Frozen towers stay in evaluation mode."""
-        super().train(mode)
-        for tower in self.still:
-            tower.eval()
-        return self
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
         words = inputs["words"]  # (B, T)
@@ -208,13 +197,7 @@ def interpolated(table: Tensor, side: int) -> Tensor:
 
 def check_towers(config: Mutual, text: Any, vision: Any) -> Any:
     """The CLIP model of the vision tower, if both towers can be coupled; else RecipeError."""
-    if text.config.model_type not in BERTS:
-        raise RecipeError(
-            f"text encoder {config.text.name!r}, a {text.config.model_type}",
-            expected="one with BERT's layers: " + ", ".join(BERTS),
-            where="encode.text.name",
-            remedy="choose such an encoder, or encode with Dual",
-        )
+    check_text(config.text.name, text.config.model_type)
     clip = getattr(vision, "model", None)
     if clip is None or clip.config.model_type != "clip_vision_model":
         raise RecipeError(

@@ -15,9 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.coupling import NAME, Pair, split_heads
+from openmie.nn.encode.coupling import NAME, Pair, StillTowers, check_text, split_heads
 from openmie.nn.encode.dual import Text, Vision, aside, place, token_types, without
-from openmie.nn.encode.mutual import BERTS
 from openmie.nn.ops import gather_rows, pool_words
 from openmie.nn.streams import Stream, Streams
 
@@ -48,7 +47,7 @@ class Prefix:
         return PrefixEncoder(self, text, vision)
 
 
-class PrefixEncoder(nn.Module):
+class PrefixEncoder(StillTowers):
     """inputs -> Streams `text` (B, T, D), `vision` (B, V, C), `objects` (B, O * V, C), `context` (B, C', D).
 
     With x the tokens of an image (V = cells^2 of the tower's pyramid, C channels), in layer l:
@@ -82,10 +81,8 @@ class PrefixEncoder(nn.Module):
         self.text, self.vision, self.config = text, vision, config
         self.drop = config.drop_context if config.context else 0.0
         self.frozen = {"text": False, "vision": config.vision.freeze}  # what can be cached
-        self.still = [t for t, c in ((text, config.text), (vision, config.vision)) if c.freeze]
+        self.freeze((text, config.text.freeze), (vision, config.vision.freeze))
         text.set_attn_implementation(NAME)
-        for still in self.still:
-            still.requires_grad_(False)
         d, self.images = text.config.hidden_size, 1 + config.objects
         self.heads: int = text.config.num_attention_heads
         own = {"text": d, "context": d, "vision": vision.pyramid_width, "objects": vision.pyramid_width}
@@ -100,13 +97,6 @@ class PrefixEncoder(nn.Module):
         )
         asked = v * 2 * d if config.as_released else offers
         self.gates = nn.Linear(asked, layers * config.groups) if config.groups > 1 else None  # W_l, one after the other
-
-    def train(self, mode: bool = True) -> PrefixEncoder:
-        """Frozen towers stay in evaluation mode, so that their cached states are the ones they would give."""
-        super().train(mode)
-        for tower in self.still:
-            tower.eval()
-        return self
 
     def vision_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(K, cells^2, C)."""
@@ -200,13 +190,7 @@ class PrefixEncoder(nn.Module):
 
 def check_parts(config: Prefix, text: Any, vision: Any) -> None:
     """RecipeError unless the towers, the grid and `refine` can be built from."""
-    if text.config.model_type not in BERTS:
-        raise RecipeError(
-            f"text encoder {config.text.name!r}, a {text.config.model_type}",
-            expected="one with BERT's layers: " + ", ".join(BERTS),
-            where="encode.text.name",
-            remedy="choose such an encoder, or encode with Dual",
-        )
+    check_text(config.text.name, text.config.model_type)
     if not hasattr(vision, "pyramid"):
         raise RecipeError(
             f"vision encoder {config.vision.name!r}, a {type(vision).__name__}",
