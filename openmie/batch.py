@@ -23,8 +23,8 @@ from openmie.corpora.words import split
 from openmie.document import Document, Image, Relation
 from openmie.errors import DocumentError, ErrorRecord, ImageError
 from openmie.nn.ops import stack
-from openmie.pictures import relevance, wanted
 from openmie.recipe import Recipe
+from openmie.sides import relevance, wanted
 
 
 @dataclass

@@ -17,8 +17,8 @@ from openmie.nn.decode.tags import Softmax
 from openmie.nn.encode.coupling import NAME
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.encode.mutual import Mutual
-from openmie.pictures import wanted
 from openmie.recipe import Recipe
+from openmie.sides import wanted
 from openmie.train.features import cache_frozen
 
 from . import small

@@ -12,8 +12,8 @@ from openmie.model import Model
 from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.decode.tags import Softmax
 from openmie.nn.encode.dual import Dual, Vision
-from openmie.pictures import wanted
 from openmie.recipe import Recipe
+from openmie.sides import wanted
 from openmie.train.features import cache_frozen
 
 from . import small
