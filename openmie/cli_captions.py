@@ -60,8 +60,9 @@ def captions(
         _judged(review, data, split, found, name, out)
     elif out:
         number = review.write(data.split(split), out, source or (), sample, seed)
-        print(f"{number} captions in {out}: write yes or no into the column correct and a better caption, if you like, "
-              f"into corrected; then read it back with --read {out}", file=sys.stderr)
+        file = "FILE" if str(out) == "-" else out
+        print(f"{number} captions for {file}: write yes or no into the column correct and a better caption, if you "
+              f"like, into corrected; then read it back with --read {file}", file=sys.stderr)
     else:
         _counted(review, data.split(split), source or [])
     console.say_skipped(data)
@@ -73,7 +74,7 @@ def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out
 
     if not found:
         raise CorpusError("no judgements", expected="rows of the generators asked for", where="openmie captions --read",
-                          remedy="leave --source out, or name a generator of the file")
+                          remedy="fill in rows of the file; --source, if given, must name a generator of it")
     whole = review.apply(data.split(split), found, name, fill=True)
     if out:
         names = {j.generator: review.new_name(j.generator, name) for j in found}

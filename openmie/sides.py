@@ -26,9 +26,14 @@ def wanted(document: Document, encode: Any) -> list[tuple[int, Image]]:
 
 
 def objects(document: Document, made: bool) -> list[Image]:
-    """Candidates cut from the original images, or from those made from the text."""
+    """Candidates cut from the image made from the text, or else from any image that was not made."""
+    dream = generated(document)
     dreams = {i.id for i in document.images if i.kind == "generated"}
-    inside = [i for i in document.images if i.kind in ("object", "patch") and (i.parent in dreams) == made]
+    inside = [i for i in document.images if i.kind in ("object", "patch")]
+    if made:
+        inside = [i for i in inside if dream is not None and i.parent == dream.id]
+    else:
+        inside = [i for i in inside if i.parent not in dreams]
     return [i for i in inside if i.kind == "object"] or inside
 
 
@@ -38,7 +43,11 @@ def generated(document: Document) -> Image | None:
 
 
 def relevance(document: Document, encode: Any) -> list[float]:
-    """The scores of the main image and, with `generated`, of the one made from the text; NaN where there is none."""
+    """The scores of the main image and, with `generated`, of the one made from the text.
+
+    NaN where there is none, or one that float32 cannot hold.
+    """
     sides = [document.main_image, *([generated(document)] if getattr(encode, "generated", False) else [])]
     known = [dict(image.relevance) if image is not None else {} for image in sides]
-    return [scores.get(name, math.nan) for scores in known for name in SCORES]
+    found = [scores.get(name, math.nan) for scores in known for name in SCORES]
+    return [score if abs(score) < 1e38 else math.nan for score in found]

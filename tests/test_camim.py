@@ -161,6 +161,22 @@ def test_the_caption_is_read(corpus, full, name):
     assert scores(bare, posts) == scores(bare, other)
 
 
+@pytest.mark.parametrize("name", HOSTS)
+def test_relevance_of_an_image_that_is_not_there_changes_nothing(corpus, full, name):
+    """A post whose image is missing, with scores, alone and beside a post whose image is there."""
+    torch.manual_seed(0)
+    model, posts = Model.new(host(full, name)), list(corpus.test)
+    scored = Image(path="gone.png", relevance=(("strong", 0.001), ("weak", 0.999)))
+    there = posts[1].images[0].model_copy(update={"relevance": (("strong", 0.3), ("weak", 0.7))})
+    missing, beside = posts[0].replace(images=[scored]), posts[1].replace(images=[there, *posts[1].images[1:]])
+    (alone,), (together, _) = model.predict([missing]), model.predict([missing, beside])
+    assert alone.relations[0].score == pytest.approx(together.relations[0].score, abs=1e-6)
+    for odd in (float("inf"), 1e39, -3.0, float("nan")):
+        image = there.model_copy(update={"relevance": (("strong", odd), ("weak", 0.5))})
+        found = model.predict([beside.replace(images=[image, *posts[1].images[1:]])])[0].relations[0].score
+        assert 0 < found < 1
+
+
 def test_mutual_information_is_equation_22(corpus, full):
     """From the streams by hand: posts without either image are left out, G predicts O, no temperature."""
     torch.manual_seed(0)

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from openmie.errors import RecipeError
-from openmie.nn.fuse.caption import Caption, by_group
+from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.ops import masked_mean
-from openmie.nn.streams import Stream
+from openmie.nn.streams import Stream, by_group
 from openmie.recipe import check, dump, load
 from tests.small import documents, recipe
 

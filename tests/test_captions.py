@@ -115,6 +115,17 @@ def test_out_and_back(corpus, tmp_path):
         run(corpus, "--read", path, "--out", tmp_path / "new")
 
 
+def test_corrections_of_posts_with_pixels_in_memory_are_written(tmp_path):
+    """Pixels are no file and are not written; the command says so and does not stop."""
+    spec = "diorama:train=2,dev=2,test=4,size=48"
+    run(spec, "--source", "noisy", "--out", tmp_path / "review.csv")
+    first = next(iter(judge(tmp_path / "review.csv", **{"diorama-test-000000": ("no", "a better one")})))
+    run(spec, "--read", tmp_path / "review.csv", "--out", tmp_path / "out")
+    whole = list(corpora.load(f"jsonl:{tmp_path / 'out'}").test)
+    assert len(whole) == 4 and whole[0].captions["noisy (corrected)"] == "a better one"
+    assert whole[0].captions["noisy"] == first["caption"]
+
+
 def test_samples_and_several_generators(corpus, tmp_path):
     path = tmp_path / "review.csv"
     assert "4 captions" in run(corpus, "--out", path, "--sample", 2, "--seed", 1)[1]

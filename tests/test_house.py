@@ -71,7 +71,7 @@ def test_importing_openmie_and_asking_for_help_import_no_torch():
         "from typer.testing import CliRunner\nfrom openmie.cli import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "for c in ('demo', 'train', 'evaluate', 'extract', 'score', 'convert', 'doctor', 'diorama', 'show', 'bench',\n"
-        "          'objects'):\n"
+        "          'objects', 'captions'):\n"
         "    assert CliRunner().invoke(app, [c, '--help']).exit_code == 0, c\n"
         "assert 'torch' not in sys.modules\n"
     )

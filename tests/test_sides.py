@@ -59,6 +59,8 @@ def test_slots():
     patches = [Image(id="main", pixels=small.picture(0)), *inside("main", "patch"), *inside("main", "object", 1, 2)]
     assert [i.kind for _, i in wanted(post(images=patches), encode)] == ["main", "object"]
     assert [i.kind for _, i in wanted(post(images=patches[:3]), encode)] == ["main", "patch", "patch"]
+    second = Image(kind="generated", id="second", pixels=small.picture(2))  # whose objects are nobody's
+    assert [s for s, _ in wanted(post(images=[*post().images[:4], second, *inside("second")]), encode)] == [0, 1, 2, 3]
     alone = [Image(kind="generated", id="dream", pixels=small.picture(1)), *inside("dream")]
     assert [s for s, _ in wanted(post(images=alone), encode)] == [3, 4, 5]
 

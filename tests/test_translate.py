@@ -130,9 +130,13 @@ def as_wide(module, rows, d):
     return [r if len(r) == d else linear(r, module.inlets[str(len(r))]) for r in rows]
 
 
-def weight(document, role):
-    value = document.get(f"{role} relevance")
-    return 1.0 if value is None or math.isnan(value) else value
+def weights(document, roles):
+    """The shares of the roles that the document has: by relevance if that of each is known and any is above zero."""
+    there = [r for r in roles if document[r]]
+    given = [document.get(f"{r} relevance") for r in there]
+    known = all(v is not None and math.isfinite(v) and v >= 0 for v in given) and sum(given) > 0
+    raw = dict(zip(there, given)) if known else dict.fromkeys(there, 1.0)
+    return [raw.get(r, 0.0) / sum(raw.values()) for r in roles]
 
 
 def branch(module, part, document, roles, d):
@@ -142,12 +146,13 @@ def branch(module, part, document, roles, d):
     words = document["text"]
     rows = as_wide(module, document[roles[0]], d)
     state = ask(module.whole, rows, words, d, (part.pool, part.pool))
-    state = [weight(document, roles[0]) * v for v in state]
+    shares = weights(document, roles)
+    state = [shares[0] * v for v in state]
     if len(roles) > 1:
         one = [mean(as_wide(module, tokens, d), d) for tokens in document[roles[1]]]
         asked = document["phrases"] or words if part.object_words == "phrases" else words
         term = ask(module.objects, one, asked, d, (part.pool, "mean"))
-        state = [a + weight(document, roles[1]) * b for a, b in zip(state, term)]
+        state = [a + shares[1] * b for a, b in zip(state, term)]
     return [math.tanh(v) for v in linear(state, module.final)]
 
 
@@ -343,25 +348,31 @@ def test_takes_an_empty_batch_and_narrow_types():
 
 
 def before_tanh(part, s, **relevance):
-    """Linear(strong whole + weak objects) of the first document, O and G."""
+    """Linear(a whole + b objects) of the first document, O and G."""
     made = built(part)(related(s, **{r: [x] * 8 for r, x in relevance.items()}))
     return [made[r].tokens[0, 0].atanh() for r in ("original", "generated")]
 
 
-@pytest.mark.parametrize("role, at", [("vision", 0), ("objects", 0), ("generated", 1), ("generated_objects", 1)])
-def test_relevance_scales_its_own_term(role, at):
+@pytest.mark.parametrize("roles, at", [(("vision", "objects"), 0), (("generated", "generated_objects"), 1)])
+def test_relevance_shares_a_branch_between_an_image_and_its_objects(roles, at):
     s = streams()
     plain = before_tanh(FULL, s)
-    for one in (1.0, math.nan):
-        torch.testing.assert_close(before_tanh(FULL, s, **{role: one}), plain)
-    none, half, twice = (before_tanh(FULL, s, **{role: x}) for x in (0.0, 0.5, 2.0))
-    term = plain[at] - none[at]
-    assert term.abs().max() > 1e-3
-    torch.testing.assert_close(half[at] - none[at], term / 2)
-    torch.testing.assert_close(twice[at] - none[at], term * 2)
-    torch.testing.assert_close(none[1 - at], plain[1 - at])
-    lacks = {**s, role: empty(s["text"], 7)}  # a weight of 0 is as good as no such side
-    torch.testing.assert_close(before_tanh(FULL, lacks)[at], none[at])
+    whole, parts = ({**s, role: empty(s["text"], 7)} for role in reversed(roles))
+    alone = [before_tanh(FULL, x)[at] for x in (whole, parts)]
+    torch.testing.assert_close(plain[at], (alone[0] + alone[1]) / 2)
+
+    def mixed(a, b):
+        return before_tanh(FULL, s, **dict(zip(roles, (a, b))))
+
+    for a, b in ((1.0, 3.0), (0.25, 0.75), (2.0, 0.0)):
+        torch.testing.assert_close(mixed(a, b)[at], (a * alone[0] + b * alone[1]) / (a + b))
+        torch.testing.assert_close(mixed(a, b)[1 - at], plain[1 - at])
+    for odd in (math.nan, math.inf, -1.0):  # unknown, and so the other says nothing either
+        torch.testing.assert_close(mixed(odd, 0.2)[at], plain[at])
+    torch.testing.assert_close(mixed(0.0, 0.0)[at], plain[at])
+    assert (alone[0] - alone[1]).abs().max() > 1e-3
+    for x, role in ((whole, roles[0]), (parts, roles[1])):  # one side alone has all of the branch
+        torch.testing.assert_close(before_tanh(FULL, x, **{role: 1e-4})[at], before_tanh(FULL, x)[at])
 
 
 # -- mutual information, eq. 20-22

@@ -1,10 +1,12 @@
 """Images made from texts: drawn once, resumed, nothing lost, read by the encoder as the generated side."""
 
+import numpy as np
 import pytest
 from PIL import Image as Picture
 
 from openmie import images
-from openmie.document import Document, Image
+from openmie.document import Document, Image, Phrase
+from openmie.errors import OpenMIEError
 from openmie.lvlm import translate
 
 
@@ -44,14 +46,45 @@ def test_every_text_is_drawn_once_and_a_second_run_draws_nothing(tmp_path):
 def test_what_is_there_stays_unless_it_is_to_be_replaced(tmp_path):
     (plain,) = posts("one")
     old = Image(kind="generated", id="translation", path="old.png")
-    part = Image(kind="object", id="o", parent="translation", box=(0, 0, 2, 2))
-    document = plain.replace(images=[*plain.images, old, part])
+    part = Image(kind="object", id="o", parent="dream", box=(0, 0, 2, 2))
+    mine = Image(kind="object", id="mine", parent="main", box=(0, 0, 2, 2))
+    said = [Phrase(text="a", image="o"), Phrase(text="b", image="mine"), Phrase(text="c")]
+    document = plain.replace(images=[*plain.images, mine, old.model_copy(update={"id": "dream"}), part], phrases=said)
     assert list(translate([document], Painter(), tmp_path, name="g")) == [document]
     (new,) = translate([document], Painter(), tmp_path, name="g", replace=True)
-    assert [i.kind for i in new.images] == ["main", "generated"] and new.images[1].path != "old.png"
+    assert [i.id for i in new.images] == ["main", "mine", "translation"] and new.images[2].path != "old.png"
+    assert [p.text for p in new.phrases] == ["b", "c"]
 
 
-@pytest.mark.parametrize("painter", [Painter(fails=("two",)), Painter(refuses=("two",)), lambda texts: []])
+def half(texts):
+    """One picture of three is none."""
+    return [b"bytes" if t == "two" else Picture.new("L", (2, 2)) for t in texts]
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((4, 4, 3), np.uint8), b"png", "a.png", Picture.new("RGB", (0, 0))])
+def test_what_is_no_picture_is_said_and_its_neighbours_are_drawn(tmp_path, wrong):
+    made = list(translate(posts("one", "two"), lambda texts: [Picture.new("L", (2, 2)), wrong], tmp_path, name="g"))
+    assert len(made[0].images) == 2 and len(made[1].images) == 1 and "g: a" in made[1].errors[0].found
+    assert [f.suffix for f in tmp_path.iterdir()] == [".png"]
+
+
+def test_a_broken_file_is_drawn_again_and_odd_calls_are_refused(tmp_path):
+    (made,) = translate(posts("one"), Painter(), str(tmp_path), name="g")
+    file = next(tmp_path.iterdir())
+    file.write_bytes(file.read_bytes()[:40])
+    painter = Painter()
+    assert list(translate(posts("one"), painter, tmp_path, name="g")) == [made] and painter.asked == [["one"]]
+    with pytest.raises(OpenMIEError, match="at least 1"):
+        next(translate(posts("one"), Painter(), tmp_path, name="g", batch=0))
+
+
+def test_documents_of_one_id_are_two_documents(tmp_path):
+    twins = [Document(id="a", text=""), Document(id="a", text="one")]
+    made = list(translate(twins, Painter(), tmp_path, name="g"))
+    assert made[0] == twins[0] and len(made[1].images) == 1
+
+
+@pytest.mark.parametrize("painter", [Painter(fails=("two",)), Painter(refuses=("two",)), lambda texts: [], half])
 def test_what_cannot_be_drawn_is_said_and_nothing_is_lost(tmp_path, painter):
     made = list(translate(posts("one", "two", "six"), painter, tmp_path, name="grey", batch=1))
     assert [d.text for d in made] == ["one", "two", "six"]
@@ -62,6 +95,7 @@ def test_what_cannot_be_drawn_is_said_and_nothing_is_lost(tmp_path, painter):
 
 def test_a_name_that_is_taken_is_left_alone(tmp_path):
     (plain,) = posts("one")
-    document = plain.replace(images=[Image(id="translation", path="mine.png")])
+    patch = Image(kind="patch", id="p", parent="translation", box=(0, 0, 2, 2))
+    document = plain.replace(images=[Image(id="translation", path="mine.png"), patch])
     (made,) = translate([document], Painter(), tmp_path, name="g")
-    assert [i.id for i in made.images] == ["translation", "translation 0"] and made.main_image.path == "mine.png"
+    assert [i.id for i in made.images] == ["translation", "p", "translation 0"] and made.main_image.path == "mine.png"

@@ -87,7 +87,9 @@ def _count(document: Document, name: str) -> int:
     value: Any = getattr(document, layer)
     if not part:
         return len(value) if isinstance(value, tuple | dict) else int(bool(value))
-    return sum(getattr(x, part) is not None and getattr(x, part) != type(x).model_fields[part].default for x in value)
+    values = [getattr(x, part) for x in value]
+    default = type(value[0]).model_fields[part].default if values else None
+    return sum(v is not None and (part == "pixels" or v != default) for v in values)  # pixels are arrays
 
 
 @contextmanager

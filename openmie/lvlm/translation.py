@@ -3,7 +3,7 @@
 TMR (Zheng et al., 2023) does so with Stable Diffusion. Any such model is a `Paint`, for example one of diffusers:
 
     pipe = diffusers.AutoPipelineForText2Image.from_pretrained(...)
-    documents = translate(documents, lambda texts: pipe(list(texts)).images, Path("drawn"), name="stable-diffusion")
+    documents = translate(documents, lambda texts: pipe(list(texts)).images, "drawn", name="stable-diffusion")
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openmie import images
 from openmie.document import Document, Image
-from openmie.errors import ErrorRecord
+from openmie.errors import ErrorRecord, ImageError, OpenMIEError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -26,26 +27,43 @@ ID = "translation"
 
 
 def translate(
-    documents: Iterable[Document], paint: Paint, folder: Path, *, name: str, batch: int = 8, replace: bool = False
+    documents: Iterable[Document],
+    paint: Paint,
+    folder: str | os.PathLike[str],
+    *,
+    name: str,
+    batch: int = 8,
+    replace: bool = False,
 ) -> Iterator[Document]:
     """The documents, each with an image of kind `generated` that was made from its text alone, lazily and in order.
 
     Pictures are PNG files in `folder`, named by `name` (the model and its settings) and text, so that equal texts are
     drawn once and a stopped run goes on where it was. A document without text, and without `replace` one that has such
-    an image, comes out as it was. What cannot be drawn leaves the document and a record in its `errors`.
+    an image, comes out as it was; with it, images cut from the old one go too. What cannot be drawn leaves the document
+    and a record in its `errors`. Errors: a batch of less than one text.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    rest = iter(documents)
+    if batch < 1:
+        raise OpenMIEError(f"batch={batch}", expected="at least 1", where="translate", remedy="8 is the default")
+    at, rest = Path(folder), iter(documents)
+    at.mkdir(parents=True, exist_ok=True)
     while part := list(islice(rest, batch)):
-        asked = [d for d in part if d.text.strip() and (replace or all(i.kind != "generated" for i in d.images))]
-        files = {d.text: folder / f"{_key(name, d.text)}.png" for d in asked}
-        failed = _draw({text: file for text, file in files.items() if not file.exists()}, paint, name)
-        chosen = {d.id for d in asked}
-        yield from (_with(d, files[d.text], failed.get(d.text)) if d.id in chosen else d for d in part)
+        asked = [bool(d.text.strip()) and (replace or all(i.kind != "generated" for i in d.images)) for d in part]
+        files = {d.text: at / f"{_key(name, d.text)}.png" for d, wanted in zip(part, asked) if wanted}
+        failed = _draw({text: file for text, file in files.items() if not _whole(file)}, paint, name)
+        yield from (_with(d, files[d.text], failed.get(d.text)) if wanted else d for d, wanted in zip(part, asked))
 
 
 def _key(name: str, text: str) -> str:
     return hashlib.sha256("\0".join((name, text)).encode("utf8", "surrogatepass")).hexdigest()[:24]
+
+
+def _whole(file: Path) -> bool:
+    """A picture that can be read stands there already."""
+    try:
+        images.load(file)
+    except ImageError:
+        return False
+    return True
 
 
 def _draw(missing: dict[str, Path], paint: Paint, name: str) -> dict[str, str]:
@@ -56,16 +74,26 @@ def _draw(missing: dict[str, Path], paint: Paint, name: str) -> dict[str, str]:
         made: Sequence[Any] = list(paint(list(missing)))
     except Exception as error:  # whatever a model raises, its documents are not lost
         return dict.fromkeys(missing, f"{name}: {type(error).__name__}: {error}")
-    failed = {}
-    for at, (text, file) in enumerate(missing.items()):
-        picture = made[at] if at < len(made) else None
-        if picture is None:
-            failed[text] = f"{name}: no picture"
-            continue
-        beside = file.with_suffix(f".{os.getpid()}.tmp")
+    made = [*made, *[None] * (len(missing) - len(made))]
+    told = {text: _write(picture, file) for (text, file), picture in zip(missing.items(), made)}
+    return {text: f"{name}: {wrong}" for text, wrong in told.items() if wrong}
+
+
+def _write(picture: Any, file: Path) -> str:
+    """Write one picture, whole or not at all; what was wrong with it."""
+    from PIL.Image import Image as Picture
+
+    if not isinstance(picture, Picture):
+        return "no picture" if picture is None else f"a {type(picture).__name__}, no picture of Pillow"
+    beside = file.with_suffix(f".{os.getpid()}.tmp")
+    try:
         picture.convert("RGB").save(beside, format="PNG")
         beside.replace(file)
-    return failed
+    except Exception as error:
+        return f"a picture that cannot be written: {error}"
+    finally:
+        beside.unlink(missing_ok=True)
+    return ""
 
 
 def _with(document: Document, file: Path, failed: str | None) -> Document:
@@ -75,7 +103,10 @@ def _with(document: Document, file: Path, failed: str | None) -> Document:
             remedy="run again: what is drawn is kept",
         )
         return document.replace(errors=(*document.errors, record))
-    kept = [i for i in document.images if i.kind != "generated" and i.parent != ID]
-    ids = {i.id for i in kept}
-    id = next(n for n in (ID, *(f"{ID} {k}" for k in range(len(ids) + 1))) if n not in ids)
-    return document.replace(images=(*kept, Image(kind="generated", id=id, path=str(file))))
+    gone = {i.id for i in document.images if i.kind == "generated"}
+    kept = [i for i in document.images if i.id not in gone and i.parent not in gone]
+    taken = {i.id for i in kept}
+    lost = {i.id for i in document.images} - taken
+    id = next(n for n in (ID, *(f"{ID} {k}" for k in range(len(taken) + 1))) if n not in taken)
+    phrases = tuple(p for p in document.phrases if p.image not in lost)
+    return document.replace(images=(*kept, Image(kind="generated", id=id, path=str(file))), phrases=phrases)

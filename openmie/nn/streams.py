@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from openmie.nn.ops import masked_mean
@@ -71,3 +72,19 @@ def empty(like: Stream, width: int) -> Stream:
     b = like.tokens.shape[0]
     tokens = like.tokens.new_zeros(b, 1, width)
     return Stream(tokens, torch.zeros(b, 1, dtype=torch.bool, device=tokens.device))
+
+
+def by_group(side: Stream) -> tuple[Tensor, Tensor]:
+    """The real tokens of each group in their order: (B, G, N', D) and mask (B, G, N'); without groups all are one."""
+    b, d = len(side.tokens), side.width
+    group = torch.zeros_like(side.mask, dtype=torch.long) if side.groups is None else side.groups
+    group = group.masked_fill(~side.mask, 0)
+    g = int(F.pad(group.flatten(), (0, 1)).max()) + 1
+    member = F.one_hot(group, g) * side.mask[..., None]  # (B, N, G)
+    rank = (member.cumsum(1) - 1).gather(2, group[..., None])[..., 0]  # (B, N) among those of its group
+    most = int(F.pad(rank.flatten(), (0, 1)).max()) + 1
+    row = torch.arange(b, device=group.device)[:, None]
+    at = ((row * g + group) * most + rank)[side.mask]
+    tokens = side.tokens.new_zeros(b * g * most, d).index_copy(0, at, side.tokens[side.mask])
+    mask = torch.zeros(b * g * most, dtype=torch.bool, device=group.device).index_fill(0, at, True)
+    return tokens.view(b, g, most, d), mask.view(b, g, most)

@@ -49,8 +49,15 @@ The caption is cut at 40 pieces, as printed, and the document says so. Text is n
 F of figure 4a and of HVPNeT's mutual information: the mean of the words after the fusion.
 eq. 17: words read O_final, G_final and the phrases; the two marked entities are classified, where eq. 18 speaks of a
 class token. Objects ask the phrases that they were found by, and without these the words.
-eq. 22: G predicts O, negatives are the O of the batch, tau 1: weaker than 0.1 on a two-view toy, and a sweep here.
-Without an image or its objects a branch is masked, where the release feeds zeros. Missing relevance scores weigh 1.
+eq. 22: G predicts O, negatives are the O of the batch, as the text and the release say; the printed sum runs over G.
+tau 1: weaker than 0.1 on a two-view toy, and a sweep here.
+HVPNeT's mutual information reads its images after the caption refined them, so with the caption's half.
+The head is one for both hosts, two layers with dropout; HVPNeT's own is a single one. Phrases are read whole; the
+release stops at six words. The gradient's norm is clipped at 1, biases and norms are not decayed, dev is scored after
+each epoch, where HVPNeT begins with the 8th.
+Without an image its caption, or the text for the generated one, stands in its branch alone and is read, but such a post
+takes no part in the mutual information; without caption and image the branch is masked. The release feeds zeros.
+An image and its objects share their branch by the corpus's relevance scores, evenly where it has none.
 HVPNeT: batch 32, 30 epochs, rate 3e-5 as printed (its own script: 16, 15). TMR: batch 16, 8 epochs, rate 2e-5. Both
 warm up over a tenth of the steps.
 Diorama: built-in encoders, a rate of 1e-3, 4 epochs, batch 32, dropout 0.1; objects are the candidate patches.
@@ -115,8 +122,11 @@ def _training(text: str, vision: str, epochs: int, batch: int, lr: float) -> Tra
 
 
 def hvpnet(r: Recipe) -> Recipe:
-    """CAMIM on HVPNeT, from the recipe on TMR: captions refine the visual tokens before they become prefixes."""
-    encode: Any = r.encode
+    """CAMIM on HVPNeT, from the recipe on TMR: captions refine the visual tokens before they become prefixes.
+
+    Errors: another recipe than the full one.
+    """
+    encode: Any = _full(r).encode
     kept = {k: getattr(encode, k) for k in ("text", "vision", "objects", "context", "context_pieces")}
     training = _training(encode.text.name, encode.vision.name, 30, 32, 3e-5)
     return replace(
@@ -126,6 +136,14 @@ def hvpnet(r: Recipe) -> Recipe:
         align=(mutual_information(("fused",), ("vision",)),),
         training=training,
     )
+
+
+def _full(r: Recipe) -> Recipe:
+    """The recipe, if it is the full system on TMR, which all others are made from."""
+    if [type(part) for part in r.fuse] != [Caption, Translate] or not r.align:
+        raise RecipeError(f"recipe {r.name!r}", expected="the full system on TMR", where="camim",
+                          remedy="start from camim.recipe(corpus)")
+    return r
 
 
 def without_captions(r: Recipe) -> Recipe:

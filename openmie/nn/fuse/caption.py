@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from openmie.errors import RecipeError
 from openmie.nn.ops import attend, masked_mean
-from openmie.nn.streams import Stream, Streams
+from openmie.nn.streams import Stream, Streams, by_group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,22 +175,6 @@ class SelfAndCross(nn.Module):
 
     def forward(self, x: Read, y: Read) -> Tensor:
         return (x.own + attend(x.query, y.key, y.value, y.mask)).transpose(1, 2).flatten(2)
-
-
-def by_group(side: Stream) -> tuple[Tensor, Tensor]:
-    """The real tokens of each group in their order: (B, G, N', D) and mask (B, G, N'); without groups all are one."""
-    b, d = len(side.tokens), side.width
-    group = torch.zeros_like(side.mask, dtype=torch.long) if side.groups is None else side.groups
-    group = group.masked_fill(~side.mask, 0)
-    g = int(F.pad(group.flatten(), (0, 1)).max()) + 1
-    member = F.one_hot(group, g) * side.mask[..., None]  # (B, N, G)
-    rank = (member.cumsum(1) - 1).gather(2, group[..., None])[..., 0]  # (B, N) among those of its group
-    most = int(F.pad(rank.flatten(), (0, 1)).max()) + 1
-    row = torch.arange(b, device=group.device)[:, None]
-    at = ((row * g + group) * most + rank)[side.mask]
-    tokens = side.tokens.new_zeros(b * g * most, d).index_copy(0, at, side.tokens[side.mask])
-    mask = torch.zeros(b * g * most, dtype=torch.bool, device=group.device).index_fill(0, at, True)
-    return tokens.view(b, g, most, d), mask.view(b, g, most)
 
 
 def _mlp(d: int) -> nn.Sequential:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from openmie.errors import RecipeError
 from openmie.nn.ops import attend, masked_mean
-from openmie.nn.streams import Stream, Streams
+from openmie.nn.streams import Stream, Streams, by_group
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,13 @@ class Translate:
 
         whole   = pool tanh(A_1(F, W)) + tanh(pool F)
         objects = mean tanh(A_2(o, Q)) + tanh(mean o)
-        O_final = tanh(Linear(strong whole + weak objects)),   and alike G_final            (eq. 15, 16)
+        O_final = tanh(Linear(a whole + b objects)),   a + b = 1,   and alike G_final       (eq. 15, 16)
         fused_w = LN(w + MLP_final([w ; P ; O_final ; G_final]))  for every word w          (eq. 17)
 
     A(x, y) is attention with one head, linear queries from x, keys and values from y. A_1, A_2 and Linear are shared
-    by the branches. `strong` and `weak` are how well the corpus says that an image and its objects fit the text
-    (`Stream.relevance`), 1 where it does not say; the paper leaves them out, the release has them. P is the mean of Q.
+    by the branches. a : b is how well the corpus says that an image and its objects fit the text (`Stream.relevance`),
+    even where it does not say so of both; what is not there has no share. The paper leaves these weights out; the
+    release has them, two numbers that sum to one, and gives an image without objects its own alone. P is the mean of Q.
     MLP_final is Dropout, Linear, GELU, Dropout, Linear; its first layer is factored, so that [P ; O_final ; G_final] is
     multiplied once a document.
 
@@ -41,7 +42,8 @@ class Translate:
     in all, sums stay at chance in 5. P is a sum there. Its phrases are masked altogether; ours are read, and objects of
     a document without any ask its words. Its dropout is 0.5, and its MLP_final has no GELU.
 
-    A document without the image, or without objects, lacks that term; without both the branch is masked, its state 0.
+    A document without the image, or without objects, lacks that term; without both the branch is masked, its state 0,
+    unless a part before this one, such as Caption, left words in the image's place.
     """
 
     original: tuple[str, ...] = ("vision", "objects")  # roles of the whole image and of its objects; one: no objects
@@ -113,12 +115,13 @@ class Translation(nn.Module):
         """O_final and, where there is a translation, G_final."""
         sides = {name: [self.side(streams[r], i > 0) for i, r in enumerate(roles)]
                  for name, roles in self.branches.items()}
-        terms = dict(zip(sides, self.whole([s[0] for s in sides.values()], streams[self.reads])))
+        whole = self.whole([s[0] for s in sides.values()], streams[self.reads])
+        terms = {name: [term] for name, term in zip(sides, whole)}
         if self.objects is not None:
             some = {name: s[1] for name, s in sides.items() if len(s) > 1}
             for name, term in zip(some, self.objects(list(some.values()), self.asked(streams))):
-                terms[name] = terms[name] + term
-        return {name: self.state(terms[name], sides[name]) for name in sides}
+                terms[name].append(term)
+        return {name: self.state(weighted(terms[name], sides[name]), sides[name]) for name in sides}
 
     def side(self, stream: Stream, objects: bool) -> Stream:
         """As wide as the words; objects as one token each."""
@@ -149,7 +152,7 @@ Pool = Callable[[Tensor, Tensor], Tensor]
 
 
 class Ask(nn.Module):
-    """Sides (B, N, D), words (B, M, D) -> relevance * (pool tanh(A(side, words)) + tanh(rest side)), (B, D) a side."""
+    """Sides (B, N, D), words (B, M, D) -> pool tanh(A(side, words)) + tanh(rest side), (B, D) a side."""
 
     def __init__(self, d: int, pool: Pool, rest: Pool) -> None:
         super().__init__()
@@ -161,15 +164,19 @@ class Ask(nn.Module):
         key, value = self.pair(words.tokens).chunk(2, -1)
         heard = attend(query[:, None], key[:, None], value[:, None], words.mask)[:, 0].tanh()
         parts = heard.split([s.tokens.shape[1] for s in sides], 1)
-        return [weighted(self.pool(h, s.mask) + self.rest(s.tokens, s.mask).tanh(), s.relevance)
-                for s, h in zip(sides, parts)]
+        return [self.pool(h, s.mask) + self.rest(s.tokens, s.mask).tanh() for s, h in zip(sides, parts)]
 
 
-def weighted(x: Tensor, relevance: Tensor | None) -> Tensor:
-    """x (B, D) times relevance (B,), which counts as 1 where it is NaN or None."""
-    if relevance is None:
-        return x
-    return x * torch.where(relevance.isnan(), 1.0, relevance).to(x.dtype)[:, None]
+def weighted(terms: Sequence[Tensor], sides: Sequence[Stream]) -> Tensor:
+    """Terms (B, D), one a side -> their mean over the sides that are there, by relevance if that of each is known."""
+    here = torch.stack([s.mask.any(1) for s in sides])  # (S, B)
+    unknown = terms[0].new_full((len(terms[0]),), torch.nan)
+    score = torch.stack([unknown if s.relevance is None else s.relevance.to(unknown.dtype) for s in sides])
+    known = (here <= (score >= 0) & score.isfinite()).all(0)  # of every side that is there
+    weights = torch.where(known, score.nan_to_num(0.0, 0.0, 0.0).clamp_min(0.0), 1.0) * here
+    even = weights.sum(0) <= 0  # all are said not to fit at all
+    weights = torch.where(even, here.to(weights.dtype), weights)
+    return ((weights / weights.sum(0).clamp_min(1e-30))[..., None] * torch.stack([*terms])).sum(0)
 
 
 def masked_sum(x: Tensor, mask: Tensor) -> Tensor:
@@ -179,14 +186,8 @@ def masked_sum(x: Tensor, mask: Tensor) -> Tensor:
 
 def one_each(stream: Stream) -> Stream:
     """(B, N, D) with `groups` 0 .. O-1 -> (B, O, D): each object the mean of its real tokens, masked without any."""
-    if stream.groups is None or not stream.mask.numel():
+    if stream.groups is None:
         return stream
-    b, _, d = stream.tokens.shape
-    group = stream.groups.masked_fill(~stream.mask, 0)
-    o = int(group.max()) + 1
-    slot = (torch.arange(b, device=group.device)[:, None] * o + group)[stream.mask]  # (K,) flat object of a real token
-    kept = stream.tokens[stream.mask]  # (K, D)
-    total = kept.new_zeros(b * o, d).index_add(0, slot, kept)
-    count = slot.new_zeros(b * o).index_add(0, slot, torch.ones_like(slot))
-    tokens = (total / count.clamp_min(1)[:, None]).view(b, o, d)
-    return replace(stream, tokens=tokens, mask=count.view(b, o) > 0, groups=None, levels=None, whole=None)
+    each, mask = by_group(stream)  # (B, O, N', D), (B, O, N')
+    tokens = masked_mean(each.flatten(0, 1), mask.flatten(0, 1)).unflatten(0, mask.shape[:2])
+    return replace(stream, tokens=tokens, mask=mask.any(2), groups=None, levels=None, whole=None)
