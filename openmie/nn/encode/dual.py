@@ -5,7 +5,7 @@ Input legend: M encoded rows (a document longer than the window has several), W 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -111,6 +111,29 @@ def aside(text: nn.Module, inputs: Mapping[str, Tensor], role: str, b: int, widt
     return Stream(tokens, mask.index_copy(0, owner, attention[:, 2:].bool()) & real[:, None])
 
 
+def image_streams(
+    states: Tensor, inputs: Mapping[str, Tensor], sides: Sequence[Sequence[str]], objects: int, whole: bool = False
+) -> dict[str, Stream]:
+    """States of images (K, V, D), with `whole` their class token first, as streams of the B documents.
+
+    `sides` are the roles (image,) or (image, its objects), in the order of the slots: (B, V, D), (B, O * V, D).
+    """
+    first, b, s, o = int(whole), len(inputs["words"]), len(sides), objects
+    placed, real = place(states, inputs["image"] * s * (1 + o) + inputs["slot"], b * s * (1 + o))
+    placed, real = placed.unflatten(0, (b, s, 1 + o)), real.view(b, s, 1 + o, 1)
+    tokens, v = placed[:, :, :, first:], states.shape[1] - first
+    fits = inputs.get("relevance", states.new_full((b, 2 * s), torch.nan))
+    mask, groups = real.expand(b, s, 1 + o, v), torch.arange(o, device=states.device).repeat_interleave(v)
+    streams: dict[str, Stream] = {}
+    for i, (image, *parts) in enumerate(sides):
+        own = placed[:, i, 0, 0] if whole else None
+        streams[image] = Stream(tokens[:, i, 0], mask[:, i, 0], whole=own, relevance=fits[:, 2 * i])
+        for name in parts:
+            inside = tokens[:, i, 1:].flatten(1, 2), mask[:, i, 1:].flatten(1, 2)
+            streams[name] = Stream(*inside, groups.expand(b, -1), relevance=fits[:, 2 * i + 1])
+    return streams
+
+
 def token_types(text: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What a text encoder that tells segments apart is told of them."""
     return {"token_type_ids": inputs["types"]} if getattr(text.config, "type_vocab_size", 1) > 1 else {}
@@ -181,17 +204,4 @@ class DualEncoder(StillTowers):
         if "pixels" not in inputs and "vision_states" not in inputs:
             return {name: empty(text, self.widths[name]) for side in self.sides for name in side}
         states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, V, D')
-        first, (b, s, o) = int(self.vision.whole), (len(text.tokens), len(self.sides), self.objects)  # type: ignore[union-attr,arg-type]
-        placed, real = place(states, inputs["image"] * s * (1 + o) + inputs["slot"], b * s * (1 + o))
-        placed, real = placed.unflatten(0, (b, s, 1 + o)), real.view(b, s, 1 + o, 1)
-        tokens, whole = placed[:, :, :, first:], placed[:, :, 0, 0] if first else None
-        v, fits = tokens.shape[3], inputs.get("relevance", states.new_full((b, 2 * s), torch.nan))
-        mask, groups = real.expand(b, s, 1 + o, v), torch.arange(o, device=states.device).repeat_interleave(v)
-        streams: dict[str, Stream] = {}
-        for i, (image, *objects) in enumerate(self.sides):
-            own = None if whole is None else whole[:, i]
-            streams[image] = Stream(tokens[:, i, 0], mask[:, i, 0], whole=own, relevance=fits[:, 2 * i])
-            for name in objects:
-                inside = tokens[:, i, 1:].flatten(1, 2), mask[:, i, 1:].flatten(1, 2)
-                streams[name] = Stream(*inside, groups.expand(b, -1), relevance=fits[:, 2 * i + 1])
-        return streams
+        return image_streams(states, inputs, self.sides, self.objects, bool(self.vision.whole))  # type: ignore[union-attr]

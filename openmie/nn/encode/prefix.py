@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from openmie.errors import RecipeError
 from openmie.nn.encode.coupling import NAME, Pair, StillTowers, check_text, split_heads
-from openmie.nn.encode.dual import Text, Vision, aside, place, token_types, without
+from openmie.nn.encode.dual import Text, Vision, aside, image_streams, token_types, without
 from openmie.nn.ops import gather_rows, pool_words
 from openmie.nn.streams import Stream, Streams
 
@@ -134,16 +134,7 @@ class PrefixEncoder(StillTowers):
         states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, V, C)
         if self.config.as_released:
             states = states.transpose(1, 2).reshape(states.shape)
-        placed, real = place(states, inputs["image"] * self.images + inputs["slot"], b * self.images)
-        v = states.shape[1]
-        tokens, mask = placed.unflatten(0, (b, -1)), real.view(b, -1, 1).expand(-1, -1, v)
-        fits = inputs.get("relevance", states.new_full((b, 2), torch.nan))
-        streams = {"vision": Stream(tokens[:, 0], mask[:, 0], relevance=fits[:, 0])}
-        if o:
-            inside = tokens[:, 1:].flatten(1, 2), mask[:, 1:].flatten(1, 2)
-            groups = torch.arange(o, device=states.device).repeat_interleave(v).expand(b, -1)
-            streams["objects"] = Stream(*inside, groups, relevance=fits[:, 1])
-        return streams
+        return image_streams(states, inputs, (("vision", "objects") if o else ("vision",),), o)
 
     def prefix(self, sides: Mapping[str, Stream]) -> tuple[list[Pair], Tensor]:
         """Keys and values of each layer, (B, h, S, D / h) each, and which of them are real, (B, 1 or h, 1, S)."""
