@@ -15,7 +15,7 @@ demo: .venv/base.stamp
 	$(BIN)/openmie demo --out demo
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check openmie tests benchmarks
