@@ -109,7 +109,8 @@ class Batcher:
         if self.channels:
             self._parts_of_speech(out)
         for example in out:
-            extra = 2 + (len(example.context) + 1 if len(example.context) and not self.apart else 0)
+            beside = self._beside(example)
+            extra = 2 + (len(beside) + 1 if len(beside) else 0)
             example.rows = windows(*example.rows[0], self.text.window - extra)
         return out
 
@@ -251,8 +252,9 @@ class Batcher:
         rows: list[tuple[np.ndarray, ...]] = []  # pieces, types, word, context slot
         for e in examples:
             for r, (pieces, words) in enumerate(e.rows):
-                c = 0 if self.apart else len(e.context)
-                tail = [*e.context, sep] if c else []
+                beside = self._beside(e)
+                c = len(beside)
+                tail = [*beside, sep] if c else []
                 ids = np.concatenate([[cls], pieces, [sep], np.array(tail, dtype=np.int64)])
                 types = np.repeat([0, 1], [len(pieces) + 2, len(tail)])
                 word = np.full(len(ids), -1)
@@ -274,6 +276,10 @@ class Batcher:
             states = [self.features[key] for e in examples for key in e.cached["text"]]
             out["text_states"] = stack(states, 0.0, out["pieces"].shape[1])
         return out
+
+    def _beside(self, example: Example) -> np.ndarray:
+        """The pieces of the context that are read in one pass with the text: none of one that stands apart."""
+        return example.context[:0] if self.apart else example.context
 
     def _asides(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """What is encoded in a pass of its own: a context that stands apart, and phrases."""
@@ -310,9 +316,9 @@ class Batcher:
         Where no crop can be read, the main image is read in their place.
         """
         known: dict[str, Any] = {}  # pictures by image id: several crops may lie in one
-        images_ = wanted(example.document, self.recipe.encode)
-        asked = [(slot, self._open(example, image, known)) for slot, image in images_]
-        found = [(slot, picture) for slot, picture in asked if picture is not None]
+        asked = wanted(example.document, self.recipe.encode)
+        opened = [(slot, self._open(example, image, known)) for slot, image in asked]
+        found = [(slot, picture) for slot, picture in opened if picture is not None]
         main = example.document.main_image
         if not found and main is not None and (picture := self._open(example, main, known)) is not None:
             return [(0, picture)]
