@@ -4,6 +4,8 @@ A gold document that was not predicted is a document without predictions: its go
 document that gold does not have, or an id used twice, is an error.
 """
 
+from openmie.metrics.chain_relations import chain_relations
+from openmie.metrics.chains import ChainScores, chains
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans
@@ -11,4 +13,18 @@ from openmie.metrics.report import closure, score, table
 from openmie.metrics.scores import Scores
 from openmie.metrics.tags import spans_from_tags
 
-__all__ = ["Scores", "boxes", "closure", "grounded", "pairs", "relations", "score", "spans", "spans_from_tags", "table"]
+__all__ = [
+    "ChainScores",
+    "Scores",
+    "boxes",
+    "chain_relations",
+    "chains",
+    "closure",
+    "grounded",
+    "pairs",
+    "relations",
+    "score",
+    "spans",
+    "spans_from_tags",
+    "table",
+]

@@ -67,7 +67,7 @@ def _by_row(gold: Iterable[Document], predicted: Iterable[Document], none: Colle
 
 
 def _ends(document: Document, relation: Relation, side: str) -> Pair:
-    return _end(document, relation.head, False, side), _end(document, relation.tail, False, side)
+    return end(document, relation.head, False, side), end(document, relation.tail, False, side)
 
 
 def pairs(gold: Iterable[Document], predicted: Iterable[Document], symmetric: Collection[str] = (), *,
@@ -111,11 +111,11 @@ def _by_pair(found: set[Link], symmetric: Collection[str], none: Collection[str]
 
 def links(document: Document, typed: bool, side: str) -> set[Link]:
     """The relations of a document by place; with the labels of their ends where those count."""
-    return {(_end(document, r.head, typed, side), _end(document, r.tail, typed, side), r.label)
+    return {(end(document, r.head, typed, side), end(document, r.tail, typed, side), r.label)
             for r in document.relations}
 
 
-def _end(document: Document, id: str, typed: bool, side: str) -> End:
+def end(document: Document, id: str, typed: bool, side: str) -> End:
     """Where a mention or chain is, and its label if that counts. A mention and a chain of it alone are the same."""
     found = document.find(id)
     parts = [document.find(m) for m in found.mentions] if isinstance(found, Chain) else [found]

@@ -23,7 +23,7 @@ class Line(TypedDict):
     precision: float
     recall: float
     f1: float
-    correct: int
+    correct: float
     predicted: int
     gold: int
     interval: tuple[float, float] | None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Scores:
     """Precision, recall and F1 in percent from counts; zero where undefined."""
 
-    correct: int = 0
+    correct: float = 0  # a whole number, except in measures of chains, where a share can be right
     predicted: int = 0
     gold: int = 0
     by_label: Mapping[str, Scores] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,17 +66,25 @@ def summed(counts: Ints, by_label: dict[str, Scores], bootstrap: int = 0, seed: 
 def interval(counts: Ints, bootstrap: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float] | None:
     """Percentile bootstrap interval of micro F1, in percent, over documents drawn with replacement.
 
-    Documents with the same counts are interchangeable, so one multinomial draw over the distinct rows, weighted by how
-    often each occurs, has the distribution of drawing documents one by one. None without documents or draws.
+    None without documents or draws.
     """
     if bootstrap < 0:
         raise MetricError(f"bootstrap={bootstrap}", expected="a number of draws, 0 for none", remedy="1000 is usual")
     if not bootstrap or not len(counts):
         return None
-    kinds, times = np.unique(counts, axis=0, return_counts=True)  # (U, 3), (U,)
-    n = len(counts)
-    drawn = np.random.default_rng(seed).multinomial(n, times / n, size=bootstrap) @ kinds  # (R, 3)
+    drawn = resampled(counts, bootstrap, seed)  # (R, 3)
     total = drawn[:, 1] + drawn[:, 2]
     f1 = np.divide(200.0 * drawn[:, 0], total, out=np.zeros(bootstrap), where=total > 0)
     low, high = np.quantile(f1, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def resampled(counts: npt.NDArray[Any], bootstrap: int, seed: int) -> npt.NDArray[Any]:
+    """Sums of the counts (D, K) of documents over `bootstrap` samples drawn with replacement: (R, K).
+
+    Documents with the same counts are interchangeable, so one multinomial draw over the distinct rows, weighted by how
+    often each occurs, has the distribution of drawing documents one by one.
+    """
+    kinds, times = np.unique(counts, axis=0, return_counts=True)  # (U, K), (U,)
+    n = len(counts)
+    return np.random.default_rng(seed).multinomial(n, times / n, size=bootstrap) @ kinds

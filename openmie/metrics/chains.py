@@ -1,0 +1,269 @@
+"""Scores of coreference chains: MUC, B3 and CEAF, and their mean.
+
+K gold chains k and R predicted chains r of one document, each a set of mentions; n(k, r) = |k & r|.
+
+    MUC (Vilain et al., 1995)       right = sum_kr [n > 0] (n - 1), gold = sum_k (|k| - 1), predicted = sum_r (|r| - 1)
+    B3 (Bagga and Baldwin, 1998)    right = sum_kr n^2 / |k| of gold = sum_k |k|, for the recall;
+                                    right = sum_kr n^2 / |r| of predicted = sum_r |r|, for the precision
+    CEAF (Luo, 2005)                right = max over one-to-one pairings of sum phi(k, r)
+        phi4 = 2 n / (|k| + |r|)    gold = K, predicted = R
+        phi3 = n                    gold = sum_k |k|, predicted = sum_r |r|
+
+MUC's links as printed, |k| minus the parts into which the other side cuts k, come to the sum above on either side.
+Numerators and denominators are summed over documents before they are divided: the score of one document that holds all
+of them side by side, which is what the usual scorers (`scorch`, the CoNLL scorer) give for a whole corpus. The pairing
+of CEAF is found document by document, since chains of different documents share nothing.
+
+What counts:
+* Mentions are compared by their span, not by their ids; the label counts with `labels=True`.
+* A mention in no chain is a chain of its own. An orphan `I-` run in no chain is left out, as in strict entity scores.
+* The same span twice in one chain is one mention. A span in two chains of one side says that both are of one thing:
+  they are joined.
+* A chain without mentions names nothing and is no chain.
+* What is not located in the text is never right but counts, each such mention as one more.
+* Where neither side has anything to count (no links for MUC, no mentions for the others), the score is 100; where only
+  one side has, it is 0. `scorch` says 0 in both cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from openmie.document import Document, Mention
+from openmie.errors import MetricError
+from openmie.metrics.scores import Scores
+from openmie.metrics.tally import aligned, resampled
+
+ChainMode = Literal["standard", "as_released"]
+PARTS = ("MUC", "B3", "CEAF phi4", "CEAF phi3")
+AVERAGED = 3  # of PARTS, the first: those in the mean
+WIDTH = 4 * len(PARTS) + 1  # numbers of one document: right for precision and recall, predicted, gold, a part; exact
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Cluster = frozenset[Hashable]
+
+
+@dataclass(frozen=True)
+class ChainPart(Scores):
+    """One of the measures. `correct` is the numerator of the recall, `right` that of the precision (B3's differ)."""
+
+    right: float = 0.0
+    nothing: float = 100.0  # what nothing against nothing scores
+
+    @property
+    def precision(self) -> float:
+        return float(_ratio(self.right, self.predicted, self.gold, self.nothing))
+
+    @property
+    def recall(self) -> float:
+        return float(_ratio(self.correct, self.gold, self.predicted, self.nothing))
+
+    @property
+    def f1(self) -> float:
+        p, r = self.precision, self.recall
+        return 2 * p * r / (p + r) if p + r else 0.0
+
+
+@dataclass(frozen=True)
+class ChainScores(Scores):
+    """All measures. As a whole: `correct` chains are found exactly; precision, recall and F1 are means of three."""
+
+    by_label: Mapping[str, ChainPart] = field(default_factory=lambda: {name: ChainPart() for name in PARTS})
+
+    @property
+    def muc(self) -> ChainPart:
+        return self.by_label["MUC"]
+
+    @property
+    def b3(self) -> ChainPart:
+        return self.by_label["B3"]
+
+    @property
+    def ceaf(self) -> ChainPart:
+        """With phi4, each chain weighing the same (CEAF_e)."""
+        return self.by_label["CEAF phi4"]
+
+    @property
+    def ceaf_m(self) -> ChainPart:
+        """With phi3, each mention weighing the same."""
+        return self.by_label["CEAF phi3"]
+
+    @property
+    def mean(self) -> float:
+        """Of the F1 of MUC, B3 and CEAF with phi4, as in CoNLL-2012."""
+        return self.f1
+
+    @property
+    def precision(self) -> float:
+        return sum(self.by_label[x].precision for x in PARTS[:AVERAGED]) / AVERAGED
+
+    @property
+    def recall(self) -> float:
+        return sum(self.by_label[x].recall for x in PARTS[:AVERAGED]) / AVERAGED
+
+    @property
+    def f1(self) -> float:
+        return sum(self.by_label[x].f1 for x in PARTS[:AVERAGED]) / AVERAGED
+
+
+def chains(gold: Iterable[Document], predicted: Iterable[Document], mode: ChainMode = "standard", *,
+           labels: bool = False, bootstrap: int = 0, seed: int = 0) -> ChainScores:
+    """MUC, B3, CEAF (phi4 and phi3) and their mean, in percent; `labels`: a mention's label must be right too.
+
+    `bootstrap` draws (0: none) give the 95% interval of the mean over documents.
+    mode="as_released": as M3D's release counts. Its "MUC" is over pairs of mentions: those that both sides put into one
+    chain, of those of each side. B3 is summed over mentions that stand in chains of both sides only, so what is missed
+    costs nothing. CEAF is that with phi3, in the mean too. Predicted chains of one mention are never output there, so
+    they are left out of the predictions, while gold keeps its own.
+    Errors: an id twice, a predicted id that gold does not have, a chain of what is no mention, an unknown mode.
+    """
+    if mode not in ("standard", "as_released"):
+        raise MetricError(f"mode {mode!r}", expected="standard or as_released", remedy="standard is the usual one")
+    counts = [document_counts(d, p, mode, labels) for d, p in aligned(gold, predicted)]
+    nothing = 0.0 if mode == "as_released" else 100.0
+    return summed_chains(np.array(counts, dtype=np.float64).reshape(-1, WIDTH), bootstrap, seed, nothing)
+
+
+def document_counts(gold: Document, predicted: Document | None, mode: ChainMode = "standard",
+                    labels: bool = False) -> Floats:
+    """The numbers of one document, (WIDTH,): all that the scores of a corpus are summed from."""
+    want, got = clusters(gold, "gold", labels), clusters(predicted, "predicted", labels) if predicted else []
+    if mode == "as_released":
+        got = [c for c in got if len(c) > 1]
+    table = _Table.of(want, got)
+    return np.array([*(table.released() if mode == "as_released" else table.standard()), table.exact()])
+
+
+def summed_chains(counts: Floats, bootstrap: int = 0, seed: int = 0, nothing: float = 100.0) -> ChainScores:
+    """Scores from the numbers of documents (D, WIDTH)."""
+    total = counts.sum(axis=0)
+    parts = {name: ChainPart(correct=float(r), predicted=round(p), gold=round(g), right=float(right),
+                             nothing=nothing)
+             for name, (right, r, p, g) in zip(PARTS, total[:-1].reshape(-1, 4))}
+    interval = None
+    if bootstrap and len(counts):
+        means = mean_f1(resampled(counts, bootstrap, seed), nothing)
+        interval = (float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975)))
+    chains = parts["CEAF phi4"]
+    return ChainScores(correct=round(total[-1]), predicted=chains.predicted, gold=chains.gold, by_label=parts,
+                       interval=interval)
+
+
+def mean_f1(counts: Floats, nothing: float = 100.0) -> Floats:
+    """The mean F1 of rows (R, WIDTH): (R,)."""
+    right, correct, predicted, gold = np.moveaxis(counts[:, :4 * AVERAGED].reshape(-1, AVERAGED, 4), 2, 0)
+    p, r = _ratio(right, predicted, gold, nothing), _ratio(correct, gold, predicted, nothing)
+    f1: Floats = np.divide(2 * p * r, p + r, out=np.zeros_like(p), where=p + r > 0)
+    return f1.mean(axis=1)
+
+
+def _ratio(right: Floats | float, of: Floats | float, other: Floats | float, nothing: float) -> Floats:
+    """In percent; where a side has nothing: 0, or `nothing` if the other side has nothing either."""
+    right, of, other = (np.asarray(x, dtype=np.float64) for x in (right, of, other))
+    share = np.divide(100.0 * right, of, out=np.zeros(right.shape), where=of > 0)
+    return np.where((of == 0) & (other == 0), nothing, share)
+
+
+def clusters(document: Document, side: str, labels: bool = False) -> list[Cluster]:
+    """The chains of a document as sets of mentions, disjoint, those of one mention among them.
+
+    A mention is its span (start, end, label or ""), or what no other side can have where it is not located.
+    Errors: a chain that names what is no mention.
+    """
+    found: list[set[Hashable]] = []
+    inside: set[str] = set()
+    for chain in document.chains:
+        members = [document.find(id) for id in chain.mentions]
+        if lost := [id for id, m in zip(chain.mentions, members) if not isinstance(m, Mention)]:
+            raise MetricError(f"a {side} chain {chain.id!r} of {lost[0]!r}, which is no mention",
+                              expected="ids of mentions", where=f"document {document.id}",
+                              remedy="Document.dangling() lists such references; mend or drop them before scoring")
+        inside.update(chain.mentions)
+        found.append({_place(m, side, labels) for m in members if isinstance(m, Mention)})
+    found += [{_place(m, side, labels)} for m in document.mentions if m.id not in inside and m.status != "orphan"]
+    return _joined(found)
+
+
+def _place(mention: Mention, side: str, labels: bool) -> Hashable:
+    if mention.status == "unlocated":
+        return side, mention.id
+    return mention.start, mention.end, mention.label if labels else ""
+
+
+def _joined(sets: Sequence[set[Hashable]]) -> list[Cluster]:
+    """Disjoint unions of sets that share an element, in the order of their first; the empty ones are gone."""
+    of: dict[Hashable, set[Hashable]] = {}
+    for members in sets:
+        shared = {id(of[x]): of[x] for x in members if x in of}
+        whole = set(members).union(*shared.values())
+        of.update(dict.fromkeys(whole, whole))
+    return [frozenset(s) for s in {id(s): s for s in of.values()}.values()]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The cells (k, r) that are not empty, C of them, and the sizes of all chains."""
+
+    k: Ints  # (C,)
+    r: Ints  # (C,)
+    n: Ints  # (C,) mentions in both
+    gold: Ints  # (K,)
+    predicted: Ints  # (R,)
+
+    @classmethod
+    def of(cls, gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> _Table:
+        owner = {x: r for r, cluster in enumerate(predicted) for x in cluster}
+        both = [k * len(predicted) + owner[x] for k, cluster in enumerate(gold) for x in cluster if x in owner]
+        cells, n = np.unique(np.array(both, dtype=np.int64), return_counts=True)
+        k, r = np.divmod(cells, max(len(predicted), 1))
+        sizes = (np.array([len(c) for c in side], dtype=np.int64) for side in (gold, predicted))
+        return cls(k, r, n, *sizes)
+
+    def exact(self) -> int:
+        return int(((self.n == self.gold[self.k]) & (self.n == self.predicted[self.r])).sum())
+
+    def standard(self) -> list[float]:
+        """Right for precision, right for recall, predicted, gold: of each of PARTS."""
+        want, got = self.gold[self.k], self.predicted[self.r]
+        links, all_got, all_want = (self.n - 1).sum(), self.predicted.sum(), self.gold.sum()
+        phi4, phi3 = self._paired(2 * self.n / (want + got)), self._paired(self.n.astype(np.float64))
+        return [links, links, all_got - len(self.predicted), all_want - len(self.gold),
+                (self.n ** 2 / got).sum(), (self.n ** 2 / want).sum(), all_got, all_want,
+                phi4, phi4, len(self.predicted), len(self.gold), phi3, phi3, all_got, all_want]
+
+    def released(self) -> list[float]:
+        want, got, n = self.gold[self.k], self.predicted[self.r], self.n
+        pairs, shared = _pairs(n), n.sum()
+        phi3 = [*[self._paired(n.astype(np.float64))] * 2, self.predicted.sum(), self.gold.sum()]
+        return [pairs, pairs, _pairs(self.predicted), _pairs(self.gold),
+                (n ** 2 / got).sum(), (n ** 2 / want).sum(), shared, shared, *phi3, *phi3]
+
+    def _paired(self, phi: Floats) -> float:
+        """The largest sum of similarities phi (C,) over one-to-one pairings, each connected block on its own."""
+        if not len(phi):
+            return 0.0
+        from scipy.optimize import linear_sum_assignment
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        rows, columns = len(self.gold), len(self.predicted)
+        graph = coo_array((phi, (self.k, rows + self.r)), shape=(rows + columns,) * 2)
+        block = connected_components(graph, directed=False)[1][self.k]
+        order = np.argsort(block, kind="stable")
+        total = []
+        for cells in np.split(order, np.flatnonzero(np.diff(block[order])) + 1):
+            (k, at_k), (r, at_r) = (np.unique(x[cells], return_inverse=True) for x in (self.k, self.r))
+            similar = np.zeros((len(k), len(r)))
+            similar[at_k, at_r] = phi[cells]
+            total.append(similar[linear_sum_assignment(similar, maximize=True)].sum())
+        return float(np.sum(total))
+
+
+def _pairs(sizes: Ints) -> int:
+    return int((sizes * (sizes - 1) // 2).sum())
