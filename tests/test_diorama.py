@@ -36,7 +36,9 @@ def some(n=300, split="train", **dials):
 @pytest.mark.parametrize(("field", "value", "says"), [
     ("ambiguous", 1.2, "0 .. 1"), ("unrelated", -0.1, "0 .. 1"), ("cue", "half", "0 .. 1"), ("size", 20, "48 .. 1024"),
     ("size", 128.0, "whole"), ("distractors", 9, "0 .. 4"), ("patches", 2, "4 .. 12"), ("seed", -1, "whole"),
-    ("lang", "zh", "'en'"), ("missing_text", True, "0 .. 1"), ("translation", 1, "True"),
+    ("language", "fr", "'zh'"), ("language", "zh", "documents=False"),
+    ("documents", 1, "True"), ("missing", 0.5, "documents=False"),
+    ("missing_text", True, "0 .. 1"), ("translation", 1, "True"),
     ("left_out", float("nan"), "0 .. 1"),
 ])
 def test_a_bad_dial_names_field_value_and_range(field, value, says):

@@ -1,7 +1,8 @@
 """Diorama: the built-in generated corpus, whose best possible scores are known.
 
-`generate` makes posts; `corpus` wraps them as train, dev and test; `save` writes them to disk as PNGs and JSON lines.
-`verdict` says whether a caption is right.
+`generate` makes posts, or with `Config(documents=True)` biography transcripts with timed frames; `corpus` wraps them as
+train, dev and test; `save` writes them to disk as PNGs and JSON lines. `verdict` says whether a caption is right,
+`told_by` whether the text or a frame tells a relation of a document.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from functools import partial
 from itertools import count, islice
 
 from openmie.corpora.corpus import Corpus, Labels
+from openmie.corpora.diorama import biography
 from openmie.corpora.diorama.ceilings import ceiling
 from openmie.corpora.diorama.config import Config
+from openmie.corpora.diorama.documents import document, told_by
 from openmie.corpora.diorama.laws import NONE, RELATIONS, SYMMETRIC, TYPES
 from openmie.corpora.diorama.names import SPLITS
 from openmie.corpora.diorama.posts import post
@@ -22,15 +25,18 @@ from openmie.corpora.diorama.verdicts import Verdict, verdict
 from openmie.document import Document
 from openmie.errors import CorpusError
 
-__all__ = ["LABELS", "Config", "Verdict", "box_prior", "ceiling", "corpus", "generate", "generate_pairs", "save",
-           "verdict"]
+__all__ = ["DOCUMENT_LABELS", "LABELS", "Config", "Verdict", "box_prior", "ceiling", "corpus", "generate",
+           "generate_pairs", "save", "told_by", "verdict"]
 
 LABELS = Labels(mentions=tuple(sorted(TYPES)), relations=tuple(sorted((NONE, *RELATIONS))),
                 regions=tuple(sorted(TYPES)), symmetric=SYMMETRIC)
+_ALL = (*biography.TYPES, "TIME")
+DOCUMENT_LABELS = Labels(mentions=_ALL, chains=_ALL, regions=biography.TYPES,
+                         relations=tuple(sorted(biography.RELATIONS)), symmetric=biography.SYMMETRIC)
 
 
 def generate(config: Config, split: str, n: int, *, pixels: bool = True) -> Iterator[Document]:
-    """The first n posts of a split, made one by one; those of a larger n begin with the same posts.
+    """The first n posts or documents of a split, made one by one; those of a larger n begin with the same ones.
 
     `pixels=False` leaves the pixels out of the images and is much faster; all else is equal. Raises `CorpusError` for
     a split other than train, dev or test, and for an n that is not a whole number of at least 0.
@@ -41,7 +47,8 @@ def generate(config: Config, split: str, n: int, *, pixels: bool = True) -> Iter
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise CorpusError(f"n={n!r}", expected="a whole number of at least 0", where="diorama.generate",
                           remedy="say how many posts to make")
-    return (post(config, split, i, pixels) for i in range(n))
+    make = document if config.documents else post
+    return (make(config, split, i, pixels) for i in range(n))
 
 
 def generate_pairs(config: Config, split: str, n: int) -> Iterator[Document]:
@@ -51,6 +58,9 @@ def generate_pairs(config: Config, split: str, n: int) -> Iterator[Document]:
     `two_names=1` would be another corpus: there the image of another post shows two figures too.
     """
     generate(config, split, n)  # for its errors
+    if config.documents:
+        raise CorpusError("documents=True", expected="posts", where="diorama.generate_pairs",
+                          remedy="leave `paired` out; the dial `pairs` says how many sentences name a pair")
     if n and (config.two_names == 0 or config.missing_text == 1):
         raise CorpusError(f"two_names={config.two_names}, missing_text={config.missing_text}",
                           expected="posts that name two things", where="diorama.generate_pairs",
@@ -61,8 +71,8 @@ def generate_pairs(config: Config, split: str, n: int) -> Iterator[Document]:
 
 def corpus(config: Config | None = None, train: int = 2000, dev: int = 500, test: int = 1000,
            paired: bool = False) -> Corpus:
-    """So many posts of each split, made anew at each iteration; with `paired` those of two names only."""
+    """So many posts or documents of each split, made anew at each iteration; `paired`: posts of two names only."""
     config, make = config or Config(), generate_pairs if paired else generate
     sources: dict[str, Callable[[], Iterator[Document]]] = {
         split: partial(make, config, split, n) for split, n in zip(SPLITS, (train, dev, test))}
-    return Corpus(name="diorama", sources=sources, declared=LABELS)
+    return Corpus(name="diorama", sources=sources, declared=DOCUMENT_LABELS if config.documents else LABELS)

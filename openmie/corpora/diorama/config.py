@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from openmie.errors import CorpusError
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "zh")  # of documents; posts are in English
+OF_POSTS = ("two_names", "colour_cue", "long_names", "patches", "left_out", "hallucinated")  # mean nothing to documents
+OF_DOCUMENTS = ("language", "sentences", "frames", "pairs", "flag_cue", "missing")  # and these nothing to posts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +17,8 @@ class Config:
     """Every dial. Shares are probabilities; a value out of range raises `CorpusError` with field, value and range."""
 
     seed: int = 0  # another seed is another corpus of the same kind
-    lang: str = "en"  # language of the posts
+    documents: bool = False  # biography transcripts with chains and timed frames, in place of posts
+    language: str = "en"  # en or zh; posts are in English
     size: int = 128  # side of the square images, pixels, 48 .. 1024
     two_names: float = 0.25  # share of posts with two names and a relation (or None) between them; the rest have one
     ambiguous: float = 0.5  # share of posts whose text says nothing of types and relation: hence of ambiguous names too
@@ -32,19 +35,48 @@ class Config:
     noise: int = 8  # amplitude of the pixel noise, grey levels, 0 .. 32
     missing_text: float = 0.0  # share of posts without text
     missing_image: float = 0.0  # share of posts without image
-    translation: bool = True  # draw the image that a text-to-image model would make of the text
+    translation: bool = True  # draw the image that a text-to-image model would make of the text; of posts
+    # Of documents. `ambiguous`, `cue`, `in_order`, `unrelated` and `clutter` hold for their sentences with a frame: the
+    # share of relations that only frames tell follows from `ambiguous` and `pairs`.
+    sentences: int = 12  # at most so many sentences, 6 .. 12; their number is uniform in 6 .. sentences
+    frames: int = 8  # at most so many frames, 4 .. 8; uniform in 4 .. the lesser of it and sentences - 2
+    pairs: float = 0.6  # of ambiguous sentences, the share that names two things, whose relation only the frame tells
+    flag_cue: float = 1.0  # share of sentences with a frame that name the colour of its flag; the rest leave it to time
+    missing: float = 0.0  # share of documents that lack a side: half of them the text, half the frames; on top of
+    # `missing_text` and `missing_image`, and no document lacks both
 
     def __post_init__(self) -> None:
         for name in ("two_names", "ambiguous", "cue", "in_order", "colour_cue", "long_names", "unrelated", "clutter",
-                     "left_out", "hallucinated", "missing_text", "missing_image"):
+                     "left_out", "hallucinated", "missing_text", "missing_image", "pairs", "flag_cue", "missing"):
             self._number(name, 0, 1, (int, float))
         for name, low, high in (("size", 48, 1024), ("distractors", 0, 4), ("patches", 4, 12), ("noise", 0, 32),
-                                ("seed", 0, 2**63 - 1)):
+                                ("seed", 0, 2**63 - 1), ("sentences", 6, 12), ("frames", 4, 8)):
             self._number(name, low, high, (int,))
-        if not isinstance(self.translation, bool):
-            self._refuse("translation", self.translation, "True or False")
-        if self.lang not in LANGUAGES:
-            self._refuse("lang", self.lang, f"one of {list(LANGUAGES)}")
+        for name in ("translation", "documents"):
+            if not isinstance(getattr(self, name), bool):
+                self._refuse(name, getattr(self, name), "True or False")
+        if self.language not in LANGUAGES:
+            self._refuse("language", self.language, f"one of {list(LANGUAGES)}")
+        self._mode()
+        if self.documents and self.no_text + self.no_frames > 1:
+            self._refuse("missing", self.missing, "at most 1 together with missing_text and missing_image")
+
+    @property
+    def no_text(self) -> float:
+        """Share of documents without text."""
+        return self.missing_text + self.missing / 2
+
+    @property
+    def no_frames(self) -> float:
+        """Share of documents without frames."""
+        return self.missing_image + self.missing / 2
+
+    def _mode(self) -> None:
+        """A dial of posts is no dial of documents, nor the other way round."""
+        default = {f.name: f.default for f in fields(self)}
+        for name in OF_POSTS if self.documents else OF_DOCUMENTS:
+            if getattr(self, name) != default[name]:
+                self._refuse(name, getattr(self, name), f"{default[name]!r} with documents={self.documents}")
 
     def _number(self, name: str, low: int, high: int, kinds: tuple[type, ...]) -> None:
         value: Any = getattr(self, name)

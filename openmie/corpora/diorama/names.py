@@ -12,6 +12,11 @@ _STARTS = ("bel", "bro", "cal", "dor", "fen", "gal", "hu", "jo", "kel", "lor", "
            "tor", "ver", "xa", "zor")
 _MIDDLES = ("", "da", "ka", "li", "mo", "ra", "va")
 _ENDS = ("bek", "dan", "fin", "gor", "len", "mun", "nia", "quin", "ris", "tas", "vane", "zel")
+# no character stands in two of the three, so that no name is a part of another
+_PARTS = {
+    "en": (_STARTS, _MIDDLES, _ENDS),
+    "zh": (tuple("贝布卡多芬加胡乔凯洛米娜佩奎罗索托维夏佐"), ("", *"达里莫拉瓦蒂"), tuple("克丹戈伦蒙尼斯塔温泽琳恩")),
+}
 
 
 def split_of(name: str) -> str:
@@ -19,19 +24,20 @@ def split_of(name: str) -> str:
     return _OF_TEN[crc32(name.encode()) % 10]
 
 
-def word(draws: Draws, split: str) -> str:
-    """A capitalised made-up word that no other split uses."""
+def word(draws: Draws, split: str, language: str = "en") -> str:
+    """A made-up word that no other split uses: capitalised, or of two or three Chinese characters."""
+    starts, middles, ends = _PARTS[language]
     while True:
-        made = (draws.pick(_STARTS) + draws.pick(_MIDDLES) + draws.pick(_ENDS)).capitalize()
+        made = (draws.pick(starts) + draws.pick(middles) + draws.pick(ends)).capitalize()
         if split_of(made) == split:
             return made
 
 
-def distinct(draws: Draws, split: str, n: int) -> list[str]:
+def distinct(draws: Draws, split: str, n: int, language: str = "en") -> list[str]:
     """n different words."""
     out: list[str] = []
     while len(out) < n:
-        made = word(draws, split)
+        made = word(draws, split, language)
         if made not in out:
             out.append(made)
     return out

@@ -46,7 +46,7 @@ def post(config: Config, split: str, index: int, pixels: bool = True) -> Documen
     if facts.has_text and config.translation:
         images += translation(config, facts, streams[DREAM], streams[DREAM_PATCHES], pixels)
     return Document.from_words(f"diorama-{split}-{index:06d}", words, images=tuple(images), captions=said,
-                               lang=config.lang, source=hidden(config, facts, layout, split, index),
+                               lang=config.language, source=hidden(config, facts, layout, split, index),
                                **gold(config, facts, layout, words, spans))
 
 
