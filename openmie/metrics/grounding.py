@@ -60,6 +60,18 @@ def _classes(document: Document) -> dict[Class, list[Region]]:
 
 def agree(left: Sequence[Region], right: Sequence[Region], iou: float) -> Bools:
     """Which pairs of regions lie in one image with an IoU above the threshold: (len(left), len(right))."""
+    common, union = _common(left, right)
+    return common > iou * union  # not divided: no area, no agreement
+
+
+def overlaps(left: Sequence[Region], right: Sequence[Region]) -> npt.NDArray[np.float64]:
+    """IoU of all pairs: (len(left), len(right)); 0 in different images and without area."""
+    common, union = _common(left, right)
+    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+
+
+def _common(left: Sequence[Region], right: Sequence[Region]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Areas of intersection (0 in different images) and of union: (len(left), len(right)) each."""
     a = np.array([r.box for r in left], dtype=np.float64).reshape(-1, 1, 4)
     b = np.array([r.box for r in right], dtype=np.float64).reshape(1, -1, 4)
     with np.errstate(invalid="ignore"):  # an infinite box agrees with nothing
@@ -67,7 +79,7 @@ def agree(left: Sequence[Region], right: Sequence[Region], iou: float) -> Bools:
         common = _area(np.concatenate(corners, axis=-1))
         union = _area(a) + _area(b) - common
     images = np.array([[x.image == y.image for y in right] for x in left], dtype=bool).reshape(common.shape)
-    return images & (common > iou * union)  # not divided: no area, no agreement
+    return np.where(images, common, 0.0), union
 
 
 def _area(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
