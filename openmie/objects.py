@@ -11,23 +11,20 @@ stopped.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from openmie import images as pictures
-from openmie.corpora import jsonl, output
+from openmie.corpora import output, resume
 from openmie.corpora.phrases import phrases
 from openmie.detector import Detector, Found
 from openmie.document import Document, Image, Phrase
-from openmie.errors import CorpusError, ErrorRecord, ImageError, RecipeError
+from openmie.errors import ErrorRecord, ImageError, RecipeError
 
 SCORE = "detector"  # name of the relevance that holds a candidate's score
 NOTES = "objects.json"  # in the folder: how its documents were made
@@ -219,89 +216,8 @@ def fill(
     settings: Mapping[str, Any],
     tally: output.Tally | None = None,
 ) -> Iterator[Document]:
-    """Write `search(documents)` of each source as `NAME.jsonl` into the folder; each document is yielded once written.
+    """Write `search(documents)` of each source into the folder, as `openmie.corpora.resume.fill` does.
 
-    A file appears when it is whole. Started again with equal `settings` (kept in objects.json), what is there is taken
-    over and the rest is searched. CorpusError: a folder that holds something else, other settings, other documents
-    than those begun with, another process at it.
+    `settings` are kept in objects.json.
     """
-    folder, tally = Path(out), tally if tally is not None else output.Tally()
-    with _held(folder, settings):
-        for name, documents in sources.items():
-            whole, part = folder / f"{name}.jsonl", folder / f".{name}.jsonl.part"
-            stream, there = iter(documents), whole if whole.exists() else part
-            before = _lines(there) if there.exists() else []
-            for old in _taken(tally, before):
-                _same(old, next(stream, None), folder)
-                yield old
-            if there is whole:
-                _same(None, next(stream, None), folder)
-                continue
-            with part.open("ab") as file:
-                file.truncate(sum(len(line) for line in before))
-                for document in search(stream):
-                    tally.take(document)
-                    text = jsonl.line(document, folder, tally)
-                    file.write(output.utf8(text, f"document {document.id}") + b"\n")
-                    file.flush()
-                    yield document
-            part.replace(whole)
-
-
-def _lines(path: Path) -> list[bytes]:
-    """Whole lines of a file: what a stopped process left behind the last line break is no line."""
-    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
-
-
-def _taken(tally: output.Tally, lines: Sequence[bytes]) -> Iterator[Document]:
-    for line in lines:
-        document = Document.from_json(line)
-        tally.take(document)
-        yield document
-
-
-def _same(old: Document | None, new: Document | None, folder: Path) -> None:
-    """Both are one document, or neither is there."""
-    had, has = ([d.id, d.text] if d else None for d in (old, new))
-    if had != has:
-        raise CorpusError(
-            f"document {old.id if old else 'nothing'!r} where the corpus now has {new.id if new else 'nothing'!r}",
-            where=str(folder),
-            expected="the documents that the folder was begun with", remedy="remove the folder, or choose another",
-        )  # fmt: skip
-
-
-@contextmanager
-def _held(folder: Path, settings: Mapping[str, Any]) -> Iterator[None]:
-    """The folder, made or found to be of these settings, and held against other processes."""
-    notes = folder / NOTES
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        folder.mkdir(parents=True, exist_ok=True)
-        with output.file(notes) as made:
-            made.write(json.dumps(settings, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
-    if not notes.is_file():
-        raise CorpusError(
-            "something is there already", expected="a new or empty folder, or one that this command began",
-            where=str(folder), remedy="remove it, or choose another folder",
-        )  # fmt: skip
-    there = jsonl.load_json(notes)
-    if other := sorted(k for k in {*there, *settings} if there.get(k) != settings.get(k)):
-        raise CorpusError(
-            f"{other[0]} is {there.get(other[0])!r} there, {settings.get(other[0])!r} here", where=str(folder),
-            expected="the settings that the folder was begun with", remedy="remove the folder, or choose another",
-        )  # fmt: skip
-    with notes.open("rb") as file:
-        _lock(file, folder)
-        yield
-
-
-def _lock(file: IO[bytes], folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such lock here: two processes must not share a folder at the same time
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise CorpusError("another process is at it", expected="one process a folder", where=str(folder),
-                          remedy="wait for it; started again later, the command goes on from there") from None
+    return resume.fill(sources, out, search, settings, NOTES, tally)
