@@ -7,7 +7,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+SCORES = 2**25  # attention scores that may stand in memory at once
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -34,6 +37,36 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: flo
     return torch.where(some[:, None, None, None], out, 0.0)
 
 
+def attend_in_chunks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0) -> Tensor:
+    """`attend`, some queries at a time, each piece made again for its gradient: at most `SCORES` scores are held."""
+    step = max(1, SCORES // max(1, query.shape[0] * query.shape[1] * key.shape[2]))
+    if step >= query.shape[2]:
+        return attend(query, key, value, mask, dropout)
+    pieces = query.split(step, 2)
+    if not torch.is_grad_enabled():
+        return torch.cat([attend(q, key, value, mask, dropout) for q in pieces], 2)
+    return torch.cat([checkpoint(attend, q, key, value, mask, dropout, use_reentrant=False) for q in pieces], 2)
+
+
+def convolve(conv: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+    """A convolution over positions that reads zeros where there is padding: x (B, N, D), mask (B, N) -> (B, N, D')."""
+    return conv(torch.where(mask[..., None], x, 0.0).transpose(1, 2)).transpose(1, 2)
+
+
+def frame_means(x: Tensor, frame: Tensor | None, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and number of each frame's real positions: x (B, N, D), frame and mask (B, N) -> (B, F, D), (B, F).
+
+    Without frames all positions are of one; a frame without real positions is zero.
+    """
+    b, d = x.shape[0], x.shape[2]
+    frame = torch.zeros_like(mask, dtype=torch.long) if frame is None else frame.masked_fill(~mask, 0)
+    f = int(F.pad(frame.flatten(), (0, 1)).max()) + 1
+    slot = (torch.arange(b, device=x.device)[:, None] * f + frame).flatten()
+    total = x.new_zeros(b * f, d).index_add(0, slot, torch.where(mask[..., None], x, 0.0).flatten(0, 1))
+    count = x.new_zeros(b * f).index_add(0, slot, mask.flatten().to(x.dtype))
+    return (total / count.clamp_min(1.0)[:, None]).view(b, f, d), count.view(b, f)
+
+
 def gate(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     """Convex mix weight * a + (1 - weight) * b."""
     return torch.lerp(b, a, weight.to(a.dtype))
@@ -57,6 +90,20 @@ def pool_words(states: Tensor, owner: Tensor, word: Tensor, shape: tuple[int, in
     total = states.new_zeros(b * t, states.shape[-1]).index_add(0, slot, kept)
     count = states.new_zeros(b * t).index_add(0, slot, states.new_ones(len(slot)))
     return (total / count.clamp_min(1.0)[:, None]).view(b, t, -1)
+
+
+def max_words(states: Tensor, owner: Tensor, word: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Word-piece states to words by the largest value of each channel (M3D's release); shapes as in `pool_words`.
+
+    The pieces of a word stand in one row, side by side, and words ascend through the rows of a document, and documents
+    through the rows: so words are segments of what is kept. A word without pieces is zero.
+    """
+    b, t = shape
+    real = word >= 0
+    slot = (owner[:, None] * t + word)[real]  # (K,) ascending
+    lengths = torch.bincount(slot, minlength=b * t)
+    largest = torch.segment_reduce(states[real], "max", lengths=lengths, axis=0, unsafe=True)
+    return torch.where((lengths > 0)[:, None], largest, 0.0).view(b, t, -1)
 
 
 def gather_rows(x: Tensor, index: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from openmie.errors import RecipeError
 from openmie.nn.ops import masked_mean
 
 Role = Literal[
@@ -28,6 +29,7 @@ Role = Literal[
     "positions",
     "original",
     "fused",
+    "frames",
 ]
 ROLES: tuple[str, ...] = get_args(Role)
 
@@ -72,6 +74,30 @@ def empty(like: Stream, width: int) -> Stream:
     b = like.tokens.shape[0]
     tokens = like.tokens.new_zeros(b, 1, width)
     return Stream(tokens, torch.zeros(b, 1, dtype=torch.bool, device=tokens.device))
+
+
+def levels_of(side: Stream, k: int) -> tuple[Tensor, ...]:
+    """The side's levels, K of (B, N, D); one without levels has its tokens in the place of each.
+
+    Errors: as many levels as its encoder makes, where a part asks for another number.
+    """
+    if side.levels is None:
+        return (side.tokens,) * k
+    if len(side.levels) != k:
+        raise RecipeError(f"a side of {len(side.levels)} levels", expected=f"{k}, as the part that reads it says",
+                          where="levels", remedy="set `levels` of encoder and parts to one number")
+    return side.levels.unbind(0)
+
+
+def words_only(side: Stream, words: int) -> Stream:
+    """The first columns, which are a document's own words; rows whose side was only constructed have none."""
+    mask = side.mask & side.present[:, None]  # type: ignore[index]
+    cut = slice(0, words)
+    groups, levels = side.groups, side.levels
+    return replace(
+        side, tokens=side.tokens[:, cut], mask=mask[:, cut],
+        groups=None if groups is None else groups[:, cut], levels=None if levels is None else levels[:, :, cut],
+    )
 
 
 def by_group(side: Stream) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,164 @@
+"""PromptConv: a missing side made of the other one and a learnt prompt (MMCM of M3D, section V-E)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openmie.errors import RecipeError
+from openmie.nn.ops import convolve, frame_means, masked_mean
+from openmie.nn.streams import Stream, Streams, levels_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptConv:
+    """Eq. 13 and 14 of M3D, from text H^x to images (the other way alike, with weights of its own):
+
+        G_k = [P_k ; ReLU(Conv(H^x))],   H_k^g = ReLU(Conv_k(G_k)),   k = low, middle, high
+
+    with l_p + n_x positions, all in one frame. The paper leaves the kernel open: its release has 1, a linear layer a
+    position, and its prose wants locality, so 3. H^g itself is not made there; here it is the mean of the levels.
+    A constructed side has its mask set and `present` false: alignments and losses that need the real one pass it by.
+    A document that lacks both sides stays as it is. Patches are convolved in their order, frame after frame.
+    """
+
+    sides: tuple[str, ...] = ("text", "vision")  # two roles, each made of the other
+    prompt: int = 64  # l_p, positions of P
+    kernel: int = 3  # odd; 1 as released
+    levels: int = 3  # K; streams without levels get the mean of what would be theirs
+    per_frame: bool = False  # reads one mean a frame and not every patch (ours): a long video's text stays short
+    drop: float = 0.0  # chance that training hides one side, either, of a document that has both (ours)
+    reconstruct: float = 0.0  # weight of the distance between the means of a hidden side and of what is made (ours)
+
+    def needs(self) -> frozenset[str]:
+        return frozenset(self.sides)
+
+    def makes(self) -> frozenset[str]:
+        return frozenset()
+
+    def build(self, widths: dict[str, int]) -> PromptConvCompletion:
+        """Errors: a kernel without a middle; not two sides; a reconstruction of what is never hidden."""
+        if self.kernel % 2 == 0:
+            raise RecipeError(f"kernel={self.kernel}", expected="an odd number, for it has a middle",
+                              where="complete", remedy="set `kernel` to 1 or 3")
+        if len(set(self.sides)) != 2:
+            raise RecipeError(f"sides={self.sides}", expected="two different roles", where="complete",
+                              remedy="name the two sides that are made of each other, such as text and vision")
+        if self.reconstruct and not self.drop:
+            raise RecipeError(f"reconstruct={self.reconstruct:g} with drop=0", expected="drop above 0",
+                              where="complete", remedy="set `drop`: a hidden side is compared with what is made")
+        return PromptConvCompletion(self, widths)
+
+
+class PromptConvCompletion(nn.Module):
+    """Streams -> Streams, missing sides filled. In training `own_losses` holds what a reconstruction costs."""
+
+    def __init__(self, config: PromptConv, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.sides, self.drop, self.reconstruct = config.sides, config.drop, config.reconstruct
+        self.per_frame = config.per_frame
+        self.widths: dict[str, int] = {}
+        a, b = config.sides
+        self.make = nn.ModuleDict(
+            {a: Constructor(config, widths[b], widths[a]), b: Constructor(config, widths[a], widths[b])}
+        )
+        self.own_losses: dict[str, tuple[float, Tensor]] = {}
+
+    def forward(self, streams: Streams) -> Streams:
+        a, b = self.sides
+        real = {a: streams[a], b: streams[b]}
+        gone = self._hidden(real)
+        kept = {role: hidden(side, gone[role]) if role in gone else side for role, side in real.items()}
+        layered = any(side.levels is not None for side in real.values())
+        made, costs = {}, []
+        for role, other in ((a, b), (b, a)):
+            lacks = ~kept[role].present & kept[other].present  # type: ignore[operator]
+            levels, mask = self.make[role](self._read(kept[other], lacks))
+            made[role] = filled(kept[role], levels, mask, lacks, layered)
+            if role in gone and self.reconstruct:
+                costs.append(distance(real[role], gone[role], lacks, levels, mask))
+        self.own_losses = {"reconstruction": (self.reconstruct, torch.stack(costs).sum())} if costs else {}
+        return {**streams, **made}
+
+    def _read(self, side: Stream, rows: Tensor) -> Stream:
+        """What a constructor reads of these rows: their tokens, or the mean of each frame."""
+        take = {"tokens": side.tokens[rows], "mask": side.mask[rows]}
+        groups = side.groups[rows] if side.groups is not None else None
+        if self.per_frame and groups is not None:
+            take["tokens"], count = frame_means(take["tokens"], groups, take["mask"])
+            take["mask"] = count > 0
+        return Stream(**take)
+
+    def _hidden(self, real: dict[str, Stream]) -> dict[str, Tensor]:
+        """(B,) bool for each side: the documents that training hides it of, never both of one."""
+        if not (self.training and self.drop):
+            return {}
+        a, b = (real[role].present for role in self.sides)
+        draw = torch.rand(len(a), device=a.device)  # type: ignore[arg-type,union-attr]
+        both = a & b  # type: ignore[operator]
+        first, second = draw < self.drop / 2, (draw >= self.drop / 2) & (draw < self.drop)
+        return dict(zip(self.sides, (both & first, both & second)))
+
+
+class Constructor(nn.Module):
+    """One direction: a side (R, N, D) -> levels of the other (K, R, l_p + N, D') and their mask (R, l_p + N)."""
+
+    def __init__(self, config: PromptConv, here: int, missing: int) -> None:
+        super().__init__()
+        k, half = config.kernel, config.kernel // 2
+        self.prompt = nn.Parameter(0.02 * torch.randn(config.levels, config.prompt, missing))  # P
+        self.read = nn.Conv1d(here, missing, k, padding=half)
+        self.write = nn.ModuleList(nn.Conv1d(missing, missing, k, padding=half) for _ in range(config.levels))
+
+    def forward(self, side: Stream) -> tuple[Tensor, Tensor]:
+        r = len(side.tokens)
+        read = convolve(self.read, side.tokens, side.mask).relu()
+        mask = torch.cat([side.mask.new_ones(r, self.prompt.shape[1]), side.mask], 1)
+        levels = []
+        for prompt, write in zip(self.prompt, self.write):
+            x = torch.cat([prompt.expand(r, -1, -1), torch.where(side.mask[..., None], read, 0.0)], 1)
+            levels.append(torch.where(mask[..., None], convolve(write, x, mask).relu(), 0.0))
+        return torch.stack(levels), mask
+
+
+def hidden(side: Stream, rows: Tensor) -> Stream:
+    """The side as if these documents had never had it."""
+    return replace(side, mask=side.mask & ~rows[:, None], present=side.present & ~rows)  # type: ignore[operator]
+
+
+def filled(side: Stream, levels: Tensor, mask: Tensor, rows: Tensor, layered: bool) -> Stream:
+    """The side with rows (B,) bool, R of them, taken from levels (K, R, M, D) and mask (R, M), padded to fit."""
+    at = rows.nonzero()[:, 0]
+    n = max(side.tokens.shape[1], levels.shape[2] if len(at) else 0)
+
+    def put(old: Tensor, new: Tensor) -> Tensor:  # (B, N, ...) and (R, M, ...) -> (B, n, ...)
+        rest = (0, 0) * (old.dim() - 2)
+        old, new = (F.pad(x, (*rest, 0, max(0, n - x.shape[1]))) for x in (old, new[:, :n]))
+        return old.index_copy(0, at, new.to(old.dtype))
+
+    tokens = put(side.tokens, levels.mean(0))
+    old = levels_of(side, len(levels)) if layered else ()
+    groups = None if side.groups is None else put(side.groups, torch.zeros_like(mask, dtype=torch.long))
+    whole = side.whole
+    if whole is not None:
+        whole = whole.index_copy(0, at, masked_mean(levels.mean(0), mask).to(whole.dtype))
+    return replace(
+        side, tokens=tokens, mask=put(side.mask, mask), groups=groups, whole=whole,
+        levels=torch.stack([put(o, new) for o, new in zip(old, levels)]) if layered else None,
+    )
+
+
+def distance(real: Stream, gone: Tensor, lacks: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared difference between means over positions: of hidden sides (`gone`, B) and of what was made for them.
+
+    levels (K, R, M, D) and mask (R, M) are of the rows that lack the side, the hidden ones among them.
+    """
+    mine = gone[lacks]
+    if not mine.any():
+        return levels.sum() * 0.0
+    want = [masked_mean(x[gone], real.mask[gone]) for x in levels_of(real, len(levels))]
+    got = [masked_mean(x[mine], mask[mine]) for x in levels]
+    return F.mse_loss(torch.stack(got), torch.stack(want).detach())

@@ -1,0 +1,187 @@
+"""ChainRelations: relations between chains, several a pair (M3D, eq. 17)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openmie.errors import RecipeError
+from openmie.nn.decode.candidates import candidates, chain_means, chains_of, count_chains, membership, span_means
+from openmie.nn.decode.chains import Bilinear
+from openmie.nn.streams import Stream, Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainRelations:
+    """y_ij = W (L_i x L_j), x the Kronecker product: a bilinear form for each label, for ordered pairs of chains.
+
+    L_i is the mean of the vectors of chain i's mentions; the paper leaves it open. Its release has no L: it scores
+    pairs of mentions and lets them vote (`chain="vote"`). `decide="several"` asks for each label by itself, with the
+    binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among the
+    labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are never
+    answered and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels.
+    """
+
+    labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` answers where nothing holds
+    mentions: tuple[str, ...] = ()  # mention labels, as span_labels count them; empty: types are not looked at
+    allowed: tuple[tuple[str, ...], ...] = ()  # (label, head type, tail type) seen in training; a label without: any
+    symmetric: tuple[str, ...] = ()  # labels without a direction: learnt both ways, answered once
+    decide: str = "several"  # or `one`, as in the paper
+    chain: str = "mean"  # or `vote` of pairs of mentions, as released
+    threshold: float = 0.5  # of `several`, and of the votes
+    rank: int = 0  # width that chains are mapped to before the product; 0: none, as printed
+    reads: str = "fused"
+    dropout: float = 0.1  # of the vectors
+    weight: float = 1.0
+    name: str = "links"
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.reads})
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"links"})
+
+    def build(self, widths: dict[str, int]) -> nn.Module:
+        return ChainRelationsHead(self, widths[self.reads])
+
+
+class ChainRelationsHead(nn.Module):
+    """Links of the given chains, or of those that a head before it made; without any, each mention is its own.
+
+    loss: mean over the ordered pairs of different chains of documents that have their text. predict: `links` and
+    `link_scores` (B, C, C, R), probabilities (of a vote: its share), head first; a symmetric label once, from the lower
+    index. Chains that were given are read as `given_chain_of`, where a chains head has answered too.
+    """
+
+    fits: Tensor  # (K, K, R) bool: whether a label may hold between chains of these types
+    both: Tensor  # (R,) bool: labels without a direction
+
+    def __init__(self, config: ChainRelations, width: int) -> None:
+        super().__init__()
+        self.name, self.weight, self.reads, self.threshold = config.name, config.weight, config.reads, config.threshold
+        self.several, self.vote = config.decide == "several", config.chain == "vote"
+        self.types, labels = len(config.mentions), config.labels
+        if not self.several and "None" not in labels:
+            labels = (*labels, "None")  # answered, never given out
+        self.out = len(config.labels)
+        self.none = labels.index("None") if "None" in labels else -1
+        self.drop = nn.Dropout(config.dropout)
+        self.project = nn.Linear(width, config.rank) if config.rank else nn.Identity()
+        self.pair = Bilinear(config.rank or width, len(labels), -4.0 if self.several else 0.0)  # few labels hold
+        self.register_buffer("fits", signatures(config, labels), persistent=False)
+        self.register_buffer("both", torch.tensor([x in config.symmetric for x in labels]), persistent=False)
+
+    def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        chain_of, links = chains_of(given, streams[self.reads]), targets["links"]
+        links = links | (links.transpose(1, 2) & self.both[: self.out])
+        owner, vectors = self._units(streams[self.reads], given, chain_of, links.shape[1])
+        logits = self.pair(vectors, vectors)  # (B, U, U, R)
+        b, i, j = differing(owner).nonzero(as_tuple=True)
+        if not len(b):
+            return logits.sum() * 0.0
+        head, tail, types = owner[b, i], owner[b, j], self._types(given, chain_of, links.shape[1])
+        fits, gold = self.fits[types[b, head], types[b, tail]], links[b, head, tail].to(logits.dtype)
+        gold = F.pad(gold, (0, len(self.both) - self.out))
+        if self.several:
+            each = F.binary_cross_entropy_with_logits(logits[b, i, j], gold, reduction="none")
+            return torch.where(fits, each, 0.0).sum() / len(b)
+        gold[:, self.none] = torch.where(gold.any(1), gold[:, self.none], 1.0)
+        scores = logits[b, i, j].masked_fill(~(fits | gold.bool()), torch.finfo(logits.dtype).min)
+        return F.cross_entropy(scores, gold / gold.sum(1, keepdim=True))
+
+    def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        made = candidates(given, streams[self.reads])
+        given = {**given, **made}
+        chain_of = chains_of(given, streams[self.reads])
+        c = count_chains(chain_of)
+        owner, vectors = self._units(streams[self.reads], given, chain_of, c)
+        types, member = self._types(given, chain_of, c), membership(chain_of, c)
+        fits = self.fits[types[:, :, None], types[:, None]]  # (B, C, C, R)
+        logits = self.pair(vectors, vectors)
+        logits = torch.where(self.both, (logits + logits.transpose(1, 2)) / 2, logits)
+        if self.vote:
+            scores = self._votes(logits, fits, owner, member)
+        else:
+            scores = self._probabilities(logits, fits)
+        real = differing(torch.where(member.any(1), torch.arange(c, device=owner.device), -1))[..., None]
+        return {**made, **self._answer(torch.where(real & fits, scores, 0.0))}
+
+    def _units(self, stream: Stream, given: Mapping[str, Tensor], chain_of: Tensor, c: int) -> tuple[Tensor, Tensor]:
+        """What is paired, chains or (for a vote) mentions: the chain of each (B, U), -1 for none, and (B, U, D)."""
+        vectors, owner = span_means(stream, given["spans"]), chain_of
+        if not self.vote:
+            member = membership(chain_of, c)
+            owner = torch.where(member.any(1), torch.arange(c, device=chain_of.device), -1)
+            vectors = chain_means(vectors, member)
+        return owner, self.drop(self.project(vectors))
+
+    def _types(self, given: Mapping[str, Tensor], chain_of: Tensor, c: int) -> Tensor:
+        """(B, C): the label of most of a chain's mentions, 0 where types are not looked at."""
+        if not self.types:
+            return chain_of.new_zeros(len(chain_of), c)
+        each = F.one_hot(given["span_labels"], self.types).float()  # (B, S, K)
+        return (membership(chain_of, c).transpose(1, 2).float() @ each).argmax(2)
+
+    def _probabilities(self, logits: Tensor, fits: Tensor) -> Tensor:
+        if self.several:
+            return logits.sigmoid()
+        return logits.masked_fill(~fits, torch.finfo(logits.dtype).min).softmax(-1)
+
+    def _votes(self, logits: Tensor, fits: Tensor, owner: Tensor, member: Tensor) -> Tensor:
+        """Share of the pairs of mentions of two chains that answer a label: (B, S, S, R) -> (B, C, C, R)."""
+        row = torch.arange(len(owner), device=owner.device)[:, None, None]
+        at = owner.clamp_min(0)
+        own = fits[row, at[:, :, None], at[:, None]] if fits.shape[1] else torch.ones_like(logits, dtype=torch.bool)
+        p = self._probabilities(logits, own)
+        said = p > self.threshold if self.several else F.one_hot(p.argmax(-1), p.shape[-1]).bool()
+        share = member.to(p.dtype)
+        share = share / share.sum(1, keepdim=True).clamp_min(1)
+        return torch.einsum("bic,bijr,bjd->bcdr", share, said.to(p.dtype), share)
+
+    def _answer(self, scores: Tensor) -> dict[str, Tensor]:
+        """What is answered of scores (B, C, C, R), 0 where nothing may be; without the None that was added."""
+        said = scores > self.threshold
+        if not self.several:
+            said = F.one_hot(scores.argmax(-1), scores.shape[-1]).bool() & (scores > 0)
+        if self.none >= 0:
+            said[..., self.none] = False
+        once = torch.ones(said.shape[1:3], dtype=torch.bool, device=said.device).triu()[..., None]
+        said = torch.where(self.both, (said | said.transpose(1, 2)) & once, said)
+        scores = torch.where(self.both, torch.maximum(scores, scores.transpose(1, 2)) * once, scores)
+        return {"links": said[..., : self.out], "link_scores": scores[..., : self.out]}
+
+
+def differing(owner: Tensor) -> Tensor:
+    """(B, U) -> (B, U, U): ordered pairs of units of two different chains, those of none (-1) left out."""
+    real = owner >= 0
+    return real[:, :, None] & real[:, None] & (owner[:, :, None] != owner[:, None])
+
+
+def signatures(config: ChainRelations, labels: Sequence[str]) -> Tensor:
+    """(K, K, R) bool: the head and tail types that each label may have; (1, 1, R) where types are not looked at.
+
+    Errors: a type or label of `allowed` that there is none of.
+    """
+    types, k = config.mentions, len(config.mentions)
+    for entry in config.allowed if types else ():
+        if len(entry) != 3 or entry[0] not in labels or not {*entry[1:]} <= {*types}:
+            raise RecipeError(repr(entry), expected=f"(label, head type, tail type), types among {types}",
+                              where=f"heads.{config.name}.allowed", remedy="correct the entry, or leave it out")
+    fits = torch.ones(max(k, 1), max(k, 1), len(labels), dtype=torch.bool)
+    for r, label in enumerate(labels):
+        pairs = [tuple(entry[1:]) for entry in config.allowed if entry[0] == label]
+        prefix = re.match(r"(.+?)-(.+?)_", label)
+        if not pairs and prefix and {*prefix.groups()} <= {*types}:
+            pairs = [prefix.groups()]
+        if pairs and types:
+            fits[:, :, r] = False
+            for head, tail in (*pairs, *(p[::-1] for p in pairs if label in config.symmetric)):
+                fits[types.index(head), types.index(tail), r] = True
+    if config.decide == "several" and "None" in labels:
+        fits[:, :, labels.index("None")] = False
+    return fits

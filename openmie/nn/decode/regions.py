@@ -1,0 +1,177 @@
+"""Regions: boxes in frames as a set, and the chain that each shows (M3D, eq. 18, 22 and 23, and beyond)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openmie.errors import RecipeError
+from openmie.nn.decode.boxes import distinct, in_order, matched, overlap
+from openmie.nn.decode.candidates import candidates, chain_means, chains_of, count_chains, membership, span_means
+from openmie.nn.decode.slots import FrameSlots, PatchSlots
+from openmie.nn.streams import Stream, Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """For each slot x of a frame: class softmax(W x), no region among them, and box sigmoid(r + W' x)   (eq. 18).
+
+    A frame's gold boxes are matched with slots one to one at the least cost (Hungarian matching; Carion et al., 2020),
+    of the class's probability, the L1 distance and the generalised IoU. The loss is the cross-entropy over slots
+    (eq. 22), L1 (eq. 23) and 1 - GIoU of those matched. The paper has a linear layer from the frame's vector to its
+    slots (`slots="frame"`, r = 0), its release takes slot k for the k-th line of a file (`match="order"`), and L1 alone
+    (`giou=0`). Ours look at the frame's patches, without which a box has nowhere to come from (`slots="patches"`).
+    `links` (ours) names the chain that a box shows, or none: softmax over chains of x^T W'' c.
+    """
+
+    labels: tuple[str, ...] = ()  # of regions
+    count: int = 8  # Q, slots of a frame
+    slots: str = "patches"  # or `frame`, the paper's
+    match: str = "set"  # or `order`, as released
+    links: bool = True  # to chains, where there are any
+    l1: float = 5.0  # weight of the L1 distance beside the cross-entropy
+    giou: float = 2.0  # of 1 - GIoU; 0 as in the paper
+    empty: float = 0.1  # of slots without a region in the cross-entropy; 1 in the paper
+    same: float = 0.9  # IoU above which two boxes of a frame are one
+    reads: str = "frames"
+    patches: str = "vision"
+    words: str = "fused"  # where chains are read
+    width: int = 128  # of `patches` slots
+    heads: int = 4
+    layers: int = 2
+    expansion: int = 2
+    dropout: float = 0.1
+    weight: float = 1.0
+    name: str = "regions"
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.reads, self.patches, *((self.words,) if self.links else ())})
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"boxes"})
+
+    def build(self, widths: dict[str, int]) -> nn.Module:
+        """Errors: heads that do not divide the width."""
+        if self.width % self.heads:
+            raise RecipeError(f"{self.heads} heads in a width of {self.width}", expected="a width that they divide",
+                              where=f"heads.{self.name}", remedy="change `heads` or `width`")
+        return RegionsHead(self, widths)
+
+
+class RegionsHead(nn.Module):
+    """loss over frames of documents that have them; predict: `boxes` (B, F, Q, 4) as cx, cy, w, h in 0..1 of the frame,
+    `box_labels` (-1: no region), `box_scores` and `box_of` (B, F, Q), the index of a chain or -1.
+    """
+
+    share: Tensor  # (L + 1,) weight of each class
+
+    def __init__(self, config: Regions, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.name, self.weight, self.none = config.name, config.weight, len(config.labels)
+        self.reads, self.patches, self.words = config.reads, config.patches, config.words
+        self.l1, self.giou, self.same = config.l1, config.giou, config.same
+        own, by_patches = widths[config.reads], config.slots == "patches"
+        self.slots = PatchSlots(config, own, widths[config.patches]) if by_patches else FrameSlots(config.count, own)
+        e = config.width if by_patches else own
+        self.label, self.box = nn.Linear(e, self.none + 1), nn.Linear(e, 4)
+        self.match = matched if config.match == "set" else in_order
+        self.link = ChainLink(e, widths[config.words]) if config.links else None
+        self.register_buffer("share", torch.tensor([*[1.0] * self.none, config.empty]), persistent=False)
+
+    def found(self, streams: Streams) -> tuple[Tensor, Tensor, Tensor]:
+        """Slots (B, F, Q, E), logits of their class (B, F, Q, L + 1), boxes (B, F, Q, 4)."""
+        x, place = self.slots(streams[self.reads], streams[self.patches])
+        return x, self.label(x), (place + self.box(x)).sigmoid()
+
+    def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
+        frames = streams[self.reads]
+        x, logits, boxes = self.found(streams)
+        row, frame = (frames.mask & frames.present[:, None]).nonzero(as_tuple=True)  # type: ignore[index]
+        if not len(row):
+            return (logits.sum() + boxes.sum()) * 0.0
+        gold = {k: within(targets[k], frames.mask.shape[1])[row, frame] for k in ("box_labels", "boxes")}
+        logits, boxes, real = logits[row, frame], boxes[row, frame], gold["box_labels"] >= 0  # (K, Q, ..), (K, G)
+        slot = self.match(self._cost(logits, boxes, gold), real)
+        k, g = (slot >= 0).nonzero(as_tuple=True)
+        wanted = torch.full(logits.shape[:2], self.none, device=logits.device)
+        wanted[k, slot[k, g]] = gold["box_labels"][k, g]
+        loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), self.share.to(logits.dtype))
+        if not len(k):
+            return loss + boxes.sum() * 0.0
+        ours, theirs = boxes[k, slot[k, g]], gold["boxes"][k, g].to(boxes.dtype)
+        loss = loss + self.l1 * (ours - theirs).abs().sum(-1).mean()
+        if self.giou:
+            loss = loss + self.giou * (1.0 - overlap(ours, theirs)[1]).mean()
+        if self.link is None or "box_of" not in targets:
+            return loss
+        of = within(targets["box_of"], frames.mask.shape[1])[row, frame][k, g]
+        return loss + self.link.loss(x[row, frame][k, slot[k, g]], row[k], of, (streams[self.words], given))
+
+    def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        frames = streams[self.reads]
+        x, logits, boxes = self.found(streams)
+        scores, labels = logits.softmax(-1).max(-1)  # (B, F, Q)
+        real = (frames.mask & frames.present[:, None])[..., None] & (labels < self.none)  # type: ignore[index]
+        real = distinct(boxes.flatten(0, 1), scores.flatten(0, 1), real.flatten(0, 1), self.same).view_as(real)
+        of, made = torch.full_like(labels, -1), {}
+        if self.link is not None and {"spans", "tags"} & given.keys():
+            stream = streams[self.words]
+            made = candidates(given, stream)
+            of = self.link.predict(x, (stream, {**given, **made}))
+        return {
+            **made, "boxes": torch.where(real[..., None], boxes, 0.0), "box_labels": labels.masked_fill(~real, -1),
+            "box_scores": torch.where(real, scores, 0.0), "box_of": of.masked_fill(~real, -1),
+        }
+
+    def _cost(self, logits: Tensor, boxes: Tensor, gold: Mapping[str, Tensor]) -> Tensor:
+        """(K, Q, G), of slot and gold box."""
+        label = gold["box_labels"].clamp_min(0)[:, None].expand(-1, logits.shape[1], -1)
+        theirs = gold["boxes"][:, None].to(boxes.dtype)
+        cost = self.l1 * (boxes[:, :, None] - theirs).abs().sum(-1) - logits.softmax(-1).gather(2, label)
+        return cost - self.giou * overlap(boxes[:, :, None], theirs)[1]
+
+
+class ChainLink(nn.Module):
+    """Scores of a region x (.., E) for each chain c of its document and for none: (W x) c / sqrt(D), and w x + b."""
+
+    def __init__(self, region: int, words: int) -> None:
+        super().__init__()
+        self.ask, self.none = nn.Linear(region, words), nn.Linear(region, 1)
+
+    def chains(self, words: tuple[Stream, Mapping[str, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Vectors (B, C, D) and which of them are chains (B, C)."""
+        stream, given = words
+        chain_of = chains_of(given, stream)
+        member = membership(chain_of, count_chains(chain_of))
+        return chain_means(span_means(stream, given["spans"]), member), member.any(1)
+
+    def logits(self, x: Tensor, chains: Tensor, real: Tensor) -> Tensor:
+        """x (B, N, E), chains (B, C, D), real (B, C) -> (B, N, C + 1), none last."""
+        scores = self.ask(x) @ chains.transpose(1, 2) / chains.shape[-1] ** 0.5
+        scores = scores.masked_fill(~real[:, None], torch.finfo(scores.dtype).min)
+        return torch.cat([scores, self.none(x)], -1)
+
+    def loss(self, x: Tensor, row: Tensor, of: Tensor, words: tuple[Stream, Mapping[str, Tensor]]) -> Tensor:
+        """x (M, E), the documents of M regions, their chains (-1: none); documents without their text cost nothing."""
+        chains, real = self.chains(words)
+        logits = self.logits(x[:, None], chains[row], real[row])[:, 0]  # (M, C + 1)
+        there = words[0].present[row]  # type: ignore[index]
+        wanted = torch.where(of < 0, chains.shape[1], of)
+        return F.cross_entropy(logits[there], wanted[there]) if there.any() else logits.sum() * 0.0
+
+    def predict(self, x: Tensor, words: tuple[Stream, Mapping[str, Tensor]]) -> Tensor:
+        """x (B, F, Q, E) -> chain or -1 (B, F, Q)."""
+        chains, real = self.chains(words)
+        best = self.logits(x.flatten(1, 2), chains, real).argmax(-1)
+        return best.masked_fill(best == chains.shape[1], -1).view(x.shape[:3])
+
+
+def within(x: Tensor, frames: int) -> Tensor:
+    """Gold of Ft frames (B, Ft, ..) cut or padded to F: what lies beyond is of documents whose frames are missing."""
+    fill = -1.0 if not x.is_floating_point() else 0.0
+    rest = (0, 0) * (x.dim() - 2)
+    return F.pad(x, (*rest, 0, max(0, frames - x.shape[1])), value=fill)[:, :frames]

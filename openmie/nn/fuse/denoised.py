@@ -1,0 +1,207 @@
+"""Denoised: words read frames and frames read words in a narrow latent space, on three levels (DFFM of M3D, V-D)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from openmie.errors import RecipeError
+from openmie.nn.decode.channels import positions
+from openmie.nn.ops import attend_in_chunks, frame_means
+from openmie.nn.streams import Stream, Streams, levels_of
+
+CODE = 64  # width of the sine code of a frame's index
+
+Pool = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoised:
+    """Eq. 8-12 of M3D. For words H^x and the levels H_k^g of the frames' patches, k = low, middle, high:
+
+        Q = Enc_k(H^x),   K = Enc_k(W_k^K H_k^g),   V = Enc_k(W_k^V H_k^g)                      (eq. 8)
+        Z = LN(Q + MultiHead(Q, K, V)),   H_k = Dec_k(LN(Z + FFN(Z)))                           (eq. 9, 10)
+        fused = sum_k W_k H_k + W H^x                                                           (eq. 11)
+
+    and with the two sides changed, patch by patch, frames = the mean over a frame's patches + H^p   (eq. 12).
+
+    Enc and Dec of a level are an auto-encoder, D-256-ReLU-64-ReLU and 64-256-ReLU-D, as in the release; `variational`
+    samples its latent in training and adds a KL loss. The release has no W^K and W^V (`project`), its attention also
+    reads the own side (`own_keys`), its decoder ends in a sigmoid, eq. 11 in scalars (`mix`) and eq. 12 in a sum. Norms
+    stand where the release has them (after the sum over patches; none after a mean). H^p is a linear map of the sine
+    code of the frame's index, zero at the start as the release's table is, for any number of frames. W starts at the
+    identity, so that words begin as they are. A document that lacks the other side keeps W H^x. Streams without levels
+    give their tokens to all three.
+    """
+
+    reads: str = "text"  # role of the words, which `fused` are
+    side: str = "vision"  # role of the patches; their groups are frames
+    frames: bool = True  # eq. 12 too; off where no head reads frames
+    levels: int = 3  # K
+    latent: int = 64  # d_vae
+    hidden: int = 256  # of the auto-encoder
+    heads: int = 16
+    ffn: int = 32  # width inside FFN
+    variational: bool = False  # a true VAE
+    kl: float = 0.001  # weight of its KL loss, in nats a position (the paper names none)
+    sigmoid: bool = False  # after the decoder; as released on
+    project: bool = True  # W^K and W^V; as released off (where both sides are as wide as each other)
+    own_keys: bool = False  # keys and values of the own side beside the other's; as released on
+    mix: str = "matrix"  # W of eq. 11; as released `scalar`
+    pool: str = "mean"  # over a frame's patches; as released `sum`, and then LN
+    dropout: float = 0.1  # of attention and FFN; 0.5 in the release's attention
+
+    def needs(self) -> frozenset[str]:
+        return frozenset((self.reads, self.side))
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"fused", "frames"} if self.frames else {"fused"})
+
+    def build(self, widths: dict[str, int]) -> DenoisedFusion:
+        """Errors: heads that do not divide the latent."""
+        if self.latent % self.heads:
+            raise RecipeError(f"{self.heads} heads in a latent of {self.latent}", expected="a latent that they divide",
+                              where="fuse", remedy="change `heads` or `latent`")
+        return DenoisedFusion(self, widths)
+
+
+class DenoisedFusion(nn.Module):
+    """Streams -> Streams with `fused` (B, T, D) and `frames` (B, F, D'). In training `own_losses` holds the KL."""
+
+    def __init__(self, config: Denoised, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.reads, self.side, self.kl = config.reads, config.side, config.kl
+        d, v = widths[config.reads], widths[config.side]
+        self.widths = {"fused": d, "frames": v} if config.frames else {"fused": d}
+        self.to_text = Direction(config, d, v)
+        self.to_frames = FramePooling(Direction(config, v, d), v, config.pool == "sum") if config.frames else None
+        self.own_losses: dict[str, tuple[float, Tensor]] = {}
+
+    def forward(self, streams: Streams) -> Streams:
+        text, vision = streams[self.reads], streams[self.side]
+        tokens, losses = self.to_text(text, vision, lambda x: x)
+        made = {"fused": Stream(tokens, text.mask, text.groups, text.present)}
+        if self.to_frames is not None:
+            made["frames"], more = self.to_frames(vision, text)
+            losses = [*losses, *more]
+        self.own_losses = {"kl": (self.kl, torch.stack(losses).mean())} if losses and self.training else {}
+        return {**streams, **made}
+
+
+class FramePooling(nn.Module):
+    """Eq. 12: patches (B, N, D') that have read the text -> frames (B, F, D') with their place in time.
+
+    The mean is taken as early as the maps after it are linear. LN of a sum, as released, is LN of the mean but for its
+    epsilon.
+    """
+
+    def __init__(self, read: Direction, width: int, total: bool) -> None:
+        super().__init__()
+        self.read, self.norm = read, nn.LayerNorm(width) if total else None
+        self.place = nn.Linear(CODE, width, bias=False)
+        nn.init.zeros_(self.place.weight)
+
+    def forward(self, vision: Stream, text: Stream) -> tuple[Stream, list[Tensor]]:
+        _, count = frame_means(vision.tokens[..., :1], vision.groups, vision.mask)  # (B, F)
+        x, losses = self.read(vision, text, lambda x: frame_means(x, vision.groups, vision.mask)[0])
+        if self.norm is not None:
+            x = self.norm(x * count[..., None])
+        x = x + self.place(positions(x.shape[1], CODE, x.device).to(x.dtype))  # H^p
+        return Stream(x, count > 0, None, vision.present), losses
+
+
+class Direction(nn.Module):
+    """Own side (B, N, D), other side's levels (B, M, D'), pool -> eq. 11 of the pooled (B, N or F, D), KL losses."""
+
+    def __init__(self, config: Denoised, own: int, other: int) -> None:
+        super().__init__()
+        k, self.own_keys = config.levels, config.own_keys
+        self.levels = nn.ModuleList(Level(config, own, other) for _ in range(k))
+        matrix = config.mix == "matrix"
+        self.mix = nn.ModuleList(nn.Linear(own, own, bias=False) for _ in range(k + 1)) if matrix else None
+        self.scale = None if matrix else nn.Parameter(torch.tensor([1.0, *[1 / k] * k]))
+        if self.mix is not None:
+            nn.init.eye_(self.mix[0].weight)  # type: ignore[arg-type]
+
+    def forward(self, own: Stream, other: Stream, pool: Pool) -> tuple[Tensor, list[Tensor]]:
+        some = (other.mask | own.mask.any(1, keepdim=True) if self.own_keys else other.mask).any(1)[:, None, None]
+        total, losses = self._mix(0, pool(own.tokens)), []
+        for k, (level, states) in enumerate(zip(self.levels, levels_of(other, len(self.levels)))):
+            made, more = level(own, states, other.mask, pool)
+            total = total + torch.where(some, self._mix(k + 1, made), 0.0)
+            losses += more
+        return total, losses
+
+    def _mix(self, k: int, x: Tensor) -> Tensor:
+        return self.mix[k](x) if self.mix is not None else self.scale[k] * x  # type: ignore[index]
+
+
+class Level(nn.Module):
+    """Eq. 8-10 of one level: own side, keys (B, M, D'), their mask, pool -> (B, N or F, D) and KL losses."""
+
+    def __init__(self, config: Denoised, own: int, other: int) -> None:
+        super().__init__()
+        e, self.heads, self.p, self.own_keys = config.latent, config.heads, config.dropout, config.own_keys
+        self.code = AutoEncoder(config, own)
+        apart = config.project or own != other
+        self.key = nn.Linear(other, own, bias=False) if apart else None  # W^K
+        self.value = nn.Linear(other, own, bias=False) if apart else None  # W^V
+        self.attention = nn.ModuleDict({name: nn.Linear(e, e) for name in ("query", "key", "value", "out")})
+        self.norms = nn.ModuleList(nn.LayerNorm(e) for _ in range(2))
+        self.mix = nn.Sequential(nn.Linear(e, config.ffn), nn.ReLU(), nn.Dropout(self.p), nn.Linear(config.ffn, e))
+        self.drop = nn.Dropout(self.p)
+
+    def forward(self, own: Stream, states: Tensor, mask: Tensor, pool: Pool) -> tuple[Tensor, list[Tensor]]:
+        q, *losses = self.code.encode(own.tokens, own.mask)
+        k, *more = self.code.encode(states, mask, self.key)
+        v, *rest = (k, *more) if self.value is None else self.code.encode(states, mask, self.value)
+        if self.own_keys:
+            k, v, mask = torch.cat([k, q], 1), torch.cat([v, q], 1), torch.cat([mask, own.mask], 1)
+        z = self.norms[0](q + self.drop(self._attend(q, k, v, mask)))
+        z = self.norms[1](z + self.drop(self.mix(z)))
+        return self.code.decode(z, pool), [*losses, *more, *rest]
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+        into = {"query": q, "key": k, "value": v}
+        q, k, v = (self.attention[n](x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for n, x in into.items())
+        heard = attend_in_chunks(q, k, v, mask, self.p if self.training else 0.0)
+        return self.attention["out"](heard.transpose(1, 2).flatten(2))
+
+
+class AutoEncoder(nn.Module):
+    """Enc: (B, N, D) -> (B, N, E); Dec and back. As a VAE, Enc samples N(mu, sigma^2) in training, else gives mu."""
+
+    def __init__(self, config: Denoised, width: int) -> None:
+        super().__init__()
+        self.variational = config.variational
+        self.first = nn.Linear(width, config.hidden)
+        self.second = nn.Linear(config.hidden, config.latent * (2 if config.variational else 1))
+        self.up = nn.Sequential(nn.Linear(config.latent, config.hidden), nn.ReLU())
+        self.out, self.sigmoid = nn.Linear(config.hidden, width), config.sigmoid
+
+    def encode(self, x: Tensor, mask: Tensor, before: nn.Linear | None = None) -> tuple[Tensor, ...]:
+        """Enc(W x), W that of `before`, multiplied into the first layer, so that W x is never held; and the KL."""
+        weight = self.first.weight if before is None else self.first.weight @ before.weight
+        z = self.second(F.linear(x, weight, self.first.bias).relu())
+        if not self.variational:
+            return (z.relu(),)
+        mean, log_variance = z.chunk(2, -1)
+        if not self.training:
+            return (mean,)
+        loss = kl(mean, log_variance, mask)
+        return mean + torch.randn_like(mean) * (0.5 * log_variance).exp(), loss
+
+    def decode(self, z: Tensor, pool: Pool) -> Tensor:
+        """pool(Dec(z)); without a sigmoid the last layer is linear, and a mean may be taken before it."""
+        x = self.up(z)
+        return pool(self.out(x).sigmoid()) if self.sigmoid else self.out(pool(x))
+
+
+def kl(mean: Tensor, log_variance: Tensor, mask: Tensor) -> Tensor:
+    """KL(N(mean, variance) || N(0, 1)) in nats, summed over features and averaged over the real positions (B, N)."""
+    each = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).sum(-1)  # (B, N)
+    return torch.where(mask, each, 0.0).sum() / mask.sum().clamp_min(1)
