@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,18 +42,18 @@ def objects(
 
     Example: openmie objects twitter:DIR --images IMAGES --model google/owlvit-base-patch32 --out found
     """
-    from openmie import __version__, detector
+    from openmie import __version__, detector, extract
     from openmie import objects as search
     from openmie.corpora import output
 
     asked = search.Search(most=most, threshold=threshold, overlap=overlap, queries=queries, replace=replace)
-    sources, data = _sources(corpus, split, images)
+    sources, data = extract.sources(corpus, split, images)
     found = detector.load(model, device)
     settings = {"corpus": corpus, "images": images, "model": model, "search": asdict(asked), "openmie": __version__}
     failed: list[str] = []
     tally, number, boxes = output.Tally(), 0, 0
     documents = search.fill(sources, out, lambda some: search.find(some, found, asked, batch), settings, tally)
-    for document in console.noted(_shown(documents), failed):
+    for document in console.noted(console.passing(documents, "documents searched"), failed):
         here = sum(image.kind == "object" for image in document.images)
         number, boxes = number + bool(here), boxes + here
     print(f"{boxes} objects in {number} of {tally.documents} documents, in {out}", file=sys.stderr)
@@ -68,42 +67,3 @@ def objects(
         print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
     if failed or skipped:
         raise typer.Exit(PARTIAL)
-
-
-def _sources(corpus: str, split: list[str] | None, images: str | None) -> tuple[dict[str, Iterable[Any]], Any]:
-    """Name of the file to write -> documents; and the corpus, where it is one."""
-    from openmie import corpora
-    from openmie.corpora import output
-    from openmie.errors import CorpusError
-
-    if corpus != "-" and not Path(corpus).exists():
-        data = corpora.load(corpus, **({"images": images} if images else {}))
-        return {name: data.split(name) for name in split or data.sources}, data
-    if split:
-        raise CorpusError(f"--split {split[0]} of a file", expected="the splits of FORMAT:PATH", where=corpus,
-                          remedy=f"leave it out, or name the corpus with its format, such as jsonl:{corpus}")
-    name = "documents" if corpus == "-" else output.safe_name(Path(corpus).stem)
-    return {name: _read(corpus, images)}, None
-
-
-def _read(path: str, images: str | None) -> Iterator[Any]:
-    """Documents of a file; a row that cannot be read is an empty one with the reason."""
-    from openmie import extract
-    from openmie.corpora import files
-    from openmie.document import Document
-    from openmie.errors import ErrorRecord
-
-    lines = files.guess(path, reading=True) == "jsonl"
-    options = {"images": images} if images else {}
-    items = extract.rows(path, images) if lines else files.read_items(path, **options)
-    for number, item in enumerate(items, 1):
-        yield Document(id=f"unread-{number}", errors=(item,)) if isinstance(item, ErrorRecord) else item
-
-
-def _shown(documents: Iterable[Any]) -> Iterator[Any]:
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(documents, description="documents searched")

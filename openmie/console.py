@@ -44,6 +44,16 @@ def counted(items: Iterable[Any], shown: bool) -> Iterable[Any]:
     return track(items, "extracting", console=Console(stderr=True), transient=True) if shown else items
 
 
+def passing(documents: Iterable[Any], description: str) -> Iterator[Any]:
+    """Pass documents on, with their count on stderr."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield from bar.track(documents, description=description)
+
+
 def noted(documents: Iterable[Any], failed: list[str]) -> Iterator[Any]:
     for document in documents:
         failed.extend(str(e) for e in document.errors)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
-from openmie.corpora import jsonl, paths
+from openmie import corpora
+from openmie.corpora import files, jsonl, output, paths
 from openmie.document import GIVEN, Document, Image
-from openmie.errors import DocumentError, ErrorRecord
+from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.model import Model
 
 
@@ -43,6 +45,30 @@ def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecor
                     expected="one JSON object a line",
                     remedy='write {"text": "...", "image": "file.jpg"} on one line',
                 )
+
+
+def sources(spec: str, split: Sequence[str] | None, images: str | None) -> tuple[dict[str, Iterable[Document]], Any]:
+    """Documents by the name of the file to write them to, of a corpus (FORMAT:PATH) or of a file, "-" being stdin.
+
+    The second value is the corpus, where it is one. A row of a file that cannot be read is an empty Document with the
+    reason.
+    """
+    if spec != "-" and not Path(spec).exists():
+        data = corpora.load(spec, **({"images": images} if images else {}))
+        return {name: data.split(name) for name in split or data.sources}, data
+    if split:
+        raise CorpusError(f"--split {split[0]} of a file", expected="the splits of FORMAT:PATH", where=spec,
+                          remedy=f"leave it out, or name the corpus with its format, such as jsonl:{spec}")
+    name = "documents" if spec == "-" else output.safe_name(Path(spec).stem)
+    return {name: _documents(spec, images)}, None
+
+
+def _documents(path: str, images: str | None) -> Iterator[Document]:
+    lines = files.guess(path, reading=True) == "jsonl"
+    options = {"images": images} if images else {}
+    items = rows(path, images) if lines else files.read_items(path, **options)
+    for number, item in enumerate(items, 1):
+        yield Document(id=f"unread-{number}", errors=(item,)) if isinstance(item, ErrorRecord) else item
 
 
 def _row(data: Any, number: int) -> Document:
