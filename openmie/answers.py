@@ -7,14 +7,16 @@ from typing import Any
 
 from torch import Tensor
 
-from openmie.batch import Example
+from openmie.chained import Chained
 from openmie.codec import bio, word_pairs
 from openmie.codec.pieces import word_spans
 from openmie.document import Document, Mention, Relation
+from openmie.example import Example
+from openmie.gold import Given, Gold
 from openmie.nn.encode.mutual import Mutual
 from openmie.recipe import Recipe
+from openmie.sides import wanted
 
-MADE = ("tags", "relations", "cells")  # what a head may make
 Found = tuple[tuple[Mention, ...], tuple[Relation, ...]]
 
 
@@ -22,24 +24,31 @@ class Answers:
     """What a recipe's heads found in each example, written as layers of its document; gold layers are never read."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        makes = {name: next((h for h in recipe.heads if name in h.makes()), None) for name in MADE}
-        self.tagger, self.relater, self.grid = makes["tags"], makes["relations"], makes["cells"]
+        self.recipe, gold = recipe, Gold(recipe)
+        self.tagger, self.relater, self.grid = (gold.made[name] for name in ("tags", "relations", "cells"))
+        self.chained = Chained(recipe, gold.made) if gold.document else None
 
-    def documents(self, examples: Sequence[Example], answers: Mapping[str, Tensor]) -> list[Document]:
-        """One predicted Document per example, in order; `join` brings the pairs of one document together again."""
-        found = self._cells(examples, answers) if self.grid else self._spans(examples, answers)
+    def documents(
+        self, examples: Sequence[Example], answers: Mapping[str, Tensor], candidates: Given = "own"
+    ) -> list[Document]:
+        """One predicted Document per example, in order; `join` brings the pairs of one document together again.
+
+        `candidates`: what of a document's mentions and chains the heads were given.
+        """
+        if self.chained is not None:
+            layers = self.chained.layers(examples, answers, candidates)
+        else:
+            found = self._cells(examples, answers) if self.grid else self._spans(examples, answers)
+            layers = [{"mentions": mentions, "relations": relations} for mentions, relations in found]
+        none: dict[str, Any] = dict.fromkeys(("chains", "relations", "regions"), ())
         return [
             e.document.replace(
                 source=self._source(e),
-                mentions=mentions,
-                relations=relations,
-                chains=(),
-                regions=(),
                 summary="",
                 errors=tuple(dict.fromkeys((*e.document.errors, *e.errors.values()))),
+                **(none | made),
             )
-            for e, (mentions, relations) in zip(examples, found)
+            for e, made in zip(examples, layers)
         ]
 
     def _cells(self, examples: Sequence[Example], answers: Mapping[str, Tensor]) -> list[Found]:
@@ -71,10 +80,13 @@ class Answers:
         """The document's, and under `masked` the sides that the encoder reads but did not have."""
         encode, main = self.recipe.encode, e.document.main_image
         images = [main] if main else []
-        if isinstance(encode, Mutual):  # crops and whole image are one side
+        if getattr(encode, "frames", 0):
+            images = [image for _, image in wanted(e.document, encode)]
+        elif isinstance(encode, Mutual):  # crops and whole image are one side
             images += [i for i in e.document.images if i.kind == "object"][: encode.objects]
         read = [i for i in images if f"image {i.id}" not in e.errors]
         missing = ["vision"] if encode.vision and not read else []
+        missing += ["text"] if getattr(encode, "frames", 0) and not e.document.words else []
         missing += ["context"] if self.recipe.encode.context and not len(e.context) else []
         return e.document.source | ({"masked": missing} if missing else {})
 

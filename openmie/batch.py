@@ -7,7 +7,7 @@ P pairs, K images.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,61 +16,20 @@ from torch import Tensor
 
 from openmie import images
 from openmie.backbones import TextBackbone, VisionBackbone
-from openmie.codec import bio, word_pairs
 from openmie.codec.pieces import readable, windows, with_markers, word_spans
 from openmie.corpora import pos
 from openmie.corpora.words import split
 from openmie.document import Document, Image, Relation
 from openmie.errors import DocumentError, ErrorRecord, ImageError
+from openmie.example import Batch, Example
+from openmie.gold import Given, Gold
 from openmie.nn.ops import stack
 from openmie.recipe import Recipe
-from openmie.sides import relevance, wanted
+from openmie.sides import passed_by, relevance, wanted
 
+__all__ = ["Batch", "Batcher", "Example", "Given"]
 
-@dataclass
-class Batch:
-    """`inputs` is what encoders read, `given` what an answer may know, `targets` gold, which no answer reads."""
-
-    inputs: dict[str, Tensor]
-    given: dict[str, Tensor] = field(default_factory=dict)
-    targets: dict[str, Tensor] = field(default_factory=dict)
-
-    def to(self, device: torch.device | str) -> Batch:
-        return Batch(
-            *(
-                {k: v.to(device, non_blocking=True) for k, v in part.items()}
-                for part in (self.inputs, self.given, self.targets)
-            )
-        )
-
-
-@dataclass
-class Example:
-    """One document, or one of its given pairs, as integers."""
-
-    index: int  # of the document among those asked about
-    document: Document  # with words
-    rows: list[tuple[np.ndarray, np.ndarray]]  # pieces and word index of each row, specials left out
-    context: np.ndarray  # pieces of the context
-    phrases: np.ndarray  # pieces of the words that objects were found by
-    words: int  # positions of the text stream: words and markers
-    tags: np.ndarray | None = None  # (T,)
-    pairs: np.ndarray | None = None  # (P, 4) first and last position of head and tail
-    relations: np.ndarray | None = None  # (P,)
-    cells: np.ndarray | None = None  # (T, T) classes of the word pairs
-    pos: np.ndarray | None = None  # (T,) parts of speech
-    asked: tuple[Relation, ...] = ()  # the relations that the pairs stand for, in order
-    errors: dict[str, ErrorRecord] = field(default_factory=dict)
-    cached: dict[str, Any] = field(default_factory=dict)  # keys of frozen towers' states, see train/features.py
-
-    def refuse(self, what: str, found: str, expected: str) -> None:
-        """Note a piece of the document that cannot be learnt from or answered about."""
-        where = f"document {self.document.id}, {what}"
-        self.errors[what] = ErrorRecord(where=where, found=found, expected=expected, remedy="it is passed by")
-
-    @property
-    def length(self) -> int:
-        return sum(len(pieces) for pieces, _ in self.rows) + len(self.context) + len(self.phrases)
+PIECES, FRAMES = 1 << 15, 256  # of a batch that is only asked, padding included
 
 
 class Batcher:
@@ -79,9 +38,8 @@ class Batcher:
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None) -> None:
         self.recipe, self.text, self.vision = recipe, text, vision
         self.features: Mapping[str, Tensor] = {}  # cached states of frozen towers, filled by the trainer
-        self.tagger = next((h for h in recipe.heads if "tags" in h.makes()), None)
-        self.relater = next((h for h in recipe.heads if "relations" in h.makes()), None)
-        self.grid = next((h for h in recipe.heads if "cells" in h.makes()), None)
+        self.gold = Gold(recipe)
+        self.tagger, self.relater = self.gold.made["tags"], self.gold.made["relations"]
         self.channels = next((c for h in recipe.heads if (c := getattr(h, "channels", None))), None)
         self.markers = bool(self.relater and getattr(self.relater, "markers", False))
         self.specials = (text.tokenizer.cls_token_id, text.tokenizer.sep_token_id)
@@ -89,8 +47,13 @@ class Batcher:
 
     # -- documents to examples
 
-    def examples(self, documents: Iterable[Document], gold: bool = False) -> list[Example]:
-        """In document order. With `gold`, targets too, and documents that hold nothing to learn are left out."""
+    def examples(
+        self, documents: Iterable[Document], gold: bool = False, candidates: Given = "own"
+    ) -> list[Example]:
+        """In document order. With `gold`, targets too, and documents that hold nothing to learn are left out.
+
+        `candidates`: what of a document's mentions and chains answers may be given, see `Gold.shown`.
+        """
         documents = list(documents)
         if odd := [type(d).__name__ for d in documents if not isinstance(d, Document)]:
             raise DocumentError(f"a {odd[0]}", expected="Documents", remedy='pass [Document(id="a", text="...")]')
@@ -101,11 +64,12 @@ class Batcher:
         for i, (document, p, w, (context, cut), (by, less)) in enumerate(
             zip(documents, pieces, words, contexts, phrases)
         ):
-            errors = {what: record for what, record in (("context", cut), ("phrases", less)) if record}
+            beyond = passed_by(document, self.recipe.encode)
+            records = (("context", cut), ("phrases", less), ("frames", beyond))
+            errors = {what: record for what, record in records if record}
             base = Example(i, document, [(p, w)], context, by, len(document.words), errors=errors)
             out += self._pairs(base, gold) if self.relater else [base]
-        if gold:
-            self._targets(out)
+        self.gold.put(out, candidates, gold)
         if self.channels:
             self._parts_of_speech(out)
         for example in out:
@@ -113,26 +77,6 @@ class Batcher:
             extra = 2 + (len(beside) + 1 if len(beside) else 0)
             example.rows = windows(*example.rows[0], self.text.window - extra)
         return out
-
-    def _targets(self, examples: Sequence[Example]) -> None:
-        """Gold as tags or as a word-pair grid; what these cannot hold leaves a record."""
-        documents = [e.document for e in examples]
-        if self.tagger:
-            encoded = bio.encode_batch(documents, self.tagger.labels, orphans="open")
-            for example, ids, lost in zip(examples, encoded.ids, encoded.lost):
-                example.tags = ids[: example.words]
-                for gone in lost:
-                    example.refuse(f"mention {gone.mention.id}", gone.why, "a mention that BIO tags can hold")
-        if self.grid:
-            head = self.grid
-            options = {"scheme": head.scheme, "symmetric": head.symmetric}
-            grids = word_pairs.encode_batch(documents, head.mentions, head.labels, **options)
-            for example, cells, missed in zip(examples, grids.cells, grids.lost):
-                example.cells = cells
-                for what, why in missed:
-                    ends = f"{what.head} {what.tail}" if isinstance(what, Relation) else what.id
-                    name = f"{type(what).__name__.lower()} {ends}"
-                    example.refuse(name, why, "what one class for each pair of words can hold")
 
     def _parts_of_speech(self, examples: Sequence[Example]) -> None:
         """Tags of the words, by language: the tagger that the recipe names knows one, and other texts get X."""
@@ -227,6 +171,23 @@ class Batcher:
 
     # -- examples to batches
 
+    def batches(self, examples: Sequence[Example], most: int) -> list[list[int]]:
+        """Examples of like lengths, at most so many together, and fewer where padded they would hold much more text or
+        many more frames than the batch of posts does that fits anywhere."""
+        order = sorted(range(len(examples)), key=lambda i: examples[i].length)
+        encode, found = self.recipe.encode, list[list[int]]()
+        many = bool(getattr(encode, "frames", 0) and encode.vision)
+        images = [len(wanted(e.document, encode)) if many else 0 for e in examples]
+        widest = 0
+        for i in order:
+            n = len(found[-1]) + 1 if found else 1
+            widest = max(widest, images[i])
+            if not found or n > most or (n > 1 and (n * examples[i].length > PIECES or n * widest > FRAMES)):
+                found.append([])
+                widest = images[i]
+            found[-1].append(i)
+        return found
+
     def collate(self, examples: Sequence[Example]) -> Batch:
         inputs = self._text_inputs(examples) | self._asides(examples) | self._image_inputs(examples)
         given: dict[str, Tensor] = {}
@@ -237,15 +198,10 @@ class Batcher:
             given["pairs"] = stack(pairs, 0)
             given["pairs_mask"] = stack([np.ones(len(p), bool) for p in pairs], False)
             targets["relations"] = stack([none[1] if e.relations is None else e.relations for e in examples], 0)
-        longest = inputs["words"].shape[1]
-        if all(e.tags is not None for e in examples) and self.tagger:
-            targets["tags"] = stack([e.tags for e in examples], 0, longest)
-        if self.grid and all(e.cells is not None for e in examples):
-            cells = [e.cells for e in examples if e.cells is not None]
-            targets["cells"] = torch.from_numpy(word_pairs.stack_cells(cells, longest))
         if self.channels:
-            given["pos"] = stack([e.pos for e in examples], 0, longest)
-        return Batch(inputs, given, targets)
+            given["pos"] = stack([e.pos for e in examples], 0, inputs["words"].shape[1])
+        given |= self.gold.given(examples)
+        return Batch(inputs, given, targets | self.gold.targets(examples, inputs))
 
     def _text_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         cls, sep = self.specials
@@ -319,7 +275,7 @@ class Batcher:
         asked = wanted(example.document, self.recipe.encode)
         opened = [(slot, self._open(example, image, known)) for slot, image in asked]
         found = [(slot, picture) for slot, picture in opened if picture is not None]
-        main = example.document.main_image
+        main = None if getattr(self.recipe.encode, "frames", 0) else example.document.main_image
         if not found and main is not None and (picture := self._open(example, main, known)) is not None:
             return [(0, picture)]
         return found

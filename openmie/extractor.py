@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from openmie.batch import Batch
+from openmie.example import Batch
 from openmie.nn.streams import Streams
 from openmie.recipe import Recipe, check
 
@@ -71,6 +71,9 @@ class Extractor(nn.Module):
         seen = {"encoded": encoded, "fused": fused}
         losses = {h.name: h.loss(fused, batch.given, batch.targets) for h in self.heads}
         weights = {h.name: h.weight for h in self.heads}
+        for part in (self.complete, *self.fuse):  # what a part asks of itself, such as the KL of an auto-encoder
+            for name, (weight, loss) in getattr(part, "own_losses", {}).items():
+                losses[name], weights[name] = losses.get(name, 0.0) + loss, weight
         counts: dict[str, Tensor] = {}
         watched: dict[str, Tensor] = {}
         for align in self.align:
@@ -85,8 +88,8 @@ class Extractor(nn.Module):
         return self.answers(self.streams(batch.inputs)[1], batch.given)
 
     def answers(self, fused: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What `predict` gives, from streams that are fused already."""
+        """What `predict` gives, from streams that are fused already; what is given stays as it is."""
         found = dict(given)
         for head in self.heads:
-            found |= head.predict(fused, found)
+            found |= {k: v for k, v in head.predict(fused, found).items() if k not in given}
         return found

@@ -16,7 +16,7 @@ from torch import Tensor
 from openmie import recipe as recipes
 from openmie.answers import Answers
 from openmie.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
-from openmie.batch import Batcher, Example
+from openmie.batch import Batcher, Example, Given
 from openmie.document import Document
 from openmie.errors import ModelError, RecipeError
 from openmie.extractor import Extractor
@@ -55,32 +55,48 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         vision = load_vision(encode.vision, encode.text, getattr(encode, "size", 0)) if encode.vision else None
         return cls(recipe, load_text(encode.text), vision)
 
-    def predict(self, documents: Iterable[Document], batch_size: int = 32) -> list[Document]:
+    def predict(
+        self, documents: Iterable[Document], batch_size: int = 32, candidates: Given = "own"
+    ) -> list[Document]:
         """One predicted Document per document, in order, with the same id. Gold layers are never read.
 
         What a relation recipe is asked about are the pairs that the document lists, or all pairs of its mentions.
         An image that cannot be read is masked, and the prediction's `errors` say so.
-        """
-        return self.answer(self.batcher.examples(documents), batch_size)
 
-    @torch.inference_mode()
+        A recipe that finds chains takes them, and relations between them, among its own mentions; or it is given the
+        document's: with `candidates="mentions"` their chains are found, with `"gold"` the chains are given too.
+        """
+        return self.answer_each(self.batcher.examples(documents, candidates=candidates), (candidates,), batch_size)[
+            candidates
+        ]
+
     def answer(self, examples: Sequence[Example], batch_size: int = 32) -> list[Document]:
         """Predictions for prepared examples; they are batched by length, and come back in order."""
+        return self.answer_each(examples, ("own",), batch_size)["own"]
+
+    @torch.inference_mode()
+    def answer_each(
+        self, examples: Sequence[Example], candidates: Sequence[Given], batch_size: int = 32
+    ) -> dict[Given, list[Document]]:
+        """`answer` for several kinds of candidates, which the examples were prepared with, in one pass of the encoders.
+
+        A batch holds fewer than `batch_size` examples where they are long or have many frames.
+        """
         if batch_size < 1:
             raise ModelError(f"batch_size={batch_size}", expected="at least 1", remedy="32 is usual")
         training = self.extractor.training
         self.extractor.eval()
         device = next(self.extractor.parameters()).device
-        order = sorted(range(len(examples)), key=lambda i: examples[i].length)
-        found: list[Document | None] = [None] * len(examples)
-        for at in range(0, len(order), batch_size):
-            chosen = order[at : at + batch_size]
+        found: dict[Given, dict[int, Document]] = {kind: {} for kind in candidates}
+        for chosen in self.batcher.batches(examples, batch_size):
             part = [examples[i] for i in chosen]
-            answers = self.extractor.predict(self.batcher.collate(part).to(device))
-            for i, document in zip(chosen, self.answers.documents(part, answers)):
-                found[i] = document
+            batch = self.batcher.collate(part).to(device)
+            _, fused = self.extractor.streams(batch.inputs)
+            for kind in candidates:
+                answers = self.extractor.answers(fused, self.batcher.gold.shown(batch.given, kind))
+                found[kind] |= zip(chosen, self.answers.documents(part, answers, kind))
         self.extractor.train(training)
-        return self.answers.join(examples, [d for d in found if d is not None])
+        return {k: self.answers.join(examples, [d[i] for i in range(len(examples))]) for k, d in found.items()}
 
     def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
         """Named, unweighted losses of one batch of gold documents: for inspection."""

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from openmie.document import Document, Image
+from openmie.errors import ErrorRecord
 
 SCORES = ("strong", "weak")  # names of relevance scores: of a whole image, and of its objects (TMR; Zheng et al., 2023)
 
@@ -14,15 +15,37 @@ def wanted(document: Document, encode: Any) -> list[tuple[int, Image]]:
     """(slot, image): 0 the main image, n its n-th object; behind them, with `generated`, those made from the text.
 
     An object is a candidate that is given and never gold: an image of kind `object` or, where there is none, `patch`.
-    An encoder with `full=False` reads the main image only where the document has no object.
+    An encoder with `full=False` reads the main image only where the document has no object. One that reads `frames`
+    reads these alone, in the order of time; of a document without frames its main image, as the only one.
     """
+    if most := getattr(encode, "frames", 0):
+        found = frames(document)
+        kept = [found[len(found) * i // most] for i in range(most)] if len(found) > most else found
+        return list(enumerate(kept))
     inside = objects(document, made=False)[: encode.objects]
     main = document.main_image if getattr(encode, "full", True) or not inside else None
-    found = [(0, main), *enumerate(inside, 1)]
+    chosen = [(0, main), *enumerate(inside, 1)]
     if getattr(encode, "generated", False):
         inside, first = objects(document, made=True)[: encode.objects], 1 + encode.objects
-        found += [(first, generated(document)), *enumerate(inside, first + 1)]
-    return [(slot, image) for slot, image in found if image is not None]
+        chosen += [(first, generated(document)), *enumerate(inside, first + 1)]
+    return [(slot, image) for slot, image in chosen if image is not None]
+
+
+def frames(document: Document) -> list[Image]:
+    """Frames in the order of time, those without a time as they stand; without any, the main image."""
+    found = [i for i in document.images if i.kind == "frame"]
+    if all(i.time is not None for i in found):
+        found.sort(key=lambda i: i.time or 0.0)
+    return found or [i for i in [document.main_image] if i is not None]
+
+
+def passed_by(document: Document, encode: Any) -> ErrorRecord | None:
+    """A record where a document has more frames than the encoder reads."""
+    most = getattr(encode, "frames", 0)
+    if not most or not getattr(encode, "vision", None) or len(found := frames(document)) <= most:
+        return None
+    where, remedy = f"document {document.id}, frames", "evenly spaced ones were read: raise encode.frames"
+    return ErrorRecord(where=where, found=f"{len(found)} frames", expected=f"at most {most}", remedy=remedy)
 
 
 def objects(document: Document, made: bool) -> list[Image]:

@@ -172,4 +172,10 @@ def test_kinds_are_the_closed_union():
         "Caption",
         "Translate",
         "Prefix",
+        "Hierarchical",
+        "PromptConv",
+        "Denoised",
+        "Chains",
+        "ChainRelations",
+        "Regions",
     }

@@ -9,6 +9,8 @@ from typing import Any, get_args
 from openmie.errors import RecipeError
 from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.encode.dual import Dual
+from openmie.nn.encode.mutual import Mutual
+from openmie.nn.encode.prefix import Prefix
 from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.interweave import Interweave
@@ -60,13 +62,19 @@ LIMITS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("positives", "own", "warmup_steps"), (0, math.inf)),
     "share": (1e-6, 1),
     "size": (16, math.inf),
+    **dict.fromkeys(("prompt", "kernel", "latent", "ffn", "count"), (1, math.inf)),
+    **dict.fromkeys(("reconstruct", "kl", "rank", "l1", "giou", "empty"), (0, math.inf)),
+    **dict.fromkeys(("drop", "threshold", "same", "Denoised.frames"), (0, 1)),
+    **dict.fromkeys(("PromptConv.levels", "Denoised.levels", "Denoised.hidden"), (1, math.inf)),
     "Align.width": (0, math.inf),
-    **dict.fromkeys(("Prefix.cells", "Prefix.hidden", "Prefix.groups"), (1, math.inf)),
+    **dict.fromkeys(("Prefix.cells", "Prefix.hidden", "Prefix.groups", "frames", "chunk"), (1, math.inf)),
+    "Hierarchical.size": (0, math.inf),
 }
 CHOICES = {
     "schedule": ("linear", "cosine", "constant"),
-    "metric": ("", "ner", "re", "joint"),
+    "metric": ("", "ner", "re", "joint", "document", "own", "released"),
     "pool": ("first", "mean"),
+    "Text.pool": ("first", "mean", "max"),
     "at": ("encoded", "fused"),
     "gates": ("tanh", "sigmoid"),
     "spread": ("sum", "mean"),
@@ -81,6 +89,13 @@ CHOICES = {
     "object_words": ("phrases", "text"),
     "gate": ("vector", "scalar", "none"),
     "Caption.keep": ("both", "side"),
+    "mix": ("matrix", "scalar"),
+    "Denoised.pool": ("mean", "sum"),
+    "Chains.link": ("closure", "best"),
+    "decide": ("several", "one"),
+    "ChainRelations.chain": ("mean", "vote"),
+    "slots": ("patches", "frame"),
+    "Regions.match": ("set", "order"),
 }
 
 
@@ -107,6 +122,13 @@ def _check_values(part: Any, where: str) -> None:
             where=where,
             remedy="set encode.drop_context=0, or train the encoder",
         )
+    if isinstance(part, Dual | Mutual | Prefix) and part.text.pool == "max":
+        raise RecipeError(
+            "pool='max'",
+            expected="`first` or `mean`",
+            where=f"{where}.text.pool",
+            remedy="change it; the encoder that takes the largest value is Hierarchical",
+        )
     if isinstance(part, Cross | Adaptive | Interweave) and part.width % part.heads:
         raise RecipeError(
             f"{part.heads} heads in a width of {part.width}",
@@ -118,6 +140,10 @@ def _check_values(part: Any, where: str) -> None:
 
 def _check_heads(recipe: Recipe) -> None:
     """One head an answer; a relation head beside a tagger reads its entities, so it comes after it, without markers."""
+    _check_metric(recipe)
+    if recipe.task == "document":
+        _check_document(recipe)
+        return
     answers = ("tags", "relations", "cells")
     made = [a for h in recipe.heads for a in answers if a in h.makes()]
     markers = any(getattr(h, "markers", False) for h in recipe.heads)
@@ -131,9 +157,32 @@ def _check_heads(recipe: Recipe) -> None:
             where="heads",
             remedy="markers stand around entities that are given; beside a tagger set markers=False",
         )
-    if recipe.training.metric not in ("", recipe.task) and recipe.task != "joint":
+
+
+CHAINED = ("tags", "chain_of", "links", "boxes")  # in the order in which heads of a document answer
+
+
+def _check_document(recipe: Recipe) -> None:
+    """One head an answer, in the order of what reads what; chains between tags and links."""
+    made = [a for h in recipe.heads for a in ("relations", "cells", *CHAINED) if a in h.makes()]
+    ordered = [a for a in CHAINED if a in made]
+    if made != ordered or (ordered[:1] == ["tags"] and "links" in made and "chain_of" not in made):
         raise RecipeError(
-            f"metric {recipe.training.metric!r}",
+            f"heads {[type(h).__name__ for h in recipe.heads]}",
+            expected="entities, chains, relations between chains, regions: in this order, at most one of each, and "
+            "chains wherever both entities and relations are found",
+            where="heads",
+            remedy="reorder them; heads that are missing answer about what the document gives",
+        )
+
+
+def _check_metric(recipe: Recipe) -> None:
+    """What dev is selected by is something that the heads answer."""
+    metric, released = recipe.training.metric, ("document", "own", "released")
+    known = {"joint": ("ner", "re", "joint"), "document": released}.get(recipe.task, (recipe.task,))
+    if metric not in ("", *known):
+        raise RecipeError(
+            f"metric {metric!r}",
             expected=f"{recipe.task!r}, which is what the heads answer",
             where="training.metric",
             remedy="leave it empty",

@@ -10,23 +10,29 @@ from openmie.nn.align.infonce import InfoNCE
 from openmie.nn.align.shapley import Shapley
 from openmie.nn.align.topk import TopK
 from openmie.nn.complete.blank import Blank
+from openmie.nn.complete.prompt_conv import PromptConv
+from openmie.nn.decode.chain_relations import ChainRelations
+from openmie.nn.decode.chains import Chains
 from openmie.nn.decode.channels import Channels
+from openmie.nn.decode.regions import Regions
 from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.decode.tags import Crf, Softmax
 from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.encode.dual import Dual, Text, Vision
+from openmie.nn.encode.hierarchical import Hierarchical
 from openmie.nn.encode.mutual import Mutual
 from openmie.nn.encode.prefix import Prefix
 from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
+from openmie.nn.fuse.denoised import Denoised
 from openmie.nn.fuse.interweave import Interweave
 from openmie.nn.fuse.translate import Translate
 
-Encode = Dual | Mutual | Prefix
-Complete = Blank
-Fuse = Cross | Adaptive | Interweave | Caption | Translate
-Head = Crf | Softmax | EntityMarkers | WordPairs
+Encode = Dual | Mutual | Prefix | Hierarchical
+Complete = Blank | PromptConv
+Fuse = Cross | Adaptive | Interweave | Caption | Translate | Denoised
+Head = Crf | Softmax | EntityMarkers | WordPairs | Chains | ChainRelations | Regions
 Loss = InfoNCE | Shapley | TopK
 
 
@@ -55,6 +61,7 @@ class Training:
 
 
 TASKS = {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint", ("cells",): "joint"}
+DOCUMENT = frozenset({"chain_of", "links", "boxes"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +78,17 @@ class Recipe:
 
     @property
     def task(self) -> str:
-        """`ner`, `re` or `joint`, by what the heads make."""
+        """`ner`, `re` or `joint`, by what the heads make; with chains, links between them or boxes, `document`."""
         made = frozenset().union(*(h.makes() for h in self.heads)) if self.heads else frozenset()
+        if made & DOCUMENT:
+            return "document"
         return TASKS.get(tuple(sorted(made)), "")
 
 
 KINDS: dict[str, type] = {
     cls.__name__: cls
     for cls in (
-        *(Recipe, Training, Group, Text, Vision, Complete, Align, Channels),
-        *(*get_args(Encode), *get_args(Fuse), *get_args(Head), *get_args(Loss)),
+        *(Recipe, Training, Group, Text, Vision, Align, Channels),
+        *(*get_args(Encode), *get_args(Complete), *get_args(Fuse), *get_args(Head), *get_args(Loss)),
     )
 }

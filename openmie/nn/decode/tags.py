@@ -86,6 +86,17 @@ class Emissions(nn.Module):
         return self.score(torch.cat([stream.tokens, beside["pos"], beside["positions"]], -1))
 
 
+def words_of(stream: Stream) -> Tensor:
+    """(B, T) which words are real: none of a text that is only constructed, for it has no gold."""
+    assert stream.present is not None
+    return stream.mask & stream.present[:, None]
+
+
+def gold_of(targets: Mapping[str, Tensor], mask: Tensor) -> Tensor:
+    """The gold tags, padded to the stream's length: constructed text may be longer than the batch's words."""
+    return F.pad(targets["tags"].clamp_min(0), (0, mask.shape[1] - targets["tags"].shape[1]))
+
+
 def counted(mask: Tensor, per: str) -> Tensor:
     """mask (B, T) -> how many real words a batch has, or documents that have any; at least 1."""
     return (mask if per == "word" else mask.any(1)).sum().clamp_min(1)
@@ -103,15 +114,15 @@ class CrfHead(nn.Module):
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         stream = streams[self.reads]
-        emissions = self.emit(stream, given)  # (B, T, L)
-        likelihood = self.crf.log_likelihood(emissions, targets["tags"].clamp_min(0), stream.mask)  # (B,)
-        return -likelihood.sum() / counted(stream.mask, self.per)
+        emissions, real = self.emit(stream, given), words_of(stream)  # (B, T, L)
+        likelihood = self.crf.log_likelihood(emissions, gold_of(targets, real), real)  # (B,)
+        return -likelihood.sum() / counted(real, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         stream = streams[self.reads]
-        emissions = self.emit(stream, given)
-        tags = self.crf.decode(emissions, stream.mask).masked_fill(~stream.mask, 0)
-        scores = self.crf.marginals(emissions, stream.mask).gather(2, tags[..., None]).squeeze(2)
+        emissions, real = self.emit(stream, given), words_of(stream)
+        tags = self.crf.decode(emissions, real).masked_fill(~real, 0)
+        scores = self.crf.marginals(emissions, real).gather(2, tags[..., None]).squeeze(2)
         return {"tags": tags, "tag_scores": scores}
 
 
@@ -125,11 +136,13 @@ class SoftmaxHead(nn.Module):
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         stream = streams[self.reads]
-        logits = self.emit(stream, given)[stream.mask]  # (K, L)
-        total = F.cross_entropy(logits, targets["tags"][stream.mask], reduction="sum")
-        return total / counted(stream.mask, self.per)
+        real = words_of(stream)
+        logits = self.emit(stream, given)[real]  # (K, L)
+        total = F.cross_entropy(logits, gold_of(targets, real)[real], reduction="sum")
+        return total / counted(real, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         stream = streams[self.reads]
         scores, tags = self.emit(stream, given).softmax(-1).max(-1)
-        return {"tags": tags.masked_fill(~stream.mask, 0), "tag_scores": torch.where(stream.mask, scores, 0.0)}
+        real = words_of(stream)
+        return {"tags": tags.masked_fill(~real, 0), "tag_scores": torch.where(real, scores, 0.0)}

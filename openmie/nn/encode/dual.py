@@ -20,10 +20,11 @@ from openmie.nn.streams import Stream, Streams, empty
 class Text:
     """A text backbone."""
 
-    name: str = "tiny"  # built-in `tiny` or `minilm`, a hub id, or a local folder
+    name: str = "tiny"  # built-in `tiny`, `characters` or `minilm`, a hub id, or a local folder
     revision: str = ""  # commit of a hub id
-    pool: str = "first"  # state of a word: its `first` piece or the `mean` of its pieces
+    pool: str = "first"  # state of a word: its `first` piece, the `mean` of its pieces or, of some encoders, the `max`
     freeze: bool = False  # run once, cached, not trained
+    vocabulary: str = field(default="", compare=False)  # of `characters`: those it knows; empty: made by the training
 
 
 @dataclass(frozen=True, kw_only=True)

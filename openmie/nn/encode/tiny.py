@@ -73,9 +73,18 @@ class TinyVisionTower(nn.Module):
 
     def tokens(self, stemmed: Tensor) -> Tensor:
         """The stem's last map (K, C, h, w) -> (K, h * w, D)."""
+        return self.norm(self.states(stemmed)[-1])
+
+    def states(self, stemmed: Tensor) -> list[Tensor]:
+        """Of the stem's last map: the states before the first layer and after each, (K, h * w, D)."""
         maps = self.project(stemmed)  # (K, D, h, w)
         tokens = maps.flatten(2).transpose(1, 2)
-        tokens = tokens + grid_positions(maps.shape[2], maps.shape[3], tokens.shape[-1], tokens.device)
+        found = [tokens + grid_positions(maps.shape[2], maps.shape[3], tokens.shape[-1], tokens.device)]
         for layer in self.layers:
-            tokens = layer(tokens)
-        return self.norm(tokens)
+            found.append(layer(found[-1]))
+        return found
+
+    def hierarchy(self, pixels: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What `forward` gives, and the states before the first layer and after each, all (K, V, D)."""
+        found = self.states(self.stem(pixels))
+        return self.norm(found[-1]), found

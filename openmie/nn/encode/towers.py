@@ -33,6 +33,13 @@ class VisionTower(nn.Module):
         norm = getattr(self.model, "post_layernorm", None)
         return states if norm is None else torch.cat([norm(states[:, :1]), states[:, 1:]], 1)
 
+    def hierarchy(self, pixels: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """What `forward` gives, and the states before the first layer and after each, all (K, V, D); not of maps."""
+        found = self.model(pixel_values=pixels, output_hidden_states=True)
+        norm, last = getattr(self.model, "post_layernorm", None), found.last_hidden_state
+        last = last if norm is None else torch.cat([norm(last[:, :1]), last[:, 1:]], 1)
+        return last, list(found.hidden_states)
+
     @property
     def levels(self) -> list[int]:
         """Layers that a pyramid of patch states is made of, counted from 1: evenly spaced, the last one last."""

@@ -1,0 +1,150 @@
+"""Long text and many frames, each with states of three depths: the encoding layer of M3D, eq. 5-7.
+
+Input legend: M encoded rows (a document longer than the window has several), W pieces of a row, K frames of the batch,
+F the most frames of a document, P patches of a frame, N = F P.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from openmie.errors import RecipeError
+from openmie.nn.encode.coupling import StillTowers
+from openmie.nn.encode.dual import Text, Vision, place, token_types
+from openmie.nn.ops import max_words, pool_words
+from openmie.nn.streams import Stream, Streams, empty
+
+LEVELS = 3  # low, mid, high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hierarchical:
+    """Text and frames apart from each other, with levels; for documents, whose text and frames may be many."""
+
+    text: Text = field(default_factory=lambda: Text(pool="max"))
+    vision: Vision | None = None
+    frames: int = 120  # most frames read of a document; of more, so many evenly spaced ones, and the document says so
+    size: int = 0  # pixels that a frame is resized to, both sides; 0: what the backbone's own preprocessing says
+    chunk: int = 16  # frames that pass the tower at once, which bounds the memory
+    as_released: bool = False  # groups of layers as in the public release, see `grouped`
+
+    context: ClassVar[str] = ""  # no caption is read
+    context_pieces: ClassVar[int] = 0
+    objects: ClassVar[int] = 0
+
+    def makes(self) -> frozenset[str]:
+        return frozenset({"text"} | ({"vision"} if self.vision else set()))
+
+    def build(self, text: nn.Module, vision: nn.Module | None) -> HierarchicalEncoder:
+        return HierarchicalEncoder(self, text, vision)
+
+
+def grouped(states: Sequence[Tensor], as_released: bool = False) -> list[Tensor]:
+    """Eq. 7: the means of three disjoint groups of layers, low, mid, high; `states` begin with the embeddings.
+
+    With n layers a group ends after layer round(n / 3), round(2 n / 3) and n: of 12 layers 1-4, 5-8, 9-12. (The printed
+    sums share the layers n / 3 and 2 n / 3.) A tower of one or two layers lends its embeddings to the low group, and
+    its one layer to both others. `as_released`: groups of n // 3, counted from the embeddings on, so that the last
+    layer is in none.
+    """
+    n = len(states) - 1
+    if as_released and n >= LEVELS:
+        ends = [n // LEVELS * i for i in range(LEVELS + 1)]
+        return [torch.stack([*states[a:b]]).mean(0) for a, b in pairwise(ends)]
+    if n < LEVELS:
+        return [states[0], states[min(1, n)], states[n]]
+    ends = [round(n * i / LEVELS) for i in range(LEVELS + 1)]
+    return [torch.stack([*states[1 + a : 1 + b]]).mean(0) for a, b in pairwise(ends)]
+
+
+class HierarchicalEncoder(StillTowers):
+    """inputs -> Streams `text` (B, T, D) and `vision` (B, N, D'), each with levels (3, B, ., .), low, mid and high.
+
+    Words are pooled from their pieces, levels alike: by the largest value (`pool="max"`, M3D's release), their mean,
+    or their first one. A text of several windows has each word from the window where it lies deepest. `vision` holds
+    the patches of all frames one after the other, the class token first where the tower has one (as in the release);
+    `groups` (B, N) is the frame that a patch belongs to. Frames pass the tower `chunk` at a time; where it is trained,
+    a chunk's states are made anew in the backward pass, so that memory does not grow with the frames.
+
+    `inputs` are those of DualEncoder: `slot` (K,) is a frame's place in time. Of cached states it takes those of
+    `text_states` (M, W, 4 D) and `vision_states` (K, P, 4 D'): last state, low, mid, high side by side.
+    Errors: a vision tower without layers of one width, such as a ResNet.
+    """
+
+    text: Any  # the library's models, called by attribute
+    vision: Any
+
+    def __init__(self, config: Hierarchical, text: Any, vision: Any) -> None:
+        super().__init__()
+        self.text, self.vision, self.chunk = text, vision, config.chunk
+        self.pool, self.as_released = config.text.pool, config.as_released
+        if vision is not None and getattr(vision, "is_map", False):
+            raise RecipeError(
+                f"vision encoder {config.vision and config.vision.name!r}, whose stages differ in width",
+                expected="a tower with layers of one width, such as a ViT or CLIP",
+                where="encode.vision.name",
+                remedy="choose such a tower, or encode with Dual",
+            )
+        self.clip: int = getattr(vision, "clip", 0)  # frames that a video tower reads as one
+        still = bool(config.vision and config.vision.freeze)
+        self.frozen = {"text": config.text.freeze, "vision": still and not self.clip}
+        self.freeze((text, config.text.freeze), (vision, still))
+        self.widths: dict[str, int] = {"text": text.config.hidden_size}
+        self.widths |= {} if vision is None else {"vision": vision.width}
+
+    def text_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(M, W, 4 D)."""
+        kinds, read = token_types(self.text, inputs), inputs["attention"]
+        found = self.text(input_ids=inputs["pieces"], attention_mask=read, output_hidden_states=True, **kinds)
+        return torch.cat([found.last_hidden_state, *grouped(found.hidden_states, self.as_released)], -1)
+
+    def vision_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """(K, P, 4 D'); of a video tower the frames of one document are read together, as clips."""
+        pixels = inputs["pixels"]
+        parts = [(p,) for p in pixels.split(self.chunk)]
+        if self.clip:
+            owner = inputs.get("image", torch.zeros(len(pixels), dtype=torch.long, device=pixels.device))
+            parts = [(pixels[owner == i],) for i in owner.unique().tolist()]  # documents ascend in a batch
+        again = self.training and torch.is_grad_enabled() and len(parts) > 1 and self.vision not in self.still
+        run: Callable[..., Tensor] = self._frames
+        return torch.cat([checkpoint(run, *p, use_reentrant=False) if again else run(*p) for p in parts])  # type: ignore[misc]
+
+    def _frames(self, pixels: Tensor) -> Tensor:
+        last, states = self.vision.hierarchy(pixels)
+        return torch.cat([last, *grouped(states, self.as_released)], -1)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
+        words = inputs["words"]  # (B, T)
+        states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
+        where = inputs["owner"], inputs["word"], (words.shape[0], words.shape[1])
+        pooled = max_words(states, *where) if self.pool == "max" else pool_words(states, *where, self.pool == "mean")
+        streams = {"text": leveled(pooled, words)}
+        if self.vision is not None:
+            streams["vision"] = self._images(inputs, streams["text"])
+        return streams
+
+    def _images(self, inputs: Mapping[str, Tensor], text: Stream) -> Stream:
+        if "pixels" not in inputs and "vision_states" not in inputs:
+            none = empty(text, self.widths["vision"])
+            groups = torch.zeros_like(none.mask, dtype=torch.long)
+            return replace(none, groups=groups, levels=none.tokens.expand(LEVELS, -1, -1, -1))
+        states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, P, 4 D')
+        b, p, slot = len(inputs["words"]), states.shape[1], inputs["slot"]
+        f = int(slot.max()) + 1
+        placed, real = place(states, inputs["image"] * f + slot, b * f)
+        mask = real.view(b, f).repeat_interleave(p, 1)
+        groups = torch.arange(f, device=slot.device).repeat_interleave(p).expand(b, -1)
+        return leveled(placed.view(b, f * p, -1), mask, groups)
+
+
+def leveled(states: Tensor, mask: Tensor, groups: Tensor | None = None) -> Stream:
+    """states (B, N, 4 D), last, low, mid and high side by side -> a stream of the last with the levels beside it."""
+    last, *levels = states.unflatten(-1, (1 + LEVELS, -1)).unbind(2)
+    return Stream(last, mask, groups, levels=torch.stack(levels))

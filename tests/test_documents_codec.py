@@ -1,0 +1,154 @@
+"""Chains, links and regions as integers and back: round trips, oracles, and what is lost with a reason."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openmie.codec import candidates, regions
+from openmie.document import Chain, Document, Image, Mention, Region, Relation
+
+LABELS, LINKS = ("LOC", "PER"), ("None", "lives_in", "peer")
+
+
+@st.composite
+def documents(draw):
+    """Words of one letter, some of them mentions, some of these in chains, relations between chains or mentions."""
+    n = draw(st.integers(1, 12))
+    base = Document.from_words("d", ["w"] * n)
+    at = sorted(draw(st.sets(st.integers(0, n - 1), max_size=8)))
+    mentions = [
+        Mention(id=f"m{w}", start=base.words[w].start, end=base.words[w].end, label=draw(st.sampled_from(LABELS)))
+        for w in at
+    ]
+    group = [draw(st.integers(-1, 3)) for _ in at]
+    chains = [
+        Chain(id=f"k{g}", label="PER", mentions=[m.id for m, x in zip(mentions, group) if x == g])
+        for g in sorted({*group} - {-1})
+    ]
+    ends = [c.id for c in chains] + [m.id for m, g in zip(mentions, group) if g < 0]
+    links = []
+    if len(ends) > 1:
+        pairs = draw(st.lists(st.tuples(st.sampled_from(ends), st.sampled_from(ends), st.sampled_from(LINKS[1:]))))
+        links = [Relation(head=a, tail=b, label=x) for a, b, x in dict.fromkeys(pairs) if a != b]
+    return base.replace(mentions=mentions, chains=chains, relations=links)
+
+
+def partition(document, chains):
+    """Chains by what they hold, singletons too."""
+    held = {frozenset(c.mentions) for c in chains}
+    return held | {frozenset([m.id]) for m in document.mentions if not any(m.id in h for h in held)}
+
+
+@settings(max_examples=150, deadline=None)
+@given(documents())
+def test_chains_and_links_come_back(document):
+    found = candidates.encode(document, LABELS)
+    assert not found.lost and sorted(found.mentions) == sorted(m.id for m in document.mentions)
+    assert partition(document, found.chains) == partition(document, document.chains)
+    assert list(dict.fromkeys(found.chain_of.tolist())) == list(range(len(found.chains)))  # by first mention
+    links, lost = candidates.encode_links(document, found, LINKS)
+    assert not lost
+    mentions = [document.find(m) for m in found.mentions]
+    chains, ids = candidates.decode_chains(mentions, found.chain_of.tolist(), [1.0] * len(mentions))
+    assert partition(document, chains) == partition(document, document.chains)
+    back = candidates.decode_links(links, links.astype(np.float32), ids, LINKS)
+    inside = {c.id: frozenset(c.mentions) for c in (*chains, *document.chains)} | {
+        m.id: frozenset([m.id]) for m in document.mentions
+    }
+
+    def by_place(relations):
+        return {(inside[r.head], inside[r.tail], r.label) for r in relations}
+
+    assert by_place(back) == by_place(document.relations)
+
+
+@settings(max_examples=60, deadline=None)
+@given(documents())
+def test_a_symmetric_link_holds_both_ways_and_is_said_once(document):
+    found = candidates.encode(document, LABELS)
+    links, _ = candidates.encode_links(document, found, LINKS, ("peer",))
+    assert (links[:, :, 2] == links[:, :, 2].T).all()
+    ids = {i: c.id for i, c in enumerate(found.chains)}
+    scores = np.random.default_rng(0).random(links.shape, dtype=np.float32)
+    back = candidates.decode_links(links, scores, ids, LINKS, ("peer",))
+    peers = [r for r in back if r.label == "peer"]
+    assert len({frozenset((r.head, r.tail)) for r in peers}) == len(peers) == links[:, :, 2].sum() / 2
+    for r in peers:  # said in the direction that scores higher
+        a, b = found.numbers[r.head], found.numbers[r.tail]
+        assert scores[a, b, 2] >= scores[b, a, 2]
+
+
+def test_what_cannot_be_held_is_lost_with_its_reason():
+    document = Document.from_words("d", ["Ada", "Rome", "x"]).replace(
+        mentions=[
+            Mention(id="a", start=0, end=3, label="PER"),
+            Mention(id="b", start=4, end=8, label="ANIMAL"),
+            Mention(id="c", start=0, end=0, label="PER", text="Bo", status="unlocated"),
+        ],
+        chains=[Chain(id="k", mentions=["c"]), Chain(id="l", mentions=["a"])],
+        relations=[
+            Relation(head="a", tail="c", label="peer"), Relation(head="l", tail="a", label="peer"),
+            Relation(head="l", tail="k", label="odd"), Relation(head="l", tail="k", label="None"),
+        ],
+    )
+    found = candidates.encode(document, LABELS)
+    assert found.mentions == ("a",) and [c.id for c in found.chains] == ["l"]
+    assert [w for w, _ in found.lost] == ["mention b", "mention c", "chain k"]
+    assert "ANIMAL" in found.lost[0].why
+    links, lost = candidates.encode_links(document, found, LINKS)
+    assert not links.any() and [w for _, w in lost] == [
+        "an end that is neither a located mention nor a chain of one", "both ends are one chain",
+        "label 'odd' is not one of the recipe's",
+    ]
+    assert candidates.encode(Document(id="e"), LABELS).spans.shape == (0, 2)
+
+
+def test_a_singletons_id_is_new():
+    m = Mention(id="a", start=0, end=1)
+    made = candidates.with_singletons([m], [Chain(id="a.chain", mentions=())])
+    assert [c.id for c in made] == ["a.chain", "a.chain'"] and made[1].mentions == ("a",)
+
+
+# -- regions
+
+FRAMES = [(Image(id="f0", kind="frame"), (200, 100)), (Image(id="f1", kind="frame"), None),
+          (Image(id="f2", kind="frame"), (64, 48))]
+SIDES = st.tuples(*(st.floats(0, 1, allow_nan=False) for _ in range(4)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([0, 2]), SIDES, st.sampled_from(LABELS)), max_size=6))
+def test_regions_come_back(rows):
+    given_regions = []
+    for f, (x, y, w, h), label in rows:
+        width, height = FRAMES[f][1]
+        box = (x * width / 2, y * height / 2, x * width / 2 + 1 + w * (width / 2 - 1),
+               y * height / 2 + 1 + h * (height / 2 - 1))
+        given_regions.append(Region(image=FRAMES[f][0].id, box=box, label=label, of="k"))
+    document = Document(id="d", text="a", mentions=[Mention(id="m", start=0, end=1)], regions=given_regions,
+                        chains=[Chain(id="k", mentions=["m"])])
+    found = regions.encode(document, FRAMES, LABELS, {"k": 0})
+    assert not found.lost and found.boxes.shape[0] == 3 and (found.labels >= 0).sum() == len(rows)
+    assert (found.boxes >= 0).all() and (found.boxes <= 1).all()
+    scores = np.ones(found.labels.shape, np.float32)
+    back = regions.decode({0: FRAMES[0], 2: FRAMES[2]}, (found.boxes, found.labels, scores, found.of), LABELS, {0: "k"})
+    key = [(r.image, r.label, r.of, *np.round(r.box, 2)) for r in given_regions]
+    got = [(r.image, r.label, r.of, *np.round(r.box, 2)) for r in back]
+    assert sorted(k[:3] for k in key) == sorted(g[:3] for g in got)
+    np.testing.assert_allclose(sorted(k[3:] for k in key), sorted(g[3:] for g in got), atol=0.02)
+
+
+def test_a_box_is_clipped_and_one_outside_or_of_an_unread_frame_is_lost():
+    document = Document(id="d", text="a", mentions=[Mention(id="m", start=0, end=1, label="PER")], regions=[
+        Region(image="f0", box=(-50, 10, 100, 90), of="m"), Region(image="f0", box=(300, 0, 400, 50), label="PER"),
+        Region(image="f1", box=(0, 0, 5, 5), label="PER"), Region(image="zz", box=(0, 0, 5, 5), label="PER"),
+        Region(image="f0", box=(0, 0, float("inf"), 5), label="PER"), Region(image="f0", box=(0, 0, 9, 9), label="X"),
+    ])
+    found = regions.encode(document, FRAMES, LABELS, {"m": 3})
+    assert found.boxes[0, 0].tolist() == pytest.approx([0.25, 0.5, 0.5, 0.8])
+    assert found.labels[0, 0] == 1 and found.of[0, 0] == 3  # the label of what it shows
+    assert [w.split()[1] for w, _ in found.lost] == ["1", "2", "3", "4", "5"]
+    outside = np.array([[[1.5, 0.5, 0.2, 0.2]]], np.float32)
+    four = outside, np.zeros((1, 1), int), np.ones((1, 1), np.float32), np.full((1, 1), -1)
+    assert regions.decode({0: FRAMES[0]}, four, LABELS, {}) == ()
