@@ -1,0 +1,245 @@
+"""Fine-tuning of a vision-language model on questions with images and their answers, by TRL's trainer.
+
+    facts = finetune(model, processor, train, dev, "runs/qwen", ChatTraining(), seed=1)
+
+The loss is the mean negative log-likelihood of the answers' tokens, its end token among them; prompt, images and
+padding count for nothing, and nothing is cut to a length. The defaults are those of M-MRE (Gan et al., 2025, section
+4): Qwen's fine-tuning with rates of 1e-5 for the language model and 2e-6 for vision tower and merger, batch 4, three
+epochs, all parameters, bf16. What a paper calls merger is LLaVA's projector, Qwen's merger and Idefics3's connector.
+
+After each epoch the loss on dev is taken; the epoch with the lowest is what the folder holds in the end. The folder is
+what `AutoModelForImageTextToText` and `AutoProcessor`, `openmie.lvlm.local.Local`, `transformers serve` and vLLM load.
+Several GPUs: start the script with `accelerate launch` or `torchrun`; the batch is that of one GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from openmie.errors import TrainError
+from openmie.lvlm.lesson import Lesson
+
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+FACTS, CARD, ADAPTER, CHECKPOINTS = "training.json", "card.md", "adapter", "checkpoints"
+PARTS = ("language", "vision", "merger")
+Watch = Callable[[str, Mapping[str, Any]], None]  # `start`, `step`, `dev`, `done`, and values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lora:
+    """W + (alpha / rank) B A in place of training W (Hu et al., 2022)."""
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    targets: tuple[str, ...] = LINEAR  # modules of the language model, by the end of their names
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatTraining:
+    """How a vision-language model is fine-tuned."""
+
+    epochs: int = 3
+    batch: int = 4  # of one device
+    accumulate: int = 1  # batches a step
+    lr: float = 1e-5  # of the language model, and of adapters
+    vision_lr: float = 2e-6
+    merger_lr: float = 2e-6
+    schedule: str = "cosine"  # linear, cosine or constant; after the warm-up
+    warmup: float = 0.03  # share of the steps
+    decay: float = 0.1  # of weights; never of biases and norms
+    betas: tuple[float, float] = (0.9, 0.999)
+    clip: float = 1.0  # of the gradient's norm
+    lora: Lora | None = None  # adapters on the language model; None: all parameters
+    checkpointing: bool = False  # less memory, about a third more time
+    precision: str = "auto"  # bf16, no, or auto: bf16 where the GPU has it
+    every: int = 0  # steps between two looks at dev; 0: an epoch
+    dev_batch: int = 16
+    weights: str = "float32"  # what the parameters are kept in; adapters need no more than bfloat16 under them
+
+    def __post_init__(self) -> None:
+        for name, fine in (
+            ("epochs", self.epochs >= 1), ("batch", self.batch >= 1), ("accumulate", self.accumulate >= 1),
+            ("schedule", self.schedule in ("linear", "cosine", "constant")), ("warmup", 0 <= self.warmup < 1),
+            ("precision", self.precision in ("auto", "bf16", "no")), ("every", self.every >= 0),
+            ("weights", self.weights in ("float32", "bfloat16")), ("dev_batch", self.dev_batch >= 1),
+            *((n, getattr(self, n) >= 0) for n in ("lr", "vision_lr", "merger_lr", "decay", "clip")),
+        ):
+            if not fine:
+                raise TrainError(f"{name}={getattr(self, name)!r}", where=f"ChatTraining.{name}",
+                                 expected="numbers of at least 0, a warm-up below 1, and a known name",
+                                 remedy="see the comments of ChatTraining")
+
+
+def part_of(name: str) -> str:
+    """`language`, `vision` or `merger`: whose rate a parameter of this name learns at.
+
+    The merger is asked for first: Qwen's stands inside its vision tower.
+    """
+    pieces = set(name.split("."))
+    if pieces & {"merger", "deepstack_merger_list", "multi_modal_projector", "connector", "mm_projector"}:
+        return "merger"
+    return "vision" if pieces & {"visual", "vision_tower", "vision_model", "vision_encoder"} else "language"
+
+
+def parameter_groups(model: Any, training: ChatTraining) -> list[dict[str, Any]]:
+    """Groups of an optimiser: three parts, each with and without decay; every trained parameter in just one."""
+    rates = dict(zip(PARTS, (training.lr, training.vision_lr, training.merger_lr)))
+    bare = _undecayed(model)
+    found: dict[tuple[str, bool], list[Any]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            found.setdefault((part_of(name), name not in bare), []).append(parameter)
+    return [{"params": parameters, "lr": rates[part], "weight_decay": training.decay if decays else 0.0,
+             "name": f"{part}{'' if decays else ', no decay'}"} for (part, decays), parameters in sorted(found.items())]
+
+
+def _undecayed(model: Any) -> set[str]:
+    """Names of biases and of all parameters of norms."""
+    norms = {f"{path}.{name}" for path, module in model.named_modules() if "norm" in type(module).__name__.lower()
+             for name, _ in module.named_parameters(recurse=False)}
+    return norms | {name for name, _ in model.named_parameters() if name.endswith("bias")}
+
+
+def load_model(name: str, training: ChatTraining) -> tuple[Any, Any]:
+    """(model, processor) of a hub id or folder, ready to be trained. Errors: no such model."""
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(name, dtype=training.weights)
+        return model, AutoProcessor.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{name!r}: {str(error).splitlines()[0][:200]}", where="a vision-language model",
+                         expected="a hub id or a folder with model and processor",
+                         remedy="check the name, or download it first: huggingface-cli download NAME") from None
+
+
+def finetune(
+    model: Any,
+    processor: Any,
+    train: Sequence[Lesson],
+    dev: Sequence[Lesson],
+    out: str | Path,
+    training: ChatTraining | None = None,
+    *,
+    seed: int = 0,
+    watch: Watch = lambda kind, values: None,
+) -> dict[str, Any]:
+    """Train, keep the best on dev in `out`, and return what is written to `out/training.json`.
+
+    A run that was killed goes on from its last look at dev when it is started again with the same settings; a finished
+    one is not run again. Adapters are merged into what is saved, and lie by themselves in `out/adapter`. Errors: no
+    lessons or no dev; a run of other settings or data in `out`; TRL or PEFT not installed.
+    """
+    training, out = training or ChatTraining(), Path(out)
+    if not train or not dev:
+        raise TrainError(f"{len(train)} lessons to train on, {len(dev)} of dev", expected="some of each",
+                         where="finetune", remedy="dev chooses the epoch: put lessons aside for it")
+    mark = fingerprint(training, seed, train, dev)
+    if (facts := _finished(out, mark)) is not None:
+        return facts
+    from openmie.train.chat_trainer import Trainer, latest
+
+    started = time.perf_counter()
+    before = latest(out / CHECKPOINTS, mark)
+    trainer = Trainer.of(adapted(model, training), processor, (train, dev), out / CHECKPOINTS, training, seed)
+    trainer.watch, trainer.mark = watch, mark
+    watch("start", {"lessons": len(train), "steps": trainer.planned(), "from": str(before or "")})
+    trainer.train(resume_from_checkpoint=str(before) if before else None)
+    facts = _facts(trainer, training, seed, mark) | {
+        "lessons": {"train": len(train), "dev": len(dev)}, "seconds": round(time.perf_counter() - started, 1)
+    }
+    if trainer.is_world_process_zero():
+        _save(trainer.accelerator.unwrap_model(trainer.model), processor, out, facts)
+    trainer.accelerator.wait_for_everyone()
+    watch("done", {k: facts[k] for k in ("best", "curve", "seconds")})
+    return facts
+
+
+def fingerprint(training: ChatTraining, seed: int, train: Sequence[Lesson], dev: Sequence[Lesson]) -> str:
+    """sha256 of settings, seed, prompts, answers and image names, in order."""
+    digest = hashlib.sha256(json.dumps([asdict(training), seed], sort_keys=True).encode())
+    for lesson in (*train, None, *dev):
+        row = [lesson.id, lesson.system, lesson.prompt, lesson.answer, *(i.id for i in lesson.images)] if lesson else []
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
+
+
+def adapted(model: Any, training: ChatTraining) -> Any:
+    """The model with adapters on its language model, all else frozen; or the model as it is."""
+    if training.lora is None:
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    lora = training.lora
+    names = [name for name, _ in model.named_modules()
+             if part_of(name) == "language" and name.rpartition(".")[2] in lora.targets]
+    if not names:
+        raise TrainError(f"no module of the language model is called {', '.join(lora.targets)}", where="Lora.targets",
+                         expected="names of its linear layers", remedy="print model to see them")
+    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=names,
+                        task_type="CAUSAL_LM")
+    return get_peft_model(model, config)
+
+
+def _finished(out: Path, mark: str) -> dict[str, Any] | None:
+    if not (out / FACTS).exists():
+        return None
+    facts = json.loads((out / FACTS).read_text(encoding="utf8"))
+    if facts["fingerprint"] != mark:
+        raise TrainError("a finished training with other settings or data", expected="an empty folder", where=str(out),
+                         remedy="name another folder, or remove this one")
+    return facts
+
+
+def _facts(trainer: Any, training: ChatTraining, seed: int, mark: str) -> dict[str, Any]:
+    parameters = list(trainer.model.parameters())
+    return {
+        "training": asdict(training), "seed": seed, "fingerprint": mark, "curve": trainer.curve(),
+        "best": trainer.state.best_metric, "best_step": trainer.state.best_global_step,
+        "steps": trainer.state.global_step, "parameters": sum(p.numel() for p in parameters),
+        "trained": sum(p.numel() for p in parameters if p.requires_grad), "bf16": bool(trainer.args.bf16),
+        "processes": trainer.args.world_size, "device": str(trainer.args.device),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version(),
+        "versions": {p: version(p) for p in ("openmie", "torch", "transformers", "trl", "peft", "accelerate")},
+    }
+
+
+def _save(model: Any, processor: Any, out: Path, facts: dict[str, Any]) -> None:
+    """The folder, its facts last: they say that it is whole."""
+    from openmie.train.evaluate import write_record
+
+    if hasattr(model, "merge_and_unload"):
+        model.save_pretrained(out / ADAPTER)
+        model = model.merge_and_unload()
+    model.save_pretrained(out)
+    processor.save_pretrained(out)
+    (out / CARD).write_text(card(model, facts), encoding="utf8")
+    write_record(out / FACTS, facts)
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+
+
+def card(model: Any, facts: Mapping[str, Any]) -> str:
+    """Markdown: what it was made from, on how much, and what chose it. No test score."""
+    came, training = getattr(model.config, "_name_or_path", "") or "random weights", facts["training"]
+    return "\n".join([
+        "---", "library_name: transformers", "pipeline_tag: image-text-to-text",
+        "tags: [multimodal-information-extraction, openmie]", "---", f"# {type(model).__name__}, fine-tuned", "",
+        f"* from {came}; {facts['parameters']:,} parameters, {facts['trained']:,} of them trained"
+        + (f" (LoRA of rank {training['lora']['rank']}, merged)" if training["lora"] else ""),
+        f"* {facts['lessons']['train']} lessons, {facts['steps']} steps, seed {facts['seed']}, {facts['date']}",
+        f"* chosen by the loss on {facts['lessons']['dev']} dev lessons: {facts['best']:.4f}, step {facts['best_step']}",
+        f"* sha256 of settings, seed and lessons: `{facts['fingerprint']}`",
+        "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.", "",
+        "```json", json.dumps(training, indent=1), "```", "",
+    ])
