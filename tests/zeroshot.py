@@ -1,0 +1,46 @@
+"""A backend that says what a test has it say, and pictures for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from PIL import Image as Picture
+
+from openmie.errors import ErrorRecord
+from openmie.lvlm.generate import Answer, Request, answer_one
+
+Says = Callable[[Request], Any]  # a text, an Answer or a record; anything else is written as JSON
+
+
+class Stub:
+    """Answers by a function of the request, and keeps what it was asked."""
+
+    def __init__(self, says: Says, name: str = "stub") -> None:
+        self.says, self.name, self.asked = says, name, list[Request]()
+
+    def facts(self) -> dict[str, Any]:
+        return {"model": self.name}
+
+    def answers(self, requests: Iterable[Request]) -> Iterator[Answer | ErrorRecord]:
+        for request in requests:
+            self.asked.append(request)
+            said = self.says(request)
+            if isinstance(said, Answer | ErrorRecord):
+                yield said
+            else:
+                yield Answer(text=said if isinstance(said, str) else json.dumps(said, ensure_ascii=False))
+
+    def generate(self, images: Any, prompt: str, schema: Any = None) -> str:
+        return answer_one(self, images, prompt, schema)
+
+
+def picture(width: int = 64, height: int = 48, colour: str = "navy") -> Picture.Image:
+    return Picture.new("RGB", (width, height), colour)
+
+
+def fenced(prompt: str) -> list[str]:
+    """What stands between the marks of a prompt, piece by piece."""
+    mark = next(line for line in prompt.splitlines() if line.startswith("----- DATA-"))
+    return [piece.strip("\n") for piece in prompt.split(mark)[1::2]]
