@@ -105,6 +105,13 @@ def scores(found: Any, by_label: bool = True) -> None:
     table(["score", "label", "precision", "recall", "F1", "gold", "predicted", "95% interval", "accuracy"], lines)
 
 
+def errors(lines: Any) -> None:
+    """The error table: a line for each kind, then its causes."""
+    shown = [("" if x["cause"] else x["kind"], x) for x in lines]
+    rows = [[x["task"], x["side"], kind, x["cause"], x["count"], x["rate"]] for kind, x in shown]
+    table(["task", "of", "kind", "cause", "errors", "% of all"], rows)
+
+
 def interval(score: Any) -> str:
     return f"{score.interval[0]:.1f} to {score.interval[1]:.1f}" if score.interval else ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openmie.metrics as metrics
@@ -38,6 +38,7 @@ def listed(chains: list[set[int]], relations: list[tuple[int, int, str]]) -> lis
     return [(frozenset(chains[h]), frozenset(chains[t]), x) for h, t, x in relations if x != "None"]
 
 
+@settings(max_examples=60, deadline=None)
 @given(side, side, st.sampled_from([(), ("peer",)]))
 def test_overlap_against_brute_force(gold, predicted, symmetric) -> None:
     sides = []
@@ -60,6 +61,7 @@ def test_overlap_against_brute_force(gold, predicted, symmetric) -> None:
                                               symmetric=symmetric).correct
 
 
+@settings(max_examples=60, deadline=None)
 @given(side, side)
 def test_the_releases_accounting_against_loops(gold, predicted) -> None:
     distinct = len({frozenset(c) for c in predicted[0]}) == len(predicted[0])

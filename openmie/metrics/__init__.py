@@ -6,22 +6,30 @@ document that gold does not have, or an id used twice, is an error.
 
 from openmie.metrics.chain_relations import chain_relations
 from openmie.metrics.chains import ChainScores, chains
+from openmie.metrics.documents import DocumentScores, documents
+from openmie.metrics.errors_table import ErrorTable, errors
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans
+from openmie.metrics.region_links import region_links
 from openmie.metrics.report import closure, score, table
 from openmie.metrics.scores import Scores
 from openmie.metrics.tags import spans_from_tags
 
 __all__ = [
     "ChainScores",
+    "DocumentScores",
+    "ErrorTable",
     "Scores",
     "boxes",
     "chain_relations",
     "chains",
     "closure",
+    "documents",
+    "errors",
     "grounded",
     "pairs",
+    "region_links",
     "relations",
     "score",
     "spans",

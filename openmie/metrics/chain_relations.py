@@ -7,7 +7,6 @@ labels are the same. Mentions are spans; a relation between mentions is one betw
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from openmie.document import Document
 from openmie.errors import MetricError
-from openmie.metrics.grounding import Bools, matched
+from openmie.metrics.grounding import Bools, matching
 from openmie.metrics.links import NONE, Link, Place, end, links
 from openmie.metrics.scores import Scores
 from openmie.metrics.tally import Row, aligned, tally
@@ -46,13 +45,18 @@ def chain_relations(gold: Iterable[Document], predicted: Iterable[Document], mod
     """
     if mode not in ("overlap", "as_released"):
         raise MetricError(f"mode {mode!r}", expected="overlap or as_released", remedy="overlap is the usual one")
+    if mode == "as_released":
+        return tally((_released(d, p, none) for d, p in aligned(gold, predicted)), bootstrap, seed)
+    return tally(chain_relation_rows(gold, predicted, symmetric, none), bootstrap, seed)
 
-    def rows() -> Iterator[Row]:
-        for document, prediction in aligned(gold, predicted):
-            yield (released_row(document, prediction, none) if mode == "as_released" else
-                   overlap_row(document, prediction, symmetric, none))
 
-    return tally(rows(), bootstrap, seed)
+def chain_relation_rows(gold: Iterable[Document], predicted: Iterable[Document], symmetric: Collection[str] = (),
+                        none: Collection[str] = NONE) -> Iterator[Row]:
+    """Labels right, predicted and gold of each document, by overlap."""
+    for document, prediction in aligned(gold, predicted):
+        want, got = triples(document, "gold", symmetric, none), triples(prediction, "predicted", symmetric, none)
+        owner = matching(agreeing(got, want, symmetric))
+        yield [want[g].label for g in owner], [t.label for t in got], [t.label for t in want]
 
 
 class Triple(NamedTuple):
@@ -71,19 +75,6 @@ def triples(document: Document | None, side: str, symmetric: Collection[str] = (
         if label not in none:
             found.add((tail, head, label) if label in symmetric and tail < head else (head, tail, label))
     return [Triple(frozenset(head[0]), frozenset(tail[0]), label) for head, tail, label in sorted(found)]
-
-
-def overlap_row(gold: Document, predicted: Document | None, symmetric: Collection[str] = (),
-                none: Collection[str] = NONE) -> Row:
-    """Labels right, predicted and gold of one document."""
-    want, got = triples(gold, "gold", symmetric, none), triples(predicted, "predicted", symmetric, none)
-    hits = agreeing(got, want, symmetric)
-    of: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for column, side in enumerate((got, want)):
-        for at, triple in enumerate(side):
-            of[triple.label][column].append(at)
-    right = [label for label, (p, g) in of.items() if p and g for _ in range(matched(hits[np.ix_(p, g)]))]
-    return right, [t.label for t in got], [t.label for t in want]
 
 
 def agreeing(left: Sequence[Triple], right: Sequence[Triple], symmetric: Collection[str] = (),
@@ -117,7 +108,7 @@ def overlap(left: Sequence[frozenset[Place]], right: Sequence[frozenset[Place]])
     return sides[0] @ sides[1].T > 0
 
 
-def released_row(gold: Document, predicted: Document | None, none: Collection[str] = NONE) -> Row:
+def _released(gold: Document, predicted: Document | None, none: Collection[str]) -> Row:
     """Labels right, predicted and gold of one document, in M3D's accounting."""
     want = [Triple(*_places(gold, r.head, r.tail, "gold"), r.label) for r in gold.relations if r.label not in none]
     got = _both_ways(predicted, none) if predicted else []

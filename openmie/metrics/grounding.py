@@ -34,16 +34,17 @@ def boxes(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 
     label has the label of the mention or chain that it shows. What it shows is not compared: see `grounded`.
     Errors: an id twice, a predicted id that gold does not have, a threshold outside [0, 1).
     """
-    _check_iou(iou)
+    return tally(box_rows(gold, predicted, iou), bootstrap, seed)
 
-    def rows() -> Iterator[Row]:
-        for document, prediction in aligned(gold, predicted):
-            want, got = _classes(document), _classes(prediction) if prediction else {}
-            right = [label for (image, label), found in got.items() if (image, label) in want
-                     for _ in range(matched(agree(found, want[image, label], iou)))]
-            yield right, _spread(got), _spread(want)
 
-    return tally(rows(), bootstrap, seed)
+def box_rows(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5) -> Iterator[Row]:
+    """Labels right, predicted and gold of each document."""
+    check_iou(iou)
+    for document, prediction in aligned(gold, predicted):
+        want, got = _classes(document), _classes(prediction) if prediction else {}
+        right = [label for (image, label), found in got.items() if (image, label) in want
+                 for _ in range(matched(agree(found, want[image, label], iou)))]
+        yield right, _spread(got), _spread(want)
 
 
 def _spread(classes: dict[Class, list[Region]]) -> list[str]:
@@ -53,9 +54,14 @@ def _spread(classes: dict[Class, list[Region]]) -> list[str]:
 def _classes(document: Document) -> dict[Class, list[Region]]:
     out: dict[Class, list[Region]] = defaultdict(list)
     for region in document.regions:
-        shown = document.find(region.of) if region.of and not region.label else None
-        out[region.image, shown.label if shown else region.label].append(region)
+        out[region.image, label_of(document, region)].append(region)
     return dict(out)
+
+
+def label_of(document: Document, region: Region) -> str:
+    """Its own label, or that of the mention or chain that it shows."""
+    shown = document.find(region.of) if region.of and not region.label else None
+    return shown.label if shown else region.label
 
 
 def agree(left: Sequence[Region], right: Sequence[Region], iou: float) -> Bools:
@@ -87,16 +93,23 @@ def _area(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def matched(hits: Bools) -> int:
-    """Size of the largest one-to-one matching in a table of allowed pairs (n, m), by shortest augmenting paths."""
+    """Size of the largest one-to-one matching in a table of allowed pairs (n, m)."""
+    return len(matching(hits))
+
+
+def matching(hits: Bools) -> dict[int, int]:
+    """Row of each column in a largest one-to-one matching in a table (n, m), by shortest augmenting paths."""
     if not hits.any() or (hits.sum(axis=0).max() == 1 and hits.sum(axis=1).max() == 1):
-        return int(hits.sum())
+        return {int(column): int(row) for row, column in np.argwhere(hits)}
     options = [np.flatnonzero(row).tolist() for row in hits]
     owner: dict[int, int] = {}  # column -> row
-    return sum(_augment(row, options, owner) for row in range(len(options)))
+    for row in range(len(options)):
+        _augment(row, options, owner)
+    return owner
 
 
-def _augment(row: int, options: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
-    """Give `row` a column, moving other rows where that frees one; False where it cannot."""
+def _augment(row: int, options: Sequence[Sequence[int]], owner: dict[int, int]) -> None:
+    """Give `row` a column, moving other rows where that frees one; nothing where it cannot."""
     came: dict[int, int] = {}  # column -> the row that asked for it
     queue = [row]
     for asking in queue:
@@ -113,8 +126,7 @@ def _augment(row: int, options: Sequence[Sequence[int]], owner: dict[int, int]) 
                 taker = came[free]
                 owner[free] = taker
                 free = held.get(taker)
-            return True
-    return False
+            return
 
 
 def grounded(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, mode: Mode = "strict",
@@ -129,7 +141,7 @@ def grounded(gold: Iterable[Document], predicted: Iterable[Document], iou: float
     Errors: an id twice, a predicted id that gold does not have, a threshold outside [0, 1).
     """
     check_mode(mode)
-    _check_iou(iou)
+    check_iou(iou)
 
     def rows() -> Iterator[Row]:
         for document, prediction in aligned(gold, predicted):
@@ -164,6 +176,6 @@ def _entities(document: Document, orphans: bool, types: bool) -> dict[Key, list[
     return out
 
 
-def _check_iou(iou: float) -> None:
+def check_iou(iou: float) -> None:
     if not 0 <= iou < 1:
         raise MetricError(f"iou={iou}", expected="a number from 0 to below 1", remedy="0.5 is the usual threshold")

@@ -29,7 +29,7 @@ def spans(gold: Iterable[Document], predicted: Iterable[Document], mode: Mode = 
     Errors: an id twice, a predicted id that gold does not have, an unknown mode.
     """
     check_mode(mode)
-    return tally(_rows(gold, predicted, mode == "lenient"), bootstrap, seed)
+    return tally(span_rows(gold, predicted, mode == "lenient"), bootstrap, seed)
 
 
 def check_mode(mode: str) -> None:
@@ -37,7 +37,8 @@ def check_mode(mode: str) -> None:
         raise MetricError(f"mode {mode!r}", expected="strict or lenient", remedy="strict is IOB2, lenient is conlleval")
 
 
-def _rows(gold: Iterable[Document], predicted: Iterable[Document], orphans: bool) -> Iterator[Row]:
+def span_rows(gold: Iterable[Document], predicted: Iterable[Document], orphans: bool = False) -> Iterator[Row]:
+    """Labels right, predicted and gold of each document."""
     for document, prediction in aligned(gold, predicted):
         want, missed = keys(document, orphans)
         got, wrong = keys(prediction, orphans) if prediction else (set(), set())

@@ -7,12 +7,16 @@ from typing import Any, Literal, TypedDict, get_args
 
 from openmie.document import Document
 from openmie.errors import MetricError
+from openmie.metrics.chain_relations import chain_relations
+from openmie.metrics.chains import chains
+from openmie.metrics.documents import documents
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans
+from openmie.metrics.region_links import region_links
 from openmie.metrics.scores import Scores
 
-Task = Literal["ner", "re", "joint", "boxes", "grounded"]
+Task = Literal["ner", "re", "joint", "boxes", "grounded", "document"]
 
 
 class Line(TypedDict):
@@ -34,13 +38,16 @@ def score(gold: Iterable[Document], predicted: Iterable[Document], task: Task = 
           iou: float = 0.5, bootstrap: int = 1000, seed: int = 0) -> dict[str, Scores]:
     """All scores that are usual for a task, by name; the first is the one to report.
 
-    `symmetric` names relations without a direction (re, joint); `iou` is the threshold of boxes and grounded.
+    `symmetric` names relations without a direction (re, joint, document); `iou` is the threshold of boxes (boxes,
+    grounded, document).
     Errors: an unknown task, and those of the metrics.
     """
     if task not in get_args(Task):
         raise MetricError(f"task {task!r}", expected=f"one of {', '.join(get_args(Task))}", remedy="name one of them")
     gold, predicted, symmetric = list(gold), list(predicted), frozenset(symmetric)
     draws: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
+    if task == "document":
+        return _document(gold, predicted, symmetric, iou, draws)
     entities = {mode: spans(gold, predicted, mode, **draws) for mode in ("strict", "lenient")} if task != "re" else {}
     if task == "ner":
         return entities  # type: ignore[return-value]
@@ -53,6 +60,15 @@ def score(gold: Iterable[Document], predicted: Iterable[Document], task: Task = 
         return {"boxes": boxes(gold, predicted, iou, **draws)}
     return {"grounded": grounded(gold, predicted, iou, **draws), "entities": entities["strict"],
             "regions": grounded(gold, predicted, iou, types=False, **draws)}
+
+
+def _document(gold: list[Document], predicted: list[Document], symmetric: frozenset[str], iou: float,
+              draws: dict[str, Any]) -> dict[str, Scores]:
+    """The mean of the four tasks, each of them, which region shows which chain, and the release's own accounting."""
+    whole = documents(gold, predicted, symmetric=symmetric, iou=iou, **draws)
+    return {"document": whole, **whole.by_label, "region links": region_links(gold, predicted, iou, **draws),
+            "chains as_released": chains(gold, predicted, "as_released", **draws),
+            "relations as_released": chain_relations(gold, predicted, "as_released", **draws)}
 
 
 def table(scores: Mapping[str, Scores]) -> list[Line]:

@@ -15,6 +15,7 @@ from openmie.metrics.scores import Scores
 
 Row = tuple[Sequence[str], Sequence[str], Sequence[str]]  # of one document: labels correct, predicted, gold
 Ints = npt.NDArray[np.int64]
+_CELLS = 4_000_000  # numbers held at once while drawing: 32 MB
 
 
 def aligned(gold: Iterable[Document], predicted: Iterable[Document]) -> Iterator[tuple[Document, Document | None]]:
@@ -86,5 +87,7 @@ def resampled(counts: npt.NDArray[Any], bootstrap: int, seed: int) -> npt.NDArra
     often each occurs, has the distribution of drawing documents one by one.
     """
     kinds, times = np.unique(counts, axis=0, return_counts=True)  # (U, K), (U,)
-    n = len(counts)
-    return np.random.default_rng(seed).multinomial(n, times / n, size=bootstrap) @ kinds
+    n, draw = len(counts), np.random.default_rng(seed)
+    block = max(1, _CELLS // len(kinds))  # draws at a time, so that many different documents take no more memory
+    sizes = [min(block, bootstrap - done) for done in range(0, bootstrap, block)]
+    return np.concatenate([draw.multinomial(n, times / n, size=size) @ kinds for size in sizes])

@@ -1,0 +1,118 @@
+"""The four tasks of documents together: entities, chains, relations between chains, regions; and their mean.
+
+The mean is the "Avg." of the M3D paper's tables III and IV: of entity F1, the mean of MUC, B3 and CEAF, relation F1 and
+region F1. (The release selects on another one, of six numbers in which chains count three times.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from openmie.document import Document
+from openmie.metrics.chain_relations import chain_relation_rows
+from openmie.metrics.chains import WIDTH, ChainScores, Floats, document_counts, mean_f1, summed_chains
+from openmie.metrics.grounding import box_rows
+from openmie.metrics.mentions import span_rows
+from openmie.metrics.scores import Scores
+from openmie.metrics.tally import Row, aligned, resampled, tally
+
+TASKS = ("entities", "chains", "relations", "regions")
+
+
+@dataclass(frozen=True)
+class DocumentScores(Scores):
+    """All four, under their names in `by_label`. As a whole: precision, recall and F1 are means over the tasks.
+
+    A task of which neither gold nor prediction has anything (no frames, say) is not there, and the mean leaves it out:
+    `tasks` says which were counted. `correct`, `predicted` and `gold` are sums.
+    """
+
+    by_label: Mapping[str, Scores] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(name for name, s in self.by_label.items() if s.gold or s.predicted)
+
+    @property
+    def entities(self) -> Scores:
+        return self.by_label["entities"]
+
+    @property
+    def chains(self) -> ChainScores:
+        return self.by_label["chains"]  # type: ignore[return-value]
+
+    @property
+    def relations(self) -> Scores:
+        return self.by_label["relations"]
+
+    @property
+    def regions(self) -> Scores:
+        return self.by_label["regions"]
+
+    @property
+    def mean(self) -> float:
+        return self.f1
+
+    @property
+    def precision(self) -> float:
+        return self._mean([self.by_label[x].precision for x in self.tasks])
+
+    @property
+    def recall(self) -> float:
+        return self._mean([self.by_label[x].recall for x in self.tasks])
+
+    @property
+    def f1(self) -> float:
+        return self._mean([self.by_label[x].f1 for x in self.tasks])
+
+    def _mean(self, values: list[float]) -> float:
+        return sum(values) / len(values) if values else 0.0
+
+
+def documents(gold: Iterable[Document], predicted: Iterable[Document], *, symmetric: Collection[str] = (),
+              iou: float = 0.5, bootstrap: int = 0, seed: int = 0) -> DocumentScores:
+    """Entities as in `spans` (strict), chains as in `chains`, relations as in `chain_relations`, regions as in `boxes`.
+
+    The intervals of all tasks and of their mean come from the same draws of documents.
+    Errors: those of the four.
+    """
+    gold, predicted = list(gold), list(predicted)
+    rows = {"entities": list(span_rows(gold, predicted)),
+            "relations": list(chain_relation_rows(gold, predicted, symmetric)),
+            "regions": list(box_rows(gold, predicted, iou))}
+    chained = np.array([document_counts(d, p) for d, p in aligned(gold, predicted)]).reshape(-1, WIDTH)
+    parts: dict[str, Scores] = {name: tally(found) for name, found in rows.items()} | {"chains": summed_chains(chained)}
+    whole = _whole({name: parts[name] for name in TASKS}, None)
+    if not bootstrap or not gold:
+        return whole
+    counts = np.concatenate([chained, *(_counts(rows[x]) for x in TASKS if x != "chains")], axis=1)
+    drawn = resampled(counts, bootstrap, seed)
+    plain = drawn[:, WIDTH:].reshape(len(drawn), -1, 3)
+    f1 = {"chains": mean_f1(drawn[:, :WIDTH])} | {
+        x: _f1(plain[:, k]) for k, x in enumerate(name for name in TASKS if name != "chains")}
+    parts = {name: replace(parts[name], interval=_interval(f1[name])) for name in TASKS}
+    counted = np.mean([f1[x] for x in whole.tasks], axis=0) if whole.tasks else np.zeros(bootstrap)
+    return _whole(parts, _interval(counted))
+
+
+def _whole(parts: Mapping[str, Scores], interval: tuple[float, float] | None) -> DocumentScores:
+    correct, predicted, gold = (sum(getattr(s, x) for s in parts.values()) for x in ("correct", "predicted", "gold"))
+    return DocumentScores(correct=correct, predicted=predicted, gold=gold, by_label=parts, interval=interval)
+
+
+def _counts(rows: list[Row]) -> Floats:
+    return np.array([[len(x) for x in row] for row in rows], dtype=np.float64).reshape(-1, 3)
+
+
+def _f1(counts: Floats) -> Floats:
+    """Of counts (R, 3): correct, predicted, gold."""
+    total = counts[:, 1] + counts[:, 2]
+    return np.divide(200.0 * counts[:, 0], total, out=np.zeros(len(counts)), where=total > 0)
+
+
+def _interval(values: Floats) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)

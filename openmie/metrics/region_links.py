@@ -1,0 +1,57 @@
+"""Which region shows which chain: boxes that are right and tied to the right thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from openmie.document import Chain, Document, Mention, Region
+from openmie.errors import MetricError
+from openmie.metrics.chain_relations import overlap
+from openmie.metrics.grounding import agree, check_iou, label_of, matching
+from openmie.metrics.links import Place
+from openmie.metrics.scores import Scores
+from openmie.metrics.tally import Row, aligned, tally
+
+
+def region_links(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0,
+                 seed: int = 0) -> Scores:
+    """Micro scores over links from a region to the chain (or mention) that it shows, by the region's label.
+
+    A link is right when image and label of the boxes are the same, their IoU is above the threshold, and the chains
+    share a mention span, as in `chain_relations`. Each link is used once: counted is the largest one-to-one matching.
+    Regions that are said to show nothing (`of` is "") have no link and count on neither side: see `boxes` for them, and
+    `grounded` for the boxes of each entity. A link to what is nowhere located in the text is never right, but counts.
+    Errors: an id twice, a predicted id that gold does not have, a link that leads nowhere, a threshold outside [0, 1).
+    """
+    check_iou(iou)
+
+    def rows() -> Iterator[Row]:
+        for document, prediction in aligned(gold, predicted):
+            want, labels = _linked(document, "gold")
+            got, answers = _linked(prediction, "predicted") if prediction else ([], [])
+            same = np.array([[x == y for y in labels] for x in answers], dtype=bool).reshape(len(answers), len(labels))
+            shown = overlap([p for _, p in got], [p for _, p in want])
+            hits = same & shown & agree([r for r, _ in got], [r for r, _ in want], iou)
+            yield [labels[g] for g in matching(hits)], answers, labels
+
+    return tally(rows(), bootstrap, seed)
+
+
+def _linked(document: Document, side: str) -> tuple[list[tuple[Region, frozenset[Place]]], list[str]]:
+    """The regions that show something, with the places of what they show; and their labels."""
+    regions = [r for r in document.regions if r.of]
+    return [(r, shown(document, r, side)) for r in regions], [label_of(document, r) for r in regions]
+
+
+def shown(document: Document, region: Region, side: str) -> frozenset[Place]:
+    """Where the thing that a region shows is mentioned."""
+    found = document.find(region.of)
+    mentions = [document.find(m) for m in found.mentions] if isinstance(found, Chain) else [found]
+    if not all(isinstance(m, Mention) for m in mentions):
+        raise MetricError(f"a {side} region in {region.image!r} of {region.of!r}, which leads to no mention",
+                          expected="the id of a mention, or of a chain of mentions", where=f"document {document.id}",
+                          remedy="Document.dangling() lists such references; mend or drop them before scoring")
+    return frozenset((-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "") for m in mentions
+                     if isinstance(m, Mention))
