@@ -28,11 +28,16 @@ def captions(
     split: Annotated[str, typer.Option(help="Whose captions.")] = "test",
     out: Annotated[
         Path | None,
-        typer.Option(help="A CSV file to write for review; with --read, a folder for the corpus with better captions."),
+        typer.Option(
+            help="A file to write for review, .csv or (Label Studio) .json; with --read, a folder for the corpus with "
+            "better captions."
+        ),
     ] = None,
     sample: Annotated[int, typer.Option(help="Captions of each generator in the review; 0: all.")] = 0,
     seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
-    read: Annotated[Path | None, typer.Option(help="The review, filled in: `correct` yes or no, else empty.")] = None,
+    read: Annotated[
+        Path | None, typer.Option(help="The review: a CSV with `correct` yes, no or empty, or Label Studio's JSON.")
+    ] = None,
     name: Annotated[
         str, typer.Option(help='Generator of the better captions; default: "GENERATOR (corrected)".')
     ] = "",
@@ -46,6 +51,8 @@ def captions(
     Example: openmie captions mnre:DIR?captions=minicpm --out review.csv --sample 200
 
     Example: openmie captions mnre:DIR?captions=minicpm --read review.csv --out corrected
+
+    Example: openmie captions jsonl:DIR --source summary --out review.json
     """
     from openmie.corpora import review
 
@@ -60,12 +67,20 @@ def captions(
         _judged(review, data, split, found, name, out)
     elif out:
         number = review.write(data.split(split), out, source or (), sample, seed)
-        file = "FILE" if str(out) == "-" else out
-        print(f"{number} captions for {file}: write yes or no into the column correct and a better caption, if you "
-              f"like, into corrected; then read it back with --read {file}", file=sys.stderr)
+        print(f"{number} captions for {_review(out)}", file=sys.stderr)
     else:
         _counted(review, data.split(split), source or [])
     console.say_skipped(data)
+
+
+def _review(out: Path) -> str:
+    """What is to be done with a file that was written for review."""
+    if out.suffix.lower() == ".json":
+        return (f"{out}: import it into a Label Studio project with the labelling configuration of "
+                f"{out.with_suffix('.xml')}; read the JSON export back with --read EXPORT.json")
+    file = "FILE" if str(out) == "-" else out
+    return (f"{file}: write yes or no into the column correct and a better caption, if you like, into corrected; then "
+            f"read it back with --read {file}")
 
 
 def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out: Path | None) -> None:

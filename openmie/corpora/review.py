@@ -1,5 +1,7 @@
 """Captions for a reader to judge: out as a CSV file that a spreadsheet opens, back in as judgements.
 
+A path that ends in .json is a file of Label Studio's instead (`review_tasks.py`).
+
 CapAcc of CAMIM's table 2 is the share of captions that a reader calls right, CapLen their mean length in words. A
 picture that several documents share is one row, judged once: over the pictures of MNRE's test set so counted, the
 lengths of the six published caption files are the paper's, cut to whole numbers.
@@ -17,8 +19,9 @@ from dataclasses import dataclass
 from math import nan, sqrt
 from pathlib import Path
 
-from openmie.corpora import output, table
+from openmie.corpora import output, review_tasks, table
 from openmie.corpora.lines import lines, short
+from openmie.corpora.review_tasks import Judgement
 from openmie.document import Document
 from openmie.errors import CorpusError
 
@@ -29,19 +32,6 @@ NO = frozenset({"no", "n", "false", "f", "0", "0.0", "wrong", "incorrect"})
 LONGEST = 32_000  # code points of a post that are shown: a spreadsheet's cell holds 32,767 characters
 _Z = 1.959963984540054  # of a two-sided 95% interval of the normal distribution
 _NAMED = 5  # of the documents that an error is about
-
-
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """One row: a caption, and what the reader said of it."""
-
-    document: str
-    generator: str
-    caption: str
-    correct: bool | None = None  # None: not judged
-    corrected: str = ""  # a better caption
-    image: str = ""  # path or id of the picture; other documents of the same picture share the judgement
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,14 +100,17 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], generator
     if lacking or not rows:
         raise no_caption(lacking[0] if lacking else "at all", others)
     kept = _sampled([j for j, _ in rows], sample, seed)
+    rows = [(j, text) for j, text in rows if j in kept]
+    if review_tasks.named(path):
+        review_tasks.write(rows, path)
+        return len(rows)
     with output.file(path) as file:
         file.write(b"\xef\xbb\xbf" + table.line(COLUMNS))
         for j, text in rows:
-            if j in kept:
-                shown = text if len(text) <= LONGEST else text[:LONGEST] + " ..."
-                cells = (j.document, j.image, shown, j.generator, j.caption, "", "", "")
-                file.write(table.line([_guarded(cell) for cell in cells]))
-    return len(kept)
+            shown = text if len(text) <= LONGEST else text[:LONGEST] + " ..."
+            cells = (j.document, j.image, shown, j.generator, j.caption, "", "", "")
+            file.write(table.line([_guarded(cell) for cell in cells]))
+    return len(rows)
 
 
 def no_caption(name: str, there: Collection[str]) -> CorpusError:
@@ -157,7 +150,7 @@ def _unguarded(cell: str) -> str:
 
 
 def read(path: str | os.PathLike[str]) -> list[Judgement]:
-    """The judgements of a file that `write` wrote and a reader filled in.
+    """The judgements of a file that `write` wrote and a reader filled in; of Label Studio its JSON export.
 
     A verdict in the column `correct` is one of `YES` or of `NO`, in any case and width, with blanks around it; an x
     ticks the caption as correct; an empty cell is not judged, and anything else a `CorpusError` with row (as a
@@ -165,21 +158,25 @@ def read(path: str | os.PathLike[str]) -> list[Judgement]:
     be divided by commas, semicolons or tabs, as the header shows. Rows that are empty altogether are left out. A
     caption that is judged twice is an error, as is a file that is no UTF-8.
     """
+    if review_tasks.named(path):
+        return _once(review_tasks.read(path), f"{path}, tasks")
     rows = _rows(Path(path))
     header = [cell.strip().casefold() for cell in next(rows, (0, []))[1]]
     if wrong := [c for c in NEEDED if header.count(c) != 1] or [c for c in COLUMNS if header.count(c) > 1]:
         raise CorpusError(f"{header.count(wrong[0])} columns {wrong[0]!r} in {short(','.join(header))}",
                           expected="a header with " + ", ".join(NEEDED), where=f"{path}, row 1",
                           remedy="read the file that `openmie captions --out` wrote, saved as CSV with its header")
-    found: list[Judgement] = []
-    at: dict[tuple[str, str], int] = {}  # row of each
-    for number, cells in rows:
-        if any(cell.strip() for cell in cells):
-            made = _judgement(header, cells, f"{path}, row {number}")
-            if (before := at.setdefault(_key(made), number)) != number:
-                raise _twice(made, f"{path}, rows {before} and {number}")
-            found.append(made)
-    return found
+    return _once(((number, _judgement(header, cells, f"{path}, row {number}"))
+                  for number, cells in rows if any(cell.strip() for cell in cells)), f"{path}, rows")
+
+
+def _once(rows: Iterable[tuple[int, Judgement]], where: str) -> list[Judgement]:
+    """The judgements; an error, with the numbers of both, for a caption that is judged twice."""
+    found: dict[tuple[str, str], tuple[int, Judgement]] = {}
+    for number, made in rows:
+        if (before := found.setdefault(_key(made), (number, made)))[0] != number:
+            raise _twice(made, f"{where} {before[0]} and {number}")
+    return [made for _, made in found.values()]
 
 
 def _key(judgement: Judgement) -> tuple[str, str]:

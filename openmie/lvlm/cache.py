@@ -1,9 +1,8 @@
 """A memory in front of any backend, in one sqlite file: what was answered once is not asked again.
 
 The key is a sha256 over all that decides an answer: the backend's facts (model, revision, parameters), prompt, system
-message, schema or grammar, and size and RGB bytes of each image, with the version
-of this code. Only whole answers
-are kept: no failure, nothing empty, nothing that was cut at its length. An answer is stored as soon as it is there,
+message, schema or grammar, and size and RGB bytes of each image, with the version of this code. Only whole answers are
+kept: no failure, nothing empty, nothing that was cut at its length. An answer is stored as soon as it is there,
 whatever its neighbours do, so that a killed job pays for none twice; several processes may share the file.
 """
 
