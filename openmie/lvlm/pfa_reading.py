@@ -24,7 +24,7 @@ from openmie.lvlm.pfa_pairs import Pair, Say
 
 TASKS = ("summary", "ner")
 ANSWER = "PFA answer"  # how the `where` of a record ends that says that an answer does not parse
-_MARKS = r"[ \t>*#_`]{0,12}"
+_MARKS = r"[ \t>*#_`]*"
 _FENCE = re.compile(r"(?m)^[ \t]{0,8}(?:```|~~~)[\w-]{0,20}[ \t]{0,8}$\n?")
 BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 _UNKNOWN = re.compile(r"[:：]\s{0,3}[^\W\d][\w /&-]{0,40}[;；]")
