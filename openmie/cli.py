@@ -1,7 +1,8 @@
 """The command line: parse, one library call, print. `openmie --help` imports no torch.
 
 Commands that train, score and compare are in `openmie.cli_training`, the search for objects in `openmie.cli_objects`,
-captions and their accuracy in `openmie.cli_captions`.
+captions in `openmie.cli_lvlm`, their accuracy in `openmie.cli_captions`, datasets made of videos in
+`openmie.cli_video`.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from openmie import console
 from openmie.cli_captions import captions
+from openmie.cli_lvlm import caption
 from openmie.cli_objects import objects
+from openmie.cli_prompt import Cache, Endpoint, Label, LabelsFile, RelationLabel, Setting, System, Tasks, asked, prompt
 from openmie.cli_training import DEMO, PAPERS, PARTIAL, app, bench, demo, evaluate, load_corpus, show, train
+from openmie.cli_video import video
 from openmie.errors import OpenMIEError
 
-__all__ = ["PAPERS", "PARTIAL", "app", "bench", "captions", "demo", "evaluate", "main", "objects", "show", "train"]
+__all__ = ["PAPERS", "PARTIAL", "app", "bench", "caption", "captions", "demo", "evaluate", "main", "objects", "prompt", "show", "train", "video"]
 
 
 @app.command()
@@ -35,14 +39,27 @@ def extract(
     images: Annotated[str | None, typer.Option(help="Folder of the images that a file names.")] = None,
     format: Annotated[str, typer.Option(help="jsonl, csv or table.")] = "jsonl",
     out: Annotated[str, typer.Option(help="File; - is stdout.")] = "-",
+    system: System = "",
+    endpoint: Endpoint = "",
+    task: Tasks = "",
+    label: Label = None,
+    relation: RelationLabel = None,
+    labels: LabelsFile = None,
+    cache: Cache = None,
+    set_: Setting = None,
 ) -> None:
     """Extract from posts. Every row comes out, a bad one with the reason; the exit code is 3 if there were any.
 
+    By a trained model, or with --system by any vision-language model, here or behind a server, for labels of your own.
+
     Example: openmie extract --text "Zorvane again, and I love it" --image post.png --format table
+
+    Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
     from openmie import extract as extraction
-    from openmie.model import load
 
+    asking = asked(system, model, endpoint=endpoint, tasks=task, label=label, relation=relation, labels=labels,
+                   cache=cache, settings=set_)
     if format not in ("jsonl", "csv", "table"):
         raise OpenMIEError(f"--format {format}", expected="jsonl, csv or table", remedy="choose one")
     if bool(source) == bool(text or image or caption):
@@ -51,10 +68,11 @@ def extract(
             expected="a JSON-lines file, - for stdin, or --text with --image",
             remedy="give one of them",
         )
-    models = [load(m) for m in model or [_demo_model()]]
     items = extraction.rows(source, images) if source else [extraction.post(text, image, caption)]
     failed: list[str] = []
-    results = console.noted(extraction.run(models, console.counted(items, bool(source) and out != "-")), failed)
+    items = console.counted(items, bool(source) and out != "-")
+    found = asking.predict(items, asking.schema()) if asking else extraction.run(_models(model), items)
+    results = console.noted(found, failed)
     console.write_results(results, format, out)
     for line in failed[:20]:
         print(line, file=sys.stderr)
@@ -67,11 +85,12 @@ def extract(
 def score(
     gold: str,
     predicted: str,
-    task: Annotated[str, typer.Option(help="ner, re, joint, boxes or grounded.")] = "ner",
+    task: Annotated[str, typer.Option(help="ner, re, joint, boxes, grounded or document.")] = "ner",
     symmetric: Annotated[list[str] | None, typer.Option(help="Relation label without direction; repeatable.")] = None,
     iou: float = 0.5,
     bootstrap: int = 1000,
     by_label: bool = True,
+    errors: Annotated[bool, typer.Option("--errors", help="Sort the errors by kind and cause, too.")] = False,
     as_json: bool = False,
 ) -> None:
     """Score anybody's predictions, in any format that can be read, against gold. All numbers in percent.
@@ -81,18 +100,17 @@ def score(
     from openmie import metrics
     from openmie.corpora import read
 
-    found = metrics.score(
-        read(gold),
-        read(predicted),
-        task=task,
-        symmetric=symmetric or (),
-        iou=iou,  # type: ignore[arg-type]
-        bootstrap=bootstrap,
-    )
+    sides = list(read(gold)), list(read(predicted))
+    about = {"symmetric": symmetric or (), "iou": iou}
+    found = metrics.score(*sides, task=task, bootstrap=bootstrap, **about)  # type: ignore[arg-type]
+    sorted_ = metrics.errors(*sides, **about).lines() if errors else []  # type: ignore[arg-type]
     if as_json:
-        print(json.dumps(metrics.table(found), ensure_ascii=False, indent=1))
+        rows = metrics.table(found)
+        print(json.dumps({"scores": rows, "errors": sorted_} if errors else rows, ensure_ascii=False, indent=1))
     else:
         console.scores(found, by_label)
+        if errors:
+            console.errors(sorted_)
 
 
 @app.command()
@@ -138,6 +156,8 @@ def diorama(
     n: Annotated[int, typer.Option("--n", help="How many posts.")] = 100,
     seed: int = 0,
     split: str = "train",
+    documents: Annotated[bool, typer.Option("--documents", help="Biography transcripts with timed frames.")] = False,
+    language: Annotated[str, typer.Option(help="Of documents: en or zh.")] = "en",
 ) -> None:
     """Write posts of the built-in corpus as PNGs and JSON lines, to look at or to use elsewhere.
 
@@ -145,8 +165,15 @@ def diorama(
     """
     from openmie.corpora import diorama as corpus
 
-    corpus.save(corpus.generate(corpus.Config(seed=seed), split, n), out)
-    print(f"{n} posts in {out}")
+    config = corpus.Config(seed=seed, documents=documents, language=language)
+    corpus.save(corpus.generate(config, split, n), out)
+    print(f"{n} {'documents' if documents else 'posts'} in {out}")
+
+
+def _models(names: list[str] | None) -> list[Any]:
+    from openmie.model import load
+
+    return [load(name) for name in names or [_demo_model()]]
 
 
 def _demo_model() -> str:

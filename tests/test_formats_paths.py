@@ -91,7 +91,7 @@ def test_nothing_appears_when_writing_fails(tmp_path: Path) -> None:
     for format in files.FORMATS:
         text_file(tmp_path / "old", "old")
         with pytest.raises(KeyboardInterrupt):
-            files.write(failing(), tmp_path / ("new" if format in ("brat", "yolo") else "old"), format)
+            files.write(failing(), tmp_path / ("new" if format in ("brat", "yolo", "voc") else "old"), format)
         assert [f.name for f in tmp_path.iterdir()] == ["old"] and (tmp_path / "old").read_text() == "old"
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openmie.corpora import files, table
+from openmie.corpora import files, table, voc
 from openmie.document import Document, Image, Mention, Region, Status
 from tests.strategies import corpora, documents, labels
 
@@ -19,7 +19,7 @@ THOUSAND = settings(max_examples=220, deadline=None, database=None, derandomize=
                     suppress_health_check=list(HealthCheck))  # corpora() holds 4 to 5 documents: 1,000 in all
 FEW = settings(THOUSAND, max_examples=25)
 PATHS = {"jsonl": "a.jsonl", "json": "a.json", "parquet": "a.parquet", "conll": "a.conll", "brat": "brat",
-         "coco": "coco.json", "yolo": "yolo", "labelstudio": "tasks.json"}
+         "coco": "coco.json", "yolo": "yolo", "voc": "voc", "labelstudio": "tasks.json"}
 
 
 def placed(documents: Sequence[Document], folder: Path) -> list[Document]:
@@ -35,7 +35,7 @@ def there_and_back(documents: Sequence[Document], format: str, **options: Any
     """The documents with their images placed, what was read back, and the report."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / PATHS[format]
-        there = placed(documents, path if format == "yolo" else path.parent)
+        there = placed(documents, path if format in ("yolo", "voc") else path.parent)
         written = files.write(there, path, format, **options)
         return there, list(files.read(path, format)), written
 
@@ -102,6 +102,30 @@ def test_boxes(format: str, error: float, made: list[Document]) -> None:
     for a, b in zip(there, back):
         assert sizes_only(a) == sizes_only(b) and boxes(a) == boxes(b) and same_boxes(a, b, error)
         assert not b.errors and not b.text
+
+
+def inside(box: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
+    """The part of a box that lies in the image, to three decimals; nothing where it has no area."""
+    a, b, c, d = (round(x, 3) for x in (max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)))
+    return (a, b, c, d) if a < c and b < d else ()
+
+
+@settings(THOUSAND, max_examples=110)
+@given(corpora())
+def test_voc(made: list[Document]) -> None:
+    """Documents and images come back by what is written in `source`; in the order of file names, without scores."""
+    there, back, _ = there_and_back(made, "voc")
+    found = {d.id: d for d in back}
+    for a in (d for d in there if d.images):
+        b = found[voc.plain(a.id)]
+        names = {voc.plain(i.id): (i.width, i.height) for i in a.images}
+        assert {i.id: (i.width, i.height) for i in b.images} == names and not b.errors
+        sizes = {i.id: (i.width, i.height) for i in a.images}
+        kept = [(r, inside(r.box, *sizes[r.image])) for r in a.regions]
+        wanted = sorted((voc.plain(r.image), voc.plain(r.label), *box) for r, box in kept if box)
+        got = sorted((r.image, r.label, *r.box) for r in b.regions)
+        assert [x[:2] for x in got] == [x[:2] for x in wanted]
+        assert all(abs(x - y) < 1e-3 for g, w in zip(got, wanted) for x, y in zip(g[2:], w[2:]))
 
 
 @pytest.mark.parametrize("predictions", [False, True])
@@ -178,7 +202,7 @@ def test_same_documents_same_bytes(format: str, made: list[Document]) -> None:
     for _ in range(2):
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / PATHS[format]
-            files.write(placed(made, path if format == "yolo" else path.parent), path, format)
+            files.write(placed(made, path if format in ("yolo", "voc") else path.parent), path, format)
             found.append(bytes_of(path))
     assert found[0] == found[1] and found[0]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import NamedTuple
 
 from openmie.corpora.archives import members
@@ -29,6 +31,7 @@ class Annotation(NamedTuple):
     objects: tuple[Labelled, ...]
     errors: tuple[ErrorRecord, ...]
     filename: str = ""  # as the file itself says; often that of another image
+    source: Mapping[str, str] = MappingProxyType({})  # what the file says of where it comes from
 
 
 class Boxes:
@@ -80,7 +83,9 @@ def parse(data: bytes, path: Path) -> Annotation:
                                  "correct the box; it was left out"))
         else:
             objects.append(Labelled(element.findtext("name") or "", box))  # type: ignore[arg-type]
-    return Annotation(max(width, 0), max(height, 0), tuple(objects), tuple(errors), root.findtext("filename") or "")
+    source = {child.tag: child.text or "" for child in root.findall("source/*")}
+    filename = root.findtext("filename") or ""
+    return Annotation(max(width, 0), max(height, 0), tuple(objects), tuple(errors), filename, source)
 
 
 def _number(text: str | None) -> float | None:

@@ -16,7 +16,7 @@ from openmie.corpora.output import Written
 from openmie.document import Document
 from openmie.errors import CorpusError, ErrorRecord
 
-FORMATS = ("jsonl", "json", "parquet", "conll", "brat", "coco", "yolo", "labelstudio")
+FORMATS = ("jsonl", "json", "parquet", "conll", "brat", "coco", "yolo", "voc", "labelstudio")
 _ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".conll": "conll", ".conllu": "conll",
             ".bio": "conll", ".iob": "conll", ".iob2": "conll", ".tsv": "conll", ".txt": "conll", ".ann": "brat"}
 _JSON = {"json": ("jsonl", "_list"), "jsonl": ("jsonl", "")}  # the two that share a module
@@ -73,6 +73,8 @@ def guess(path: str | os.PathLike[str], reading: bool) -> str:
 def _folder(target: Path) -> str:
     if next(target.rglob("*.ann"), None):
         return "brat"
+    if next(target.glob("*.xml"), None):
+        return "voc"
     return "yolo" if (target / "classes.txt").is_file() or (target / "labels").is_dir() else ""
 
 

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from openmie.corpora import output, paths
+from openmie.corpora.corpus import Labels
 from openmie.corpora.labelstudio_tasks import SERVED, read
 from openmie.document import Document, Mention, Region
 from openmie.errors import CorpusError
@@ -29,9 +30,11 @@ CANNOT_HOLD = ("words", "chains", "phrases", "captions", "summary", "times", "la
 SHOWS = "shows"  # label of the relation from a box to its mention
 
 
-def interface(documents: Iterable[Document]) -> str:
-    """The labelling configuration for these documents, to paste into a project's settings."""
+def interface(documents: Iterable[Document], offered: Labels | None = None) -> str:
+    """The labelling configuration for these documents, to paste into a project's settings; `offered` labels too."""
     labels: dict[str, set[str]] = {"mentions": set(), "relations": {SHOWS}, "regions": set()}
+    for layer, seen in labels.items():
+        seen.update(getattr(offered or Labels(), layer))
     images = 1
     for document in documents:
         images = max(images, len(document.images))

@@ -1,0 +1,57 @@
+"""A transcript cut into clips of one to two minutes, at subtitle boundaries only (M3D, section III, step 2)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from openmie.errors import CorpusError
+from openmie.video.subtitles import Cue
+
+PAUSE = 2.0  # seconds of silence beyond which a longer one is no better place to cut
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Cues that follow each other; the clip runs from the first one's begin to the last one's finish."""
+
+    cues: tuple[Cue, ...]
+
+    @property
+    def begin(self) -> float:
+        return self.cues[0].begin
+
+    @property
+    def finish(self) -> float:
+        return self.cues[-1].finish
+
+
+def cut(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.0) -> tuple[Clip, ...]:
+    """The cheapest way to cut: seconds outside shortest .. longest first, then near the middle, at long pauses.
+
+    cost = sum over clips of 100 o + ((length - middle) / middle)^2 - min(pause before, 2) / 2, o the seconds by which a
+    clip is too short or too long; by dynamic programming, so that no short rest is left at the end where another way
+    of cutting leaves none. A clip leaves the range only where no boundary allows it to stay there. All cues are kept.
+    """
+    if not 0 < shortest <= longest:
+        raise CorpusError(f"clips of {shortest} to {longest} seconds", expected="0 < shortest <= longest",
+                          where="openmie.video.cut", remedy="60 to 120 is the default")
+    middle, n = (shortest + longest) / 2, len(cues)
+    best = [0.0] + [float("inf")] * n  # cost of the first i cues
+    start = [0] * (n + 1)  # where their last clip begins
+    for end in range(1, n + 1):
+        for begin in range(end - 1, -1, -1):
+            length = cues[end - 1].finish - cues[begin].begin
+            outside = max(0.0, shortest - length, length - longest)
+            pause = cues[begin].begin - cues[begin - 1].finish if begin else 0.0
+            cost = best[begin] + 100 * outside + ((length - middle) / middle) ** 2 - min(pause, PAUSE) / 2
+            if cost < best[end]:
+                best[end], start[end] = cost, begin
+            if length > 2 * longest:  # a longer clip only costs more
+                break
+    bounds = [n]
+    while bounds[-1]:
+        bounds.append(start[bounds[-1]])
+    bounds.reverse()
+    return tuple(Clip(tuple(cues[a:b])) for a, b in itertools.pairwise(bounds))

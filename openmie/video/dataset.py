@@ -1,0 +1,150 @@
+"""A video and its subtitles as Documents, one a clip, written with their frames (M3D, section III).
+
+    out/VIDEO/clips.jsonl                      a Document a clip: timed transcript, frames with their seconds
+    out/VIDEO/frames/VIDEO_CLIP_NUMBER.jpg     every 24th frame of a clip, named by its number in the video
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openmie.corpora import jsonl, output, words
+from openmie.document import Document, Image, TimeSpan
+from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
+from openmie.video.clips import Clip, cut
+from openmie.video.frames import Frame, Limits, about, sample
+from openmie.video.subtitles import Cue, Subtitles
+
+LANGUAGES = ("en", "zh")
+FORMATS: dict[str, dict[str, Any]] = {"jpg": {"format": "JPEG", "quality": 95}, "png": {"format": "PNG"}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a video becomes documents; the paper's values are the defaults."""
+
+    every: int = 24  # one frame of so many
+    shortest: float = 60.0  # seconds of a clip, at least
+    longest: float = 120.0  # and at most, where subtitle boundaries allow it
+    language: str = ""  # "en" or "zh"; empty: what most letters of the transcript are
+    image: str = "jpg"  # format of the frames, "jpg" or "png" (to the last bit, and ten times larger)
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        if self.language not in ("", *LANGUAGES) or self.image not in FORMATS:
+            raise CorpusError(f"language {self.language!r}, image {self.image!r}", where="openmie.video.Settings",
+                              expected=f"one of {LANGUAGES} and of {tuple(FORMATS)}", remedy="correct it")
+
+
+def save(
+    video: str | os.PathLike[str],
+    subtitles: Subtitles,
+    out: str | os.PathLike[str],
+    settings: Settings | None = None,
+    name: str = "",
+) -> tuple[int, tuple[ErrorRecord, ...]]:
+    """Write a video's folder, whole or not at all; how many clips it has, and what was wrong.
+
+    A folder that is there already is left as it is, if it was built from the same file with the same settings; then
+    nothing is decoded again. Errors: another build in its place, a video that cannot be read.
+    """
+    settings, path = settings or Settings(), Path(video)
+    name = name or path.stem
+    folder, said = Path(out) / output.safe_name(name), _facts(path, subtitles, settings)
+    if (folder / "build.json").is_file():
+        built = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+        if built["facts"] == said:
+            return built["clips"], tuple(ErrorRecord(**e) for e in built["errors"])
+        raise CorpusError("another build", expected="the same video, subtitles and settings", where=str(folder),
+                          remedy="remove the folder, or name another --out")
+    Path(out).mkdir(parents=True, exist_ok=True)
+    documents, errors = 0, list(subtitles.errors)
+    with output.folder(folder) as place:
+        found = list(build(path, subtitles, place / "frames", settings, name))
+        errors += [e for e in found if isinstance(e, ErrorRecord)]
+        clips = [d for d in found if isinstance(d, Document)]
+        documents = jsonl.write(clips, place / "clips.jsonl").documents
+        told = {"facts": said, "clips": documents, "errors": [e.model_dump() for e in errors]}
+        (place / "build.json").write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+    return documents, tuple(errors)
+
+
+def _facts(path: Path, subtitles: Subtitles, settings: Settings) -> dict[str, object]:
+    """What a build depends on, as JSON reads it back."""
+    status = path.stat() if path.is_file() else None
+    file = [path.name, status.st_size if status else 0, status.st_mtime if status else 0]
+    facts = {"video": file, "cues": [[c.begin, c.finish, c.text] for c in subtitles.cues], **asdict(settings)}
+    return json.loads(json.dumps(facts))
+
+
+def build(
+    video: Path, subtitles: Subtitles, frames: Path, settings: Settings, name: str
+) -> Iterator[Document | ErrorRecord]:
+    """A document a clip, with its frames in the folder `frames`; before them what was wrong with the video.
+
+    Text is the cues, joined by blanks in English; each has its seconds in `times`, from the start of the video.
+    """
+    facts = about(video, settings.limits)
+    clips = cut(subtitles.cues, settings.shortest, settings.longest)
+    yield from _strange(video, clips, facts.seconds, settings)
+    frames.mkdir(parents=True)
+    taken: list[list[Image]] = [[] for _ in clips]
+    for item in sample(video, [(c.begin, c.finish) for c in clips], settings.every, settings.limits):
+        if isinstance(item, ErrorRecord):
+            yield item
+        else:
+            taken[item.span].append(_write(item, frames, f"{output.safe_name(name)}_{item.span}", settings))
+    language = settings.language or _language(subtitles.cues)
+    for number, (clip, images) in enumerate(zip(clips, taken)):
+        yield _document(f"{name}_{number}", clip, images, language, {"video": name, "clip": number, "fps": facts.fps})
+
+
+def _strange(video: Path, clips: Sequence[Clip], seconds: float, settings: Settings) -> Iterator[ErrorRecord]:
+    """Subtitles behind the end of the video, and clips that no boundary could bring into the range."""
+    where, last = f"video {video}", clips[-1].finish
+    if seconds and last > seconds + 1:
+        yield ErrorRecord(where=where, found=f"subtitles until {last:.1f} s, a video of {seconds:.1f} s",
+                          expected="subtitles of this video", remedy="check that they belong together; text was kept")
+    lengths = [c.finish - c.begin for c in clips]
+    if odd := [x for x in lengths if not settings.shortest <= x <= settings.longest]:
+        yield ErrorRecord(
+            where=where, found=f"{len(odd)} of {len(clips)} clips outside the range, such as one of {odd[0]:.1f} s",
+            expected=f"{settings.shortest:g} to {settings.longest:g} seconds",
+            remedy="nothing to do: no subtitle boundary allows it, and nothing was cut off")
+
+
+def _write(frame: Frame, folder: Path, stem: str, settings: Settings) -> Image:
+    file = folder / f"{stem}_{frame.number}.{settings.image}"
+    frame.picture.save(file, **FORMATS[settings.image])
+    width, height = frame.picture.size
+    return Image(kind="frame", id=f"frame_{frame.number}", path=str(file), time=round(frame.time, 6), width=width,
+                 height=height)
+
+
+def _language(cues: Sequence[Cue]) -> str:
+    text = "".join(c.text for c in cues)
+    han = sum("\u4e00" <= c <= "\u9fff" for c in text)
+    return "zh" if 2 * han > sum(c.isalpha() for c in text) else "en"
+
+
+def _document(
+    id: str, clip: Clip, images: Sequence[Image], language: str, source: dict[str, str | int | float]
+) -> Document:
+    times, at, gap = [], 0, 0 if language == "zh" else 1
+    for cue in clip.cues:
+        times.append(TimeSpan(at, at + len(cue.text), cue.begin, cue.finish))
+        at += len(cue.text) + gap
+    text = (" " * gap).join(c.text for c in clip.cues)
+    span = {"begin": clip.begin, "finish": clip.finish}
+    return Document(id=id, text=text, words=words.split(text), images=tuple(images), times=tuple(times), lang=language,
+                    source={"corpus": "video", **source, **span})
+
+
+def refused(error: OpenMIEError, video: str | os.PathLike[str]) -> ErrorRecord:
+    """The record of a video that could not be built at all, for runs over many."""
+    return error.record.model_copy(update={"where": error.record.where or f"video {video}"})

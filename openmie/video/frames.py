@@ -1,0 +1,166 @@
+"""Frames of a video: every n-th of each span of time, with number and second, decoded once from first to last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openmie.errors import CorpusError, ErrorRecord
+from openmie.images import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+EARLY = 1e-6  # a frame so much before the begin of a span still belongs to it
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One sampled frame, upright."""
+
+    span: int  # which span it was sampled for
+    number: int  # of the frame in the video, from 0
+    time: float  # second from the start of the video
+    picture: Picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a video may be; beyond it nothing is decoded."""
+
+    pixels: int = MAX_PIXELS  # of a frame
+    seconds: float = 12 * 3600.0
+
+
+@dataclass(frozen=True)
+class About:
+    """What a video's header says; 0 where it says nothing."""
+
+    width: int
+    height: int
+    fps: float
+    seconds: float
+
+
+def about(path: str | os.PathLike[str], limits: Limits | None = None) -> About:
+    """Size, rate and length. Errors: no video, or one beyond the limits."""
+    with _opened(path, limits or Limits()) as (container, stream):
+        seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+        return About(stream.width, stream.height, float(stream.average_rate or 0), seconds)
+
+
+def sample(
+    path: str | os.PathLike[str],
+    spans: Sequence[tuple[float, float]],
+    every: int = 24,
+    limits: Limits | None = None,
+) -> Iterator[Frame | ErrorRecord]:
+    """Of each span (begin, finish), in seconds and in order of time, its first frame and each `every`-th after it.
+
+    Packets that cannot be decoded are stepped over, and one record at the end counts them; a file without any frame is
+    a record too. Spans must not overlap. Errors: no video, one beyond the limits.
+    """
+    if every < 1:
+        raise CorpusError(f"every={every}", expected="at least 1", where="openmie.video", remedy="24 is the default")
+    with _opened(path, limits or Limits()) as (container, stream), closing(_Decoded(container, stream)) as decoded:
+        at, first = 0, -1  # the span that is looked for, and its first frame
+        for number, time, frame in decoded:
+            while at < len(spans) and time > spans[at][1] + EARLY:
+                at, first = at + 1, -1
+            if at == len(spans):
+                break
+            if time < spans[at][0] - EARLY:
+                continue
+            first = number if first < 0 else first
+            if (number - first) % every == 0:
+                yield Frame(at, number, time, _upright(frame))
+        if problem := decoded.problem(path):
+            yield problem
+
+
+class _Decoded:
+    """(number, second, frame) of a stream, in order; counts what could not be decoded."""
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self.container, self.stream, self.broken, self.count, self.last = container, stream, 0, 0, 0.0
+
+    def close(self) -> None:
+        self.container.close()
+
+    def __iter__(self) -> Iterator[tuple[int, float, Any]]:
+        base, start = self.stream.time_base, self.stream.start_time or 0
+        for frame in self._frames():
+            rate = self.stream.average_rate or 25
+            time = float((frame.pts - start) * base) if frame.pts is not None else self.count / float(rate)
+            number, self.count, self.last = self.count, self.count + 1, time
+            yield number, time, frame
+
+    def _frames(self) -> Iterator[Any]:
+        import av
+
+        packets = self.container.demux(self.stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError:  # the file breaks off here
+                self.broken += 1
+                return
+            try:
+                yield from packet.decode()
+            except av.FFmpegError:
+                self.broken += 1
+
+    def problem(self, path: str | os.PathLike[str]) -> ErrorRecord | None:
+        if self.count and not self.broken:
+            return None
+        found = f"{self.broken} packets that cannot be decoded" if self.count else "no frame that can be decoded"
+        left = f"; the last of {self.count} frames is at {self.last:.3f} s" if self.count else ""
+        return ErrorRecord(where=f"video {path}", found=found + left, expected="a whole video",
+                           remedy="fetch or export it again; what could be decoded was kept")
+
+
+def _upright(frame: Any) -> Picture:
+    """The frame as it is meant to be seen: turned counter-clockwise as the container says."""
+    picture = frame.to_image()
+    return picture.rotate(frame.rotation, expand=True) if frame.rotation else picture
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Any, Any]]:
+    """Container and first video stream, within the limits."""
+    av = _av()
+    where = f"video {os.fspath(path)}"
+    if not Path(path).is_file():  # a URL, a device, a folder: nothing is fetched
+        raise CorpusError("no such file", expected="a video file", where=where, remedy="check the path")
+    try:
+        container = av.open(os.fspath(path), metadata_errors="replace")
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise CorpusError(f"no video ({type(error).__name__})", expected="a file that FFmpeg reads", where=where,
+                          remedy="convert it, for example to MP4") from None
+    with closing(container):
+        if not container.streams.video:
+            raise CorpusError("no video stream", expected="a video with pictures", where=where,
+                              remedy="name the video, not its sound")
+        stream = container.streams.video[0]
+        seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+        if stream.width * stream.height > limits.pixels or seconds > limits.seconds:
+            raise CorpusError(f"{stream.width} x {stream.height} pixels, {seconds:.0f} seconds", where=where,
+                              expected=f"at most {limits.pixels:,} pixels and {limits.seconds:.0f} seconds",
+                              remedy="scale or cut the video, or raise the limit")
+        stream.thread_type = "AUTO"
+        yield container, stream
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError:
+        raise CorpusError("no PyAV here", expected="the libraries for video", where="openmie.video",
+                          remedy="pip install 'openmie[video]'") from None
+    return av
