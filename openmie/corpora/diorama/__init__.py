@@ -2,7 +2,7 @@
 
 `generate` makes posts, or with `Config(documents=True)` biography transcripts with timed frames; `corpus` wraps them as
 train, dev and test; `save` writes them to disk as PNGs and JSON lines. `verdict` says whether a caption is right,
-`told_by` whether the text or a frame tells a relation of a document.
+`told_by` whether the text or a frame tells a relation of a document, `told_by_frames` keeps the latter only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from openmie.corpora.corpus import Corpus, Labels
 from openmie.corpora.diorama import biography
 from openmie.corpora.diorama.ceilings import ceiling
 from openmie.corpora.diorama.config import Config
-from openmie.corpora.diorama.documents import document, told_by
+from openmie.corpora.diorama.documents import document, told_by, told_by_frames
 from openmie.corpora.diorama.laws import NONE, RELATIONS, SYMMETRIC, TYPES
 from openmie.corpora.diorama.names import SPLITS
 from openmie.corpora.diorama.posts import post
@@ -26,7 +26,7 @@ from openmie.document import Document
 from openmie.errors import CorpusError
 
 __all__ = ["DOCUMENT_LABELS", "LABELS", "Config", "Verdict", "box_prior", "ceiling", "corpus", "generate",
-           "generate_pairs", "save", "told_by", "verdict"]
+           "generate_pairs", "save", "told_by", "told_by_frames", "verdict"]
 
 LABELS = Labels(mentions=tuple(sorted(TYPES)), relations=tuple(sorted((NONE, *RELATIONS))),
                 regions=tuple(sorted(TYPES)), symmetric=SYMMETRIC)

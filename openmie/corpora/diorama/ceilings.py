@@ -17,74 +17,58 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
+from openmie.corpora.diorama import document_ceilings
 from openmie.corpora.diorama.captions import captions
 from openmie.corpora.diorama.config import Config
 from openmie.corpora.diorama.laws import NONE, SYMMETRIC
+from openmie.corpora.diorama.rules import RULES, TIE, Weights, score
 from openmie.corpora.diorama.worlds import NO_IMAGE, UNSAID, World, worlds
 from openmie.errors import CorpusError
 
 TASKS = ("ner", "re", "joint", "grounded", "regions")
 SEES = ("text", "image", "caption")
-RULES = ("argmax", "optimal")
-LATER = ("chains", "frames")
-TIE = 1e-12
 
 State = tuple[Hashable, ...]  # scene, and how its flags fit the text
 Table = dict[tuple[Hashable, State], float]  # (answer, state) -> weight
 
 
-class Weights(NamedTuple):
-    """Of every item and observation that can be told apart (n,), and of every answer that can be given there (m,)."""
-
-    best: np.ndarray  # n, the weight of the likeliest answer
-    nothing: np.ndarray  # n, of there being nothing to find
-    all: np.ndarray  # n, of the item and observation as such
-    answers: np.ndarray  # m, of each answer
-    there: np.ndarray  # m, `all` of the item and observation that it answers
-
-    @property
-    def gold(self) -> float:
-        """E[gold]"""
-        return float((self.all - self.nothing).sum())
-
-
-
 def ceiling(config: Config, *, task: str, sees: Iterable[str] = ("text",), rule: str = "argmax") -> float:
     """Best expected micro F1 in percent: 100 * 2 E[TP] / (E[predicted] + E[gold]).
 
-    `argmax`: the likeliest answer is always given, nothing among them where the task has it (None of `re` and `joint`,
-    "not in view" of `regions`; "no region" of `grounded` is an answer like any other). `optimal`: an answer is given
-    exactly where its posterior exceeds F*/2, F* being the best score itself (the fixed point of Dinkelbach's method):
-    none, one, or more than one for an item, as the metrics allow. No system can expect more.
+    Of the rules (`rules.py`), `argmax` always gives the likeliest answer, nothing among them where the task has it
+    (None of `re` and `joint`, "not in view" of `regions`; "no region" of `grounded` is an answer like any other), and
+    `optimal` also knows when to leave an answer out, or to give two. No system can expect more.
 
     Tasks: `ner` the type of each name; `re` the label of the given pair; `joint` both types, label and, unless the
     relation is symmetric, direction; `grounded` type and box, or type and no box, of each name; `regions` the boxes of
-    the named things in view, with their types. `sees`: a non-empty subset of text, image, caption. Anything else
-    raises `CorpusError`, as does a config under which there is nothing to find.
+    the named things in view, with their types. `sees`: a non-empty subset of text, image, caption. The tasks of
+    documents, which have no captions, are those of `document_ceilings`. Anything else raises `CorpusError`, as does a
+    config under which there is nothing to find.
     """
-    seen = _check(task, sees, rule)
-    weights = _answers(config, task, seen)
-    if config.missing_text == 1 or weights.gold <= TIE:
-        raise CorpusError(f"no post of this config has anything to find for task {task!r}", where="diorama.ceiling",
-                          expected="posts with text; with two names for re and joint; with related images for regions",
-                          remedy="lower missing_text, missing_image or unrelated, or raise two_names")
-    return 100 * (_argmax if rule == "argmax" else _optimal)(weights)
+    tasks, sides = (document_ceilings.TASKS, document_ceilings.SEES) if config.documents else (TASKS, SEES)
+    seen = _check((("task", (task,), tasks), ("sees", (sees,) if isinstance(sees, str) else tuple(sees), sides),
+                   ("rule", (rule,), RULES)))
+    weights = document_ceilings.weights(config, task, seen) if config.documents else _answers(config, task, seen)
+    if weights.gold <= TIE or (not config.documents and config.missing_text == 1):
+        raise CorpusError(
+            f"nothing to find for task {task!r} in what this config makes", where="diorama.ceiling",
+            expected="texts; pairs for relations; related images for regions",
+            remedy="lower missing_text, missing_image, missing or unrelated, or raise two_names, ambiguous or pairs")
+    return score(weights, rule)
 
 
-def _check(task: str, sees: Iterable[str], rule: str) -> frozenset[str]:
-    sees = (sees,) if isinstance(sees, str) else tuple(sees)
-    for name, found, allowed in (("task", (task,), TASKS), ("sees", sees, SEES), ("rule", (rule,), RULES)):
+def _check(asked: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]) -> frozenset[str]:
+    sees = asked[1][1]
+    for name, found, allowed in asked:
         if bad := [x for x in found if x not in allowed]:
-            why = " (it comes with long documents)" if bad[0] in LATER else ""
-            raise CorpusError(f"{name}={bad[0]!r}{why}", expected=f"of {list(allowed)}", where="diorama.ceiling",
+            raise CorpusError(f"{name}={bad[0]!r}", expected=f"of {list(allowed)}", where="diorama.ceiling",
                               remedy=f"choose {name} from {list(allowed)}")
     if not sees:
-        raise CorpusError("sees is empty", expected=f"a non-empty subset of {list(SEES)}", where="diorama.ceiling",
-                          remedy="say what the system sees")
+        raise CorpusError("sees is empty", expected=f"a non-empty subset of {list(asked[1][2])}",
+                          where="diorama.ceiling", remedy="say what the system sees")
     return frozenset(sees)
 
 
@@ -174,22 +158,3 @@ def _channel(config: Config, states: list[State], seen: frozenset[str]) -> np.nd
         for caption, p in law:
             channel[i, said[caption]] += p
     return channel
-
-
-def _argmax(w: Weights) -> float:
-    """The likeliest answer always; a tie between it and nothing goes to whichever scores higher."""
-    scores = []
-    for slack in (TIE, -TIE):
-        given = (w.best > 0) & (w.best >= w.nothing - slack)
-        scores.append(2 * w.best[given].sum() / (w.all[given].sum() + w.gold))
-    return float(max(scores))
-
-
-def _optimal(w: Weights) -> float:
-    """Every answer whose posterior exceeds F/2, until F stands still: it rises in each round, and rounds are few."""
-    score, risen = -1.0, 0.0
-    while risen > score:
-        score = risen
-        given = w.answers > w.there * score / 2
-        risen = float(2 * w.answers[given].sum() / (w.there[given].sum() + w.gold))
-    return score

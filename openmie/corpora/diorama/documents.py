@@ -106,9 +106,35 @@ def told_by(document: Document, relation: Relation) -> Literal["text", "frame"]:
     Head and tail are chain ids of the generated document; the label does not matter, so that a wrong label, or a
     relation where there is none, can be asked for too. `CorpusError` for a document without Diorama's facts.
     """
+    pairs = {frozenset(pair) for pair in _facts(document)["pairs"]}
+    return "frame" if frozenset((relation.head, relation.tail)) in pairs else "text"
+
+
+def told_by_frames(gold: Document, document: Document) -> Document:
+    """A copy of `document`, gold or prediction, with no other relations than those that only frames tell.
+
+    They are the relations whose two chains (or mentions) each share a mention with one of two chains of which only a
+    frame tells what they are to each other; so scores can be split by who tells, with a system's own chains too.
+    """
+    pairs = [tuple(_places(gold, id) for id in pair) for pair in _facts(gold)["pairs"]]
+
+    def kept(relation: Relation) -> bool:
+        head, tail = _places(document, relation.head), _places(document, relation.tail)
+        return any((head & a and tail & b) or (head & b and tail & a) for a, b in pairs)
+
+    return document.replace(relations=tuple(r for r in document.relations if kept(r)))
+
+
+def _places(document: Document, id: str) -> set[tuple[int, int]]:
+    """The spans of a chain or a mention."""
+    found = document.find(id)
+    parts = [document.find(m) for m in found.mentions] if isinstance(found, Chain) else [found]
+    return {(m.start, m.end) for m in parts if isinstance(m, Mention) and m.status != "unlocated"}
+
+
+def _facts(document: Document) -> dict[str, Any]:
     if document.source.get("corpus") != "diorama" or "pairs" not in document.source:
         raise CorpusError("no facts of a Diorama document in its source", where=f"document {document.id}",
                           expected="a document as diorama.generate makes it with documents=True",
-                          remedy="ask the gold document, not a prediction or what without_gold() left")
-    pairs = {frozenset(pair) for pair in document.source["pairs"]}
-    return "frame" if frozenset((relation.head, relation.tail)) in pairs else "text"
+                          remedy="give the gold document, not a prediction or what without_gold() left")
+    return document.source

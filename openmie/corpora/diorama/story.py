@@ -112,7 +112,7 @@ class Teller:
             self.sentence(self.draws.pick(self.words.LIFE), {}, told, colour, ("P",))
             return (0,)
         else:
-            templates, order = (self.words.ONE, "a") if told.kind == "one" else (self.words.TWO, "ab")
+            templates, order = (self.words.ONE, ["a"]) if told.kind == "one" else (self.words.TWO, ["a", "b"])
             self.sentence(self.draws.pick(templates), dict(zip(order, told.types)), told, colour, tuple(order))
         things = tuple(self.slots[slot] for slot in order)
         if told.kind == "two":
