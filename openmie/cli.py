@@ -85,7 +85,7 @@ def extract(
 def score(
     gold: str,
     predicted: str,
-    task: Annotated[str, typer.Option(help="ner, re, joint, boxes, grounded or document.")] = "ner",
+    task: Annotated[str, typer.Option(help="ner, re, joint, boxes, grounded, document, summary or mre.")] = "ner",
     symmetric: Annotated[list[str] | None, typer.Option(help="Relation label without direction; repeatable.")] = None,
     iou: float = 0.5,
     bootstrap: int = 1000,

@@ -11,16 +11,20 @@ from openmie.metrics.errors_table import ErrorTable, errors
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans
+from openmie.metrics.mre import MreScores, mre
 from openmie.metrics.region_links import region_links
 from openmie.metrics.report import closure, score, table
 from openmie.metrics.scores import Scores
 from openmie.metrics.tags import spans_from_tags
+from openmie.metrics.text import TextScores, text, texts
 
 __all__ = [
     "ChainScores",
     "DocumentScores",
     "ErrorTable",
+    "MreScores",
     "Scores",
+    "TextScores",
     "boxes",
     "chain_relations",
     "chains",
@@ -28,6 +32,7 @@ __all__ = [
     "documents",
     "errors",
     "grounded",
+    "mre",
     "pairs",
     "region_links",
     "relations",
@@ -35,4 +40,6 @@ __all__ = [
     "spans",
     "spans_from_tags",
     "table",
+    "text",
+    "texts",
 ]

@@ -13,10 +13,12 @@ from openmie.metrics.documents import documents
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans
+from openmie.metrics.mre import mre
 from openmie.metrics.region_links import region_links
 from openmie.metrics.scores import Scores
+from openmie.metrics.text import text
 
-Task = Literal["ner", "re", "joint", "boxes", "grounded", "document"]
+Task = Literal["ner", "re", "joint", "boxes", "grounded", "document", "summary", "mre"]
 
 
 class Line(TypedDict):
@@ -48,6 +50,11 @@ def score(gold: Iterable[Document], predicted: Iterable[Document], task: Task = 
     draws: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
     if task == "document":
         return _document(gold, predicted, symmetric, iou, draws)
+    if task == "summary":
+        return dict(text(gold, predicted, **draws).measures)
+    if task == "mre":
+        found = mre(gold, predicted, **draws)
+        return {"entities": found.ner, "image-entity": found.pairs, **(found.text.measures if found.text else {})}
     entities = {mode: spans(gold, predicted, mode, **draws) for mode in ("strict", "lenient")} if task != "re" else {}
     if task == "ner":
         return entities  # type: ignore[return-value]

@@ -1,0 +1,130 @@
+"""Algorithm 1 of M-MRE (Gan et al., 2025): entities, image-entity pairs and summaries of one answer each.
+
+Entities: F1 over label-entity pairs, compared as texts, not by where they stand. Micro over multisets: what is said
+twice is right twice where gold has it twice. Pairs: "the proportion of correctly matched image patches to their
+corresponding entities", of which the paper leaves the denominator open. With "gold" (the default) it is the gold pairs,
+so that pairs too many cost nothing; with "predicted" the pairs of the answer; with "union" those of either, so that
+both cost. Summaries: `openmie.metrics.text`.
+
+The paper does not say whether it averages over samples either: `average="sample"` does, and leaves out of each mean the
+samples that have nothing to be compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, get_args
+
+from openmie.document import Document
+from openmie.errors import MetricError
+from openmie.metrics.patches import shown
+from openmie.metrics.scores import Scores
+from openmie.metrics.tally import Row, aligned, tally
+from openmie.metrics.text import TextScores, text
+
+Denominator = Literal["gold", "predicted", "union"]
+Average = Literal["micro", "sample"]
+
+
+class Said(NamedTuple):
+    """What one answer says of names: (label, entity) as often as it says so, and (letter of a patch, entity)."""
+
+    entities: Sequence[tuple[str, str]] = ()
+    pairs: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MreScores:
+    """All of Algorithm 1, in percent."""
+
+    ner: Scores
+    pairs: Scores  # its `accuracy` is that of the denominator
+    denominator: Denominator = "gold"
+    average: Average = "micro"
+    mean_f1: float | None = None  # of entities over samples, where that was asked for
+    text: TextScores | None = None
+
+    @property
+    def f1(self) -> float:
+        """NER F1."""
+        return self.ner.f1 if self.mean_f1 is None else self.mean_f1
+
+    @property
+    def accuracy(self) -> float:
+        """Image-entity accuracy."""
+        return self.pairs.accuracy or 0.0
+
+
+def mre(gold: Iterable[Document], predicted: Iterable[Document], *, denominator: Denominator = "gold",
+        average: Average = "micro", tokenizer: str = "", bootstrap: int = 0, seed: int = 0) -> MreScores:
+    """Algorithm 1 on documents. Which patch shows which mention is read on the gold document's patches for both.
+
+    A region that lies on no patch cannot be said in the format, so it is in neither side.
+    Errors: an id twice, a predicted id that gold does not have, an unknown denominator, average or tokenizer.
+    """
+    gold, predicted = list(gold), list(predicted)
+    rows = [(said(d, d), said(p, d) if p else Said()) for d, p in aligned(gold, predicted)]
+    scores = said_scores(rows, denominator=denominator, average=average, bootstrap=bootstrap, seed=seed)
+    return replace(scores, text=text(gold, predicted, tokenizer=tokenizer, bootstrap=bootstrap, seed=seed))
+
+
+def said(document: Document, given: Document | None = None) -> Said:
+    """What a document says, with the patches of `given`; every mention counts, whatever its status."""
+    mentions = document.mentions
+    pairs = [(name, mentions[n].text) for name, of in shown(document, given).items() for n in of]
+    return Said([(m.label, m.text) for m in mentions], pairs)
+
+
+def said_scores(rows: Iterable[tuple[Said, Said]], *, denominator: Denominator = "gold", average: Average = "micro",
+                bootstrap: int = 0, seed: int = 0) -> MreScores:
+    """Entities and pairs of (gold, predicted) answers, however they were read; blanks at the ends of names are nothing.
+
+    Pairs are sets: a patch that is said twice to show a name shows it. Errors: an unknown denominator or average.
+    """
+    for value, known in ((denominator, get_args(Denominator)), (average, get_args(Average))):
+        if value not in known:
+            raise MetricError(f"{value!r}", expected=f"one of {', '.join(known)}", remedy="name one of them")
+    listed = [(_clean(want), _clean(got)) for want, got in rows]
+    ner = tally(_entities(listed), bootstrap, seed)
+    pairs = tally(_pairs(listed), bootstrap, seed)
+    shares = [_share(set(want.pairs), set(got.pairs), denominator) for want, got in listed]
+    if average == "micro":
+        mean, accuracy = None, _percent(sum(r for r, _ in shares), sum(n for _, n in shares))
+    else:
+        mean = _mean([tally([row]).f1 for row in _entities(listed) if row[1] or row[2]])
+        accuracy = _mean([_percent(r, n) for r, n in shares if n])
+    return MreScores(ner=ner, pairs=replace(pairs, by_label={}, accuracy=accuracy), denominator=denominator, average=average,
+                     mean_f1=mean)
+
+
+def _clean(side: Said) -> Said:
+    return Said([(label, name.strip()) for label, name in side.entities],
+                [(letter, name.strip()) for letter, name in side.pairs])
+
+
+def _entities(rows: Iterable[tuple[Said, Said]]) -> Iterator[Row]:
+    for want, got in rows:
+        common = Counter(want.entities) & Counter(got.entities)
+        yield [e[0] for e in common.elements()], [e[0] for e in got.entities], [e[0] for e in want.entities]
+
+
+def _pairs(rows: Iterable[tuple[Said, Said]]) -> Iterator[Row]:
+    for want, got in rows:
+        a, b = set(want.pairs), set(got.pairs)
+        yield [""] * len(a & b), [""] * len(b), [""] * len(a)
+
+
+def _share(want: set[tuple[str, str]], got: set[tuple[str, str]], denominator: Denominator) -> tuple[int, int]:
+    """Right pairs, and how many are counted."""
+    counted = {"gold": want, "predicted": got, "union": want | got}[denominator]
+    return len(want & got), len(counted)
+
+
+def _percent(right: int, counted: int) -> float:
+    return 100.0 * right / counted if counted else 0.0
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
