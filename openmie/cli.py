@@ -18,12 +18,39 @@ from openmie import console
 from openmie.cli_captions import captions
 from openmie.cli_lvlm import caption
 from openmie.cli_objects import objects
-from openmie.cli_prompt import Cache, Endpoint, Label, LabelsFile, RelationLabel, Setting, System, Tasks, asked, prompt
+from openmie.cli_prompt import (
+    Cache,
+    Endpoint,
+    Label,
+    LabelsFile,
+    RelationLabel,
+    Setting,
+    System,
+    Tasks,
+    asked,
+    boxes,
+    prompt,
+)
 from openmie.cli_training import DEMO, PAPERS, PARTIAL, app, bench, demo, evaluate, load_corpus, show, train
 from openmie.cli_video import video
 from openmie.errors import OpenMIEError
 
-__all__ = ["PAPERS", "PARTIAL", "app", "bench", "caption", "captions", "demo", "evaluate", "main", "objects", "prompt", "show", "train", "video"]
+__all__ = [
+    "PAPERS",
+    "PARTIAL",
+    "app",
+    "bench",
+    "caption",
+    "captions",
+    "demo",
+    "evaluate",
+    "main",
+    "objects",
+    "prompt",
+    "show",
+    "train",
+    "video",
+]
 
 
 @app.command()
@@ -137,13 +164,26 @@ def convert(
 
 @app.command()
 def doctor(
-    corpus: Annotated[str, typer.Argument(help="FORMAT:PATH.")],
+    corpus: Annotated[str, typer.Argument(help="FORMAT:PATH; or the word boxes.")],
     examples: Annotated[int, typer.Option(help="Examples shown of each finding.")] = 3,
+    model: Annotated[str, typer.Option(help="With boxes: a vision-language model.")] = "",
+    endpoint: Endpoint = "",
+    set_: Setting = None,
 ) -> None:
-    """Look a copy of a corpus over: counts beside the published ones, and all that is odd.
+    """Look a copy of a corpus over: counts beside the published ones, and all that is odd; or a model's boxes.
+
+    With `boxes`, figures of known place are shown to a vision-language model, to tell how it writes its boxes.
 
     Example: openmie doctor mnre:DIR
+
+    Example: openmie doctor boxes --model Qwen/Qwen2.5-VL-7B-Instruct --endpoint http://localhost:8000/v1
     """
+    if corpus == "boxes":
+        boxes(model, endpoint, set_)
+        return
+    if model or endpoint or set_:
+        raise OpenMIEError("a model for a corpus", expected="openmie doctor boxes --model NAME, or a corpus alone",
+                           remedy="choose one")
     from openmie.corpora.doctor import examine
 
     for line in examine(corpus).lines(examples):

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openmie import corpora
 from openmie.corpora import files, jsonl, output, paths
 from openmie.document import GIVEN, Document, Image
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
-from openmie.model import Model
+
+if TYPE_CHECKING:
+    from openmie.model import Model
 
 
 def post(text: str, image: str = "", caption: str = "", id: str = "post") -> Document:

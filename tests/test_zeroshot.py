@@ -18,6 +18,7 @@ from openmie.errors import ErrorRecord, RecipeError
 from openmie.lvlm import loose_json
 from openmie.lvlm import schema as schemas
 from openmie.lvlm.asking import Asking, spread
+from openmie.lvlm.boxes import ADAPTERS
 from openmie.lvlm.generate import Answer
 from openmie.lvlm.instruction import Shown
 from openmie.lvlm.occurrence import locate, occurrences
@@ -124,7 +125,7 @@ def test_the_json_schema_and_the_reader_agree():
         }  # fmt: skip
         if number % 2:
             _spoil(found, draw)
-        records = read(Answer(text=json.dumps(found)), schema, shown, lambda v, s: tuple(v), where="d").errors
+        records = read(Answer(text=json.dumps(found)), schema, shown, ADAPTERS["pixels"].decode, where="d").errors
         allowed = form.is_valid(found)
         valid += allowed
         assert allowed == (not records), (found, records)
@@ -222,7 +223,7 @@ def test_what_is_outside_the_schema_is_a_record_and_the_rest_stands():
         {"head": "m1", "tail": "m1", "label": "peer"},
         {"head": "m1", "tail": "Rome", "label": "lives_in"},
     ]
-    boxes = [{"image": 3, "box": [1, 2, 3, 4], "label": "PER"}, {"image": 1, "box": [9, 9, 2, 2], "label": "PER"},
+    boxes = [{"image": 3, "box": [1, 2, 3, 4], "label": "PER"}, {"image": 1, "box": [9, 9, 9, 2], "label": "PER"},
              {"image": 1, "box": [1, 2, 3, float("nan")], "label": "PER"},
              {"image": True, "box": [1, 2, 3, 4], "label": "PER"},
              {"bbox_2d": [1, 2, 30, 40], "label": "LOC", "of": "m9"}]  # fmt: skip

@@ -15,9 +15,9 @@ Says = Callable[[Request], Any]  # a text, an Answer or a record; anything else 
 
 
 class Stub:
-    """Answers by a function of the request, and keeps what it was asked."""
+    """Answers by a function of the request, and keeps what it was asked. Its name tells the family of its boxes."""
 
-    def __init__(self, says: Says, name: str = "stub") -> None:
+    def __init__(self, says: Says, name: str = "pixels") -> None:
         self.says, self.name, self.asked = says, name, list[Request]()
 
     def facts(self) -> dict[str, Any]:

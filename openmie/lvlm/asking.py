@@ -19,10 +19,11 @@ class Asking:
     """One way to ask, for all documents."""
 
     window: int = 8000  # characters of text in one request; a longer text is asked about in parts
-    overlap: int = 800  # characters that two parts share; no name of up to that length is cut
+    overlap: int | None = None  # characters that two parts share, so that no name so long is cut; None: a tenth
     images: int = 8  # pictures in one request; of more frames, evenly many
     context: str = ""  # generator whose caption is shown too; default: the caption that a user gave
-    family: str = ""  # of the model's box coordinates; default: by its name
+    family: str = ""  # of the model's box coordinates (`openmie.lvlm.boxes`); default: by its name
+    max_pixels: int = 0  # of images as the model is let see them (family qwen2.5-vl); 0: the family's default
     everywhere: bool = False  # names are given once, and all their occurrences are mentions
     constrained: bool | None = None  # hold answers to their JSON Schema or grammar; None: but no server to a grammar
     patches: bool = True  # pfa: show the candidates of the main image, by letters
@@ -30,14 +31,19 @@ class Asking:
 
     def __post_init__(self) -> None:
         wrong = [f"{name}={getattr(self, name)}" for name in ("window", "images") if getattr(self, name) < 1]
-        wrong += [f"overlap={self.overlap}"] * (not 0 <= self.overlap < self.window / 2)
+        wrong += [f"overlap={self.overlap}"] * (not 0 <= self.shared < self.window / 2)
         if wrong:
             raise RecipeError(
                 wrong[0],
                 expected="at least 1 character and image, an overlap below half of the window",
                 where="Asking",
-                remedy="window=8000, overlap=800 and images=8 are usual",
+                remedy="window=8000 and images=8 are usual",
             )
+
+    @property
+    def shared(self) -> int:
+        """Characters that two parts of a text share."""
+        return self.window // 10 if self.overlap is None else self.overlap
 
 
 def note(document: Document, what: str, found: str, expected: str, remedy: str) -> ErrorRecord:

@@ -46,7 +46,7 @@ class ByPfa:
         """A request for each window of the text; none where there is neither text nor image."""
         seen, shown, errors = _readable(document.without_gold().replace(words=(), times=()), self.asking.patches)
         work = PfaWork(self, document, errors=errors)
-        spans = windows(document.text, self.asking.window, self.asking.overlap)
+        spans = windows(document.text, self.asking.window, self.asking.shared)
         for start, end in spans if shown or document.text.strip() else ():
             part = seen.replace(text=document.text[start:end])
             work.parts.append((start, part))

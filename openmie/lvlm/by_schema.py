@@ -24,14 +24,15 @@ class BySchema:
 
     def __init__(self, schema: Schema, asking: Asking, model: str = "") -> None:
         self.schema, self.asking = schema, asking
-        self.coordinates = Coordinates.of(asking.family, model) if "boxes" in schema.tasks else Coordinates.of("", "")
+        model = model if "boxes" in schema.tasks else "pixels"  # not asked for
+        self.coordinates = Coordinates.of(asking.family, model, asking.max_pixels)
 
     def work(self, document: Document) -> SchemaWork:
         """A request for each window of the text; none where there is nothing to be asked."""
         found, errors = shown(document, self.asking.images)
         given = self._given(document)
         asked: list[tuple[Schema, Shown]] = []
-        spans = windows(document.text, self.asking.window, self.asking.overlap)
+        spans = windows(document.text, self.asking.window, self.asking.shared)
         for number, (start, end) in enumerate(spans, 1):
             one = Shown(
                 text=document.text[start:end],
@@ -41,6 +42,7 @@ class BySchema:
                 sizes=tuple(picture.size for _, picture in found),
                 caption=document.caption(self.asking.context),
                 coordinates=self.coordinates.words,
+                tells_sizes=self.coordinates.tells_sizes,
                 **given.inside(start, end),
             )
             if tasks := askable(self.schema, one):

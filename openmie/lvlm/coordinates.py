@@ -1,26 +1,61 @@
-"""How a model writes boxes: the words that ask for them, and the adapter that reads them."""
+"""How a model writes boxes: the words that ask for them, and the adapter that reads them (`openmie.lvlm.boxes`)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openmie.document import Box
-from openmie.lvlm.reading import Decode
-
-
-def _pixels(values: Sequence[float], size: tuple[int, int]) -> Box:
-    left, top, right, bottom = values
-    return left, top, right, bottom
+from openmie.errors import OpenMIEError, RecipeError
+from openmie.lvlm.boxes import ADAPTERS, Adapter, Grid, Pixels, Resized, family_of
 
 
 @dataclass(frozen=True)
 class Coordinates:
     """Of one family of models."""
 
-    words: str = "[left, top, right, bottom] in pixels of that image"
-    decode: Decode = _pixels
+    family: str
+    adapter: Adapter
 
     @classmethod
-    def of(cls, family: str, model: str) -> Coordinates:
-        return cls()
+    def of(cls, family: str, model: str, max_pixels: int = 0) -> Coordinates:
+        """Of the family that is named, else of the model's.
+
+        `max_pixels`: of the images as the model is let see them, where that is not its family's default. Errors: a
+        family or model that is not known.
+        """
+        try:
+            name = family_of(family or model)
+        except OpenMIEError as error:
+            raise RecipeError(
+                error.record.found, expected=error.record.expected, where="boxes",
+                remedy="name its family (family=...); `openmie doctor boxes --model NAME` tells which it is",
+            ) from None  # fmt: skip
+        adapter = ADAPTERS[name]
+        if max_pixels and not isinstance(adapter, Resized):
+            raise RecipeError(f"max_pixels={max_pixels} of {name}", expected="a family that counts in resized pixels",
+                              where="boxes", remedy="leave it out")  # fmt: skip
+        return cls(
+            name, replace(adapter, max_pixels=max_pixels) if isinstance(adapter, Resized) and max_pixels else adapter
+        )
+
+    @property
+    def words(self) -> str:
+        """What a box looks like."""
+        adapter = self.adapter
+        rows_first = isinstance(adapter, Grid) and adapter.rows_first
+        order = "[top, left, bottom, right]" if rows_first else "[left, top, right, bottom]"
+        if isinstance(adapter, Grid):
+            top = adapter.top - 1 if adapter.cells else adapter.top
+            over = "the square that it is padded to" if adapter.square else "each side of it"
+            return f"{order}, where 0 to {top:g} is {over}"
+        return f"{order} in pixels of that image"
+
+    @property
+    def tells_sizes(self) -> bool:
+        """Whether a prompt has to tell the sizes of images. Models that see them resized would count in those."""
+        return isinstance(self.adapter, Pixels)
+
+    def decode(self, values: Sequence[float], size: tuple[int, int]) -> Box | None:
+        """Pixels of the upright original; None where the values are no box."""
+        return self.adapter.decode(values, size)

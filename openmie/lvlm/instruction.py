@@ -30,6 +30,7 @@ class Shown:
     chains: tuple[Chain, ...] = ()  # that are given, with those of `mentions` that belong to them
     pairs: tuple[Pair, ...] | None = None  # to be judged, by the ids of the prompt; None: whatever holds
     coordinates: str = ""  # how boxes are written, in words
+    tells_sizes: bool = True  # whether the prompt tells the sizes of images
 
     def mention_ids(self) -> dict[str, str]:
         """m1, m2, ... -> the id of each given mention."""
@@ -140,7 +141,8 @@ def _images(shown: Shown) -> str:
     for number, (image, (width, height)) in enumerate(zip(shown.images, shown.sizes), 1):
         what = "a frame of the video" if image.kind == "frame" else "the picture of the text"
         when = f" at {image.time:g} s" if image.time is not None else ""
-        lines.append(f"Image {number}: {what}{when}, {width} x {height} pixels")
+        size = f", {width} x {height} pixels" if shown.tells_sizes else ""
+        lines.append(f"Image {number}: {what}{when}{size}")
     return "The images, in order:\n" + "\n".join(lines) if lines else ""
 
 

@@ -7,7 +7,6 @@ answer stands. Nothing in an answer is executed, fetched or opened.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +20,7 @@ from openmie.lvlm.instruction import Shown
 from openmie.lvlm.occurrence import locate, plain
 from openmie.lvlm.schema import FIELD, NONE, Schema
 
-Decode = Callable[[Sequence[float], tuple[int, int]], Box]  # numbers of an answer, (width, height) -> pixels
+Decode = Callable[[Sequence[float], tuple[int, int]], Box | None]  # values of an answer, (width, height) -> pixels
 
 
 def read(
@@ -262,22 +261,14 @@ class _Reader:
         return self._end_of(pair[0], f"{place}.head"), self._end_of(pair[1], f"{place}.tail")
 
     def _box(self, values: Any, size: tuple[int, int], place: str) -> Box | None:
-        """Pixels, clipped to the picture; a record where that leaves nothing, or they are no box."""
-        numbers = values if isinstance(values, list) and len(values) == 4 else []
-        if not numbers or not all(type(x) in (int, float) and abs(x) < 1e9 for x in numbers):  # NaN is not below either
-            self.note(place, f"box {quoted(values)}", "four numbers")
-            return None
-        left, top, right, bottom = self.decode([float(x) for x in numbers], size)
-        box = (max(left, 0.0), max(top, 0.0), min(right, float(size[0])), min(bottom, float(size[1])))
-        if not all(map(math.isfinite, box)) or box[2] <= box[0] or box[3] <= box[1]:
-            self.note(
-                place,
-                f"box {quoted(values)}",
-                f"left, top, right, bottom in {size[0]} x {size[1]} pixels",
-                "it was left out; `openmie doctor boxes` tells how a model writes its boxes",
-            )
-            return None
-        return box
+        """Pixels, clamped to the picture; a record where that leaves nothing, or they are no box."""
+        box = self.decode(values, size) if isinstance(values, list) else None
+        if box is not None and box[2] > box[0] and box[3] > box[1]:
+            return box
+        expected = "four numbers" if box is None else f"a box inside {size[0]} x {size[1]} pixels"
+        remedy = "it was left out; `openmie doctor boxes` tells how a model writes its boxes"
+        self.note(place, f"box {quoted(values)}", expected, remedy)
+        return None
 
 
 def _label(said: Any, labels: Mapping[str, str]) -> str | None:
