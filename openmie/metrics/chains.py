@@ -27,9 +27,9 @@ What counts:
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ WIDTH = 4 * len(PARTS) + 1  # numbers of one document: right for precision and r
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Cluster = frozenset[Hashable]
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def clusters(document: Document, side: str, labels: bool = False) -> list[Cluste
         inside.update(chain.mentions)
         found.append({_place(m, side, labels) for m in members if isinstance(m, Mention)})
     found += [{_place(m, side, labels)} for m in document.mentions if m.id not in inside and m.status != "orphan"]
-    return _joined(found)
+    return joined(found)
 
 
 def _place(mention: Mention, side: str, labels: bool) -> Hashable:
@@ -196,9 +197,9 @@ def _place(mention: Mention, side: str, labels: bool) -> Hashable:
     return mention.start, mention.end, mention.label if labels else ""
 
 
-def _joined(sets: Sequence[set[Hashable]]) -> list[Cluster]:
+def joined(sets: Iterable[Collection[T]]) -> list[frozenset[T]]:
     """Disjoint unions of sets that share an element, in the order of their first; the empty ones are gone."""
-    of: dict[Hashable, set[Hashable]] = {}
+    of: dict[T, set[T]] = {}
     for members in sets:
         shared = {id(of[x]): of[x] for x in members if x in of}
         whole = set(members).union(*shared.values())
