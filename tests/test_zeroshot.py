@@ -15,7 +15,7 @@ from openmie.corpora import diorama
 from openmie.corpora.corpus import Labels
 from openmie.document import Chain, Document, Image, Mention, Relation
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.lvlm import loose_json
+from openmie.lvlm import loose_json, pfa
 from openmie.lvlm import schema as schemas
 from openmie.lvlm.asking import Asking, spread
 from openmie.lvlm.boxes import ADAPTERS
@@ -541,3 +541,84 @@ def test_a_perfect_model_scores_100_by_the_scorers_of_trained_systems():
 
 def test_iou_is_that_of_the_metric():
     assert iou((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3) and iou((0, 0, 1, 1), (2, 2, 3, 3)) == 0.0
+
+
+# -- in PFA
+
+PATCHES = [image(id="main"), Image(id="p0", kind="patch", parent="main", box=(0, 0, 20, 20)),
+           Image(id="p1", kind="patch", parent="main", box=(30, 10, 60, 40))]  # fmt: skip
+
+
+def test_pfa_asks_in_its_own_prompt_with_the_text_fenced_and_reads_letters():
+    document = Document(id="d", text="Ada in Rome", images=PATCHES, summary="gold")
+    said = "Task 1 Answer: A dome.\nTask 2 Answer: NER: :PER;Ada:LOC;Rome:PER;Zed\nimage-entity pair: {'b': 'Ada'}"
+    backend = Stub(lambda r: said)
+    (found,) = predict(backend, [document], "pfa", {"PER": "a person", "LOC": "a place"})
+    (request,) = backend.asked
+    assert [p.size for p in request.images] == [(64, 48), (20, 20), (30, 30)] and request.schema is not None
+    assert fenced(request.prompt) == ["Ada in Rome"] and "PER (a person)" in request.prompt
+    assert spans(found) == [("Ada", 0, "PER", "located"), ("Rome", 7, "LOC", "located"), ("Zed", 0, "PER", "unlocated")]
+    assert found.summary == "A dome." and not found.errors
+    assert [(r.image, r.box, found.find(r.of).text) for r in found.regions] == [("main", (30, 10, 60, 40), "Ada")]
+    as_trained = Stub(lambda r: said)
+    list(predict(as_trained, [document], "pfa", {"PER": "a person"}, asking=Asking(fenced=False, constrained=False)))
+    request = pfa.prompt(document, {"PER": "a person"})
+    assert as_trained.asked[0].prompt == request.prompt and as_trained.asked[0].schema is None
+
+
+def test_pfa_of_gold_is_gold_again_by_the_scorers():
+    gold = [d for d in diorama.generate(diorama.Config(seed=2), "dev", 30) if d.text and d.main_image]
+    by_text = {d.text: d for d in gold}
+    labels = diorama.LABELS.mentions
+    backend = Stub(lambda r: pfa.render(by_text[fenced(r.prompt)[-1]], labels))
+    found = list(predict(backend, gold, "pfa", diorama.LABELS))
+    assert metrics.spans(gold, found).f1 == 100 and metrics.mre(gold, found).accuracy == 100
+    assert [d.summary for d in found] == [d.summary for d in gold] and not any(d.errors for d in found)
+
+
+def test_pfa_reads_a_long_text_to_its_end_and_leaves_out_images_that_cannot_be_read(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    images = [PATCHES[0], Image(id="bad", kind="patch", path=str(tmp_path / "broken.png"), parent="main"), PATCHES[2]]
+    document = Document(id="d", text="lorem ipsum " * 900 + "Zorvane", images=images)
+
+    def reads(request):
+        named = "".join(f":PER;{w}" for w in fenced(request.prompt)[-1].split() if w[0] == "Z")
+        return f"Task 1 Answer: S\nTask 2 Answer: NER: {named}\nimage-entity pair: " + (
+            "{'a': 'Zorvane'}" if named else "{}"
+        )
+
+    (found,) = predict(Stub(reads), [document], "pfa", ["PER"], asking=Asking(window=3000))
+    assert spans(found) == [("Zorvane", 10800, "PER", "located")] and found.summary == "S"
+    assert [(r.box, r.of) for r in found.regions] == [((30, 10, 60, 40), found.mentions[0].id)]
+    assert len(found.errors) == 1 and "image bad" in found.errors[0].where
+    (cut,) = predict(
+        Stub(lambda r: Answer(text="Task 1 Answer: S\nTask 2 Answer: NER: :PER;Zor", finish="length")),
+        [Document(id="d", text="Zorvane")],
+        "pfa",
+        ["PER"],
+    )
+    assert "cut at its length" in str(cut.errors[0])
+
+
+@pytest.mark.parametrize(
+    ("tasks", "labels", "told"),
+    [("re", {"relations": ["peer"]}, "PFA"), ("boxes", ["PER"], "PFA"), ("ner", [], "no labels")],
+)
+def test_what_pfa_does_not_hold_is_an_error(tasks, labels, told):
+    with pytest.raises(RecipeError, match=told):
+        predict(Stub(lambda r: ""), [], "pfa", labels, tasks)
+
+
+def test_grammars_are_sent_to_models_here_and_to_no_server_unasked():
+    backend = Stub(lambda r: "")
+    backend.dialect = "openai"  # as servers have
+
+    class Memory(Stub):
+        def __init__(self):
+            super().__init__(lambda r: "")
+            self.backend = backend
+
+    for constrained, expected in ((None, False), (True, True)):
+        memory = Memory()
+        list(predict(memory, [Document(id="d", text="A")], "pfa", ["PER"], asking=Asking(constrained=constrained)))
+        assert (memory.asked[0].schema is not None) == expected

@@ -26,24 +26,31 @@ def scores(
 ) -> dict[str, Scores]:
     """All usual scores of the tasks, by name. Relations are those between given pairs, unless names are asked for too.
 
-    Between chains, relations are compared by the chains' overlap. Errors: those of the metrics.
+    Between chains, relations are compared by the chains' overlap. Summaries are scored where gold has some. Errors:
+    those of the metrics.
     """
     asked, draws = set(tasks), {"bootstrap": bootstrap, "seed": 0}
-    if asked >= FOUR:
-        return metrics.score(gold, predicted, "document", symmetric=symmetric, bootstrap=bootstrap)
     linked = "chains" in asked or any(d.chains for d in gold)
     found: dict[str, Scores] = {}
+    if asked >= FOUR:
+        found = metrics.score(gold, predicted, "document", symmetric=symmetric, bootstrap=bootstrap)
+        asked &= {"summary"}
     for task, wanted in (
-        ("joint", {"ner", "re"} <= asked and not linked), ("re", asked & {"re", "ner"} == {"re"} and not linked),
-        ("grounded", {"ner", "boxes"} <= asked and not linked), ("ner", "ner" in asked), ("boxes", "boxes" in asked),
-    ):  # fmt: skip
+        ("joint", {"ner", "re"} <= asked and not linked),
+        ("re", asked & {"re", "ner"} == {"re"} and not linked),
+        ("grounded", {"ner", "boxes"} <= asked and not linked),
+        ("ner", "ner" in asked),
+        ("boxes", "boxes" in asked),
+    ):
         if wanted:
             more = metrics.score(gold, predicted, task, symmetric=symmetric, bootstrap=bootstrap)  # type: ignore[arg-type]
-            found = {**more, **found}
+            found = {**found, **{name: one for name, one in more.items() if name not in found}}
     if "chains" in asked:
         found["chains"] = metrics.chains(gold, predicted, **draws)  # type: ignore[arg-type]
     if "re" in asked and linked:
         found["chain relations"] = metrics.chain_relations(gold, predicted, symmetric=symmetric, **draws)  # type: ignore[arg-type]
+    if "summary" in asked and any(d.summary.strip() for d in gold):
+        found.update(metrics.text(gold, predicted, **draws).measures)
     return found
 
 
