@@ -130,7 +130,7 @@ def score(
     sides = list(read(gold)), list(read(predicted))
     about = {"symmetric": symmetric or (), "iou": iou}
     found = metrics.score(*sides, task=task, bootstrap=bootstrap, **about)  # type: ignore[arg-type]
-    sorted_ = metrics.errors(*sides, **about).lines() if errors else []  # type: ignore[arg-type]
+    sorted_ = metrics.errors(*sides, **about).lines(task) if errors else []  # type: ignore[arg-type]
     if as_json:
         rows = metrics.table(found)
         print(json.dumps({"scores": rows, "errors": sorted_} if errors else rows, ensure_ascii=False, indent=1))

@@ -281,6 +281,8 @@ def test_score_prints_documents_and_errors(tmp_path) -> None:
     shown = CliRunner().invoke(app, [*command, "--bootstrap", "20", "--errors"])
     assert shown.exit_code == 0, shown.output
     assert all(word in shown.output for word in ("document", "CEAF phi4", "region links", "joins chains", "% of all"))
+    shown = CliRunner().invoke(app, [*command[:3], "--task", "ner", "--bootstrap", "0", "--errors"])
+    assert "no entity there" in shown.output and "joins chains" not in shown.output
     data = json.loads(CliRunner().invoke(app, [*command, "--bootstrap", "0", "--errors", "--as-json"]).stdout)
     table = metrics.errors(gold, predicted)
     assert data["errors"] == table.lines()

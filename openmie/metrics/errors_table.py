@@ -27,6 +27,9 @@ from openmie.metrics.mistakes import Side
 from openmie.metrics.tally import aligned
 
 TASKS = ("entities", "chains", "relations", "regions")
+OF: Mapping[str, tuple[str, ...]] = {  # what is of interest beside the scores of a task
+    "ner": ("entities",), "re": ("relations",), "joint": ("entities", "relations"), "boxes": ("regions",),
+    "grounded": ("entities", "regions"), "document": TASKS}
 CAUSES: Mapping[tuple[str, Side, str], tuple[str, ...]] = {  # task, side, kind -> causes
     ("entities", "predicted", "boundary"): ("overlaps an entity", "no entity there", "not in the text"),
     ("entities", "predicted", "type"): ("another type there",),
@@ -88,14 +91,17 @@ class ErrorTable:
         of = self.totals.get((task, side), 0)
         return 100.0 * self.count(task, side, kind, cause) / of if of else 0.0
 
-    def lines(self) -> list[ErrorLine]:
-        """A line for each kind (cause ""), then for each of its causes; tasks without anything are left out."""
+    def lines(self, task: str = "document") -> list[ErrorLine]:
+        """A line for each kind (cause ""), then for each of its causes; what has neither errors nor gold is left out.
+
+        `task`: what is shown, the tasks of `OF` under this name, such as entities alone for "ner".
+        """
         counts, out = self._counts(), []
-        for (task, side, kind), causes in CAUSES.items():
-            of = self.totals.get((task, side), 0)
-            numbers = {cause: counts[task, side, kind, cause] for cause in causes}
+        for (part, side, kind), causes in CAUSES.items():
+            of = self.totals.get((part, side), 0) if part in OF[task] else 0
+            numbers = {cause: counts[part, side, kind, cause] for cause in causes}
             for cause, n in ({"": sum(numbers.values())} | numbers).items() if of else ():
-                out.append(ErrorLine(task=task, side=side, kind=kind, cause=cause, count=n, rate=100.0 * n / of))
+                out.append(ErrorLine(task=part, side=side, kind=kind, cause=cause, count=n, rate=100.0 * n / of))
         return out
 
     def _counts(self) -> Counter[tuple[str, str, str, str]]:
