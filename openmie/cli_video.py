@@ -133,9 +133,12 @@ def import_(
 def agree(
     first: Annotated[Path, typer.Argument(help="One annotator's Documents.")],
     second: Annotated[Path, typer.Argument(help="Another's, of the same clips.")],
-    out: Annotated[Path | None, typer.Option(help="CSV file of all disagreements, to be decided.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File of all disagreements, to be decided: CSV or JSON.")] = None,
     decided: Annotated[Path | None, typer.Option(help="That file, filled in.")] = None,
     resolved: Annotated[Path | None, typer.Option(help="With --decided: a file of the agreed Documents.")] = None,
+    symmetric: Annotated[
+        list[str] | None, typer.Option(help="Relation label without direction; repeatable.")
+    ] = None,
 ) -> None:
     """Cohen's kappa between two annotators, the list of what they differ on, and its decisions read back.
 
@@ -153,8 +156,11 @@ def agree(
     if decided and resolved:
         print(write(measures.resolve(a, b, measures.read_decisions(decided)), resolved), file=sys.stderr)
         return
-    found = measures.agreement(a, b)
-    console.table(["layer", "kappa"], [[layer, value] for layer, value in found.kappa.items()])
+    found = measures.agreement(a, b, symmetric=symmetric or ())
+    known = {layer: k for layer, k in found.layers.items() if k.n}
+    rows = [[layer, found.kappa[layer], k.n, 100 * k.observed, 100 * k.expected] for layer, k in known.items()]
+    rows.append(["overall", found.kappa["overall"], "", "", ""])
+    console.table(["layer", "kappa", "units", "agreed %", "by chance %"], rows)
     if out:
         found.write(out)
         print(f"{len(found.disagreements)} disagreements in {out}", file=sys.stderr)

@@ -236,6 +236,29 @@ def test_the_whole_road_on_the_command_line(source, tmp_path, bert):
     assert all(d.text[m.start : m.end] == m.text for d in found for m in d.mentions)
 
 
+def test_two_annotators_agree_differ_and_decide(built, tmp_path):
+    out, documents = built
+    first = [annotated(d) for d in documents]
+    second = [d.replace(mentions=(d.mentions[0].model_copy(update={"label": "ORG"}), *d.mentions[1:]),
+                        relations=d.relations[1:]) for d in first]
+    for name, found in (("a", first), ("b", second)):
+        write(found, out / f"{name}.jsonl")
+    a, b, differ = out / "a.jsonl", out / "b.jsonl", tmp_path / "differ.json"
+    run = CliRunner()
+    result = run.invoke(cli.app, ["video", "agree", str(a), str(b), "--out", str(differ)])
+    assert result.exit_code == 0 and "overall" in result.output, result.output
+    rows = json.loads(differ.read_text())
+    assert "4 disagreements" in result.output and len(rows) == 4  # a label and a relation in each clip
+    for row in rows:
+        row["decision"] = "a"
+    differ.write_text(json.dumps(rows))
+    decided = ["video", "agree", str(a), str(b), "--decided", str(differ), "--resolved", str(out / "agreed.jsonl")]
+    assert run.invoke(cli.app, decided).exit_code == 0
+    assert [shape(d) for d in read(out / "agreed.jsonl")] == [shape(d) for d in first]
+    halves = run.invoke(cli.app, ["video", "agree", str(a), str(b), "--decided", str(differ)])
+    assert "both" in str(halves.exception)
+
+
 # -- cutting
 
 
