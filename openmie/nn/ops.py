@@ -37,15 +37,15 @@ def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: flo
     return torch.where(some[:, None, None, None], out, 0.0)
 
 
-def attend_in_chunks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0) -> Tensor:
+def attend_in_chunks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
     """`attend`, some queries at a time, each piece made again for its gradient: at most `SCORES` scores are held."""
     step = max(1, SCORES // max(1, query.shape[0] * query.shape[1] * key.shape[2]))
     if step >= query.shape[2]:
-        return attend(query, key, value, mask, dropout)
+        return attend(query, key, value, mask)
     pieces = query.split(step, 2)
     if not torch.is_grad_enabled():
-        return torch.cat([attend(q, key, value, mask, dropout) for q in pieces], 2)
-    return torch.cat([checkpoint(attend, q, key, value, mask, dropout, use_reentrant=False) for q in pieces], 2)
+        return torch.cat([attend(q, key, value, mask) for q in pieces], 2)
+    return torch.cat([checkpoint(attend, q, key, value, mask, use_reentrant=False) for q in pieces], 2)
 
 
 def convolve(conv: nn.Module, x: Tensor, mask: Tensor) -> Tensor:

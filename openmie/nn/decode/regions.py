@@ -15,6 +15,8 @@ from openmie.nn.decode.candidates import candidates, chain_means, chains_of, cou
 from openmie.nn.decode.slots import FrameSlots, PatchSlots
 from openmie.nn.streams import Stream, Streams
 
+GOLD = ("boxes", "box_labels", "box_of")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Regions:
@@ -35,7 +37,7 @@ class Regions:
     links: bool = True  # to chains, where there are any
     l1: float = 5.0  # weight of the L1 distance beside the cross-entropy
     giou: float = 2.0  # of 1 - GIoU; 0 as in the paper
-    empty: float = 0.1  # of slots without a region in the cross-entropy; 1 in the paper
+    empty: float = 0.1  # weight of slots without a region in the cross-entropy, undone in answers; 1 in the paper
     same: float = 0.9  # IoU above which two boxes of a frame are one
     reads: str = "frames"
     patches: str = "vision"
@@ -82,39 +84,52 @@ class RegionsHead(nn.Module):
         self.link = ChainLink(e, widths[config.words]) if config.links else None
         self.register_buffer("share", torch.tensor([*[1.0] * self.none, config.empty]), persistent=False)
 
-    def found(self, streams: Streams) -> tuple[Tensor, Tensor, Tensor]:
-        """Slots (B, F, Q, E), logits of their class (B, F, Q, L + 1), boxes (B, F, Q, 4)."""
-        x, place = self.slots(streams[self.reads], streams[self.patches])
-        return x, self.label(x), (place + self.box(x)).sigmoid()
+    def found(self, streams: Streams) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Of each layer: slots (B, F, Q, E), logits of their class (B, F, Q, L + 1), boxes (B, F, Q, 4)."""
+        looked = self.slots(streams[self.reads], streams[self.patches])
+        return [(x, self.label(x), (place + self.box(x)).sigmoid()) for x, place in looked]
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         frames = streams[self.reads]
-        x, logits, boxes = self.found(streams)
-        row, frame = (frames.mask & frames.present[:, None]).nonzero(as_tuple=True)  # type: ignore[index]
-        if not len(row):
-            return (logits.sum() + boxes.sum()) * 0.0
-        gold = {k: within(targets[k], frames.mask.shape[1])[row, frame] for k in ("box_labels", "boxes")}
-        logits, boxes, real = logits[row, frame], boxes[row, frame], gold["box_labels"] >= 0  # (K, Q, ..), (K, G)
-        slot = self.match(self._cost(logits, boxes, gold), real)
+        at = (frames.mask & frames.present[:, None]).nonzero(as_tuple=True)  # type: ignore[index]
+        gold = {k: within(v, frames.mask.shape[1])[at] for k, v in targets.items() if k in GOLD}
+        losses = []
+        for x, logits, boxes in self.found(streams):
+            if not len(at[0]):
+                losses.append((logits.sum() + boxes.sum()) * 0.0)
+                continue
+            k, g, slot = self._matches(logits[at], boxes[at], gold)
+            loss = self._set_loss(logits[at], boxes[at], gold, (k, g, slot))
+            if self.link is not None and "box_of" in gold and len(k):
+                words = streams[self.words], given
+                loss = loss + self.link.loss(x[at][k, slot], at[0][k], gold["box_of"][k, g], words)
+            losses.append(loss)
+        return torch.stack(losses).mean()
+
+    def _matches(self, logits: Tensor, boxes: Tensor, gold: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Frame, gold box and slot (M,) of each match in K frames, by class (K, Q, L + 1) and boxes (K, Q, 4)."""
+        label = gold["box_labels"].clamp_min(0)[:, None].expand(-1, logits.shape[1], -1)
+        ours, theirs = boxes[:, :, None], gold["boxes"][:, None].to(boxes.dtype)
+        cost = self.l1 * (ours - theirs).abs().sum(-1) - self.giou * overlap(ours, theirs)[1]
+        slot = self.match(cost - logits.softmax(-1).gather(2, label), gold["box_labels"] >= 0)  # (K, G)
         k, g = (slot >= 0).nonzero(as_tuple=True)
+        return k, g, slot[k, g]
+
+    def _set_loss(self, logits: Tensor, boxes: Tensor, gold: Mapping[str, Tensor], at: tuple[Tensor, ...]) -> Tensor:
+        k, g, slot = at
         wanted = torch.full(logits.shape[:2], self.none, device=logits.device)
-        wanted[k, slot[k, g]] = gold["box_labels"][k, g]
+        wanted[k, slot] = gold["box_labels"][k, g]
         loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), self.share.to(logits.dtype))
         if not len(k):
             return loss + boxes.sum() * 0.0
-        ours, theirs = boxes[k, slot[k, g]], gold["boxes"][k, g].to(boxes.dtype)
+        ours, theirs = boxes[k, slot], gold["boxes"][k, g].to(boxes.dtype)
         loss = loss + self.l1 * (ours - theirs).abs().sum(-1).mean()
-        if self.giou:
-            loss = loss + self.giou * (1.0 - overlap(ours, theirs)[1]).mean()
-        if self.link is None or "box_of" not in targets:
-            return loss
-        of = within(targets["box_of"], frames.mask.shape[1])[row, frame][k, g]
-        return loss + self.link.loss(x[row, frame][k, slot[k, g]], row[k], of, (streams[self.words], given))
+        return loss + self.giou * (1.0 - overlap(ours, theirs)[1]).mean()
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         frames = streams[self.reads]
-        x, logits, boxes = self.found(streams)
-        scores, labels = logits.softmax(-1).max(-1)  # (B, F, Q)
+        x, logits, boxes = self.found(streams)[-1]
+        scores, labels = (logits - self.share.log()).softmax(-1).max(-1)  # (B, F, Q)
         real = (frames.mask & frames.present[:, None])[..., None] & (labels < self.none)  # type: ignore[index]
         real = distinct(boxes.flatten(0, 1), scores.flatten(0, 1), real.flatten(0, 1), self.same).view_as(real)
         of, made = torch.full_like(labels, -1), {}
@@ -126,13 +141,6 @@ class RegionsHead(nn.Module):
             **made, "boxes": torch.where(real[..., None], boxes, 0.0), "box_labels": labels.masked_fill(~real, -1),
             "box_scores": torch.where(real, scores, 0.0), "box_of": of.masked_fill(~real, -1),
         }
-
-    def _cost(self, logits: Tensor, boxes: Tensor, gold: Mapping[str, Tensor]) -> Tensor:
-        """(K, Q, G), of slot and gold box."""
-        label = gold["box_labels"].clamp_min(0)[:, None].expand(-1, logits.shape[1], -1)
-        theirs = gold["boxes"][:, None].to(boxes.dtype)
-        cost = self.l1 * (boxes[:, :, None] - theirs).abs().sum(-1) - logits.softmax(-1).gather(2, label)
-        return cost - self.giou * overlap(boxes[:, :, None], theirs)[1]
 
 
 class ChainLink(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from openmie.nn.ops import attend, masked_softmax
 from openmie.nn.streams import Stream, by_group
 
 CELLS = 1024  # steps of the code of a place in a frame
+Looked = tuple[Tensor, Tensor]  # slots (B, F, Q, E) and the logits of a first guess at their boxes (B, F, Q, 4)
 
 
 class FrameSlots(nn.Module):
@@ -24,53 +26,62 @@ class FrameSlots(nn.Module):
         self.slots, self.width = slots, width
         self.split = nn.Linear(width, slots * width)
 
-    def forward(self, frames: Stream, patches: Stream) -> tuple[Tensor, Tensor]:
+    def forward(self, frames: Stream, patches: Stream) -> list[Looked]:
         x = self.split(frames.tokens).unflatten(-1, (self.slots, -1))
-        return x, x.new_zeros(*x.shape[:3], 4)
+        return [(x, x.new_zeros(*x.shape[:3], 4))]
 
 
 class PatchSlots(nn.Module):
     """Learnt queries that look at their frame's patches again: frames (B, F, D), patches (B, N, D') -> (B, F, Q, E).
 
-    As in DETR (Carion et al., 2020), with what the frame's vector knows of the text added to each query. The guess at a
-    box is where a last look rests: with weights a over the patches' middles c, mean m = sum a c, and a width of
-    (12 sum a (c - m)^2 + s^2)^(1/2), that of even weights over a stretch of patches of side s. Patches are laid out
-    as a square, after a class token if their number says so; for other numbers the guess is 0, the middle.
+    As in DETR (Carion et al., 2020), with what the frame's vector knows of the text added to each query, and the code
+    of a point as in conditional DETR (Meng et al., 2021): of a grid at first, then of where the layer before looked.
+    The slots of every layer are given out. The guess at a box is where a look rests: with weights a over the patches'
+    middles c, mean m = sum a c, and a width of (12 sum a (c - m)^2 + s^2)^(1/2), that of even weights over a stretch of
+    patches of side s. Patches are laid out as a square, after a class token if their number says so; for other numbers
+    the guess is 0, the middle.
     """
+
+    start: Tensor  # (Q, 2) the point that each slot begins at
 
     def __init__(self, config: Any, width: int, patches: int) -> None:
         super().__init__()
         e = config.width
         self.queries = nn.Parameter(torch.randn(config.count, e))
+        self.register_buffer("start", spread(config.count), persistent=False)
         self.inlet = nn.Linear(width, e)
         self.keys = nn.Sequential(nn.Linear(patches, e), nn.LayerNorm(e))
         self.place = nn.Linear(2 * e, e, bias=False)
         self.layers = nn.ModuleList(SlotLayer(config) for _ in range(config.layers))
         self.norm, self.look = nn.LayerNorm(e), nn.Linear(e, e)
 
-    def forward(self, frames: Stream, patches: Stream) -> tuple[Tensor, Tensor]:
+    def forward(self, frames: Stream, patches: Stream) -> list[Looked]:
         b, f = frames.tokens.shape[:2]
         there = patches.mask & patches.present[:, None]  # type: ignore[index]
         tokens, mask = by_group(replace(patches, mask=there))  # (B, G, N, D'), G at most F
         tokens, mask = F.pad(tokens, (0, 0, 0, 0, 0, f - tokens.shape[1])), F.pad(mask, (0, 0, 0, f - mask.shape[1]))
         tokens, mask = tokens.flatten(0, 1), mask.flatten(0, 1)  # (K, N, D'), K = B F
         middle, side, placed = grid(mask)
-        keys = self.keys(tokens) + self.place(self._code(middle, placed))  # (K, N, E)
+        keys = self.keys(tokens) + self._code(middle) * placed[..., None]  # (K, N, E)
         x = self.queries + self.inlet(frames.tokens).flatten(0, 1)[:, None]  # (K, Q, E)
+        point, looked = self.start.expand(len(x), -1, -1), []
         for layer in self.layers:
-            x = layer(x, keys, mask)
-        x = self.norm(x)
-        weights = masked_softmax(self.look(x) @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5, placed[:, None])
-        return x.unflatten(0, (b, f)), guess(weights, middle, side, placed).unflatten(0, (b, f))
+            x = layer(x, self._code(point), keys, mask)
+            slots = self.norm(x)
+            scores = self.look(slots) @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5
+            place = guess(masked_softmax(scores, placed[:, None]), middle, side, placed)
+            point = place[..., :2].detach().sigmoid()
+            looked.append((slots.unflatten(0, (b, f)), place.unflatten(0, (b, f))))
+        return looked
 
-    def _code(self, middle: Tensor, placed: Tensor) -> Tensor:
-        """(K, N, 2) -> (K, N, 2 E): sine codes of column and row; 0 for what has no place."""
-        table = positions(CELLS, self.place.out_features, middle.device).to(middle.dtype)
-        return table[(middle * CELLS).long()].flatten(2) * placed[..., None]
+    def _code(self, points: Tensor) -> Tensor:
+        """Points (K, N, 2) in 0..1 -> (K, N, E), from the sine codes of column and row."""
+        table = positions(CELLS, self.place.out_features, points.device).to(points.dtype)
+        return self.place(table[(points * CELLS).long().clamp(0, CELLS - 1)].flatten(2))
 
 
 class SlotLayer(nn.Module):
-    """Slots ask each other, then the patches, then think: x (K, Q, E), keys (K, N, E), mask (K, N) -> (K, Q, E)."""
+    """Slots ask each other, then the patches, then think: x and its place (K, Q, E), keys (K, N, E), mask (K, N)."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
@@ -81,12 +92,12 @@ class SlotLayer(nn.Module):
         self.mix = nn.Sequential(nn.Linear(e, inner), nn.GELU(), nn.Dropout(self.p), nn.Linear(inner, e))
         self.drop = nn.Dropout(self.p)
 
-    def forward(self, x: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, place: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
         every = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        q, k, v = self.own(self.norms[0](x)).chunk(3, -1)
+        q, k, v = self.own(self.norms[0](x) + place).chunk(3, -1)
         x = x + self._ask(0, q, k, v, every)
         k, v = self.pair(keys).chunk(2, -1)
-        x = x + self._ask(1, self.query(self.norms[1](x)), k, v, mask)
+        x = x + self._ask(1, self.query(self.norms[1](x) + place), k, v, mask)
         return x + self.drop(self.mix(self.norms[2](x)))
 
     def _ask(self, i: int, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
@@ -118,3 +129,10 @@ def guess(weights: Tensor, middle: Tensor, side: Tensor, placed: Tensor) -> Tens
     size = (12 * spread + side[:, None, None].square()).sqrt()
     box = torch.cat([mean, size], -1).clamp(0.01, 0.99)
     return torch.where(placed.any(1)[:, None, None], box.logit(), 0.0)
+
+
+def spread(slots: int) -> Tensor:
+    """(Q, 2): points in rows over the unit square."""
+    side = math.ceil(slots**0.5)
+    at = torch.arange(slots)
+    return torch.stack([at % side + 0.5, at // side + 0.5], -1) / side
