@@ -39,6 +39,14 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     return small.save_bert(tmp_path_factory.mktemp("bert"))
 
 
+@pytest.fixture(scope="session")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a very small LLaVA that names the colours of its pictures (`tests/lvlm_small.py`)."""
+    from tests import lvlm_small
+
+    return lvlm_small.taught(tmp_path_factory.mktemp("colours"))
+
+
 @pytest.fixture
 def opened() -> Iterator[list[str]]:
     """The names of all files that are opened while the test runs."""

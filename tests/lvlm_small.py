@@ -121,3 +121,50 @@ def qwen25(folder, seed: int = 0) -> str:
     template = TEMPLATE.replace("IMAGE", "<|vision_start|><|image_pad|><|vision_end|>")
     (Path(folder) / "chat_template.jinja").write_text(template, encoding="utf8")
     return str(folder)
+
+
+COLOURS = {"red": (220, 30, 30), "blue": (20, 40, 230), "green": (30, 200, 60)}
+ASKED = "Which colours?"
+
+
+def square(colour: str, seed: int = 0):
+    """A noisy picture of one colour."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(seed)
+    noisy = np.asarray(COLOURS[colour]) + rng.integers(-20, 21, (18 + seed % 5, 20, 3))
+    return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+
+
+def taught(folder, steps: int = 160) -> str:
+    """A LLaVA that says the colours of its pictures in their order, and then ends: the answer is known."""
+    import torch
+
+    from openmie.lvlm import turns
+    from openmie.lvlm.generate import Request
+    from openmie.lvlm.weights import load
+
+    model, processor = load(llava(folder), "", "cpu", "float32")
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    names = list(COLOURS)
+    generator = torch.Generator().manual_seed(0)
+    for step in range(steps):
+        rows = [[names[i] for i in torch.randint(3, (1 + step % 2,), generator=generator)] for _ in range(12)]
+        shown = [[square(name, step * 12 + i) for name in row] for i, row in enumerate(rows)]
+        texts = [turns.prompt(processor, Request(prompt=ASKED, images=tuple(images))) for images in shown]
+        whole = [text + " ".join(row) + "<|end|>" for text, row in zip(texts, rows)]
+        inputs = processor(text=whole, images=shown, padding=True, padding_side="right", return_tensors="pt")
+        labels = inputs["input_ids"].clone()
+        for i, row in enumerate(rows):
+            answer = len(processor.tokenizer(" ".join(row) + "<|end|>")["input_ids"])
+            labels[i, : int(inputs["attention_mask"][i].sum()) - answer] = -100
+        labels[inputs["attention_mask"] == 0] = -100
+        optimizer.zero_grad()
+        loss = model(**inputs, labels=labels).loss
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.05, f"the model did not learn its colours: loss {loss.item()}"
+    model.eval().save_pretrained(folder)
+    return str(folder)

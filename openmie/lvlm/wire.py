@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,6 +24,7 @@ Dialect = Literal["openai", "vllm", "guided", "plain"]
 DIALECTS: tuple[Dialect, ...] = ("openai", "vllm", "guided", "plain")
 Format = Literal["png", "jpeg"]
 QUALITY = 95  # of JPEG
+_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
 
 
 class Broken(Exception):
@@ -116,8 +118,10 @@ def _count(usage: Mapping[str, Any], name: str) -> int:
 
 
 def _json(text: str) -> bool:
+    """JSON, bare or behind a code fence."""
+    fenced = _FENCE.fullmatch(text)
     try:
-        json.loads(text)
+        json.loads(fenced[1] if fenced else text)
     except (ValueError, RecursionError):
         return False
     return True
