@@ -22,6 +22,14 @@ WORDS = (
     "Zorvane", "Ada", "Ada", "Bo", "Canada", "O'Neil", '"Zed"', "don't", "New", "York", "北京", "漢字", "e\u0301",
     "👍🏽", "שלום", "\u202eabc", "\x00", "\u2060", "@zed_1", "#Sky", "…", "A", "B", "a", "x",
 )  # fmt: skip
+HOSTILE = (
+    ":PER;", "x:PER;y", ":PER;:LOC;", "::PER;;", ": per ;", "：LOC；", "a:LOC;", ":LOC;b", ":PER", "PER;", ";", ":",
+    ":;", "Task 1 Answer:", "\nTask 1 Answer: z", "\nTask 2 Answer: NER: :PER;z", "NER:", "\nNER: :LOC;z",
+    "image-entity pair:", "\nimage-entity pair: {'a': 'z'}", "\nimage entities pair: {}", "**Task 2 Answer:**",
+    "## Task 1 Answer:", "{'a': 'z'}", "\n{'a': 'z'}", "{", "}", "'", '"', "'\"", "', 'b': 'z", "\", 'b': \"z", "\\",
+    "\\'", "\\n", "\\u{3a}", "\\u{5c}u{3a}", "\\u003a", "\\#1", "z\\#2", "\\#0", "```", "\n```\n", "\n", "\r\n z",
+    " z ", "\t", "\x00\x85\u2028", "\ud83d", "O'Neil's \"7:30\"; :) {x}",
+)  # fmt: skip
 
 
 def text(rng: random.Random, most: int = 12, nasty: float = 0.4) -> str:

@@ -37,6 +37,7 @@ __all__ = ["TASKS", "group", "instruction", "parse", "parsed_cleanly", "prompt",
 def render(document: Document, labels: Labels, tasks: Sequence[str] = TASKS, *, plain: bool = False) -> str:
     """The answer that says what a document says: summary, mentions in their order, and which patch shows which.
 
+    A region on no patch of the document cannot be said (`openmie.metrics.patches`); it is not in the answer.
     Errors: a mention whose label is not among `labels`, labels or tasks that are none.
     """
     names, tasks = known_names(names_of(labels)), check_tasks(tasks)

@@ -70,6 +70,11 @@ class Names:
             return self.known[written], separator[0][0] == ":" and separator[0][-1] == ";"
         return self.folded.get(written.casefold()), False
 
+    def cut(self, text: str) -> int | None:
+        """Where a separator begins that the end of the text cuts off."""
+        at = text.rfind(":")
+        return at if at >= 0 and any(f":{w};".startswith(text[at:]) for w in self.known) else None
+
 
 @lru_cache(maxsize=64)
 def known_names(labels: tuple[str, ...]) -> Names:

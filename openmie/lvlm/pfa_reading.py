@@ -24,9 +24,10 @@ from openmie.lvlm.pfa_pairs import Pair, Say
 
 TASKS = ("summary", "ner")
 ANSWER = "PFA answer"  # how the `where` of a record ends that says that an answer does not parse
-_MARKS = r"[ \t>*#_`]*"
+_MARKS = r"[ \t>*#_`]{0,8}"
 _FENCE = re.compile(r"(?m)^[ \t]{0,8}(?:```|~~~)[\w-]{0,20}[ \t]{0,8}$\n?")
 BREAK = re.compile(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+_BRACE = re.compile(r"(?m)^[ \t]*\{")
 _UNKNOWN = re.compile(r"[:：]\s{0,3}[^\W\d][\w /&-]{0,40}[;；]")
 _CLIP = 300  # characters of a finding that a record quotes
 
@@ -108,6 +109,7 @@ def _sections(text: str, names: Names, tasks: Sequence[str], say: Say) -> _Parts
     two = _find(TWO, text) if "ner" in tasks else TWO.line.search(text)
     before, body = (text[: two.start()], text[two.end() :]) if two else (text, "")
     if two is None and "ner" in tasks:
+        text = _uncut(text, say)
         say("no header", TWO.name)
         start = NER.line.search(text) or PAIR.line.search(text)
         if start is None:
@@ -121,6 +123,15 @@ def _sections(text: str, names: Names, tasks: Sequence[str], say: Say) -> _Parts
     if body.strip():
         say(body.strip(), "the summary alone")
     return _Parts(summary)
+
+
+def _uncut(text: str, say: Say) -> str:
+    """The text without a last line that is the beginning of a header, where an answer was cut off there."""
+    head, end, last = text.rstrip().rpartition("\n")
+    if not last.strip() or not any(h.name.startswith(last.strip()) for h in (ONE, TWO)):
+        return text
+    say(last.strip(), "a whole header")
+    return head + end
 
 
 def _summary(before: str, again: str, tasks: Sequence[str], say: Say) -> str:
@@ -160,7 +171,7 @@ def _body(body: str, summary: str, say: Say) -> _Parts:
     pair = _find(PAIR, body)
     if pair is None:
         say("no header", PAIR.name)
-        brace = re.search(r"(?m)^[ \t]{0,8}\{", body)
+        brace = _BRACE.search(body)
         head, tail = (body[: brace.start()], body[brace.start() :]) if brace else (body, None)
     else:
         head, tail = body[: pair.start()], body[pair.end() :]
@@ -174,11 +185,11 @@ def _body(body: str, summary: str, say: Say) -> _Parts:
 
 
 def _plain(text: str, names: Names, tasks: Sequence[str], say: Say) -> _Parts:
-    """The parts of an answer without headers: pairs on the last line that begins with {, entities before them."""
+    """The parts of an answer without headers: pairs from the first line that begins with {, entities before them."""
     if "ner" not in tasks:
         return _Parts(text)
-    braces = list(re.finditer(r"(?m)^[ \t]{0,8}\{", text))
-    head, pairs = (text[: braces[-1].start()], text[braces[-1].start() :]) if braces else (text, None)
+    brace = _BRACE.search(text)
+    head, pairs = (text[: brace.start()], text[brace.start() :]) if brace else (text, None)
     if pairs is None:
         say("no pairs", "a last line {'a': 'entity'}, or {}")
     lines = head.rstrip().split("\n")
@@ -208,24 +219,20 @@ def _entities(text: str, names: Names, say: Say, source: str | None) -> tuple[En
         around = text[max(separator.start() - 1, 0) : separator.end() + 1]
         if label is None or not exact or (n and source and len(around) > len(separator[0]) + 1 and around in source):
             say(around + raw[1:], "a label written as it was asked for, and not in the text itself")
-        entity = _entity(raw, label or "", say, source)
+        entity = _entity(raw, label or "", names, say, source)
         if label is not None and entity is not None:
             entities.append(entity)
     return tuple(entities)
 
 
-def _entity(raw: str, label: str, say: Say, source: str | None) -> Entity | None:
-    """One entity: up to the end of its line, or to a label that nobody asked for, as the text decides."""
+def _entity(raw: str, label: str, names: Names, say: Say, source: str | None) -> Entity | None:
+    """One entity: up to the end of its line, or to a label that is cut or was not asked for, as the text decides."""
     raw = raw.strip()
-    marked = NTH.search(raw)
-    ends = [len(raw), *(m.start() for m in (BREAK.search(raw), _UNKNOWN.search(raw)) if m)]
-    if source is not None and not marked and "\\" not in raw:
-        end = next((e for e in ends if raw[:e].strip() and raw[:e].strip() in source), None)
-    else:
-        end = None
-    if end is None:
-        line = BREAK.search(raw)
-        end = line.start() if line else len(raw)
+    line, unknown, cut = BREAK.search(raw), _UNKNOWN.search(raw), names.cut(raw)
+    end = line.start() if line else len(raw)
+    if source is not None and "\\" not in raw:
+        ends = [len(raw), end, *([unknown.start()] if unknown else []), *([cut] if cut is not None else [])]
+        end = next((e for e in ends if raw[:e].strip() and raw[:e].strip() in source), end)
     if raw[end:].strip():
         say(raw[end:].strip(), f"one entity of {label!r}, or another with a label that was asked for")
     text = raw[:end].strip()

@@ -95,8 +95,8 @@ def said_scores(rows: Iterable[tuple[Said, Said]], *, denominator: Denominator =
     else:
         mean = _mean([tally([row]).f1 for row in _entities(listed) if row[1] or row[2]])
         accuracy = _mean([_percent(r, n) for r, n in shares if n])
-    return MreScores(ner=ner, pairs=replace(pairs, by_label={}, accuracy=accuracy), denominator=denominator, average=average,
-                     mean_f1=mean)
+    pairs = replace(pairs, by_label={}, accuracy=accuracy)
+    return MreScores(ner=ner, pairs=pairs, denominator=denominator, average=average, mean_f1=mean)
 
 
 def _clean(side: Said) -> Said:
