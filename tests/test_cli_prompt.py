@@ -13,6 +13,7 @@ from openmie.document import Document
 from openmie.errors import OpenMIEError
 from openmie.lvlm import asked, box_doctor
 from openmie.lvlm.boxes import ADAPTERS
+from openmie.lvlm.generate import Request
 
 from . import small
 from .zeroshot import Stub, fenced
@@ -209,3 +210,87 @@ def test_probes_are_where_they_are_said_to_be_turned_or_not():
         ys, xs = np.where(same)
         assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == probe.box
     assert {p.picture.size for p in box_doctor.probes(8)} == set(box_doctor.SIZES)
+
+
+@pytest.fixture(scope="session")
+def llava(tmp_path_factory):
+    """A LLaVA of two layers with random weights and room for a prompt, as a folder of the hub."""
+    from . import lvlm_small
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(lvlm_small.TEXT, "max_position_embeddings", 4096)
+        return lvlm_small.llava(tmp_path_factory.mktemp("llava"))
+
+
+@pytest.mark.parametrize("system", ["schema", "pfa"])
+def test_a_real_model_here_held_to_its_form(llava, system, tmp_path):
+    """Weights are random, so what it says is noise, but noise in the right form: labels of ours, names of the text."""
+    Picture.fromarray(small.picture(1)).save(tmp_path / "a.png")
+    asked = ["extract", "--text", "Ada and Bo like Rome", "--image", tmp_path / "a.png", "--model", llava]
+    asked += ["--system", system]
+    asked += ["--label", "PER=a person", "--label", "LOC=a place", "--set", "max_tokens=120", "--set", "family=llava"]
+    asked += ["--task", "ner", "--cache", tmp_path / "answers.db"]
+    result = run(*asked)
+    found = Document.from_json(result.stdout)
+    told = [str(e) for e in found.errors]
+    assert all("cut at its length" in e or "twice" in e or "PFA" in e for e in told), told
+    assert (result.exit_code == cli.PARTIAL) == bool(told)
+    assert {m.label for m in found.mentions} <= {"PER", "LOC"}
+    if system == "pfa":
+        assert all(m.status == "located" for m in found.mentions if not told)
+    assert run(*asked).stdout == result.stdout
+
+
+@pytest.fixture
+def server():
+    """A server with OpenAI's protocol that names all capitalised words; what it was sent is in `bodies`."""
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+    from threading import Thread
+
+    bodies = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            bodies.append(body)
+            content = body["messages"][-1]["content"]
+            said = content if isinstance(content, str) else content[-1]["text"]
+            text = names(Request(prompt=said))
+            message = {"role": "assistant", "content": text if isinstance(text, str) else json.dumps(text)}
+            raw = json.dumps(
+                {
+                    "id": "1",
+                    "object": "chat.completion",
+                    "created": 0,
+                    "model": body["model"],
+                    "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                }
+            ).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(raw)))
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *_):
+            pass
+
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=made.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{made.server_address[1]}/v1", bodies
+    made.shutdown()
+    made.server_close()
+
+
+@pytest.mark.parametrize("system", ["schema", "pfa"])
+def test_a_real_server(server, system, tmp_path):
+    url, bodies = server
+    Picture.fromarray(small.picture(1)).save(tmp_path / "a.png")
+    rows = [{"text": f"{name} waves", "image": "a.png"} for name in (*small.NAMES, *small.NAMES)]
+    (tmp_path / "posts.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf8")
+    result = run("extract", tmp_path / "posts.jsonl", "--system", system, "--endpoint", url, "--model", "some/model",
+                 "--label", "PER=a person", "--cache", tmp_path / "answers.db")  # fmt: skip
+    found = [Document.from_json(line) for line in result.stdout.splitlines()]
+    assert not result.exit_code and [m.text for d in found for m in d.mentions] == [*small.NAMES, *small.NAMES]
+    assert len(bodies) == len(small.NAMES) and ("response_format" in bodies[0]) == (system == "schema")
+    assert all(b["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/png") for b in bodies)

@@ -2,7 +2,7 @@
 
 import json
 import random
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import jsonschema
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmie import metrics
-from openmie.corpora import diorama
+from openmie.corpora import diorama, load
 from openmie.corpora.corpus import Labels
 from openmie.document import Chain, Document, Image, Mention, Relation
 from openmie.errors import ErrorRecord, RecipeError
@@ -622,3 +622,48 @@ def test_grammars_are_sent_to_models_here_and_to_no_server_unasked():
         memory = Memory()
         list(predict(memory, [Document(id="d", text="A")], "pfa", ["PER"], asking=Asking(constrained=constrained)))
         assert (memory.asked[0].schema is not None) == expected
+
+
+@pytest.mark.real
+def test_answers_can_say_the_gold_of_real_corpora(corpora):
+    """What a perfect model reaches: names stand where they are looked for, given pairs are all asked and read."""
+    gmner = list(islice(load(f"gmner:{corpora / 'gmner'}").dev, 200))
+    gmner = [d.replace(images=()) for d in gmner if d.text.strip()]
+    told = iter(gmner)
+
+    def says(request):
+        ordered = sorted(next(told).mentions, key=lambda m: m.start)
+        return {"mentions": [{"id": m.id, "text": m.text, "label": m.label} for m in ordered]}
+
+    labels = ["PER", "LOC", "ORG", "OTHER"]
+    assert metrics.spans(gmner, predict(Stub(says), gmner, labels=labels)).f1 > 99.5
+    mnre = [d.replace(images=()) for d in islice(load(f"mnre:{corpora / 'mnre'}").dev, 200)]
+    rows = iter(mnre)
+
+    def judges(request):
+        d = next(rows)
+        names = {m.id: f"m{n}" for n, m in enumerate(sorted(d.mentions, key=lambda m: (m.start, m.end)), 1)}
+        return {"relations": [{"head": names[r.head], "tail": names[r.tail], "label": r.label} for r in d.relations]}
+
+    found = list(predict(Stub(judges), mnre, labels=Labels.of(mnre), tasks="re"))
+    assert metrics.relations(mnre, found).accuracy == 100 and not any(d.errors for d in found)
+
+
+def test_the_family_of_a_folder_is_that_of_its_config(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "qwen3_vl"}', encoding="utf8")
+    backend = Stub(lambda r: {"boxes": [{"image": 1, "box": [0, 0, 500, 1000], "label": "PER"}]}, "my-model")
+    document = Document(id="d", images=[image(id="i")])
+    with pytest.raises(RecipeError, match="my-model"):
+        predict(backend, [document], labels=["PER"], tasks="boxes")
+    backend.model = tmp_path
+    (found,) = predict(backend, [document], labels=["PER"], tasks="boxes")
+    assert found.regions[0].box == (0, 0, 32, 48) and "0 to 1000" in backend.asked[0].prompt
+    assert "64 x 48" not in backend.asked[0].prompt
+    (found,) = predict(backend, [document], labels=["PER"], tasks="boxes", asking=Asking(family="gemini"))
+    assert found.regions[0].box == (0, 0, 64, 24) and "[top, left" in backend.asked[-1].prompt
+    big = Document(id="d", images=[image(1000, 800, id="i")])
+    asking = Asking(family="qwen2.5-vl", max_pixels=200_704)  # seen as 476 x 392
+    (found,) = predict(backend, [big], labels=["PER"], tasks="boxes", asking=asking)
+    assert found.regions[0].box == pytest.approx((0, 0, 1000, 800))
+    with pytest.raises(RecipeError, match="max_pixels"):
+        predict(backend, [big], labels=["PER"], tasks="boxes", asking=Asking(family="gemini", max_pixels=9))

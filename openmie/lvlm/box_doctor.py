@@ -20,7 +20,7 @@ from openmie.document import Box
 from openmie.errors import ErrorRecord, RecipeError
 from openmie.lvlm import loose_json
 from openmie.lvlm.boxes import ADAPTERS
-from openmie.lvlm.coordinates import Coordinates
+from openmie.lvlm.coordinates import Coordinates, model_of
 from openmie.lvlm.generate import Backend, Request
 from openmie.lvlm.windows import iou
 
@@ -97,7 +97,7 @@ def examine(backend: Backend, number: int = 16, seed: int = 0, family: str = "",
     """
     if number < 1:
         raise RecipeError(f"{number} pictures", expected="at least 1", where="doctor boxes", remedy="16 are usual")
-    known = _known(family, backend.name, max_pixels)
+    known = _known(family, model_of(backend), max_pixels)
     shown = list(probes(number, seed))
     totals = {name: [0.0] * number for name in ADAPTERS}
     records: list[ErrorRecord] = []

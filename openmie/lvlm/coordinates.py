@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
+from openmie.corpora import jsonl
 from openmie.document import Box
 from openmie.errors import OpenMIEError, RecipeError
 from openmie.lvlm.boxes import ADAPTERS, Adapter, Grid, Pixels, Resized, family_of
+
+
+def model_of(backend: Any) -> str:
+    """What tells the family of a backend's model: the type in its folder's config, else its name."""
+    while hasattr(backend, "backend"):  # a cache before it
+        backend = backend.backend
+    config = Path(str(getattr(backend, "model", ""))) / "config.json"
+    kind = jsonl.load_json(config).get("model_type") if config.is_file() else None
+    return str(kind or backend.name)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from openmie.errors import ErrorRecord, RecipeError
 from openmie.lvlm.asking import Asking
 from openmie.lvlm.by_pfa import ByPfa
 from openmie.lvlm.by_schema import BySchema
+from openmie.lvlm.coordinates import model_of
 from openmie.lvlm.generate import Answer, Backend, Request
 from openmie.lvlm.schema import Schema
 
@@ -130,7 +131,7 @@ def built(backend: Backend, system: str, labels: Any, tasks: Any, asking: Asking
         )
     schema = Schema.of(labels, tasks or DEFAULT[system])
     if system == "schema":
-        return BySchema(schema, asking, backend.name)
+        return BySchema(schema, asking, model_of(backend))
     return ByPfa(schema, asking, _here(backend) if asking.constrained is None else asking.constrained)
 
 

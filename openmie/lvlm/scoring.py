@@ -50,7 +50,7 @@ def scores(
     if "re" in asked and linked:
         found["chain relations"] = metrics.chain_relations(gold, predicted, symmetric=symmetric, **draws)  # type: ignore[arg-type]
     if "summary" in asked and any(d.summary.strip() for d in gold):
-        found.update(metrics.text(gold, predicted, **draws).measures)
+        found.update(metrics.text(gold, predicted, bootstrap=bootstrap).measures)
     return found
 
 
