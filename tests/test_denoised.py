@@ -1,0 +1,186 @@
+"""Denoised (M3D's DFFM) against loops over documents, heads and words, and in pieces."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from openmie.errors import RecipeError
+from openmie.nn import ops
+from openmie.nn.decode.channels import positions
+from openmie.nn.fuse.denoised import CODE, Denoised, kl
+from openmie.nn.streams import Stream
+
+SMALL = Denoised(latent=8, heads=2, hidden=6, ffn=4, dropout=0.0)
+AS_RELEASED = replace(SMALL, project=False, own_keys=True, sigmoid=True, mix="scalar", pool="sum")
+VARIANTS = [SMALL, replace(SMALL, sigmoid=True, pool="sum"), replace(SMALL, own_keys=True), AS_RELEASED,
+            replace(SMALL, variational=True), replace(SMALL, levels=2)]
+IDS = ["printed", "sigmoid", "own keys", "as released", "variational", "two levels"]
+FRAMES = torch.tensor([0, 0, 0, 1, 1, 2])
+
+
+def streams(config=SMALL, text=(4, 1, 3, 0), vision=(6, 4, 0, 3), widths=(6, 6), layered=True):
+    g = torch.Generator().manual_seed(0)
+    made = {}
+    for role, lengths, n, width in zip(("text", "vision"), (text, vision), (4, 6), widths):
+        mask = torch.arange(n) < torch.tensor(lengths)[:, None]
+        states = torch.randn(1 + config.levels, *mask.shape, width, generator=g, dtype=torch.float64)
+        groups = FRAMES.expand(len(lengths), -1) if role == "vision" else None
+        made[role] = Stream(states[0], mask, groups, levels=states[1:] if layered else None)
+    return made
+
+
+def built(config, widths=(6, 6)):
+    torch.manual_seed(1)
+    module = config.build({"text": widths[0], "vision": widths[1]}).double().eval()
+    with torch.no_grad():
+        module.to_frames.place.weight.normal_()
+    return module
+
+
+def norm(x, layer):
+    centred = x - x.mean()
+    return centred / (centred.square().mean() + layer.eps).sqrt() * layer.weight + layer.bias
+
+
+def encoded(code, x, before):
+    x = x if before is None else before.weight @ x
+    z = code.second(code.first(x).relu())
+    return z[: len(z) // 2] if code.variational else z.relu()
+
+
+def slow_level(config, level, own, keys, own_keys):
+    """Eq. 8-10, one word after another: own (N, D), keys (M, D') -> (N, D)."""
+    q = [encoded(level.code, x, None) for x in own]
+    k = [encoded(level.code, x, level.key) for x in keys] + (q if own_keys else [])
+    v = [encoded(level.code, x, level.value) for x in keys] + (q if own_keys else [])
+    e = config.latent // config.heads
+    out = []
+    for x in q:
+        parts = []
+        for h in range(config.heads):
+            cut = slice(h * e, (h + 1) * e)
+            ask = level.attention["query"](x)[cut]
+            scores = torch.stack([ask @ level.attention["key"](y)[cut] / math.sqrt(e) for y in k])
+            weights = scores.exp() / scores.exp().sum()
+            parts.append(sum(w * level.attention["value"](y)[cut] for w, y in zip(weights, v)))
+        z = norm(x + level.attention["out"](torch.cat(parts)), level.norms[0])
+        z = norm(z + level.mix(z), level.norms[1])
+        up = level.code.out(level.code.up(z))
+        out.append(up.sigmoid() if config.sigmoid else up)
+    return torch.stack(out)
+
+
+def slow_direction(config, direction, own, levels):
+    """Eq. 11 of one document."""
+    def mix(k, x):
+        return x * direction.scale[k] if direction.mix is None else x @ direction.mix[k].weight.T
+
+    total = mix(0, own)
+    for k, level in enumerate(direction.levels):
+        if len(levels[k]) or config.own_keys:
+            total = total + mix(k + 1, slow_level(config, level, own, levels[k], config.own_keys))
+    return total
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=IDS)
+def test_is_the_loop_over_documents_forward_and_backward(config):
+    widths = (6, 6) if not config.project else (6, 5)
+    s, module = streams(config, widths=widths), built(config, widths)
+    made = module(s)
+    text, vision = s["text"], s["vision"]
+    pairs = []
+    for b in range(4):
+        words, patches = text.mask[b], vision.mask[b]
+        if words.any():
+            want = slow_direction(config, module.to_text, text.tokens[b, words], vision.levels[:, b, patches])
+            pairs.append((made["fused"].tokens[b, words], want))
+        if patches.any():
+            read = module.to_frames.read
+            each = slow_direction(config, read, vision.tokens[b, patches], text.levels[:, b, words])
+            for f in FRAMES[patches].unique().tolist():
+                inside = each[FRAMES[patches] == f]
+                frame = inside.mean(0) if config.pool == "mean" else norm(inside.sum(0), module.to_frames.norm)
+                code = positions(3, CODE, each.device).double()[f]
+                pairs.append((made["frames"].tokens[b, f], frame + module.to_frames.place(code)))
+    assert made["frames"].mask.tolist() == [[True] * 3, [True, True, False], [False] * 3, [True, False, False]]
+    assert torch.equal(made["frames"].present, vision.present) and torch.equal(made["fused"].present, text.present)
+    for ours, theirs in pairs:
+        torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-8)
+    sums = [sum((pair[i] ** 2).sum() for pair in pairs) for i in (0, 1)]
+    ours, theirs = (torch.autograd.grad(x, list(module.parameters())) for x in sums)
+    for a, b in zip(ours, theirs):
+        torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-8)
+
+
+def test_in_pieces_it_is_the_same_forward_and_backward(monkeypatch):
+    s, module = streams(), built(SMALL)
+    results = []
+    for scores in (2**25, 50):
+        monkeypatch.setattr(ops, "SCORES", scores)
+        made = module(s)
+        loss = (made["fused"].tokens ** 2).sum() + (made["frames"].tokens ** 2).sum()
+        results.append([loss, *torch.autograd.grad(loss, list(module.parameters()))])
+        with torch.no_grad():
+            results[-1].append(module(s)["fused"].tokens)
+    for a, b in zip(*results):
+        torch.testing.assert_close(a, b)
+
+
+def test_without_levels_tokens_serve_all_three():
+    s, module = streams(layered=False), built(SMALL)
+    layered = {r: replace(x, levels=x.tokens.expand(3, -1, -1, -1)) for r, x in s.items()}
+    a, b = module(s), module(layered)
+    for role in ("fused", "frames"):
+        assert torch.equal(a[role].tokens, b[role].tokens)
+
+
+def test_words_without_any_frame_begin_as_they_are():
+    s = streams()
+    made = built(SMALL)(s)
+    torch.testing.assert_close(made["fused"].tokens[2, :3], s["text"].tokens[2, :3])  # W starts at the identity
+    other = streams(vision=(6, 4, 0, 0))
+    assert not torch.equal(made["fused"].tokens[0], s["text"].tokens[0])
+    assert built(SMALL)(other)["frames"].mask[3].any() == False  # noqa: E712
+
+
+def test_frames_know_their_place_in_time_however_many_they_are():
+    config = replace(SMALL, levels=3)
+    module = built(config)
+    n = 700
+    one = torch.randn(1, 1, 6, dtype=torch.float64).expand(1, n, 6)
+    vision = Stream(one, torch.ones(1, n, dtype=torch.bool), torch.arange(n)[None])
+    text = Stream(torch.randn(1, 3, 6, dtype=torch.float64), torch.ones(1, 3, dtype=torch.bool))
+    frames = module({"text": text, "vision": vision})["frames"].tokens[0]
+    assert torch.cdist(frames, frames).fill_diagonal_(9).min() > 1e-3  # the same picture, told apart by time alone
+    with torch.no_grad():
+        module.to_frames.place.weight.zero_()  # as training begins
+    frames = module({"text": text, "vision": vision})["frames"].tokens[0]
+    torch.testing.assert_close(frames, frames[:1].expand_as(frames))
+
+
+def test_the_vae_samples_and_pays_and_the_mean_answers():
+    mean, log_variance = torch.randn(3, 5, 4, dtype=torch.float64), torch.randn(3, 5, 4, dtype=torch.float64)
+    mask = torch.arange(5) < torch.tensor([5, 2, 0])[:, None]
+    normal = torch.distributions.Normal
+    each = torch.distributions.kl_divergence(normal(mean, (log_variance / 2).exp()), normal(0.0, 1.0)).sum(-1)
+    torch.testing.assert_close(kl(mean, log_variance, mask), each[mask].mean())
+    config = replace(SMALL, variational=True, kl=0.25)
+    s, module = streams(config), built(config)
+    a, b = module(s)["fused"].tokens, module(s)["fused"].tokens
+    assert torch.equal(a, b) and not module.own_losses
+    module.train()
+    a, b = module(s)["fused"].tokens, module(s)["fused"].tokens
+    weight, loss = module.own_losses["kl"]
+    assert not torch.equal(a[0], b[0]) and weight == 0.25 and loss > 0
+    draws = torch.stack([module.to_text.levels[0].code.encode(s["text"].tokens, s["text"].mask)[0] for _ in range(800)])
+    module.eval()
+    torch.testing.assert_close(
+        draws.mean(0), module.to_text.levels[0].code.encode(s["text"].tokens, s["text"].mask)[0], rtol=0, atol=0.25
+    )
+
+
+def test_a_latent_that_heads_do_not_divide_says_so():
+    with pytest.raises(RecipeError, match="heads"):
+        Denoised(latent=10, heads=16).build({"text": 6, "vision": 6})
