@@ -58,8 +58,9 @@ def test_what_is_read_is_what_was_written():
                       LABELS) == ANSWER
 
 
-PLAIN = ["7:30", "https://t.co/a;b", ":)", "a:b;c", "O'Neil", '"Zed"', "it's \"so\"", "PER;", ":PER", "{x}", "é", "北京",
-         "a, 'b': c", "NER:", "Task 2 Answer:", "image-entity pair: {}", "C:\\new", "\\u{zz}", "```"]  # fmt: skip
+PLAIN = ["7:30", "https://t.co/a;b", ":)", "a:b;c", "O'Neil", '"Zed"', "it's \"so\"", "PER;", ":PER", "{x}", "é",
+         "北京", "a, 'b': c", "NER:", "Task 2 Answer:", "image-entity pair: {}", "C:\\new", "\\u{zz}",
+         "```"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -25,18 +25,24 @@ class Algorithm1:
 
 
 def score_answers(gold: Sequence[str], predicted: Sequence[str], labels: Labels, tasks: Sequence[str] = TASKS, *,
-                  plain: bool = False, how: Algorithm1 | None = None) -> tuple[MreScores, float]:
+                  plain: bool = False, how: Algorithm1 | None = None,
+                  sources: Sequence[str] | None = None) -> tuple[MreScores, float]:
     """Algorithm 1's scores of predicted answers beside gold ones, in order, and the percentage that parses cleanly.
 
     Both sides are read as `pfa.parse` reads them, without documents: names and letters are compared as they are said.
+    `sources`, the texts that the answers speak of, decide where a name ends that is followed by an unknown label.
     Where `tasks` has no summary, `text` is None; samples without a gold summary are left out of it.
     Errors: sides of different lengths, labels or tasks that are none, those of the metrics.
     """
     if len(gold) != len(predicted):
         raise MetricError(f"{len(predicted)} answers for {len(gold)} gold ones", expected="one for each, in order",
                           remedy="pair them by id first")
+    if sources is not None and len(sources) != len(gold):
+        raise MetricError(f"{len(sources)} texts for {len(gold)} answers", expected="one for each, in order",
+                          remedy="leave `sources` out, or give all")
     how, names, tasks = how or Algorithm1(), known_names(names_of(labels)), check_tasks(tasks)
-    sides = [[read(answer, names, tasks, plain=plain) for answer in side] for side in (gold, predicted)]
+    about = sources or [None] * len(gold)
+    sides = [[read(a, names, tasks, plain=plain, source=s) for a, s in zip(side, about)] for side in (gold, predicted)]
     rows = [(said(a), said(b)) for a, b in zip(*sides)]
     found = said_scores(rows, denominator=how.denominator, average=how.average, bootstrap=how.bootstrap, seed=how.seed)
     clean = sum(not reading.errors for reading in sides[1])
