@@ -16,7 +16,7 @@ from openmie.lvlm.boxes import ADAPTERS
 from openmie.lvlm.generate import Request
 
 from . import small
-from .zeroshot import Stub, fenced
+from .zeroshot import Stub, fenced, plausible
 
 
 def run(*arguments, input=None):
@@ -193,6 +193,14 @@ def test_doctor_tells_the_family_of_a_models_boxes(stub, family, name):
     assert ("which openmie takes" if family == "qwen2-vl" else f"--set family={family}") in " ".join(
         result.output.split()
     )
+
+
+def test_the_stub_of_the_readme_answers_all_that_is_asked(stub, tmp_path):
+    stub.says, stub.name = plausible, "Qwen/Qwen2.5-VL-7B-Instruct"
+    for more in (["--system", "schema", "--task", "summary,ner"], ["--system", "pfa"]):
+        assert not run(*ONE, *more, "--label", "PER").exit_code
+    assert not run("prompt", "diorama:train=1,dev=3,test=1", "--model", "m", "--out", tmp_path / "p.jsonl").exit_code
+    assert "which openmie takes" in run("doctor", "boxes", "--model", "m").output
 
 
 def test_doctor_of_a_model_without_boxes(stub):

@@ -44,3 +44,18 @@ def fenced(prompt: str) -> list[str]:
     """What stands between the marks of a prompt, piece by piece."""
     mark = next(line for line in prompt.splitlines() if line.startswith("----- DATA-"))
     return [piece.strip("\n") for piece in prompt.split(mark)[1::2]]
+
+
+def plausible(request: Request) -> Any:
+    """A right answer to whatever openmie asks: nothing found, in the form that was asked for; boxes as Qwen2.5-VL."""
+    from openmie.lvlm import box_doctor
+    from openmie.lvlm.boxes import ADAPTERS
+
+    if "Task 2 Answer:" in request.prompt:
+        return "Task 1 Answer: A picture.\nTask 2 Answer: NER:\nimage-entity pair: {}"
+    if request.schema == box_doctor.FORM:
+        probes = (p for p in box_doctor.probes(16) if p.picture.tobytes() == request.images[0].tobytes())
+        probe = next(p for p in probes if f"{p.colour} {p.shape}?" in request.prompt)
+        return {"box": list(ADAPTERS["qwen2.5-vl"].encode(probe.box, probe.picture.size))}
+    assert isinstance(request.schema, dict)
+    return {name: "" if part["type"] == "string" else [] for name, part in request.schema["properties"].items()}

@@ -59,9 +59,9 @@ class Coordinates:
         order = "[top, left, bottom, right]" if rows_first else "[left, top, right, bottom]"
         if isinstance(adapter, Grid):
             top = adapter.top - 1 if adapter.cells else adapter.top
-            over = "the square that it is padded to" if adapter.square else "each side of it"
+            over = "the square that the image is padded to" if adapter.square else "each side of the image"
             return f"{order}, where 0 to {top:g} is {over}"
-        return f"{order} in pixels of that image"
+        return f"{order} in pixels of the image" + (" as you see it" if isinstance(adapter, Resized) else "")
 
     @property
     def tells_sizes(self) -> bool:
