@@ -63,7 +63,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "share": (1e-6, 1),
     "size": (16, math.inf),
     **dict.fromkeys(("prompt", "kernel", "latent", "ffn", "count"), (1, math.inf)),
-    **dict.fromkeys(("reconstruct", "kl", "rank", "l1", "giou"), (0, math.inf)),
+    **dict.fromkeys(("reconstruct", "kl", "rank", "l1", "giou", "alike"), (0, math.inf)),
     **dict.fromkeys(("drop", "threshold", "same", "Denoised.frames"), (0, 1)),
     **dict.fromkeys(("PromptConv.levels", "Denoised.levels", "Denoised.hidden"), (1, math.inf)),
     "Align.width": (0, math.inf),

@@ -21,6 +21,10 @@ class Chains:
     pairs of gold mentions (eq. 20). Two mentions are linked where p(together) is above the threshold, and a chain is
     what links connect; or each mention is linked to its likeliest earlier one alone. The release merges links in one
     pass, so that its chains depend on their order, and takes the states of the words one to the left.
+
+    `alike` is for names that training never saw: W of `together` begins with I / sqrt(D) beside its noise, and its bias
+    half way. Measured on documents of six mentions of two new things, random vectors of 48 features, learning rate 1e-3:
+    after 120 and 400 steps 97 and 100% of them are right, without it 39 and 64% (one seed; as in the tests).
     """
 
     labels: tuple[str, ...] = ()  # mention labels, as the tagger has them
@@ -28,6 +32,7 @@ class Chains:
     typed: bool = False  # only mentions of one label may stand in a chain
     threshold: float = 0.5
     rank: int = 0  # width that mentions are mapped to before the product; 0: none, as printed
+    alike: float = 1.0  # how much W begins as a likeness (ours); 0: not at all
     reads: str = "fused"
     dropout: float = 0.1  # of the mention vectors
     weight: float = 1.0
@@ -59,6 +64,10 @@ class ChainsHead(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.project = nn.Linear(width, config.rank) if config.rank else nn.Identity()
         self.pair = Bilinear(config.rank or width, 2)
+        root = (config.rank or width) ** 0.5
+        with torch.no_grad():
+            self.pair.weight[:, 1] += config.alike * torch.eye(config.rank or width) / root
+            self.pair.bias[1] -= config.alike * root / 2
 
     def logits(self, stream: Stream, spans: Tensor) -> Tensor:
         """(B, S, S, 2), the same for a pair and its turn: scored with the earlier mention first."""
@@ -112,7 +121,7 @@ class Bilinear(nn.Module):
         b, n, d = heads.shape
         labels = len(self.bias)
         asked = (heads.reshape(b * n, d) @ self.weight.flatten(1)).view(b, n * labels, d)
-        return (asked @ tails.transpose(1, 2)).view(b, n, labels, -1).transpose(2, 3) + self.bias
+        return (asked @ tails.transpose(1, 2)).view(b, n, labels, tails.shape[1]).transpose(2, 3) + self.bias
 
 
 def earlier(spans: Tensor) -> Tensor:
