@@ -15,6 +15,7 @@ what a sentence leaves open depends on that sentence and its frame alone. Nothin
 What is taken for granted: names are recognised as such, so spans cost nothing; a figure, its box and its sign are read
 without error; the frame of a sentence is known (by its time, and by the colour of its flag where the text says that).
 Without "text" among what is seen nothing of the text can be found, without "image" no box.
+`argmax` is no upper bound where nothing is an answer (relations, regions, links): only `optimal` is.
 """
 
 from __future__ import annotations
