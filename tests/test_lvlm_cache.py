@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -249,3 +251,11 @@ def test_no_key_is_kept(tmp_path, monkeypatch):
     stub = Stub(endpoint.facts())
     list(Cached(stub, tmp_path / "c").answers([REQUEST]))
     assert all(b"secret" not in p.read_bytes() for p in tmp_path.iterdir())
+
+
+def test_names_are_loaded_when_used_and_a_server_needs_no_torch():
+    code = ("import sys, openmie.lvlm as lvlm\n"
+            "lvlm.Endpoint('http://127.0.0.1:9/v1', 'm'); lvlm.Cached; lvlm.caption; lvlm.connect\n"
+            "assert not {'torch', 'transformers', 'openai'} & set(sys.modules)\n"
+            "assert all(getattr(lvlm, name) for name in lvlm.__all__) and 'torch' in sys.modules\n")
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,13 +15,15 @@ import torch
 
 from openmie.errors import ModelError
 
+READ = (".json", ".safetensors", ".jinja", ".txt", ".model")  # what a model is loaded from
 NEEDED = "a vision-language model: a hub id, or a folder with config, tokenizer, processor and safetensors weights"
 
 
 def commit(source: str, revision: str = "") -> str:
     """What the weights are known by: the commit of a hub repository, or the sha256 of a folder's files.
 
-    A folder is read whole, about a second a gigabyte: its name alone would not tell what was trained into it since.
+    A folder's files are read whole, about a second a gigabyte: its name alone would not tell what was trained into it
+    since. Folders within, where a training keeps its checkpoints, do not count.
     """
     folder = Path(source)
     if not folder.is_dir():
@@ -30,10 +32,10 @@ def commit(source: str, revision: str = "") -> str:
         found = _loading(source, lambda: AutoConfig.from_pretrained(source, **pinned(revision)))
         return str(getattr(found, "_commit_hash", None) or revision)
     digest = hashlib.sha256()
-    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in (".json", ".safetensors", ".jinja",
-                                                                                    ".txt", ".model")):
+    files = [*folder.iterdir(), *folder.glob("additional_chat_templates/*")]
+    for file in sorted(f for f in files if f.is_file() and f.suffix in READ):
         with file.open("rb") as stream:
-            digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+            digest.update(file.name.encode() + b"\0")
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return f"sha256:{digest.hexdigest()}"
 
