@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
+from pathlib import Path
 
 import pytest
 from PIL import Image as Picture
 
-from openmie.corpora import diorama
+from openmie.corpora import diorama, load
 from openmie.document import Document, Image, Mention, Region
 from openmie.errors import ImageError, OpenMIEError
 from openmie.lvlm import pfa
@@ -343,3 +345,24 @@ def test_what_a_source_knew_stays():
     assert found.summary == "A woman talks."
     broken = pfa.parse("nothing", LABELS, known)
     assert not pfa.parsed_cleanly(broken) and pfa.parsed_cleanly(pfa.parse(ANSWER, LABELS, broken))
+
+
+@pytest.mark.real
+def test_gmner_with_its_own_boxes_as_patches():
+    """Every tweet of the test split, its gold boxes as patches as in M-MRE; few answers need a code."""
+    root = Path(os.environ.get("OPENMIE_CORPORA", Path(__file__).parents[2] / "shared" / "corpora")) / "gmner"
+    if not root.is_dir():
+        pytest.skip(f"no GMNER at {root}: set OPENMIE_CORPORA")
+    labels, coded = ("PER", "LOC", "ORG", "OTHER"), 0
+    documents = list(load(f"gmner:{root}").split("test"))
+    for document in documents:
+        boxes = list(dict.fromkeys(r.box for r in document.regions))
+        cut = [Image(kind="patch", id=f"p{n}", parent=document.images[0].id, box=b) for n, b in enumerate(boxes)]
+        regions = [r for r in document.regions if r.of]
+        document = document.replace(images=(document.images[0].model_copy(update={"kind": "main"}), *cut),
+                                    regions=regions, errors=())  # fmt: skip
+        answer = pfa.render(document, labels)
+        back = pfa.parse(answer, labels, document.without_gold())
+        assert nasty.said(back) == nasty.said(document) and set(back.regions) == set(regions) and not back.errors
+        coded += "\\" in answer
+    assert len(documents) == 1500 and coded < 5

@@ -41,7 +41,7 @@ def score_answers(gold: Sequence[str], predicted: Sequence[str], labels: Labels,
         raise MetricError(f"{len(sources)} texts for {len(gold)} answers", expected="one for each, in order",
                           remedy="leave `sources` out, or give all")
     how, names, tasks = how or Algorithm1(), known_names(names_of(labels)), check_tasks(tasks)
-    about = sources or [None] * len(gold)
+    about: Sequence[str | None] = [None] * len(gold) if sources is None else sources
     sides = [[read(a, names, tasks, plain=plain, source=s) for a, s in zip(side, about)] for side in (gold, predicted)]
     rows = [(said(a), said(b)) for a, b in zip(*sides)]
     found = said_scores(rows, denominator=how.denominator, average=how.average, bootstrap=how.bootstrap, seed=how.seed)
