@@ -11,9 +11,9 @@ ROLES = ("painter", "singer", "writer", "doctor", "sailor", "teacher", "baker", 
 PERSON = ("the {r}", "the young {r}", "the famous {r}", "the tireless {r}", "the modest {r}")
 FULL_PERSON = "{n} {m}"
 PLACES = (("{n} Valley", "the valley"), ("{n} Falls", "the falls"), ("Port {n}", "the port"),
-          ("{n} Harbour", "the harbour"), ("{n} Bay", "the bay"), ("{n} Heights", "the heights"), ("{n} City", "the city"),
-          ("{n} Village", "the village"), ("{n} Mills", "the mills"), ("{n} Beach", "the beach"),
-          ("{n} Castle", "the castle"), ("{n} Forest", "the forest"))  # in full, and without its name
+          ("{n} Harbour", "the harbour"), ("{n} Bay", "the bay"), ("{n} Heights", "the heights"),
+          ("{n} City", "the city"), ("{n} Village", "the village"), ("{n} Mills", "the mills"),
+          ("{n} Beach", "the beach"), ("{n} Castle", "the castle"), ("{n} Forest", "the forest"))  # in full, and without its name
 COMPANIES = (("{n} Bank", "the bank"), ("{n} Company", "the company"), ("{n} Press", "the press"),
              ("{n} Theatre", "the theatre"), ("{n} College", "the college"), ("{n} Club", "the club"),
              ("{n} Orchestra", "the orchestra"), ("{n} Gazette", "the gazette"), ("{n} Studio", "the studio"),
