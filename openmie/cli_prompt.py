@@ -91,12 +91,12 @@ def prompt(
     Example: openmie prompt diorama:test=20 --system pfa --split test --model MODEL --out predicted.jsonl --cache FILE
     """
     from openmie import extract
-    from openmie.corpora import write
+    from openmie.corpora import Labels, write
 
     asking = asked(system, [model], endpoint=endpoint, tasks=task, label=label, relation=relation, labels=labels,
                    cache=cache, settings=set_)  # fmt: skip
     sources, data = extract.sources(corpus, [split] if corpus != "-" and not Path(corpus).exists() else None, images)
-    schema, backend = asking.schema(data.labels if data else None), asking.backend()
+    schema, backend = asking.schema(data.labels if data else Labels()), asking.backend()
     gold: list[Any] = []
     predicted: list[Any] = []
     failed: list[str] = []

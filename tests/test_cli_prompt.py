@@ -98,6 +98,17 @@ def test_extract_gives_every_row_back_and_says_partial(stub, tmp_path):
     assert [bool(r.get("errors")) for r in rows] == [False, True, True, True]
 
 
+def test_without_labels_names_of_four_types_are_looked_for(stub, tmp_path):
+    for system in ("schema", "pfa"):
+        run(*ONE, "--system", system)
+        assert all(label in stub.asked[-1].prompt for label in ("PER", "LOC", "ORG", "OTHER", "an organisation"))
+    run(*ONE, "--system", "schema", "--relation", "peer")
+    assert list(stub.asked[-1].schema["properties"]) == ["mentions", "relations"] and "ORG" in stub.asked[-1].prompt
+    corpora.write(small.documents(2), tmp_path / "gold.jsonl")
+    with pytest.raises(OpenMIEError, match=r"no labels.*--label"):
+        run("prompt", tmp_path / "gold.jsonl", "--model", "m", "--out", tmp_path / "p.jsonl")
+
+
 def test_labels_and_tasks_from_a_file(stub, tmp_path):
     file = tmp_path / "labels.json"
     file.write_text('{"mentions": {"PER": "a person"}, "relations": {"peer": "know each other"}}', encoding="utf8")
@@ -114,13 +125,12 @@ def test_labels_and_tasks_from_a_file(stub, tmp_path):
 
 @pytest.mark.parametrize(("options", "words"), [
     (("--system", "poem", "--label", "PER"), ["poem", "pfa or schema"]),
-    (("--label", "PER"), ["--label without --system"]), (("--system", "schema"), ["no labels", "--label"]),
+    (("--label", "PER"), ["--label without --system"]),
     (("--endpoint", "http://x/v1"), ["--endpoint without --system"]), (("--set", "window=1"), ["--set without"]),
     (("--system", "schema", "--label", "PER", "--task", "nre"), ["nre", "summary"]),
     (("--system", "schema", "--label", "PER", "--task", "re"), ["relations"]),
     (("--system", "pfa", "--label", "PER", "--relation", "peer", "--task", "joint"), ["'re' in PFA"]),
     (("--system", "pfa", "--label", "PER", "--task", "boxes"), ["'boxes' in PFA"]),
-    (("--system", "pfa"), ["no labels"]),
     (("--system", "schema", "--label", "PER", "--set", "windov=3"), ["windov", "window"]),
     (("--system", "schema", "--label", "PER", "--set", "window=0"), ["window=0"]),
     (("--system", "schema", "--label", "PER", "--set", "family=fox"), ["fox"]),

@@ -20,6 +20,9 @@ from openmie.lvlm.schema import Schema
 
 MOST = 1024  # tokens of an answer, unless set
 WHERE = "zero-shot"
+TYPES = {  # where a person names none: GMNER's
+    "PER": "a person", "LOC": "a place", "ORG": "an organisation", "OTHER": "anything else with a name of its own",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +48,15 @@ class Asked:
                               remedy="name it with --model")  # fmt: skip
 
     def schema(self, known: Labels | None = None) -> Schema:
-        """Labels and tasks: those given, or else those of a corpus. Errors: no labels at all."""
-        given = self._given() or {layer: dict.fromkeys(getattr(known or Labels(), layer), "") for layer in _LAYERS}
+        """Labels and tasks: those given, or else those of the corpus that is `known`. Errors: a corpus without labels.
+
+        Where there is no corpus, and what is asked for are names and no labels of theirs, they are `TYPES`.
+        """
+        given = self._given()
+        if known is not None and not given:
+            given = {layer: dict.fromkeys(getattr(known, layer), "") for layer in _LAYERS}
+        elif known is None and set(self.tasks.split(",")) - {"summary", "re"}:
+            given = {"mentions": TYPES, **given}
         named = {layer: labels for layer, labels in given.items() if labels}
         if not named and not set(self.tasks.split(",")) <= {"summary"}:
             raise RecipeError(

@@ -45,8 +45,8 @@ def askable(schema: Schema, shown: Shown) -> tuple[str, ...]:
     """The tasks that can be asked about what is shown: no boxes without images, no names without a text, and so on."""
     possible = {"summary": bool(shown.images or shown.text.strip()), "boxes": bool(shown.images)}
     possible["ner"] = bool(shown.text.strip())
-    named = possible["ner"] if "ner" in schema.tasks else bool(shown.mentions)
-    possible["chains"], possible["re"] = named, named and shown.pairs != ()
+    named = possible["ner"] if "ner" in schema.tasks else len(shown.chains or shown.mentions) > 1
+    possible["chains"], possible["re"] = named or bool(shown.mentions), named and shown.pairs != ()
     return tuple(task for task in schema.tasks if possible[task])
 
 
