@@ -10,10 +10,10 @@ ROLES = ("painter", "singer", "writer", "doctor", "sailor", "teacher", "baker", 
          "actor", "chemist", "tailor")  # of a person, each used once in a document
 PERSON = ("the {r}", "the young {r}", "the famous {r}", "the tireless {r}", "the modest {r}")
 FULL_PERSON = "{n} {m}"
-PLACES = (("{n} Valley", "the valley"), ("{n} Falls", "the falls"), ("Port {n}", "the port"),
+PLACES = (("{n} Valley", "the valley"), ("{n} Falls", "the falls"), ("Port {n}", "the port"),  # in full, and not
           ("{n} Harbour", "the harbour"), ("{n} Bay", "the bay"), ("{n} Heights", "the heights"),
           ("{n} City", "the city"), ("{n} Village", "the village"), ("{n} Mills", "the mills"),
-          ("{n} Beach", "the beach"), ("{n} Castle", "the castle"), ("{n} Forest", "the forest"))  # in full, and without its name
+          ("{n} Beach", "the beach"), ("{n} Castle", "the castle"), ("{n} Forest", "the forest"))
 COMPANIES = (("{n} Bank", "the bank"), ("{n} Company", "the company"), ("{n} Press", "the press"),
              ("{n} Theatre", "the theatre"), ("{n} College", "the college"), ("{n} Club", "the club"),
              ("{n} Orchestra", "the orchestra"), ("{n} Gazette", "the gazette"), ("{n} Studio", "the studio"),
