@@ -230,8 +230,9 @@ ADAPTERS: Mapping[str, Adapter] = {
                    about="0 to 1000 of each side, ymin xmin ymax xmax: Gemini API documentation, image understanding"),
     "florence-2": Grid(top=1000, cells=True,
                        about="<loc_0> to <loc_999>, 1000 cells of each side: Florence-2's processor (BoxQuantizer)"),
-    "llava": Grid(top=1, digits=3, square=True,
-                  about="0 to 1 of the square that the image is padded to: LLaVA's repository, issues 606 and 623"),
+    "llava": Grid(top=1, digits=4, square=True,
+                  about="0 to 1 of the square that the image is padded to, in its data to two digits: LLaVA's repository, "
+                        "issues 606 and 623"),
     "normalised": Grid(top=1, digits=None, about="0 to 1 of each side, x first: Kimi-VL's repository, issue 56"),
     "pixels": Pixels(about="pixels of the original: for a model that is told the size, or trained so here"),
 }

@@ -26,12 +26,13 @@ from openmie.errors import ErrorRecord, ImageError, OpenMIEError
 from openmie.lvlm import pfa_pairs
 from openmie.lvlm.generate import Request
 from openmie.lvlm.locate import Locator, places
+from openmie.lvlm.pfa_grammar import grammar
 from openmie.lvlm.pfa_labels import NTH, Labels, Names, coded, decoded, known_names, label_text, names_of, odd
 from openmie.lvlm.pfa_pairs import Pair, Shown
 from openmie.lvlm.pfa_reading import ANSWER, BREAK, NER, ONE, PAIR, TASKS, TWO, Entity, Reading, check_tasks, read
 from openmie.metrics.patches import NOWHERE, letter, patches, place, shown
 
-__all__ = ["TASKS", "group", "instruction", "parse", "parsed_cleanly", "prompt", "render"]
+__all__ = ["TASKS", "grammar", "group", "instruction", "parse", "parsed_cleanly", "patches", "prompt", "render"]
 
 
 def render(document: Document, labels: Labels, tasks: Sequence[str] = TASKS, *, plain: bool = False) -> str:
