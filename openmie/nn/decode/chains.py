@@ -23,8 +23,8 @@ class Chains:
     pass, so that its chains depend on their order, and takes the states of the words one to the left.
 
     `alike` is for names that training never saw: W of `together` begins with I / sqrt(D) beside its noise, and its bias
-    half way. Measured on documents of six mentions of two new things, random vectors of 48 features, learning rate 1e-3:
-    after 120 and 400 steps 97 and 100% of them are right, without it 39 and 64% (one seed; as in the tests).
+    half way. Measured on documents of six mentions of two new things, random vectors of 48 features, learning rate
+    1e-3: after 120 and 400 steps 97 and 100% of them are right, without it 39 and 64% (one seed; as in the tests).
     """
 
     labels: tuple[str, ...] = ()  # mention labels, as the tagger has them

@@ -61,7 +61,7 @@ class PatchSlots(nn.Module):
         tokens, mask = by_group(replace(patches, mask=there))  # (B, G, N, D'), G at most F
         tokens, mask = F.pad(tokens, (0, 0, 0, 0, 0, f - tokens.shape[1])), F.pad(mask, (0, 0, 0, f - mask.shape[1]))
         tokens, mask = tokens.flatten(0, 1), mask.flatten(0, 1)  # (K, N, D'), K = B F
-        middle, side, placed = grid(mask)
+        middle, side, placed = grid(mask, tokens.dtype)
         keys = self.keys(tokens) + self._code(middle) * placed[..., None]  # (K, N, E)
         x = self.queries + self.inlet(frames.tokens).flatten(0, 1)[:, None]  # (K, Q, E)
         point, looked = self.start.expand(len(x), -1, -1), []
@@ -76,7 +76,7 @@ class PatchSlots(nn.Module):
 
     def _code(self, points: Tensor) -> Tensor:
         """Points (K, N, 2) in 0..1 -> (K, N, E), from the sine codes of column and row."""
-        table = positions(CELLS, self.place.out_features, points.device).to(points.dtype)
+        table = positions(CELLS, self.place.out_features, points.device).to(self.place.weight.dtype)
         return self.place(table[(points * CELLS).long().clamp(0, CELLS - 1)].flatten(2))
 
 
@@ -106,7 +106,7 @@ class SlotLayer(nn.Module):
         return self.drop(self.out[i](heard.transpose(1, 2).flatten(2)))
 
 
-def grid(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def grid(mask: Tensor, kind: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     """Where patches lie: mask (K, N), real ones first -> middles (K, N, 2) as (x, y) in 0..1, side (K,), placed (K, N).
 
     n = s s patches lie in rows of s; n = s s + 1 alike after a class token, which has no place; others have none.
@@ -118,8 +118,8 @@ def grid(mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     rank = torch.arange(mask.shape[1], device=mask.device) - first[:, None]
     placed = mask & square[:, None] & (rank >= 0)
     s = s.clamp_min(1)[:, None]
-    middle = torch.stack([rank % s + 0.5, rank // s + 0.5], -1) / s[..., None]
-    return torch.where(placed[..., None], middle, 0.5), 1.0 / s[:, 0], placed
+    middle = (torch.stack([rank % s, rank // s], -1).to(kind) + 0.5) / s[..., None]
+    return torch.where(placed[..., None], middle, 0.5), 1.0 / s[:, 0].to(kind), placed
 
 
 def guess(weights: Tensor, middle: Tensor, side: Tensor, placed: Tensor) -> Tensor:
