@@ -132,3 +132,30 @@ def test_refusals():
                                (("PER", 1), {}), ((["PER"], 1, ("re",)), {})):
         with pytest.raises(OpenMIEError):
             grammar(*arguments, **options)
+
+
+def test_a_large_vocabulary_many_labels_and_patches():
+    """At every token all pieces are tried; llguidance gives up on expressions that are long to follow."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+    rng = random.Random(0)
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    letters = "abcdefghijklmnoprstuvwy ,.:;'{}\n"
+    words = ["".join(rng.choices(letters, k=rng.randint(1, 7))) for _ in range(12_000)]
+    made.train_from_iterator(
+        [" ".join(words), (ANSWER + "\n") * 9],
+        trainers.BpeTrainer(vocab_size=8000, special_tokens=["</s>"], show_progress=False,
+                            initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))  # fmt: skip
+    pieces = llguidance.LLTokenizer(made.to_str(), eos_token=0)
+    labels = [f"label-{a}{b} of x" for a in "abcd" for b in "mnopq"]
+    text = f"{ADA.text} at x; y; says 7:30 :PER; don't (Turin) Ada's \"big\" day " * 20
+    answer = ANSWER.replace("PER", labels[3]).replace("LOC", labels[13]).replace("'d'", "'bz'")
+    long = answer.replace("A woman talks.", "A woman talks: of what?\n" * 9 + "End.")
+    for given in (None, text):
+        rules = llguidance.LLMatcher(pieces, grammar(labels, 80, text=given).text, log_level=0)
+        for token in made.encode(long).ids:
+            rules.compute_bitmask()
+            assert not rules.is_error() and rules.consume_token(token), rules.get_error()
+        assert rules.is_accepting()

@@ -231,8 +231,8 @@ ADAPTERS: Mapping[str, Adapter] = {
     "florence-2": Grid(top=1000, cells=True,
                        about="<loc_0> to <loc_999>, 1000 cells of each side: Florence-2's processor (BoxQuantizer)"),
     "llava": Grid(top=1, digits=4, square=True,
-                  about="0 to 1 of the square that the image is padded to, in its data to two digits: LLaVA's repository, "
-                        "issues 606 and 623"),
+                  about="0 to 1 of the square that the image is padded to, to two digits in its data: issues 606 and "
+                        "623 of LLaVA's repository"),
     "normalised": Grid(top=1, digits=None, about="0 to 1 of each side, x first: Kimi-VL's repository, issue 56"),
     "pixels": Pixels(about="pixels of the original: for a model that is told the size, or trained so here"),
 }
