@@ -81,7 +81,8 @@ def caption(
     for document in console.noted(console.passing(documents, "documents captioned"), failed):
         texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])
     _told(report, texts, prices)
-    print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents: jsonl:{out}",
+    there = out if data else out / f"{next(iter(sources))}.jsonl"
+    print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents: jsonl:{there}",
           file=sys.stderr)  # fmt: skip
     console.say(tally.written())
     if data:
