@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from openmie.example import Batch
-from openmie.nn.streams import Streams
+from openmie.nn.streams import Streams, words_only
 from openmie.recipe import Recipe, check
 
 
@@ -61,10 +61,12 @@ class Extractor(nn.Module):
         return cls(encode, complete, fuse, align, [h.build(widths) for h in recipe.heads])
 
     def streams(self, inputs: Mapping[str, Tensor]) -> tuple[Streams, Streams]:
-        """Before and after the fusion; without one, `fused` is the text."""
+        """Before and after the fusion; without one, `fused` is the text. After it there are words only."""
         encoded = self.complete(self.encode(inputs))
-        fused = reduce(lambda s, part: part(s), self.fuse, encoded)
-        return encoded, fused if "fused" in fused else {**fused, "fused": fused["text"]}
+        made = dict(reduce(lambda s, part: part(s), self.fuse, encoded))
+        made.setdefault("fused", made["text"])
+        words = inputs["words"].shape[1]  # text that is only constructed may be longer, and has no words to answer for
+        return encoded, made | {role: words_only(made[role], words) for role in ("text", "fused")}
 
     def forward(self, batch: Batch) -> Output:
         encoded, fused = self.streams(batch.inputs)
@@ -74,6 +76,8 @@ class Extractor(nn.Module):
         for part in (self.complete, *self.fuse):  # what a part asks of itself, such as the KL of an auto-encoder
             for name, (weight, loss) in getattr(part, "own_losses", {}).items():
                 losses[name], weights[name] = losses.get(name, 0.0) + loss, weight
+            if hasattr(part, "own_losses"):  # they hold this batch's graph
+                part.own_losses = {}
         counts: dict[str, Tensor] = {}
         watched: dict[str, Tensor] = {}
         for align in self.align:

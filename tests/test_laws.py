@@ -24,8 +24,11 @@ from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.denoised import Denoised
+from openmie.nn.fuse.frames import Frames
 from openmie.nn.fuse.interweave import Interweave
+from openmie.nn.fuse.one_stream import OneStream
 from openmie.nn.fuse.translate import Translate
+from openmie.nn.fuse.two_stream import TwoStream
 from openmie.nn.streams import Stream
 
 PICTURES = {"vision": 6, "objects": 3, "generated": 4, "generated_objects": 2, "frames": 2}  # tokens of each
@@ -42,6 +45,7 @@ FUSIONS += [*CAPTIONED, Caption(objects=("vision",)), Caption(pairs=(("vision", 
 FUSIONS += [Denoised(latent=8, heads=2, hidden=6), Denoised(latent=4, heads=4, frames=False, variational=True)]
 RELEASED = {"project": False, "own_keys": True, "sigmoid": True, "mix": "scalar", "pool": "sum"}
 FUSIONS += [Denoised(latent=8, heads=1, hidden=6, **RELEASED)]
+FUSIONS += [Frames(), OneStream(width=8, heads=2, layers=1), TwoStream(width=8, heads=2)]
 COMPLETIONS = [Blank(), Blank(learned=True), PromptConv(prompt=2, drop=1.0)]
 COMPLETIONS += [PromptConv(prompt=3, kernel=1, per_frame=True, drop=1.0, reconstruct=1.0)]
 ALIGNS = [
@@ -72,7 +76,7 @@ HEADS = [
     Regions(labels=("A", "B"), count=2, slots="frame", match="order", giou=0.0, empty=1.0),
     Regions(labels=("A", "B"), count=3, width=8, heads=2, links=False),
 ]
-LAYERED = (Denoised, PromptConv, Regions)  # parts that read levels, or which frame a patch is of
+LAYERED = (Denoised, PromptConv, Regions, Frames, OneStream, TwoStream)  # parts that read levels, or which frame a patch is of
 PARTS = [*FUSIONS, *COMPLETIONS, *ALIGNS, *HEADS]
 NAMES = [f"{type(p).__name__}{i}" for i, p in enumerate(PARTS)]
 

@@ -178,4 +178,7 @@ def test_kinds_are_the_closed_union():
         "Chains",
         "ChainRelations",
         "Regions",
+        "Frames",
+        "OneStream",
+        "TwoStream",
     }

@@ -15,6 +15,13 @@ ASKS = {  # score -> task
     **dict.fromkeys(("relations", "as_released"), "re"),
     "pairs": "joint",
 }
+OF_DOCUMENTS = {  # the same for documents; the text alone tells chains
+    "entities": "ner",
+    **dict.fromkeys(("relations", "own relations"), "relations"),
+    "frame relations": "frame_relations",
+    "regions": "regions",
+    "region links": "links",
+}
 SEES = {"text": ("text",), "text and image": ("text", "image")}
 RULES = ("argmax", "optimal")
 
@@ -24,15 +31,18 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
 
     The closure is that between the `argmax` ceilings; its interval is the bootstrap interval of the F1, mapped. A score
     with shuffled images is held to the task's own ceilings. Nothing where the posts leave no gap to close, and nothing
-    for entities where the corpus holds posts of two names only: the ceilings are those of all posts.
+    for entities where the corpus holds posts of two names only: the ceilings are those of all posts. Relations of
+    documents with gold candidates and with a system's own are held to one ceiling; the text's of regions is 0.
     """
     config = dials(corpus)
     if config is None:
         return {}
+    asks = OF_DOCUMENTS if config.documents else ASKS
+    default = "" if config.documents else task
     paired = getattr(corpus.sources["test"], "func", None) is diorama.generate_pairs
     found: dict[str, Any] = {}
-    for asked in dict.fromkeys(ASKS.get(name, task) for name in scores):
-        if paired and asked == "ner":
+    for asked in dict.fromkeys(asks.get(name, default) for name in scores):
+        if not asked or (paired and asked == "ner"):
             continue
         try:
             found[asked] = {rule: {name: diorama.ceiling(config, task=asked, sees=sees, rule=rule)
@@ -41,7 +51,7 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
             continue
     closures = {}
     for name, score in scores.items():
-        if ceilings := found.get(ASKS.get(name, task)):
+        if ceilings := found.get(asks.get(name, default)):
             low, high = ceilings["argmax"].values()
             try:
                 ends = [metrics.closure(f1, low, high) for f1 in score.interval or ()]

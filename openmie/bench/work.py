@@ -24,6 +24,7 @@ import torch
 
 from openmie import corpora
 from openmie import recipe as recipes
+from openmie.bench import chat, system
 from openmie.bench.ceilings import against_ceilings
 from openmie.bench.cell import Cell, place, read
 from openmie.corpora import Corpus
@@ -33,7 +34,8 @@ from openmie.metrics import Scores
 from openmie.model import Model, load
 from openmie.recipe import Recipe
 from openmie.train import fit
-from openmie.train.evaluate import evaluate, record, write_record
+from openmie.train.documents import KINDS, scored
+from openmie.train.evaluate import evaluate, record, symmetric_labels, write_record
 
 NOTED = 30.0  # seconds between two notes of the time that a training has taken
 Watch = Callable[[str, Mapping[str, Any]], None]  # what happens, and its values
@@ -49,8 +51,11 @@ def execute(cell: Cell, out: str | Path, watch: Watch = lambda kind, values: Non
         if cell.finished(out):  # by another process, meanwhile
             return cell.record(out) or {}
         corpus = corpora.load(cell.corpus)
-        trained = read(folder / "train.json") or _twin(cell, corpus, out) or _train(cell, corpus, folder, watch)
-        found = _score(cell, corpora.load(cell.test) if cell.test else corpus, trained, out)
+        if system.answers_in_words(cell.recipe(corpus)):
+            found = chat.execute(cell, corpus, out, watch, {"machine": machine(), "peak_mb": peak_mb})
+        else:
+            trained = read(folder / "train.json") or _twin(cell, corpus, out) or _train(cell, corpus, folder, watch)
+            found = _score(cell, corpora.load(cell.test) if cell.test else corpus, trained, out)
         write_record(cell.result(out), found)
         (folder / "error.json").unlink(missing_ok=True)
     watch("scored", {"f1": found["scores"][found["metric"]]["f1"], "metric": found["metric"]})
@@ -194,8 +199,12 @@ def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Pa
 def _shuffled(model: Model, gold: list[Document], corpus: Corpus) -> dict[str, Scores]:
     """Each post with the images of the one half a corpus further on; a system that reads captions once with these too.
 
-    Half a corpus, since neighbours may be rows of one post.
+    Half a corpus, since neighbours may be rows of one post. Of documents it is the mean of what the text says, for the
+    regions of other frames cannot be found; and the relations alone.
     """
+    if model.recipe.task == "document":
+        return _shuffled_frames(model, gold, corpus)
+
     def first(documents: list[Document]) -> Scores:
         return next(iter(evaluate(model, documents, symmetric=corpus.symmetric)[0].values()))
 
@@ -205,6 +214,18 @@ def _shuffled(model: Model, gold: list[Document], corpus: Corpus) -> dict[str, S
         both = [g.replace(images=o.images, captions=o.captions) for g, o in zip(gold, others)]
         found["shuffled images and captions"] = first(both)
     return found
+
+
+def _shuffled_frames(model: Model, gold: list[Document], corpus: Corpus) -> dict[str, Scores]:
+    """Scores of documents without regions, each with the frames of the one half a corpus further on."""
+    others = [gold[(i + max(len(gold) // 2, 1)) % len(gold)] for i in range(len(gold))]
+    strange = [g.replace(images=o.images, regions=()) for g, o in zip(gold, others)]
+    answers = model.answer_each(model.batcher.examples(strange, candidates="gold"), KINDS)
+    bare = {kind: [d.replace(regions=()) for d in found] for kind, found in answers.items()}
+    found = scored(strange, bare, symmetric_labels(model, corpus.symmetric))
+    names = {"shuffled images": "document", "relations, shuffled images": "relations",
+             "frame relations, shuffled images": "frame relations"}
+    return {name: found[score] for name, score in names.items() if score in found}
 
 
 def bare(document: Document) -> Document:

@@ -66,6 +66,7 @@ class Corpus:
     symmetric: frozenset[str] = frozenset()
     declared: Labels | None = None  # where the format fixes its labels; else they are read off train (or dev)
     published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # split -> statistic -> count
+    language: str = ""  # of all documents, where it is one and known without reading them
     _skipped: dict[str, list[ErrorRecord]] = field(default_factory=dict, repr=False)
 
     def split(self, name: str) -> Split:

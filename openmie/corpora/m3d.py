@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openmie.corpora.corpus import Corpus, Item
+from openmie.corpora.corpus import Corpus, Item, Source
 from openmie.corpora.folders import split_files
+from openmie.corpora.folds import folded, lacking
 from openmie.corpora.frames import Frames
 from openmie.corpora.lines import record, short, whole
 from openmie.corpora.literals import rows
@@ -31,18 +32,43 @@ SYMMETRIC = frozenset({
 EXPECTED = "a dict with doc, entityLink, relation, time_sent_pair and video_id"
 
 
-def corpus(path: Path, *, language: str = "", images: str | Path = "", fps: str | float = 0) -> Corpus:
+def corpus(path: Path, *, language: str = "", lang: str = "", images: str | Path = "", fps: str | float = 0,
+           fold: str | int = "", folds: str | int = 5, missing: str | float = 0) -> Corpus:
     """The corpus in a folder with `{train,dev,test}_{en,zh}.json` (also in its folders `en` and `zh`, or `data`).
 
-    `language`: "en" or "zh", else both. `images`: the folder with a folder of frames per video id; box files beside
-    the frames become regions. `fps`: frames a second, where known; it gives the frames their time.
+    `language`, or `lang`: "en" or "zh", else both. `images`: the folder with a folder of frames per video id; box files
+    beside the frames become regions. `fps`: frames a second, where known; it gives the frames their time.
+    `fold`: one of `folds` by video over dev and test together, which share most videos; an eighth of the clips of the
+    other videos is then dev. `missing`: share of the documents of each split that lack their text or their frames, see `folds.lacking`.
     """
+    language = language or lang
     if language not in ("", "en", "zh"):
         raise CorpusError(f"language {language!r}", expected="en or zh", remedy="leave it out to read both")
     frames = Frames.find(path, images, fps)
     files = _files(path, language)
-    return Corpus(f"m3d:{path}", {s: partial(clips, tuple(found), language, frames) for s, found in files.items()},
-                  symmetric=SYMMETRIC)
+    sources: dict[str, Source] = {s: partial(clips, tuple(f), language, frames) for s, f in files.items()}
+    if fold != "":
+        held = [sources[name] for name in ("dev", "test") if name in sources]
+        sources = folded(held, int(number("fold", fold)), int(number("folds", folds)), _video)
+    if share := number("missing", missing):
+        sources = {name: partial(_lacking, source, share) for name, source in sources.items()}
+    return Corpus(f"m3d:{path}", sources, symmetric=SYMMETRIC, language=language)
+
+
+def _video(document: Document) -> str:
+    return f"{document.lang} {document.source['video']}"
+
+
+def _lacking(source: Source, share: float) -> Iterator[Item]:
+    return lacking(source(), share)
+
+
+def number(name: str, value: str | float) -> float:
+    """An option as a number. Errors: a text that is none."""
+    try:
+        return float(value)
+    except ValueError:
+        raise CorpusError(f"{name}={value!r}", expected="a number", where="m3d", remedy="correct the option") from None
 
 
 def _files(path: Path, language: str) -> dict[str, list[Path]]:

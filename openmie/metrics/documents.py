@@ -72,18 +72,23 @@ class DocumentScores(Scores):
         return sum(values) / len(values) if values else 0.0
 
 
-def documents(gold: Iterable[Document], predicted: Iterable[Document], *, symmetric: Collection[str] = (),
-              iou: float = 0.5, bootstrap: int = 0, seed: int = 0) -> DocumentScores:
+def documents(gold: Iterable[Document], predicted: Iterable[Document], *, chained: Iterable[Document] | None = None,
+              related: Iterable[Document] | None = None, symmetric: Collection[str] = (), iou: float = 0.5,
+              bootstrap: int = 0, seed: int = 0) -> DocumentScores:
     """Entities as in `spans` (strict), chains as in `chains`, relations as in `chain_relations`, regions as in `boxes`.
 
+    Chains are those of `chained` and relations those of `related`, where given: what was predicted with gold mentions,
+    and with gold chains, is scored so in the paper, beside entities and regions predicted without.
     The intervals of all tasks and of their mean come from the same draws of documents.
     Errors: those of the four.
     """
     gold, predicted = list(gold), list(predicted)
+    chained = predicted if chained is None else list(chained)
+    related = predicted if related is None else list(related)
     rows = {"entities": list(span_rows(gold, predicted)),
-            "relations": list(chain_relation_rows(gold, predicted, symmetric)),
+            "relations": list(chain_relation_rows(gold, related, symmetric)),
             "regions": list(box_rows(gold, predicted, iou))}
-    chained = np.array([document_counts(d, p) for d, p in aligned(gold, predicted)]).reshape(-1, WIDTH)
+    chained = np.array([document_counts(d, p) for d, p in aligned(gold, chained)]).reshape(-1, WIDTH)
     parts: dict[str, Scores] = {name: tally(found) for name, found in rows.items()} | {"chains": summed_chains(chained)}
     whole = _whole({name: parts[name] for name in TASKS}, None)
     if not bootstrap or not gold:

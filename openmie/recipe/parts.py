@@ -26,12 +26,15 @@ from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.denoised import Denoised
+from openmie.nn.fuse.frames import Frames
 from openmie.nn.fuse.interweave import Interweave
+from openmie.nn.fuse.one_stream import OneStream
 from openmie.nn.fuse.translate import Translate
+from openmie.nn.fuse.two_stream import TwoStream
 
 Encode = Dual | Mutual | Prefix | Hierarchical
 Complete = Blank | PromptConv
-Fuse = Cross | Adaptive | Interweave | Caption | Translate | Denoised
+Fuse = Cross | Adaptive | Interweave | Caption | Translate | Denoised | Frames | OneStream | TwoStream
 Head = Crf | Softmax | EntityMarkers | WordPairs | Chains | ChainRelations | Regions
 Loss = InfoNCE | Shapley | TopK
 

@@ -18,6 +18,7 @@ from openmie.document import Document
 from openmie.errors import TrainError
 from openmie.metrics import Scores
 from openmie.model import Model
+from openmie.train.documents import KINDS, scored
 
 
 def evaluate(
@@ -25,14 +26,23 @@ def evaluate(
 ) -> tuple[dict[str, Scores], list[Document]]:
     """Scores by name (strict and lenient spans, relations, pairs: what the model's task has), and the predictions.
 
-    Relations are symmetric that are named here or in the model's recipe: as in the selection on dev.
+    Relations are symmetric that are named here or in the model's recipe: as in the selection on dev. Of a model that
+    answers about documents also scores with gold candidates, see `documents.scored`; the predictions are its own.
     """
     gold = list(documents)
     if not gold:
         raise TrainError("no documents", expected="a split with gold", remedy="check the corpus with `openmie doctor`")
+    known = symmetric_labels(model, symmetric)
+    if model.recipe.task == "document":
+        found = model.answer_each(model.batcher.examples(gold, candidates="gold"), KINDS)
+        return scored(gold, found, known, bootstrap), found["own"]
     predicted = model.predict(gold)
-    known = {*symmetric, *(label for head in model.recipe.heads for label in getattr(head, "symmetric", ()))}
     return metrics.score(gold, predicted, task=model.recipe.task, bootstrap=bootstrap, symmetric=known), predicted
+
+
+def symmetric_labels(model: Model, more: Iterable[str] = ()) -> set[str]:
+    """Relations whose direction means nothing: those named here, and those of the model's recipe."""
+    return {*more, *(label for head in model.recipe.heads for label in getattr(head, "symmetric", ()))}
 
 
 def scheme_ceiling(model: Model, gold: Iterable[Document]) -> dict[str, float]:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from openmie.batch import Example
 from openmie.model import Model
 
+AT_ONCE = 32  # images
+
 
 class Features(Mapping[str, Tensor]):
     """A table key -> tensor in one sqlite file; a write is whole or not there."""
@@ -94,9 +96,18 @@ def _text(model: Model, part: Sequence[Example], weights: str, store: Features) 
 
 def _vision(model: Model, part: Sequence[Example], weights: str, store: Features) -> int:
     assert model.vision is not None
-    encode = model.recipe.encode
-    kind = f"{type(encode).__name__} {getattr(encode, 'cells', '')}"  # which of a tower's states an encoder keeps
-    waiting: dict[str, object] = {}
+    encode, waiting, computed = model.recipe.encode, dict[str, object](), 0
+    kept = [str(getattr(encode, name, "")) for name in ("cells", "as_released")]
+    kind = " ".join((type(encode).__name__, *kept))  # which of a tower's states an encoder keeps
+
+    def flush() -> int:
+        device, n = next(model.extractor.parameters()).device, len(waiting)
+        pixels = model.vision.process(list(waiting.values())).to(device)  # type: ignore[arg-type,union-attr]
+        states = model.extractor.encode.vision_states({"pixels": pixels}).cpu()
+        store.put(dict(zip(waiting, states)))
+        waiting.clear()
+        return n
+
     for example in part:
         example.cached["vision"] = []
         for slot, picture in model.batcher.pictures(example):
@@ -105,12 +116,9 @@ def _vision(model: Model, part: Sequence[Example], weights: str, store: Features
             example.cached["vision"].append((slot, key))
             if key not in store:
                 waiting[key] = picture
-    if waiting:
-        device = next(model.extractor.parameters()).device
-        pixels = model.vision.process(list(waiting.values())).to(device)  # type: ignore[arg-type]
-        states = model.extractor.encode.vision_states({"pixels": pixels}).cpu()
-        store.put(dict(zip(waiting, states)))
-    return len(waiting)
+            if len(waiting) >= AT_ONCE:
+                computed += flush()
+    return computed + (flush() if waiting else 0)
 
 
 def _key(*parts: str | bytes) -> str:

@@ -6,12 +6,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from openmie import metrics
+from openmie import characters, metrics
 from openmie import recipe as recipes
 from openmie.batch import Example
 from openmie.document import Document
@@ -20,6 +21,7 @@ from openmie.model import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint
 from openmie.train.card import card
+from openmie.train.documents import KINDS, scored, selected
 from openmie.train.features import cache_frozen
 from openmie.train.run import Event, Run, prepare_machine
 
@@ -44,11 +46,12 @@ def fit(
     """
     out, training = _folder(out), recipe.training
     accelerator = prepare_machine(seed, precision)
+    drawn, dev = _drawn(train, training.share, seed), list(dev)
+    recipe = with_vocabulary(recipe, drawn)
     model = Model.new(recipe)
-    examples = model.batcher.examples(_drawn(train, training.share, seed), gold=True)
-    dev = list(dev)
-    asked = model.batcher.examples(dev)
-    goal = _score(dev, dev, recipe).gold  # here, not after an epoch, what cannot be scored is an error
+    examples = model.batcher.examples(drawn, gold=True)
+    asked = model.batcher.examples(dev, candidates="gold")
+    goal = _goal(dev, recipe)  # here, not after an epoch, what cannot be scored is an error
     _check(recipe, examples, goal, len(dev))
     run = Run(model, accelerator, recipe, examples, seed)
     key = fingerprint(recipe, seed, examples, dev)
@@ -141,16 +144,37 @@ def _refused(examples: list[Example]) -> dict[str, Any]:
 
 
 def dev_score(model: Model, asked: list[Example], gold: list[Document], recipe: Recipe) -> float:
-    """Strict span F1, relation F1 without None, or joint F1, in percent."""
+    """Strict span F1, relation F1 without None, joint F1, or the mean over the tasks of documents, in percent."""
+    if recipe.task == "document":
+        scores = scored(gold, model.answer_each(asked, KINDS), _symmetric(recipe))
+        return selected(scores, recipe.training.metric)
     return _score(gold, model.answer(asked), recipe).f1
+
+
+def _goal(dev: list[Document], recipe: Recipe) -> float:
+    """How many things there are to find."""
+    return metrics.documents(dev, dev).gold if recipe.task == "document" else _score(dev, dev, recipe).gold
 
 
 def _score(gold: list[Document], predicted: list[Document], recipe: Recipe) -> metrics.Scores:
     metric = recipe.training.metric or recipe.task
     if metric == "ner":
         return metrics.spans(gold, predicted)
-    symmetric = next((h.symmetric for h in recipe.heads if hasattr(h, "symmetric")), ())
+    symmetric = _symmetric(recipe)
     return (metrics.relations if metric == "re" else metrics.pairs)(gold, predicted, symmetric=symmetric)
+
+
+def _symmetric(recipe: Recipe) -> tuple[str, ...]:
+    return next((h.symmetric for h in recipe.heads if hasattr(h, "symmetric")), ())
+
+
+def with_vocabulary(recipe: Recipe, documents: Iterable[Document]) -> Recipe:
+    """The recipe with the characters of these texts, where its text encoder is `characters` and has none yet."""
+    text = recipe.encode.text
+    if text.name != "characters" or text.vocabulary:
+        return recipe
+    text = replace(text, vocabulary=characters.vocabulary(d.text for d in documents))
+    return replace(recipe, encode=replace(recipe.encode, text=text))
 
 
 def fingerprint(recipe: Recipe, seed: int, examples: list[Example], dev: list[Document]) -> str:

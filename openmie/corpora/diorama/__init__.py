@@ -75,4 +75,5 @@ def corpus(config: Config | None = None, train: int = 2000, dev: int = 500, test
     config, make = config or Config(), generate_pairs if paired else generate
     sources: dict[str, Callable[[], Iterator[Document]]] = {
         split: partial(make, config, split, n) for split, n in zip(SPLITS, (train, dev, test))}
-    return Corpus(name="diorama", sources=sources, declared=DOCUMENT_LABELS if config.documents else LABELS)
+    return Corpus(name="diorama", sources=sources, declared=DOCUMENT_LABELS if config.documents else LABELS,
+                  language=config.language)
