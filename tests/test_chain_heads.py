@@ -377,3 +377,16 @@ def test_learns_several_relations_of_one_pair(chain):
         head.loss({"fused": Stream(words, mask)}, given, {"links": links}).backward()
         optimizer.step()
     assert torch.equal(head.predict({"fused": Stream(words, mask)}, given)["links"], links)
+
+
+@pytest.mark.parametrize("config", [Chains(labels=MENTIONS), *RELATIONS], ids=range(1 + len(RELATIONS)))
+def test_half_precision_is_near(config):
+    streams, given, targets = data()
+    if "None" in getattr(config, "labels", ()):
+        targets["links"] = torch.nn.functional.pad(targets["links"], (0, 1))
+    streams = {"fused": replace(streams["fused"], tokens=streams["fused"].tokens.float())}
+    head = built(config).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = head.loss(streams, given, targets)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, head.loss(streams, given, targets), rtol=0.05, atol=0.02)

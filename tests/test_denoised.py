@@ -184,3 +184,26 @@ def test_the_vae_samples_and_pays_and_the_mean_answers():
 def test_a_latent_that_heads_do_not_divide_says_so():
     with pytest.raises(RecipeError, match="heads"):
         Denoised(latent=10, heads=16).build({"text": 6, "vision": 6})
+
+
+def test_a_text_that_was_only_made_asks_nothing_and_is_read_by_frames():
+    s = streams(text=(2, 4, 3, 0), vision=(6, 4, 0, 3))
+    text = s["text"]
+    made = replace(text, present=torch.tensor([True, False, False, False]))
+    module = built(SMALL)
+    a, b = module(s), module({**s, "text": made})
+    assert b["fused"].mask.tolist() == [[True, True, False, False], *[[False] * 4] * 3]
+    torch.testing.assert_close(a["fused"].tokens[0, :2], b["fused"].tokens[0, :2])
+    assert not b["fused"].tokens[:, 2:].any()
+    torch.testing.assert_close(a["frames"].tokens, b["frames"].tokens)
+
+
+def test_half_precision_is_near_and_counts_beyond_256():
+    module = built(SMALL).float()
+    s = {"text": Stream(torch.randn(1, 3, 6), torch.ones(1, 3, dtype=torch.bool)),
+         "vision": Stream(torch.randn(1, 700, 6) + 1, torch.ones(1, 700, dtype=torch.bool))}
+    want = module(s)
+    with torch.autocast("cpu", torch.bfloat16):
+        got = module(s)
+    for role in ("fused", "frames"):
+        torch.testing.assert_close(got[role].tokens.float(), want[role].tokens, rtol=0.05, atol=0.05)

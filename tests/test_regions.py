@@ -271,3 +271,15 @@ def test_boxes_a_bright_patch_and_names_the_chain_of_its_colour():
     assert hit.any(2).float().mean() > 0.95
     assert (found["box_labels"] >= 0).sum() < 1.05 * n * f  # and little else
     assert (found["box_of"] == t["box_of"])[hit].float().mean() > 0.95
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=["patches", "no links", "paper"])
+def test_half_precision_is_near(config):
+    s = {r: Stream(x.tokens.float(), x.mask, x.groups, x.present) for r, x in streams().items()}
+    t = {k: v.float() if v.is_floating_point() else v for k, v in gold().items()}
+    head = config.build(dict.fromkeys(s, 8)).eval()
+    want = head.loss(s, GIVEN, t)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = head.loss(s, GIVEN, t)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, want, rtol=0.05, atol=0.02)

@@ -62,9 +62,11 @@ def frame_means(x: Tensor, frame: Tensor | None, mask: Tensor) -> tuple[Tensor, 
     frame = torch.zeros_like(mask, dtype=torch.long) if frame is None else frame.masked_fill(~mask, 0)
     f = int(F.pad(frame.flatten(), (0, 1)).max()) + 1
     slot = (torch.arange(b, device=x.device)[:, None] * f + frame).flatten()
-    total = x.new_zeros(b * f, d).index_add(0, slot, torch.where(mask[..., None], x, 0.0).flatten(0, 1))
-    count = x.new_zeros(b * f).index_add(0, slot, mask.flatten().to(x.dtype))
-    return (total / count.clamp_min(1.0)[:, None]).view(b, f, d), count.view(b, f)
+    kind = torch.promote_types(x.dtype, torch.float32)  # bfloat16 cannot count beyond 256
+    total = x.new_zeros(b * f, d, dtype=kind)
+    total = total.index_add(0, slot, torch.where(mask[..., None], x, 0.0).flatten(0, 1).to(kind))
+    count = x.new_zeros(b * f, dtype=kind).index_add(0, slot, mask.flatten().to(kind))
+    return (total / count.clamp_min(1.0)[:, None]).to(x.dtype).view(b, f, d), count.view(b, f)
 
 
 def gate(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:

@@ -121,7 +121,8 @@ class Bilinear(nn.Module):
         b, n, d = heads.shape
         labels = len(self.bias)
         asked = (heads.reshape(b * n, d) @ self.weight.flatten(1)).view(b, n * labels, d)
-        return (asked @ tails.transpose(1, 2)).view(b, n, labels, tails.shape[1]).transpose(2, 3) + self.bias
+        scores = (asked @ tails.transpose(1, 2)).view(b, n, labels, tails.shape[1]).transpose(2, 3)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32)) + self.bias
 
 
 def earlier(spans: Tensor) -> Tensor:

@@ -87,7 +87,9 @@ class RegionsHead(nn.Module):
     def found(self, streams: Streams) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Of each layer: slots (B, F, Q, E), logits of their class (B, F, Q, L + 1), boxes (B, F, Q, 4)."""
         looked = self.slots(streams[self.reads], streams[self.patches])
-        return [(x, self.label(x), (place + self.box(x)).sigmoid()) for x, place in looked]
+        made = [(x, self.label(x), (place + self.box(x)).sigmoid()) for x, place in looked]
+        kind = torch.promote_types(made[0][1].dtype, torch.float32)  # overlaps are too fine for half precision
+        return [(x, logits.to(kind), boxes.to(kind)) for x, logits, boxes in made]
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         frames = streams[self.reads]
