@@ -94,12 +94,32 @@ def train(
     from openmie.train.tensorboard import logged
 
     data = load_corpus(corpus)
-    recipe = system.build(paper, data, task, option or ())
+    recipe: Any = system.build(paper, data, task, option or ())
     recipe = system.change(system.ablate(paper, recipe, ablate), set_ or ())
+    if system.answers_in_words(recipe):
+        _fine_tune(recipe, recipe.data(data), out, seed, restart)
+        return
     events = fit(recipe, data.train, data.dev, out=out, seed=seed, resume=not restart, precision=precision)
     for event in console.progress(recipe.name, logged(events, out / "tensorboard")):
         if event.kind == "done":
             print(f"best dev F1 {event.values['best']:.2f} after epoch {event.values['best_epoch'] + 1}; model: {out}")
+    console.say_skipped(data)
+
+
+def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> None:
+    """`train` of a system that is a fine-tuned vision-language model."""
+    import shutil
+
+    from openmie.train.chat_recipe import fit_chat
+
+    if restart:
+        shutil.rmtree(out, ignore_errors=True)
+    told = console.steps(recipe.name)
+    found = fit_chat(recipe, data.train, data.dev, out, seed=seed, watch=told)
+    print(f"best dev loss {found['best']:.4f}; model: {out}, which `openmie prompt --system pfa --model {out} --set "
+          "fenced=false` asks, and `transformers serve` and vLLM serve")
+    for record in found["refused"]["records"][:3]:
+        print(f"not learnt from: {record}", file=sys.stderr)
     console.say_skipped(data)
 
 
@@ -184,6 +204,9 @@ def bench(
     if plot:
         print(benches.plot(cells, out))
         return
+    if cells and system.measured(paper):
+        _measured(benches, cells, out, table, workers, bool(corpus))
+        return
     if table:
         found = benches.table(cells, out, score)
         texts = {"md": benches.markdown, "csv": benches.csv}
@@ -198,6 +221,20 @@ def bench(
     for format in ("md", "csv", "html"):
         benches.write(found, out, format)
     print(benches.markdown(found))
+    if failed:
+        raise typer.Exit(PARTIAL)
+
+
+def _measured(benches: Any, cells: list[Any], out: Path, table: str, workers: int, run: bool) -> None:
+    """`bench` of a system whose runs have many measures."""
+    from openmie.bench import chat_table
+
+    texts = {"md": chat_table.markdown, "csv": chat_table.csv}
+    if (table and table not in texts) or not (table or run):
+        raise OpenMIEError(f"--table {table}" if table else "no --corpus", expected="--table md or csv, or a corpus",
+                           remedy="choose one")
+    failed = 0 if table else console.benched(benches.run(cells, out, workers=workers))
+    print(texts[table or "md"](cells, out).rstrip())
     if failed:
         raise typer.Exit(PARTIAL)
 

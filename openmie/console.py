@@ -37,6 +37,21 @@ def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
             yield event
 
 
+def steps(name: str) -> Any:
+    """What a fine-tuning tells, as lines on stderr: every look at dev, and a step a minute."""
+    last = 0.0
+
+    def told(kind: str, values: Any) -> None:
+        nonlocal last
+        now = monotonic()
+        if kind == "dev" or (kind == "step" and now - last > 60):
+            last = now if kind == "step" else last
+            what = "dev loss" if kind == "dev" else "loss"
+            print(f"{name}: step {values['step']} of {values['steps']}, {what} {values['loss']:.4f}", file=sys.stderr)
+
+    return told
+
+
 def counted(items: Iterable[Any], shown: bool) -> Iterable[Any]:
     from rich.console import Console
     from rich.progress import track
@@ -153,6 +168,8 @@ def _benched(events: Iterable[Any]) -> int:
 
 
 def _happened(kind: str, values: Any) -> str:
+    if "told" in values:
+        return str(values["told"])
     if kind == "start":
         return f"{values['examples']} examples, {values['parameters']:,} parameters"
     if kind == "dev":

@@ -7,6 +7,7 @@
     REPORTED: dict[table, dict[row, dict[column, float | None]]]
         the published numbers in percent. A row is `NAME`, the name of an ablation, `SWEEP=VALUE`, or another system's;
         None: printed there, but not legible in the text that the page was written from.
+    MEASURES, OURS, GAINS                               of systems that answer in words, see `bench/chat_table.py`
     COLUMNS: dict[str, str]                             optional: a corpus -> the column of REPORTED that it is held to.
         The corpus is named by the last part of its path with its task, or without: `twitter2017/ner`, `twitter2017`.
 """
@@ -85,8 +86,8 @@ def sweeps(name: str, full: Recipe) -> dict[str, dict[str, Recipe]]:
 
 
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
-    """The recipe with fields set as `--set FIELD=VALUE` says, checked."""
-    from openmie.recipe import check, set_field
+    """The recipe with fields set as `--set FIELD=VALUE` says, checked (one made of parts: that they fit each other)."""
+    from openmie.recipe import Recipe, check, set_field
 
     for one in changes:
         path, equals, value = one.partition("=")
@@ -95,7 +96,7 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
                 f"--set {one}", expected="FIELD=VALUE", remedy="write for example --set training.epochs=3"
             )
         recipe = set_field(recipe, path, value)
-    return check(recipe)
+    return check(recipe) if isinstance(recipe, Recipe) else recipe
 
 
 def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | None] | None:
@@ -114,6 +115,16 @@ def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | 
             if column in rows.get(row, {}):
                 unread = unread or (table, None)
     return unread
+
+
+def answers_in_words(recipe: Any) -> bool:
+    """Whether a recipe is that of a fine-tuned vision-language model (`openmie.train.chat_recipe`)."""
+    return hasattr(recipe, "ask")
+
+
+def measured(name: str) -> bool:
+    """Whether the runs of a system have many measures each, and a table of their own (`bench/chat_table.py`)."""
+    return hasattr(page(name), "MEASURES")
 
 
 def _plain(name: str) -> str:

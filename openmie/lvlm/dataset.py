@@ -123,8 +123,8 @@ def _inform(at: Path, split: str, format: str) -> None:
     path = at / "dataset_info.json"
     known = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
     turns, pictures = COLUMNS[format]
-    known[split] = {"file_name": f"{split}.json", "formatting": "sharegpt",
-                    "columns": {"messages": turns, "images": pictures}, "tags": {**TAGS[format], "system_tag": "system"}}
+    columns, tags = {"messages": turns, "images": pictures}, {**TAGS[format], "system_tag": "system"}
+    known[split] = {"file_name": f"{split}.json", "formatting": "sharegpt", "columns": columns, "tags": tags}
     with output.file(path) as file:
         file.write(output.utf8(json.dumps(known, ensure_ascii=False, indent=1), "dataset_info.json"))
 

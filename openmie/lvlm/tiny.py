@@ -37,16 +37,16 @@ TEMPLATE = (
 class Tiny:
     """Sizes."""
 
-    width: int = 192  # of the language model
-    layers: int = 4
-    heads: int = 6
+    width: int = 128  # of the language model
+    layers: int = 3
+    heads: int = 4
     side: int = 64  # pixels that an image is resized to, both sides; a multiple of 32
-    channels: tuple[int, ...] = (24, 48, 96, 128)  # of the vision tower's four stages
+    channels: tuple[int, ...] = (16, 32, 64, 96)  # of the vision tower's four stages
     vocabulary: int = 1500  # at most so many tokens, beside the whole lines
     frequency: float = 0.02  # a token comes in at least this share of the texts, so that rare names stay in pieces
     lines: float = 0.05  # a line that this share of the prompts has is one token
     positions: int = 4096  # longest sequence
-    spread: float = 0.06  # standard deviation of weights before training; 0.02 is meant for models ten times as wide
+    spread: float = 0.05  # standard deviation of weights before training; 0.02 is meant for models ten times as wide
 
 
 def build(prompts: Sequence[str], answers: Sequence[str], config: Tiny | None = None, seed: int = 0) -> tuple[Any, Any]:
@@ -77,7 +77,8 @@ def make_tokenizer(prompts: Sequence[str], answers: Sequence[str], config: Tiny)
     whole = shared_lines(prompts, config.lines)
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(WORDS), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        pre_tokenizers.Split(Regex(WORDS), "isolated"),
+        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
     ])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -130,11 +131,11 @@ def make_model(tokenizer: Any, config: Tiny) -> Any:
     vision = SegformerConfig(
         num_encoder_blocks=4, depths=[1, 1, 1, 1], sr_ratios=[4, 2, 1, 1], hidden_sizes=list(config.channels),
         patch_sizes=[7, 3, 3, 3], strides=[4, 2, 2, 2], num_attention_heads=[1, 2, 4, 4], mlp_ratios=[2, 2, 2, 2],
-        reshape_last_stage=False, drop_path_rate=0.0, hidden_dropout_prob=0.0,
-        hidden_size=config.channels[-1],  # what LLaVA's projector reads
+        reshape_last_stage=False, drop_path_rate=0.0, hidden_dropout_prob=0.0, classifier_dropout_prob=0.0,
     )
+    vision.hidden_size = config.channels[-1]  # what LLaVA's projector reads
     text = LlamaConfig(
-        vocab_size=-(-len(tokenizer) // 64) * 64, hidden_size=config.width, intermediate_size=config.width * 3,
+        vocab_size=-(-len(tokenizer) // 64) * 64, hidden_size=config.width, intermediate_size=config.width * 2,
         num_hidden_layers=config.layers, num_attention_heads=config.heads, num_key_value_heads=config.heads,
         max_position_embeddings=config.positions, tie_word_embeddings=True, initializer_range=config.spread, **ids,
     )

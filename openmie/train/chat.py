@@ -238,7 +238,7 @@ def card(model: Any, facts: Mapping[str, Any]) -> str:
         f"* from {came}; {facts['parameters']:,} parameters, {facts['trained']:,} of them trained"
         + (f" (LoRA of rank {training['lora']['rank']}, merged)" if training["lora"] else ""),
         f"* {facts['lessons']['train']} lessons, {facts['steps']} steps, seed {facts['seed']}, {facts['date']}",
-        f"* chosen by the loss on {facts['lessons']['dev']} dev lessons: {facts['best']:.4f}, step {facts['best_step']}",
+        f"* chosen by the loss on {facts['lessons']['dev']} dev lessons: {facts['best']:.4f} at {facts['best_step']}",
         f"* sha256 of settings, seed and lessons: `{facts['fingerprint']}`",
         "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.", "",
         "```json", json.dumps(training, indent=1), "```", "",

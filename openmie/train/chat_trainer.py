@@ -160,17 +160,25 @@ def as_dataset(lessons: Sequence[Lesson], processor: Any) -> Dataset:
     The prompt is the text that `openmie.lvlm.local` gives to the model, to the letter; the answer follows with what the
     chat template puts behind it.
     """
-    ending = end_of_turn(processor)
+    return Dataset.from_dict({"index": list(range(len(lessons)))}).with_transform(_Rows(lessons, processor))
 
-    def rows(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+
+class _Rows:
+    """Indices -> rows. Known to `datasets` by its number alone, which would else pickle all documents for a hash."""
+
+    def __init__(self, lessons: Sequence[Lesson], processor: Any) -> None:
+        self.lessons, self.processor, self.ending = lessons, processor, end_of_turn(processor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return id, (id(self),)
+
+    def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {"prompt": [], "completion": [], "images": []}
-        for request, answer in ((lessons[i].request(), lessons[i].answer) for i in batch["index"]):
-            found["prompt"].append(turns.prompt(processor, request))
-            found["completion"].append(turns.plain(processor, answer) + ending)
+        for request, answer in ((self.lessons[i].request(), self.lessons[i].answer) for i in batch["index"]):
+            found["prompt"].append(turns.prompt(self.processor, request))
+            found["completion"].append(turns.plain(self.processor, answer) + self.ending)
             found["images"].append(list(request.images))
         return found
-
-    return Dataset.from_dict({"index": list(range(len(lessons)))}).with_transform(rows)
 
 
 def end_of_turn(processor: Any) -> str:
