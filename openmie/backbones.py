@@ -28,6 +28,8 @@ from openmie.nn.encode.dual import Text, Vision
 from openmie.nn.encode.tiny import TinyVision
 from openmie.nn.encode.towers import VisionTower
 from openmie.nn.encode.twin import Twin, plant
+from openmie.nn.encode.video import KINDS as VIDEOS
+from openmie.nn.encode.video import VideoTower
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -179,7 +181,8 @@ class Processed:
         self.processor = processor
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
-        return self.processor(images=list(images), return_tensors="pt")["pixel_values"]
+        pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
+        return pixels.flatten(0, 1) if pixels.dim() == 5 else pixels  # some take them for the frames of one video
 
 
 def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:
@@ -202,9 +205,11 @@ def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:
 
 
 def _vision(model: nn.Module, processor: Any) -> VisionBackbone:
-    inner = getattr(model, "vision_model", model) if model.config.model_type == "clip" else model  # type: ignore[union-attr]
+    kind = model.config.model_type  # type: ignore[union-attr]
+    inner = getattr(model, "vision_model", model) if kind == "clip" else model
+    tower = VideoTower(model) if kind in VIDEOS else VisionTower(inner)  # type: ignore[arg-type]
     key = hashlib.sha256(json.dumps(processor.to_dict(), sort_keys=True, default=str).encode()).hexdigest()
-    return VisionBackbone(VisionTower(inner), Processed(processor), key)  # type: ignore[arg-type]
+    return VisionBackbone(tower, Processed(processor), key)
 
 
 def _built_in(config: TinyVision | Twin) -> VisionBackbone:

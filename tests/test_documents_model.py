@@ -22,24 +22,25 @@ CONFIG = diorama.Config(documents=True, size=64, sentences=6, frames=4)
 CORPUS = diorama.corpus(CONFIG, train=12, dev=6, test=6)
 
 
-def small(corpus=CORPUS, **changes):
-    found = m3d.recipe(corpus, text="tiny" if corpus.language == "en" else "")
-    changes = {"training.epochs": "1", "complete.prompt": "2", "heads.3.width": "32", **changes}
+def small(text, corpus=CORPUS, **changes):
+    found = m3d.recipe(corpus, text=text)
+    changes = {"training.epochs": "1", "complete.prompt": "2", "heads.3.width": "32", "fuse.0.latent": "16",
+               "fuse.0.hidden": "16", **changes}
     for path, value in changes.items():
         found = set_field(found, path, value)
     return found
 
 
 @pytest.fixture(scope="module")
-def model():
+def model(bert):
     torch.manual_seed(0)
-    made = Model.new(small())
+    made = Model.new(small(bert))
     with torch.no_grad():  # answers of all kinds: entities, chains of some, links of some, regions in every slot
         for name, p in made.extractor.named_parameters():
             if name.endswith("pair.weight"):
-                p.mul_(6)
+                p.mul_(3)
     made.extractor.heads[2].pair.bias.data.fill_(0.0)
-    made.extractor.heads[3].label.bias.data[-1] = -2.0
+    made.extractor.heads[3].label.bias.data[-1] = -9.0
     return made
 
 
@@ -130,8 +131,10 @@ def test_long_documents_and_many_frames_make_smaller_batches(model):
     )
     cuts = model.batcher.batches(examples, 8)
     assert sorted(i for part in cuts for i in part) == list(range(9))
-    assert max(map(len, cuts)) <= 8 and [0] in [part for part in cuts] or len(cuts[-1]) * 5000 <= 1 << 15
-    assert next(len(part) for part in cuts if 1 in part) <= 2
+    assert max(map(len, cuts)) <= 8
+    for part in cuts:
+        lengths, frames = [examples[i].length for i in part], [120 if i == 1 else 0 for i in part]
+        assert len(part) == 1 or (len(part) * max(lengths) <= 1 << 15 and len(part) * max(frames) <= 256)
 
 
 def test_gold_that_cannot_be_held_leaves_records(model):
@@ -139,7 +142,7 @@ def test_gold_that_cannot_be_held_leaves_records(model):
         mentions=[Mention(id="a", start=0, end=3, label="PER"), Mention(id="b", start=4, end=5, label="FOOD")],
         chains=[Chain(id="k", mentions=["a"])], relations=[Relation(head="k", tail="b", label="likes")],
         images=[Image(id="f", kind="frame", width=10, height=10, path="gone.png")],
-        regions=[Region(image="other", box=(0, 0, 5, 5), label="PER"), Region(image="f", box=(0, 0, 5, 5), label="PER")],
+        regions=[Region(image=f, box=(0, 0, 5, 5), label="PER") for f in ("other", "f")],
     )
     example = model.batcher.examples([document], gold=True)[0]
     assert {"mention b", "relation k b", "region 0 in other"} <= set(example.errors)
@@ -156,8 +159,8 @@ SIDES = {"no frames": {"images": (), "regions": ()}, "no text": {
 
 
 @pytest.mark.parametrize("complete", ["PromptConv", "Blank"])
-def test_documents_that_lack_a_side_or_both_train_and_are_answered(documents, complete):
-    base = small()
+def test_documents_that_lack_a_side_or_both_train_and_are_answered(bert, documents, complete):
+    base = small(bert)
     recipe = base if complete == "PromptConv" else m3d.ablations(base)["w/o MMCM"]
     made = Model.new(recipe)
     a, b = documents[0].replace(**SIDES["no frames"]), documents[1].replace(**SIDES["no text"])
@@ -174,8 +177,8 @@ def test_documents_that_lack_a_side_or_both_train_and_are_answered(documents, co
     assert [d.source.get("masked") for d in found] == [["vision"], ["text"], ["vision", "text"], None]
 
 
-def test_without_text_no_loss_of_the_text_whatever_is_constructed(documents):
-    made = Model.new(small())
+def test_without_text_no_loss_of_the_text_whatever_is_constructed(bert, documents):
+    made = Model.new(small(bert))
     mute = documents[1].replace(**SIDES["no text"])
     mute = mute.replace(regions=[r.model_copy(update={"of": ""}) for r in mute.regions])
     losses = made.losses([mute])
@@ -183,8 +186,8 @@ def test_without_text_no_loss_of_the_text_whatever_is_constructed(documents):
 
 
 @pytest.mark.parametrize("heads", [(0,), (1,), (2,), (3,), (0, 1), (1, 2), (0, 3), (0, 1, 2), (1, 3)])
-def test_any_subset_of_heads_works(documents, heads):
-    base = small()
+def test_any_subset_of_heads_works(bert, documents, heads):
+    base = small(bert)
     kept = tuple(base.heads[i] for i in heads)
     recipe = recipes.check(replace(base, heads=kept))
     assert recipe.task == ("ner" if heads == (0,) else "document")
@@ -198,7 +201,7 @@ def test_any_subset_of_heads_works(documents, heads):
 
 
 def test_heads_in_an_order_that_cannot_answer_are_refused():
-    base = small()
+    base = small("tiny")
     for heads in ((1, 0), (2, 1), (0, 2), (0, 1, 1)):
         with pytest.raises(RecipeError, match="in this order"):
             recipes.check(replace(base, heads=tuple(replace(base.heads[i], name=f"h{n}") for n, i in enumerate(heads))))
@@ -209,7 +212,8 @@ def test_heads_in_an_order_that_cannot_answer_are_refused():
 def test_gold_as_prediction_scores_100_and_selection_knows_three_means(documents):
     gold = dict.fromkeys(KINDS, documents)
     scores = scored(documents, gold, ("PER-PER_peer", "PER-PER_couple"))
-    assert list(scores)[0] == "document" and {n for n, s in scores.items() if s.f1 != 100} <= {"relations as_released"}
+    assert next(iter(scores)) == "document"
+    assert {n for n, s in scores.items() if s.f1 != 100} <= {"relations as_released"}
     assert scores["frame relations"].gold > 0
     worse = {**gold, "gold": [d.replace(relations=()) for d in documents]}
     found = scored(documents, worse)
@@ -223,7 +227,7 @@ def test_gold_as_prediction_scores_100_and_selection_knows_three_means(documents
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_train_save_load_and_score(tmp_path, language):
     corpus = diorama.corpus(replace(CONFIG, language=language), train=12, dev=6, test=6)
-    recipe = small(corpus)
+    recipe = small("", corpus)
     assert recipe.encode.text.name == {"en": "tiny", "zh": "characters"}[language]
     events = list(fit(recipe, corpus.train, corpus.dev, out=tmp_path / "m", seed=1))
     assert [e.kind for e in events if e.kind in ("start", "dev", "done")] == ["start", "dev", "done"]

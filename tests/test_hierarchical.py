@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +19,8 @@ from openmie.model import Model
 from openmie.nn import ops
 from openmie.nn.decode.tags import Crf
 from openmie.nn.encode.dual import Text, Vision
-from openmie.nn.encode.hierarchical import Hierarchical, grouped
+from openmie.nn.encode.hierarchical import Hierarchical, HierarchicalEncoder, grouped
+from openmie.nn.encode.tiny import TinyVision
 from openmie.recipe import Recipe
 
 from . import small
@@ -140,17 +142,17 @@ def test_a_frame_that_cannot_be_read_is_masked_where_it_stands(model):
 @pytest.mark.parametrize("train", [False, True])
 def test_chunks_of_frames_change_nothing(train):
     """States and gradients are those of all frames at once; the built-in tower's batch norm is left out of it."""
-    torch.manual_seed(1)
-    whole = Model.new(recipe(chunk=64)).extractor.encode.eval()
-    part = Model.new(recipe(chunk=2)).extractor.encode.eval()
-    part.load_state_dict(whole.state_dict())
-    part.training = whole.training = train  # the towers stay as they are at evaluation
-    pixels = torch.randn(5, 3, 64, 64)
+    text = torch.nn.Module()
+    text.config = SimpleNamespace(hidden_size=8)
     outs = []
-    for encode in (whole, part):
-        out = encode.vision_states({"pixels": pixels})
+    for chunk in (64, 2):
+        torch.manual_seed(1)
+        tower = TinyVision(size=32, stem=(4, 4, 4, 8), width=8).build().eval()
+        encode = HierarchicalEncoder(Hierarchical(vision=Vision(), chunk=chunk), text, tower)
+        encode.training = train  # the tower stays as it is at evaluation
+        out = encode.vision_states({"pixels": torch.randn(5, 3, 32, 32)})
         out.square().mean().backward()
-        outs.append([out.detach(), *(p.grad for p in encode.vision.parameters())])
+        outs.append([out.detach(), *(p.grad for p in tower.parameters())])
     torch.testing.assert_close(outs[0], outs[1], atol=1e-6, rtol=1e-4)
 
 
@@ -189,6 +191,33 @@ def test_hub_towers_of_a_longformer_and_a_vit_on_disk(tmp_path):
 
     again = openmie.load(tmp_path / "model")
     torch.testing.assert_close(streams(again, [clip("b", range(1))])["vision"].tokens, alone["vision"].tokens)
+
+
+@pytest.mark.parametrize("kind", ["VideoMAE", "Vivit"])
+def test_video_towers_read_the_frames_of_a_document_as_clips(tmp_path, kind):
+    """Each frame has the tokens of its block of two; frames of other documents and of other clips change nothing."""
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")(
+        image_size=32, num_frames=4, tubelet_size=2 if kind == "VideoMAE" else [2, 16, 16], hidden_size=32,
+        num_hidden_layers=3, num_attention_heads=2, intermediate_size=64,
+    )
+    tower = getattr(transformers, f"{kind}Model")(config).eval()
+    tower.save_pretrained(tmp_path)
+    getattr(transformers, f"{kind}ImageProcessor")().save_pretrained(tmp_path)
+    model = Model.new(recipe(vision=str(tmp_path), size=32))
+    s = streams(model, [clip("a", range(6)), clip("b", range(3))])
+    assert s["vision"].levels.shape == (3, 2, 24, 32) and s["vision"].mask.sum(1).tolist() == [24, 12]
+    tokens = s["vision"].tokens[0].unflatten(0, (6, 4))
+    torch.testing.assert_close(tokens[0], tokens[1])
+    assert not torch.allclose(tokens[1], tokens[2])
+    alone = streams(model, [clip("b", range(3))])
+    torch.testing.assert_close(alone["vision"].tokens[0], s["vision"].tokens[1, :12], atol=1e-5, rtol=1e-4)
+    pictures = [p for _, p in model.batcher.pictures(model.batcher.examples([clip("a", range(4))])[0])]
+    with torch.no_grad():
+        want = tower(pixel_values=model.vision.process(pictures)[None]).last_hidden_state[0, kind == "Vivit" :]
+    torch.testing.assert_close(tokens[0], want[:4], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(tokens[2], want[4:], atol=1e-5, rtol=1e-4)
 
 
 def test_a_tower_of_maps_has_no_levels(tmp_path):

@@ -214,8 +214,8 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
         "mi": {name: replace(r, align=(mutual_information(*sides),)) for name, sides in pairs.items()},
         "levels": {name: leveled(**change) for name, change in levels.items()},
         "alpha": {f"{a:g}": replace(r, align=(replace(mi, weight=a),)) for a in (0.05, 0.1, 0.3, 0.5)},
-        "context": {name: replace(r, encode=replace(r.encode, context=name)) for name in CAPTIONS},
-        "hvpnet context": {name: replace(other, encode=replace(other.encode, context=name)) for name in CAPTIONS},
+        "context": {name: replace(r, encode=replace(r.encode, context=name)) for name in CAPTIONS},  # type: ignore[arg-type]
+        "hvpnet context": {name: replace(other, encode=replace(other.encode, context=name)) for name in CAPTIONS},  # type: ignore[arg-type]
         "tau": {f"{t:g}": losses(tau=t) for t in (0.1, 0.5, 1.0)},
         "direction": {"one": losses(symmetric=False), "both": losses(symmetric=True)},
     }

@@ -93,17 +93,17 @@ def recipe(corpus: Corpus, *, task: str = "", text: str = "", vision: str = "", 
                           remedy="give text=NAME with an encoder for it, and language=en")
     text = text or (SMALL[language == "zh"] if made else TEXTS[language])
     vision = vision or (NONE if not labels.regions else "tiny" if made else VISION)
-    seen = vision != NONE
+    words, name = Text(name=text, pool="max"), f"m3d-{language}"
+    if vision == NONE:
+        encode = Hierarchical(text=words)
+        return Recipe(name=name, encode=encode, heads=_heads(corpus, False), training=_training(text, vision))
+    small = text in SMALL
     return Recipe(
-        name=f"m3d-{language}",
-        encode=Hierarchical(
-            text=Text(name=text, pool="max"),
-            vision=Vision(name=vision) if seen else None,
-            **({"chunk": 512} if vision == "tiny" else {}),
-        ),
-        complete=PromptConv(**({"prompt": 8, "drop": 0.1} if text in SMALL else {})) if seen else Blank(),
-        fuse=(Denoised(heads=4 if text in SMALL else 16),) if seen else (),
-        heads=_heads(corpus, seen),
+        name=name,
+        encode=Hierarchical(text=words, vision=Vision(name=vision), chunk=512 if vision == "tiny" else 16),
+        complete=PromptConv(prompt=8, drop=0.1) if small else PromptConv(),
+        fuse=(Denoised(heads=4 if small else 16),),
+        heads=_heads(corpus, True),
         training=_training(text, vision),
     )
 
@@ -124,8 +124,8 @@ def _heads(corpus: Corpus, seen: bool) -> tuple[Any, ...]:
 def _training(text: str, vision: str) -> Training:
     """Section VI-C and the release; encoders that start at random learn at a higher rate, in fewer epochs."""
     if text in SMALL:
-        groups = (Group(match="crf", lr=1e-2, weight_decay=0.0), Group(lr=1e-3))
-        return Training(epochs=12, batch=8, groups=groups, clip=5.0)
+        few = (Group(match="crf", lr=1e-2, weight_decay=0.0), Group(lr=1e-3))
+        return Training(epochs=12, batch=8, groups=few, clip=5.0)
     small = text == "minilm"
     groups = (
         Group(match="encode.text", lr=5e-5 if small else 5e-6, weight_decay=0.0),
@@ -139,9 +139,10 @@ def _full(r: Recipe) -> bool:
     return bool(r.fuse) and isinstance(r.fuse[0], Denoised)
 
 
-def heads_with(r: Recipe, kind: type, **change: Any) -> tuple[Any, ...]:
+def heads_with(r: Recipe, kind: Any, **change: Any) -> tuple[Any, ...]:
     """The heads, those of one kind changed."""
-    return tuple(replace(h, **change) if isinstance(h, kind) else h for h in r.heads)
+    heads: tuple[Any, ...] = r.heads
+    return tuple(replace(h, **change) if isinstance(h, kind) else h for h in heads)
 
 
 def ablations(r: Recipe) -> dict[str, Recipe]:
@@ -152,6 +153,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     }
     if _full(r):
         encode: Any = r.encode
+        made: Any = r.complete
         plain = {"complete": Blank()}
         blind = tuple(h for h in r.heads if not isinstance(h, Regions))
         found = {
@@ -160,14 +162,14 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
             "w/o both": {**plain, "fuse": (Frames(),)},
             **found,
             "true VAE": {"fuse": (replace(r.fuse[0], variational=True),)},
-            "kernel 1": {"complete": replace(r.complete, kernel=1)},  # type: ignore[call-arg]
+            "kernel 1": {"complete": replace(made, kernel=1)},
             "slots of the paper": {"heads": heads_with(r, Regions, slots="frame")},
             "as released": _released(r),
             "text": {**plain, "encode": replace(encode, vision=None), "fuse": (), "heads": blind},
             **_baselines(r),
         }
-    names = {"name": lambda row: f"{r.name}-{row.replace('w/o ', 'no').replace(' ', '-').lower()}"}
-    return {row: replace(r, **{"name": names["name"](row), **change}) for row, change in found.items()}
+    named = {row: f"{r.name}-{row.replace('w/o ', 'no').replace(' ', '-').lower()}" for row in found}
+    return {row: replace(r, name=named[row], **change) for row, change in found.items()}
 
 
 def _baselines(r: Recipe) -> dict[str, dict[str, Any]]:
@@ -178,7 +180,7 @@ def _baselines(r: Recipe) -> dict[str, dict[str, Any]]:
         return {f"tiny+{x}": {"complete": Blank(), "fuse": (fusion,)} for x, fusion in fusions.items()}
     return {
         f"{video}+Longformer+{x}": {
-            "complete": Blank(), "fuse": (fusion,), "encode": replace(encode, vision=Vision(name=name)),
+            "complete": Blank(), "fuse": (fusion,), "encode": replace(encode, vision=Vision(name=name), size=224),
         }
         for video, name in VIDEOS.items() for x, fusion in fusions.items()
     }
@@ -186,7 +188,9 @@ def _baselines(r: Recipe) -> dict[str, dict[str, Any]]:
 
 def _released(r: Recipe) -> dict[str, Any]:
     """All of the release's choices that can be had without its slips (pixels, shifted words, its scorer)."""
-    heads = []
+    heads: list[Any] = []
+    encode: Any = r.encode
+    complete: Any = r.complete
     for head in r.heads:
         if isinstance(head, ChainRelations):
             head = replace(head, decide="one", chain="vote")
@@ -195,8 +199,8 @@ def _released(r: Recipe) -> dict[str, Any]:
         heads.append(head)
     denoised = {"sigmoid": True, "project": False, "own_keys": True, "mix": "scalar", "pool": "sum", "dropout": 0.5}
     return {
-        "encode": replace(r.encode, as_released=True),  # type: ignore[call-arg]
-        "complete": replace(r.complete, kernel=1),  # type: ignore[call-arg]
+        "encode": replace(encode, as_released=True),
+        "complete": replace(complete, kernel=1),
         "fuse": (replace(r.fuse[0], **denoised),),
         "heads": tuple(heads),
         "training": replace(r.training, metric="released"),

@@ -237,6 +237,6 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
         "beta": {f"{w:g}": weighted(1, w) for w in grid},
         "estimator": {name: losses(estimator=name) for name in ("cyclic", "exact")},
         "tau": {f"{t:g}": losses(tau=t) for t in (0.05, 0.1, 0.2, 0.5, 1.0)},
-        "context": {name: replace(r, encode=replace(r.encode, context=name)) for name in CAPTIONS},
+        "context": {name: replace(r, encode=replace(r.encode, context=name)) for name in CAPTIONS},  # type: ignore[arg-type]
         "vision": {name: replace(r, encode=replace(r.encode, vision=Vision(name=name))) for name in TOWERS},
     }

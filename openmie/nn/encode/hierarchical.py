@@ -111,7 +111,8 @@ class HierarchicalEncoder(StillTowers):
         parts = [(p,) for p in pixels.split(self.chunk)]
         if self.clip:
             owner = inputs.get("image", torch.zeros(len(pixels), dtype=torch.long, device=pixels.device))
-            parts = [(pixels[owner == i],) for i in owner.unique().tolist()]  # documents ascend in a batch
+            videos = [pixels[owner == i] for i in owner.unique().tolist()]  # documents ascend in a batch
+            parts = [(clip,) for video in videos for clip in video.split(self.clip)]
         again = self.training and torch.is_grad_enabled() and len(parts) > 1 and self.vision not in self.still
         run: Callable[..., Tensor] = self._frames
         return torch.cat([checkpoint(run, *p, use_reentrant=False) if again else run(*p) for p in parts])  # type: ignore[misc]
