@@ -76,7 +76,7 @@ HEADS = [
     Regions(labels=("A", "B"), count=2, slots="frame", match="order", giou=0.0, empty=1.0),
     Regions(labels=("A", "B"), count=3, width=8, heads=2, links=False),
 ]
-LAYERED = (Denoised, PromptConv, Regions, Frames, OneStream, TwoStream)  # parts that read levels, or which frame a patch is of
+LAYERED = (Denoised, PromptConv, Regions, Frames, OneStream, TwoStream)  # read levels, or which frame a patch is of
 PARTS = [*FUSIONS, *COMPLETIONS, *ALIGNS, *HEADS]
 NAMES = [f"{type(p).__name__}{i}" for i, p in enumerate(PARTS)]
 

@@ -39,7 +39,8 @@ def corpus(path: Path, *, language: str = "", lang: str = "", images: str | Path
     `language`, or `lang`: "en" or "zh", else both. `images`: the folder with a folder of frames per video id; box files
     beside the frames become regions. `fps`: frames a second, where known; it gives the frames their time.
     `fold`: one of `folds` by video over dev and test together, which share most videos; an eighth of the clips of the
-    other videos is then dev. `missing`: share of the documents of each split that lack their text or their frames, see `folds.lacking`.
+    other videos is then dev. `missing`: share of the documents of each split that lack their text or their frames, see
+    `folds.lacking`.
     """
     language = language or lang
     if language not in ("", "en", "zh"):
