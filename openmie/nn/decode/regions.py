@@ -37,7 +37,7 @@ class Regions:
     links: bool = True  # to chains, where there are any
     l1: float = 5.0  # weight of the L1 distance beside the cross-entropy
     giou: float = 2.0  # of 1 - GIoU; 0 as in the paper
-    empty: float = 0.1  # weight of slots without a region in the cross-entropy, undone in answers; 1 in the paper
+    empty: float = 0.3  # weight of slots without a region in the cross-entropy, undone in answers; 1 in the paper
     same: float = 0.9  # IoU above which two boxes of a frame are one
     reads: str = "frames"
     patches: str = "vision"
