@@ -156,6 +156,24 @@ def test_chunks_of_frames_change_nothing(train):
     torch.testing.assert_close(outs[0], outs[1], atol=1e-6, rtol=1e-4)
 
 
+def test_a_long_text_has_the_gradient_of_a_short_one(model, monkeypatch):
+    """Whether its states are made again in the backward pass or not; and they are, where it is long."""
+    from openmie.nn.encode import hierarchical
+
+    encode, made = model.extractor.encode, []
+    batch = model.batcher.collate(model.batcher.examples([clip("a", (), words=["a", "b", "c"])]))
+    for long in (1 << 20, 0):
+        monkeypatch.setattr(hierarchical, "LONG", long)
+        encode.zero_grad()
+        encode.train()
+        torch.manual_seed(0)  # of the dropout, which is drawn alike again
+        encode(batch.inputs)["text"].levels.square().mean().backward()
+        assert encode.remade and all(m.gradient_checkpointing == (not long) for m in encode.remade)
+        made.append([p.grad.clone() for p in encode.text.parameters() if p.grad is not None])
+    encode.eval()
+    torch.testing.assert_close(*made)
+
+
 @pytest.mark.parametrize("words", [700, 4000])
 def test_a_long_text_is_read_to_its_end_in_windows(model, words):
     document = clip("long", (), words=[f"w{i % 97}" for i in range(words)])

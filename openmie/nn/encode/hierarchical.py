@@ -22,6 +22,7 @@ from openmie.nn.ops import max_words, pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
 LEVELS = 3  # low, mid, high
+LONG = 2048  # pieces of a batch above which a text tower's states are made again for its gradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +97,18 @@ class HierarchicalEncoder(StillTowers):
         still = bool(config.vision and config.vision.freeze)
         self.frozen = {"text": config.text.freeze, "vision": still and not self.clip}
         self.freeze((text, config.text.freeze), (vision, still))
+        self.remade: list[Any] = []
+        if getattr(text, "supports_gradient_checkpointing", False):
+            text.gradient_checkpointing_enable({"use_reentrant": False})
+            self.remade = [m for m in text.modules() if hasattr(m, "gradient_checkpointing")]
         self.widths: dict[str, int] = {"text": text.config.hidden_size}
         self.widths |= {} if vision is None else {"vision": vision.width}
 
     def text_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """(M, W, 4 D)."""
+        """(M, W, 4 D); of many pieces a layer's states are made again in the backward pass, which bounds the memory."""
         kinds, read = token_types(self.text, inputs), inputs["attention"]
+        for layer in self.remade:
+            layer.gradient_checkpointing = read.numel() > LONG
         found = self.text(input_ids=inputs["pieces"], attention_mask=read, output_hidden_states=True, **kinds)
         return torch.cat([found.last_hidden_state, *grouped(found.hidden_states, self.as_released)], -1)
 
