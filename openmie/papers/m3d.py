@@ -72,7 +72,8 @@ the text from a quarter and the frames from another of all documents, of all spl
 One-stream and two-stream of table III are not described beyond two sentences; VideoMAE and ViViT are read in clips of
 as many frames as they were made for, a last clip that is short by repeating its last frame.
 Diorama: `tiny` towers, Chinese by `characters`, whose vocabulary training makes; a rate of 1e-3, batch 8, 12 epochs.
-MiniLM: 5e-5, all else at 1e-3, batch 4, 10 epochs. A corpus without regions is read without frames (vision=NAME insists).
+MiniLM: 5e-5, all else at 1e-3, batch 4, 10 epochs. A corpus without regions is read without frames, unless vision=NAME
+asks for them.
 """
 
 
@@ -132,7 +133,9 @@ def _training(text: str, vision: str) -> Training:
         Group(match="encode.vision", lr=1e-3 if vision == "tiny" else 5e-6, weight_decay=0.0),
         Group(lr=1e-3, weight_decay=0.0),
     )
-    return Training(epochs=10 if small else 20, batch=4 if small else 1, groups=groups, warmup=0.1 if small else 0.0, clip=5.0)
+    if small:
+        return Training(epochs=10, batch=4, groups=groups, clip=5.0)
+    return Training(epochs=20, batch=1, groups=groups, warmup=0.0, clip=5.0)
 
 
 def _full(r: Recipe) -> bool:

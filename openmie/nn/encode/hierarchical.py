@@ -99,6 +99,7 @@ class HierarchicalEncoder(StillTowers):
         self.freeze((text, config.text.freeze), (vision, still))
         self.remade: list[Any] = []
         if getattr(text, "supports_gradient_checkpointing", False):
+            text.config.use_cache = False  # an encoder has none to use, and is told off for it below
             text.gradient_checkpointing_enable({"use_reentrant": False})
             self.remade = [m for m in text.modules() if hasattr(m, "gradient_checkpointing")]
         self.widths: dict[str, int] = {"text": text.config.hidden_size}
