@@ -102,8 +102,9 @@ def test_on_the_command_line(model, tmp_path):
     film(tmp_path / "a.mp4", 70, sound=True)
     film(tmp_path / "mute.mp4", 2)
     out = tmp_path / "videos"
-    result = CliRunner().invoke(cli.app, ["video", "build", str(tmp_path / "a.mp4"), str(tmp_path / "mute.mp4"), "--out",
-                                          str(out), "--transcribe", str(model), "--language", "en"])
+    videos = [str(tmp_path / "a.mp4"), str(tmp_path / "mute.mp4")]
+    options = ["--out", str(out), "--transcribe", str(model), "--language", "en"]
+    result = CliRunner().invoke(cli.app, ["video", "build", *videos, *options])
     assert result.exit_code == cli.PARTIAL and "no sound" in result.output, result.output
     if (out / "a").exists():
         told = json.loads((out / "a" / "build.json").read_text())

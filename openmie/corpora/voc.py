@@ -95,8 +95,8 @@ def _page(document: Document, image: Image, size: tuple[int, int], regions: Iter
         for tag, text in (("name", region.label), ("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
             SubElement(item, tag).text = plain(text)
         box = SubElement(item, "bndbox")
-        for tag, value in zip(("xmin", "ymin", "xmax", "ymax"), region.box):
-            SubElement(box, tag).text = f"{value:.3f}".rstrip("0").rstrip(".")
+        for tag, side in zip(("xmin", "ymin", "xmax", "ymax"), region.box):
+            SubElement(box, tag).text = f"{side:.3f}".rstrip("0").rstrip(".")
     indent(page)
     return page
 

@@ -1,7 +1,7 @@
 """What every large vision-language model is to openmie: images and a prompt in, text out.
 
     backend.generate(images, prompt, schema=None) -> str         one answer, or an error
-    backend.answers(requests) -> Iterator[Answer | ErrorRecord]  many, in order, one for one; one's failure harms no other
+    backend.answers(requests) -> Iterator[Answer | ErrorRecord]  many, in order, one for one; a failure harms no other
 
 Backends: `openmie.lvlm.local` (a transformers model on this machine) and `openmie.lvlm.endpoint` (any server with
 OpenAI's protocol); `openmie.lvlm.cache` puts a memory in front of either.

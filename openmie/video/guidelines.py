@@ -67,8 +67,8 @@ TOOL = {
                  "with `classes.txt` beside the label files) as the folder to save in. When done, hand it back."),
     "labelstudio": (f"by a relation `{COREFERENCE}` from one mention to the next",
                     "Paste `interface.xml` into the project's labelling interface, serve this folder as local storage "
-                    "(LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT), and import `tasks.json`. Draw a relation `shows` from a box to a mention of "
-                    "what it shows. When done, export as JSON and hand that file back."),
+                    "(LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT), and import `tasks.json`. Draw a relation "
+                    "`shows` from a box to a mention of what it shows. When done, export as JSON and hand that file back."),
 }
 
 
