@@ -25,7 +25,7 @@ from openmie.example import Batch, Example
 from openmie.gold import Given, Gold
 from openmie.nn.ops import stack
 from openmie.recipe import Recipe
-from openmie.sides import passed_by, relevance, wanted
+from openmie.sides import passed_by, relevance, said, wanted
 
 __all__ = ["Batch", "Batcher", "Example", "Given"]
 
@@ -228,6 +228,8 @@ class Batcher:
         out["owner"] = torch.from_numpy(np.repeat(np.arange(len(examples)), [len(e.rows) for e in examples]))
         longest = max(1, max(e.words for e in examples))
         out["words"] = torch.arange(longest) < torch.tensor([e.words for e in examples])[:, None]
+        if getattr(self.recipe.encode, "frames", 0):
+            out["word_seconds"] = stack([said(e.document) for e in examples], torch.nan, longest)
         if all("text" in e.cached for e in examples):
             states = [self.features[key] for e in examples for key in e.cached["text"]]
             out["text_states"] = stack(states, 0.0, out["pieces"].shape[1])
@@ -261,6 +263,10 @@ class Batcher:
         if not found:
             return {}
         index = {"image": torch.tensor([f[0] for f in found]), "slot": torch.tensor([f[1] for f in found])}
+        if getattr(self.recipe.encode, "frames", 0):
+            read = [dict(wanted(e.document, self.recipe.encode)) for e in examples]
+            times = [read[i][slot].time for i, slot, _ in found]
+            index["frame_seconds"] = torch.tensor([torch.nan if t is None else t for t in times])
         what = [f[2] for f in found]
         fits = torch.tensor([relevance(e.document, self.recipe.encode) for e in examples])  # (B, 2) or (B, 4)
         index |= {"relevance": fits} if not fits.isnan().all() else {}

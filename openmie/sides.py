@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from openmie.document import Document, Image
 from openmie.errors import ErrorRecord
 
@@ -37,6 +39,15 @@ def frames(document: Document) -> list[Image]:
     if all(i.time is not None for i in found):
         found.sort(key=lambda i: i.time or 0.0)
     return found or [i for i in [document.main_image] if i is not None]
+
+
+def said(document: Document) -> np.ndarray:
+    """(T,) seconds at which each word is said: the middle of the first time span that it begins in, else NaN."""
+    found = np.full(len(document.words), np.nan, dtype=np.float32)
+    starts = np.array([w.start for w in document.words], dtype=np.int64)
+    for start, end, begin, finish in reversed(document.times):
+        found[(starts >= start) & (starts < end)] = (begin + finish) / 2
+    return found
 
 
 def passed_by(document: Document, encode: Any) -> ErrorRecord | None:

@@ -131,6 +131,38 @@ def test_frames_are_read_in_the_order_of_time_and_too_many_leave_a_record():
     assert [i.id for _, i in sides.wanted(post, model.recipe.encode)] == ["main"]
 
 
+def test_words_and_patches_know_their_seconds(model):
+    """From the document's time spans and its frames; NaN where neither says."""
+    timed = clip("a", (2, 0)).replace(times=[(0, 3, 1.0, 2.0), (4, 13, 2.0, 5.0)])
+    assert sides.said(timed).tolist() == [1.5, 3.5, 3.5]
+    s = streams(model, [timed, clip("b", (1,), times=False)])
+    assert s["text"].seconds[0].tolist() == [1.5, 3.5, 3.5] and s["text"].seconds[1].isnan().all()
+    assert s["vision"].seconds[0].tolist() == [0.0] * 16 + [2.0] * 16
+    assert s["vision"].seconds[1].isnan().all()
+    assert sides.said(Document(id="e")).shape == (0,)
+
+
+def test_attention_heeds_what_is_near_in_time():
+    """Against plain attention with the distances taken off by hand, in chunks too; far things fade away."""
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(2, 3, n, 4) for n in (5, 7, 7))
+    mask = torch.ones(2, 7, dtype=torch.bool)
+    mask[1, 5:] = False
+    when, there = torch.arange(5.0).expand(2, -1), torch.arange(7.0).expand(2, -1).clone()
+    there[0, 3] = torch.nan
+    cost = torch.tensor([0.0, 0.5, 50.0])
+    gap = (when[:, None, :, None] - there[:, None, None]).abs().nan_to_num(0.0)
+    scores = q @ k.transpose(2, 3) / 2 - gap * cost[:, None, None]
+    want = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1) @ v
+    for chunk in (ops.SCORES, 40):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ops, "SCORES", chunk)
+            got = ops.attend_in_chunks(q, k, v, mask, (when, there, cost))
+        torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(got[1, 2], v[1, 2, :5], atol=1e-5, rtol=1e-4)  # only what is said at that second
+    torch.testing.assert_close(got[:, 0], ops.attend(q, k, v, mask)[:, 0], atol=1e-5, rtol=1e-4)
+
+
 def test_a_frame_that_cannot_be_read_is_masked_where_it_stands(model):
     images = [*clip("a", (0, 2)).images, Image(id="gone", kind="frame", path="no/such.png", time=1.0)]
     s = streams(model, [clip("a", ()).replace(images=images)])

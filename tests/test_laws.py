@@ -44,7 +44,7 @@ CAPTIONED = [Caption(), Caption(heads=2, sentence=False), Caption(word=False), C
 FUSIONS += [*CAPTIONED, Caption(objects=("vision",)), Caption(pairs=(("vision", "context"), ("context", "text")))]
 FUSIONS += [Denoised(latent=8, heads=2, hidden=6), Denoised(latent=4, heads=4, frames=False, variational=True)]
 RELEASED = {"project": False, "own_keys": True, "sigmoid": True, "mix": "scalar", "pool": "sum"}
-FUSIONS += [Denoised(latent=8, heads=1, hidden=6, **RELEASED)]
+FUSIONS += [Denoised(latent=8, heads=1, hidden=6, **RELEASED), Denoised(latent=8, heads=2, hidden=6, times=True)]
 FUSIONS += [Frames(), OneStream(width=8, heads=2, layers=1), TwoStream(width=8, heads=2)]
 COMPLETIONS = [Blank(), Blank(learned=True), PromptConv(prompt=2, drop=1.0)]
 COMPLETIONS += [PromptConv(prompt=3, kernel=1, per_frame=True, drop=1.0, reconstruct=1.0)]
@@ -99,7 +99,8 @@ def streams(b=4, missing=(), seed=0, part=None):
         s = out[role]
         levels = torch.randn(3, *s.tokens.shape, generator=g) * s.mask[..., None]
         groups = FRAMES[: s.mask.shape[1]].expand(b, -1) if role == "vision" else None
-        out[role] = replace(s, levels=levels, groups=groups)
+        seconds = torch.arange(s.mask.shape[1]).float().expand(b, -1)
+        out[role] = replace(s, levels=levels, groups=groups, seconds=seconds)
     return out
 
 
@@ -154,7 +155,8 @@ def padded(s, extra=3, noise=9.0):
             for v in (x.tokens, x.levels)
         )
         groups = None if x.groups is None else F.pad(x.groups, (0, extra), value=7)
-        return Stream(tokens, mask, groups, x.present, levels)
+        seconds = None if x.seconds is None else F.pad(x.seconds, (0, extra), value=3.0)
+        return Stream(tokens, mask, groups, x.present, levels, seconds=seconds)
 
     return {role: more(x) for role, x in s.items()}
 
@@ -204,6 +206,7 @@ def test_is_equivariant_to_batch_order(part):
             x, tokens=x.tokens[order], mask=x.mask[order], present=x.present[order],
             groups=None if x.groups is None else x.groups[order],
             levels=None if x.levels is None else x.levels[:, order],
+            seconds=None if x.seconds is None else x.seconds[order],
         )
         for r, x in s.items()
     }

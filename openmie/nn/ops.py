@@ -25,27 +25,50 @@ def masked_softmax(x: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
     return torch.where(mask, weights, 0.0)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0) -> Tensor:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0, less: Tensor | None = None
+) -> Tensor:
     """Scaled dot-product attention: query (B, h, N, d), key and value (B, h, M, d), mask (B, M) -> (B, h, N, d).
+
+    `less` (B, h, N, M) is taken off the scores.
 
     A row whose keys are all padding gives zero. Such a row attends to all its keys inside the kernel, which keeps its
     gradient finite, and the result is then dropped.
     """
     some = mask.any(1)
     seen = (mask | ~some[:, None])[:, None, None, :]
+    seen = seen if less is None else (-less).masked_fill(~seen, torch.finfo(less.dtype).min)
     out = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
     return torch.where(some[:, None, None, None], out, 0.0)
 
 
-def attend_in_chunks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
-    """`attend`, some queries at a time, each piece made again for its gradient: at most `SCORES` scores are held."""
+Apart = tuple[Tensor, Tensor, Tensor]  # seconds of queries (B, N) and of keys (B, M), and what one costs each head (h,)
+
+
+def attend_in_chunks(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, apart: Apart | None = None
+) -> Tensor:
+    """`attend`, some queries at a time, each piece made again for its gradient: at most `SCORES` scores are held.
+
+    With `apart` each head's scores are less by what it costs them that query and key are so many seconds apart; where
+    either is not known, nothing.
+    """
+    when, there, cost = apart if apart is not None else (None, None, None)
+
+    def piece(q: Tensor, t: Tensor | None) -> Tensor:
+        if t is None or there is None or cost is None:
+            return attend(q, key, value, mask)
+        gap = (t[:, None, :, None] - there[:, None, None]).abs().nan_to_num(0.0)  # (B, 1, N, M)
+        return attend(q, key, value, mask, less=gap * cost[:, None, None])
+
     step = max(1, SCORES // max(1, query.shape[0] * query.shape[1] * key.shape[2]))
     if step >= query.shape[2]:
-        return attend(query, key, value, mask)
+        return piece(query, when)
     pieces = query.split(step, 2)
+    times = [None] * len(pieces) if when is None else when.split(step, 1)
     if not torch.is_grad_enabled():
-        return torch.cat([attend(q, key, value, mask) for q in pieces], 2)
-    return torch.cat([checkpoint(attend, q, key, value, mask, use_reentrant=False) for q in pieces], 2)
+        return torch.cat([piece(q, t) for q, t in zip(pieces, times)], 2)
+    return torch.cat([checkpoint(piece, q, t, use_reentrant=False) for q, t in zip(pieces, times)], 2)
 
 
 def convolve(conv: nn.Module, x: Tensor, mask: Tensor) -> Tensor:

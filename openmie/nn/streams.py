@@ -44,6 +44,7 @@ class Stream:
     present: Tensor | None = None  # (B,) bool: whether the document has this side at all; default: any real token
     levels: Tensor | None = None  # (K, B, N, D) states of several layers, where a part asks for them
     whole: Tensor | None = None  # (B, D) the encoder's own state of the whole side, such as an image's class token
+    seconds: Tensor | None = None  # (B, N) when a token is said or seen, NaN where that is not known
     relevance: Tensor | None = None  # (B,) how well the corpus says that this side fits the text, NaN where it does not
 
     def __post_init__(self) -> None:
@@ -93,10 +94,11 @@ def words_only(side: Stream, words: int) -> Stream:
     """The first columns, which are a document's own words; rows whose side was only constructed have none."""
     mask = side.mask & side.present[:, None]  # type: ignore[index]
     cut = slice(0, words)
-    groups, levels = side.groups, side.levels
+    groups, levels, seconds = side.groups, side.levels, side.seconds
     return replace(
         side, tokens=side.tokens[:, cut], mask=mask[:, cut],
         groups=None if groups is None else groups[:, cut], levels=None if levels is None else levels[:, :, cut],
+        seconds=None if seconds is None else seconds[:, cut],
     )
 
 

@@ -142,11 +142,13 @@ def filled(side: Stream, levels: Tensor, mask: Tensor, rows: Tensor, layered: bo
     tokens = put(side.tokens, levels.mean(0))
     old = levels_of(side, len(levels)) if layered else ()
     groups = None if side.groups is None else put(side.groups, torch.zeros_like(mask, dtype=torch.long))
+    unknown = torch.full(mask.shape, torch.nan, device=mask.device)
+    seconds = None if side.seconds is None else put(side.seconds, unknown)
     whole = side.whole
     if whole is not None:
         whole = whole.index_copy(0, at, masked_mean(levels.mean(0), mask).to(whole.dtype))
     return replace(
-        side, tokens=tokens, mask=put(side.mask, mask), groups=groups, whole=whole,
+        side, tokens=tokens, mask=put(side.mask, mask), groups=groups, whole=whole, seconds=seconds,
         levels=torch.stack([put(o, new) for o, new in zip(old, levels)]) if layered else None,
     )
 

@@ -74,7 +74,8 @@ class HierarchicalEncoder(StillTowers):
     `groups` (B, N) is the frame that a patch belongs to. Frames pass the tower `chunk` at a time; where it is trained,
     a chunk's states are made anew in the backward pass, so that memory does not grow with the frames.
 
-    `inputs` are those of DualEncoder: `slot` (K,) is a frame's place in time. Of cached states it takes those of
+    `inputs` are those of DualEncoder: `slot` (K,) is a frame's place in time. `word_seconds` (B, T) and `frame_seconds`
+    (K,) say when words are said and frames seen, NaN where that is not known. Of cached states it takes those of
     `text_states` (M, W, 4 D) and `vision_states` (K, P, 4 D'): last state, low, mid, high side by side.
     Errors: a vision tower without layers of one width, such as a ResNet.
     """
@@ -100,7 +101,9 @@ class HierarchicalEncoder(StillTowers):
         self.remade: list[Any] = []
         if getattr(text, "supports_gradient_checkpointing", False):
             text.config.use_cache = False  # an encoder has none to use, and is told off for it below
-            text.gradient_checkpointing_enable({"use_reentrant": False})
+            name = "activation_checkpointing_enable"  # as it is called from transformers 5.2x on
+            enable = getattr(text, name, None) or text.gradient_checkpointing_enable
+            enable({"use_reentrant": False})
             self.remade = [m for m in text.modules() if hasattr(m, "gradient_checkpointing")]
         self.widths: dict[str, int] = {"text": text.config.hidden_size}
         self.widths |= {} if vision is None else {"vision": vision.width}
@@ -134,7 +137,7 @@ class HierarchicalEncoder(StillTowers):
         states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
         where = inputs["owner"], inputs["word"], (words.shape[0], words.shape[1])
         pooled = max_words(states, *where) if self.pool == "max" else pool_words(states, *where, self.pool == "mean")
-        streams = {"text": leveled(pooled, words)}
+        streams = {"text": leveled(pooled, words, seconds=inputs.get("word_seconds"))}
         if self.vision is not None:
             streams["vision"] = self._images(inputs, streams["text"])
         return streams
@@ -143,17 +146,24 @@ class HierarchicalEncoder(StillTowers):
         if "pixels" not in inputs and "vision_states" not in inputs:
             none = empty(text, self.widths["vision"])
             groups = torch.zeros_like(none.mask, dtype=torch.long)
-            return replace(none, groups=groups, levels=none.tokens.expand(LEVELS, -1, -1, -1))
+            blank = torch.full_like(none.mask, torch.nan, dtype=torch.float) if "word_seconds" in inputs else None
+            return replace(none, groups=groups, seconds=blank, levels=none.tokens.expand(LEVELS, -1, -1, -1))
         states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, P, 4 D')
         b, p, slot = len(inputs["words"]), states.shape[1], inputs["slot"]
         f = int(slot.max()) + 1
         placed, real = place(states, inputs["image"] * f + slot, b * f)
         mask = real.view(b, f).repeat_interleave(p, 1)
         groups = torch.arange(f, device=slot.device).repeat_interleave(p).expand(b, -1)
-        return leveled(placed.view(b, f * p, -1), mask, groups)
+        seconds = None
+        if "frame_seconds" in inputs:
+            each = torch.full((b, f), torch.nan, device=slot.device)
+            seconds = each.index_put((inputs["image"], slot), inputs["frame_seconds"]).repeat_interleave(p, 1)
+        return leveled(placed.view(b, f * p, -1), mask, groups, seconds)
 
 
-def leveled(states: Tensor, mask: Tensor, groups: Tensor | None = None) -> Stream:
+def leveled(
+    states: Tensor, mask: Tensor, groups: Tensor | None = None, seconds: Tensor | None = None
+) -> Stream:
     """states (B, N, 4 D), last, low, mid and high side by side -> a stream of the last with the levels beside it."""
     last, *levels = states.unflatten(-1, (1 + LEVELS, -1)).unbind(2)
-    return Stream(last, mask, groups, levels=torch.stack(levels))
+    return Stream(last, mask, groups, levels=torch.stack(levels), seconds=seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +53,7 @@ class Denoised:
     project: bool = True  # W^K and W^V; as released off (where both sides are as wide as each other)
     own_keys: bool = False  # keys and values of the own side beside the other's; as released on
     mix: str = "matrix"  # W of eq. 11; as released `scalar`
+    times: bool = False  # words and frames heed each other less by the seconds between them, as each head learns (ours)
     pool: str = "mean"  # over a frame's patches; as released `sum`, and then LN
     dropout: float = 0.1  # of what attention and FFN answer (0.5 of attention's weights in the release)
 
@@ -106,7 +107,9 @@ def own_words(text: Stream) -> tuple[Stream, int]:
     """
     own = text.mask & text.present[:, None]  # type: ignore[index]
     last = int((own.any(0) * torch.arange(1, own.shape[1] + 1, device=own.device)).max())
-    return Stream(text.tokens[:, : max(last, 1)], own[:, : max(last, 1)], present=text.present), own.shape[1]
+    kept = slice(0, max(last, 1))
+    seconds = None if text.seconds is None else text.seconds[:, kept]
+    return Stream(text.tokens[:, kept], own[:, kept], present=text.present, seconds=seconds), own.shape[1]
 
 
 class FramePooling(nn.Module):
@@ -148,7 +151,7 @@ class Direction(nn.Module):
         some = (other.mask | own.mask.any(1, keepdim=True) if self.own_keys else other.mask).any(1)[:, None, None]
         total, losses = self._mix(0, pool(own.tokens)), []
         for k, (level, states) in enumerate(zip(self.levels, levels_of(other, len(self.levels)))):
-            made, more = level(own, states, other.mask, pool)
+            made, more = level(own, states, other, pool)
             total = total + torch.where(some, self._mix(k + 1, made), 0.0)
             losses += more
         return total, losses
@@ -158,7 +161,7 @@ class Direction(nn.Module):
 
 
 class Level(nn.Module):
-    """Eq. 8-10 of one level: own side, keys (B, M, D'), their mask, pool -> (B, N or F, D) and KL losses."""
+    """Eq. 8-10 of one level: own side, keys (B, M, D') of the other side, pool -> (B, N or F, D) and KL losses."""
 
     def __init__(self, config: Denoised, own: int, other: int) -> None:
         super().__init__()
@@ -168,24 +171,28 @@ class Level(nn.Module):
         self.key = nn.Linear(other, own, bias=False) if apart else None  # W^K
         self.value = nn.Linear(other, own, bias=False) if apart else None  # W^V
         self.attention = nn.ModuleDict({name: nn.Linear(e, e) for name in ("query", "key", "value", "out")})
+        self.haste = nn.Parameter(torch.linspace(-4.0, 1.0, self.heads)) if config.times else None
         self.norms = nn.ModuleList(nn.LayerNorm(e) for _ in range(2))
         self.drop = nn.Dropout(config.dropout)
         self.mix = nn.Sequential(nn.Linear(e, config.ffn), nn.ReLU(), self.drop, nn.Linear(config.ffn, e))
 
-    def forward(self, own: Stream, states: Tensor, mask: Tensor, pool: Pool) -> tuple[Tensor, list[Tensor]]:
+    def forward(self, own: Stream, states: Tensor, other: Stream, pool: Pool) -> tuple[Tensor, list[Tensor]]:
+        mask, there = other.mask, other.seconds
         q, *losses = self.code.encode(own.tokens, own.mask)
         k, *more = self.code.encode(states, mask, self.key)
         v, *rest = (k, *more) if self.value is None else self.code.encode(states, mask, self.value)
         if self.own_keys:
             k, v, mask = torch.cat([k, q], 1), torch.cat([v, q], 1), torch.cat([mask, own.mask], 1)
-        z = self.norms[0](q + self.drop(self._attend(q, k, v, mask)))
+            there = None if there is None or own.seconds is None else torch.cat([there, own.seconds], 1)
+        z = self.norms[0](q + self.drop(self._attend((q, k, v), mask, own.seconds, there)))
         z = self.norms[1](z + self.drop(self.mix(z)))
         return self.code.decode(z, pool), [*losses, *more, *rest]
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        into = {"query": q, "key": k, "value": v}
-        q, k, v = (self.attention[n](x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for n, x in into.items())
-        heard = attend_in_chunks(q, k, v, mask)
+    def _attend(self, three: Sequence[Tensor], mask: Tensor, when: Tensor | None, there: Tensor | None) -> Tensor:
+        into = zip(("query", "key", "value"), three)
+        q, k, v = (self.attention[n](x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for n, x in into)
+        known = self.haste is not None and when is not None and there is not None
+        heard = attend_in_chunks(q, k, v, mask, (when, there, F.softplus(self.haste)) if known else None)  # type: ignore[arg-type]
         return self.attention["out"](heard.transpose(1, 2).flatten(2))
 
 
