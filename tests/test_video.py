@@ -331,6 +331,36 @@ def test_subtitles_of_all_kinds(tmp_path):
         video.read(tmp_path / "none.srt")
 
 
+AT = "00:00:01,000 --> 00:00:02,000\n", "00:00:03,000 --> 00:00:04,000\n"
+
+
+@pytest.mark.parametrize(("text", "said", "left"), [
+    (f"1\n{AT[0]}She left in\n1976\n", ["She left in 1976"], 0),  # a number at the very end is text
+    (f"1\n{AT[0]}1976\n\n{AT[1]}In\n1977\n\n", ["1976", "In 1977"], 0),  # no numbers of cues
+    (f"1\n{AT[0]}one\n2\n{AT[1]}two", ["one", "two"], 0),  # no empty lines
+    (f"1\n\n{AT[0]}one\n\nmore\n\n2\n\n{AT[1]}two\n", ["one more", "two"], 0),  # too many
+    (f"1\n{AT[0]}he {{aside}} at C:\\New, R&D&notify\n\n2\n{AT[1]}a < b > c <3 <Orla> <font a='b'>&amp;</font>\n",
+     ["he {aside} at C:\\New, R&D&notify", "a < b > c <3 <Orla> &"], 0),
+    (f"1\n{AT[0]}go --> there<br>now\\NAnd\\h\\hthen\n", ["go --> there now And then"], 0),
+    (f"1\n{AT[0]}one\n\n2\n00:00:0x,000 --> 00:00:04,000\nlost\n\n3\n{AT[1]}two\n", ["one", "two"], 1),
+    (f"who?\n\n1\n{AT[0]}one\n", ["one"], 1),
+    (f"1\r{AT[0]}one\r\r2\r{AT[1]}two\r".replace("\n", "\r"), ["one", "two"], 0),
+    (f"1\n{AT[0]}他在北\n京工作，叫\nOrla\n", ["他在北京工作，叫 Orla"], 0),
+    (f"WEBVTT - x\n\nSTYLE\n::cue {{}}\n\nintro\n{AT[0]}one\n1976\n\nNOTE a\nb\n\nlast\n{AT[1]}two\n\nNOTE c\n",
+     ["one 1976", "two"], 0),
+    (f"WEBVTT\n\n{AT[0]}one\n\nstray\n\n{AT[1]}two\n\n00:05 --> 00:06:00:00:00\nlost\n", ["one", "two"], 2),
+])
+def test_subtitles_of_odd_shape_lose_no_text_in_silence(tmp_path, text, said, left):
+    (tmp_path / "a.srt").write_bytes(text.encode())
+    found = video.read(tmp_path / "a.srt")
+    assert [c.text for c in found.cues] == said
+    assert [e.found.split()[0] for e in found.errors] == ([str(left)] if left else [])
+    from openmie.video.subtitles import write as write_subtitles
+
+    write_subtitles(found.cues, tmp_path / "b.srt")
+    assert video.read(tmp_path / "b.srt") == Subtitles(found.cues)
+
+
 def test_broken_videos_are_errors_or_records(tmp_path, source):
     whole = source.read_bytes()
     (tmp_path / "text.mp4").write_text("no video")

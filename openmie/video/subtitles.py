@@ -13,7 +13,15 @@ from pathlib import Path
 
 from openmie.errors import CorpusError, ErrorRecord
 
-MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}")  # <i>, <v Name>, WebVTT's <00:01.000>, {\an8}
+# <i>, <font color="red">, <v Name>, WebVTT's <00:01.000>, {\an8}; "<Orla>" and "{aside}" are text
+MARKUP = re.compile(
+    r"</?(?:b|c|font|i|lang|p|rt|ruby|s|span|u|v)(?:[\s.][^<>]*)?>|<\d[\d:.]*>|\{\\[^{}]*\}", re.IGNORECASE
+)
+BREAK = re.compile(r"<[Bb][Rr]\s*/?>|\\h|\\N(?![a-z])|[\x00-\x08\x0e-\x1f\x7f]")  # what others write for a blank
+HAN_LINES = re.compile(r"(?<=[\u3400-\u9fff])\n(?=[\u3400-\u9fff])")  # Chinese has no blank where a line ends
+STAMP = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
+TIMES = re.compile(rf"\s*{STAMP}\s*-->\s*{STAMP}(?!\S)")
+ASIDE = ("NOTE", "STYLE", "REGION", "WEBVTT")  # how WebVTT's blocks begin that are no cue
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -41,10 +49,10 @@ def read(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:
     taken out. Errors: no such file, bytes of another encoding, no cue at all.
     """
     text = _decoded(Path(path), encoding)
-    found, skipped = _events(text, str(path))
+    found, skipped = _cues(text)
     cues, errors = ordered(found, str(path))
     if skipped:
-        blocks = f"{skipped} blocks with a time that cannot be read, or an end before its start"
+        blocks = f"{skipped} blocks without a time that can be read, or with an end before its start"
         errors = (*errors, _record(path, blocks, "00:01:02,500 --> 00:01:04,000", "mend them: their text was left out"))
     if not cues:
         raise CorpusError("no cue with a text", expected="SRT or WebVTT", where=str(path),
@@ -75,21 +83,51 @@ def _decoded(path: Path, encoding: str) -> str:
                           ) from None
 
 
-def _events(text: str, where: str) -> tuple[list[Cue], int]:
-    """Cues as the file has them, and how many blocks say a time that is none."""
-    pysubs2 = _pysubs2()
-    try:
-        events = [e for e in pysubs2.SSAFile.from_string(text) if not e.is_comment]
-    except (pysubs2.exceptions.Pysubs2Error, ValueError) as error:
-        raise CorpusError(f"no subtitles ({type(error).__name__})", expected="SRT or WebVTT", where=where,
-                          remedy="convert them, or let --transcribe make subtitles") from None
-    cues = [Cue(e.start / 1000, e.end / 1000, _plain(e.plaintext)) for e in events if e.end >= e.start >= 0]
-    told = len(re.findall(r"^[^\n]*-->", text, re.MULTILINE))
-    return cues, max(told, len(events)) - len(cues)
+def _cues(text: str) -> tuple[list[Cue], int]:
+    """Cues as the file has them, and how many blocks are none: a time that cannot be read, text without a time."""
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    vtt = lines[0].startswith("WEBVTT")
+    at = [n for n, line in enumerate(lines) if "-->" in line and (TIMES.match(line) or _first(lines, n))]
+    found, skipped = [], 0 if vtt else any(x.strip() and not x.strip().isdecimal() for x in lines[: at[0] if at else 0])
+    for n, end in zip(at, [*at[1:], len(lines)]):
+        said = lines[n + 1 : end]
+        if end < len(lines):
+            said = _unnamed(said, vtt)
+        if vtt:  # an empty line ends a cue; in SubRip its text may go on
+            blocks = re.split(r"\n(?:[ \t]*\n)+", "\n".join(["", *said]))
+            skipped += sum(b.strip() != "" and b.split()[0] not in ASIDE for b in blocks[1:])
+            said = blocks[0].split("\n")
+        time = TIMES.match(lines[n])
+        begin, finish = (_second(*time.groups()[:4]), _second(*time.groups()[4:])) if time else (1.0, 0.0)
+        if begin <= finish:
+            found.append(Cue(begin, finish, _plain(said)))
+        skipped += begin > finish
+    return found, skipped
 
 
-def _plain(text: str) -> str:
-    return " ".join(html.unescape(MARKUP.sub("", text)).split())
+def _first(lines: list[str], n: int) -> bool:
+    """Whether the line is where a cue's time should stand: at the top of a block, or below its number there."""
+    above = [x.strip() for x in (*("", "")[n:], *lines[max(n - 2, 0) : n])]
+    return not above[1] or (not above[0] and above[1].isdecimal())
+
+
+def _unnamed(said: list[str], vtt: bool) -> list[str]:
+    """A cue's lines without the number, or WebVTT's name, of the cue below them."""
+    kept = "\n".join(said).rstrip().split("\n")
+    number, alone, apart = kept[-1].strip().isdecimal(), not "".join(kept[-2:-1] or "x").strip(), len(kept) < len(said)
+    return kept[:-1] if (number and (alone or not apart)) or (vtt and alone and not apart) else kept
+
+
+def _second(hours: str | None, minutes: str, seconds: str, rest: str | None) -> float:
+    """From whole milliseconds, so that equal stamps are equal numbers."""
+    whole = 3600 * int(hours or 0) + 60 * int(minutes) + int(seconds)
+    return (1000 * whole + int((rest or "0").ljust(3, "0"))) / 1000
+
+
+def _plain(said: Iterable[str]) -> str:
+    lines = "\n".join(line for x in said if (line := BREAK.sub(" ", MARKUP.sub("", x)).strip()))
+    text = HAN_LINES.sub("", lines)
+    return " ".join(re.sub(r"&#?\w+;", lambda m: html.unescape(m.group()), text).split())
 
 
 def ordered(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[ErrorRecord, ...]]:
@@ -111,17 +149,10 @@ def _until(cues: list[Cue]) -> Iterator[Cue]:
 
 def write(cues: Iterable[Cue], path: str | os.PathLike[str]) -> None:
     """The cues as a SubRip file."""
-    pysubs2 = _pysubs2()
-    file = pysubs2.SSAFile()
-    file.events = [pysubs2.SSAEvent(start=round(1000 * c.begin), end=round(1000 * c.finish), text=c.text) for c in cues]
-    Path(path).write_text(file.to_string("srt"), encoding="utf-8")
+    blocks = (f"{n}\n{_stamp(c.begin)} --> {_stamp(c.finish)}\n{c.text}\n" for n, c in enumerate(cues, 1))
+    Path(path).write_text("\n".join(blocks), encoding="utf-8")
 
 
-def _pysubs2():  # type: ignore[no-untyped-def]
-    try:
-        import pysubs2
-        import pysubs2.exceptions
-    except ImportError:
-        raise CorpusError("no pysubs2 here", expected="the libraries for video", where="openmie.video",
-                          remedy="pip install 'openmie[video]'") from None
-    return pysubs2
+def _stamp(seconds: float) -> str:
+    ms = round(1000 * seconds)
+    return f"{ms // 3600000:02d}:{ms // 60000 % 60:02d}:{ms // 1000 % 60:02d},{ms % 1000:03d}"
