@@ -152,7 +152,7 @@ def read(path: str | os.PathLike[str]) -> list[Exchange]:
 
 
 def _exchange(row: dict[str, Any], folder: Path) -> Exchange:
-    format = next(f for f in FORMATS if COLUMNS[f][0] in row)
+    format = FORMATS[1] if COLUMNS[FORMATS[1]][0] in row else FORMATS[0]
     (turns, pictures), tags = COLUMNS[format], TAGS[format]
     said: Sequence[dict[str, str]] = row[turns]
     texts = {turn[tags["role_tag"]]: turn[tags["content_tag"]] for turn in said}

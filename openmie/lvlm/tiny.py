@@ -3,8 +3,9 @@
 It goes through the same code as the models of the hub: an image processor, a chat template and a folder that
 `AutoProcessor` and `AutoModelForImageTextToText` load. What differs is what lets it learn on a laptop:
 
-* its vision tower is a small SegFormer encoder (Xie et al., 2021), whose overlapping convolutions see what lies side by
-  side from the first step (of five towers tried it learnt Diorama's figures fastest); it gives four tokens an image;
+* its vision tower is the stem of a LeViT (Graham et al., 2021), four convolutions with batch norms, and no attention:
+  what a picture shows, it knows after some thousand of them, where transformers from scratch still guess (`LOG.md`). It
+  gives four tokens an image, behind a token of the image's number, so that letters can be counted;
 * its tokenizer is trained on the texts that it will meet, byte by byte where it has to. A piece has to come often to
   become a token, so that a made-up name stays several pieces, most of which are known from other names, and can be
   copied. Blanks stand apart from words with a capital: a name is the same tokens after a blank as after a `;`;
@@ -21,13 +22,16 @@ from typing import Any
 from openmie.errors import TrainError
 
 IMAGE, PAD, USER, SYSTEM, ASSISTANT, END = "<image>", "<pad>", "<|user|>", "<|system|>", "<|assistant|>", "<|end|>"
-SPECIAL = (IMAGE, PAD, USER, SYSTEM, ASSISTANT, END)
+PLACES = tuple(f"<|{n}|>" for n in range(1, 33))  # before each image, its number: letters are counted with them
+STRIDE = 16  # pixels of an image that are one token
+SPECIAL = (IMAGE, PAD, USER, SYSTEM, ASSISTANT, END, *PLACES)
 WORDS = r"\n| ?[a-z]+| (?=[A-Z])|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\p{N}| ?[^\sA-Za-z\p{N}]+|\s+"
 TEMPLATE = (
-    "{% for message in messages %}{{ '<|' + message['role'] + '|>' }}"
+    "{% set at = namespace(n=0) %}{% for message in messages %}{{ '<|' + message['role'] + '|>' }}"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
+    "{% if part['type'] == 'image' %}{% set at.n = at.n + 1 %}{{ '<|' ~ at.n ~ '|><image>' }}"
+    "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
     "{% endfor %}{% endif %}{{ '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
 )
@@ -40,8 +44,8 @@ class Tiny:
     width: int = 128  # of the language model
     layers: int = 3
     heads: int = 4
-    side: int = 64  # pixels that an image is resized to, both sides; a multiple of 32
-    channels: tuple[int, ...] = (16, 32, 64, 96)  # of the vision tower's four stages
+    side: int = 32  # pixels that an image is resized to, both sides; each 16 x 16 of them are one token
+    channels: int = 128  # of the vision tower's last convolution; each one before has half of the next
     vocabulary: int = 1500  # at most so many tokens, beside the whole lines
     frequency: float = 0.02  # a token comes in at least this share of the texts, so that rare names stay in pieces
     lines: float = 0.05  # a line that this share of the prompts has is one token
@@ -57,9 +61,9 @@ def build(prompts: Sequence[str], answers: Sequence[str], config: Tiny | None = 
     import torch
 
     config = config or Tiny()
-    if config.side % 32 or config.width % config.heads:
+    if config.side % STRIDE or config.width % config.heads:
         raise TrainError(f"side={config.side}, width={config.width}, heads={config.heads}", where="lvlm.tiny.Tiny",
-                         expected="a side that 32 divides and a width that the heads divide", remedy="choose others")
+                         expected="a side that 16 divides and a width that the heads divide", remedy="choose others")
     processor = make_processor(make_tokenizer(prompts, answers, config), config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -89,7 +93,7 @@ def make_tokenizer(prompts: Sequence[str], answers: Sequence[str], config: Tiny)
     tokenizer.add_tokens([AddedToken(line, normalized=False) for line in whole])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, padding_side="left", chat_template=TEMPLATE,
-        additional_special_tokens=[IMAGE, USER, SYSTEM, ASSISTANT], clean_up_tokenization_spaces=False,
+        additional_special_tokens=[IMAGE, USER, SYSTEM, ASSISTANT, *PLACES], clean_up_tokenization_spaces=False,
         model_max_length=config.positions,
     )
 
@@ -109,31 +113,25 @@ def _without(prompts: Iterable[str], lines: list[str]) -> Iterable[str]:
 
 
 def make_processor(tokenizer: Any, config: Tiny) -> Any:
-    """LLaVA's processor: squares of `side` pixels, four tokens each at 64."""
+    """LLaVA's processor: squares of `side` pixels, four tokens each at 32."""
     from transformers import CLIPImageProcessor, LlavaProcessor
 
     square = {"height": config.side, "width": config.side}
     half = [0.5, 0.5, 0.5]
     images = CLIPImageProcessor(do_resize=True, size=square, do_center_crop=False, crop_size=square, image_mean=half,
                                 image_std=half, resample=2)
-    return LlavaProcessor(image_processor=images, tokenizer=tokenizer, patch_size=32, image_token=IMAGE,
+    return LlavaProcessor(image_processor=images, tokenizer=tokenizer, patch_size=STRIDE, image_token=IMAGE,
                           vision_feature_select_strategy="full", chat_template=TEMPLATE)
 
 
 def make_model(tokenizer: Any, config: Tiny) -> Any:
-    """LLaVA over a SegFormer encoder and a Llama of these sizes."""
-    from transformers import LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, SegformerConfig
+    """LLaVA over the stem of a LeViT and a Llama of these sizes."""
+    from transformers import LevitConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
-    if len(config.channels) != 4:
-        raise TrainError(f"channels={config.channels}", expected="of four stages: one token is 32 x 32 pixels",
-                         where="lvlm.tiny.Tiny", remedy="give four numbers")
     ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
-    vision = SegformerConfig(
-        num_encoder_blocks=4, depths=[1, 1, 1, 1], sr_ratios=[4, 2, 1, 1], hidden_sizes=list(config.channels),
-        patch_sizes=[7, 3, 3, 3], strides=[4, 2, 2, 2], num_attention_heads=[1, 2, 4, 4], mlp_ratios=[2, 2, 2, 2],
-        reshape_last_stage=False, drop_path_rate=0.0, hidden_dropout_prob=0.0, classifier_dropout_prob=0.0,
-    )
-    vision.hidden_size = config.channels[-1]  # what LLaVA's projector reads
+    vision = LevitConfig(image_size=config.side, patch_size=STRIDE, hidden_sizes=[config.channels, 16, 16], depths=[],
+                         num_attention_heads=[], output_hidden_states=True)
+    vision.hidden_size = config.channels  # what LLaVA's projector reads
     text = LlamaConfig(
         vocab_size=-(-len(tokenizer) // 64) * 64, hidden_size=config.width, intermediate_size=config.width * 2,
         num_hidden_layers=config.layers, num_attention_heads=config.heads, num_key_value_heads=config.heads,
@@ -141,7 +139,7 @@ def make_model(tokenizer: Any, config: Tiny) -> Any:
     )
     whole = LlavaConfig(
         vision_config=vision, text_config=text, image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-        vision_feature_select_strategy="full", vision_feature_layer=-1, image_seq_length=(config.side // 32) ** 2,
+        vision_feature_select_strategy="full", vision_feature_layer=-1, image_seq_length=(config.side // STRIDE) ** 2,
         tie_word_embeddings=True, **ids,
     )
     model = LlavaForConditionalGeneration(whole)

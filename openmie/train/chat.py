@@ -163,7 +163,7 @@ def finetune(
         _save(trainer.accelerator.unwrap_model(trainer.model), processor, out, facts)
     trainer.accelerator.wait_for_everyone()
     watch("done", {k: facts[k] for k in ("best", "curve", "seconds")})
-    return facts
+    return dict(json.loads(json.dumps(facts)))  # as it is read again
 
 
 def fingerprint(training: ChatTraining, seed: int, train: Sequence[Lesson], dev: Sequence[Lesson]) -> str:
@@ -176,7 +176,7 @@ def fingerprint(training: ChatTraining, seed: int, train: Sequence[Lesson], dev:
 
 
 def adapted(model: Any, training: ChatTraining) -> Any:
-    """The model with adapters on its language model, all else frozen; or the model as it is."""
+    """The model with adapters on its language model, all else frozen, statistics of batch norms too; or as it is."""
     if training.lora is None:
         return model
     from peft import LoraConfig, get_peft_model
@@ -189,7 +189,16 @@ def adapted(model: Any, training: ChatTraining) -> Any:
                          expected="names of its linear layers", remedy="print model to see them")
     config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=names,
                         task_type="CAUSAL_LM")
-    return get_peft_model(model, config)
+    made = get_peft_model(model, config)
+    for module in made.modules():
+        if "batchnorm" in type(module).__name__.lower():
+            module.register_forward_pre_hook(_as_it_is)
+    return made
+
+
+def _as_it_is(norm: Any, _: Any) -> None:
+    """A frozen batch norm uses what it has seen before, whatever mode the model is put in."""
+    norm.train(False)
 
 
 def _finished(out: Path, mark: str) -> dict[str, Any] | None:

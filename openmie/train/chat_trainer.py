@@ -30,6 +30,7 @@ except ImportError as missing:  # of the extra `lvlm`
     raise TrainError(f"no package {missing.name}", expected="TRL, PEFT and datasets", where="openmie.train.chat",
                      remedy="pip install 'openmie[lvlm]'") from None
 
+LEARNT = "learnt.safetensors"
 WHOLE, STATE, SCALARS = "whole", "trainer-{}.safetensors", "trainer-{}.json"
 
 
@@ -80,10 +81,44 @@ class Trainer(trl.SFTTrainer):
         """`openmie.train.chat` writes the card, once."""
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """Weights and configuration; not the arguments, which would be pickled."""
+        """What is trained, by the names that it has here; not the arguments, which would be pickled.
+
+        `save_pretrained` writes old names for some families, LLaVA among them, which Transformers' trainer then looks
+        for in vain, and goes on with whatever weights there are (5.23: it warns of missing keys).
+        """
         if self.args.should_save:
-            model = self.accelerator.unwrap_model(self.model)
-            model.save_pretrained(output_dir or self.args.output_dir, state_dict=state_dict)
+            at = Path(output_dir or self.args.output_dir)
+            at.mkdir(parents=True, exist_ok=True)
+            kept = {n: p.detach().cpu().contiguous() for n, p in self._learnt().items()}
+            save_file(kept, at / LEARNT)
+
+    def _learnt(self) -> dict[str, torch.Tensor]:
+        """Trained parameters, each once, and what a forward in training writes down."""
+        model = self.accelerator.unwrap_model(self.model)
+        held = set(model.state_dict())
+        found = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        return found | {n: b for n, b in model.named_buffers() if n in held}
+
+    def _put_back(self, checkpoint: str) -> None:
+        kept, own = load_file(Path(checkpoint) / LEARNT), self._learnt()
+        if kept.keys() != own.keys():
+            raise TrainError(f"{len(kept.keys() ^ own.keys())} weights too many or too few", where=str(checkpoint),
+                             expected="those of this model", remedy="remove the checkpoints and start again")
+        with torch.no_grad():
+            for name, value in kept.items():
+                own[name].copy_(value)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        else:
+            self._put_back(resume_from_checkpoint)
+
+    def _load_best_model(self) -> None:
+        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
+            super()._load_best_model()
+        else:
+            self._put_back(self.state.best_model_checkpoint)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
@@ -188,13 +223,13 @@ def end_of_turn(processor: Any) -> str:
     if not getattr(filler, "chat_template", None):
         return end
     for said in ([{"type": "text", "text": "?"}], "?"):  # templates of language models read a string
-        told = [{"type": "text", "text": mark}] if isinstance(said, list) else mark
+        told: Any = [{"type": "text", "text": mark}] if isinstance(said, list) else mark
         messages = [{"role": "user", "content": said}, {"role": "assistant", "content": told}]
         try:
             text = str(filler.apply_chat_template(messages, tokenize=False))
         except Exception:  # a template raises what it likes
             continue
-        if mark in text:
+        if mark in text and (told == mark or str(told) not in text):  # a list that was written out is none of its turns
             behind = text.rpartition(mark)[2]
             return behind if behind.strip() else end + behind
     return end
