@@ -40,7 +40,7 @@ def build(
     Example: openmie video build film.mp4 --subtitles film.srt --out videos
     """
     from openmie import video as library
-    from openmie.video.dataset import refused
+    from openmie.video.dataset import heard, refused
     from openmie.video.transcribe import transcribe as listen
 
     if subtitles and len(subtitles) != len(videos):
@@ -50,11 +50,15 @@ def build(
     records: list[ErrorRecord] = []
     for number, path in enumerate(videos):
         try:
+            if not path.is_file():
+                raise CorpusError("no such file", expected="a video file", where=f"video {path}",
+                                  remedy="check the path")
             file = subtitles[number] if subtitles else _beside(path)
             if file is None and not transcribe:
                 raise CorpusError("no subtitles", expected=f"{path.stem}.srt or .vtt beside it, or --subtitles",
                                   where=f"video {path}", remedy="give them, or --transcribe openai/whisper-small")
-            cues = library.read(file, encoding) if file else listen(path, transcribe, language=language)
+            cues = library.read(file, encoding) if file else heard(path, transcribe, out, settings)
+            cues = cues or listen(path, transcribe, language=language)
             clips, wrong = library.save(path, cues, out, settings)
             records += wrong
             print(f"{path}: {clips} clips", file=sys.stderr)
@@ -81,11 +85,17 @@ def _clips(paths: Iterable[Path]) -> list[Any]:
     """The documents of files, and of the `clips.jsonl` of folders that `build` wrote."""
     from openmie.corpora import read
 
-    files = [f for p in paths for f in (sorted(p.rglob("clips.jsonl")) if p.is_dir() else [p])]
+    files = [f for p in paths for f in (_built(p) if p.is_dir() else [p])]
     if not files:
         raise CorpusError("no clips.jsonl there", expected="a folder that `openmie video build` wrote",
                           where=", ".join(map(str, paths)), remedy="check the path")
     return [d for f in files for d in read(f)]
+
+
+def _built(folder: Path) -> list[Path]:
+    """Where `build` finished: what a build that was killed left lies in folders whose names begin with a dot."""
+    found = sorted(folder.rglob("clips.jsonl"))
+    return [f for f in found if not any(x.startswith(".") for x in f.relative_to(folder).parts)]
 
 
 @video.command("export")
@@ -122,7 +132,7 @@ def import_(
 
     failed: list[str] = []
     written = write(console.noted(collect(_clips([clips]), text, boxes), failed), out)
-    print(written, file=sys.stderr)
+    console.say(written)
     for line in failed[:20]:
         print(line, file=sys.stderr)
     if failed:
@@ -154,7 +164,7 @@ def agree(
                           remedy="name the file with decisions and the file to write")
     a, b = list(read(first)), list(read(second))
     if decided and resolved:
-        print(write(measures.resolve(a, b, measures.read_decisions(decided)), resolved), file=sys.stderr)
+        console.say(write(measures.resolve(a, b, measures.read_decisions(decided)), resolved))
         return
     found = measures.agreement(a, b, symmetric=symmetric or ())
     known = {layer: k for layer, k in found.layers.items() if k.n}
@@ -182,4 +192,5 @@ def split(
     out.mkdir(parents=True, exist_ok=True)
     for name, documents in library.split(_clips(clips), seed).items():
         videos = len({d.source["video"] for d in documents})
-        print(f"{name}: {videos} videos, {write(documents, out / f'{name}.jsonl')}", file=sys.stderr)
+        print(f"{name}: {videos} videos", file=sys.stderr)
+        console.say(write(documents, out / f"{name}.jsonl"))

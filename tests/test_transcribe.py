@@ -1,6 +1,7 @@
 """Subtitles by Whisper: the loading code and long sound with a small model from a config, the cues with a known answer."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -65,7 +66,8 @@ def test_sound_of_any_length_becomes_cues_in_order(model, tmp_path, seconds):
     assert all(a.finish <= b.begin for a, b in zip(found.cues, found.cues[1:]))
 
 
-def test_segments_become_cues(monkeypatch, tmp_path):
+@pytest.mark.parametrize("several", [True, False])  # a model of English alone must not be asked for English
+def test_segments_become_cues(monkeypatch, tmp_path, several):
     """Known answer: what the model says of each segment, with its seconds; empty ones are none."""
     film(tmp_path / "a.mp4", 3, sound=True)
 
@@ -81,8 +83,10 @@ def test_segments_become_cues(monkeypatch, tmp_path):
             return {1: " Orla  was\nborn here.", 2: " ", 3: "She left."}[int(tokens[0])]
 
     class Model:
+        generation_config = SimpleNamespace(is_multilingual=several)
+
         def generate(self, **given):
-            assert given["return_segments"] and given["language"] == "en"
+            assert given["return_segments"] and given.get("language") == ("en" if several else None)
             spans = [(0.0, 1.52, 1), (1.52, 1.6, 2), (1.4, 3.0, 3)]
             return {"segments": [[{"start": torch.tensor(a), "end": torch.tensor(b), "tokens": torch.tensor([n])}
                                   for a, b, n in spans]]}
@@ -121,5 +125,14 @@ def test_no_such_model_and_no_such_file(tmp_path, monkeypatch):
     with pytest.raises(CorpusError, match="no such file"):
         whisper.sound(tmp_path / "none.mp4")
     (tmp_path / "text.mp4").write_text("text")
-    with pytest.raises(CorpusError, match="decoded"):
+    with pytest.raises(CorpusError, match="no video"):
         whisper.sound(tmp_path / "text.mp4")
+
+
+def test_pickled_weights_are_refused(model, tmp_path):
+    for file in model.iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    torch.save({}, tmp_path / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="safetensors"):
+        whisper._load(str(tmp_path), "", "cpu")

@@ -48,7 +48,7 @@ def cut(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.0) -> 
             cost = best[begin] + 100 * outside + ((length - middle) / middle) ** 2 - min(pause, PAUSE) / 2
             if cost < best[end]:
                 best[end], start[end] = cost, begin
-            if length > 2 * longest:  # a longer clip only costs more
+            if length > longest + 2 * shortest + 1:  # a longer clip costs more than two that are too short
                 break
     bounds = [n]
     while bounds[-1]:

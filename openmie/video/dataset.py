@@ -2,6 +2,7 @@
 
     out/VIDEO/clips.jsonl                      a Document a clip: timed transcript, frames with their seconds
     out/VIDEO/frames/VIDEO_CLIP_NUMBER.jpg     every 24th frame of a clip, named by its number in the video
+    out/VIDEO/subtitles.srt                    the cues as they were used, to be corrected where a model heard them
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from openmie.document import Document, Image, TimeSpan
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
 from openmie.video.clips import Clip, cut
 from openmie.video.frames import Frame, Limits, about, sample
-from openmie.video.subtitles import Cue, Subtitles
+from openmie.video.subtitles import Cue, Subtitles, write
 
 LANGUAGES = ("en", "zh")
 FORMATS: dict[str, dict[str, Any]] = {"jpg": {"format": "JPEG", "quality": 95}, "png": {"format": "PNG"}}
@@ -57,8 +58,8 @@ def save(
     name = name or path.stem
     folder, said = Path(out) / output.safe_name(name), _facts(path, subtitles, settings)
     if (folder / "build.json").is_file():
-        built = json.loads((folder / "build.json").read_text(encoding="utf-8"))
-        if built["facts"] == said:
+        built = _built(folder)
+        if built.get("facts") == said:
             return built["clips"], tuple(ErrorRecord(**e) for e in built["errors"])
         raise CorpusError("another build", expected="the same video, subtitles and settings", where=str(folder),
                           remedy="remove the folder, or name another --out")
@@ -69,17 +70,39 @@ def save(
         errors += [e for e in found if isinstance(e, ErrorRecord)]
         clips = [d for d in found if isinstance(d, Document)]
         documents = jsonl.write(clips, place / "clips.jsonl").documents
+        write(subtitles.cues, place / "subtitles.srt")
         told = {"facts": said, "clips": documents, "errors": [e.model_dump() for e in errors]}
         (place / "build.json").write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
     return documents, tuple(errors)
+
+
+def heard(
+    video: str | os.PathLike[str], model: str, out: str | os.PathLike[str], settings: Settings, name: str = ""
+) -> Subtitles | None:
+    """What `model` heard for the build that is there already, if it is of this file with these settings.
+
+    To hear a video again is slow, and on a GPU the words need not be the same.
+    """
+    facts = _built(Path(out) / output.safe_name(name or Path(video).stem)).get("facts", {})
+    found = Subtitles(tuple(Cue(*c) for c in facts.get("cues", ())), heard=model)
+    return found if found.cues and facts == _facts(Path(video), found, settings) else None
+
+
+def _built(folder: Path) -> dict[str, Any]:
+    """What a finished build says of itself; nothing where there is none, or no longer a whole one."""
+    try:
+        built = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return built if isinstance(built, dict) and {"facts", "clips", "errors"} <= built.keys() else {}
 
 
 def _facts(path: Path, subtitles: Subtitles, settings: Settings) -> dict[str, object]:
     """What a build depends on, as JSON reads it back."""
     status = path.stat() if path.is_file() else None
     file = [path.name, status.st_size if status else 0, status.st_mtime if status else 0]
-    facts = {"video": file, "cues": [[c.begin, c.finish, c.text] for c in subtitles.cues], **asdict(settings)}
-    return json.loads(json.dumps(facts))
+    cues = [[c.begin, c.finish, c.text] for c in subtitles.cues]
+    return json.loads(json.dumps({"video": file, "heard": subtitles.heard, "cues": cues, **asdict(settings)}))
 
 
 def build(
@@ -87,11 +110,14 @@ def build(
 ) -> Iterator[Document | ErrorRecord]:
     """A document a clip, with its frames in the folder `frames`; before them what was wrong with the video.
 
-    Text is the cues, joined by blanks in English; each has its seconds in `times`, from the start of the video.
+    Text is the cues, joined by blanks in English, and in Chinese between Latin letters; each has its seconds in
+    `times`, from the start of the video.
     """
     facts = about(video, settings.limits)
+    if not subtitles.cues:
+        raise CorpusError("no cue", expected="subtitles with a text", where=f"video {video}", remedy="give others")
     clips = cut(subtitles.cues, settings.shortest, settings.longest)
-    yield from _strange(video, clips, facts.seconds, settings)
+    yield from _strange(video, clips, settings)
     frames.mkdir(parents=True)
     taken: list[list[Image]] = [[] for _ in clips]
     for item in sample(video, [(c.begin, c.finish) for c in clips], settings.every, settings.limits):
@@ -99,21 +125,22 @@ def build(
             yield item
         else:
             taken[item.span].append(_write(item, frames, f"{output.safe_name(name)}_{item.span}", settings))
+    if empty := [n for n, images in enumerate(taken) if not images]:
+        found = f"{len(empty)} of {len(clips)} clips without a frame, such as clip {empty[0]}"
+        yield ErrorRecord(where=f"video {video}", found=found, expected="frames in each",
+                          remedy="look at the video there; text was kept")
     language = settings.language or _language(subtitles.cues)
     for number, (clip, images) in enumerate(zip(clips, taken)):
         yield _document(f"{name}_{number}", clip, images, language, {"video": name, "clip": number, "fps": facts.fps})
 
 
-def _strange(video: Path, clips: Sequence[Clip], seconds: float, settings: Settings) -> Iterator[ErrorRecord]:
-    """Subtitles behind the end of the video, and clips that no boundary could bring into the range."""
-    where, last = f"video {video}", clips[-1].finish
-    if seconds and last > seconds + 1:
-        yield ErrorRecord(where=where, found=f"subtitles until {last:.1f} s, a video of {seconds:.1f} s",
-                          expected="subtitles of this video", remedy="check that they belong together; text was kept")
+def _strange(video: Path, clips: Sequence[Clip], settings: Settings) -> Iterator[ErrorRecord]:
+    """Clips that no boundary could bring into the range."""
     lengths = [c.finish - c.begin for c in clips]
     if odd := [x for x in lengths if not settings.shortest <= x <= settings.longest]:
         yield ErrorRecord(
-            where=where, found=f"{len(odd)} of {len(clips)} clips outside the range, such as one of {odd[0]:.1f} s",
+            where=f"video {video}",
+            found=f"{len(odd)} of {len(clips)} clips outside the range, such as one of {odd[0]:.1f} s",
             expected=f"{settings.shortest:g} to {settings.longest:g} seconds",
             remedy="nothing to do: no subtitle boundary allows it, and nothing was cut off")
 
@@ -135,11 +162,12 @@ def _language(cues: Sequence[Cue]) -> str:
 def _document(
     id: str, clip: Clip, images: Sequence[Image], language: str, source: dict[str, str | int | float]
 ) -> Document:
-    times, at, gap = [], 0, 0 if language == "zh" else 1
+    times, text = [], ""
     for cue in clip.cues:
-        times.append(TimeSpan(at, at + len(cue.text), cue.begin, cue.finish))
-        at += len(cue.text) + gap
-    text = (" " * gap).join(c.text for c in clip.cues)
+        latin = text[-1:].isascii() and cue.text[:1].isascii()  # words of Latin letters need a blank in Chinese too
+        text += " " if text and (language != "zh" or latin) else ""
+        times.append(TimeSpan(len(text), len(text) + len(cue.text), cue.begin, cue.finish))
+        text += cue.text
     span = {"begin": clip.begin, "finish": clip.finish}
     return Document(id=id, text=text, words=words.split(text), images=tuple(images), times=tuple(times), lang=language,
                     source={"corpus": "video", **source, **span})

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 EARLY = 1e-6  # a frame so much before the begin of a span still belongs to it
+SHORT = 1.0  # seconds by which frames may end before the last span does
+LISTS = frozenset({"concat", "dash", "hls", "imf", "sdp"})  # formats that only name other files
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,10 @@ def sample(
 ) -> Iterator[Frame | ErrorRecord]:
     """Of each span (begin, finish), in seconds and in order of time, its first frame and each `every`-th after it.
 
-    Packets that cannot be decoded are stepped over, and one record at the end counts them; a file without any frame is
-    a record too. Spans must not overlap. Errors: no video, one beyond the limits.
+    Packets that cannot be decoded are stepped over, and one record at the end counts them; a file without any frame, or
+    whose frames end before the spans do, is a record too. Spans must not overlap; a frame where two touch is the first
+    one's. Seconds count from where the container begins, its sound included, as subtitles do. Errors: no video, one
+    beyond the limits.
     """
     if every < 1:
         raise CorpusError(f"every={every}", expected="at least 1", where="openmie.video", remedy="24 is the default")
@@ -78,25 +83,28 @@ def sample(
             first = number if first < 0 else first
             if (number - first) % every == 0:
                 yield Frame(at, number, time, _upright(frame))
-        if problem := decoded.problem(path):
-            yield problem
+        yield from decoded.problems(path, spans[-1][1] if at < len(spans) else 0.0)
 
 
 class _Decoded:
     """(number, second, frame) of a stream, in order; counts what could not be decoded."""
 
     def __init__(self, container: Any, stream: Any) -> None:
-        self.container, self.stream, self.broken, self.count, self.last = container, stream, 0, 0, 0.0
+        self.container, self.stream = container, stream
+        self.count, self.broken, self.back = 0, 0, 0  # frames, packets without one, frames whose time goes back
+        self.last, self.ends = 0.0, 0.0  # begin and end of the latest frame
 
     def close(self) -> None:
         self.container.close()
 
     def __iter__(self) -> Iterator[tuple[int, float, Any]]:
-        base, start = self.stream.time_base, self.stream.start_time or 0
+        base, start = self.stream.time_base, _start(self.container)
         for frame in self._frames():
             rate = self.stream.average_rate or 25
-            time = float((frame.pts - start) * base) if frame.pts is not None else self.count / float(rate)
-            number, self.count, self.last = self.count, self.count + 1, time
+            time = float(frame.pts * base - start) if frame.pts is not None else self.count / float(rate)
+            self.back += time < self.last
+            number, self.count = self.count, self.count + 1
+            self.last, self.ends = max(time, self.last), max(self.ends, time + float((frame.duration or 0) * base))
             yield number, time, frame
 
     def _frames(self) -> Iterator[Any]:
@@ -116,13 +124,29 @@ class _Decoded:
             except av.FFmpegError:
                 self.broken += 1
 
-    def problem(self, path: str | os.PathLike[str]) -> ErrorRecord | None:
-        if self.count and not self.broken:
-            return None
-        found = f"{self.broken} packets that cannot be decoded" if self.count else "no frame that can be decoded"
-        left = f"; the last of {self.count} frames is at {self.last:.3f} s" if self.count else ""
-        return ErrorRecord(where=f"video {path}", found=found + left, expected="a whole video",
-                           remedy="fetch or export it again; what could be decoded was kept")
+    def problems(self, path: str | os.PathLike[str], wanted: float) -> Iterator[ErrorRecord]:
+        """What was wrong, `wanted` the second up to which frames were looked for in vain, or 0."""
+        told = []
+        if self.count and wanted > self.ends + SHORT:
+            told.append((f"subtitles until {wanted:.1f} s, frames until {self.ends:.1f} s",
+                         "check that they belong together, and that the video is whole; text was kept"))
+        if self.back:
+            told.append((f"{self.back} frames whose time goes back", "such as in recordings put together: convert the "
+                         "video, which gives it times that only rise; frames outside their clip's time were left out"))
+        if self.broken:
+            told.append((f"{self.broken} packets that cannot be decoded", "fetch or export it again; what could be "
+                         "decoded was kept, and numbered as if nothing were missing"))
+        if not self.count:
+            told.append(("no frame that can be decoded", "fetch or export it again"))
+        for found, remedy in told:
+            left = f"; the last of {self.count} frames is at {self.last:.3f} s" if self.count else ""
+            yield ErrorRecord(where=f"video {path}", found=found + left, expected="a whole video", remedy=remedy)
+
+
+def _start(container: Any) -> Fraction:
+    """Second 0: where the container begins, but neither before 0 (a codec's run-in) nor behind its first picture."""
+    start, stream = max(Fraction(container.start_time or 0, 1_000_000), Fraction(0)), container.streams.best("video")
+    return min(start, (stream.start_time or 0) * stream.time_base) if stream else start
 
 
 def _upright(frame: Any) -> Picture:
@@ -132,28 +156,39 @@ def _upright(frame: Any) -> Picture:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Any, Any]]:
-    """Container and first video stream, within the limits."""
+def _container(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """The file, opened. Errors: none there, none that FFmpeg reads, one that leads to others."""
     av = _av()
     where = f"video {os.fspath(path)}"
     if not Path(path).is_file():  # a URL, a device, a folder: nothing is fetched
         raise CorpusError("no such file", expected="a video file", where=where, remedy="check the path")
     try:
-        container = av.open(os.fspath(path), metadata_errors="replace")
+        container = av.open(os.path.abspath(path), metadata_errors="replace")  # "12:30.mp4" looks like a protocol
     except (av.FFmpegError, OSError, ValueError) as error:
         raise CorpusError(f"no video ({type(error).__name__})", expected="a file that FFmpeg reads", where=where,
                           remedy="convert it, for example to MP4") from None
     with closing(container):
-        if not container.streams.video:
+        if LISTS & set(container.format.name.split(",")):
+            raise CorpusError(f"a list of other files ({container.format.name})", expected="a video", where=where,
+                              remedy="name the videos themselves")
+        yield container
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Any, Any]]:
+    """Container and its main video stream, within the limits."""
+    where = f"video {os.fspath(path)}"
+    with _container(path) as container:
+        stream = container.streams.best("video")  # not the picture of a cover
+        if stream is None:
             raise CorpusError("no video stream", expected="a video with pictures", where=where,
                               remedy="name the video, not its sound")
-        stream = container.streams.video[0]
         seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
         if stream.width * stream.height > limits.pixels or seconds > limits.seconds:
             raise CorpusError(f"{stream.width} x {stream.height} pixels, {seconds:.0f} seconds", where=where,
                               expected=f"at most {limits.pixels:,} pixels and {limits.seconds:.0f} seconds",
                               remedy="scale or cut the video, or raise the limit")
-        stream.thread_type = "AUTO"
+        stream.thread_type = "SLICE"  # threads by frame lose some behind a broken packet, how many depends on the cores
         yield container, stream
 
 

@@ -40,6 +40,7 @@ class Subtitles:
 
     cues: tuple[Cue, ...]
     errors: tuple[ErrorRecord, ...] = ()
+    heard: str = ""  # the speech model that made them; empty: a file
 
 
 def read(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:

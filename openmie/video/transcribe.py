@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from openmie.errors import CorpusError, ModelError
-from openmie.video.frames import _av
+from openmie.video.frames import Limits, _av, _container, _start
 from openmie.video.subtitles import Cue, Subtitles, ordered
 
 RATE = 16_000  # samples a second, as Whisper hears
+GAP = 0.1  # seconds of missing sound that are heard as silence; less is how codecs round
 
 
-def sound(path: str | os.PathLike[str]) -> np.ndarray:
-    """The sound track as float32 in -1 .. 1, one channel, 16,000 a second. Errors: no file, no sound."""
-    av = _av()
+def sound(path: str | os.PathLike[str], limits: Limits | None = None) -> np.ndarray:
+    """The sound track as float32 in -1 .. 1, one channel, 16,000 a second from second 0 of the container.
+
+    An hour takes 230 MB, and twice that for a moment. Errors: no file, no sound, more of it than the limits allow.
+    """
+    most = int((limits or Limits()).seconds * RATE)
     where = f"video {os.fspath(path)}"
-    if not Path(path).is_file():
-        raise CorpusError("no such file", expected="a video file", where=where, remedy="check the path")
+    av, parts, length = _av(), [np.zeros(0, np.float32)], 0
     try:
-        with av.open(os.fspath(path)) as container:
+        with _container(path) as container:
             if not container.streams.audio:
                 raise CorpusError("no sound", expected="a video with speech", where=where,
                                   remedy="give a subtitle file instead")
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-            frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]
-            frames += resampler.resample(None)
+            for part in _heard(container, av.AudioResampler(format="flt", layout="mono", rate=RATE), most):
+                parts.append(part)
+                length += len(part)
+                if length > most:
+                    raise CorpusError(f"more than {most // RATE} seconds of sound", expected="a shorter video",
+                                      where=where, remedy="cut the video, or raise the limit")
     except av.FFmpegError as error:
         raise CorpusError(f"a sound track that cannot be decoded ({type(error).__name__})", expected="a whole video",
                           where=where, remedy="fetch or export it again, or give a subtitle file") from None
-    parts = [f.to_ndarray().reshape(-1) for f in frames]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+    return np.concatenate(parts)
+
+
+def _heard(container: Any, resampler: Any, most: int) -> Iterator[np.ndarray]:
+    """The samples from second 0, where those of pictures count from too; silence where the track has none."""
+    start, at = _start(container), 0
+    for frame in itertools.chain(container.decode(audio=0), [None]):
+        missing = 0
+        if frame is not None and frame.pts is not None:
+            missing = round((frame.pts * frame.time_base - start) * RATE) - at
+        if missing > GAP * RATE:
+            yield np.zeros(min(missing, most + 1), np.float32)
+            at += missing
+        for part in resampler.resample(frame):
+            samples = part.to_ndarray().reshape(-1)
+            at += len(samples)
+            yield samples
 
 
 def transcribe(
@@ -51,11 +73,15 @@ def transcribe(
     """
     processor, whisper = _load(model, revision, device)
     heard = sound(path)
+    if not len(heard):
+        raise CorpusError("a sound track without sound", expected="a video with speech", where=f"video {path}",
+                          remedy="give a subtitle file")
     found = processor(heard, sampling_rate=RATE, return_tensors="pt", truncation=False, padding="longest",
                       return_attention_mask=True)
     if found["input_features"].shape[-1] < 3000:  # shorter than one window: filled up to it
         found = processor(heard, sampling_rate=RATE, return_tensors="pt", return_attention_mask=True)
-    given: dict[str, Any] = {"language": language} if language else {}
+    several = getattr(whisper.generation_config, "is_multilingual", True)  # English alone cannot be asked for
+    given: dict[str, Any] = {"language": language} if language and several else {}
     made = whisper.generate(**found.to(device), return_timestamps=True, return_segments=True, **given)
     said = [
         Cue(round(float(s["start"]), 3), round(float(max(s["end"], s["start"])), 3),
@@ -66,7 +92,7 @@ def transcribe(
     if not cues:
         raise CorpusError("no speech", expected="a video in which something is said", where=f"video {path}",
                           remedy="give a subtitle file")
-    return Subtitles(cues, errors)
+    return Subtitles(cues, errors, heard=model)
 
 
 def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:
@@ -75,7 +101,7 @@ def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:
     pinned = {"revision": revision} if revision else {}
     try:
         processor = AutoProcessor.from_pretrained(model, **pinned)
-        whisper = AutoModelForSpeechSeq2Seq.from_pretrained(model, **pinned)
+        whisper = AutoModelForSpeechSeq2Seq.from_pretrained(model, use_safetensors=True, **pinned)
     except (OSError, ValueError) as error:
         raise ModelError(f"no speech model {model!r} ({str(error)[:120]})", expected="a Whisper model",
                          where="video build --transcribe",
