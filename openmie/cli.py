@@ -17,6 +17,7 @@ import typer
 from openmie import console
 from openmie.cli_captions import captions
 from openmie.cli_lvlm import caption
+from openmie.cli_mmre import mmre
 from openmie.cli_objects import objects
 from openmie.cli_prompt import (
     Cache,
@@ -45,6 +46,7 @@ __all__ = [
     "demo",
     "evaluate",
     "main",
+    "mmre",
     "objects",
     "prompt",
     "show",

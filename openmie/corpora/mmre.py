@@ -16,10 +16,8 @@ paper says nothing. On Diorama the splits and patches are its own and the summar
 from __future__ import annotations
 
 import hashlib
-import statistics
 from collections.abc import Iterable, Iterator
 from functools import cache, partial
-from typing import NamedTuple
 
 from openmie.corpora.corpus import Corpus, Item
 from openmie.corpora.diorama.described import described
@@ -28,7 +26,6 @@ from openmie.errors import CorpusError, ErrorRecord
 
 TRAIN = 0.7  # share of all documents
 PUBLISHED = {"documents": 5533, "train": 3873, "test": 1660}  # section 4; the parts follow from 7:3
-TABLE_1 = {"characters": (573, 40, 317, 318), "words": (97, 10, 54, 53)}  # max, min, median, mean, as printed
 
 
 def corpus(source: Corpus, *, summary: str = "", seed: int = 0, dev: float = 0.1, split: bool = True) -> Corpus:
@@ -129,22 +126,3 @@ def _overlap(a: Box, b: Box) -> float:
     w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     both = max(w, 0.0) * max(h, 0.0)
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
-
-
-class Lengths(NamedTuple):
-    """A row of table 1."""
-
-    max: int
-    min: int
-    median: float
-    mean: float
-
-
-def lengths(summaries: Iterable[str]) -> dict[str, Lengths]:
-    """Table 1 of these summaries: characters (code points), and words (what blanks divide). Errors: none given."""
-    texts = [text for text in summaries if text]
-    if not texts:
-        raise CorpusError("no summaries", expected="documents with a summary", where="mmre.lengths",
-                          remedy="name the generator of the captions that become summaries")
-    counts = {"characters": [len(t) for t in texts], "words": [len(t.split()) for t in texts]}
-    return {name: Lengths(max(n), min(n), statistics.median(n), statistics.mean(n)) for name, n in counts.items()}
