@@ -16,7 +16,7 @@ paper says nothing. On Diorama the splits and patches are its own and the summar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 
 from openmie.corpora.corpus import Corpus, Item

@@ -102,7 +102,8 @@ def answered(
     found = []
     for document, answer in zip(asked, answers, strict=True):
         if isinstance(answer, ErrorRecord):
-            found.append(document.replace(errors=(answer,)))
+            where = f"document {document.id}, {answer.where}, {ANSWER}"
+            found.append(document.replace(errors=(answer.model_copy(update={"where": where}),)))
             continue
         read = pfa.parse(answer.text, recipe.labels, document, recipe.tasks, plain=recipe.plain)
         if answer.finish == "length":
