@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,7 +71,7 @@ def _beside(path: Path) -> Path | None:
     return next((f for ending in (".srt", ".vtt") if (f := path.with_suffix(ending)).is_file()), None)
 
 
-def _end(records: Iterable[ErrorRecord]) -> None:
+def _end(records: Iterable[ErrorRecord | str]) -> None:
     lines = [str(r) for r in records]
     for line in lines[:20]:
         print(line, file=sys.stderr)
@@ -131,12 +131,17 @@ def import_(
     from openmie.video.annotate import collect
 
     failed: list[str] = []
-    written = write(console.noted(collect(_clips([clips]), text, boxes), failed), out)
+    written = write(_documents(collect(_clips([clips]), text, boxes), failed), out)
     console.say(written)
-    for line in failed[:20]:
-        print(line, file=sys.stderr)
-    if failed:
-        raise typer.Exit(PARTIAL)
+    _end(failed)
+
+
+def _documents(found: Iterable[Any], failed: list[str]) -> Iterator[Any]:
+    """The documents; what is wrong, with them or beside them, goes into `failed`."""
+    for item in found:
+        failed.extend(map(str, (item,) if isinstance(item, ErrorRecord) else item.errors))
+        if not isinstance(item, ErrorRecord):
+            yield item
 
 
 @video.command("agree")

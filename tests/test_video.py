@@ -136,6 +136,15 @@ def annotated(document):
     return document.replace(mentions=mentions, chains=chains, relations=relations, regions=regions)
 
 
+def done(tasks):
+    """Label Studio's export, when an annotator took over every prediction as it is."""
+    found = json.loads(tasks.read_text())
+    for task in found:
+        task["annotations"] = [{"result": p["result"]} for p in task["predictions"]]
+    (tasks.parent / "done.json").write_text(json.dumps(found))
+    return tasks.parent / "done.json"
+
+
 def shape(document):
     """Chains by the places of their mentions, relations by chains, boxes: what names of ids do not change."""
     place = {m.id: (m.start, m.end, m.label) for m in document.mentions}
@@ -155,7 +164,7 @@ def test_out_to_every_tool_and_back(built, tmp_path):
     for boxes in ("voc", "yolo"):
         back = list(collect(bare, tmp_path / "tasks" / "brat", tmp_path / "tasks" / "labelimg" / boxes))
         assert [shape(d)[:4] for d in back] == [shape(d)[:4] for d in gold] and not any(d.errors for d in back)
-    back = list(collect(bare, tmp_path / "tasks" / "labelstudio" / "tasks.json"))
+    back = list(collect(bare, done(tmp_path / "tasks" / "labelstudio" / "tasks.json")))
     assert [shape(d) for d in back] == [shape(d) for d in gold] and not any(d.errors for d in back)
     for tool in ("brat", "labelimg", "labelstudio"):
         text = (tmp_path / "tasks" / tool / "GUIDELINES.md").read_text()
@@ -176,7 +185,7 @@ def test_what_annotators_left_out_is_said_and_kept(built, tmp_path):
     (tmp_path / "tasks" / "brat" / f"{gold[1].id}.txt").write_text("another text")
     first, second = collect(gold, tmp_path / "tasks" / "brat", tmp_path / "tasks" / "labelimg" / "voc")
     assert [e.found for e in first.errors] == [f"no file for frame {lost}"] and len(first.regions) == len(first.images)
-    assert (second.mentions == gold[1].mentions and "another text" in str(second.errors)) or "." in str(second.errors)
+    assert second.mentions == gold[1].mentions and second.errors
     with pytest.raises(CorpusError, match="nothing to read"):
         list(collect(gold))
 

@@ -54,12 +54,12 @@ def _lines(document: Document, tally: output.Tally) -> Iterator[str]:
                        "use jsonl to keep it")
             continue
         names[m.id] = f"T{len(names) + 1}"
-        yield f"{names[m.id]}\t{_escape(m.label)} {m.start} {m.end}\t{_flat(m.text)}\n"
+        yield f"{names[m.id]}\t{escaped(m.label)} {m.start} {m.end}\t{_flat(m.text)}\n"
     count = 0
     for r in document.relations:
         if r.head in names and r.tail in names:
             count += 1
-            yield f"R{count}\t{_escape(r.label)} Arg1:{names[r.head]} Arg2:{names[r.tail]}\n"
+            yield f"R{count}\t{escaped(r.label)} Arg1:{names[r.head]} Arg2:{names[r.tail]}\n"
         else:
             tally.drop("relations", document, f"relation {r.label!r} of {r.head!r} and {r.tail!r}",
                        "two mentions of the text", "use jsonl to keep relations of chains")
@@ -69,7 +69,8 @@ def _flat(text: str) -> str:
     return re.sub(r"[\t\n\r]", " ", text)
 
 
-def _escape(label: str) -> str:
+def escaped(label: str) -> str:
+    """A label as brat's files hold it."""
     return re.sub(r"[\s%]|^_$", lambda m: quote(m.group(), safe="") if m.group() != "_" else "%5F", label) or "_"
 
 

@@ -55,7 +55,7 @@ def _document(task: Mapping[str, Any], name: str, where: str, key: str, layer: s
     if not isinstance(text, str) or (key not in data and any(item.get("type") == "labels" for item in result)):
         raise ValueError(f"no text under {key!r}")
     ours = (task.get("meta") or {}).get("openmie") or {}
-    images = {k: _image(k, v, ours.get(k) or {}) for k, v in data.items()
+    images = {k: _image(k, v, ours.get(k) or {}) for k, v in sorted(data.items(), key=_by_number)
               if k.startswith("image") and isinstance(v, str)}
     spans = _spans([item for item in result if item.get("type") in _SPANS], text, where, errors)
     mentions = {m.id: m for m in spans}
@@ -71,6 +71,11 @@ def _document(task: Mapping[str, Any], name: str, where: str, key: str, layer: s
     id = data["id"] if "id" in data else task.get("id", name)
     return Document(id=str(id), text=text, images=tuple(images.values()), mentions=tuple(mentions.values()),
                     relations=tuple(relations), regions=tuple(regions.values()), errors=tuple(errors))
+
+
+def _by_number(item: tuple[str, Any]) -> tuple[int, str]:
+    """image, image2, ..., image10: exports list keys as they like."""
+    return len(item[0]), item[0]
 
 
 def _left(where: str, found: str, expected: str) -> ErrorRecord:
@@ -142,8 +147,8 @@ def _same(found: str, said: str) -> bool:
 
 def _read_box(item: Item, images: dict[str, Image], where: str, regions: dict[str, Region],
               errors: list[ErrorRecord]) -> None:
-    value, key = item["value"], item.get("to_name")
-    key = key if key in images else next(iter(images), "")
+    value, key = item["value"], str(item.get("to_name"))
+    key = next(iter(images)) if key not in images and len(images) == 1 else key  # a project names its one image freely
     image = images.get(key)
     width, height = item.get("original_width"), item.get("original_height")
     turned = value.get("rotation") or item.get("image_rotation")

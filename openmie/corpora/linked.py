@@ -10,6 +10,7 @@ Annotators mark that two mentions are one thing by a relation like any other, as
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 from openmie.document import Chain, Document, Mention, Relation
@@ -23,9 +24,11 @@ def unchained(document: Document, label: str = COREFERENCE) -> Document:
 
     A relation of a chain without mentions cannot be said so, and is a record in `errors`.
     """
-    first = {c.id: c.mentions[0] for c in document.chains if c.mentions}
+    nowhere = {m.id for m in document.mentions if m.status == "unlocated"}  # last, for tools have no place for them
+    order = {c.id: sorted(c.mentions, key=nowhere.__contains__) for c in document.chains}
+    first = {id: mentions[0] for id, mentions in order.items() if mentions}
     gone = {c.id for c in document.chains} - set(first)
-    links = [Relation(head=a, tail=b, label=label) for c in document.chains for a, b in zip(c.mentions, c.mentions[1:])]
+    links = [Relation(head=a, tail=b, label=label) for m in order.values() for a, b in itertools.pairwise(m)]
     lost = [r for r in document.relations if {r.head, r.tail} & gone]
     kept = [r.model_copy(update={"head": first.get(r.head, r.head), "tail": first.get(r.tail, r.tail)})
             for r in document.relations if not {r.head, r.tail} & gone]
@@ -40,27 +43,35 @@ def chained(document: Document, label: str = COREFERENCE) -> Document:
     """The document with chains made of its links, named L0, L1, ... by their first mention; those it had go.
 
     Relations and regions are of chains then; relations that become equal are one. A chain has the label of most of its
-    mentions, of the first one among equals; where they differ, and where a relation joins a chain with itself, a record
-    in `errors` says so.
+    mentions, of the first one among equals. Records in `errors` say where they differ, where a relation joins a chain
+    with itself, and where something is of a chain that went.
     """
     located = sorted((m for m in document.mentions if m.status != "unlocated"), key=lambda m: (m.start, -m.end))
     others = [m for m in document.mentions if m.status == "unlocated"]
     links = [(r.head, r.tail) for r in document.relations if r.label == label]
     groups = _connected([*located, *others], links)
-    chains = tuple(Chain(id=f"L{n}", mentions=tuple(m.id for m in g), label=_most(g)) for n, g in enumerate(groups))
+    prefix = "L"
+    while any(m.id.startswith(prefix) for m in document.mentions):
+        prefix += "_"
+    chains = tuple(Chain(id=f"{prefix}{n}", mentions=tuple(m.id for m in g), label=_most(g))
+                   for n, g in enumerate(groups))
     of = {m: c.id for c in chains for m in c.mentions}
     relations: dict[tuple[str, str, str], Relation] = {}
     errors = [_record(document, f"labels {sorted({m.label for m in g})} in one chain", "one label", c.id)
               for c, g in zip(chains, groups) if len({m.label for m in g}) > 1]
     for r in document.relations:
-        if r.label == label:
+        if lost := sorted({r.head, r.tail} - of.keys()):
+            errors.append(_record(document, f"relation {r.label!r} with {lost[0]!r}", "mentions of it", lost[0]))
+        if lost or r.label == label:
             continue
-        head, tail = of.get(r.head, r.head), of.get(r.tail, r.tail)
+        head, tail = of[r.head], of[r.tail]
         if head == tail:
             errors.append(_record(document, f"relation {r.label!r} from a chain to itself", "two chains", head))
         else:
             relations.setdefault((head, tail, r.label), r.model_copy(update={"head": head, "tail": tail}))
-    regions = tuple(r.model_copy(update={"of": of.get(r.of, r.of)}) for r in document.regions)
+    errors += [_record(document, f"a box in {r.image!r} of {r.of!r}", "a mention of it", r.of)
+               for r in document.regions if r.of and r.of not in of]
+    regions = tuple(r.model_copy(update={"of": of.get(r.of, "")}) for r in document.regions)
     return document.replace(chains=chains, relations=tuple(relations.values()), regions=regions,
                             errors=(*document.errors, *errors))
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from openmie.corpora import boxes, output, paths
+from openmie.corpora import boxes, output, paths, yolo
 from openmie.corpora.coco import CANNOT_HOLD as _COCO_CANNOT_HOLD
 from openmie.document import Document, Image, Region
-from openmie.errors import CorpusError, ErrorRecord
+from openmie.errors import CorpusError, DocumentError, ErrorRecord
 
 CANNOT_HOLD = (*_COCO_CANNOT_HOLD, "regions.score")
 
@@ -66,7 +66,7 @@ def _inside(document: Document, image: str, size: tuple[int, int], tally: output
 
 
 def _name(document: Document, image: Image, names: set[str], tally: output.Tally) -> str:
-    stem = name = output.safe_name(Path(image.path).stem or image.id)
+    stem = name = yolo.file_stem(image)
     number = 1
     while name.casefold() in names:
         number += 1
@@ -119,11 +119,24 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
                           remedy="check the path")
     found: dict[str, list[tuple[Image, list[Region], list[ErrorRecord]]]] = {}
     for file in sorted(root.glob("*.xml")):
-        id, image, regions, errors = _read(file, images)
-        found.setdefault(id, []).append((image, regions, errors))
+        try:
+            id, image, regions, errors = _read(file, images)
+        except (OSError, DocumentError) as error:
+            yield _unread(str(file), error)
+        else:
+            found.setdefault(id, []).append((image, regions, errors))
     for id, pages in found.items():
-        yield Document(id=id, images=tuple(p[0] for p in pages), regions=tuple(r for p in pages for r in p[1]),
-                       errors=tuple(e for p in pages for e in p[2]))
+        try:
+            yield Document(id=id, images=tuple(p[0] for p in pages), regions=tuple(r for p in pages for r in p[1]),
+                           errors=tuple(e for p in pages for e in p[2]))
+        except DocumentError as error:  # two files that say they are of one image
+            yield _unread(f"{path}, document {id}", error)
+
+
+def _unread(where: str, error: OSError | DocumentError) -> ErrorRecord:
+    found = error.record.found if isinstance(error, DocumentError) else str(error)[:160]
+    return ErrorRecord(where=where, found=found, expected="a file per image, as LabelImg or openmie writes it",
+                       remedy="remove the copy, or restore the file")
 
 
 def _read(file: Path, folder: str | os.PathLike[str] | None) -> tuple[str, Image, list[Region], list[ErrorRecord]]:

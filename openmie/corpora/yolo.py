@@ -47,16 +47,16 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
         if not document.images:
             tally.refuse(document, "no image", "at least one image", "use a text format")
         pages.extend(_pages(document, Path(path), names, tally))
-    classes = {label: n for n, label in enumerate(sorted({r.label for _, regions in pages for r in regions}))}
+    numbers = {label: n for n, label in enumerate(sorted({r.label for _, regions in pages for r in regions}))}
     with output.folder(path) as folder:
         (folder / "labels").mkdir()
         index = []
         for entry, regions in pages:
-            rows = [_row(r, classes[r.label], entry["width"], entry["height"]) for r in regions]
+            rows = [_row(r, numbers[r.label], entry["width"], entry["height"]) for r in regions]
             (folder / "labels" / f"{entry['labels']}.txt").write_text("".join(rows), encoding="utf-8", newline="")
             index.append(json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n")
         (folder / "index.jsonl").write_bytes(output.utf8("".join(index), "index.jsonl"))
-        listed = "".join(json.dumps(c, ensure_ascii=False)[1:-1] + "\n" for c in classes)  # one line each
+        listed = "".join(json.dumps(c, ensure_ascii=False)[1:-1] + "\n" for c in numbers)  # one line each
         (folder / "classes.txt").write_bytes(output.utf8(listed, "classes.txt"))
     return tally.written()
 
@@ -75,7 +75,7 @@ def _pages(document: Document, path: Path, names: set[str], tally: output.Tally
         if image.id not in sizes:
             tally.dropped["images"] += 1
             continue
-        stem = name = _stem(image)
+        stem = name = file_stem(image)
         number = 1
         while name.casefold() in names:
             number += 1
@@ -89,7 +89,7 @@ def _pages(document: Document, path: Path, names: set[str], tally: output.Tally
         yield entry, _inside(document, image.id, width, height, tally)
 
 
-def _stem(image: Image) -> str:
+def file_stem(image: Image) -> str:
     """The image file's own name without its ending, which is how others find the labels; else one made from the id."""
     stem = Path(image.path).stem
     plain = stem and stem.isprintable() and len(stem.encode("utf-8", "replace")) <= 180
@@ -116,21 +116,25 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
     root = Path(path)
     folder = root / "labels" if (root / "labels").is_dir() else root
     try:
-        lines = (root / "classes.txt").read_text(encoding="utf-8").split("\n")
+        listed = (root / "classes.txt").read_text(encoding="utf-8")
         entries = _index(root, folder)
     except (OSError, ValueError) as error:
         raise CorpusError(str(error)[:160], expected="a folder with classes.txt and labels/NAME.txt", where=str(path),
                           remedy="write the class names into classes.txt, one a line, in the order of their numbers"
                           ) from None
-    ours = (root / "index.jsonl").is_file()  # only our own class names are escaped
-    classes = [_class(line) if ours else line.rstrip("\r") for line in lines]
-    if classes and not lines[-1]:
-        classes.pop()
+    names = classes(listed, escaped=(root / "index.jsonl").is_file())  # only our own class names are escaped
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         groups.setdefault(entry["document"], []).append(entry)
     for id, group in groups.items():
-        yield _document(id, group, folder, classes, root, images)
+        yield _document(id, group, folder, names, root, images)
+
+
+def classes(text: str, escaped: bool) -> list[str]:
+    """The names of a `classes.txt`, in the order of their numbers."""
+    lines = text.split("\n")
+    names = [_class(line.rstrip("\r")) if escaped else line.rstrip("\r") for line in lines]
+    return names if lines[-1] else names[:-1]
 
 
 def _class(line: str) -> str:
@@ -159,7 +163,7 @@ def _picture(root: Path, folder: Path, stem: str) -> str:
     return next((p.relative_to(root).as_posix() for p in places if p.is_file()), "")
 
 
-def _document(id: str, group: Sequence[Mapping[str, Any]], folder: Path, classes: Sequence[str], root: Path,
+def _document(id: str, group: Sequence[Mapping[str, Any]], folder: Path, names: Sequence[str], root: Path,
               images: Any) -> Document | ErrorRecord:
     regions: list[Region] = []
     errors: list[ErrorRecord] = []
@@ -171,7 +175,7 @@ def _document(id: str, group: Sequence[Mapping[str, Any]], folder: Path, classes
             file = pictures.locate(f"{entry['labels']}.txt", folder)
             width, height = pictures.size(image)
             for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-                item = _region(line, image.id, classes, (width, height), f"{file}:{number}") if line.strip() else None
+                item = region(line, image.id, names, (width, height), f"{file}:{number}") if line.strip() else None
                 if isinstance(item, Region):
                     regions.append(item)
                 elif item is not None:
@@ -184,17 +188,17 @@ def _document(id: str, group: Sequence[Mapping[str, Any]], folder: Path, classes
                            remedy="restore the file")
 
 
-def _region(line: str, image: str, classes: Sequence[str], size: tuple[int, int], where: str) -> Region | ErrorRecord:
+def region(line: str, image: str, names: Sequence[str], size: tuple[int, int], where: str) -> Region | ErrorRecord:
     try:
         number, *shares = line.split()
-        if not 0 <= int(number) < len(classes) or len(shares) not in (4, 5):
+        if not 0 <= int(number) < len(names) or len(shares) not in (4, 5):
             raise ValueError(f"class {number} with {len(shares)} numbers")
         values = [float(x) for x in shares]
         if not all(abs(v) <= 1.5 for v in values[:4]):
             raise ValueError("pixels where shares should stand")
         score = values[4] if len(values) == 5 else None
-        return Region(image=image, box=decode(values[:4], *size), label=classes[int(number)], score=score)
+        return Region(image=image, box=decode(values[:4], *size), label=names[int(number)], score=score)
     except (ValueError, DocumentError) as error:
         return ErrorRecord(where=where, found=f"{line[:80]!r} ({str(error)[:80]})",
-                           expected=f"a class below {len(classes)} and four shares between 0 and 1",
+                           expected=f"a class below {len(names)} and four shares between 0 and 1",
                            remedy="mend the line, or classes.txt")

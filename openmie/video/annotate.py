@@ -11,17 +11,22 @@ Chains are links between mentions on the way (`openmie.corpora.linked`), as M3D'
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from openmie.corpora import brat, labelstudio, output, voc, yolo
-from openmie.corpora.boxes import Boxes
 from openmie.corpora.corpus import Labels
+from openmie.corpora.jsonl import load_json
 from openmie.corpora.linked import COREFERENCE, chained, unchained
 from openmie.document import Document, Image, Region
 from openmie.errors import CorpusError, ErrorRecord
+from openmie.metrics.grounding import overlaps
+from openmie.video import returned
 from openmie.video.guidelines import LABELS, guidelines
 
 TOOLS = ("brat", "labelimg", "labelstudio")
@@ -32,12 +37,17 @@ def export(
 ) -> dict[str, output.Written]:
     """One new folder a tool, with what is annotated already to be corrected; what each tool could not hold.
 
-    `labels` are offered to the annotators, beside those that the documents have. Errors: an unknown tool, a folder that
-    is there already.
+    `labels` are offered to the annotators, beside those that the documents have. In Label Studio what is annotated
+    already is a prediction, so that a task counts as done only when a person did it. Errors: an unknown tool, a folder
+    that is there already.
     """
     if unknown := sorted(set(tools) - set(TOOLS)):
         raise CorpusError(f"the tool {unknown[0]!r}", expected=f"one of {', '.join(TOOLS)}", where="video export",
                           remedy="correct it")
+    tools = tuple(dict.fromkeys(tools))
+    if there := [t for t in tools if os.path.lexists(Path(out) / t)]:
+        raise CorpusError("something is there already", expected="no such folder", where=str(Path(out) / there[0]),
+                          remedy="remove it, or choose another folder")
     flat = [unchained(d) for d in documents]
     known = _with(labels, Labels.of(flat))
     make = {"brat": _brat, "labelimg": _labelimg, "labelstudio": _labelstudio}
@@ -59,13 +69,13 @@ def _with(labels: Labels, more: Labels) -> Labels:
 def _brat(documents: list[Document], folder: Path, labels: Labels) -> dict[str, output.Written]:
     written = brat.write(documents, folder)
     any_ = "Arg1:<ENTITY>, Arg2:<ENTITY>"
-    lines = ["[entities]", *labels.mentions, "", "[relations]",
+    lines = ["[entities]", *map(brat.escaped, labels.mentions), "", "[relations]",
              f"{COREFERENCE}\t{any_}, <REL-TYPE>:symmetric-transitive"]
     for label in labels.relations:
         ends = label.partition("_")[0].split("-")
         fits = len(ends) == 2 and set(ends) <= set(labels.mentions)
         turn = ", <REL-TYPE>:symmetric" if label in labels.symmetric else ""
-        lines.append(f"{label}\t" + (f"Arg1:{ends[0]}, Arg2:{ends[1]}" if fits else any_) + turn)
+        lines.append(f"{brat.escaped(label)}\t" + (f"Arg1:{ends[0]}, Arg2:{ends[1]}" if fits else any_) + turn)
     text = "\n".join([*lines, "", "[events]", "", "[attributes]", ""])
     (folder / "annotation.conf").write_text(text, encoding="utf-8")
     return {"brat": written}
@@ -78,21 +88,29 @@ def _labelimg(documents: list[Document], folder: Path, labels: Labels) -> dict[s
     for name in ("voc", "yolo"):  # classes keep the numbers that boxes were written with; the rest follows
         file = folder / name / "classes.txt"
         there = file.read_text(encoding="utf-8").split("\n")[:-1]
-        file.write_text("".join(f"{x}\n" for x in dict.fromkeys((*there, *labels.regions))), encoding="utf-8")
+        lines = dict.fromkeys((*there, *(json.dumps(x, ensure_ascii=False)[1:-1] for x in labels.regions)))
+        file.write_text("".join(f"{x}\n" for x in lines), encoding="utf-8")
+    shutil.copyfile(folder / "yolo" / "classes.txt", folder / "yolo" / "labels" / "classes.txt")  # LabelImg looks there
     return found
 
 
 def _labelstudio(documents: list[Document], folder: Path, labels: Labels) -> dict[str, output.Written]:
     """Frames go along, for Label Studio serves one folder."""
     (folder / "frames").mkdir(parents=True)
-    placed = [d.replace(images=tuple(_placed(i, folder / "frames") for i in d.images)) for d in documents]
+    lost: list[ErrorRecord] = []
+    placed = [d.replace(images=tuple(_placed(i, folder / "frames", d.id, lost) for i in d.images)) for d in documents]
     offered = Labels(labels.mentions, (COREFERENCE, *labels.relations), (), labels.regions)
     (folder / "interface.xml").write_text(labelstudio.interface(placed, offered), encoding="utf-8")
-    return {"labelstudio": labelstudio.write(placed, folder / "tasks.json", served=True)}
+    written = labelstudio.write(placed, folder / "tasks.json", served=True, predictions=True)
+    return {"labelstudio": replace(written, records=(*lost, *written.records))}
 
 
-def _placed(image: Image, folder: Path) -> Image:
-    """The image with its file in the folder: a link to it, or a copy where links cannot be."""
+def _placed(image: Image, folder: Path, document: str, lost: list[ErrorRecord]) -> Image:
+    """The image with its file in the folder, a link or, where links cannot be, a copy; without one if it is gone."""
+    if image.path and not Path(image.path).is_file():
+        lost.append(ErrorRecord(where=f"document {document}, image {image.id}", found=f"no file {image.path}",
+                                expected="the frame that build wrote", remedy="build the video again"))
+        return image.model_copy(update={"path": ""})
     if not image.path:
         return image
     target = folder / Path(image.path).name
@@ -110,47 +128,83 @@ def collect(
     clips: Iterable[Document],
     text: str | os.PathLike[str] | None = None,
     boxes: str | os.PathLike[str] | None = None,
-) -> Iterator[Document]:
+) -> Iterator[Document | ErrorRecord]:
     """The clips with what annotators made of them; a clip that nobody returned keeps what it had, and says so.
 
     `text`: a brat folder or a Label Studio export, whose rectangles are read too. `boxes`: LabelImg's folder, VOC or
-    YOLO; boxes find their frame by its file's name. Errors: neither is given; a folder of another kind.
+    YOLO; boxes find their frame by its file's name. Records at the end: what was returned and belongs to no clip.
+    Errors: neither is given; a folder of another kind.
     """
     if text is None and boxes is None:
         raise CorpusError("nothing to read", expected="annotated text, boxes or both", where="video import",
                           remedy="name a brat folder, a Label Studio export or a LabelImg folder")
-    spans = _returned(text) if text is not None else {}
-    pages = _boxes(boxes) if boxes is not None else {}
-    whole = text is not None and Path(text).is_file()
+    spans, unread = _returned(Path(text)) if text is not None else ({}, [])
+    pages = returned.boxes(boxes) if boxes is not None else None
     for clip in clips:
         document = clip
         if text is not None:
-            document = _annotated(document, spans.get(clip.id), f"{text}", whole)
-        if boxes is not None:
-            document = _boxed(document, pages, f"{boxes}")
-        yield document
+            document = _annotated(document, spans.pop(clip.id, None), f"{text}", Path(text).is_file())
+        yield document if pages is None else _boxed(document, pages)
+    yield from unread
+    if spans:
+        yield ErrorRecord(where=str(text), found=f"{len(spans)} documents of no clip, such as {next(iter(spans))!r}",
+                          expected="documents named as these clips", remedy="name all clips, or check who renamed them")
+    yield from pages.strays() if pages is not None else ()
 
 
-def _returned(path: str | os.PathLike[str]) -> dict[str, Document | ErrorRecord]:
-    items = labelstudio.read(path) if Path(path).is_file() else brat.read(path)
+def _returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[ErrorRecord]]:
+    """What was returned by the id of its clip, and what has none; a task that nobody did was not returned."""
     found: dict[str, Document | ErrorRecord] = {}
-    for item in items:
-        found[item.id if isinstance(item, Document) else item.where] = item
-    return found
+    others: list[ErrorRecord] = []
+    alone = path.is_file()
+    undone = _undone(path) if alone else set()
+    for item in labelstudio.read(path) if alone else brat.read(path):
+        if isinstance(item, ErrorRecord) and alone:
+            others.append(item)
+            continue
+        id = item.id if isinstance(item, Document) else unquote(Path(item.where).stem)
+        if id in found:
+            others.append(ErrorRecord(where=str(path), found=f"the document {id!r} again", expected="one of each",
+                                      remedy="remove one; the first was read"))
+        elif id not in undone:
+            found[id] = item
+    return found, others
+
+
+def _undone(path: Path) -> set[str]:
+    """Ids of Label Studio's tasks without an annotation, or with cancelled ones only."""
+    tasks = load_json(path)
+    known = [t for t in tasks if isinstance(t, dict) and isinstance(t.get("data"), dict)]
+    done = {str(t["data"].get("id")) for t in known
+            if any(isinstance(a, dict) and not a.get("was_cancelled") for a in t.get("annotations") or ())}
+    return {str(t["data"].get("id")) for t in known} - done
 
 
 def _annotated(clip: Document, found: Document | ErrorRecord | None, where: str, regions: bool) -> Document:
-    if isinstance(found, Document) and found.text == clip.text:
-        names = {i.id: i.id for i in clip.images} | {Path(i.path).stem: i.id for i in clip.images if i.path}
-        own = found.regions if regions else tuple(r.model_copy(update={"of": ""}) for r in clip.regions)
-        placed = [(r, names.get(r.image) or names.get(Path(r.image).stem, "")) for r in own]
-        errors = [_lost(clip, f"a box in {r.image!r}", "a frame of the clip", where) for r, i in placed if not i]
-        made = clip.replace(mentions=found.mentions, relations=found.relations, chains=(),
-                            regions=tuple(r.model_copy(update={"image": i}) for r, i in placed if i))
-        told = [e for e in found.errors if not e.where.startswith(f"document {clip.id}, image ")]  # paths: not needed
-        return chained(made.replace(errors=(*clip.errors, *told, *errors)))
-    what = "no annotation" if found is None else "another text" if isinstance(found, Document) else found.found
-    return clip.replace(errors=(*clip.errors, _lost(clip, what, "this clip's text, annotated", where)))
+    if not isinstance(found, Document) or found.text.rstrip("\r\n") != clip.text.rstrip("\r\n"):  # editors end a file
+        what = "no annotation" if found is None else "another text" if isinstance(found, Document) else found.found
+        return clip.replace(errors=(*clip.errors, _lost(clip, what, "this clip's text, annotated", where)))
+    names = {i.id: i.id for i in clip.images} | {Path(i.path).stem: i.id for i in clip.images if i.path}
+    lost: list[ErrorRecord] = []
+    own: list[Region] = []
+    for r in found.regions if regions else clip.regions:
+        image = names.get(r.image) or names.get(Path(r.image).stem, "")
+        of = r.of if regions else _moved(clip, r.of, found)
+        if not image:
+            lost.append(_lost(clip, f"a box in {r.image!r}", "a frame of the clip", where))
+        if r.of and not of:
+            lost.append(_lost(clip, f"no mention of {r.of!r}, which a box in {r.image!r} shows", "one of them", where))
+        own += [r.model_copy(update={"image": image, "of": of})] if image else []
+    told = [e for e in found.errors if not e.where.startswith(f"document {clip.id}, image ")]  # paths: not needed
+    return chained(clip.replace(mentions=found.mentions, relations=found.relations, chains=(), regions=tuple(own),
+                                errors=(*clip.errors, *told, *lost)))
+
+
+def _moved(clip: Document, of: str, found: Document) -> str:
+    """The annotated mention where the clip has one of this thing: what boxes show, which brat cannot hold."""
+    chain = next((c.mentions for c in clip.chains if c.id == of), (of,))
+    places = {(m.start, m.end) for m in clip.mentions if m.id in chain}
+    return next((m.id for m in found.mentions if (m.start, m.end) in places), "")
 
 
 def _lost(clip: Document, found: str, expected: str, where: str) -> ErrorRecord:
@@ -158,47 +212,20 @@ def _lost(clip: Document, found: str, expected: str, where: str) -> ErrorRecord:
                        remedy="annotate it, or leave it as it is")
 
 
-Pages = dict[str | tuple[str, str], tuple[list[Region], tuple[ErrorRecord, ...]]]
-
-
-def _boxes(path: str | os.PathLike[str]) -> Pages:
-    """Name of a frame's file, or document and image where YOLO's index tells them -> boxes, and what was not read."""
-    root = Path(path)
-    if not root.is_dir():
-        raise CorpusError("no such folder", expected="LabelImg's folder, VOC or YOLO", where=str(path),
-                          remedy="check the path")
-    found: Pages = {}
-    if next(root.glob("*.xml"), None):
-        pages = Boxes(root)
-        for stem in pages.images():
-            page = pages.get(stem)
-            assert page is not None
-            found[stem] = [Region(image=stem, box=o.box, label=o.name) for o in page.objects], page.errors
-        return found
-    for item in yolo.read(root):
-        if isinstance(item, ErrorRecord):
-            found[item.where] = [], (item,)
-            continue
-        for image in item.images:  # pictures lie elsewhere, and are not looked for
-            wrong = tuple(e for e in item.errors if not e.where.startswith(f"document {item.id}, image "))
-            boxes = [r for r in item.regions if r.image == image.id], wrong
-            found[Path(image.path).stem or image.id] = found[item.id, image.id] = boxes
-    return found
-
-
-def _boxed(clip: Document, pages: Pages, where: str) -> Document:
+def _boxed(clip: Document, pages: returned.Voc | returned.Yolo) -> Document:
+    """The clip with the boxes of its frames; one that overlaps an earlier one of its label shows what that did."""
     regions: list[Region] = []
-    errors: dict[ErrorRecord, None] = {}
+    errors: list[ErrorRecord] = []
     for image in clip.images:
-        stem = Path(image.path).stem or image.id
-        page = pages.get((clip.id, image.id)) or pages.get(stem)
-        if page is None:
-            errors[_lost(clip, f"no file for frame {stem}", "a file per frame", where)] = None
-            regions += [r for r in clip.regions if r.image == image.id]
+        page, before = pages.get(clip.id, image), [r for r in clip.regions if r.image == image.id]
+        if isinstance(page, ErrorRecord):
+            errors.append(page)
+            regions += before
             continue
-        own, wrong = page
-        before = {(r.label, tuple(round(x) for x in r.box)): r.of for r in clip.regions if r.image == image.id}
-        regions += [Region(image=image.id, box=r.box, label=r.label,
-                           of=before.get((r.label, tuple(round(x) for x in r.box)), "")) for r in own]
-        errors |= dict.fromkeys(wrong)
+        same = overlaps(page[0], before)
+        for r, row in zip(page[0], same):
+            best = max(range(len(before)), key=lambda k: (before[k].label == r.label) * row[k], default=None)
+            kept = best is not None and before[best].label == r.label and row[best] > 0.5
+            regions.append(r.model_copy(update={"of": before[best].of}) if kept and best is not None else r)
+        errors += page[1]
     return clip.replace(regions=tuple(regions), errors=(*clip.errors, *errors))
