@@ -20,7 +20,7 @@ from .test_video import NAMES, RATE, SIZE, number_of, numbered
 av = pytest.importorskip("av")
 
 
-def film(path, frames=40, when=lambda n: Fraction(n, RATE), form=None, sound=None, cover=False):
+def film(path, frames=40, when=lambda n: Fraction(n, RATE), form=None, sound=None, cover=False, scale=1):
     """A small film; `when` gives each frame's second, `sound` the seconds between which it hums."""
     with av.open(str(path), "w", format=form) as container:
         if cover:
@@ -28,12 +28,13 @@ def film(path, frames=40, when=lambda n: Fraction(n, RATE), form=None, sound=Non
             picture.width, picture.height, picture.pix_fmt = *SIZE, "yuvj420p"
             picture.disposition = av.stream.Disposition.attached_pic
         stream = container.add_stream("mpeg4", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = SIZE[0] * scale, SIZE[1] * scale, "yuv420p"
         stream.codec_context.bit_rate, stream.codec_context.time_base = 4_000_000, Fraction(1, 1000)
         voice = container.add_stream("aac", rate=16_000, layout="mono") if sound else None
         packets = []
         for n in range(frames):
-            frame = av.VideoFrame.from_ndarray(np.repeat(numbered(n)[..., None], 3, 2), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.kron(numbered(n)[..., None], np.ones((scale, scale, 3), np.uint8)),
+                                               format="rgb24")
             frame.pts, frame.time_base = int(when(n) * 1000), Fraction(1, 1000)
             packets += stream.encode(frame)
         packets += stream.encode()
@@ -92,6 +93,16 @@ def test_a_video_that_ends_early_without_a_broken_packet_is_said(tmp_path):
     found, errors = seen(tmp_path / "half.mkv", [(0, 50)])
     assert 10 < len(found) < 40 and ["frames until" in e.found for e in errors] == [True]
     assert not seen(tmp_path / "half.mkv", [(0, 10)])[1]
+
+
+def test_pictures_that_grow_beyond_the_limit_are_not_decoded(tmp_path):
+    small, large = (film(tmp_path / "a.ts", 3, form="mpegts", scale=k).read_bytes() for k in (1, 32))
+    (tmp_path / "a.ts").write_bytes(small + large)
+    assert {f.picture.size for f in sample(tmp_path / "a.ts", [(0, 9)], 1) if not isinstance(f, ErrorRecord)} == {
+        SIZE, (2048, 1536)}
+    found = list(sample(tmp_path / "a.ts", [(0, 9)], 1, Limits(pixels=SIZE[0] * SIZE[1])))
+    assert {f.picture.size for f in found if not isinstance(f, ErrorRecord)} == {SIZE}
+    assert any("cannot be decoded" in f.found for f in found if isinstance(f, ErrorRecord))
 
 
 def test_time_that_goes_back_is_said(tmp_path):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 EARLY = 1e-6  # a frame so much before the begin of a span still belongs to it
+EDGES = 1 << 20  # pixels around a frame that a decoder may ask for
 SHORT = 1.0  # seconds by which frames may end before the last span does
 LISTS = frozenset({"concat", "dash", "hls", "imf", "sdp"})  # formats that only name other files
 
@@ -188,6 +189,7 @@ def _opened(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Any,
             raise CorpusError(f"{stream.width} x {stream.height} pixels, {seconds:.0f} seconds", where=where,
                               expected=f"at most {limits.pixels:,} pixels and {limits.seconds:.0f} seconds",
                               remedy="scale or cut the video, or raise the limit")
+        stream.codec_context.options = {"max_pixels": str(limits.pixels * 5 // 4 + EDGES)}  # where pictures grow later
         stream.thread_type = "SLICE"  # threads by frame lose some behind a broken packet, how many depends on the cores
         yield container, stream
 
