@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,14 @@ from PIL import Image as Picture
 from typer.testing import CliRunner
 
 from openmie import cli, corpora
-from openmie.corpora import labelstudio
+from openmie.corpora import diorama, labelstudio
+from openmie.document import Document
+from openmie.lvlm import asked
 
 from . import small
 from .test_detector import save_owl
+from .test_video import CUES, film, srt
+from .zeroshot import Stub, plausible
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf8")
@@ -23,8 +28,8 @@ CONSOLE = re.findall(r"```console\n(.*?)```", TEXT, re.S)
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """What the README's commands find: a corpus, rows to extract from, a photograph, annotations, a detector."""
+def folder(tmp_path, monkeypatch, colours):
+    """What the README's commands find: a corpus, rows, a photograph, annotations, a film, models, somebody who answers."""
     docs = [d.replace(images=(), relations=()) for d in small.documents(16)]
     (tmp_path / "twitter2017").mkdir()
     for name in ("train", "valid", "test"):
@@ -40,6 +45,16 @@ def folder(tmp_path, monkeypatch):
     labelstudio.write(docs[:12], tmp_path / "export.json")
     corpora.write(docs[12:], tmp_path / "annotated.conll")
     save_owl(tmp_path / "detector", "OwlViT")
+    shutil.copytree(colours, tmp_path / "llava")
+    film(tmp_path / "film.mp4", 130)
+    (tmp_path / "film.srt").write_text(srt([cue for cue in CUES if cue[1] < 129]))
+    others = [Document(id=f"{v}_0", text="Ada", source={"video": v}) for v in ("one", "two")]
+    corpora.write(others, tmp_path / "other.jsonl")
+    (tmp_path / "runs").mkdir()
+    told = list(diorama.generate(diorama.Config(documents=True, seed=1), "test", 3, pixels=False))
+    for name in ("gold", "predicted"):
+        corpora.write(told, tmp_path / "runs" / f"{name}.jsonl")
+    monkeypatch.setattr(asked, "connect", lambda *_, **__: Stub(plausible, "Qwen/Qwen2.5-VL-7B-Instruct"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -62,8 +77,11 @@ def test_commands_run(number, folder):
 
 def test_every_command_is_shown():
     shown = {line.split()[2] for block in CONSOLE for line in block.splitlines()} | {"demo"}
-    commands = {c.callback.__name__ for c in cli.app.registered_commands}
-    assert commands == shown
+    commands = {c.name or c.callback.__name__ for c in cli.app.registered_commands}
+    assert commands | {group.name for group in cli.app.registered_groups} == shown
+    below = {c.name for c in cli.video.registered_commands}
+    assert below == {line.split()[3] for block in CONSOLE for line in block.splitlines() if " video " in line}
+    assert all("Example:" in c.callback.__doc__ for c in cli.video.registered_commands)
     assert all("Example:" in c.callback.__doc__ for c in cli.app.registered_commands)
 
 
