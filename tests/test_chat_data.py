@@ -31,7 +31,7 @@ def posts():
 def processor(posts):
     lessons, _ = teach(posts, Ask(labels=LABELS))
     prompts, answers = dataset.questions(lessons)
-    return tiny.make_processor(tiny.make_tokenizer(prompts, answers, tiny.Tiny(frequency=0.05)), tiny.Tiny())
+    return tiny.make_processor(tiny.make_tokenizer(prompts, answers, tiny.Tiny(least=4)), tiny.Tiny())
 
 
 # -- lessons
@@ -145,6 +145,12 @@ def test_a_name_is_the_same_pieces_wherever_it_stands(processor):
         assert 1 < len(alone) < 6
 
 
+def test_words_of_few_texts_count_once():
+    texts = ["Ada met Bo", "Ada met Cy", "Ada met Bo", "met Ada Bo"]
+    assert tiny.once(texts, 0.8) == ["Ada met Bo", "Ada met Cy", "Ada met ", "met Ada "]
+    assert tiny.once(texts, 0.0) == texts
+
+
 def test_shared_lines_are_one_token(processor, posts):
     (item,), _ = teach(posts[:1], Ask(labels=LABELS))
     first, *_ = item.prompt.splitlines(keepends=True)
@@ -154,13 +160,13 @@ def test_shared_lines_are_one_token(processor, posts):
     assert tiny.shared_lines(["a b c d\nx", "e f g h\ny"], 0.6) == []
 
 
-def test_images_are_numbered_and_four_tokens_each(processor, posts):
+def test_patches_have_their_letters_and_images_four_tokens(processor, posts):
     from openmie.lvlm import turns
 
     (item,), _ = teach(posts[:1], Ask(labels=LABELS))
     text = turns.prompt(processor, item.request())
     n = len(item.images)
-    assert text.startswith("<|user|>" + "".join(f"<|{k}|><image>" for k in range(1, n + 1)))
+    assert text.startswith("<|user|><image>" + "".join(f"<image>{letter}" for letter in "abcdef"[: n - 1]))
     found = processor(text=[text], images=[list(item.pictures())], return_tensors="pt")
     assert (found["input_ids"] == processor.image_token_id).sum() == 4 * n
     assert found["pixel_values"].shape == (n, 3, 32, 32)

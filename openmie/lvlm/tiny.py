@@ -5,15 +5,17 @@ It goes through the same code as the models of the hub: an image processor, a ch
 
 * its vision tower is the stem of a LeViT (Graham et al., 2021), four convolutions with batch norms, and no attention:
   what a picture shows, it knows after some thousand of them, where transformers from scratch still guess (`LOG.md`). It
-  gives four tokens an image, behind a token of the image's number, so that letters can be counted;
-* its tokenizer is trained on the texts that it will meet, byte by byte where it has to. A piece has to come often to
-  become a token, so that a made-up name stays several pieces, most of which are known from other names, and can be
-  copied. Blanks stand apart from words with a capital: a name is the same tokens after a blank as after a `;`;
+  gives four tokens an image, and behind each image but the first stands its letter, as PFA calls the patches;
+* its tokenizer is trained on the texts that it will meet, byte by byte where it has to. A word with a capital that few
+  texts have counts once, however often it comes: a made-up name stays several pieces that many names share, and has to
+  be copied, for it cannot be known by heart. Blanks stand apart from words with a capital: a name is the same tokens
+  after a blank as after a `;`;
 * a line that most prompts share, such as an instruction, is one token: it is read whole, and costs nothing.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,15 +24,15 @@ from typing import Any
 from openmie.errors import TrainError
 
 IMAGE, PAD, USER, SYSTEM, ASSISTANT, END = "<image>", "<pad>", "<|user|>", "<|system|>", "<|assistant|>", "<|end|>"
-PLACES = tuple(f"<|{n}|>" for n in range(1, 33))  # before each image, its number: letters are counted with them
 STRIDE = 16  # pixels of an image that are one token
-SPECIAL = (IMAGE, PAD, USER, SYSTEM, ASSISTANT, END, *PLACES)
+SPECIAL = (IMAGE, PAD, USER, SYSTEM, ASSISTANT, END)
 WORDS = r"\n| ?[a-z]+| (?=[A-Z])|[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\p{N}| ?[^\sA-Za-z\p{N}]+|\s+"
+_CAPITAL = re.compile(r"[A-Z][a-z]+")
 TEMPLATE = (
     "{% set at = namespace(n=0) %}{% for message in messages %}{{ '<|' + message['role'] + '|>' }}"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}{% set at.n = at.n + 1 %}{{ '<|' ~ at.n ~ '|><image>' }}"
+    "{% if part['type'] == 'image' %}<image>{{ ' abcdefghijklmnopqrstuvwxyz'[at.n] if at.n }}{% set at.n = at.n + 1 %}"
     "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
     "{% endfor %}{% endif %}{{ '<|end|>' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
@@ -47,7 +49,8 @@ class Tiny:
     side: int = 32  # pixels that an image is resized to, both sides; each 16 x 16 of them are one token
     channels: int = 128  # of the vision tower's last convolution; each one before has half of the next
     vocabulary: int = 1500  # at most so many tokens, beside the whole lines
-    frequency: float = 0.02  # a token comes in at least this share of the texts, so that rare names stay in pieces
+    least: int = 20  # times that a piece has to come to be a token; of few texts, a fiftieth of their number
+    rare: float = 0.02  # words with a capital that a smaller share of texts has count once
     lines: float = 0.05  # a line that this share of the prompts has is one token
     positions: int = 4096  # longest sequence
     spread: float = 0.05  # standard deviation of weights before training; 0.02 is meant for models ten times as wide
@@ -86,14 +89,14 @@ def make_tokenizer(prompts: Sequence[str], answers: Sequence[str], config: Tiny)
     ])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=config.vocabulary, min_frequency=max(2, round(config.frequency * len(answers))), show_progress=False,
+        vocab_size=config.vocabulary, min_frequency=min(config.least, max(2, len(answers) // 50)), show_progress=False,
         special_tokens=list(SPECIAL), initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
-    tokenizer.train_from_iterator([*_without(prompts, whole), *answers], trainer)
+    tokenizer.train_from_iterator(once([*_without(prompts, whole), *answers], config.rare), trainer)
     tokenizer.add_tokens([AddedToken(line, normalized=False) for line in whole])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, padding_side="left", chat_template=TEMPLATE,
-        additional_special_tokens=[IMAGE, USER, SYSTEM, ASSISTANT, *PLACES], clean_up_tokenization_spaces=False,
+        additional_special_tokens=[IMAGE, USER, SYSTEM, ASSISTANT], clean_up_tokenization_spaces=False,
         model_max_length=config.positions,
     )
 
@@ -110,6 +113,22 @@ def _without(prompts: Iterable[str], lines: list[str]) -> Iterable[str]:
     gone = set(lines)
     for prompt in prompts:
         yield "".join(line for line in prompt.splitlines(keepends=True) if line not in gone)
+
+
+def once(texts: Sequence[str], share: float) -> list[str]:
+    """The texts, in which each word with a capital that less than a share of them has stands once in all."""
+    counts = Counter(word for text in texts for word in set(_CAPITAL.findall(text)))
+    seen: set[str] = set()
+
+    def kept(found: re.Match[str]) -> str:
+        word = found[0]
+        if counts[word] >= share * len(texts):
+            return word
+        new = word not in seen
+        seen.add(word)
+        return word if new else ""
+
+    return [_CAPITAL.sub(kept, text) for text in texts]
 
 
 def make_processor(tokenizer: Any, config: Tiny) -> Any:
