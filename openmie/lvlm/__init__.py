@@ -4,7 +4,14 @@
     model = Cached(Local("Qwen/Qwen2.5-VL-3B-Instruct"), "answers.sqlite")
     model.generate([picture], "What is to be seen?", schema)
 
-Names are loaded when first used: torch and transformers only with `Local`.
+Names are loaded when first used: torch and transformers only with `Local`. Where to look:
+
+    asked once        generate (the protocol), local with weights, turns, guide; endpoint with wire, flight; cache; backends
+    PFA               pfa with pfa_labels, pfa_pairs, pfa_reading, pfa_grammar, locate; pfa_scores
+    any task          schema with instruction, guard; reading with loose_json, found, occurrence; windows, coordinates
+                      predict with by_schema, by_pfa, asking; asked, scoring for the command line
+    boxes             boxes, box_doctor
+    data and models   captions, translation; dataset with lesson; tiny
 """
 
 from importlib import import_module
