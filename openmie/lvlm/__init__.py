@@ -6,11 +6,12 @@
 
 Names are loaded when first used: torch and transformers only with `Local`. Where to look:
 
-    asked once        generate (the protocol), local with weights, turns, guide; endpoint with wire, flight; cache; backends
+    one question      generate (the protocol), local with weights, turns, guide; endpoint with wire, flight; cache
     PFA               pfa with pfa_labels, pfa_pairs, pfa_reading, pfa_grammar, locate; pfa_scores
     any task          schema with instruction, guard; reading with loose_json, found, occurrence; windows, coordinates
                       predict with by_schema, by_pfa, asking; asked, scoring for the command line
     boxes             boxes, box_doctor
+    by name           backends
     data and models   captions, translation; dataset with lesson; tiny
 """
 
