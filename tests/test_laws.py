@@ -137,7 +137,8 @@ def outcome(part, module, s, given=None, targets=None):
         given, targets = gold(len(s["text"].mask))
     if part in HEADS:
         predicted = module.predict(s, given)
-        return {"loss": module.loss(s, given, targets), **{k: v for k, v in predicted.items() if k.endswith(("s", "_of"))}}
+        compared = {k: v for k, v in predicted.items() if k.endswith(("s", "_of"))}
+        return {"loss": module.loss(s, given, targets), **compared}
     if part in ALIGNS:
         return dict(zip(("loss", "rows"), module(s)))
     made = module(s)

@@ -29,7 +29,7 @@ CONSOLE = re.findall(r"```console\n(.*?)```", TEXT, re.S)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, colours):
-    """What the README's commands find: a corpus, rows, a photograph, annotations, a film, models, somebody who answers."""
+    """What the README's commands find: corpora, rows, a photograph, annotations, a film, models that answer."""
     docs = [d.replace(images=(), relations=()) for d in small.documents(16)]
     (tmp_path / "twitter2017").mkdir()
     for name in ("train", "valid", "test"):

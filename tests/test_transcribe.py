@@ -1,4 +1,4 @@
-"""Subtitles by Whisper: the loading code and long sound with a small model from a config, the cues with a known answer."""
+"""Subtitles by Whisper: loading and long sound with a small model from a config, cues with a known answer."""
 
 import json
 from types import SimpleNamespace
@@ -23,7 +23,11 @@ pytest.importorskip("av")
 def model(tmp_path_factory):
     """A Whisper of some thousand parameters, saved as its makers save theirs."""
     from transformers import (
-        GenerationConfig, WhisperConfig, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperProcessor,
+        GenerationConfig,
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperProcessor,
         WhisperTokenizer,
     )  # fmt: skip
     from transformers.convert_slow_tokenizer import bytes_to_unicode
