@@ -27,7 +27,7 @@ from openmie.train.chat import (  # noqa: E402
     part_of,
 )
 
-SIZES = tiny.Tiny(width=32, layers=1, heads=2, channels=16)
+SIZES = tiny.Tiny(width=32, layers=2, heads=2, channels=16)
 FAST = ChatTraining(epochs=2, batch=4, lr=3e-3, vision_lr=3e-3, merger_lr=3e-3, dev_batch=8)
 LABELS = ("LOC", "MISC", "ORG", "PER")
 

@@ -172,7 +172,7 @@ def test_patches_have_their_letters_and_images_four_tokens(processor, posts):
     assert found["pixel_values"].shape == (n, 3, 32, 32)
 
 
-@pytest.mark.parametrize("sizes", [{"side": 33}, {"width": 30, "heads": 4}])
+@pytest.mark.parametrize("sizes", [{"side": 33}, {"width": 30, "heads": 4}, {"layers": 1}])
 def test_sizes_that_do_not_fit_are_refused(sizes):
     with pytest.raises(TrainError, match="Tiny"):
         tiny.build(["some prompt"], ["an answer"], tiny.Tiny(**sizes))

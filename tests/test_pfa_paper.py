@@ -24,7 +24,7 @@ from openmie.papers import pfa
 from openmie.train.chat_recipe import answered, scores
 
 TINY = "diorama:train=8,dev=2,test=4,translation=false,patches=4,size=64"
-SMALL = ("sizes.width=32", "sizes.layers=1", "sizes.heads=2", "sizes.channels=16", "max_tokens=24")
+SMALL = ("sizes.width=32", "sizes.layers=2", "sizes.heads=2", "sizes.channels=16", "max_tokens=24")
 LABELS = ("LOC", "MISC", "ORG", "PER")
 PRINTED = """15.65 86.70 90.05 84.96 88.83 15.81 57.22 28.41 42.22 57.30 28.72 42.64 14.25 84.21 86.79 83.91 87.50 15.61
 51.24 25.45 38.09 56.96 28.71 42.44 573 40 317 318 97 10 54 53"""

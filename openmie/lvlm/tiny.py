@@ -6,6 +6,8 @@ It goes through the same code as the models of the hub: an image processor, a ch
 * its vision tower is the stem of a LeViT (Graham et al., 2021), four convolutions with batch norms, and no attention:
   what a picture shows, it knows after some thousand of them, where transformers from scratch still guess (`LOG.md`). It
   gives four tokens an image, and behind each image but the first stands its letter, as PFA calls the patches;
+* its language model is an LFM2 (Liquid AI, 2025), short convolutions and attention by turns: what stands next to what
+  is there from the first step, so that it copies a name of several pieces sooner than a transformer of its size;
 * its tokenizer is trained on the texts that it will meet, byte by byte where it has to. A word with a capital that few
   texts have counts once, however often it comes: a made-up name stays several pieces that many names share, and has to
   be copied, for it cannot be known by heart. Blanks stand apart from words with a capital: a name is the same tokens
@@ -44,7 +46,7 @@ class Tiny:
     """Sizes."""
 
     width: int = 128  # of the language model
-    layers: int = 3
+    layers: int = 4  # convolution and attention by turns
     heads: int = 4
     side: int = 32  # pixels that an image is resized to, both sides; each 16 x 16 of them are one token
     channels: int = 128  # of the vision tower's last convolution; each one before has half of the next
@@ -64,9 +66,10 @@ def build(prompts: Sequence[str], answers: Sequence[str], config: Tiny | None = 
     import torch
 
     config = config or Tiny()
-    if config.side % STRIDE or config.width % config.heads:
-        raise TrainError(f"side={config.side}, width={config.width}, heads={config.heads}", where="lvlm.tiny.Tiny",
-                         expected="a side that 16 divides and a width that the heads divide", remedy="choose others")
+    if config.side % STRIDE or config.width % config.heads or config.layers < 2:
+        raise TrainError(f"side={config.side}, width={config.width}, heads={config.heads}, layers={config.layers}",
+                         expected="a side that 16 divides, a width that the heads divide, at least 2 layers",
+                         where="lvlm.tiny.Tiny", remedy="choose others")
     processor = make_processor(make_tokenizer(prompts, answers, config), config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -144,17 +147,19 @@ def make_processor(tokenizer: Any, config: Tiny) -> Any:
 
 
 def make_model(tokenizer: Any, config: Tiny) -> Any:
-    """LLaVA over the stem of a LeViT and a Llama of these sizes."""
-    from transformers import LevitConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
+    """LLaVA over the stem of a LeViT and an LFM2 of these sizes."""
+    from transformers import LevitConfig, Lfm2Config, LlavaConfig, LlavaForConditionalGeneration
 
     ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
     vision = LevitConfig(image_size=config.side, patch_size=STRIDE, hidden_sizes=[config.channels, 16, 16], depths=[],
                          num_attention_heads=[], output_hidden_states=True)
     vision.hidden_size = config.channels  # what LLaVA's projector reads
-    text = LlamaConfig(
+    text = Lfm2Config(
         vocab_size=-(-len(tokenizer) // 64) * 64, hidden_size=config.width, intermediate_size=config.width * 2,
-        num_hidden_layers=config.layers, num_attention_heads=config.heads, num_key_value_heads=config.heads,
-        max_position_embeddings=config.positions, tie_word_embeddings=True, initializer_range=config.spread, **ids,
+        block_auto_adjust_ff_dim=False, num_hidden_layers=config.layers,
+        layer_types=[("conv", "full_attention")[i % 2] for i in range(config.layers)],
+        num_attention_heads=config.heads, num_key_value_heads=config.heads, max_position_embeddings=config.positions,
+        tie_word_embeddings=True, initializer_range=config.spread, **ids,
     )
     whole = LlavaConfig(
         vision_config=vision, text_config=text, image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),

@@ -29,7 +29,8 @@ from typing import Any
 from openmie.errors import TrainError
 from openmie.lvlm.lesson import Lesson
 
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+          "out_proj", "w1", "w2", "w3")  # the last four are LFM2's
 FACTS, CARD, ADAPTER, CHECKPOINTS = "training.json", "card.md", "adapter", "checkpoints"
 PARTS = ("language", "vision", "merger")
 Watch = Callable[[str, Mapping[str, Any]], None]  # `start`, `step`, `dev`, `done`, and values
