@@ -127,7 +127,7 @@ def test_a_picture_or_prompt_that_cannot_be_read_is_a_record_and_the_others_are_
            asked("red", prompt="far too long " * 300)]
     found = list(model.answers([asked("red"), *bad, asked("blue")]))
     assert [found[0].text, found[4].text] == alone
-    assert all(isinstance(f, ErrorRecord) and f.remedy and f.where == "model llava0" for f in found[1:4]), found
+    assert all(isinstance(f, ErrorRecord) and f.remedy and f.where == f"model {model.name}" for f in found[1:4]), found
     assert "512" in found[3].expected
 
 
