@@ -212,6 +212,17 @@ def test_the_loss_of_a_fresh_model_falls_and_every_part_learns(lessons, fresh, t
     assert moved == {"language", "vision", "merger"}
 
 
+def test_checkpointing_and_parts_of_a_batch_change_what_it_costs_not_what_is_learnt(lessons, fresh, tmp_path):
+    """Batch norms see parts of a batch one by one, so that these are only nearly the same."""
+    plain, kept, parts, half = (
+        finetune(*fresh(), lessons, lessons[:4], tmp_path / str(n), replace(FAST, **change), seed=0)["curve"]
+        for n, change in enumerate(({}, {"checkpointing": True}, {"batch": 2, "accumulate": 2}, {"precision": "bf16"})))
+    assert plain == kept
+    for other in (parts, half):
+        assert [x["step"] for x in other] == [x["step"] for x in plain]
+        assert [x["loss"] for x in other] == pytest.approx([x["loss"] for x in plain], abs=0.05)
+
+
 class Killed(Exception):
     pass
 

@@ -173,6 +173,7 @@ def arguments(training: ChatTraining, seed: int, folder: Path) -> Any:
     if training.every:
         strategy = {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": training.every,
                     "save_steps": training.every}
+    gpu = torch.accelerator.is_available()
     bf16 = training.precision == "bf16" or (
         training.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     )
@@ -185,7 +186,9 @@ def arguments(training: ChatTraining, seed: int, folder: Path) -> Any:
         gradient_checkpointing=training.checkpointing, completion_only_loss=True, max_length=None,
         pad_to_multiple_of=None, remove_unused_columns=False, load_best_model_at_end=True,
         metric_for_best_model="loss", greater_is_better=False, save_total_limit=1, report_to="none",
-        disable_tqdm=True, logging_steps=10, dataloader_num_workers=0, use_cache=False, **strategy,
+        disable_tqdm=True, logging_steps=10, dataloader_num_workers=0, use_cache=False, dataloader_pin_memory=gpu,
+        use_cpu=not gpu,  # unless told, torchrun without a GPU starts runs that know nothing of each other
+        **strategy,
     )
 
 
