@@ -103,10 +103,8 @@ def extract(
     found = asking.predict(items, asking.schema()) if asking else extraction.run(_models(model), items)
     results = console.noted(found, failed)
     console.write_results(results, format, out)
-    for line in failed[:20]:
-        print(line, file=sys.stderr)
+    console.say_failed(failed)
     if failed:
-        print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
         raise typer.Exit(PARTIAL)
 
 

@@ -87,10 +87,7 @@ def caption(
     console.say(tally.written())
     if data:
         console.say_skipped(data)
-    for line in failed[:20]:
-        print(line, file=sys.stderr)
-    if failed:
-        print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
+    console.say_failed(failed)
     if failed or (data and data.skipped):
         raise typer.Exit(PARTIAL)
 

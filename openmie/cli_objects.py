@@ -61,9 +61,6 @@ def objects(
     skipped = len(data.skipped) if data else 0
     if data:
         console.say_skipped(data)
-    for line in failed[:20]:
-        print(line, file=sys.stderr)
-    if failed:
-        print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
+    console.say_failed(failed)
     if failed or skipped:
         raise typer.Exit(PARTIAL)

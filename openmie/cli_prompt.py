@@ -106,10 +106,7 @@ def prompt(
     _score(gold, predicted, schema, backend, data, bootstrap, scores, corpus=corpus, split=split, system=system)
     if data:
         console.say_skipped(data)
-    for line in failed[:20]:
-        print(line, file=sys.stderr)
-    if failed:
-        print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
+    console.say_failed(failed)
     if failed or (data and data.skipped):
         raise typer.Exit(PARTIAL)
 

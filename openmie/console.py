@@ -137,6 +137,14 @@ def say(written: Any) -> None:
         print(f"  {record}", file=sys.stderr)
 
 
+def say_failed(failed: list[str]) -> None:
+    """The first of the errors that documents came out with, and how many there are, on stderr."""
+    for line in failed[:20]:
+        print(line, file=sys.stderr)
+    if failed:
+        print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
+
+
 def say_skipped(corpus: Any) -> None:
     for record in corpus.skipped[:10]:
         print(f"not read: {record}", file=sys.stderr)
