@@ -23,7 +23,7 @@ from .zeroshot import Stub, plausible
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf8")
-PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT + (ROOT / "docs" / "m3d.md").read_text(encoding="utf8"), re.S)
 CONSOLE = re.findall(r"```console\n(.*?)```", TEXT, re.S)
 
 
