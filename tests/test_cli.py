@@ -1,6 +1,8 @@
 """The command line, as a person meets it: each command by its own example, and the errors."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from PIL import Image as Picture
@@ -45,6 +47,11 @@ def work(tmp_path_factory, bert):
     )
     assert "best dev F1" in result.output, result.output
     return folder
+
+
+def test_python_dash_m_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "openmie", "show", "shap_ca"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "shapley" in done.stdout.lower(), done.stderr
 
 
 def test_train_leaves_a_model_and_logs(work):

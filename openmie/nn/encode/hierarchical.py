@@ -22,7 +22,7 @@ from openmie.nn.ops import max_words, pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
 LEVELS = 3  # low, mid, high
-LONG = 2048  # pieces of a batch above which a text tower's states are made again for its gradient
+LONG = 4000  # pieces of a batch above which a text tower's states are made again for its gradient
 
 
 @dataclass(frozen=True, kw_only=True)
