@@ -91,24 +91,36 @@ def register() -> None:
 
 
 def load_text(config: Text) -> TextBackbone:
-    from transformers import AutoModel, AutoTokenizer, BertConfig
+    from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig
 
     register()
     if config.name == "characters":
         known = characters.tokenizer(config.vocabulary)
-        bert = BertConfig(vocab_size=len(known), **CHARACTERS)
+        bert = _dropping(BertConfig(vocab_size=len(known), **CHARACTERS), config)
         return _text(AutoModel.from_config(bert, add_pooling_layer=False), known)
     source, pinned = _source(config)
     tokenizer = _loading(
         source, lambda: AutoTokenizer.from_pretrained(source, use_fast=True, **_prefix(source), **pinned)
     )
     if config.name == "tiny":
-        model = AutoModel.from_config(BertConfig(vocab_size=len(tokenizer), **TINY_TEXT), add_pooling_layer=False)
+        bert = _dropping(BertConfig(vocab_size=len(tokenizer), **TINY_TEXT), config)
+        model = AutoModel.from_config(bert, add_pooling_layer=False)
     else:
-        model = _loading(
-            source, lambda: AutoModel.from_pretrained(source, use_safetensors=True, **_bare(source), **pinned)
-        )
+        read = _dropping(_loading(source, lambda: AutoConfig.from_pretrained(source, **pinned)), config)
+        how: dict[str, Any] = {"config": read, "use_safetensors": True, **_bare(source), **pinned}
+        model = _loading(source, lambda: AutoModel.from_pretrained(source, **how))
     return _text(model, tokenizer)
+
+
+def _dropping(found: Any, config: Text) -> Any:
+    """The library's configuration with the dropout of attention that is asked for, by the name that it has there."""
+    if config.attention_dropout is not None:
+        names = [n for n in ("attention_probs_dropout_prob", "attention_dropout") if hasattr(found, n)]
+        if not names:
+            raise RecipeError(f"attention_dropout for {config.name!r}", expected="an encoder that has such a dropout",
+                              where="encode.text", remedy="leave attention_dropout out")
+        setattr(found, names[0], config.attention_dropout)
+    return found
 
 
 def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> VisionBackbone:

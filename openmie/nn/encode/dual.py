@@ -24,6 +24,7 @@ class Text:
     revision: str = ""  # commit of a hub id
     pool: str = "first"  # state of a word: its `first` piece, the `mean` of its pieces or, of some encoders, the `max`
     freeze: bool = False  # run once, cached, not trained
+    attention_dropout: float | None = None  # None: the backbone's own; at 0 the weights of attention are never held
     vocabulary: str = field(default="", compare=False)  # of `characters`: those it knows; empty: made by the training
 
 
