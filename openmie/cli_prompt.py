@@ -54,7 +54,7 @@ def asked(system: str, model: Sequence[str] | None, **options: Any) -> Any:
                            remedy="name one, or leave it out for a trained model")  # fmt: skip
     if not system:
         return None
-    from openmie.lvlm.asked import Asked
+    from openmie.lvlm.zeroshot.asked import Asked
 
     if model and len(model) > 1:
         raise OpenMIEError(f"{len(model)} models", expected="one with --system", where="openmie",
@@ -123,7 +123,7 @@ def _score(
 ) -> None:  # fmt: skip
     """Print the scores of what was asked for, and write them down with what they depend on."""
     from openmie.corpora import output
-    from openmie.lvlm import scoring
+    from openmie.lvlm.zeroshot import scoring
 
     symmetric = data.symmetric | data.labels.symmetric if data else frozenset()
     found = scoring.scores(gold, predicted, schema.tasks, symmetric=symmetric, bootstrap=bootstrap)
@@ -137,8 +137,8 @@ def _score(
 def boxes(model: str, endpoint: str, settings: Sequence[str] | None) -> None:
     """Print how well each family's adapter reads a model's boxes, and what follows; exit code 3 where none fits."""
     from openmie.lvlm import box_doctor
-    from openmie.lvlm.asked import Asked
     from openmie.lvlm.coordinates import Coordinates
+    from openmie.lvlm.zeroshot.asked import Asked
 
     asking = Asked(system="schema", model=model, endpoint=endpoint, settings=settings or ())
     how = asking.asking()

@@ -141,9 +141,9 @@ def taught(folder, steps: int = 160) -> str:
     """A LLaVA that says the colours of its pictures in their order, and then ends: the answer is known."""
     import torch
 
-    from openmie.lvlm import turns
+    from openmie.lvlm.backends import turns
+    from openmie.lvlm.backends.weights import load
     from openmie.lvlm.generate import Request
-    from openmie.lvlm.weights import load
 
     model, processor = load(llava(folder), "", "cpu", "float32")
     model.train()

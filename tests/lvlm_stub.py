@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Picture
 
 from openmie.errors import ErrorRecord
-from openmie.lvlm.cache import picture_key
+from openmie.lvlm.backends.cache import picture_key
 from openmie.lvlm.generate import Answer, answer_one
 
 

@@ -14,9 +14,10 @@ pytest.importorskip("trl")
 
 from openmie.corpora import diorama, mmre  # noqa: E402
 from openmie.errors import TrainError  # noqa: E402
-from openmie.lvlm import tiny, turns  # noqa: E402
+from openmie.lvlm import tiny  # noqa: E402
+from openmie.lvlm.backends import turns  # noqa: E402
+from openmie.lvlm.backends.local import Local  # noqa: E402
 from openmie.lvlm.dataset import Ask, questions, teach  # noqa: E402
-from openmie.lvlm.local import Local  # noqa: E402
 from openmie.train.chat import (  # noqa: E402
     ChatTraining,
     Lora,

@@ -161,7 +161,7 @@ def test_shared_lines_are_one_token(processor, posts):
 
 
 def test_patches_have_their_letters_and_images_four_tokens(processor, posts):
-    from openmie.lvlm import turns
+    from openmie.lvlm.backends import turns
 
     (item,), _ = teach(posts[:1], Ask(labels=LABELS))
     text = turns.prompt(processor, item.request())

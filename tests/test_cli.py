@@ -50,7 +50,8 @@ def work(tmp_path_factory, bert):
 
 
 def test_python_dash_m_is_the_command():
-    done = subprocess.run([sys.executable, "-m", "openmie", "show", "shap_ca"], capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "openmie", "show", "shap_ca"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "shapley" in done.stdout.lower(), done.stderr
 
 

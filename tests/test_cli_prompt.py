@@ -11,9 +11,10 @@ from openmie import cli, corpora
 from openmie.corpora import diorama
 from openmie.document import Document
 from openmie.errors import OpenMIEError
-from openmie.lvlm import asked, box_doctor
+from openmie.lvlm import box_doctor
 from openmie.lvlm.boxes import ADAPTERS
 from openmie.lvlm.generate import Request
+from openmie.lvlm.zeroshot import asked
 
 from . import small
 from .zeroshot import Stub, fenced, plausible

@@ -16,10 +16,10 @@ from PIL import ImageDraw
 
 from openmie import document as documents
 from openmie.document import Document, Image
-from openmie.lvlm import guard
-from openmie.lvlm.asking import Asking
-from openmie.lvlm.guard import JOINER, Fence, disarmed
-from openmie.lvlm.predict import predict
+from openmie.lvlm.zeroshot import guard
+from openmie.lvlm.zeroshot.asking import Asking
+from openmie.lvlm.zeroshot.guard import JOINER, Fence, disarmed
+from openmie.lvlm.zeroshot.predict import predict
 
 from .zeroshot import Stub, fenced
 

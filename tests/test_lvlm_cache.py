@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from openmie.errors import ErrorRecord
-from openmie.lvlm import cache
-from openmie.lvlm.cache import Cached, CacheError, in_order, request_key
-from openmie.lvlm.endpoint import Endpoint
+from openmie.lvlm.backends import cache
+from openmie.lvlm.backends.cache import Cached, CacheError, in_order, request_key
+from openmie.lvlm.backends.endpoint import Endpoint
 from openmie.lvlm.generate import Answer, Grammar, Request
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)

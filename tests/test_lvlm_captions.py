@@ -25,11 +25,11 @@ from openmie.document import Document, Image
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
 from openmie.lvlm import captions
 from openmie.lvlm.backends import connect
-from openmie.lvlm.cache import Cached
+from openmie.lvlm.backends.cache import Cached
+from openmie.lvlm.backends.endpoint import Endpoint
+from openmie.lvlm.backends.local import Local
 from openmie.lvlm.captions import Captioning, Report, caption, fill, lengths
-from openmie.lvlm.endpoint import Endpoint
 from openmie.lvlm.generate import Answer
-from openmie.lvlm.local import Local
 
 from . import lvlm_small
 from .lvlm_stub import Stub, key, pixels, said

@@ -24,11 +24,11 @@ import pytest
 from PIL import Image as Picture
 
 from openmie.errors import ErrorRecord, ModelError
-from openmie.lvlm import endpoint as module
-from openmie.lvlm.cache import Cached
-from openmie.lvlm.endpoint import Endpoint
+from openmie.lvlm.backends import endpoint as module
+from openmie.lvlm.backends.cache import Cached
+from openmie.lvlm.backends.endpoint import Endpoint
+from openmie.lvlm.backends.local import Local
 from openmie.lvlm.generate import Answer, GenerationError, Grammar, Request
-from openmie.lvlm.local import Local
 
 from . import lvlm_small
 

@@ -15,9 +15,9 @@ from PIL import Image as Picture
 from safetensors.torch import load_file, save_file
 
 from openmie.errors import ErrorRecord, ModelError
-from openmie.lvlm import turns, weights
+from openmie.lvlm.backends import turns, weights
+from openmie.lvlm.backends.local import Local
 from openmie.lvlm.generate import Answer, GenerationError, Grammar, Request
-from openmie.lvlm.local import Local
 
 from . import lvlm_small
 

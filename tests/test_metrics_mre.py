@@ -13,7 +13,7 @@ from openmie.corpora import diorama
 from openmie.document import Document, Image, Mention, Region
 from openmie.errors import MetricError, OpenMIEError
 from openmie.lvlm import pfa
-from openmie.lvlm.pfa_scores import Algorithm1, score_answers
+from openmie.lvlm.pfa.scores import Algorithm1, score_answers
 from openmie.metrics.mre import Said, said_scores
 
 LABELS = ("PER", "LOC", "ORG", "MISC")

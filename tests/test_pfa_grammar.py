@@ -11,7 +11,7 @@ from openmie.corpora import diorama
 from openmie.document import Document, Mention
 from openmie.errors import OpenMIEError
 from openmie.lvlm import pfa
-from openmie.lvlm.pfa_grammar import Bounds, grammar
+from openmie.lvlm.pfa.grammar import Bounds, grammar
 from openmie.metrics.patches import letter, patches
 from tests import nasty
 from tests.test_pfa import ADA, ANSWER, LABELS, MENDED

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from openmie import cli, corpora
 from openmie.corpora import diorama, labelstudio
 from openmie.document import Document
-from openmie.lvlm import asked
+from openmie.lvlm.zeroshot import asked
 
 from . import small
 from .test_detector import save_owl

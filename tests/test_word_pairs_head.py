@@ -209,7 +209,7 @@ def test_gradient_reaches_every_parameter(joint: bool, contrast: str | None) -> 
 
 
 def test_a_share_of_the_empty_cells_stands_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Known answer: over many draws loss and gradients are those of all cells; fewer are scored; not outside training."""
+    """Known answer: over many draws loss and gradients are those of all cells; outside training all are scored."""
     streams, given, targets = data([7, 6, 1])
     targets["cells"] *= torch.rand(targets["cells"].shape, generator=torch.Generator().manual_seed(3)) < 0.3
     _, whole = make()

@@ -15,17 +15,18 @@ from openmie.corpora import diorama, load
 from openmie.corpora.corpus import Labels
 from openmie.document import Chain, Document, Image, Mention, Relation
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.lvlm import loose_json, pfa
-from openmie.lvlm import schema as schemas
-from openmie.lvlm.asking import Asking, spread
+from openmie.lvlm import pfa
 from openmie.lvlm.boxes import ADAPTERS
 from openmie.lvlm.generate import Answer
-from openmie.lvlm.instruction import Shown
-from openmie.lvlm.occurrence import locate, occurrences
-from openmie.lvlm.predict import predict
-from openmie.lvlm.reading import read
-from openmie.lvlm.schema import Schema
-from openmie.lvlm.windows import iou, windows
+from openmie.lvlm.zeroshot import loose_json
+from openmie.lvlm.zeroshot import schema as schemas
+from openmie.lvlm.zeroshot.asking import Asking, spread
+from openmie.lvlm.zeroshot.instruction import Shown
+from openmie.lvlm.zeroshot.occurrence import locate, occurrences
+from openmie.lvlm.zeroshot.predict import predict
+from openmie.lvlm.zeroshot.reading import read
+from openmie.lvlm.zeroshot.schema import Schema
+from openmie.lvlm.zeroshot.windows import iou, windows
 
 from .zeroshot import Stub, fenced
 

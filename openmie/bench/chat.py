@@ -66,7 +66,7 @@ def score(cell: Cell, recipe: ChatRecipe, corpus: Corpus, trained: Mapping[str, 
           out: str | Path) -> dict[str, Any]:
     """Answer the test split once, and a part of it under the grammar; keep what was answered."""
     from openmie.bench.work import bare
-    from openmie.lvlm.local import Local
+    from openmie.lvlm.backends.local import Local
 
     started = time.perf_counter()
     gold = list(recipe.data(corpus).test)

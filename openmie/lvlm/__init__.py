@@ -6,13 +6,12 @@
 
 Names are loaded when first used: torch and transformers only with `Local`. Where to look:
 
-    one question      generate (the protocol), local with weights, turns, guide; endpoint with wire, flight; cache
-    PFA               pfa with pfa_labels, pfa_pairs, pfa_reading, pfa_grammar, locate; pfa_scores
-    any task          schema with instruction, guard; reading with loose_json, found, occurrence; windows, coordinates
-                      predict with by_schema, by_pfa, asking; asked, scoring for the command line
-    boxes             boxes, box_doctor
-    by name           backends
-    data and models   captions, translation; dataset with lesson; tiny
+    generate       the protocol: a request, an answer, what can go wrong
+    backends       by name; local weights, endpoints, and the cache before either
+    pfa            PFA's answers, written and read as one pair, their grammar and scores
+    zeroshot       any task asked of an untrained model: schema, instruction, reading, windows
+    boxes          what families of models mean by a box, with coordinates and box_doctor
+    captions, translation, dataset, lesson, tiny    what models are asked to write, and taught
 """
 
 from importlib import import_module
@@ -20,20 +19,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from openmie.lvlm.backends import connect
-    from openmie.lvlm.cache import Cached
+    from openmie.lvlm.backends.cache import Cached
+    from openmie.lvlm.backends.endpoint import Endpoint
+    from openmie.lvlm.backends.local import Local
     from openmie.lvlm.captions import Captioning, caption
-    from openmie.lvlm.endpoint import Endpoint
     from openmie.lvlm.generate import Answer, Backend, Grammar, Request
-    from openmie.lvlm.local import Local
     from openmie.lvlm.translation import Paint, translate
 
 _HOME = {
     **dict.fromkeys(("Answer", "Backend", "Grammar", "Request"), "generate"),
     **dict.fromkeys(("Paint", "translate"), "translation"),
     **dict.fromkeys(("Captioning", "caption"), "captions"),
-    "Cached": "cache",
-    "Endpoint": "endpoint",
-    "Local": "local",
+    "Cached": "backends.cache",
+    "Endpoint": "backends.endpoint",
+    "Local": "backends.local",
     "connect": "backends",
 }
 __all__ = [

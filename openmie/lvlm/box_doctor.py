@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from openmie import images
 from openmie.document import Box
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.lvlm import loose_json
 from openmie.lvlm.boxes import ADAPTERS
 from openmie.lvlm.coordinates import Coordinates, model_of
 from openmie.lvlm.generate import Backend, Request
-from openmie.lvlm.windows import iou
+from openmie.lvlm.zeroshot import loose_json
+from openmie.lvlm.zeroshot.windows import iou
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

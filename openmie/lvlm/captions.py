@@ -20,7 +20,7 @@ from openmie import images as pictures
 from openmie.corpora import output, resume
 from openmie.document import Document
 from openmie.errors import ErrorRecord, ImageError, OpenMIEError
-from openmie.lvlm.cache import Cached, picture_key
+from openmie.lvlm.backends.cache import Cached, picture_key
 from openmie.lvlm.generate import Answer, Backend, Request
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from openmie.document import Document
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
 from openmie.lvlm import pfa
 from openmie.lvlm.lesson import Lesson
-from openmie.lvlm.pfa_labels import Labels
+from openmie.lvlm.pfa.labels import Labels
 
 PICTURE = "<image>"
 FORMATS = ("llava", "messages")

@@ -3,8 +3,8 @@
     backend.generate(images, prompt, schema=None) -> str         one answer, or an error
     backend.answers(requests) -> Iterator[Answer | ErrorRecord]  many, in order, one for one; a failure harms no other
 
-Backends: `openmie.lvlm.local` (a transformers model on this machine) and `openmie.lvlm.endpoint` (any server with
-OpenAI's protocol); `openmie.lvlm.cache` puts a memory in front of either.
+In `openmie.lvlm.backends`: `local` (a transformers model on this machine), `endpoint` (any server with OpenAI's
+protocol), and `cache`, which puts a memory in front of either.
 """
 
 from __future__ import annotations

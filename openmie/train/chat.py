@@ -8,7 +8,7 @@ padding count for nothing, and nothing is cut to a length. The defaults are thos
 epochs, all parameters, bf16. What a paper calls merger is LLaVA's projector, Qwen's merger and Idefics3's connector.
 
 After each epoch the loss on dev is taken; the epoch with the lowest is what the folder holds in the end. The folder is
-what `AutoModelForImageTextToText` and `AutoProcessor`, `openmie.lvlm.local.Local`, `transformers serve` and vLLM load.
+what `AutoModelForImageTextToText` and `AutoProcessor`, `openmie.lvlm.Local`, `transformers serve` and vLLM load.
 Several GPUs: start the script with `accelerate launch` or `torchrun`; the batch is that of one GPU.
 """
 

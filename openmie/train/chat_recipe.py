@@ -18,8 +18,8 @@ from openmie.errors import ErrorRecord, TrainError
 from openmie.lvlm import pfa, tiny
 from openmie.lvlm.dataset import Ask, Lesson, questions, teach
 from openmie.lvlm.generate import Answer, Request
-from openmie.lvlm.pfa_grammar import grammar
-from openmie.lvlm.pfa_reading import ANSWER
+from openmie.lvlm.pfa.grammar import grammar
+from openmie.lvlm.pfa.reading import ANSWER
 from openmie.metrics.patches import patches
 from openmie.train.chat import ChatTraining, Watch, finetune, load_model
 

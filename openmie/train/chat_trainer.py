@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from openmie.errors import TrainError
-from openmie.lvlm import turns
+from openmie.lvlm.backends import turns
 from openmie.lvlm.lesson import Lesson
 from openmie.train import checkpoint as states
 from openmie.train.chat import ChatTraining, parameter_groups
@@ -195,8 +195,8 @@ def arguments(training: ChatTraining, seed: int, folder: Path) -> Any:
 def as_dataset(lessons: Sequence[Lesson], processor: Any) -> Dataset:
     """Rows that are made when they are asked for: pictures of a whole corpus do not lie in memory.
 
-    The prompt is the text that `openmie.lvlm.local` gives to the model, to the letter; the answer follows with what the
-    chat template puts behind it.
+    The prompt is the text that `openmie.lvlm.backends.local` gives to the model, to the letter; the answer follows with
+    what the chat template puts behind it.
     """
     return Dataset.from_dict({"index": list(range(len(lessons)))}).with_transform(_Rows(lessons, processor))
 

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 from openmie.errors import OpenMIEError
 from openmie.lvlm.generate import Grammar
-from openmie.lvlm.pfa_labels import Labels, known_names, label_text, names_of
-from openmie.lvlm.pfa_reading import BREAK, NER, ONE, PAIR, TASKS, TWO, check_tasks
+from openmie.lvlm.pfa.labels import Labels, known_names, label_text, names_of
+from openmie.lvlm.pfa.reading import BREAK, NER, ONE, PAIR, TASKS, TWO, check_tasks
 from openmie.metrics.patches import LETTER, letter
 
 _BREAKS = r"\n\r\x0b\x0c\x{1c}-\x{1e}\x{85}\x{2028}\x{2029}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from openmie.lvlm.cache import Cached
+from openmie.lvlm.backends.cache import Cached
 from openmie.lvlm.generate import Backend
 
 
@@ -17,11 +17,11 @@ def connect(model: str, endpoint: str = "", cache: str | os.PathLike[str] | None
     given = {name: value for name, value in settings.items() if value is not None}
     backend: Backend
     if endpoint:
-        from openmie.lvlm.endpoint import Endpoint
+        from openmie.lvlm.backends.endpoint import Endpoint
 
         backend = Endpoint(endpoint, model, **given)
     else:
-        from openmie.lvlm.local import Local
+        from openmie.lvlm.backends.local import Local
 
         backend = Local(model, **given)
     return backend if cache is None else Cached(backend, cache)

@@ -12,13 +12,13 @@ from typing import Any
 
 from openmie.document import Box, Chain, Mention, Region, Relation
 from openmie.errors import ErrorRecord
-from openmie.lvlm import loose_json
-from openmie.lvlm.found import Found, clean, id_of, quoted
 from openmie.lvlm.generate import Answer
-from openmie.lvlm.guard import JOINER
-from openmie.lvlm.instruction import Shown
-from openmie.lvlm.occurrence import locate, plain
-from openmie.lvlm.schema import FIELD, NONE, Schema
+from openmie.lvlm.zeroshot import loose_json
+from openmie.lvlm.zeroshot.found import Found, clean, id_of, quoted
+from openmie.lvlm.zeroshot.guard import JOINER
+from openmie.lvlm.zeroshot.instruction import Shown
+from openmie.lvlm.zeroshot.occurrence import locate, plain
+from openmie.lvlm.zeroshot.schema import FIELD, NONE, Schema
 
 Decode = Callable[[Sequence[float], tuple[int, int]], Box | None]  # values of an answer, (width, height) -> pixels
 

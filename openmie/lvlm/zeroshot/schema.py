@@ -11,7 +11,7 @@ The answer is one JSON object with a field for each task, in the order of `TASKS
      "boxes": [{"image": 1, "box": [12, 40, 230, 410], "label": "PER", "of": "m1"}]}
 
 Labels are enumerations, and so are the ids of what is given. Every property is required and none is added, as strict
-servers ask. The prompt is made in `openmie.lvlm.instruction`, the answer is read in `openmie.lvlm.reading`.
+servers ask. The prompt is made in `instruction`, beside this, and the answer is read in `reading`.
 """
 
 from __future__ import annotations

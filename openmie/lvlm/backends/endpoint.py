@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from openmie.errors import ErrorRecord, ModelError, OpenMIEError
-from openmie.lvlm import wire
-from openmie.lvlm.cache import in_order
-from openmie.lvlm.flight import Flight
+from openmie.lvlm.backends import wire
+from openmie.lvlm.backends.cache import in_order
+from openmie.lvlm.backends.flight import Flight
 from openmie.lvlm.generate import Answer, GenerationError, Grammar, Request, answer_one
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """The prompt of a `Schema`: what to find, the form of the answer, the pictures by number and time, and the text.
 
-Instructions come first and last; all that others wrote stands fenced between them (`openmie.lvlm.guard`).
+Instructions come first and last; all that others wrote stands fenced between them (`openmie.lvlm.zeroshot.guard`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openmie.document import Chain, Image, Mention
-from openmie.lvlm.guard import Fence
-from openmie.lvlm.schema import FIELD, NONE, Schema, names_shown
+from openmie.lvlm.zeroshot.guard import Fence
+from openmie.lvlm.zeroshot.schema import FIELD, NONE, Schema, names_shown
 
 Pair = tuple[str, str]  # ids of head and tail
 

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from openmie.errors import ErrorRecord, OpenMIEError
-from openmie.lvlm import pfa_pairs
-from openmie.lvlm.pfa_labels import NTH, Names, decoded
-from openmie.lvlm.pfa_pairs import Pair, Say
+from openmie.lvlm.pfa import pairs as pfa_pairs
+from openmie.lvlm.pfa.labels import NTH, Names, decoded
+from openmie.lvlm.pfa.pairs import Pair, Say
 
 TASKS = ("summary", "ner")
 ANSWER = "PFA answer"  # how the `where` of a record ends that says that an answer does not parse

@@ -2,8 +2,8 @@
 
     for document in predict(backend, documents, "schema", {"PER": "a person"}, tasks="ner,boxes"):
 
-`schema` asks for all tasks at once as one JSON object (`openmie.lvlm.schema`); `pfa` is the format of the M-MRE paper,
-summary and grounded names (`openmie.lvlm.pfa`).
+`schema` asks for all tasks at once as one JSON object (`openmie.lvlm.zeroshot.schema`); `pfa` is the format of the
+M-MRE paper, summary and grounded names (`openmie.lvlm.pfa`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any, Protocol
 from openmie.corpora.corpus import Labels
 from openmie.document import Document
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.lvlm.asking import Asking
-from openmie.lvlm.by_pfa import ByPfa
-from openmie.lvlm.by_schema import BySchema
 from openmie.lvlm.coordinates import model_of
 from openmie.lvlm.generate import Answer, Backend, Request
-from openmie.lvlm.schema import Schema
+from openmie.lvlm.zeroshot.asking import Asking
+from openmie.lvlm.zeroshot.by_pfa import ByPfa
+from openmie.lvlm.zeroshot.by_schema import BySchema
+from openmie.lvlm.zeroshot.schema import Schema
 
 SYSTEMS = ("pfa", "schema")
 DEFAULT = {"pfa": "summary,grounded", "schema": "ner"}  # tasks

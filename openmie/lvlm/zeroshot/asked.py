@@ -12,11 +12,11 @@ from openmie.corpora import jsonl
 from openmie.corpora.corpus import Labels
 from openmie.document import Document
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.lvlm.asking import Asking
 from openmie.lvlm.backends import connect
 from openmie.lvlm.generate import Backend
-from openmie.lvlm.predict import DEFAULT, SYSTEMS, predict
-from openmie.lvlm.schema import Schema
+from openmie.lvlm.zeroshot.asking import Asking
+from openmie.lvlm.zeroshot.predict import DEFAULT, SYSTEMS, predict
+from openmie.lvlm.zeroshot.schema import Schema
 
 MOST = 1024  # tokens of an answer, unless set
 WHERE = "zero-shot"
@@ -95,9 +95,9 @@ class Asked:
     def _split(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Settings of `Asking`, and those of the backend. Errors: what is neither."""
         if self.endpoint:
-            from openmie.lvlm.endpoint import Endpoint as Kind
+            from openmie.lvlm.backends.endpoint import Endpoint as Kind
         else:
-            from openmie.lvlm.local import Local as Kind  # type: ignore[assignment]
+            from openmie.lvlm.backends.local import Local as Kind  # type: ignore[assignment]
         asking = {f.name for f in fields(Asking)}
         known = {f.name for f in fields(Kind) if not f.name.startswith("_")} - {"model", "base_url"}
         ours: dict[str, Any] = {}

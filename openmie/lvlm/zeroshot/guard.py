@@ -3,10 +3,10 @@
 A text, a caption or a name is *fenced*: it stands between two lines with a mark that is derived from all that is fenced
 in the prompt and occurs in none of it, so nothing in there can close the fence. What looks like a token of a chat
 template (`<|im_end|>`, `</s>`, `[INST]`, `<image>`) is *disarmed* by a word joiner (U+2060) behind its first bracket:
-it looks the same, but no tokenizer reads it as the token. `openmie.lvlm.occurrence` looks through the joiner.
+it looks the same, but no tokenizer reads it as the token. `openmie.lvlm.zeroshot.occurrence` looks through the joiner.
 
 This makes orders easy to tell from the task. A model may obey them all the same, so its answer is read as if it had
-(`openmie.lvlm.reading`).
+(`openmie.lvlm.zeroshot.reading`).
 """
 
 from __future__ import annotations

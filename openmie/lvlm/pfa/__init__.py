@@ -7,7 +7,7 @@ and the patches that show them.
 
 `render` writes this from a document and `parse` reads it back: `parse(render(d, labels), labels, d)` has d's mentions
 (place, label, order), summary, and regions on patches. Each answer is read back before it is given out; a character is
-coded (`pfa_labels`) only where the paper's plain format would be misread, so ordinary answers are exactly the paper's.
+coded (`labels`) only where the paper's plain format would be misread, so ordinary answers are exactly the paper's.
 Where a patch shows a mention by overlap alone, its box comes back, for patches are all that the format can name.
 
 The paper prints the format (section 3.2, Algorithm 1) but not the prompts' wording: that is ours. `plain=True` is the
@@ -23,13 +23,13 @@ from typing import Any
 from openmie import images
 from openmie.document import Document, Image, Mention, Region
 from openmie.errors import ErrorRecord, ImageError, OpenMIEError
-from openmie.lvlm import pfa_pairs
 from openmie.lvlm.generate import Request
-from openmie.lvlm.locate import Locator, places
-from openmie.lvlm.pfa_grammar import grammar
-from openmie.lvlm.pfa_labels import NTH, Labels, Names, coded, decoded, known_names, label_text, names_of, odd
-from openmie.lvlm.pfa_pairs import Pair, Shown
-from openmie.lvlm.pfa_reading import ANSWER, BREAK, NER, ONE, PAIR, TASKS, TWO, Entity, Reading, check_tasks, read
+from openmie.lvlm.pfa import pairs as pfa_pairs
+from openmie.lvlm.pfa.grammar import grammar
+from openmie.lvlm.pfa.labels import NTH, Labels, Names, coded, decoded, known_names, label_text, names_of, odd
+from openmie.lvlm.pfa.locate import Locator, places
+from openmie.lvlm.pfa.pairs import Pair, Shown
+from openmie.lvlm.pfa.reading import ANSWER, BREAK, NER, ONE, PAIR, TASKS, TWO, Entity, Reading, check_tasks, read
 from openmie.metrics.patches import NOWHERE, letter, patches, place, shown
 
 __all__ = ["TASKS", "grammar", "group", "instruction", "parse", "parsed_cleanly", "patches", "prompt", "render"]

@@ -10,14 +10,14 @@ from openmie import images as pictures
 from openmie.document import Document
 from openmie.errors import ErrorRecord, ImageError, RecipeError
 from openmie.lvlm import pfa
-from openmie.lvlm.asking import Asking, note
-from openmie.lvlm.found import Found
 from openmie.lvlm.generate import Answer, Grammar, Request
-from openmie.lvlm.guard import JOINER, Fence
-from openmie.lvlm.pfa_grammar import grammar
-from openmie.lvlm.pfa_reading import ANSWER
-from openmie.lvlm.schema import Schema
-from openmie.lvlm.windows import joined, windows
+from openmie.lvlm.pfa.grammar import grammar
+from openmie.lvlm.pfa.reading import ANSWER
+from openmie.lvlm.zeroshot.asking import Asking, note
+from openmie.lvlm.zeroshot.found import Found
+from openmie.lvlm.zeroshot.guard import JOINER, Fence
+from openmie.lvlm.zeroshot.schema import Schema
+from openmie.lvlm.zeroshot.windows import joined, windows
 from openmie.metrics.patches import patches
 
 HELD = ("summary", "ner", "boxes")  # boxes are those of the patches

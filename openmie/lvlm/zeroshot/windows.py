@@ -12,7 +12,7 @@ from itertools import count
 
 from openmie.document import Box, Chain
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.lvlm.found import Found
+from openmie.lvlm.zeroshot.found import Found
 
 SAME = 0.5  # boxes of one thing in one image with a higher IoU are one box
 

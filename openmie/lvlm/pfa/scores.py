@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from openmie.errors import MetricError
-from openmie.lvlm.pfa_labels import Labels, known_names, names_of
-from openmie.lvlm.pfa_reading import TASKS, Reading, check_tasks, read
+from openmie.lvlm.pfa.labels import Labels, known_names, names_of
+from openmie.lvlm.pfa.reading import TASKS, Reading, check_tasks, read
 from openmie.metrics.mre import Average, Denominator, MreScores, Said, said_scores
 from openmie.metrics.text import texts
 

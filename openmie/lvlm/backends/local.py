@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from openmie.errors import ErrorRecord, ModelError, OpenMIEError
-from openmie.lvlm import turns, weights
+from openmie.lvlm.backends import turns, weights
+from openmie.lvlm.backends.guide import Guide, Vocabulary, compiled
 from openmie.lvlm.generate import Answer, GenerationError, Grammar, Request, answer_one
-from openmie.lvlm.guide import Guide, Vocabulary, compiled
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

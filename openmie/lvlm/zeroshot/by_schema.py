@@ -8,15 +8,15 @@ from typing import Any
 
 from openmie.document import Chain, Document, Mention
 from openmie.errors import ErrorRecord
-from openmie.lvlm import schema as schemas
-from openmie.lvlm.asking import Asking, note, shown
 from openmie.lvlm.coordinates import Coordinates
-from openmie.lvlm.found import Found
 from openmie.lvlm.generate import Answer, Request
-from openmie.lvlm.instruction import Shown, askable, prompt
-from openmie.lvlm.reading import read
-from openmie.lvlm.schema import NONE, Schema
-from openmie.lvlm.windows import joined, windows
+from openmie.lvlm.zeroshot import schema as schemas
+from openmie.lvlm.zeroshot.asking import Asking, note, shown
+from openmie.lvlm.zeroshot.found import Found
+from openmie.lvlm.zeroshot.instruction import Shown, askable, prompt
+from openmie.lvlm.zeroshot.reading import read
+from openmie.lvlm.zeroshot.schema import NONE, Schema
+from openmie.lvlm.zeroshot.windows import joined, windows
 
 
 class BySchema:

@@ -3,8 +3,8 @@
 An occurrence is verbatim, up to what models change without meaning to: runs of white space, the shape of quotes and
 dashes, composed or decomposed accents, word joiners. Upper and lower case are kept apart. An occurrence that cuts a
 word ("Bo" in "Bob") counts only where there is no other, and one inside a longer name of the answer ("York" in "New
-York") only after those that stand alone. What is not there is not guessed. (`openmie.lvlm.locate` is PFA's own, whose
-answers can say which occurrence they mean.)
+York") only after those that stand alone. What is not there is not guessed. (`openmie.lvlm.pfa.locate` is PFA's own,
+whose answers can say which occurrence they mean.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from openmie.lvlm.guard import JOINER
+from openmie.lvlm.zeroshot.guard import JOINER
 
 Span = tuple[int, int]
 _SAME = ("'‘’‚‛`´′", '"“”„‟″«»', "-‐‑‒–—―−")  # written for one another
