@@ -197,6 +197,39 @@ def test_losses_are_named(model):
     assert set(model.losses(small.documents(4))) == {"tags", "relations", "infonce(text,vision)"}
 
 
+@pytest.mark.parametrize("name", ["", "tiny", "minilm"])
+def test_attention_without_dropout_draws_nothing_and_is_remembered(name, bert, tmp_path, monkeypatch):
+    """Work counts: at 0 attention is asked for no dropout in training; the weights are those of the file."""
+    changes = {"encode__text__name": name or bert}
+    plain = Model.new(small.recipe("ner", "text", **changes))
+    made = Model.new(small.recipe("ner", "text", **changes, encode__text__attention_dropout="0.0"))
+    if name != "tiny":  # which starts at random
+        key = "encode.text.embeddings.word_embeddings.weight"
+        assert torch.equal(plain.extractor.state_dict()[key], made.extractor.state_dict()[key])
+    made.save_pretrained(tmp_path)
+    again, asked = openmie.load(tmp_path), []
+    attend = torch.nn.functional.scaled_dot_product_attention
+
+    def spy(*args, dropout_p=0.0, **more):
+        asked.append(dropout_p)
+        return attend(*args, dropout_p=dropout_p, **more)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", spy)
+    for model, dropout in ((plain, 0.1), (made, 0.0), (again, 0.0)):
+        asked.clear()
+        model.extractor.train()
+        model.extractor(model.batcher.collate(model.batcher.examples(small.documents(2), gold=True)))
+        assert asked and set(asked) == {dropout}
+
+
+def test_an_encoder_without_such_a_dropout_says_so(tmp_path):
+    from openmie.backbones import _dropping
+    from openmie.nn.encode.dual import Text
+
+    with pytest.raises(RecipeError, match="attention_dropout"):
+        _dropping(object(), Text(name="other", attention_dropout=0.0))
+
+
 def test_unknown_backbones_say_so():
     with pytest.raises(RecipeError, match="built-in name"):
         Model.new(small.recipe("ner", encode__text__name="./no/such/folder"))
