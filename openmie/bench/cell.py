@@ -14,13 +14,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openmie import corpora
 from openmie.bench import system
+from openmie.document import Document
 from openmie.errors import TrainError
 
 if TYPE_CHECKING:
@@ -76,6 +78,11 @@ class Cell:
 
     def predictions(self, out: str | Path) -> Path:
         return self.folder(out) / f"predictions{self._tested}.jsonl"
+
+    def keep(self, predicted: Iterable[Document], out: str | Path) -> None:
+        """Write predictions, without images and captions, which the corpus has."""
+        plain = [d.replace(images=(), captions={}, phrases=(), source={}) for d in predicted]
+        corpora.write(plain, self.predictions(out), "jsonl")
 
     @property
     def _tested(self) -> str:

@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openmie import corpora
 from openmie import recipe as recipes
 from openmie.bench.cell import Cell, read
 from openmie.corpora import Corpus, diorama
@@ -65,14 +64,13 @@ def train(cell: Cell, recipe: ChatRecipe, corpus: Corpus, folder: Path, watch: W
 def score(cell: Cell, recipe: ChatRecipe, corpus: Corpus, trained: Mapping[str, Any],
           out: str | Path) -> dict[str, Any]:
     """Answer the test split once, and a part of it under the grammar; keep what was answered."""
-    from openmie.bench.work import bare
     from openmie.lvlm.backends.local import Local
 
     started = time.perf_counter()
     gold = list(recipe.data(corpus).test)
     backend = Local(str(cell.folder(out) / "model"), max_tokens=recipe.max_tokens, batch=recipe.answers)
     predicted, _ = answered(recipe, backend, gold)
-    corpora.write([bare(d) for d in predicted], cell.predictions(out), "jsonl")
+    cell.keep(predicted, out)
     numbers = scores(recipe, gold, predicted)
     part = gold[:CONSTRAINED]
     held, _ = answered(recipe, backend, part, constrained=True)

@@ -175,7 +175,7 @@ def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Pa
     scores: dict[str, Scores] = {}
     if not kept:
         scores, predicted = evaluate(model, gold, symmetric=corpus.symmetric)
-        corpora.write([bare(d) for d in predicted], cell.predictions(out), "jsonl")
+        cell.keep(predicted, out)
     if cell.shuffle:
         scores |= _shuffled(model, gold, corpus)
     task = model.recipe.task
@@ -226,11 +226,6 @@ def _shuffled_frames(model: Model, gold: list[Document], corpus: Corpus) -> dict
     names = {"shuffled images": "document", "relations, shuffled images": "relations",
              "frame relations, shuffled images": "frame relations"}
     return {name: found[score] for name, score in names.items() if score in found}
-
-
-def bare(document: Document) -> Document:
-    """A prediction as it is kept: without images and captions, which the corpus has."""
-    return document.replace(images=(), captions={}, phrases=(), source={})
 
 
 def fail(cell: Cell, out: str | Path, why: str, details: str = "") -> None:
