@@ -18,15 +18,8 @@ from openmie.lvlm import tiny  # noqa: E402
 from openmie.lvlm.backends import turns  # noqa: E402
 from openmie.lvlm.backends.local import Local  # noqa: E402
 from openmie.lvlm.dataset import Ask, questions, teach  # noqa: E402
-from openmie.train.chat import (  # noqa: E402
-    ChatTraining,
-    Lora,
-    adapted,
-    finetune,
-    load_model,
-    parameter_groups,
-    part_of,
-)
+from openmie.train.chat import adapted, finetune, load_model  # noqa: E402
+from openmie.train.chat_settings import ChatTraining, Lora, parameter_groups, part_of  # noqa: E402
 
 SIZES = tiny.Tiny(width=32, layers=2, heads=2, channels=16)
 FAST = ChatTraining(epochs=2, batch=4, lr=3e-3, vision_lr=3e-3, merger_lr=3e-3, dev_batch=8)

@@ -25,8 +25,8 @@ from dataclasses import replace
 
 from openmie.corpora.corpus import Corpus
 from openmie.errors import RecipeError
-from openmie.train.chat import ChatTraining, Lora
 from openmie.train.chat_recipe import TINY, ChatRecipe
+from openmie.train.chat_settings import ChatTraining, Lora
 
 NAME = "M-MRE (PFA)"
 MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"

@@ -21,7 +21,8 @@ from openmie.lvlm.generate import Answer, Request
 from openmie.lvlm.pfa.grammar import grammar
 from openmie.lvlm.pfa.reading import ANSWER
 from openmie.metrics.patches import patches
-from openmie.train.chat import ChatTraining, Watch, finetune, load_model
+from openmie.train.chat import Watch, finetune, load_model
+from openmie.train.chat_settings import ChatTraining
 
 TINY = "tiny"  # the model that is built here, from random weights
 

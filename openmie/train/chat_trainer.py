@@ -21,7 +21,7 @@ from openmie.errors import TrainError
 from openmie.lvlm.backends import turns
 from openmie.lvlm.lesson import Lesson
 from openmie.train import checkpoint as states
-from openmie.train.chat import ChatTraining, parameter_groups
+from openmie.train.chat_settings import ChatTraining, parameter_groups
 
 try:
     import trl
