@@ -15,10 +15,13 @@ ASKS = {  # score -> task
     **dict.fromkeys(("relations", "as_released"), "re"),
     "pairs": "joint",
 }
+GOLD = ", gold chains"  # whose types are given, and tell a part of the relations
 OF_DOCUMENTS = {  # the same for documents; the text alone tells chains
     "entities": "ner",
-    **dict.fromkeys(("relations", "own relations"), "relations"),
-    "frame relations": "frame_relations",
+    "relations": "relations" + GOLD,
+    "own relations": "relations",
+    "frame relations": "frame_relations" + GOLD,
+    "own frame relations": "frame_relations",
     "regions": "regions",
     "region links": "links",
 }
@@ -31,8 +34,8 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
 
     The closure is that between the `argmax` ceilings; its interval is the bootstrap interval of the F1, mapped. A score
     with shuffled images is held to the task's own ceilings. Nothing where the posts leave no gap to close, and nothing
-    for entities where the corpus holds posts of two names only: the ceilings are those of all posts. Relations of
-    documents with gold candidates and with a system's own are held to one ceiling; the text's of regions is 0.
+    for entities where the corpus holds posts of two names only: the ceilings are those of all posts. Relations
+    between gold chains are held to what text and these chains' types tell; the text's ceiling of regions is 0.
     """
     config = dials(corpus)
     if config is None:
@@ -45,7 +48,8 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
         if not asked or (paired and asked == "ner"):
             continue
         try:
-            found[asked] = {rule: {name: diorama.ceiling(config, task=asked, sees=sees, rule=rule)
+            what, given = asked.removesuffix(GOLD), ("types",) if asked.endswith(GOLD) else ()
+            found[asked] = {rule: {name: diorama.ceiling(config, task=what, sees=(*sees, *given), rule=rule)
                                    for name, sees in SEES.items()} for rule in RULES}
         except CorpusError:  # posts with nothing to find for this task, such as relations where each has one name
             continue

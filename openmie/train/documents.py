@@ -26,7 +26,8 @@ def scored(
 
     `document` is the mean of the four tasks as the paper scores them: chains among gold mentions, relations among gold
     chains, entities and regions as found. `own` is the mean end to end, with `own chains` and `own relations`.
-    `frame relations` are those that only a frame tells, where the corpus (Diorama) knows it.
+    `frame relations` are those that only a frame tells, where the corpus (Diorama) knows it, between gold chains, whose
+    types tell a part of them; `own frame relations` are these end to end.
     """
     draws: dict[str, Any] = {"bootstrap": bootstrap}
     own, mentions, chains = (list(found[kind]) for kind in KINDS)
@@ -38,10 +39,11 @@ def scored(
     scores["region links"] = region_links(gold, own, **draws)
     scores["relations as_released"] = metrics.chain_relations(gold, chains, "as_released", **draws)
     try:
-        told = [[diorama.told_by_frames(g, d) for g, d in zip(gold, side)] for side in (gold, chains)]
+        told, *said = ([diorama.told_by_frames(g, d) for g, d in zip(gold, side)] for side in (gold, chains, own))
     except CorpusError:
         return scores
-    return scores | {"frame relations": metrics.chain_relations(*told, symmetric=symmetric, **draws)}
+    names = ("frame relations", "own frame relations")
+    return scores | {n: metrics.chain_relations(told, s, symmetric=symmetric, **draws) for n, s in zip(names, said)}
 
 
 def selected(scores: Mapping[str, Scores], metric: str) -> float:

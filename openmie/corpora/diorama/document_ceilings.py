@@ -12,6 +12,9 @@ what a sentence leaves open depends on that sentence and its frame alone. Nothin
 * `regions`: box and label of each figure that belongs to a chain, also in documents without text, whose regions
   remain; `links`: box, label and chain, in documents with both sides.
 
+`types`, beside the text: those of all chains are given, as they are where relations are asked for between gold chains;
+two types rule most relations out, and a person beside a company can only be a member.
+
 What is taken for granted: names are recognised as such, so spans cost nothing; a figure, its box and its sign are read
 without error; the frame of a sentence is known (by its time, and by the colour of its flag where the text says that).
 Without "text" among what is seen nothing of the text can be found, without "image" no box.
@@ -33,7 +36,7 @@ from openmie.corpora.diorama.laws import Scene
 from openmie.corpora.diorama.rules import TIE, Weights
 
 TASKS = ("ner", "chains", "relations", "frame_relations", "regions", "links")
-SEES = ("text", "image")
+SEES = ("text", "image", "types")
 Tables = dict[Hashable, dict[Hashable, float]]  # what is seen of an item -> answer, None for nothing -> weight
 Counts = dict[tuple[int, int, int], float]  # (things that can be looked back at, names of `one`, of `two`) -> chance
 
@@ -51,7 +54,7 @@ def weights(config: Config, task: str, seen: frozenset[str]) -> Weights:
                     _add(tables, config, task, seen, (told, side, related, scene), p * q * share * frames(config))
     answerable = "text" in seen if task not in ("regions", "links") else "image" in seen
     if task == "links":
-        answerable = seen == frozenset(SEES)
+        answerable = {"text", "image"} <= seen
     return _weights(tables, sure * text, answerable)
 
 
@@ -63,7 +66,7 @@ def _add(tables: Tables, config: Config, task: str, seen: frozenset[str],
          world: tuple[Told, str, bool, Scene | None], p: float) -> None:
     """Put each item of a sentence and its frame where it is seen."""
     told, side, related, scene = world
-    key = _read(told) if "text" in seen and side != "frames" else None
+    key = (_read(told), told.types if "types" in seen else ()) if "text" in seen and side != "frames" else None
     view = (key, scene if "image" in seen else None)
     for i, answer, n in _items(config, task, told, side, related, scene):
         tables[i, view][answer] += p * n

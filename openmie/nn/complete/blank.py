@@ -61,5 +61,5 @@ class LearnedBlank(nn.Module):
         first[:, 0] = absent
         tokens = torch.where(first[..., None], token, torch.where(stream.mask[..., None], stream.tokens, 0.0))
         whole = None if stream.whole is None else torch.where(absent[:, None], token, stream.whole)
-        made = tokens, stream.mask | first, stream.groups, stream.present
-        return Stream(*made, whole=whole, relevance=stream.relevance)
+        levels = None if stream.levels is None else torch.where(first[..., None], token, stream.levels)
+        return replace(stream, tokens=tokens, mask=stream.mask | first, whole=whole, levels=levels)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from openmie.errors import RecipeError
 from openmie.nn.decode.candidates import candidates, chain_means, chains_of, count_chains, membership, span_means
-from openmie.nn.decode.chains import Bilinear
+from openmie.nn.decode.chains import Bilinear, projection
 from openmie.nn.streams import Stream, Streams
 
 
@@ -24,7 +24,8 @@ class ChainRelations:
     pairs of mentions and lets them vote (`chain="vote"`). `decide="several"` asks for each label by itself, with the
     binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among the
     labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are never
-    answered and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels.
+    answered: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels. Where each
+    label is asked for by itself they are learnt all the same, for types that a tagger found may be wrong.
     """
 
     labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` answers where nothing holds
@@ -35,6 +36,7 @@ class ChainRelations:
     chain: str = "mean"  # or `vote` of pairs of mentions, as released
     threshold: float = 0.5  # of `several`, and of the votes
     rank: int = 0  # width that chains are mapped to before the product; 0: none, as printed
+    norm: bool = True  # bring the vectors to mean 0 and variance 1, as in `Chains`; as released off
     reads: str = "fused"
     dropout: float = 0.1  # of the vectors
     weight: float = 1.0
@@ -71,7 +73,7 @@ class ChainRelationsHead(nn.Module):
         self.out = len(config.labels)
         self.none = labels.index("None") if "None" in labels else -1
         self.drop = nn.Dropout(config.dropout)
-        self.project = nn.Linear(width, config.rank) if config.rank else nn.Identity()
+        self.project = projection(width, config.rank, config.norm)
         self.pair = Bilinear(config.rank or width, len(labels), -4.0 if self.several else 0.0)  # few labels hold
         self.register_buffer("fits", signatures(config, labels), persistent=False)
         self.register_buffer("both", torch.tensor([x in config.symmetric for x in labels]), persistent=False)
@@ -84,12 +86,13 @@ class ChainRelationsHead(nn.Module):
         b, i, j = differing(owner).nonzero(as_tuple=True)
         if not len(b):
             return logits.sum() * 0.0
-        head, tail, types = owner[b, i], owner[b, j], self._types(given, chain_of, links.shape[1])
-        fits, gold = self.fits[types[b, head], types[b, tail]], links[b, head, tail].to(logits.dtype)
-        gold = F.pad(gold, (0, len(self.both) - self.out))
+        head, tail = owner[b, i], owner[b, j]
+        gold = F.pad(links[b, head, tail].to(logits.dtype), (0, len(self.both) - self.out))
         if self.several:
-            each = F.binary_cross_entropy_with_logits(logits[b, i, j], gold, reduction="none")
-            return torch.where(fits, each, 0.0).sum() / len(b)
+            asked = self.fits.flatten(0, 1).any(0).to(logits.dtype)  # (R,): all but None
+            return F.binary_cross_entropy_with_logits(logits[b, i, j], gold, asked, reduction="sum") / len(b)
+        types = self._types(given, chain_of, links.shape[1])
+        fits = self.fits[types[b, head], types[b, tail]]
         gold[:, self.none] = torch.where(gold.any(1), gold[:, self.none], 1.0)
         scores = logits[b, i, j].masked_fill(~(fits | gold.bool()), torch.finfo(logits.dtype).min)
         return F.cross_entropy(scores, gold / gold.sum(1, keepdim=True))

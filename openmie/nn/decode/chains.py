@@ -22,6 +22,9 @@ class Chains:
     what links connect; or each mention is linked to its likeliest earlier one alone. The release merges links in one
     pass, so that its chains depend on their order, and takes the states of the words one to the left.
 
+    Vectors of mentions are brought to mean 0 and variance 1 (`norm`, ours), which the start of W is made for: those of
+    MiniLM have a root mean square of 0.37, and all pairs would begin as good as apart.
+
     `alike` is for names that training never saw: W of `together` begins with I / sqrt(D) beside its noise, and its bias
     half way. Measured on documents of six mentions of two new things, random vectors of 48 features, learning rate
     1e-3: after 120 and 400 steps 97 and 100% of them are right, without it 39 and 64% (one seed; as in the tests).
@@ -33,6 +36,7 @@ class Chains:
     threshold: float = 0.5
     rank: int = 0  # width that mentions are mapped to before the product; 0: none, as printed
     alike: float = 1.0  # how much W begins as a likeness (ours); 0: not at all
+    norm: bool = True  # bring the vectors to mean 0 and variance 1; as released off
     reads: str = "fused"
     dropout: float = 0.1  # of the mention vectors
     weight: float = 1.0
@@ -62,7 +66,7 @@ class ChainsHead(nn.Module):
         self.name, self.weight, self.reads = config.name, config.weight, config.reads
         self.threshold, self.closure, self.typed = config.threshold, config.link == "closure", config.typed
         self.drop = nn.Dropout(config.dropout)
-        self.project = nn.Linear(width, config.rank) if config.rank else nn.Identity()
+        self.project = projection(width, config.rank, config.norm)
         self.pair = Bilinear(config.rank or width, 2)
         root = (config.rank or width) ** 0.5
         with torch.no_grad():
@@ -103,6 +107,12 @@ class ChainsHead(nn.Module):
         kept = {"given_chain_of": given["chain_of"]} if "chain_of" in given else {}
         chain = numbered(chain, real)
         return {**made, **kept, "chain_of": chain, "chain_scores": torch.where(real, scores, 0.0)}
+
+
+def projection(width: int, rank: int, norm: bool) -> nn.Module:
+    """What vectors (.., D) pass before a bilinear form: a map to `rank` features where it is not 0, then the norm."""
+    steps: list[nn.Module] = [nn.Linear(width, rank)] if rank else []
+    return nn.Sequential(*steps, *([nn.LayerNorm(rank or width, elementwise_affine=False)] if norm else []))
 
 
 class Bilinear(nn.Module):

@@ -35,6 +35,7 @@ class Hierarchical:
     size: int = 0  # pixels that a frame is resized to, both sides; 0: what the backbone's own preprocessing says
     chunk: int = 16  # frames that pass the tower at once, which bounds the memory
     as_released: bool = False  # groups of layers as in the public release, see `grouped`
+    local: int = 0  # words that a residual convolution over the text's states spans, see `Neighbours` (ours); 0: none
 
     context: ClassVar[str] = ""  # no caption is read
     context_pieces: ClassVar[int] = 0
@@ -44,6 +45,10 @@ class Hierarchical:
         return frozenset({"text"} | ({"vision"} if self.vision else set()))
 
     def build(self, text: nn.Module, vision: nn.Module | None) -> HierarchicalEncoder:
+        """Errors: an even `local`, a vision tower without layers of one width."""
+        if self.local and self.local % 2 == 0:
+            raise RecipeError(f"local={self.local}", expected="an odd number of words, or 0", where="encode.local",
+                              remedy="take one more or one less")
         return HierarchicalEncoder(self, text, vision)
 
 
@@ -63,6 +68,24 @@ def grouped(states: Sequence[Tensor], as_released: bool = False) -> list[Tensor]
         return [states[0], states[min(1, n)], states[n]]
     ends = [round(n * i / LEVELS) for i in range(LEVELS + 1)]
     return [torch.stack([*states[1 + a : 1 + b]]).mean(0) for a, b in pairwise(ends)]
+
+
+class Neighbours(nn.Module):
+    """x + C x: word states (B, T, G D), mask (B, T) -> the same with what stands beside a word in them.
+
+    C is a convolution over `span` words, of each of the G groups of D features by itself; padding is zero. For text
+    encoders that start at random: a small BERT keeps its absolute positions nearly unlearnt on the made-up corpus, so
+    that which of a sentence's two names comes first is told by a linear map of its states in 57% of the cases after a
+    whole training, and with this in 100% after 40 steps.
+    """
+
+    def __init__(self, width: int, groups: int, span: int) -> None:
+        super().__init__()
+        self.mix = nn.Conv1d(groups * width, groups * width, span, padding=span // 2, groups=groups, bias=False)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        real = torch.where(mask[..., None], states, 0.0)
+        return states + self.mix(real.transpose(1, 2)).transpose(1, 2)
 
 
 class HierarchicalEncoder(StillTowers):
@@ -105,6 +128,7 @@ class HierarchicalEncoder(StillTowers):
             enable = getattr(text, name, None) or text.gradient_checkpointing_enable
             enable({"use_reentrant": False})
             self.remade = [m for m in text.modules() if hasattr(m, "gradient_checkpointing")]
+        self.beside = Neighbours(text.config.hidden_size, 1 + LEVELS, config.local) if config.local else None
         self.widths: dict[str, int] = {"text": text.config.hidden_size}
         self.widths |= {} if vision is None else {"vision": vision.width}
 
@@ -137,6 +161,8 @@ class HierarchicalEncoder(StillTowers):
         states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
         where = inputs["owner"], inputs["word"], (words.shape[0], words.shape[1])
         pooled = max_words(states, *where) if self.pool == "max" else pool_words(states, *where, self.pool == "mean")
+        if self.beside is not None:
+            pooled = self.beside(pooled, words)
         streams = {"text": leveled(pooled, words, seconds=inputs.get("word_seconds"))}
         if self.vision is not None:
             streams["vision"] = self._images(inputs, streams["text"])
