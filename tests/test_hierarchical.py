@@ -19,7 +19,7 @@ from openmie.model import Model
 from openmie.nn import ops
 from openmie.nn.decode.tags import Crf
 from openmie.nn.encode.dual import Text, Vision
-from openmie.nn.encode.hierarchical import Hierarchical, HierarchicalEncoder, grouped
+from openmie.nn.encode.hierarchical import Hierarchical, HierarchicalEncoder, Neighbours, grouped
 from openmie.nn.encode.tiny import TinyVision
 from openmie.recipe import Recipe
 
@@ -46,6 +46,24 @@ def test_groups_of_layers_are_disjoint_and_hold_all_of_them():
         assert bounds[0] == 0 and bounds[3] == n and all(a < b for a, b in pairwise(bounds))
         expected = [np.mean(range(a + 1, b + 1)) for a, b in pairwise(bounds)]
         assert means(n) == pytest.approx(expected)
+
+
+def test_neighbours_are_those_beside_a_word_and_never_padding():
+    module = Neighbours(3, 2, 5).double()
+    x, mask = torch.randn(2, 6, 6, dtype=torch.float64), torch.arange(6) < torch.tensor([[6], [4]])
+    x[1, 4:] = 1e6  # what stands at padding is not seen
+    weight = module.mix.weight  # (G D, D, span)
+    for b, n in enumerate((6, 4)):
+        for t in range(n):
+            for group in range(2):
+                own = slice(3 * group, 3 * group + 3)
+                want = x[b, t, own].clone()
+                for k in range(5):
+                    if 0 <= t + k - 2 < n:
+                        want = want + weight[own, :, k] @ x[b, t + k - 2, own]
+                torch.testing.assert_close(module(x, mask)[b, t, own], want)
+    with pytest.raises(RecipeError, match="odd"):
+        Model.new(recipe(vision="", local=4))
 
 
 @settings(max_examples=60, deadline=None)
