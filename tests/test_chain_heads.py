@@ -267,7 +267,7 @@ def test_link_loss_is_the_mean_over_ordered_pairs(config):
                 losses.append(sum(
                     -torch.nn.functional.logsigmoid(scores[k] if label in gold else -scores[k])
                     for k, label in enumerate(names)
-                    if label != "None"  # also of those that do not fit: types that a tagger found may be wrong
+                    if label != "None" and fitting(label, TYPES[b][c], TYPES[b][d])
                 ))
                 continue
             gold = gold or {"None"}

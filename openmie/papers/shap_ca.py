@@ -54,7 +54,9 @@ x_v: projected to the text's width before its cosine with x_c, for the widths di
 Context length: 96 pieces; a longer one is cut and the document says so. Text is never cut.
 Context is left out of four in five training posts of Diorama's names (ours): captions are easier to learn from than
 images, and where there always is one the images are hardly looked at. Elsewhere never: relations lose by it on dev.
-Values: cyclic, as printed and faster; exact ones are one field away (`estimator`). Neither is better on our toy.
+Values: cyclic, as printed and faster; exact ones are one field away (`estimator`). Diorama's relations, 16,000 posts, one
+seed, dev: cyclic 89.39, exact 89.07; InfoNCE in their place 89.69 (no Shap-CA any more, so a row).
+Rate of built-in encoders: 1e-3, for relations 5e-4, with which all three do better (87.42, 85.76 and 89.36 at 1e-3).
 Negatives of eq. 5: averaged. Summed, as printed, the loss drives all similarities to -1, own pairs too.
 Epochs 30 at most, patience 7 as printed; weight decay 0.01; dropout 0.1. The gradient's norm is clipped at 1, and at 10
 where the loss is a sum over a sentence: clipped at 1 nearly every step would be cut.
@@ -142,7 +144,7 @@ def recipe(
             Align(loss=Shapley(estimator=estimator), second=("vision",), weight=BETA, name="modality", **CONTEXT),
         ),
         heads=(_head(corpus, task),),
-        training=_training(corpus, text, vision, clip=1.0 if task == "re" else 10.0),
+        training=_training(corpus, text, vision, task),
     )
 
 
@@ -172,13 +174,14 @@ def _head(corpus: Corpus, task: str) -> Crf | WordPairs:
     raise RecipeError(f"task {task!r}", expected="ner, re or joint", remedy="choose one", where="shap_ca")
 
 
-def _training(corpus: Corpus, text: str, vision: str, clip: float) -> Training:
+def _training(corpus: Corpus, text: str, vision: str, task: str) -> Training:
     """Section 4.2, Twitter-2015 told by its folder's name; built-in encoders learn at a higher rate, in few epochs."""
+    small, clip = 5e-4 if task == "re" else 1e-3, 1.0 if task == "re" else 10.0
     other = 3e-4 if re.search(r"twitter[-_ ]?(20)?15", corpus.name.lower()) else 1e-4
     rates = {"encode.text": text == "tiny", "encode.vision": vision == "tiny"}
-    groups = [Group(match=name, lr=1e-3 if random else 5e-5) for name, random in rates.items()]
+    groups = [Group(match=name, lr=small if random else 5e-5) for name, random in rates.items()]
     if text == "tiny":
-        groups += [Group(match="crf", lr=1e-2, weight_decay=0.0), Group(lr=1e-3)]
+        groups += [Group(match="crf", lr=1e-2, weight_decay=0.0), Group(lr=small)]
     else:
         groups += [Group(lr=other)]
     epochs = 4 if text == "tiny" else 30

@@ -24,8 +24,9 @@ class ChainRelations:
     pairs of mentions and lets them vote (`chain="vote"`). `decide="several"` asks for each label by itself, with the
     binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among the
     labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are never
-    answered: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels. Where each
-    label is asked for by itself they are learnt all the same, for types that a tagger found may be wrong.
+    answered and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels;
+    so a score is that of a label given two types. (Learnt all the same, so that wrong types of a tagger do less harm,
+    relations that only frames tell stay unsaid while their types are unsure: F1 5 in place of 32 on the built-in corpus.)
     """
 
     labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` answers where nothing holds
@@ -86,13 +87,12 @@ class ChainRelationsHead(nn.Module):
         b, i, j = differing(owner).nonzero(as_tuple=True)
         if not len(b):
             return logits.sum() * 0.0
-        head, tail = owner[b, i], owner[b, j]
-        gold = F.pad(links[b, head, tail].to(logits.dtype), (0, len(self.both) - self.out))
+        head, tail, types = owner[b, i], owner[b, j], self._types(given, chain_of, links.shape[1])
+        fits, gold = self.fits[types[b, head], types[b, tail]], links[b, head, tail].to(logits.dtype)
+        gold = F.pad(gold, (0, len(self.both) - self.out))
         if self.several:
-            asked = self.fits.flatten(0, 1).any(0).to(logits.dtype)  # (R,): all but None
-            return F.binary_cross_entropy_with_logits(logits[b, i, j], gold, asked, reduction="sum") / len(b)
-        types = self._types(given, chain_of, links.shape[1])
-        fits = self.fits[types[b, head], types[b, tail]]
+            each = F.binary_cross_entropy_with_logits(logits[b, i, j], gold, reduction="none")
+            return torch.where(fits, each, 0.0).sum() / len(b)
         gold[:, self.none] = torch.where(gold.any(1), gold[:, self.none], 1.0)
         scores = logits[b, i, j].masked_fill(~(fits | gold.bool()), torch.finfo(logits.dtype).min)
         return F.cross_entropy(scores, gold / gold.sum(1, keepdim=True))
