@@ -48,7 +48,8 @@ BACKBONES = ("bert-base-uncased", TOWERS[0])
 NOTES = """What the paper leaves open, and what stands here, each a field of the recipe:
 tau 0.1: usual for cosines; small enough that one player can win a game, large enough that gradients reach the others.
 D 256: the stated 170.7M parameters leave about 3.1M for all but the backbones, too few for D = 768.
-d2 200: twice the width of a channel. For Diorama, whose encoders are 128 wide, D 128 and d2 100, and two layers.
+d2 200: twice the width of a channel; 100 for joint extraction, whose grid of all pairs of words otherwise takes two
+thirds of the time of the encoders beside it. For Diorama, whose encoders are 128 wide, D 128 and d2 100, two layers.
 x_t, x_c: means of each segment of the joint pass; one class token cannot stand for both.
 x_v: projected to the text's width before its cosine with x_c, for the widths differ (2048, 768).
 Context length: 96 pieces; a longer one is cut and the document says so. Text is never cut.
@@ -156,7 +157,7 @@ def _head(corpus: Corpus, task: str) -> Crf | WordPairs:
     channels = Channels(tagger=",".join(pos.resolve(lang) for lang in ("en", "zh") if pos.covers(lang)))
     symmetric = tuple(sorted(labels.symmetric & set(labels.relations)))
     generated = corpus.name.startswith("diorama")
-    width = 100 if generated else 200  # d2
+    width = 100 if generated or task == "joint" else 200  # d2
     if task == "ner" and generated:
         return Crf(labels=labels.mentions, channels=replace(channels, scale=0.1), per="document")
     if task == "ner":

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from openmie.errors import RecipeError
 from openmie.nn.decode.channels import Channels, positions
 from openmie.nn.decode.tags import counted
 from openmie.nn.streams import Streams
@@ -30,12 +29,10 @@ class WordPairs:
     Departures. eq. 17 takes the softmax of a probability plus a log-ratio ("literal"); `contrast="log"` is the usual
     contrastive decoding; None is the enhanced distribution alone, with no P^t to train. eq. 18 sums over all n_t^2
     cells, and so does `per="document"`; `word` divides by the words, as the likelihood of tags is. A mean over cells,
-    nearly all of which are nothing, would leave less than the alignments weigh. With `empty` below 1 a training step
-    draws that share of them anew and weighs each by 1 / `empty`, so that the expected gradient is that of all cells.
-    Either contrast drives P^t to be wrong, so it is never given out. With entities given (MRE) a pair's distribution is
-    the mean of log P_final over the block of its words, the loss is a mean over pairs, and `scheme`, `none_weight`,
-    `empty` and `per` say nothing. Each MLP^l is one hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words'
-    states, not on cells, of which there are too many.
+    nearly all of which are nothing, would leave less than the alignments weigh. Either contrast drives P^t to be wrong,
+    so it is never given out. With entities given (MRE) a pair's distribution is the mean of log P_final over the block
+    of its words, the loss is a mean over pairs, and `scheme`, `none_weight` and `per` say nothing. Each MLP^l is one
+    hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of which there are too many.
     """
 
     labels: tuple[str, ...] = ()  # relation labels; "None", where there, is class 0 of the grid
@@ -46,7 +43,6 @@ class WordPairs:
     scale: float = 1.0  # lambda
     width: int = 100  # d2; the paper does not say
     none_weight: float = 1.0  # weight of cells of class 0, which are nearly all; 1 as printed
-    empty: float = 1.0  # share of the cells of class 0 that a training step scores; 1 as printed
     channels: Channels | None = field(default_factory=Channels)  # None: X^s and X^p are left out of eq. 16
     reads: str = "fused"
     per: str = "word"  # what the sum over cells is divided by: words, or documents (`document`, eq. 18)
@@ -61,10 +57,6 @@ class WordPairs:
         return frozenset({"cells" if self.mentions else "relations"})
 
     def build(self, widths: dict[str, int]) -> nn.Module:
-        """Errors: a share of empty cells that is none."""
-        if not 0 < self.empty <= 1:
-            raise RecipeError(f"empty={self.empty}", expected="a share above 0, at most 1", where="heads",
-                              remedy="give 1 to score every cell of class 0, or a share to draw")
         return WordPairsHead(self, widths[self.reads])
 
 
@@ -96,7 +88,7 @@ class WordPairsHead(nn.Module):
         super().__init__()
         self.name, self.weight, self.reads, self.per = config.name, config.weight, config.reads, config.per
         self.contrast, self.scale, self.joint = config.contrast, config.scale, bool(config.mentions)
-        self.upper, self.none_weight, self.empty = config.scheme == "as_released", config.none_weight, config.empty
+        self.upper, self.none_weight = config.scheme == "as_released", config.none_weight
         named = sum(label != "None" for label in config.labels)
         self.classes = 1 + len(config.mentions) + named if self.joint else len(config.labels)
         d = config.width
@@ -167,17 +159,12 @@ class WordPairsHead(nn.Module):
             return F.nll_loss(scores, label) if len(scores) else scores.sum()
         mask, cells = streams[self.reads].mask, targets["cells"]
         total = words[0][:0].sum()  # 0, whatever stands at padding
-        drawn = self.empty if self.training else 1.0
         for band, grid in self._grid(mask):
             label = cells[grid]
-            wanted = label >= 0
-            if drawn < 1:
-                wanted &= (label > 0) | (torch.rand(label.shape, device=label.device) < drawn)
-            label, *at = (x[wanted] for x in (label, *grid))
-            size = int(drawn * mask.numel() * mask.shape[1])
-            part = self._scored(words, (*at, band), size).gather(1, label[:, None])[:, 0]
-            weight = torch.where(label == 0, self.none_weight / drawn, 1.0).to(part.dtype)
-            total = total - (weight * part).sum()
+            label, *at = (x[label >= 0] for x in (label, *grid))
+            part = self._scored(words, (*at, band), mask.numel() * mask.shape[1]).gather(1, label[:, None])[:, 0]
+            share = torch.where(label == 0, self.none_weight, 1.0).to(part.dtype)
+            total = total - (share * part).sum()
         return total / counted(mask, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
