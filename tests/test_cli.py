@@ -9,6 +9,7 @@ from PIL import Image as Picture
 from typer.testing import CliRunner
 
 from openmie import cli, corpora
+from openmie.bench import system
 from openmie.document import Document
 from openmie.errors import OpenMIEError
 
@@ -53,6 +54,15 @@ def test_python_dash_m_is_the_command():
     command = [sys.executable, "-m", "openmie", "show", "shap_ca"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "shapley" in done.stdout.lower(), done.stderr
+
+
+@pytest.mark.parametrize("name", system.names())
+def test_every_system_prints_a_table_of_what_was_not_run(name, tmp_path):
+    dials = {"m3d": "documents=true,", "pfa": "patches=4,translation=false,"}.get(name, "")
+    corpus = f"diorama:{dials}train=4,dev=2,test=2"
+    result = run("bench", name, "--corpus", corpus, "--ablate", "all", "--table", "md", "--out", tmp_path)
+    assert result.exit_code == 0 and "not run" in result.output, result.output
+    assert not list(tmp_path.glob("*/run.json"))
 
 
 def test_train_leaves_a_model_and_logs(work):

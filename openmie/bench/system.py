@@ -124,7 +124,7 @@ def answers_in_words(recipe: Any) -> bool:
 
 def measured(name: str) -> bool:
     """Whether the runs of a system have many measures each, and a table of their own (`bench/chat_table.py`)."""
-    return hasattr(page(name), "MEASURES")
+    return hasattr(page(name), "GAINS")
 
 
 def _plain(name: str) -> str:
