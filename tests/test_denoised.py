@@ -145,18 +145,6 @@ def test_words_without_any_frame_begin_as_they_are():
     assert built(SMALL)(other)["frames"].mask[3].any() == False  # noqa: E712
 
 
-def test_pictures_are_in_sight_from_the_start():
-    """A tenth of the words' own size, not the thousandths that PyTorch's start leaves."""
-    torch.manual_seed(0)
-    module = Denoised(heads=4).build({"text": 128, "vision": 128}).eval()
-    words, frames = torch.randn(2, 8, 128), torch.randn(2, 2, 16, 128)
-    text = Stream(words, torch.ones(2, 8, dtype=torch.bool))
-    seen = torch.ones(2, 16, dtype=torch.bool)
-    a, b = (module({"text": text, "vision": Stream(x, seen, torch.zeros(2, 16, dtype=torch.long))})["fused"].tokens
-            for x in frames)
-    assert (a - b).square().mean().sqrt() > 0.02 * a.square().mean().sqrt()
-
-
 def test_frames_know_their_place_in_time_however_many_they_are():
     config = replace(SMALL, levels=3)
     module = built(config)

@@ -25,8 +25,8 @@ class ChainRelations:
     binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among the
     labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are never
     answered and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels;
-    so a score is that of a label given two types. (Learnt all the same, so that wrong types of a tagger do less harm,
-    relations that only frames tell stay unsaid while their types are unsure: F1 5 in place of 32 on the built-in corpus.)
+    so a score is that of a label given two types. (Learnt all the same, so that a tagger's wrong types do less harm,
+    relations that only frames tell stay unsaid while types are unsure: F1 5 in place of 32 on the built-in corpus.)
     """
 
     labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` answers where nothing holds

@@ -47,8 +47,7 @@ class OneStreamFusion(nn.Module):
         d, v, e = widths[config.reads], widths[config.side], config.width
         self.widths = {"fused": d, "frames": v}
         self.place = FramePlace(v)
-        # a mean of patches is far smaller than a word's state, and would be read late
-        self.inlet = nn.ModuleList([nn.Linear(d, e), nn.Sequential(nn.LayerNorm(v), nn.Linear(v, e))])
+        self.inlet = nn.ModuleList([nn.Linear(d, e), nn.Linear(v, e)])
         self.kinds = nn.Parameter(0.02 * torch.randn(2, e))
         self.layers = nn.ModuleList(SelfLayer(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(e)
