@@ -76,8 +76,8 @@ When a sentence is said and a frame seen the paper does not use. On Diorama the 
 ours): there a sentence's frame is told by its time, or by the colour of its flag alone.
 Text encoders that start at random get a convolution over seven words (encode.local, ours), see `Neighbours`.
 Diorama: `tiny` towers, Chinese by `characters`, whose vocabulary training makes; a rate of 1e-3, batch 8, 12 epochs; on
-real files, of which there are few, batch 2 and 20 epochs. MiniLM: 5e-5, the CRF's own scores 1e-2, all else at 1e-3, batch
-1, 10 epochs. A corpus without regions is read without frames, unless vision=NAME asks for them.
+real files, of which there are few, batch 2 and 20 epochs. MiniLM: 5e-5, the CRF's own scores 1e-2, all else at 1e-3,
+batch 1, 10 epochs. A corpus without regions is read without frames, unless vision=NAME asks for them.
 """
 
 

@@ -106,7 +106,8 @@ class RegionsHead(nn.Module):
                 words = streams[self.words], given
                 loss = loss + self.link.loss(x[at][k, slot], at[0][k], gold["box_of"][k, g], words)
             losses.append(loss)
-        return torch.stack(losses).mean()
+        unasked = sum(p.sum() for p in self.link.parameters()) * 0.0 if self.link is not None else 0.0
+        return torch.stack(losses).mean() + unasked  # each parameter has a gradient in every step
 
     def _matches(self, logits: Tensor, boxes: Tensor, gold: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Frame, gold box and slot (M,) of each match in K frames, by class (K, Q, L + 1) and boxes (K, Q, 4)."""
