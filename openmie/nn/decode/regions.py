@@ -172,7 +172,7 @@ class ChainLink(nn.Module):
         logits = self.logits(x[:, None], chains[row], real[row])[:, 0]  # (M, C + 1)
         there = words[0].present[row]  # type: ignore[index]
         wanted = torch.where(of < 0, chains.shape[1], of)
-        return F.cross_entropy(logits[there], wanted[there]) if there.any() else logits.sum() * 0.0
+        return F.cross_entropy(logits[there], wanted[there]) if there.any() else x.sum() * 0.0
 
     def predict(self, x: Tensor, words: tuple[Stream, Mapping[str, Tensor]]) -> Tensor:
         """x (B, F, Q, E) -> chain or -1 (B, F, Q)."""
