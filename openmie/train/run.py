@@ -107,7 +107,7 @@ class Run:
                 f"loss {total.item()} at step {self.progress.step}",
                 expected="a finite loss",
                 remedy="lower the learning rates, or set training.clip=1.0",
-                where=str(dict(output.losses)),
+                where=", ".join(f"{name} {value.item():.4g}" for name, value in output.losses.items()),
             )
         self.accelerator.backward(total)
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip) if self.clip else None
