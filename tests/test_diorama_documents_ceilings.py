@@ -215,7 +215,8 @@ def test_a_counting_decoder_lands_around_the_ceiling(task, sees):
         score = scored(task, part, [answered(d, task, sees, table) for d in part])
         low, high = score.interval
         assert sign * (score.f1 - expected) <= 0.85 * (high - low), (score.f1, expected, low, high)
-        assert abs(score.f1 - expected) < 6, (score.f1, expected)  # on its own half it knows rare keys by heart
+        far = 6 if {*BOTH, "types"} <= {*sees} and sign < 0 else 5  # on its own half it knows the rarest keys by heart
+        assert abs(score.f1 - expected) < far, (score.f1, expected)
 
 
 def test_a_counting_decoder_of_links_lands_around_the_ceiling():
