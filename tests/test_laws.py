@@ -43,7 +43,7 @@ FUSIONS += [Translate(original=("vision",), translated=("generated",), expansion
 CAPTIONED = [Caption(), Caption(heads=2, sentence=False), Caption(word=False), Caption(keep="side")]
 FUSIONS += [*CAPTIONED, Caption(objects=("vision",)), Caption(pairs=(("vision", "context"), ("context", "text")))]
 FUSIONS += [Denoised(latent=8, heads=2, hidden=6), Denoised(latent=4, heads=4, frames=False, variational=True)]
-RELEASED = {"project": False, "own_keys": True, "sigmoid": True, "mix": "scalar", "pool": "sum"}
+RELEASED = {"project": False, "own_keys": True, "sigmoid": True, "mix": "scalar", "pool": "sum", "norm": False}
 FUSIONS += [Denoised(latent=8, heads=1, hidden=6, **RELEASED), Denoised(latent=8, heads=2, hidden=6, times=True)]
 FUSIONS += [Frames(), OneStream(width=8, heads=2, layers=1), TwoStream(width=8, heads=2)]
 COMPLETIONS = [Blank(), Blank(learned=True), PromptConv(prompt=2, drop=1.0)]

@@ -55,6 +55,7 @@ class Denoised:
     project: bool = True  # W^K and W^V; as released off (where both sides are as wide as each other)
     own_keys: bool = False  # keys and values of the own side beside the other's; as released on
     mix: str = "matrix"  # W of eq. 11; as released `scalar`
+    norm: bool = True  # Q, K and V are normed before the attention's maps (ours); as released off
     times: bool = False  # words and frames heed each other less by the seconds between them, as each head learns (ours)
     pool: str = "mean"  # over a frame's patches; as released `sum`, and then LN
     dropout: float = 0.1  # of what attention and FFN answer (0.5 of attention's weights in the release)
@@ -175,7 +176,7 @@ class Level(nn.Module):
         self.attention = nn.ModuleDict({name: nn.Linear(e, e) for name in ("query", "key", "value", "out")})
         self.haste = nn.Parameter(torch.linspace(-4.0, 1.0, self.heads)) if config.times else None
         self.norms = nn.ModuleList(nn.LayerNorm(e) for _ in range(2))
-        self.drop = nn.Dropout(config.dropout)
+        self.drop, self.norm = nn.Dropout(config.dropout), config.norm
         self.mix = nn.Sequential(nn.Linear(e, config.ffn), nn.ReLU(), self.drop, nn.Linear(config.ffn, e))
 
     def forward(self, own: Stream, states: Tensor, other: Stream, pool: Pool) -> tuple[Tensor, list[Tensor]]:
@@ -191,6 +192,8 @@ class Level(nn.Module):
         return self.code.decode(z, pool), [*losses, *more, *rest]
 
     def _attend(self, three: Sequence[Tensor], mask: Tensor, when: Tensor | None, there: Tensor | None) -> Tensor:
+        if self.norm:
+            three = [F.layer_norm(x, x.shape[-1:]) for x in three]
         into = zip(("query", "key", "value"), three)
         q, k, v = (self.attention[n](x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for n, x in into)
         known = self.haste is not None and when is not None and there is not None
