@@ -119,7 +119,7 @@ def export(
 @video.command("import")
 def import_(
     clips: Annotated[Path, typer.Argument(help="Folder that build wrote, or a file of Documents.")],
-    out: Annotated[Path, typer.Option(help="JSON-lines file to write; keep it beside the frames' folders.")],
+    out: Annotated[Path, typer.Option(help="JSON-lines file to write, beside the frames or with links to them.")],
     text: Annotated[Path | None, typer.Option(help="Annotated: a brat folder, or a Label Studio export.")] = None,
     boxes: Annotated[Path | None, typer.Option(help="LabelImg's folder, VOC or YOLO.")] = None,
 ) -> None:
@@ -129,9 +129,10 @@ def import_(
     """
     from openmie.corpora import write
     from openmie.video.annotate import collect
+    from openmie.video.carry import carried
 
     failed: list[str] = []
-    written = write(_documents(collect(_clips([clips]), text, boxes), failed), out)
+    written = write(carried(_documents(collect(_clips([clips]), text, boxes), failed), out.parent), out)
     console.say(written)
     _end(failed)
 
@@ -152,8 +153,10 @@ def agree(
     decided: Annotated[Path | None, typer.Option(help="That file, filled in.")] = None,
     resolved: Annotated[Path | None, typer.Option(help="With --decided: a file of the agreed Documents.")] = None,
     symmetric: Annotated[
-        list[str] | None, typer.Option(help="Relation label without direction; repeatable.")
+        list[str] | None,
+        typer.Option(help="Relation label without direction, beside those of the guidelines; repeatable."),
     ] = None,
+    undecided: Annotated[str, typer.Option(help="Whom to follow where no decision is: a or b; default: nobody.")] = "",
 ) -> None:
     """Cohen's kappa between two annotators, the list of what they differ on, and its decisions read back.
 
@@ -163,15 +166,20 @@ def agree(
     """
     from openmie.corpora import read, write
     from openmie.metrics import agreement as measures
+    from openmie.video.carry import carried
+    from openmie.video.guidelines import LABELS
 
     if (decided is None) != (resolved is None):
         raise CorpusError("--decided or --resolved alone", expected="both", where="openmie video agree",
                           remedy="name the file with decisions and the file to write")
     a, b = list(read(first)), list(read(second))
+    turned = LABELS.symmetric | {*(symmetric or ())}
     if decided and resolved:
-        console.say(write(measures.resolve(a, b, measures.read_decisions(decided)), resolved))
+        told: dict[str, Any] = {"symmetric": turned, "undecided": undecided or "error"}
+        agreed = measures.resolve(a, b, measures.read_decisions(decided), **told)
+        console.say(write(carried(agreed, resolved.parent), resolved))
         return
-    found = measures.agreement(a, b, symmetric=symmetric or ())
+    found = measures.agreement(a, b, symmetric=turned)
     known = {layer: k for layer, k in found.layers.items() if k.n}
     rows = [[layer, found.kappa[layer], k.n, 100 * k.observed, 100 * k.expected] for layer, k in known.items()]
     rows.append(["overall", found.kappa["overall"], "", "", ""])
@@ -187,15 +195,16 @@ def split(
     out: Annotated[Path, typer.Option(help="Folder to write: train.jsonl, dev.jsonl, test.jsonl.")],
     seed: Annotated[int, typer.Option(help="Which videos go where.")] = 0,
 ) -> None:
-    """Split 8 : 1 : 1 by video, so that clips of one video are never in two splits.
+    """Split 8 : 1 : 1 by video, so that clips of one video are never in two splits; frames go along, as links.
 
     Example: openmie video split videos/annotated.jsonl --out videos
     """
     from openmie import video as library
     from openmie.corpora import write
+    from openmie.video.carry import carried
 
     out.mkdir(parents=True, exist_ok=True)
     for name, documents in library.split(_clips(clips), seed).items():
         videos = len({d.source["video"] for d in documents})
         print(f"{name}: {videos} videos", file=sys.stderr)
-        console.say(write(documents, out / f"{name}.jsonl"))
+        console.say(write(carried(documents, out), out / f"{name}.jsonl"))

@@ -15,6 +15,7 @@ from openmie.bench.work import execute
 from openmie.corpora import diorama
 from openmie.corpora.corpus import Corpus, Labels
 from openmie.corpora.folds import INNER, deal, folded, lacking
+from openmie.corpora.m3d import count
 from openmie.document import Document
 from openmie.errors import CorpusError, ErrorRecord, RecipeError
 from openmie.metrics import Scores
@@ -59,6 +60,18 @@ def test_backbones_by_corpus_and_by_option():
             m3d.recipe(REAL, **wrong)
     with pytest.raises(RecipeError, match="without mention labels"):
         m3d.recipe(replace(REAL, declared=Labels(relations=("a",))))
+
+
+@pytest.mark.parametrize(("languages", "kind"), [
+    (("zh", "zh"), "m3d-zh"), (("en", ""), "m3d-en"), (("en", "zh"), "m3d-zh"), (("", ""), "m3d-en"),
+])
+def test_the_language_is_read_off_the_documents_where_the_corpus_names_none(languages, kind):
+    own = Corpus("jsonl:own", {"train": lambda: [Document(id=f"{n}", lang=x) for n, x in enumerate(languages)]},
+                 declared=LABELS)
+    assert m3d.recipe(own).name == kind and m3d.recipe(own, language="en").name == "m3d-en"
+    other = replace(own, sources={"train": lambda: [Document(id="x", lang="de")]})
+    with pytest.raises(RecipeError, match="'de'"):
+        m3d.recipe(other)
 
 
 @pytest.mark.parametrize("corpus", [REAL, MADE], ids=["paper", "Diorama"])
@@ -160,6 +173,9 @@ def test_no_video_straddles_and_every_document_is_tested_once(folds):
         assert 0 < len(held["dev"]) <= 2 + sum(VIDEOS.values()) / INNER
     assert set(tested.values()) == {1} and len(tested) == sum(VIDEOS.values())
     assert deal({"a": 3, "b": 1, "c": 1}, 2) == {"a": 0, "b": 1, "c": 1}
+    for odd in ("nan", "0.7", "inf"):
+        with pytest.raises(CorpusError, match="whole number"):
+            count("fold", odd)
     with pytest.raises(CorpusError, match="fold=5"):
         folded([], 5, 5, str)
 

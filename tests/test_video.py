@@ -324,8 +324,14 @@ def test_subtitles_of_all_kinds(tmp_path):
     with pytest.raises(CorpusError, match="gb18030"):
         video.read(tmp_path / "b.srt")
     assert [c.text for c in video.read(tmp_path / "b.srt", "gb18030").cues] == ["他在城里工作。", "她也是。"]
-    (tmp_path / "c.srt").write_bytes(text.encode("utf-16"))
-    assert len(video.read(tmp_path / "c.srt").cues) == 2
+    for name in ("utf-16", "utf-32"):
+        (tmp_path / "c.srt").write_bytes(text.encode(name))
+        assert len(video.read(tmp_path / "c.srt").cues) == 2
+    for name in ("utf-16-le", "utf-32-be"):  # without a mark
+        (tmp_path / "c.srt").write_bytes(srt([(0, 1, "one")]).encode(name))
+        with pytest.raises(CorpusError, match="--encoding utf-16-le"):
+            video.read(tmp_path / "c.srt")
+        assert len(video.read(tmp_path / "c.srt", name).cues) == 1
     (tmp_path / "d.srt").write_text(srt([(3, 5, "later"), (0, 4, "first"), (4.5, 6, "last")]))
     mended = video.read(tmp_path / "d.srt")
     assert mended.cues == (Cue(0.0, 3.0, "first"), Cue(3.0, 4.5, "later"), Cue(4.5, 6.0, "last"))
@@ -352,6 +358,7 @@ AT = "00:00:01,000 --> 00:00:02,000\n", "00:00:03,000 --> 00:00:04,000\n"
      ["he {aside} at C:\\New, R&D&notify", "a < b > c <3 <Orla> &"], 0),
     (f"1\n{AT[0]}go --> there<br>now\\NAnd\\h\\hthen\n", ["go --> there now And then"], 0),
     (f"1\n{AT[0]}one\n\n2\n00:00:0x,000 --> 00:00:04,000\nlost\n\n3\n{AT[1]}two\n", ["one", "two"], 1),
+    (f"1\n{'9' * 5000}:00:00,000 --> {'9' * 5001}:00:00,000\nlost\n\n2\n{AT[0]}one\n", ["one"], 1),
     (f"who?\n\n1\n{AT[0]}one\n", ["one"], 1),
     (f"1\r{AT[0]}one\r\r2\r{AT[1]}two\r".replace("\n", "\r"), ["one", "two"], 0),
     (f"1\n{AT[0]}他在北\n京工作，叫\nOrla\n", ["他在北京工作，叫 Orla"], 0),

@@ -13,6 +13,7 @@ from openmie.corpora.linked import COREFERENCE, chained, unchained
 from openmie.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.video.annotate import collect, export
+from openmie.video.carry import carried
 
 TEXT = "Orla met Bram . Orla left ."
 
@@ -133,6 +134,16 @@ def test_texts_that_cannot_be_read_or_belong_to_no_clip_are_said(clips, tasks):
     assert "1 documents of no clip, such as 'renamed'" in strays[0]
 
 
+def test_a_text_whose_annotations_went_keeps_what_the_clip_had(clips, tasks):
+    notes = next((tasks / "brat").glob("*_0.ann"))
+    notes.write_text("")  # an annotator who found nothing
+    found, errors, _ = back(clips, tasks / "brat")
+    assert not found[0].mentions and all("which a box in" in e for e in errors)
+    notes.unlink()
+    found, errors, _ = back(clips, tasks / "brat")
+    assert found[0].mentions == clips[0].mentions and len(errors) == 1 and "no annotation" in errors[0]
+
+
 # -- Label Studio
 
 
@@ -214,9 +225,51 @@ def test_the_command_says_what_belongs_to_no_clip(clips, tasks, tmp_path):
     result = CliRunner().invoke(cli.app, [*command, str(tmp_path / "found.jsonl")])
     assert result.exit_code == cli.PARTIAL and "1 documents of no clip" in result.output
     assert len(list(read(tmp_path / "found.jsonl"))) == 1
-    (tmp_path / "far").mkdir()
-    result = CliRunner().invoke(cli.app, [*command, str(tmp_path / "far" / "found.jsonl")])
-    assert "outside the folder" in result.output
+
+
+def test_frames_go_along_to_another_folder(clips, tasks, tmp_path):
+    many = [d.replace(id=f"{v} {d.id}", source={"video": v}) for v in ("a", "b", "c") for d in clips]
+    write(many, tmp_path / "clips.jsonl")
+    run, far = CliRunner(), tmp_path / "far"
+    (far / "text").mkdir(parents=True)
+    result = run.invoke(cli.app, ["video", "import", str(tmp_path / "clips.jsonl"), "--text", str(tasks / "brat"),
+                                  "--out", str(far / "text" / "found.jsonl")])
+    assert result.exit_code == cli.PARTIAL and "outside" not in result.output
+    for _ in range(2):  # again: the frames are there already
+        result = run.invoke(cli.app, ["video", "split", str(tmp_path / "clips.jsonl"), "--out", str(far)])
+        assert result.exit_code == 0 and "outside" not in result.output, result.output
+    for file in (far / "text" / "found.jsonl", far / "train.jsonl", far / "dev.jsonl", far / "test.jsonl"):
+        for d in read(file):
+            assert len(d.images) == 2 and all(Picture.open(i.path).size == (64, 48) for i in d.images), d.errors
+    strange = far / "frames" / "50%25 a.b_0_0.png"
+    strange.unlink()
+    Picture.new("RGB", (64, 48), "red").save(strange)
+    with pytest.raises(CorpusError, match="two frames called"):
+        list(carried(clips, far))
+    gone = clips[0].replace(images=(clips[0].images[0].model_copy(update={"path": str(tmp_path / "none.png")}),))
+    assert list(carried([gone], far)) == [gone]
+
+
+def test_what_has_no_direction_is_decided_and_read_back(clips, tmp_path):
+    turned = [d.replace(relations=[r.model_copy(update={"head": r.tail, "tail": r.head}) for r in d.relations])
+              for d in clips]
+    more = [d.replace(relations=[*d.relations, Relation(head="L0", tail="L1", label="met")]) for d in clips]
+    other = [d.replace(relations=[*d.relations, Relation(head="L0", tail="L1", label="left")]) for d in turned]
+    for name, documents in (("a", more), ("b", other)):
+        write(documents, tmp_path / f"{name}.jsonl")
+    run, said = CliRunner(), ["video", "agree", *(str(tmp_path / f"{n}.jsonl") for n in "ab"), "--symmetric", "met",
+                              "--symmetric", "left"]
+    differ = tmp_path / "differ.csv"
+    assert "2 disagreements" in run.invoke(cli.app, [*said, "--out", str(differ)]).output  # PER-PER_peer is agreed
+    decided = [*said, "--decided", str(differ), "--resolved", str(tmp_path / "c.jsonl")]
+    assert "--undecided" in str(run.invoke(cli.app, decided).exception)
+    assert run.invoke(cli.app, [*decided, "--undecided", "b"]).exit_code == 0
+    assert [{r.label for r in d.relations} for d in read(tmp_path / "c.jsonl")] == [{"PER-PER_peer", "left"}] * 2
+    table = differ.read_text(encoding="utf-8-sig").split("\n")
+    table[1:3] = [line[: line.rindex('"",""')] + '"a",""' for line in table[1:3]]
+    differ.write_text("\n".join(table), encoding="utf-8-sig")
+    assert run.invoke(cli.app, decided).exit_code == 0
+    assert [{r.label for r in d.relations} for d in read(tmp_path / "c.jsonl")] == [{"PER-PER_peer", "met"}] * 2
 
 
 # -- chains and VOC

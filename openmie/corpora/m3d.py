@@ -50,7 +50,7 @@ def corpus(path: Path, *, language: str = "", lang: str = "", images: str | Path
     sources: dict[str, Source] = {s: partial(clips, tuple(f), language, frames) for s, f in files.items()}
     if fold != "":
         held = [sources[name] for name in ("dev", "test") if name in sources]
-        sources = folded(held, int(number("fold", fold)), int(number("folds", folds)), _video)
+        sources = folded(held, count("fold", fold), count("folds", folds), _video)
     if share := number("missing", missing):
         sources = {name: partial(_lacking, source, share) for name, source in sources.items()}
     return Corpus(f"m3d:{path}", sources, symmetric=SYMMETRIC, language=language)
@@ -70,6 +70,14 @@ def number(name: str, value: str | float) -> float:
         return float(value)
     except ValueError:
         raise CorpusError(f"{name}={value!r}", expected="a number", where="m3d", remedy="correct the option") from None
+
+
+def count(name: str, value: str | int) -> int:
+    """An option as a whole number. Errors: anything else."""
+    found = number(name, value)
+    if not found.is_integer():
+        raise CorpusError(f"{name}={value!r}", expected="a whole number", where="m3d", remedy="correct the option")
+    return int(found)
 
 
 def _files(path: Path, language: str) -> dict[str, list[Path]]:

@@ -50,7 +50,7 @@ def resolve(a: Iterable[Document], b: Iterable[Document], decisions: Iterable[Di
     if open_ and undecided == "error":
         raise MetricError(f"{len(open_)} disagreements without a decision, the first {open_[0][1:]}",
                           expected="a decision on each", where=f"document {open_[0][0]}",
-                          remedy='decide them, or say undecided="a" or "b" to take one side in these')
+                          remedy="decide them, or take one side in these: undecided (--undecided), a or b")
     verdicts = given | dict.fromkeys(open_, (undecided, ""))
     return (_Merging(both, verdicts).document() for both in documents)
 

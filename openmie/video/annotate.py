@@ -27,6 +27,7 @@ from openmie.document import Document, Image, Region
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.metrics.grounding import overlaps
 from openmie.video import returned
+from openmie.video.carry import put
 from openmie.video.guidelines import LABELS, guidelines
 
 TOOLS = ("brat", "labelimg", "labelstudio")
@@ -113,15 +114,7 @@ def _placed(image: Image, folder: Path, document: str, lost: list[ErrorRecord]) 
         return image.model_copy(update={"path": ""})
     if not image.path:
         return image
-    target = folder / Path(image.path).name
-    try:
-        os.link(image.path, target)
-    except FileExistsError:
-        raise CorpusError(f"two frames called {target.name}", expected="a name of its own", where="video export",
-                          remedy="export videos of equal names apart from each other") from None
-    except OSError:
-        shutil.copyfile(image.path, target)
-    return image.model_copy(update={"path": str(target)})
+    return image.model_copy(update={"path": str(put(Path(image.path), folder))})
 
 
 def collect(
@@ -153,11 +146,14 @@ def collect(
 
 
 def _returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[ErrorRecord]]:
-    """What was returned by the id of its clip, and what has none; a task that nobody did was not returned."""
+    """What was returned by the id of its clip, and what has none; a task that nobody did was not returned.
+
+    Nor was a text of a brat folder whose `.ann` is gone: in one where nothing was marked it is there, and empty.
+    """
     found: dict[str, Document | ErrorRecord] = {}
     others: list[ErrorRecord] = []
     alone = path.is_file()
-    undone = _undone(path) if alone else set()
+    undone = _undone(path) if alone else _bare(path)
     for item in labelstudio.read(path) if alone else brat.read(path):
         if isinstance(item, ErrorRecord) and alone:
             others.append(item)
@@ -178,6 +174,12 @@ def _undone(path: Path) -> set[str]:
     done = {str(t["data"].get("id")) for t in known
             if any(isinstance(a, dict) and not a.get("was_cancelled") for a in t.get("annotations") or ())}
     return {str(t["data"].get("id")) for t in known} - done
+
+
+def _bare(folder: Path) -> set[str]:
+    """Ids of a brat folder's texts without an annotation file."""
+    bare = [f for f in folder.rglob("*.txt") if not f.with_suffix(".ann").exists()]
+    return {unquote(f.relative_to(folder).with_suffix("").as_posix()) for f in bare}
 
 
 def _annotated(clip: Document, found: Document | ErrorRecord | None, where: str, regions: bool) -> Document:

@@ -19,10 +19,11 @@ MARKUP = re.compile(
 )
 BREAK = re.compile(r"<[Bb][Rr]\s*/?>|\\h|\\N(?![a-z])|[\x00-\x08\x0e-\x1f\x7f]")  # what others write for a blank
 HAN_LINES = re.compile(r"(?<=[\u3400-\u9fff])\n(?=[\u3400-\u9fff])")  # Chinese has no blank where a line ends
-STAMP = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
+STAMP = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 TIMES = re.compile(rf"\s*{STAMP}\s*-->\s*{STAMP}(?!\S)")
 ASIDE = ("NOTE", "STYLE", "REGION", "WEBVTT")  # how WebVTT's blocks begin that are no cue
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Subtitles:
 
 
 def read(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:
-    """The cues of a file. UTF-8, or UTF-16 with its mark, unless `encoding` says otherwise.
+    """The cues of a file. UTF-8, or UTF-16 or UTF-32 with its mark, unless `encoding` says otherwise.
 
     Overlapping cues are cut where the next one begins, and a record counts them; their text is kept whole. Markup is
     taken out. Errors: no such file, bytes of another encoding, no cue at all.
@@ -73,7 +74,7 @@ def _decoded(path: Path, encoding: str) -> str:
                           remedy="check the path") from None
     name = encoding or next((name for mark, name in BOMS if raw.startswith(mark)), "utf-8")
     try:
-        return raw.decode(name)
+        text = raw.decode(name)
     except LookupError:
         raise CorpusError(f"the encoding {name!r}", expected="one that Python knows, such as gb18030", where=str(path),
                           remedy="correct --encoding") from None
@@ -82,6 +83,10 @@ def _decoded(path: Path, encoding: str) -> str:
                           expected=f"text in {name}", where=str(path),
                           remedy="name the encoding, for example --encoding gb18030 (Chinese) or cp1252 (Western)"
                           ) from None
+    if "\0" in text:
+        raise CorpusError(f"zero bytes, read as {name}", expected="text", where=str(path),
+                          remedy="name the encoding, such as --encoding utf-16-le, or utf-32-le")
+    return text
 
 
 def _cues(text: str) -> tuple[list[Cue], int]:
