@@ -352,6 +352,19 @@ def test_the_table_is_mean_and_spread_of_the_records(grid_of_four):
     assert "not run: pairs" in bench.markdown(bench.table(cells, out, "pairs"))
 
 
+def test_scores_that_a_page_names_stand_in_a_table_beside_the_main_one(grid_of_four, monkeypatch):
+    out, cells = grid_of_four
+    found = bench.table([*cells, replace(cells[0], ablation="full")], out)
+    assert "| test F1 |" not in bench.markdown(found)
+    monkeypatch.setattr(baseline, "SCORES", ("lenient", "never"), raising=False)
+    lines = bench.markdown(found).splitlines()
+    at = lines.index("| test F1 | lenient |")
+    lenient = [c.record(out)["scores"]["lenient"]["f1"] for c in cells if c.row == "text"]
+    told = f"{statistics.mean(lenient):.2f} ± {statistics.stdev(lenient):.2f} (n=2)"
+    assert any(x.startswith("| text [") and x.endswith(f" | {told} |") for x in lines[at + 2 :])
+    assert lines[at + 2 :].index("") == 2  # of what was run: two rows
+
+
 def test_what_was_not_run_says_so(grid_of_four):
     out, cells = grid_of_four
     asked = [*cells, replace(cells[0], seed=3), replace(cells[0], ablation="full")]

@@ -225,12 +225,27 @@ def _cells(entry: Entry, closed: bool) -> list[str]:
     return [test, dev, *([mean_and_spread(entry.closures(), 3) or "–"] if closed else []), entry.published]
 
 
+def _all_scores(found: Table) -> list[list[str]]:
+    """Heading and rows of the scores that the page's SCORES name; nothing where it names none, or none was run."""
+    entries = [e for e in found.entries.values() if e.records]
+    names = [n for e in entries for n in system.scores(e.cells[0].paper) if e.with_score(n)]
+    names = list(dict.fromkeys(names))
+    rows = [[f"{e.row}, {e.column}", *(mean_and_spread(e.f1(n), of=len(e.cells)) or "–" for n in names)]
+            for e in entries]
+    return [["test F1", *names], *rows] if names else []
+
+
 def markdown(found: Table) -> str:
-    """A pipe table, and under it what its numbers are."""
+    """Pipe tables, and under them what their numbers are."""
+    lines = []
     heading, rows = _lines(found)
-    lines = [heading, ["---"] * len(heading), *rows]
-    text = ["| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines]
-    return "\n".join([*text, "", *(f"* {note}" for note in found.notes())])
+    for first, *rest in filter(None, ([heading, *rows], _all_scores(found))):
+        lines += [*map(_piped, [first, ["---"] * len(first), *rest]), ""]
+    return "\n".join([*lines, *(f"* {note}" for note in found.notes())])
+
+
+def _piped(line: Sequence[str]) -> str:
+    return "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
 
 
 CSV = ("paper", "row", "column", "corpus", "test", "task", "posts", "score", "n", "mean", "sd", "min", "max", "seeds",

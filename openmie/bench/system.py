@@ -7,6 +7,7 @@
     REPORTED: dict[table, dict[row, dict[column, float | None]]]
         the published numbers in percent. A row is `NAME`, the name of an ablation, `SWEEP=VALUE`, or another system's;
         None: printed there, but not legible in the text that the page was written from.
+    SCORES: tuple[str, ...]                             optional: scores that stand in a table beside the main one
     MEASURES, OURS, GAINS                               of systems that answer in words, see `bench/chat_table.py`
     COLUMNS: dict[str, str]                             optional: a corpus -> the column of REPORTED that it is held to.
         The corpus is named by the last part of its path with its task, or without: `twitter2017/ner`, `twitter2017`.
@@ -115,6 +116,11 @@ def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | 
             if column in rows.get(row, {}):
                 unread = unread or (table, None)
     return unread
+
+
+def scores(name: str) -> tuple[str, ...]:
+    """The scores that a page wants in its tables beside the main one."""
+    return tuple(getattr(page(name), "SCORES", ()))
 
 
 def answers_in_words(recipe: Any) -> bool:

@@ -41,11 +41,13 @@ from openmie.nn.fuse.two_stream import TwoStream
 from openmie.papers._m3d_tables import COLUMNS, NAME, REPORTED
 from openmie.recipe import Group, Recipe, Training
 
-__all__ = ["COLUMNS", "NAME", "NOTES", "REPORTED", "ablations", "recipe", "sweeps"]
+__all__ = ["COLUMNS", "NAME", "NOTES", "REPORTED", "SCORES", "ablations", "recipe", "sweeps"]
 
 TEXTS = {"en": "allenai/longformer-base-4096", "zh": "markussagen/xlm-roberta-longformer-base-4096"}
 VISION = "google/vit-base-patch16-224"
 VIDEOS = {"VideoMAE": "MCG-NJU/videomae-base", "ViViT": "google/vivit-b-16x2-kinetics400"}
+SCORES = ("entities", "chains", "own chains", "relations", "own relations", "relations as_released", "regions", "own",
+          "frame relations", "own frame relations")  # own: from the system's own candidates, not from gold
 NONE = "none"  # vision=none: no frames are read
 SMALL = ("tiny", "characters")  # text encoders that start at random
 
