@@ -343,6 +343,26 @@ def test_gold_chains_are_read_where_a_chains_head_has_answered_too():
     assert links.predict(streams, own)["links"].shape[1] == int(found["chain_of"].max()) + 1
 
 
+def test_between_chains_of_the_tagger_a_label_is_weighed_by_how_sure_the_types_are():
+    streams, _, _ = data()
+    tags = torch.tensor([[1, 2, 0, 3, 1, 2, 2, 0, 1], [3, 0, 1, *[0] * 6], [0] * 9, [0] * 9])
+    sure = torch.rand(4, 9, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    given = {"tags": tags, "tag_scores": sure, "chain_of": torch.tensor(CHAINS[:1] + [[0, 1, -1, -1]] + [[-1] * 4] * 2)}
+    config = ChainRelations(labels=LABELS, mentions=MENTIONS, threshold=0.01)
+    module = built(config)
+    made, plain = (built(c).predict(streams, given) for c in (config, replace(config, joint=False)))
+    each = [[sure[0, 0:2].mean(), sure[0, 3], sure[0, 4:7].mean(), sure[0, 8]], [sure[1, 0], sure[1, 2]]]
+    for b, (spans, chains) in enumerate(zip(each, ([0, 1, 0, 2], [0, 1]))):
+        of = [torch.stack([s for s, c in zip(spans, chains) if c == k]).mean() for k in range(max(chains) + 1)]
+        for i, j in itertools.permutations(range(len(of)), 2):
+            want = plain["link_scores"][b, i, j] * of[i] * of[j]
+            torch.testing.assert_close(made["link_scores"][b, i, j], want)
+            assert torch.equal(made["links"][b, i, j], want > 0.01)
+    told = {k: v for k, v in given.items() if k != "tag_scores"}  # gold types, and taggers without certainties
+    assert torch.equal(module.predict(streams, told)["link_scores"], plain["link_scores"])
+    assert not torch.equal(made["links"], plain["links"])
+
+
 def test_signatures_that_training_showed():
     config = ChainRelations(labels=("a", "b"), mentions=MENTIONS, allowed=(("a", "PER", "LOC"), ("a", "LOC", "LOC")))
     fits = built(config).fits

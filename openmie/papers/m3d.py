@@ -63,6 +63,7 @@ lacks (complete.drop); on Diorama a part is, so that both ways are learnt at eve
 eq. 16, 17: W is printed too small for a Kronecker product: bilinear forms. A chain is the mean of its mentions; in the
 release mentions vote. Several relations may hold for one pair, each asked for by itself; the paper's softmax with one
 label a pair is `one label a pair`. Types that do not fit a label's prefix are never answered. Vectors are normed first.
+Between chains of its own the system weighs a label by how sure it is of the types (links.joint, ours).
 eq. 18 has one box a frame: a set of boxes by Hungarian matching, which look at the frame's patches; the paper's
 slots from the frame's vector are `slots of the paper`. A region names its chain, which the paper does not ask for.
 eq. 19 is a cross-entropy where eq. 15 is a CRF: the CRF's likelihood, of a document, as CRF libraries sum it: per word
@@ -225,7 +226,7 @@ def _released(r: Recipe) -> dict[str, Any]:
         if isinstance(head, Chains):
             head = replace(head, alike=0.0, norm=False)
         if isinstance(head, ChainRelations):
-            head = replace(head, decide="one", chain="vote", norm=False)
+            head = replace(head, decide="one", chain="vote", norm=False, joint=False)
         if isinstance(head, Regions):
             head = replace(head, slots="frame", match="order", giou=0.0, l1=1.0, empty=1.0, links=False)
         heads.append(head)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from openmie.nn.decode.spans import spans_of
@@ -12,12 +13,20 @@ from openmie.nn.streams import Stream
 
 
 def candidates(given: Mapping[str, Tensor], stream: Stream) -> dict[str, Tensor]:
-    """`spans`, `spans_mask` and `span_labels` of the tags, where no spans are given; else nothing."""
+    """`spans`, `spans_mask` and `span_labels` of the tags, where no spans are given; else nothing.
+
+    And `span_scores` (B, S), the mean probability of a span's tags, where the tags have theirs.
+    """
     if "spans" in given:
         return {}
     spans, real = spans_of(given["tags"], stream.mask)
     labels = (given["tags"].gather(1, spans[..., 0]) - 1) // 2
-    return {"spans": spans, "spans_mask": real, "span_labels": labels.masked_fill(~real, 0)}
+    made = {"spans": spans, "spans_mask": real, "span_labels": labels.masked_fill(~real, 0)}
+    if "tag_scores" in given:
+        sums = F.pad(given["tag_scores"].cumsum(1), (1, 0))
+        total = sums.gather(1, spans[..., 1] + 1) - sums.gather(1, spans[..., 0])
+        made["span_scores"] = (total / (spans[..., 1] - spans[..., 0] + 1)).masked_fill(~real, 0.0)
+    return made
 
 
 def chains_of(given: Mapping[str, Tensor], stream: Stream) -> Tensor:
@@ -51,4 +60,4 @@ def chain_means(vectors: Tensor, member: Tensor) -> Tensor:
 
 def count_chains(chain_of: Tensor) -> int:
     """One more than the highest index."""
-    return int(torch.nn.functional.pad(chain_of.flatten(), (0, 1), value=-1).max()) + 1
+    return int(F.pad(chain_of.flatten(), (0, 1), value=-1).max()) + 1

@@ -25,8 +25,10 @@ class ChainRelations:
     binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among the
     labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are never
     answered and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels;
-    so a score is that of a label given two types. (Learnt all the same, so that a tagger's wrong types do less harm,
-    relations that only frames tell stay unsaid while types are unsure: F1 5 in place of 32 on the built-in corpus.)
+    so a score is that of a label given two types. Between chains of the tagger's own it is p(label | types) p(type of
+    i) p(type of j), the tagger's certainties (`joint`, ours): else whatever a wrong type lets through is said. (Labels
+    that do not fit learnt as "no", against the same: then relations that only frames tell stay unsaid while types are
+    unsure.)
     """
 
     labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` answers where nothing holds
@@ -36,6 +38,7 @@ class ChainRelations:
     decide: str = "several"  # or `one`, as in the paper
     chain: str = "mean"  # or `vote` of pairs of mentions, as released
     threshold: float = 0.5  # of `several`, and of the votes
+    joint: bool = True  # weigh a label of `several` by how sure the tagger is of the two types; off in print
     rank: int = 0  # width that chains are mapped to before the product; 0: none, as printed
     norm: bool = True  # bring the vectors to mean 0 and variance 1, as in `Chains`; as released off
     reads: str = "fused"
@@ -68,6 +71,7 @@ class ChainRelationsHead(nn.Module):
         super().__init__()
         self.name, self.weight, self.reads, self.threshold = config.name, config.weight, config.reads, config.threshold
         self.several, self.vote = config.decide == "several", config.chain == "vote"
+        self.joint = config.joint and self.several and bool(config.mentions)
         self.types, labels = len(config.mentions), config.labels
         if not self.several and "None" not in labels:
             labels = (*labels, "None")  # answered, never given out
@@ -111,6 +115,9 @@ class ChainRelationsHead(nn.Module):
             scores = self._votes(logits, fits, owner, member)
         else:
             scores = self._probabilities(logits, fits)
+        if self.joint and "span_scores" in given:
+            sure = chain_means(given["span_scores"][..., None], member)  # (B, C, 1)
+            scores = scores * sure[:, :, None] * sure[:, None]
         real = differing(torch.where(member.any(1), torch.arange(c, device=owner.device), -1))[..., None]
         return {**made, **self._answer(torch.where(real & fits, scores, 0.0))}
 
