@@ -25,8 +25,9 @@ class ChainRelations:
     binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among the
     labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are never
     answered and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels;
-    so a score is that of a label given two types. Between chains of the tagger's own it is p(label | types) p(type of
-    i) p(type of j), the tagger's certainties (`joint`, ours): else whatever a wrong type lets through is said. (Labels
+    so a score is that of a label given two types. Between chains of the tagger's own it is p(label | types) times the
+    lesser of the tagger's certainties about the two types (`joint`, ours): else whatever a wrong type lets through is
+    said. The lesser, not their product, for what leaves two types unsure is mostly one thing, such as a frame. (Labels
     that do not fit learnt as "no", against the same: then relations that only frames tell stay unsaid while types are
     unsure.)
     """
@@ -117,7 +118,7 @@ class ChainRelationsHead(nn.Module):
             scores = self._probabilities(logits, fits)
         if self.joint and "span_scores" in given:
             sure = chain_means(given["span_scores"][..., None], member)  # (B, C, 1)
-            scores = scores * sure[:, :, None] * sure[:, None]
+            scores = scores * torch.minimum(sure[:, :, None], sure[:, None])
         real = differing(torch.where(member.any(1), torch.arange(c, device=owner.device), -1))[..., None]
         return {**made, **self._answer(torch.where(real & fits, scores, 0.0))}
 
