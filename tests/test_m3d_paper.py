@@ -54,7 +54,8 @@ def test_backbones_by_corpus_and_by_option():
     assert blind.encode.vision is None and blind.fuse == () and isinstance(blind.complete, Blank)
     assert [type(h).__name__ for h in recipes.check(blind).heads] == ["Crf", "Chains", "ChainRelations"]
     assert m3d.recipe(REAL, vision="none").encode.vision is None
-    assert m3d.sweeps(blind) == {} and set(m3d.ablations(blind)) == {"one label a pair", "votes of mentions"}
+    assert m3d.sweeps(blind) == {} and set(m3d.ablations(blind)) == {
+        "one label a pair", "votes of mentions", "closure of links"}
     for wrong in ({"task": "ner"}, {"language": "fr"}):
         with pytest.raises(RecipeError):
             m3d.recipe(REAL, **wrong)
