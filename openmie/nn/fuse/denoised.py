@@ -34,11 +34,11 @@ class Denoised:
     also reads the own side (`own_keys`), its decoder ends in a sigmoid, eq. 11 in scalars (`mix`) and eq. 12 in a
     sum. Norms stand where the release has them (after the sum over patches; none after a mean). H^p is a linear map
     of the sine code of the frame's index, zero at the start as the release's table is, for any number of frames. W
-    starts at the identity, so that words begin as they are, and layers as PyTorch starts them, which hardly lets pictures
-    move the words at first: starts that keep a state's size (Kaiming, Xavier) are worse by 10 points after three epochs
-    of 1,200 documents. Codes are small and, behind a ReLU, all positive: normed before the attention's maps (`norm`),
-    pictures move words nine times as much at first (0.05%), and two words of one frame learn to read a half of it each
-    in half the steps. A document that lacks the other side keeps W H^x. Streams without levels give
+    starts at the identity, so that words begin as they are, and layers as PyTorch starts them, which hardly lets
+    pictures move the words at first: starts that keep a state's size (Kaiming, Xavier) are worse by 10 points after
+    three epochs of 1,200 documents. Codes are small and, behind a ReLU, all positive: normed before the attention's
+    maps (`norm`), pictures move words nine times as much at first (0.05%), and two words of one frame learn to read a
+    half of it each in half the steps. A document that lacks the other side keeps W H^x. Streams without levels give
     their tokens to all three. Attention's weights have no dropout: 4,096 words by 120 frames of 197 patches make
     1.5 thousand million of them in 16 heads, which are never held where nothing is done to each.
     """
