@@ -356,6 +356,7 @@ AT = "00:00:01,000 --> 00:00:02,000\n", "00:00:03,000 --> 00:00:04,000\n"
     (f"1\n\n{AT[0]}one\n\nmore\n\n2\n\n{AT[1]}two\n", ["one more", "two"], 0),  # too many
     (f"1\n{AT[0]}he {{aside}} at C:\\New, R&D&notify\n\n2\n{AT[1]}a < b > c <3 <Orla> <font a='b'>&amp;</font>\n",
      ["he {aside} at C:\\New, R&D&notify", "a < b > c <3 <Orla> &"], 0),
+    (f"1\n{AT[0]}one\0two\n", ["one two"], 0),
     (f"1\n{AT[0]}go --> there<br>now\\NAnd\\h\\hthen\n", ["go --> there now And then"], 0),
     (f"1\n{AT[0]}one\n\n2\n00:00:0x,000 --> 00:00:04,000\nlost\n\n3\n{AT[1]}two\n", ["one", "two"], 1),
     (f"1\n{'9' * 5000}:00:00,000 --> {'9' * 5001}:00:00,000\nlost\n\n2\n{AT[0]}one\n", ["one"], 1),
