@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 Sets = Sequence[frozenset]
 
@@ -106,24 +106,22 @@ def agree(a: Triple, b: Triple, symmetric: Sequence[str]) -> bool:
     return a[2] == b[2] and bool(straight or crosswise)
 
 
-def released_hits(gold: Sequence[Triple], predicted: Sequence[Triple]) -> tuple[int, int]:
-    """Right and predicted in M3D's accounting of one document: one label a pair, both ways, gold used once."""
-    pairs: list[tuple[frozenset, frozenset]] = []
-    labels: list[str] = []
-    for head, tail, label in predicted:
-        at = next((i for i, p in enumerate(pairs) if set(p) == {head, tail}), None)
-        if at is None:
-            pairs.append((head, tail))
-            labels.append(label)
-        else:
-            labels[at] = label
-    both = []
-    for (head, tail), label in zip(pairs, labels):
-        both += [(head, tail, label)] if head == tail else [(head, tail, label), (tail, head, label)]
-    left, right = list(gold), 0
-    for triple in both:
-        hit = next((g for g in left if agree(triple, g, ())), None)
-        if hit is not None:
-            left.remove(hit)
+def released_hits(gold: Sequence[Triple], predicted: Sequence[Triple], chains: Sets) -> tuple[int, int]:
+    """Right and predicted in M3D's accounting of one document, as its release goes through it: every ordered pair of
+    the predicted chains, the last label told of the two, agreement by a shared pair of mentions, gold used once."""
+    def crossed(head: frozenset, tail: frozenset) -> set:
+        return {pair for a in head for b in tail for pair in ((a, b), (b, a))}
+
+    labels = {frozenset((head, tail)): label for head, tail, label in predicted}
+    left = [(crossed(head, tail), label) for head, tail, label in gold]
+    right = n = 0
+    for head, tail in product(dict.fromkeys(chains), repeat=2):
+        label = labels.get(frozenset((head, tail)))
+        if label is None:
+            continue
+        n += 1
+        at = next((i for i, (pairs, x) in enumerate(left) if x == label and pairs & crossed(head, tail)), None)
+        if at is not None:
+            del left[at]
             right += 1
-    return right, len(both)
+    return right, n
