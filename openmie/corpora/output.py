@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections import Counter
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from openmie import images as pictures
+from openmie import writing
 from openmie.document import Document, Image
 from openmie.errors import CorpusError, ErrorRecord, ImageError
 
@@ -94,48 +96,47 @@ def _count(document: Document, name: str) -> int:
 
 @contextmanager
 def file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """A binary file that takes the place of `path` when all is written; "-" is standard output."""
+    """A binary stream into `path`; "-" is standard output.
+
+    As `openmie.writing` says: a regular file is replaced when all is written, through links too, anything else is
+    written to.
+    """
     if os.fspath(path) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        with writing.medium("standard output"):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
         return
-    target = Path(path)
-    _parent(target)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            yield stream
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with writing.replace_file(path) as stream:
+        yield stream
 
 
 @contextmanager
 def folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A folder that appears as `path` when all is written; one that already holds something is not touched."""
-    target = Path(path)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise CorpusError("something is there already", expected="a new or empty folder", where=str(target),
+    """A folder that appears as `path` when all is written; one that already holds something is not touched.
+
+    A link to an empty folder, or to where none is yet, stays a link; an empty folder's permission bits are kept.
+    """
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise CorpusError(f"{writing.kind(path)}; something is there already", expected="a new or empty folder",
+                          where=os.fspath(path), remedy="choose another folder; what is there was not touched")
+    if target.exists() and any(target.iterdir()):
+        raise CorpusError("something is there already", expected="a new or empty folder", where=os.fspath(path),
                           remedy="remove it, or choose another folder")
-    _parent(target)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:80]}.", suffix=".tmp"))
+    if not target.parent.is_dir():
+        raise CorpusError(f"no folder {target.parent}", expected="a folder to write to", where=os.fspath(path),
+                          remedy="make it first")
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:50]}.", suffix=".tmp"))
     try:
         yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o777 & ~_umask()
+        os.chmod(temporary, mode)
         if target.exists():
             target.rmdir()
         os.replace(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-
-
-def _parent(target: Path) -> None:
-    if not target.parent.is_dir():
-        raise CorpusError(f"no folder {target.parent}", expected="a folder to write to", where=str(target),
-                          remedy="make it first")
 
 
 def _umask() -> int:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from openmie import writing
 from openmie.corpora import jsonl, output
 from openmie.document import Document
 from openmie.errors import CorpusError
@@ -27,12 +28,14 @@ def fill(
 
     A file appears when it is whole. Started again with equal `settings` (kept in the file `notes`), what is there is
     taken over, up to the first document that is to be made `again`, and the rest is made. CorpusError: a folder that
-    holds something else, other settings, other documents than those begun with, another process at it.
+    holds something else, such as a pipe under the name of a file; other settings, other documents than those begun
+    with, another process at it.
     """
     folder, tally = Path(out), tally if tally is not None else output.Tally()
     with _held(folder, settings, notes):
         for name, documents in sources.items():
             whole, part = folder / f"{name}.jsonl", folder / f".{name}.jsonl.part"
+            _regular(whole, part)
             stream, there = iter(documents), whole if whole.exists() else part
             before = _lines(there) if there.exists() else []
             good = _good(before, again) if again else before
@@ -54,6 +57,14 @@ def fill(
                     file.flush()
                     yield document
             part.replace(whole)
+
+
+def _regular(*paths: Path) -> None:
+    """All are files, through links or not, or nothing is there."""
+    for path in paths:
+        if os.path.lexists(path) and not path.is_file():
+            raise CorpusError(writing.kind(path), expected="a file, or nothing yet: a stopped process goes on in it",
+                              where=str(path), remedy="remove it, or choose another folder; it was not touched")
 
 
 def _good(lines: Sequence[bytes], again: Callable[[Document], bool]) -> Sequence[bytes]:
@@ -89,8 +100,11 @@ def _same(old: Document | None, new: Document | None, folder: Path) -> None:
 def _held(folder: Path, settings: Mapping[str, Any], name: str) -> Iterator[None]:
     """The folder, made or found to be of these settings, and held against other processes."""
     notes = folder / name
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise CorpusError(writing.kind(folder), expected="a folder, new or not", where=str(folder),
+                          remedy="choose another; what is there was not touched")
     if not folder.exists() or (folder.is_dir() and all(_begun(p, name) for p in folder.iterdir())):
-        folder.mkdir(parents=True, exist_ok=True)
+        writing.make_folder(folder)
         with output.file(notes) as made:
             made.write(json.dumps(settings, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
     if not notes.is_file():

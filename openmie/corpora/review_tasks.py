@@ -58,7 +58,7 @@ def write(rows: Iterable[tuple[Judgement, str]], path: str | os.PathLike[str]) -
 
     Pictures in the file's folder are named as Label Studio serves a local folder, this being the one to serve.
     """
-    folder = Path(path).resolve().parent
+    folder = Path(os.path.realpath(path)).parent
     with output.file(path) as file:
         file.write(b"[")
         for number, (judgement, text) in enumerate(rows):
