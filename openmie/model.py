@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from openmie import recipe as recipes
+from openmie import writing
 from openmie.answers import Answers
 from openmie.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
 from openmie.batch import Batcher, Example, Given
@@ -112,16 +113,16 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         self.text.save(folder / "text")
         if self.vision:
             self.vision.save(folder / "vision")
-        _replace(folder / "recipe.json", json.dumps(recipes.dump(self.recipe), indent=1, ensure_ascii=False))
-        _replace(folder / "card.md", self.card or f"# {self.recipe.name}\n\nAn openmie model.\n")
+        told = json.dumps(recipes.dump(self.recipe), indent=1, ensure_ascii=False)
+        writing.replace_text(folder / "recipe.json", told)
+        writing.replace_text(folder / "card.md", self.card or f"# {self.recipe.name}\n\nAn openmie model.\n")
         self.save_weights(folder / "model.safetensors")
 
     def save_weights(self, path: Path) -> None:
-        """The state as safetensors, written beside and moved into place."""
+        """The state as safetensors, whole or not at all."""
         state = {k: v.detach().cpu().contiguous() for k, v in self.extractor.state_dict().items()}
-        beside = path.with_suffix(".tmp")
-        save_file(state, beside)
-        beside.replace(path)
+        with writing.replace_path(path) as beside:
+            save_file(state, beside)
 
     @classmethod
     def _from_pretrained(
@@ -218,9 +219,3 @@ def _damaged(where: Path, found: str, expected: str) -> ModelError:
     return ModelError(
         found, expected=expected, where=str(where), remedy="the folder is damaged; copy or train it anew"
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_suffix(path.suffix + ".tmp")
-    beside.write_text(text, encoding="utf8")
-    beside.replace(path)

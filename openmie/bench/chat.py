@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from openmie import recipe as recipes
+from openmie import writing
 from openmie.bench.cell import Cell, read
 from openmie.corpora import Corpus, diorama
 from openmie.corpora.diorama import described
@@ -45,7 +46,7 @@ def train(cell: Cell, recipe: ChatRecipe, corpus: Corpus, folder: Path, watch: W
     mark, before = json.dumps(recipes.dump(recipe), sort_keys=True), folder / "recipe.json"
     if before.exists() and before.read_text(encoding="utf8") != mark:  # the page has changed since
         shutil.rmtree(folder / "model", ignore_errors=True)
-    before.write_text(mark, encoding="utf8")
+    writing.replace_text(before, mark)
     data = recipe.data(corpus)
 
     def tell(kind: str, values: Mapping[str, Any]) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openmie import corpora, report
+from openmie import corpora, report, writing
 from openmie import recipe as recipes
 from openmie.bench.cell import Cell, read
 from openmie.bench.layout import row_name
@@ -61,7 +61,7 @@ def cases(out: str | Path, a: str, b: str, *, paper: str = "") -> Cases:
     tally = Counter(kind for kind, _, _ in found)
     counts = {kind: tally[kind] for kind in KINDS}
     text = "".join(json.dumps(_line(*f, names, runs[0].record["task"]), ensure_ascii=False) + "\n" for f in found)
-    stem.with_suffix(".jsonl").write_text(text, encoding="utf8", errors="backslashreplace", newline="\n")
+    writing.replace_text(stem.with_suffix(".jsonl"), text, errors="backslashreplace")
     page = _page(stem.with_suffix(".html"), runs, names, counts, found[:MOST])
     return Cases(page, stem.with_suffix(".jsonl"), {**counts, "the same in both": len(gold) - len(found)})
 

@@ -14,7 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from openmie import corpora, report
+from openmie import corpora, report, writing
 from openmie.bench import system
 from openmie.bench.cell import Cell, place, short
 from openmie.bench.layout import row_name
@@ -320,12 +320,10 @@ def write(found: Table, out: str | Path, format: str) -> Path:
         raise TrainError(f"format {format!r}", expected=f"one of {', '.join(FORMATS)}", remedy="choose one")
     one = next((e.cells[0].paper for e in found.entries.values()), "bench")
     path = Path(out) / f"{one}.{format}"
-    beside = path.with_suffix(f".{format}.tmp")
     if format == "html":
-        html(found, beside)
+        html(found, path)
     else:
-        beside.parent.mkdir(parents=True, exist_ok=True)
+        writing.make_folder(path.parent)
         text = {"md": markdown, "csv": csv}[format](found)
-        beside.write_text(text + ("\n" if format == "md" else ""), encoding="utf8", newline="")
-    beside.replace(path)
+        writing.replace_text(path, text + ("\n" if format == "md" else ""))
     return path

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openmie import images
+from openmie import images, writing
 from openmie.corpora import output
 from openmie.document import Document
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
@@ -88,7 +88,7 @@ def export(lessons: Iterable[Lesson], folder: str | os.PathLike[str], split: str
         raise CorpusError(f"format {format!r}, split {split!r}", expected=f"one of {FORMATS}; a name for a file",
                           where="export", remedy="choose one")
     at = Path(folder)
-    (at / "images").mkdir(parents=True, exist_ok=True)
+    writing.make_folder(at / "images")
     rows: dict[str, dict[str, Any]] = {}
     for item in lessons:
         if item.id in rows:
@@ -106,7 +106,8 @@ def _row(item: Lesson, at: Path, split: str, format: str) -> dict[str, Any]:
     names = []
     for n, picture in enumerate(item.pictures()):
         names.append(f"images/{split}-{stem}-{n}.png")
-        picture.save(at / names[-1])
+        with output.file(at / names[-1]) as file:
+            picture.save(file, format="PNG")
     asked = "\n".join([*[PICTURE] * len(names), _broken(item.prompt)])
     tags, (turns, pictures) = TAGS[format], COLUMNS[format]
     said = [("system", item.system)] if item.system else []

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmie import images
+from openmie import images, writing
 from openmie.document import Document, Image
 from openmie.errors import ErrorRecord, ImageError, OpenMIEError
 
@@ -85,14 +85,11 @@ def _write(picture: Any, file: Path) -> str:
 
     if not isinstance(picture, Picture):
         return "no picture" if picture is None else f"a {type(picture).__name__}, no picture of Pillow"
-    beside = file.with_suffix(f".{os.getpid()}.tmp")
     try:
-        picture.convert("RGB").save(beside, format="PNG")
-        beside.replace(file)
+        with writing.replace_file(file) as stream:
+            picture.convert("RGB").save(stream, format="PNG")
     except Exception as error:
         return f"a picture that cannot be written: {error}"
-    finally:
-        beside.unlink(missing_ok=True)
     return ""
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from openmie import writing
 from openmie.errors import MetricError
 
 Layer = Literal["spans", "chains", "relations", "boxes", "links"]
@@ -75,9 +76,8 @@ def write(disagreements: Iterable[Disagreement], path: str | os.PathLike[str]) -
     except UnicodeEncodeError as error:
         raise MetricError(f"{text[error.start:error.end]!r}, half a character", expected="text that UTF-8 can hold",
                           where=str(path), remedy="mend the documents' text, and compare them again") from None
-    beside = Path(path).with_name(Path(path).name + ".tmp")
-    beside.write_bytes(data)
-    beside.replace(path)
+    with writing.replace_file(path) as stream:
+        stream.write(data)
     return len(rows)
 
 

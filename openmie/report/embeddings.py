@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openmie import writing
 from openmie.report import charts
 from openmie.report.charts import Table
 from openmie.report.colours import COLOURS, PLAIN, assign
@@ -81,8 +82,8 @@ def write(path: str | os.PathLike[str], entities: Sequence[Entity], points: Sequ
              f'<p class="intro">{text(intro)}</p></header><main>{body}</main>'
              f"<footer>Written by openmie; drawn with plotly.</footer></body></html>\n")
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(whole, encoding="utf-8", newline="\n")
+    writing.make_folder(target.parent)
+    writing.replace_text(target, whole)
     return target
 
 

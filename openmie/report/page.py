@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
+from openmie import writing
 from openmie.document import Document
 from openmie.report import charts
 from openmie.report.charts import Bars, Curves, Table
@@ -46,8 +47,8 @@ def write(path: str | os.PathLike[str], *, title: str, intro: str = "", tables: 
              f'{f"<nav aria-label=Contents><ul>{links}</ul></nav>" if len(sections) > 1 else ""}</header>'
              f"<main>{body}</main><footer>Written by openmie.</footer></body></html>\n")
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(whole, encoding="utf-8", newline="\n")
+    writing.make_folder(target.parent)
+    writing.replace_text(target, whole)
     return target
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from openmie import writing
 from openmie.errors import TrainError
 from openmie.lvlm.backends import turns
 from openmie.lvlm.lesson import Lesson
@@ -124,9 +125,8 @@ class Trainer(trl.SFTTrainer):
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            beside = Path(self.args.output_dir) / WHOLE
-            beside.write_text(self.mark, encoding="utf8")
-            beside.replace(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}" / WHOLE)
+            at = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            writing.replace_text(at / WHOLE, self.mark)
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:  # sharded: theirs, in their own formats

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
+from openmie import writing
 from openmie.errors import TrainError
 
 
@@ -68,10 +69,7 @@ def save(
     for path in (*beside.iterdir(), beside):
         _sync(path)
     beside.rename(final)
-    pointer = folder / "latest.tmp"
-    pointer.write_text(name, encoding="utf8")
-    _sync(pointer)
-    pointer.replace(folder / "latest")
+    writing.replace_text(folder / "latest", name, sync=True)
     _sync(folder)
     for old in folder.glob("step-*"):
         if old != final:

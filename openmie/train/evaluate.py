@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from openmie import metrics
+from openmie import metrics, writing
 from openmie import recipe as recipes
 from openmie.codec import word_pairs
 from openmie.document import Document
@@ -88,7 +88,5 @@ def record(model: Model, scores: Mapping[str, Scores], gold: Iterable[Document],
 
 
 def write_record(path: Path, data: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps(data, indent=1, ensure_ascii=False, default=str), encoding="utf8")
-    beside.replace(path)
+    writing.make_folder(path.parent)
+    writing.replace_text(path, json.dumps(data, indent=1, ensure_ascii=False, default=str))

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from openmie import writing
 from openmie.corpora import brat, labelstudio, output, voc, yolo
 from openmie.corpora.corpus import Labels
 from openmie.corpora.jsonl import load_json
@@ -52,7 +53,7 @@ def export(
     flat = [unchained(d) for d in documents]
     known = _with(labels, Labels.of(flat))
     make = {"brat": _brat, "labelimg": _labelimg, "labelstudio": _labelstudio}
-    Path(out).mkdir(parents=True, exist_ok=True)
+    writing.make_folder(out)
     found: dict[str, output.Written] = {}
     for tool in tools:
         found |= make[tool](flat, Path(out) / tool, known)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from openmie import writing
 from openmie.corpora import jsonl, output, words
 from openmie.document import Document, Image, TimeSpan
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
@@ -63,7 +64,7 @@ def save(
             return built["clips"], tuple(ErrorRecord(**e) for e in built["errors"])
         raise CorpusError("another build", expected="the same video, subtitles and settings", where=str(folder),
                           remedy="remove the folder, or name another --out")
-    Path(out).mkdir(parents=True, exist_ok=True)
+    writing.make_folder(out)
     documents, errors = 0, list(subtitles.errors)
     with output.folder(folder) as place:
         found = list(build(path, subtitles, place / "frames", settings, name))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from openmie import writing
 from openmie.errors import CorpusError, ErrorRecord
 
 # <i>, <font color="red">, <v Name>, WebVTT's <00:01.000>, {\an8}; "<Orla>" and "{aside}" are text
@@ -156,7 +157,7 @@ def _until(cues: list[Cue]) -> Iterator[Cue]:
 def write(cues: Iterable[Cue], path: str | os.PathLike[str]) -> None:
     """The cues as a SubRip file."""
     blocks = (f"{n}\n{_stamp(c.begin)} --> {_stamp(c.finish)}\n{c.text}\n" for n, c in enumerate(cues, 1))
-    Path(path).write_text("\n".join(blocks), encoding="utf-8")
+    writing.replace_text(path, "\n".join(blocks))
 
 
 def _stamp(seconds: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
+from openmie import writing
 from openmie.document import Document, Image
 from openmie.errors import CorpusError
 
@@ -21,16 +22,14 @@ def save(documents: Iterable[Document], folder: str | os.PathLike[str]) -> Path:
     """
     root = Path(folder)
     out = root / "documents.jsonl"
-    (root / "images").mkdir(parents=True, exist_ok=True)
-    try:
-        file = out.open("x", encoding="utf-8", newline="\n")
-    except FileExistsError:
+    writing.make_folder(root / "images")
+    if os.path.lexists(out):
         raise CorpusError("documents.jsonl is there already", expected="a folder without posts", where=str(root),
-                          remedy="name another folder, or remove the posts in it") from None
-    with file:
+                          remedy="name another folder, or remove the posts in it")
+    with writing.replace_file(out) as file:
         for document in documents:
             images = tuple(_written(image, document.id, root) for image in document.images)
-            file.write(document.replace(images=images).to_json() + "\n")
+            file.write(document.replace(images=images).to_json().encode() + b"\n")
     return out
 
 
@@ -43,5 +42,6 @@ def _written(image: Image, document: str, root: Path) -> Image:
         raise CorpusError(f"ids {document!r} and {image.id!r}", expected="letters, digits, '_', '-' and '.' only",
                           where=str(root), remedy="give the document and its images ids that can be file names")
     path = f"images/{name}.png"
-    Pillow.fromarray(image.pixels).save(root / path)
+    with writing.replace_file(root / path) as file:
+        Pillow.fromarray(image.pixels).save(file, format="PNG")
     return Image(**{**image.model_dump(), "path": path})

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from openmie import __version__
 from openmie.errors import ErrorRecord, OpenMIEError
 from openmie.lvlm.generate import Answer, Backend, Grammar, Request, answer_one
+from openmie.writing import kind
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -155,6 +156,9 @@ class Cached:
         return self._open[1]
 
     def _opened(self) -> sqlite3.Connection:
+        if os.path.exists(self.path) and not self.path.is_file():
+            raise CacheError(kind(self.path), expected="an sqlite file of answers, or nothing yet",
+                             where=f"cache {self.path}", remedy="name another file; what is there was not touched")
         if not self.path.parent.is_dir():
             raise CacheError(f"no folder {self.path.parent}", expected="a folder to write to",
                              where=f"cache {self.path}", remedy="make it first")
