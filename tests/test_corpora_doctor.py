@@ -200,5 +200,8 @@ def test_m3d(corpora, reports):
     assert [report.count("relation types", s) for s in splits] == [29, 31, 31, 30]
     assert [report.count("documents with frames", s) for s in splits] == [5, 167, 1, 159]
     assert [report.finding("unresolved sent_time", s) for s in splits] == [23, 0, 35, 0]
+    assert [report.finding("relations turned to their label's direction", s) for s in splits] == [669, 447, 679, 457]
+    assert "relations turned to their label's direction: dev 669, test 679, in all 1,348" in str(
+        examine(f"m3d:{corpora}/m3d?lang=en"))
     assert report.finding("videos in two splits", "dev en + test en") == 59
     assert report.finding("videos in two splits", "dev zh + test zh") == 72

@@ -124,6 +124,25 @@ def test_a_mention_of_another_type_than_its_chain(tmp_path):
     assert document.mentions[0].label == "PER" and "'ORG'" in skipped[0]
 
 
+@pytest.mark.parametrize("link1, link2, label, ends, turned, record", [
+    ("L0", "L1", "PER-LOC_birth", ("L0", "L1"), 0, ""), ("L1", "L0", "PER-LOC_birth", ("L0", "L1"), 1, ""),
+    ("L2", "L0", "PER-PER_parents", ("L2", "L0"), 0, ""), ("L0", "L2", "PER-PER_parents", ("L0", "L2"), 0, ""),
+    ("L1", "L0", "peer", ("L1", "L0"), 0, ""), ("L0", "L0", "PER-PER_peer", ("L0", "L0"), 0, ""),
+    ("L2", "L0", "PER-LOC_birth", ("L2", "L0"), 0, "between a 'PER' and a 'PER'"),
+    ("L1", "L0", "PER-ORG_member", ("L1", "L0"), 0, "between a 'LOC' and a 'PER'"),
+    ("L0", "L3", "PER-LOC_birth", ("L0", "L3"), 0, "between a 'PER' and a ''"),
+])
+def test_relations_are_read_in_the_direction_of_their_label(tmp_path, link1, link2, label, ends, turned, record):
+    clip = changed(relation=[{"link1": link1, "link2": link2, "type": label}])
+    clip["entityLink"]["L2"] = {"type": "PER", "link": [{"start": 9, "end": 10, "text": "Tolk", "sent_time": "4-9.5"}]}
+    clip["entityLink"]["L3"] = {"link": [{"start": 10, "end": 11, "text": "there", "sent_time": "4-9.5"}]}
+    (document,), skipped = read(write(tmp_path, dev_en=[clip]))
+    assert [(r.head, r.tail, r.label) for r in document.relations] == [(*ends, label)]
+    assert document.source["turned_relations"] == turned
+    assert len(skipped) == bool(record)
+    assert all(record in s and "kept as it is stored" in s for s in skipped)
+
+
 @pytest.mark.parametrize("text, left", [
     ('[{"doc": "a"}, 3, ', 1), ("[3]", 0), ("[", 0), ("", 0), ("nonsense", 0), ("{}", 0), ('[{"doc": "a"', 0),
 ])

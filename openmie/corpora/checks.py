@@ -148,6 +148,22 @@ class Oddities(_Lists):
                   int(bool(filename) and filename.rpartition(".")[0] != image))
 
 
+class Turned:
+    """How many relations a reader turned to the direction that their label names, a split and in all."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def add(self, split: str, document: Document) -> None:
+        self.counts[split] += document.source.get("turned_relations", 0)
+
+    def findings(self) -> Iterator[Finding]:
+        counts = {**self.counts, **({"": sum(self.counts.values())} if len(self.counts) > 1 else {})}
+        for split, count in counts.items():
+            if count:
+                yield Finding("relations turned to their label's direction", split, count)
+
+
 class Duplicates:
     """Equal texts, and equal instances with equal or conflicting annotation, within a split and across all.
 

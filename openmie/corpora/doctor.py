@@ -11,7 +11,7 @@ from typing import Any
 
 from openmie.corpora.attach import Options
 from openmie.corpora.boxes import Boxes
-from openmie.corpora.checks import Check, Duplicates, Finding, Leaks, Oddities, Tally, labelled, main_images
+from openmie.corpora.checks import Check, Duplicates, Finding, Leaks, Oddities, Tally, Turned, labelled, main_images
 from openmie.corpora.companions import Companions, discover
 from openmie.corpora.corpus import Corpus
 from openmie.corpora.folders import NAMES
@@ -112,7 +112,7 @@ def examine(spec: str, *, decode: bool = True, **options: Any) -> Report:
     parsed.load()  # a wrong option is an error before anything is read
     corpus = replace(parsed, options={k: v for k, v in parsed.options.items() if k not in ATTACHED}).load()
     tally = Tally()
-    checks: list[Check] = [tally, Oddities(), Duplicates(), Leaks()]
+    checks: list[Check] = [tally, Oddities(), Turned(), Duplicates(), Leaks()]
     used, lang = _read(corpus, checks)
     records = list(corpus.skipped)
     findings = [replace(f, split=_without(f.split, lang)) for check in checks for f in check.findings()]

@@ -4,16 +4,22 @@ English offsets index `doc.split(" ")`, Chinese ones are characters; both are ha
 text disagree is kept with `status="unlocated"` and a record: where it stands is not guessed. A sentence of
 `time_sent_pair` that is not in the text gives a record and no time. `sent_time` of a mention is not used: its time
 follows from where it stands (a value that is no key of `time_sent_pair` is a record in `Document.errors`).
+
+A relation's label names the types of its ends (`PER-LOC_birth`). The published files store it from link2 to link1
+wherever the two types differ, and from link1 to link2 where they are the same: the head of `PER-PER_parents` is the
+parent, of `LOC-LOC_contain` the whole. Here the head is the end that the label names first: what fits only when turned
+is turned and counted (`turned_relations`), what fits neither way is kept as it is stored, with a record.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openmie.corpora.corpus import Corpus, Item, Source
+from openmie.corpora.directions import fit
 from openmie.corpora.folders import split_files
 from openmie.corpora.folds import folded, lacking
 from openmie.corpora.frames import Frames
@@ -135,7 +141,7 @@ class _Clip:
         id = f"{self.lang}-{video}"
         seen[id] = times = seen.get(id, 0) + 1
         chains, mentions = self._chains()
-        relations = self._relations({c.id for c in chains})
+        relations, turned = self._relations({c.id: c.label for c in chains})
         images, regions, errors = frames.of(video, self._list("image"))
         self.errors += errors
         spans = self._times()
@@ -146,7 +152,7 @@ class _Clip:
             mentions=mentions, chains=chains, relations=relations, times=spans, errors=(*self.errors, *self.noted),
             source={"corpus": "m3d", "file": self.path.name, "line": self.line, "video_id": video,
                     "video": video.rpartition("_")[0] or video, "title": str(self.clip.get("video_title") or ""),
-                    "unresolved_times": len(self.noted)})
+                    "unresolved_times": len(self.noted), "turned_relations": turned})
 
     def _list(self, key: str) -> list[Any]:
         value = self.clip.get(key)
@@ -200,17 +206,25 @@ class _Clip:
                    "correct them; the mention was kept as unlocated")
         return Mention(id=id, start=0, end=0, label=label, text=link["text"], status="unlocated")
 
-    def _relations(self, chains: set[str]) -> tuple[Relation, ...]:
-        found = []
+    def _relations(self, types: Mapping[str, str]) -> tuple[tuple[Relation, ...], int]:
+        """The relations, head first as their labels say, between chains of these types; how many were turned."""
+        found, turned = [], 0
         for link in self._list("relation"):
             link = link if isinstance(link, dict) else {"link1": link}
             head, tail, label = (link.get(key) for key in ("link1", "link2", "type"))
-            if isinstance(label, str) and isinstance(head, str) and isinstance(tail, str) and {head, tail} <= chains:
-                found.append(Relation(head=head, tail=tail, label=label))
-            else:
+            if not (isinstance(label, str) and isinstance(head, str) and isinstance(tail, str)
+                    and {head, tail} <= types.keys()):
                 self.error(f"relation {short(link)}", "link1 and link2 of entityLink, and type",
                            "correct it; the relation was left out")
-        return tuple(found)
+                continue
+            fits = fit(label, types[head], types[tail])
+            if fits == "turned":
+                head, tail, turned = tail, head, turned + 1
+            elif fits == "neither":
+                self.error(f"relation {short(link)} between a {types[head]!r} and a {types[tail]!r}",
+                           "the types that its label names", "correct it; it was kept as it is stored")
+            found.append(Relation(head=head, tail=tail, label=label))
+        return tuple(found), turned
 
     def _times(self) -> tuple[TimeSpan, ...]:
         """Each sentence where it is found after the one before, or else anywhere."""

@@ -62,7 +62,8 @@ are the release's. Its shipped setting never runs this module. In training no si
 lacks (complete.drop); on Diorama a part is, so that both ways are learnt at every missing ratio.
 eq. 16, 17: W is printed too small for a Kronecker product: bilinear forms. A chain is the mean of its mentions; in the
 release mentions vote. Several relations may hold for one pair, each asked for by itself; the paper's softmax with one
-label a pair is `one label a pair`. Types that do not fit a label's prefix are never answered. Vectors are normed first.
+label a pair is `one label a pair`. Types that do not fit a label's prefix are never answered; where the
+files store the ends the other way round, the reader turned them. Vectors are normed first.
 The paper closes links into chains, where one wrong link joins two (`closure of links`); here each mention is linked to
 its likeliest earlier one alone: on dev of Diorama chains 89.7 -> 91.4, own relations told by frames 59.4 -> 66.7.
 Between chains of its own the system weighs a label by how sure it is of the types (links.joint, ours).

@@ -22,9 +22,10 @@ from urllib.parse import unquote
 from openmie import writing
 from openmie.corpora import brat, labelstudio, output, voc, yolo
 from openmie.corpora.corpus import Labels
+from openmie.corpora.directions import ends, fit
 from openmie.corpora.jsonl import load_json
 from openmie.corpora.linked import COREFERENCE, chained, unchained
-from openmie.document import Document, Image, Region
+from openmie.document import Document, Image, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.metrics.grounding import overlaps
 from openmie.video import returned
@@ -74,10 +75,10 @@ def _brat(documents: list[Document], folder: Path, labels: Labels) -> dict[str, 
     lines = ["[entities]", *map(brat.escaped, labels.mentions), "", "[relations]",
              f"{COREFERENCE}\t{any_}, <REL-TYPE>:symmetric-transitive"]
     for label in labels.relations:
-        ends = label.partition("_")[0].split("-")
-        fits = len(ends) == 2 and set(ends) <= set(labels.mentions)
+        types = ends(label)
+        between = "Arg1:{}, Arg2:{}".format(*types) if types and set(types) <= set(labels.mentions) else any_
         turn = ", <REL-TYPE>:symmetric" if label in labels.symmetric else ""
-        lines.append(f"{brat.escaped(label)}\t" + (f"Arg1:{ends[0]}, Arg2:{ends[1]}" if fits else any_) + turn)
+        lines.append(f"{brat.escaped(label)}\t{between}{turn}")
     text = "\n".join([*lines, "", "[events]", "", "[attributes]", ""])
     (folder / "annotation.conf").write_text(text, encoding="utf-8")
     return {"brat": written}
@@ -199,8 +200,25 @@ def _annotated(clip: Document, found: Document | ErrorRecord | None, where: str,
             lost.append(_lost(clip, f"no mention of {r.of!r}, which a box in {r.image!r} shows", "one of them", where))
         own += [r.model_copy(update={"image": image, "of": of})] if image else []
     told = [e for e in found.errors if not e.where.startswith(f"document {clip.id}, image ")]  # paths: not needed
-    return chained(clip.replace(mentions=found.mentions, relations=found.relations, chains=(), regions=tuple(own),
-                                errors=(*clip.errors, *told, *lost)))
+    return _turned(chained(clip.replace(mentions=found.mentions, relations=found.relations, chains=(),
+                                        regions=tuple(own), errors=(*clip.errors, *told, *lost))))
+
+
+def _turned(clip: Document) -> Document:
+    """The clip with relations from the type that their label names first: not all tools keep to it. Records say which.
+    """
+    types = {c.id: c.label for c in clip.chains}
+    relations: dict[tuple[str, str, str], Relation] = {}
+    errors: list[ErrorRecord] = []
+    for r in clip.relations:
+        head, tail = r.head, r.tail
+        if fit(r.label, types.get(head, ""), types.get(tail, "")) == "turned":
+            errors.append(ErrorRecord(where=f"document {clip.id}, relation {head} {tail}",
+                                      found=f"{r.label!r} from a {types[head]} to a {types[tail]}",
+                                      expected="the ends in the order of the label", remedy="it was turned"))
+            head, tail = tail, head
+        relations.setdefault((head, tail, r.label), r.model_copy(update={"head": head, "tail": tail}))
+    return clip.replace(relations=tuple(relations.values()), errors=(*clip.errors, *errors))
 
 
 def _moved(clip: Document, of: str, found: Document) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openmie.corpora.corpus import Labels
+from openmie.corpora.directions import example
 from openmie.corpora.linked import COREFERENCE
 from openmie.corpora.m3d import SYMMETRIC
 
@@ -49,7 +50,7 @@ needs nothing.
 
 * A relation holds between two chains. Mark it once, between any two mentions of them.
 * Two things can stand in several relations, such as colleagues who later marry: mark each.
-* The first part of a label names the types, in the order of its two ends. {directions}
+* The first part of a label names the types of its two ends, in their order{example}. {directions}
 * Mark what the clip says or shows, not what you know.
 
 ## Frames ({regions})
@@ -80,4 +81,6 @@ def guidelines(tool: str, labels: Labels) -> str:
     turned = sorted(labels.symmetric & set(labels.relations))
     directions = f"These have no direction: {', '.join(turned)}." if turned else "The direction counts."
     layers = {name: ", ".join(getattr(labels, name)) or "none yet" for name in ("mentions", "relations", "regions")}
-    return RULES.format(coreference=how, directions=directions, **layers) + f"\n## Your tool\n\n{use}\n"
+    shown = example(labels.relations, labels.mentions)
+    order = "; draw {} from a {} to a {}".format(*shown) if shown else ""
+    return RULES.format(coreference=how, directions=directions, example=order, **layers) + f"\n## Your tool\n\n{use}\n"

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from openmie.corpora.directions import example
 from openmie.document import Chain, Image, Mention
 from openmie.lvlm.zeroshot.guard import Fence
 from openmie.lvlm.zeroshot.schema import FIELD, NONE, Schema, names_shown
@@ -105,11 +106,13 @@ def _chains(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mappin
 def _relations(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
     things = "chains" if shown.chains or "chains" in schema.tasks else "mentions"
     labels = dict(schema.relations)
+    told = example(labels, schema.chains)
+    order = ", as {} holds from a {} to a {}".format(*told) if told else ""
     if shown.pairs is None:
         labels.pop(NONE, None)
-        return f"what holds between two {things}, from head to tail by their ids; several may hold:", labels
+        return f"what holds between two {things}, from head to tail by their ids{order}; several may hold:", labels
     pairs = ", ".join(f"({head}, {tail})" for head, tail in shown.pairs)
-    return f"what holds from head to tail, one for each of the pairs {pairs}:", labels
+    return f"what holds from head to tail{order}, one for each of the pairs {pairs}:", labels
 
 
 def _boxes(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
