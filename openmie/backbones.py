@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from openmie import characters, writing
+from openmie import characters, foreign
 from openmie.errors import ModelError, RecipeError
 from openmie.nn.encode import coupling
 from openmie.nn.encode.dual import Text, Vision
@@ -72,7 +72,7 @@ class VisionBackbone:
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(self.process, Rescale):
             name = "tiny.json" if isinstance(self.process.config, TinyVision) else "twin.json"
-            writing.replace_text(folder / name, json.dumps(asdict(self.process.config), indent=1))
+            (folder / name).write_text(json.dumps(asdict(self.process.config), indent=1), encoding="utf8")
         else:
             _write_config(folder, self.model.model.config)  # type: ignore[union-attr,arg-type]
             self.process.processor.save_pretrained(folder)  # type: ignore[attr-defined]
@@ -91,24 +91,24 @@ def register() -> None:
 
 
 def load_text(config: Text) -> TextBackbone:
-    from transformers import AutoConfig, AutoModel, AutoTokenizer, BertConfig
+    from transformers import AutoModel, AutoTokenizer, BertConfig
 
     register()
     if config.name == "characters":
         known = characters.tokenizer(config.vocabulary)
         bert = _dropping(BertConfig(vocab_size=len(known), **CHARACTERS), config)
-        return _text(AutoModel.from_config(bert, add_pooling_layer=False), known)
+        return _text(AutoModel.from_config(bert, add_pooling_layer=False, trust_remote_code=False), known)
     source, pinned = _source(config)
-    tokenizer = _loading(
-        source, lambda: AutoTokenizer.from_pretrained(source, use_fast=True, **_prefix(source), **pinned)
-    )
+    tokenizer = _loading(source, lambda: AutoTokenizer.from_pretrained(
+        source, use_fast=True, trust_remote_code=False, **_prefix(source, pinned), **pinned))
     if config.name == "tiny":
         bert = _dropping(BertConfig(vocab_size=len(tokenizer), **TINY_TEXT), config)
-        model = AutoModel.from_config(bert, add_pooling_layer=False)
+        model = AutoModel.from_config(bert, add_pooling_layer=False, trust_remote_code=False)
     else:
-        read = _dropping(_loading(source, lambda: AutoConfig.from_pretrained(source, **pinned)), config)
-        how: dict[str, Any] = {"config": read, "use_safetensors": True, **_bare(source), **pinned}
-        model = _loading(source, lambda: AutoModel.from_pretrained(source, **how))
+        read = _dropping(_hub_config(source, pinned), config)
+        how: dict[str, Any] = {"config": read, **_bare(source, pinned), **pinned}
+        model = _loading(source, lambda: AutoModel.from_pretrained(
+            source, use_safetensors=True, trust_remote_code=False, **how))
     return _text(model, tokenizer)
 
 
@@ -137,29 +137,35 @@ def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> Vi
         return _built_in(_twin(beside or Text(), size))
     pinned = {"revision": config.revision} if config.revision else {}
     whole = {"size": {"height": size, "width": size}, "do_resize": True, "do_center_crop": False} if size else {}
-    processor = _loading(
-        config.name, lambda: AutoImageProcessor.from_pretrained(config.name, backend="pil", **whole, **pinned)
-    )
-    model = _loading(config.name, lambda: AutoModel.from_pretrained(config.name, use_safetensors=True, **pinned))
+    processor = _loading(config.name, lambda: AutoImageProcessor.from_pretrained(
+        config.name, backend="pil", trust_remote_code=False, **whole, **pinned))
+    model = _loading(config.name, lambda: AutoModel.from_pretrained(
+        config.name, use_safetensors=True, trust_remote_code=False, **pinned))
     return _vision(model, processor)
 
 
 def restore(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
     """The backbones of a trained model folder, without their weights and without the network."""
+    register()
+    with foreign.loading(folder, ModelError):
+        return _restored(folder)
+
+
+def _restored(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
     from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
-    register()
     text, vision = folder / "text", folder / "vision"
-    tokenizer = AutoTokenizer.from_pretrained(text / "tokenizer")
-    backbone = _text(AutoModel.from_config(_read_config(text), **_bare(str(text))), tokenizer)
+    tokenizer = AutoTokenizer.from_pretrained(text / "tokenizer", trust_remote_code=False)
+    model = AutoModel.from_config(_read_config(text), trust_remote_code=False, **_bare(str(text), {}))
+    backbone = _text(model, tokenizer)
     if not vision.exists():
         return backbone, None
     for name, cls in (("tiny.json", TinyVision), ("twin.json", Twin)):
         if (vision / name).exists():
             data = json.loads((vision / name).read_text(encoding="utf8"))
             return backbone, _built_in(cls(**{**data, "stem": tuple(data["stem"])}))
-    processor = AutoImageProcessor.from_pretrained(vision, backend="pil")
-    return backbone, _vision(AutoModel.from_config(_read_config(vision)), processor)
+    processor = AutoImageProcessor.from_pretrained(vision, backend="pil", trust_remote_code=False)
+    return backbone, _vision(AutoModel.from_config(_read_config(vision), trust_remote_code=False), processor)
 
 
 def minilm_folder() -> Path:
@@ -242,12 +248,12 @@ def _built_in(config: TinyVision | Twin) -> VisionBackbone:
 
 def _twin(beside: Text, size: int) -> Twin:
     """The sizes of a text encoder, read without its weights."""
-    from transformers import AutoConfig, BertConfig
+    from transformers import BertConfig
 
     source, pinned = _source(beside)
     built_in = {"tiny": TINY_TEXT, "characters": CHARACTERS}.get(beside.name)
     read = BertConfig(**built_in) if built_in else None
-    found = read or _loading(source, lambda: AutoConfig.from_pretrained(source, **pinned))
+    found = read or _hub_config(source, pinned)
     width, heads = found.hidden_size, found.num_attention_heads
     hidden = getattr(found, "intermediate_size", 4 * width)
     sizes = {"width": width, "layers": found.num_hidden_layers, "heads": heads, "hidden": hidden}
@@ -260,28 +266,30 @@ def _source(config: Text) -> tuple[str, dict[str, str]]:
     return source, {"revision": config.revision} if config.revision else {}
 
 
-def _bare(source: str) -> dict[str, bool]:
+def _bare(source: str, pinned: dict[str, str]) -> dict[str, bool]:
     """No pooling layer for BERT-like encoders: nothing reads it, and a parameter without gradient is a trap."""
     file = Path(source) / "config.json"
     config = json.loads(file.read_text(encoding="utf8")) if file.exists() else {}
-    kind = config.get("model_type") or _hub_config(source).model_type
+    kind = config.get("model_type") or _hub_config(source, pinned).model_type
     return {"add_pooling_layer": False} if kind in ("bert", "roberta", "xlm-roberta", "longformer") else {}
 
 
-def _prefix(source: str) -> dict[str, bool]:
+def _prefix(source: str, pinned: dict[str, str]) -> dict[str, bool]:
     """Byte-level tokenizers take pre-split words only with a blank before the first one."""
-    return {"add_prefix_space": True} if _hub_config(source).model_type in ("roberta", "longformer", "gpt2") else {}
+    kind = _hub_config(source, pinned).model_type
+    return {"add_prefix_space": True} if kind in ("roberta", "longformer", "gpt2") else {}
 
 
-def _hub_config(source: str) -> Any:
+def _hub_config(source: str, pinned: dict[str, str]) -> Any:
     from transformers import AutoConfig
 
-    return _loading(source, lambda: AutoConfig.from_pretrained(source))
+    return _loading(source, lambda: AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned))
 
 
 def _loading(source: str, load: Callable[[], Any]) -> Any:
     try:
-        return load()
+        with foreign.loading(source, RecipeError):
+            return load()
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(
             f"backbone {source!r} cannot be loaded: {str(error).splitlines()[0]}",
@@ -293,11 +301,12 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
 def _write_config(folder: Path, config: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = {**config.to_diff_dict(), "model_type": config.model_type}
-    writing.replace_text(folder / "config.json", json.dumps(data, indent=1, sort_keys=True))
+    (folder / "config.json").write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf8")
 
 
 def _read_config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     data = json.loads((folder / "config.json").read_text(encoding="utf8"))
+    data.pop("auto_map", None)
     return AutoConfig.for_model(data.pop("model_type"), **data)

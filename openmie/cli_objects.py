@@ -33,6 +33,7 @@ def objects(
     queries: Annotated[int, typer.Option(help="Noun phrases of a text that are asked for.")] = 30,
     replace: Annotated[bool, typer.Option(help="Search again where a document has candidates already.")] = False,
     batch: Annotated[int, typer.Option(help="Images at once.")] = 8,
+    revision: Annotated[str, typer.Option(help="Commit, branch or tag of a hub id; default: its main branch.")] = "",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; default: the GPU where there is one.")] = "",
 ) -> None:
     """Find candidate objects in the images, with the noun phrases of the text as queries of a zero-shot detector.
@@ -48,8 +49,9 @@ def objects(
 
     asked = search.Search(most=most, threshold=threshold, overlap=overlap, queries=queries, replace=replace)
     sources, data = extract.sources(corpus, split, images)
-    found = detector.load(model, device)
+    found = detector.load(model, device, revision)
     settings = {"corpus": corpus, "images": images, "model": model, "search": asdict(asked), "openmie": __version__}
+    settings |= {"revision": revision} if revision else {}
     failed: list[str] = []
     tally, number, boxes = output.Tally(), 0, 0
     documents = search.fill(sources, out, lambda some: search.find(some, found, asked, batch), settings, tally)

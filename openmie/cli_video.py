@@ -25,6 +25,7 @@ def build(
         typer.Option(help="SRT or WebVTT, one a video, in order. Default: the file beside it, as VIDEO.srt, .vtt."),
     ] = None,
     transcribe: Annotated[str, typer.Option(help="Without subtitles: a Whisper model, hub id or folder.")] = "",
+    revision: Annotated[str, typer.Option(help="With --transcribe: commit of a hub id; default: its newest.")] = "",
     out: Annotated[Path, typer.Option(help="Folder to write; a folder a video.")] = Path("videos"),
     encoding: Annotated[str, typer.Option(help="Of the subtitles, such as gb18030; default UTF-8 or UTF-16.")] = "",
     language: Annotated[str, typer.Option(help="en or zh; default: as the transcript looks.")] = "",
@@ -47,6 +48,7 @@ def build(
         raise CorpusError(f"{len(subtitles)} subtitle files for {len(videos)} videos", expected="one each, in order",
                           where="openmie video build", remedy="name one a video, or none")
     settings = library.Settings(every=every, shortest=shortest, longest=longest, language=language, image=image)
+    named = f"{transcribe}@{revision}" if revision else transcribe  # as `listen` names what it heard
     records: list[ErrorRecord] = []
     for number, path in enumerate(videos):
         try:
@@ -57,8 +59,8 @@ def build(
             if file is None and not transcribe:
                 raise CorpusError("no subtitles", expected=f"{path.stem}.srt or .vtt beside it, or --subtitles",
                                   where=f"video {path}", remedy="give them, or --transcribe openai/whisper-small")
-            cues = library.read(file, encoding) if file else heard(path, transcribe, out, settings)
-            cues = cues or listen(path, transcribe, language=language)
+            cues = library.read(file, encoding) if file else heard(path, named, out, settings)
+            cues = cues or listen(path, transcribe, revision=revision, language=language)
             clips, wrong = library.save(path, cues, out, settings)
             records += wrong
             print(f"{path}: {clips} clips", file=sys.stderr)

@@ -26,6 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from openmie import foreign
 from openmie.errors import ImageError, RecipeError
 
 if TYPE_CHECKING:
@@ -200,26 +201,30 @@ FAMILIES: dict[str, Callable[[Any, Any], _Transformers]] = {
 }  # fmt: skip
 
 
-def load(source: str, device: str = "") -> _Transformers:
+def load(source: str, device: str = "", revision: str = "") -> _Transformers:
     """A detector by hub id or folder, from safetensors only; `device` is torch's name of one, "" the GPU if any.
+
+    `revision`: the commit, branch or tag of a hub id; "" is its main branch, which its owner can change.
 
     RecipeError: no such model, one of another family, weights that lack, a package that it needs, no such device.
     """
     from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoProcessor
 
     device = _device(device)
-    config = _loading(source, lambda: AutoConfig.from_pretrained(source))
+    pinned = {"revision": revision} if revision else {}
+    config = _loading(source, lambda: AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned))
     if config.model_type not in FAMILIES:
         raise RecipeError(
             f"{source!r} is of the family {config.model_type}",
             expected=f"a zero-shot object detector: {', '.join(FAMILIES)}",
             remedy="name one, such as google/owlvit-base-patch32",
         )
-    processor = _loading(source, lambda: AutoProcessor.from_pretrained(source, backend="pil"))
+    processor = _loading(source, lambda: AutoProcessor.from_pretrained(
+        source, backend="pil", trust_remote_code=False, **pinned))
     model, info = _loading(
         source,
         lambda: AutoModelForZeroShotObjectDetection.from_pretrained(
-            source, use_safetensors=True, output_loading_info=True
+            source, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **pinned
         ),
     )
     if info["missing_keys"] or info["mismatched_keys"]:
@@ -236,7 +241,8 @@ def load(source: str, device: str = "") -> _Transformers:
 
 def _loading(source: str, load: Callable[[], Any]) -> Any:
     try:
-        return load()
+        with foreign.loading(source, RecipeError):
+            return load()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise RecipeError(

@@ -35,7 +35,7 @@ def test_functions_are_short_and_forwards_shorter(file):
 
 
 def test_nothing_reads_a_pickle_or_runs_text():
-    """S1, S2: no unpickling, no eval, no remote code, in the whole package."""
+    """S1, S2: no unpickling, no eval, in the whole package. That no model brings code: `test_foreign.py`."""
     for file, tree in TREES.items():
         forbidden = {"torch.load", "pickle.load", "pickle.loads", "eval", "exec", "joblib.load", "np.load"} & set(
             _calls(tree)
@@ -43,7 +43,6 @@ def test_nothing_reads_a_pickle_or_runs_text():
         assert not forbidden, f"{file}: {forbidden}"
         imported = {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         assert not imported & {"pickle", "dill", "cloudpickle", "shelve", "marshal"}, file
-        assert "trust_remote_code" not in file.read_text(), file
 
 
 def test_no_bare_except_and_no_unfinished_work():

@@ -26,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from openmie import writing
+from openmie import foreign
 from openmie.errors import TrainError
 from openmie.lvlm.lesson import Lesson
 from openmie.train.chat_settings import ChatTraining, part_of
@@ -35,16 +35,23 @@ FACTS, CARD, ADAPTER, CHECKPOINTS = "training.json", "card.md", "adapter", "chec
 Watch = Callable[[str, Mapping[str, Any]], None]  # `start`, `step`, `dev`, `done`, and values
 
 
-def load_model(name: str, training: ChatTraining) -> tuple[Any, Any]:
-    """(model, processor) of a hub id or folder, ready to be trained. Errors: no such model."""
+def load_model(name: str, training: ChatTraining, revision: str = "") -> tuple[Any, Any]:
+    """(model, processor) of a hub id or folder, ready to be trained, from safetensors only.
+
+    `revision`: the commit, branch or tag of a hub id; "" is its main branch, which its owner can change. Errors: no
+    such model, weights that are a pickle, code that would have to run.
+    """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
+    pinned = {"revision": revision} if revision else {}
     try:
-        model = AutoModelForImageTextToText.from_pretrained(name, dtype=training.weights)
-        return model, AutoProcessor.from_pretrained(name)
+        with foreign.loading(name, TrainError):
+            model = AutoModelForImageTextToText.from_pretrained(
+                name, use_safetensors=True, trust_remote_code=False, dtype=training.weights, **pinned)
+            return model, AutoProcessor.from_pretrained(name, trust_remote_code=False, **pinned)
     except (OSError, ValueError) as error:
         raise TrainError(f"{name!r}: {str(error).splitlines()[0][:200]}", where="a vision-language model",
-                         expected="a hub id or a folder with model and processor",
+                         expected="a hub id or a folder with processor and safetensors weights",
                          remedy="check the name, or download it first: huggingface-cli download NAME") from None
 
 
@@ -157,7 +164,7 @@ def _save(model: Any, processor: Any, out: Path, facts: dict[str, Any]) -> None:
         model = model.merge_and_unload()
     model.save_pretrained(out)
     processor.save_pretrained(out)
-    writing.replace_text(out / CARD, card(model, facts))
+    (out / CARD).write_text(card(model, facts), encoding="utf8")
     write_record(out / FACTS, facts)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
 

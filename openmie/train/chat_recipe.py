@@ -37,6 +37,7 @@ class ChatRecipe:
     plain: bool = False  # without PFA: the text alone goes in, and an answer without headers comes out
     patches: bool = True  # the lettered patches are shown
     model: str = TINY  # hub id or folder, or `tiny`
+    revision: str = ""  # commit, branch or tag of a hub id; "": its main branch, which its owner can change
     sizes: tiny.Tiny = field(default_factory=tiny.Tiny)  # of `tiny`
     summary: str = ""  # generator of the captions that are the summaries; "": the document's own, or its only caption
     split: int = 0  # seed that draws train and test 7:3 from all documents; -1: the corpus's own splits
@@ -87,7 +88,7 @@ def made(recipe: ChatRecipe, lessons: Sequence[Lesson], seed: int) -> tuple[Any,
     """(model, processor) to begin with."""
     if recipe.model == TINY:
         return tiny.build(*questions(lessons), recipe.sizes, seed)
-    return load_model(recipe.model, recipe.training)
+    return load_model(recipe.model, recipe.training, recipe.revision)
 
 
 def answered(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from openmie import foreign
 from openmie.errors import CorpusError, ModelError
 from openmie.video.frames import Limits, _av, _container, _start
 from openmie.video.subtitles import Cue, Subtitles, ordered
@@ -67,6 +68,7 @@ def transcribe(
     device: str = "cpu",
 ) -> Subtitles:
     """The speech of a video as cues. `model`: a hub id or folder of a Whisper model; `language`: "en", "zh"; "": heard.
+    `revision`: the commit, branch or tag of a hub id; "" is its main branch, which its owner can change.
 
     Longer sound than the model's window is heard window by window, each beginning where the last timed sentence ended.
     Read the result before you annotate: a model mishears names. Errors: no such model, no sound, nothing was said.
@@ -92,7 +94,7 @@ def transcribe(
     if not cues:
         raise CorpusError("no speech", expected="a video in which something is said", where=f"video {path}",
                           remedy="give a subtitle file")
-    return Subtitles(cues, errors, heard=model)
+    return Subtitles(cues, errors, heard=f"{model}@{revision}" if revision else model)
 
 
 def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:
@@ -100,8 +102,10 @@ def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:
 
     pinned = {"revision": revision} if revision else {}
     try:
-        processor = AutoProcessor.from_pretrained(model, **pinned)
-        whisper = AutoModelForSpeechSeq2Seq.from_pretrained(model, use_safetensors=True, **pinned)
+        with foreign.loading(model, ModelError):
+            processor = AutoProcessor.from_pretrained(model, trust_remote_code=False, **pinned)
+            whisper = AutoModelForSpeechSeq2Seq.from_pretrained(
+                model, use_safetensors=True, trust_remote_code=False, **pinned)
     except (OSError, ValueError) as error:
         raise ModelError(f"no speech model {model!r} ({str(error)[:120]})", expected="a Whisper model",
                          where="video build --transcribe",

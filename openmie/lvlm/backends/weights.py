@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from openmie import foreign
 from openmie.errors import ModelError
 
 READ = (".json", ".safetensors", ".jinja", ".txt", ".model")  # what a model is loaded from
@@ -29,7 +30,8 @@ def commit(source: str, revision: str = "") -> str:
     if not folder.is_dir():
         from transformers import AutoConfig
 
-        found = _loading(source, lambda: AutoConfig.from_pretrained(source, **pinned(revision)))
+        found = _loading(source, lambda: AutoConfig.from_pretrained(
+            source, trust_remote_code=False, **pinned(revision)))
         return str(getattr(found, "_commit_hash", None) or revision)
     digest = hashlib.sha256()
     files = [*folder.iterdir(), *folder.glob("additional_chat_templates/*")]
@@ -54,7 +56,8 @@ def load(source: str, revision: str, device: str, dtype: str) -> tuple[Any, Any]
     made = processor(source, revision)
     kind: Any = dtype if dtype == "auto" else getattr(torch, dtype)
     model, info = _loading(source, lambda: AutoModelForImageTextToText.from_pretrained(
-        source, use_safetensors=True, dtype=kind, output_loading_info=True, **pinned(revision)))
+        source, use_safetensors=True, trust_remote_code=False, dtype=kind, output_loading_info=True,
+        **pinned(revision)))
     if info["missing_keys"] or info["mismatched_keys"]:
         lacking = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
         raise ModelError(f"{source!r} lacks {len(lacking)} weights, such as {lacking[0]}",
@@ -69,13 +72,14 @@ def processor(source: str, revision: str = "") -> Any:
 
     def made() -> Any:
         try:
-            return AutoProcessor.from_pretrained(source, backend="pil", **pinned(revision))
+            return AutoProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **pinned(revision))
         except (ImportError, ValueError, TypeError) as error:
             if "ideo" not in str(error):  # Video, video: that it has no processor for videos is no matter here
                 raise
             return _without_videos(source, revision)
 
-    _loading(source, lambda: AutoConfig.from_pretrained(source, **pinned(revision)))
+    _loading(source, lambda: AutoConfig.from_pretrained(
+        source, trust_remote_code=False, **pinned(revision)))
     found = _loading(source, made)
     if not hasattr(found, "image_processor") or not hasattr(found, "tokenizer"):
         raise ModelError(f"{source!r} has a {type(found).__name__} and no processor of pictures and texts",
@@ -90,7 +94,7 @@ def _without_videos(source: str, revision: str) -> Any:
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     there = pinned(revision)
-    known: Any = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(source, **there))]
+    known: Any = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(source, trust_remote_code=False, **there))]
 
     def check(self: Any, name: str, value: Any) -> Any:
         return None if name == "video_processor" and value is None else known.check_argument_for_proper_class(
@@ -100,14 +104,16 @@ def _without_videos(source: str, revision: str) -> Any:
                                                 "__module__": known.__module__})
     settings, _ = kind.get_processor_dict(source, **there)
     own = {k: v for k, v in settings.items() if k not in ("image_processor", "video_processor", "processor_class")}
-    words = AutoTokenizer.from_pretrained(source, **there)
-    return kind(image_processor=AutoImageProcessor.from_pretrained(source, backend="pil", **there), tokenizer=words,
-                video_processor=None, **{"chat_template": words.chat_template, **own})
+    words = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **there)
+    images = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **there)
+    return kind(image_processor=images, tokenizer=words, video_processor=None,
+                **{"chat_template": words.chat_template, **own})
 
 
 def _loading(source: str, load: Callable[[], Any]) -> Any:
     try:
-        return load()
+        with foreign.loading(source, ModelError):
+            return load()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         remedy = "check the name; with no network, pass a local folder"
