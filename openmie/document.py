@@ -2,17 +2,21 @@
 
 Text, its words and images, and what is said about them, as frozen layers. All offsets are half-open and count Unicode
 code points of `text`, so `text[start:end]` is always the surface form. Gold and prediction are two Documents with one
-id; `score` takes no part in equality, so a prediction equals its gold twin.
+id; `score` takes no part in equality, so a prediction equals its gold twin. What can be made can be written: numbers
+are finite, texts hold whole characters, `source` holds JSON values only.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from openmie.errors import DocumentError, ErrorRecord
+from openmie.plain import checked, no_circle
 
 ImageKind = Literal["main", "object", "patch", "frame", "generated"]
 GIVEN = "given"  # name of a caption that a user gave, whoever or whatever wrote it
@@ -39,7 +43,8 @@ class TimeSpan(NamedTuple):
 class _Layer(BaseModel):
     """Frozen; `score` and pixels take no part in equality."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False,
+                              str_min_length=0)  # fmt: skip  # has every text looked at for lone surrogates
 
     def __init__(self, **data: Any) -> None:
         try:
@@ -62,9 +67,16 @@ class _Layer(BaseModel):
 def _readable(what: str, error: ValidationError) -> DocumentError:
     first = error.errors(include_url=False)[0]
     where = what + "".join(f".{part}" for part in first["loc"])
+    said = first["msg"]
+    if first["type"] == "string_unicode" or "hex escape" in said:
+        said = "a lone surrogate (half of a UTF-16 pair)"
+    try:
+        shown = repr(str(first.get("input"))[:120])
+    except (ValueError, RecursionError):  # a number of thousands of digits, a list that holds itself
+        shown = f"a {type(first.get('input')).__name__}"
     return DocumentError(
-        f"{str(first.get('input'))[:120]!r}: {first['msg']}",
-        expected="the fields of the published schema",
+        f"{shown}: {said}",
+        expected="the fields of the published schema, finite numbers, whole characters",
         where=where,
         remedy="compare with openmie.document.json_schema()",
     )
@@ -79,8 +91,8 @@ class Image(_Layer):
     parent: str = ""  # image that an object or patch was cut from
     box: Box | None = None  # where in the parent: absolute xyxy pixels of the upright original
     time: float | None = None  # second of a frame
-    width: int | None = Field(default=None, gt=0)  # of the upright original, where known without decoding
-    height: int | None = Field(default=None, gt=0)
+    width: int | None = Field(default=None, gt=0, lt=1 << 63)  # of the upright original, where known without decoding
+    height: int | None = Field(default=None, gt=0, lt=1 << 63)
     relevance: tuple[tuple[str, float], ...] = ()  # (name, score) of image-text relevance, where a corpus has them
     pixels: Any = Field(default=None, exclude=True, repr=False)
 
@@ -208,6 +220,10 @@ class Document(_Layer):
                 raise self._error(f"mention {m.id!r} says {m.text!r}, the text at {m.start}:{m.end} says {surface!r}")
         self._unique("mention or chain", [m.id for m in self.mentions] + [c.id for c in self.chains])
         self._unique("image", [x.id for x in self.images])
+        if parents := {x.id: x.parent for x in self.images if x.parent}:
+            no_circle(parents, f"document {self.id}, images.parent")
+        if self.source:
+            self.__dict__["source"] = checked(self.source, f"document {self.id}, source")
         return self
 
     def _error(self, found: str, hint: str = "") -> DocumentError:
@@ -316,12 +332,13 @@ class Document(_Layer):
         try:
             return cls.model_validate_json(line)
         except ValidationError as error:
-            raise _readable("Document", error) from None
+            readable = _readable("Document", error)
+        with suppress(ValueError, RecursionError):  # what the standard parser reads can be told by its name
+            checked(json.loads(line), "Document", depth=-1)
+        raise readable
 
 
 def _canonical(data: Any) -> str:
-    import json
-
     return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -6,13 +6,19 @@ are an `ErrorRecord`: readers collect them in `Corpus.skipped`, predictions carr
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Mapping
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
+
+
+def whole(text: str) -> str:
+    """The text, its lone surrogates (halves of UTF-16 pairs, which no file can hold) as the escapes that name them."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class ErrorRecord(BaseModel):
-    """What went wrong with one input, as data."""
+    """What went wrong with one input, as data. It can always be written: half a character stands as its escape."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -20,6 +26,15 @@ class ErrorRecord(BaseModel):
     found: str = ""
     expected: str = ""
     remedy: str = ""
+
+    @field_validator("where", "found", "expected", "remedy")
+    @classmethod
+    def _whole(cls, text: str) -> str:
+        return whole(text)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other facts, which may be of a file whose name is no Unicode."""
+        return super().model_copy(update={k: whole(v) for k, v in (update or {}).items()}, deep=deep)
 
     def __str__(self) -> str:
         parts = [("", self.where), ("found ", self.found), ("expected ", self.expected), ("", self.remedy)]

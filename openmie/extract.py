@@ -12,6 +12,7 @@ from openmie import corpora
 from openmie.corpora import files, jsonl, output, paths
 from openmie.document import GIVEN, Document, Image
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
+from openmie.plain import checked
 
 if TYPE_CHECKING:
     from openmie.model import Model
@@ -74,7 +75,7 @@ def _documents(path: str, images: str | None) -> Iterator[Document]:
 
 
 def _row(data: Any, number: int) -> Document:
-    json.dumps(data, ensure_ascii=False).encode()  # a lone surrogate, which no text may hold, is a ValueError
+    data = checked(data, "row", depth=-1)
     if not isinstance(data, dict):
         raise DocumentError(
             f"a JSON {type(data).__name__}",

@@ -28,7 +28,7 @@ HOSTILE = (
     "image-entity pair:", "\nimage-entity pair: {'a': 'z'}", "\nimage entities pair: {}", "**Task 2 Answer:**",
     "## Task 1 Answer:", "{'a': 'z'}", "\n{'a': 'z'}", "{", "}", "'", '"', "'\"", "', 'b': 'z", "\", 'b': \"z", "\\",
     "\\'", "\\n", "\\u{3a}", "\\u{5c}u{3a}", "\\u003a", "\\#1", "z\\#2", "\\#0", "```", "\n```\n", "\n", "\r\n z",
-    " z ", "\t", "\x00\x85\u2028", "\ud83d", "O'Neil's \"7:30\"; :) {x}",
+    " z ", "\t", "\x00\x85\u2028", "\ufffd", "O'Neil's \"7:30\"; :) {x}",
 )  # fmt: skip
 
 

@@ -223,7 +223,7 @@ def test_predict_gives_one_document_each_whatever_comes(models, task):
         Document(id="same"), Document(id="same", text=" \n"), Document(id="", text="Ada"),
         *(small.document(0).replace(images=[Image(pixels=p)]) for p in pixels),
         small.document(1).replace(images=[Image(), Image(id="dir", path="/"), Image(id="p", kind="patch")]),
-        Document(id="half", text="Ada \ud800 Bo"), Document(id="long", text="x" * 9999),
+        Document(id="half", text="Ada \ufffd Bo"), Document(id="long", text="x" * 9999),
         Document(id="empty words", text="ab", words=[(0, 0), (0, 1), (1, 2), (2, 2)]),
     ]  # fmt: skip
     found = models[task].predict(docs)

@@ -117,7 +117,7 @@ def test_crop_is_clipped_to_the_picture():
     bad = [(5, 5, 5, 9), (9, 5, 5, 9), (50, 0, 60, 9), (-9, 0, -1, 9), (0, 0, float("nan"), 3), (0, 0, float("inf"), 3)]
     for box in bad:
         with pytest.raises(ImageError, match="image x"):
-            images.crop(picture, Image(id="x", kind="object", box=box))
+            images.crop(picture, Image(id="x", kind="object").model_copy(update={"box": box}))
 
 
 def test_candidates_that_cannot_be_read_leave_records_and_the_image_is_read(model):

@@ -112,11 +112,9 @@ def test_without_gold_keeps_what_a_system_may_read() -> None:
     assert document.find("m") is not None and bare.find("m") is None and document.image("i") == document.main_image
 
 
-@pytest.mark.parametrize("document", [
-    Document(id="nan", regions=(Region(image="i", box=(0, 0, 1, float("nan"))),)),
-    Document(id="nan", mentions=(Mention(id="m", start=0, end=0, status="unlocated", score=float("inf")),)),
-    Document(id="nan", source={"x": float("nan")}), Document(id="nan", source={"x": {1, 2}})])
-def test_json_refuses_what_it_cannot_hold(document: Document) -> None:
+def test_json_refuses_what_it_cannot_hold() -> None:
+    document = Document(id="nan", source={"x": 1.0})
+    document.source["x"] = float("nan")  # a dict can be changed behind our back
     with pytest.raises(DocumentError, match=r"document nan.*JSON cannot hold.*source"):
         document.to_json()
 

@@ -29,7 +29,7 @@ from openmie.report.tags import spots
 from openmie.report.verdicts import Node, Span, judge, nest, overlap
 
 HOSTILE = ('<script>document.title="owned"</script>', '</style><img src=x onerror=document.title="owned">',
-           '" onload="x', "'", "</script>", "\u202egnp.exe\u202c", "a\x00b\x1bc", "\ud800", "]]>", "<!--", "&lt;",
+           '" onload="x', "'", "</script>", "\u202egnp.exe\u202c", "a\x00b\x1bc", "]]>", "<!--", "&lt;",
            "javascript:x", "\u2067x")
 VOID = {"meta", "img", "line", "polyline"}
 
@@ -191,7 +191,7 @@ def browser() -> str | None:
 def test_in_a_browser(tmp_path: Path) -> None:
     """Nothing runs, nothing is asked for, and nothing is wider than a telephone."""
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    hostile_page(tmp_path, " ".join(b for b in HOSTILE if b != "\ud800"))
+    hostile_page(tmp_path, " ".join(HOSTILE))
     with api.sync_playwright() as play:
         chromium = play.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
         view, seen = chromium.new_page(viewport={"width": 390, "height": 800}), []
