@@ -66,30 +66,38 @@ def of(document: Document, image: Image, known: dict[str, Any]) -> Picture | Ima
     `known` holds pictures by image id, since several crops may lie in one. What cannot be read is the ImageError
     itself, and is known too, so that nothing is tried twice.
     """
-    if image.id in known:
-        return known[image.id]
-    try:
-        known[image.id] = _of(document, image, known)
-    except ImageError as error:
-        known[image.id] = error
+    way = [image]  # from the image to what holds it
+    while way[-1].id not in known:
+        inner = way[-1]
+        try:
+            if inner.path or inner.pixels is not None or inner.box is None:
+                known[inner.id] = load(inner)
+            else:
+                way.append(_parent(document, way))
+        except ImageError as error:
+            known[inner.id] = error
+    for inner, outer in zip(way[-2::-1], way[:0:-1]):
+        found = known[outer.id]
+        try:
+            known[inner.id] = found if isinstance(found, ImageError) else crop(found, inner)
+        except ImageError as error:
+            known[inner.id] = error
     return known[image.id]
 
 
-def _of(document: Document, image: Image, known: dict[str, Any]) -> Picture:
-    if image.path or image.pixels is not None or image.box is None:
-        return load(image)
+def _parent(document: Document, way: list[Image]) -> Image:
+    """What the last image of the way lies in."""
+    image = way[-1]
     parent = document.image(image.parent) if image.parent else document.main_image
-    if parent is None:
+    if parent is None or any(parent.id == x.id for x in way):
+        found = "itself" if parent else f"{image.parent or 'main'!r}, which the document does not have"
         raise ImageError(
-            f"a box in {image.parent or 'main'!r}, which the document does not have",
+            f"a box in {found}",
             expected="the id of one of its images, or a file or pixels of its own",
             remedy="add the picture that the box lies in",
             where=f"image {image.id}",
         )
-    whole = of(document, parent, known)
-    if isinstance(whole, ImageError):
-        raise whole
-    return crop(whole, image)
+    return parent
 
 
 def size(image: Image | str | os.PathLike[str], *, base: Path | None = None) -> tuple[int, int]:
