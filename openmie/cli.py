@@ -102,7 +102,7 @@ def extract(
     items = console.counted(items, bool(source) and out != "-")
     found = asking.predict(items, asking.schema()) if asking else extraction.run(_models(model), items)
     results = console.noted(found, failed)
-    console.write_results(results, format, out)
+    failed += console.write_results(results, format, out)
     console.say_failed(failed)
     if failed:
         raise typer.Exit(PARTIAL)
@@ -159,7 +159,10 @@ def convert(
     named, hash_, split = source.rpartition("#")
     options = {"images": images} if images else {}
     documents = load_corpus(named).split(split) if hash_ and ":" in named else read(source, from_ or None, **options)
-    console.say(write(documents, target, to or None))
+    written = write(documents, target, to or None)
+    console.say(written)
+    if written.lost:
+        raise typer.Exit(PARTIAL)
 
 
 @app.command()

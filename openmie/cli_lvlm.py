@@ -88,7 +88,7 @@ def caption(
     if data:
         console.say_skipped(data)
     console.say_failed(failed)
-    if failed or (data and data.skipped):
+    if failed or tally.lost or (data and data.skipped):
         raise typer.Exit(PARTIAL)
 
 

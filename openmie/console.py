@@ -75,17 +75,18 @@ def noted(documents: Iterable[Any], failed: list[str]) -> Iterator[Any]:
         yield document
 
 
-def write_results(documents: Iterable[Any], format: str, out: str) -> None:
-    from openmie.corpora import write
-    from openmie.corpora.table import rows, write_csv
+def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
+    """What could not be written: a record is in its place."""
+    from openmie.corpora import output, write
+    from openmie.corpora.table import held, write_csv
 
-    if format == "jsonl":
-        write(documents, out, "jsonl")
-    elif format == "csv":
-        write_csv(documents, out)
+    if format != "table":
+        written = write(documents, out, "jsonl") if format == "jsonl" else write_csv(documents, out)
     else:
-        names = ("document", "kind", "label", "text", "start", "end", "score")
-        table(list(names), [[row[n] for n in names] for row in rows(documents)], out)
+        names, tally = ("document", "kind", "label", "text", "start", "end", "score"), output.Tally()
+        table(list(names), [[row[n] for n in names] for d in documents for row in held(d, tally)], out)
+        written = tally.written()
+    return [str(record) for record in written.records] if written.lost else []
 
 
 def table(columns: list[str], data: Iterable[list[Any]], out: str = "-") -> None:

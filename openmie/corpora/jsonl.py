@@ -99,8 +99,13 @@ def write_list(documents: Iterable[Document], path: str | os.PathLike[str]) -> o
 
 
 def line(document: Document, folder: Path, tally: output.Tally) -> str:
-    """Canonical JSON of a document to be kept in `folder`."""
-    document, outside = paths.detach(document, folder)
+    """Canonical JSON of a document to be kept in `folder`; of one that JSON cannot hold, that of its error record."""
+    try:
+        moved, outside = paths.detach(document, folder)
+        text = moved.to_json()
+        output.utf8(text, f"document {document.id}")
+    except Exception as error:
+        return tally.stand_in(document, error).to_json()
     for image in outside:
-        tally.outside(document, image)
-    return document.to_json()
+        tally.outside(moved, image)
+    return text

@@ -19,7 +19,7 @@ from typing import IO, Any
 from openmie import images as pictures
 from openmie import writing
 from openmie.document import Document, Image
-from openmie.errors import CorpusError, ErrorRecord, ImageError
+from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError, whole
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Written:
     documents: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)  # field, as in the format's CANNOT_HOLD -> count
     records: tuple[ErrorRecord, ...] = ()
+    lost: int = 0  # documents that could not be written: a record stands in the place of each
 
     def __str__(self) -> str:
         lost = ", ".join(f"{field} {count}" for field, count in sorted(self.dropped.items()))
@@ -43,6 +44,7 @@ class Tally:
     documents: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     records: list[ErrorRecord] = field(default_factory=list)
+    lost: int = 0
 
     def take(self, document: Document) -> None:
         """Count a document, and what of it the format cannot hold."""
@@ -60,6 +62,14 @@ class Tally:
         """Count a document that cannot be written at all."""
         self.documents -= 1
         self.drop("documents", document, found, expected, remedy)
+
+    def stand_in(self, document: Document, error: Exception) -> Document:
+        """What is written in the place of a document that cannot be: its id, and why. No document ends a job."""
+        self.lost += 1
+        found = error.record.found if isinstance(error, OpenMIEError) else f"{type(error).__name__}: {error}"
+        self.note(document, f"a document that cannot be written ({found[:300]})",
+                  "finite numbers, whole characters and JSON values", "correct the value; this record is in its place")
+        return Document(id=whole(str(document.id)), errors=(self.records[-1],))
 
     def note(self, document: Document, found: str, expected: str, remedy: str) -> None:
         where = f"document {document.id}"
@@ -80,7 +90,7 @@ class Tally:
             return None
 
     def written(self) -> Written:
-        return Written(self.documents, dict(sorted(self.dropped.items())), tuple(self.records))
+        return Written(self.documents, dict(sorted(self.dropped.items())), tuple(self.records), self.lost)
 
 
 def _count(document: Document, name: str) -> int:

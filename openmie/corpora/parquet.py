@@ -55,19 +55,33 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, rows: 
     tally, types, stream = output.Tally(CANNOT_HOLD), schema(), iter(documents)
     with output.file(path) as file, pq.ParquetWriter(file, types, compression="zstd") as writer:
         while group := list(islice(stream, rows)):
-            data = [_row(document, paths.beside(path), tally) for document in group]
+            folder = paths.beside(path)
+            data = [_held(document, folder, tally) for document in group]
             try:
                 table = pa.Table.from_pylist(data, schema=types)
-            except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
-                where = f"documents {group[0].id} to {group[-1].id}"
-                raise CorpusError(f"a value that Parquet cannot hold ({error})", where=where,
-                                  expected="Unicode text, 64-bit numbers", remedy="mend the document") from None
+            except Exception:  # of one of them, or of several
+                data = [_held(document, folder, tally, row) for document, row in zip(group, data)]
+                table = pa.Table.from_pylist(data, schema=types)
             writer.write_table(table)
     return tally.written()
 
 
+def _held(document: Document, folder: Path, tally: output.Tally, made: dict[str, Any] | None = None
+          ) -> dict[str, Any]:
+    """The row of a document, or of the record of one that cannot be written; a row that was `made` is tried."""
+    import pyarrow as pa
+
+    try:
+        if made is None:
+            tally.take(document)
+            return _row(document, folder, tally)
+        pa.Table.from_pylist([made], schema=schema())
+        return made
+    except Exception as error:
+        return _row(tally.stand_in(document, error), folder, tally)
+
+
 def _row(document: Document, folder: Path, tally: output.Tally) -> dict[str, Any]:
-    tally.take(document)
     document, outside = paths.detach(document, folder)
     for image in outside:
         tally.outside(document, image)
@@ -99,16 +113,35 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
                                   where=str(path), remedy="rename the columns to the layers of a Document")
             known = [name for name in table.schema_arrow.names if name in Document.model_fields]
             for batch in table.iter_batches(batch_size=1000, columns=known):
-                for row in batch.to_pylist(maps_as_pydicts="lossy"):
+                for row in _rows(batch):
                     number += 1
                     yield _document(row, f"{path}, row {number}", paths.beside(path), images)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError,
+                MemoryError) as error:  # a damaged file may say anything
             raise CorpusError(f"no Parquet, or broken ({str(error)[:120]})", expected="a Parquet file",
                               where=f"{path}, after row {number}", remedy="write the file again") from None
 
 
-def _document(row: dict[str, Any], where: str, folder: Path, images: Any) -> Document | ErrorRecord:
+def _rows(batch: Any) -> Iterator[dict[str, Any] | Exception]:
+    """The rows as Python holds them; one that it cannot hold, such as text that is not UTF-8, is the reason."""
+    whole = _listed(batch)
+    for at in range(len(batch)) if whole is None else ():
+        one = _listed(batch.slice(at, 1))
+        yield one[0] if one else ValueError("a cell that is not of its column's type, or no UTF-8")
+    yield from whole or ()
+
+
+def _listed(batch: Any) -> list[dict[str, Any]] | None:
     try:
+        return batch.to_pylist(maps_as_pydicts="lossy")
+    except (ValueError, TypeError, LookupError, OverflowError):
+        return None
+
+
+def _document(row: dict[str, Any] | Exception, where: str, folder: Path, images: Any) -> Document | ErrorRecord:
+    try:
+        if isinstance(row, Exception):
+            raise row
         row = {name: value for name, value in row.items() if value is not None}
         for layer in _LAYERS:
             row[layer] = [{k: v for k, v in item.items() if v is not None} for item in row.get(layer, ())]
@@ -120,6 +153,6 @@ def _document(row: dict[str, Any], where: str, folder: Path, images: Any) -> Doc
         return paths.attach(Document(**row), folder, images)
     except DocumentError as error:
         return error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         return ErrorRecord(where=where, found=f"a row of another shape ({str(error)[:120]})",
                            expected="the columns of openmie.corpora.parquet.schema()", remedy="rename or convert them")

@@ -63,10 +63,20 @@ def write_csv(documents: Iterable[Document], path: str | os.PathLike[str]) -> ou
     with output.file(path) as file:
         file.write(line(COLUMNS))
         for document in documents:
-            tally.take(document)
-            for row in rows([document]):
-                file.write(line([safe(row[column]) for column in COLUMNS]))
+            file.write(b"".join(line([safe(row[column]) for column in COLUMNS]) for row in held(document, tally)))
     return tally.written()
+
+
+def held(document: Document, tally: output.Tally) -> list[dict[str, str]]:
+    """The rows of one document; where they cannot be written, the row of a record that says so."""
+    tally.take(document)
+    try:
+        found = list(rows([document]))
+        for row in found:
+            line(row.values())
+    except Exception as error:
+        return list(rows([tally.stand_in(document, error)]))
+    return found
 
 
 def line(cells: Iterable[str]) -> bytes:
