@@ -122,7 +122,7 @@ def _document(id: str, group: list[Mapping[str, Any]], boxes: Mapping[Any, list[
                     x, y, width, height = a["bbox"]
                     regions.append(Region(image=picture.id, box=(x, y, x + width, y + height),
                                           label=categories[a["category_id"]], score=a.get("score")))
-                except (KeyError, TypeError, ValueError, DocumentError):
+                except (KeyError, TypeError, ValueError, OverflowError, DocumentError):
                     errors.append(_record(f"{where}, annotation {a.get('id')}", a, "a bbox and a known category_id"))
         document = Document(id=id, images=tuple(pictures), regions=tuple(regions), errors=tuple(errors))
         return paths.attach(document, paths.beside(path), images)

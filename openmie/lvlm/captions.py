@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from openmie import images as pictures
 from openmie.corpora import output, resume
 from openmie.document import Document
-from openmie.errors import ErrorRecord, ImageError, OpenMIEError
+from openmie.errors import DocumentError, ErrorRecord, ImageError, OpenMIEError
 from openmie.lvlm.backends.cache import Cached, picture_key
 from openmie.lvlm.generate import Answer, Backend, Request
 
@@ -166,12 +166,17 @@ class _Run:
             told = f"{found.where}: {found.found}".removeprefix(": ")
             record = found.model_copy(update={"where": where, "found": told})
             return document.replace(errors=(*errors, record))
-        self.report.captioned += 1
         if found.finish == "length":
             errors += (ErrorRecord(where=where, found=f"a caption cut at {found.tokens} tokens",
                                    expected="one that ends by itself", remedy="allow more tokens"),)
         captions = {**document.captions, self.name: found.text.strip()}
-        return document.replace(captions=captions, errors=errors)
+        try:
+            captioned = document.replace(captions=captions, errors=errors)
+        except DocumentError as error:  # half a character, which no file can hold
+            record = error.record.model_copy(update={"where": where})
+            return document.replace(errors=(*errors, record))
+        self.report.captioned += 1
+        return captioned
 
 
 def _where(document: Document, name: str) -> str:

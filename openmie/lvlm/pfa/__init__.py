@@ -31,6 +31,7 @@ from openmie.lvlm.pfa.locate import Locator, places
 from openmie.lvlm.pfa.pairs import Pair, Shown
 from openmie.lvlm.pfa.reading import ANSWER, BREAK, NER, ONE, PAIR, TASKS, TWO, Entity, Reading, check_tasks, read
 from openmie.metrics.patches import NOWHERE, letter, patches, place, shown
+from openmie.plain import mended
 
 __all__ = ["TASKS", "grammar", "group", "instruction", "parse", "parsed_cleanly", "patches", "prompt", "render"]
 
@@ -146,7 +147,7 @@ def parse(text: str, labels: Labels, source: Document | None = None, tasks: Sequ
     """
     names, tasks = known_names(names_of(labels)), check_tasks(tasks)
     base = source if source is not None else Document(id="answer")
-    reading = read(text, names, tasks, plain=plain, source=source.text if source else None, id=base.id)
+    reading = read(mended(text), names, tasks, plain=plain, source=source.text if source else None, id=base.id)
     locator = Locator(base.text)
     mentions = tuple(_mention(n, entity, locator) for n, entity in enumerate(reading.entities))
     regions, odd_pairs = _regions(reading, mentions, source)
