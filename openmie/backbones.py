@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from openmie import characters, foreign
+from openmie import characters, foreign, writing
 from openmie.errors import ModelError, RecipeError
 from openmie.nn.encode import coupling
 from openmie.nn.encode.dual import Text, Vision
@@ -72,7 +72,7 @@ class VisionBackbone:
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(self.process, Rescale):
             name = "tiny.json" if isinstance(self.process.config, TinyVision) else "twin.json"
-            (folder / name).write_text(json.dumps(asdict(self.process.config), indent=1), encoding="utf8")
+            writing.replace_text(folder / name, json.dumps(asdict(self.process.config), indent=1))
         else:
             _write_config(folder, self.model.model.config)  # type: ignore[union-attr,arg-type]
             self.process.processor.save_pretrained(folder)  # type: ignore[attr-defined]
@@ -301,7 +301,7 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
 def _write_config(folder: Path, config: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     data = {**config.to_diff_dict(), "model_type": config.model_type}
-    (folder / "config.json").write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf8")
+    writing.replace_text(folder / "config.json", json.dumps(data, indent=1, sort_keys=True))
 
 
 def _read_config(folder: Path) -> Any:

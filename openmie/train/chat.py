@@ -26,7 +26,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from openmie import foreign
+from openmie import foreign, writing
 from openmie.errors import TrainError
 from openmie.lvlm.lesson import Lesson
 from openmie.train.chat_settings import ChatTraining, part_of
@@ -164,7 +164,7 @@ def _save(model: Any, processor: Any, out: Path, facts: dict[str, Any]) -> None:
         model = model.merge_and_unload()
     model.save_pretrained(out)
     processor.save_pretrained(out)
-    (out / CARD).write_text(card(model, facts), encoding="utf8")
+    writing.replace_text(out / CARD, card(model, facts))
     write_record(out / FACTS, facts)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
 
