@@ -106,10 +106,22 @@ def run(models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch:
     for part in _chunks(items, batch):
         documents = [item for _, item in part if isinstance(item, Document)]
         for model in models:
-            documents = model.predict(documents)
+            documents = _predicted(model, documents)
         ready = iter(documents)
         for number, item in part:
             yield next(ready) if isinstance(item, Document) else Document(id=f"unread-{number}", errors=(item,))
+
+
+def _predicted(model: Model, documents: Sequence[Document]) -> list[Document]:
+    """What the model says; of a document of which it says what no Document may hold, a score that is NaN say, why."""
+    try:
+        return model.predict(documents)
+    except DocumentError as error:
+        if len(documents) > 1:
+            return [found for document in documents for found in _predicted(model, [document])]
+        (document,) = documents
+        none: dict[str, Any] = dict.fromkeys(("mentions", "chains", "relations", "regions"), ())
+        return [document.replace(**none, errors=(*document.errors, error.record))]
 
 
 def _chunks(items: Iterable[Document | ErrorRecord], size: int) -> Iterator[list[tuple[int, Document | ErrorRecord]]]:

@@ -148,6 +148,22 @@ def test_what_cannot_be_written_is_a_record_in_its_place(bad, format, model, tmp
         assert "cannot be written" in out.read_text(encoding="utf8").replace("\n", " ")
 
 
+def test_a_score_that_is_no_number_is_that_documents_record(model, tmp_path, monkeypatch):
+    real = Model.predict
+
+    def predict(self, documents):
+        found = real(self, documents)
+        for d in found:
+            Mention(id="m", start=0, end=3, score=float("nan") if d.id == "bad" else 0.5)
+        return found
+
+    monkeypatch.setattr(Model, "predict", predict)
+    code, said = run("extract", rows(tmp_path / "a.jsonl", '"lang":"en"'), "--model", model, "--out", tmp_path / "out")
+    found = list(files.read(tmp_path / "out", "jsonl"))
+    assert code == cli.PARTIAL and [d.id for d in found] == ["g0", "g1", "bad", "g3", "g4"], said
+    assert [len(d.errors) for d in found] == [0, 0, 1, 0, 0] and "Mention.score" in str(found[2].errors)
+
+
 def test_converting_goes_on_too(tmp_path, monkeypatch):
     good = [Document(id=f"g{n}", text="Ann") for n in range(4)]
     bad = [Document(id="bad", images=(Image(id="i").model_copy(update={"width": 1 << 70}),)),
