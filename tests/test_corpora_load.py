@@ -125,9 +125,9 @@ def test_bad_caption_lines_are_records(tmp_path, content):
 
 
 def test_weights(tmp_path):
-    (tmp_path / "w.txt").write_text("a.jpg\t0.5\na.jpg\t1.0\nb.jpg\t\nc.jpg\t1e-3\n")
+    (tmp_path / "w.txt").write_text("a.jpg\t0.5\na.jpg\t1.0\nb.jpg\t\nc.jpg\t1e-3\nd.jpg\tnan\nc.jpg\tinf\n")
     found, errors = weights(tmp_path / "w.txt")
-    assert found == {"a": 0.75, "c": 0.001} and len(errors) == 1
+    assert found == {"a": 0.75, "c": 0.001} and len(errors) == 3
 
 
 def test_image_ids_never_lead_out_of_the_folder(tmp_path):

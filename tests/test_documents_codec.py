@@ -143,7 +143,8 @@ def test_a_box_is_clipped_and_one_outside_or_of_an_unread_frame_is_lost():
     document = Document(id="d", text="a", mentions=[Mention(id="m", start=0, end=1, label="PER")], regions=[
         Region(image="f0", box=(-50, 10, 100, 90), of="m"), Region(image="f0", box=(300, 0, 400, 50), label="PER"),
         Region(image="f1", box=(0, 0, 5, 5), label="PER"), Region(image="zz", box=(0, 0, 5, 5), label="PER"),
-        Region(image="f0", box=(0, 0, float("inf"), 5), label="PER"), Region(image="f0", box=(0, 0, 9, 9), label="X"),
+        Region(image="f0", box=(0, 0, 1, 5), label="PER").model_copy(update={"box": (0, 0, float("inf"), 5)}),
+        Region(image="f0", box=(0, 0, 9, 9), label="X"),
     ])
     found = regions.encode(document, FRAMES, LABELS, {"m": 3})
     assert found.boxes[0, 0].tolist() == pytest.approx([0.25, 0.5, 0.5, 0.8])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path, PurePath
 
 from openmie.corpora.folders import NAMES, listing, located
@@ -223,7 +224,9 @@ def weights(path: Path) -> tuple[dict[str, float], list[ErrorRecord]]:
     for line in lines(path):
         image, _, score = line.text.partition("\t")
         try:
-            found.setdefault(bare(image), []).append(float(score))
+            if not isfinite(number := float(score)):
+                raise ValueError(score)
+            found.setdefault(bare(image), []).append(number)
         except ValueError:
             if line.text.strip():
                 errors.append(record(path, line.number, short(line.text), "image<TAB>score",
