@@ -17,11 +17,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from openmie import corpora, metrics
-from openmie.corpora import diorama
-from openmie.corpora.corpus import Corpus
-from openmie.document import Document
-from openmie.model import load
+from openmie import corpora, diorama, metrics
+from openmie.data.corpus import Corpus
+from openmie.data.document import Document
+from openmie.model.pretrained import load
 from openmie.papers import baseline
 from openmie.recipe import Recipe, set_field
 from openmie.train import fit

@@ -26,8 +26,8 @@ from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.pipeline import make_pipeline, make_union
 
-from openmie.corpora.diorama import Config, ceiling
-from openmie.document import Document
+from openmie.data.document import Document
+from openmie.diorama import Config, ceiling
 
 # ---- 1. text only ----------------------------------------------------------------------------------------------------
 

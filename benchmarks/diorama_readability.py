@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from openmie.corpora.diorama import Config
-from openmie.corpora.diorama.laws import COLOURS, SIGNED, TYPES
-from openmie.corpora.diorama.layout import GRID, Layout
-from openmie.corpora.diorama.posts import PIXELS, overlap, plan
-from openmie.corpora.diorama.render import render
+from openmie.diorama import Config
+from openmie.diorama.drawing.layout import GRID, Layout
+from openmie.diorama.drawing.render import render
+from openmie.diorama.posts.distributions import COLOURS, SIGNED, TYPES
+from openmie.diorama.posts.posts import PIXELS, overlap, plan
 
 CELLS = 16  # of the grid, a side
 STEP = GRID // CELLS

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-from openmie.corpora.diorama import Config, generate
+from openmie.diorama import Config, generate
 
 
 def speed(config: Config, n: int, pixels: bool) -> float:

@@ -15,7 +15,7 @@ import time
 import torch
 from torch import nn
 
-from openmie.extractor import Extractor
+from openmie.model.extractor import Extractor
 from openmie.nn.complete.prompt_conv import PromptConv
 from openmie.nn.decode.chain_relations import ChainRelations
 from openmie.nn.decode.chains import Bilinear, Chains
@@ -92,7 +92,7 @@ def batch(pieces: int, frames: int) -> tuple[dict, dict, dict]:
 
 
 def step(layers: int, pieces: int, frames: int) -> None:
-    from openmie.example import Batch
+    from openmie.model.features.example import Batch
 
     torch.manual_seed(0)
     extractor = Extractor.build(recipe(), longformer(layers), Cached()).train()

@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 from train_step import LABELS, documents, resnet
 
-from openmie.model import Model
+from openmie.model.pretrained import Model
 from openmie.nn.encode.dual import Vision
 from openmie.papers import camim
-from openmie.train.features import cache_frozen
+from openmie.train.feature_cache import cache_frozen
 
 
 def measure(name: str, model: Model, folder: Path, repeat: int = 5) -> None:

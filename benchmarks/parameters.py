@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from transformers import BertConfig, BertModel, ResNetConfig, ResNetModel
 
-from openmie.corpora.corpus import Corpus, Labels
-from openmie.extractor import Extractor
+from openmie.data.corpus import Corpus, Labels
+from openmie.model.extractor import Extractor
 from openmie.nn.encode.towers import VisionTower
 from openmie.papers import shap_ca
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from openmie.lvlm import pfa
+from openmie.vlm import pfa
 from tests import nasty
 from tests.test_pfa import ADA, LABELS, check
 

@@ -19,11 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from openmie import metrics
-from openmie.corpora import diorama
-from openmie.corpora.corpus import Corpus
-from openmie.document import Document
-from openmie.model import load
+from openmie import diorama, metrics
+from openmie.data.corpus import Corpus
+from openmie.data.document import Document
+from openmie.model.pretrained import load
 from openmie.papers import baseline, mgips_cl
 from openmie.recipe import Recipe, set_field
 from openmie.train import fit

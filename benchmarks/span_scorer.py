@@ -21,10 +21,10 @@ import numpy as np
 from seqeval.metrics import classification_report, f1_score
 from seqeval.scheme import IOB2
 
-from openmie.codec import bio
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.metrics import spans, spans_from_tags
 from openmie.metrics.mentions import Mode
+from openmie.model.codec import bio
 
 LABELS = ("LOC", "MISC", "ORG", "PER")
 Rows = list[list[str]]

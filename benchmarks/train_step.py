@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from transformers import ResNetConfig, ResNetModel, ViTImageProcessor
 
-from openmie.corpora.corpus import Corpus, Labels
-from openmie.document import Document, Image, Mention, Relation
-from openmie.model import Model
+from openmie.data.corpus import Corpus, Labels
+from openmie.data.document import Document, Image, Mention, Relation
+from openmie.model.pretrained import Model
 from openmie.nn.encode.dual import aside
 from openmie.nn.encode.mutual import MutualEncoder
 from openmie.papers import baseline, camim, mgips_cl, shap_ca

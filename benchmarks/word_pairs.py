@@ -17,8 +17,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from openmie.codec.word_pairs import decode_batch, encode_batch, facts
-from openmie.document import Document, Mention, Relation
+from openmie.data.document import Document, Mention, Relation
+from openmie.model.codec.word_pairs import decode_batch, encode_batch, facts
 from openmie.nn.decode.word_pairs import CELLS, Pairwise, WordPairs
 from openmie.nn.streams import Stream
 

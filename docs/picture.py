@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from openmie.corpora import diorama
+from openmie import diorama
 from openmie.report import picture
 
 LABELS = ("LOC", "MISC", "ORG", "PER")

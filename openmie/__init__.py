@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from openmie.corpora import read, write
-    from openmie.document import Chain, Document, Image, Mention, Region, Relation, Word
+    from openmie.data.document import Chain, Document, Image, Mention, Region, Relation, Word
     from openmie.errors import OpenMIEError
-    from openmie.model import Model, load
+    from openmie.formats.registry import read, write
+    from openmie.model.pretrained import Model, load
 
-_HOME = {
-    **dict.fromkeys(("Document", "Image", "Mention", "Chain", "Relation", "Region", "Word"), "openmie.document"),
+_MODULES = {
+    **dict.fromkeys(("Document", "Image", "Mention", "Chain", "Relation", "Region", "Word"), "openmie.data.document"),
     "OpenMIEError": "openmie.errors",
-    **dict.fromkeys(("read", "write"), "openmie.corpora"),
-    **dict.fromkeys(("Model", "load"), "openmie.model"),
+    **dict.fromkeys(("read", "write"), "openmie.formats.registry"),
+    **dict.fromkeys(("Model", "load"), "openmie.model.pretrained"),
 }
 __all__ = [
     "Chain",
@@ -37,12 +37,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    if name in ("corpora", "metrics", "papers", "recipe", "train", "document", "images", "nn", "model", "report"):
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
+    if name in ("corpora", "data", "metrics", "papers", "recipe", "train", "nn", "model", "report"):
         return import_module(f"openmie.{name}")
     raise AttributeError(f"module 'openmie' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted([*globals(), *_MODULES])

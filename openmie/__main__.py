@@ -1,6 +1,6 @@
 """`python -m openmie` is the command `openmie`."""
 
-from openmie.cli import main
+from openmie.cli.application import main
 
 if __name__ == "__main__":
     main()

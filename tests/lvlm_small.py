@@ -141,9 +141,9 @@ def taught(folder, steps: int = 160) -> str:
     """A LLaVA that says the colours of its pictures in their order, and then ends: the answer is known."""
     import torch
 
-    from openmie.lvlm.backends import turns
-    from openmie.lvlm.backends.weights import load
-    from openmie.lvlm.generate import Request
+    from openmie.vlm.backends import chat_template as turns
+    from openmie.vlm.backends.model_loading import load
+    from openmie.vlm.generate import Request
 
     model, processor = load(llava(folder), "", "cpu", "float32")
     model.train()

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image as Picture
 
 from openmie.errors import ErrorRecord
-from openmie.lvlm.backends.cache import picture_key
-from openmie.lvlm.generate import Answer, answer_one
+from openmie.vlm.backends.response_cache import picture_key
+from openmie.vlm.generate import Answer, answer_one
 
 
 def pixels(number):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from openmie.document import Chain, Document, Image, Mention, Region
+from openmie.data.document import Chain, Document, Image, Mention, Region
 
 LABELS = (
     ("PER", "LOC", "ORG", "MISC"), ("PER",), ("person", "Person", "per"), ("creative-work", "/per/per/peer", "人物"),

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from openmie.corpora.corpus import Corpus, Labels
-from openmie.document import Document, Image, Mention, Relation
+from openmie.data.corpus import Corpus, Labels
+from openmie.data.document import Document, Image, Mention, Relation
 from openmie.papers import baseline
 from openmie.recipe import Recipe, set_field
 

@@ -6,8 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from openmie.corpora.words import split
-from openmie.document import (
+from openmie.data.document import (
     Chain,
     Document,
     Image,
@@ -21,6 +20,7 @@ from openmie.document import (
     Word,
 )
 from openmie.errors import ErrorRecord
+from openmie.text.words import split
 
 PIECES = (
     "Zorvane", "Beyoncé's", "naïve", "don't", "@zed_1", "#Skytown2031", "https://t.co/aB1", "U.S.", "3,000.5", "...",

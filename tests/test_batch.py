@@ -6,9 +6,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.codec.pieces import windows, with_markers, word_spans
-from openmie.document import Document, Image, Mention, Relation
-from openmie.model import Model
+from openmie.data.document import Document, Image, Mention, Relation
+from openmie.model.codec.subwords import windows, with_markers, word_spans
+from openmie.model.pretrained import Model
 
 from . import small
 

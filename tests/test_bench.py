@@ -13,10 +13,11 @@ from dataclasses import replace
 
 import pytest
 
-from openmie import bench, corpora
-from openmie.bench import ceilings, results, system, work
-from openmie.bench.cell import Cell
-from openmie.corpora import diorama
+from openmie import bench, corpora, diorama
+from openmie.bench import ceilings, system
+from openmie.bench import execution as work
+from openmie.bench import result_table as results
+from openmie.bench.run_spec import Cell
 from openmie.errors import OpenMIEError, TrainError
 from openmie.papers import baseline
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openmie.codec import bio
-from openmie.document import Document, Mention
+from openmie.data.document import Document, Mention
 from openmie.errors import DocumentError
+from openmie.model.codec import bio
 from tests import oracles
 
 LABELS = ("LOC", "creative-work", "")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from openmie import images
+from openmie.data import images
 from openmie.errors import OpenMIEError
-from openmie.lvlm.boxes import ADAPTERS, Resized, family_of
+from openmie.vlm.boxes.families import ADAPTERS, Resized, family_of
 
 FAMILIES = sorted(ADAPTERS)
 TOP = {"qwen2-vl": 1000, "qwen3-vl": 1000, "internvl": 1000, "glm-v": 1000, "minicpm-v": 1000, "deepseek-vl2": 999,

@@ -6,12 +6,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from openmie import diorama
 from openmie.bench import system
-from openmie.corpora import diorama
-from openmie.corpora.corpus import Corpus
-from openmie.document import Image
+from openmie.data.corpus import Corpus
+from openmie.data.document import Image
 from openmie.errors import RecipeError
-from openmie.model import Model, load
+from openmie.model.pretrained import Model, load
 from openmie.nn.encode.prefix import Prefix
 from openmie.nn.fuse.caption import Caption
 from openmie.papers import camim

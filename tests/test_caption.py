@@ -328,7 +328,7 @@ def captioned(*fuse, **changes):
 
 
 def test_stands_in_a_recipe_before_another_fusion():
-    from openmie.model import Model
+    from openmie.model.pretrained import Model
 
     sides = (("vision", "context"), ("objects", "context"))
     full = captioned(Caption(pairs=sides, keep="side"), Cross(sides=("vision", "objects")))

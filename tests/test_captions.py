@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from openmie import cli, corpora
-from openmie.corpora.diorama import Config, generate, save, verdict
-from openmie.document import Document, Image
+from openmie import corpora
+from openmie.cli import application as cli
+from openmie.data.document import Document, Image
+from openmie.diorama import Config, generate, save, verdict
 from openmie.errors import CorpusError
 
 CORPORA = Path(os.environ.get("OPENMIE_CORPORA") or Path(__file__).parents[2] / "shared" / "corpora")

@@ -12,14 +12,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from openmie.corpora import diorama, mmre  # noqa: E402
+from openmie import diorama  # noqa: E402
+from openmie.datasets import mmre  # noqa: E402
 from openmie.errors import TrainError  # noqa: E402
-from openmie.lvlm import tiny  # noqa: E402
-from openmie.lvlm.backends import turns  # noqa: E402
-from openmie.lvlm.backends.local import Local  # noqa: E402
-from openmie.lvlm.dataset import Ask, questions, teach  # noqa: E402
-from openmie.train.chat import adapted, finetune, load_model  # noqa: E402
-from openmie.train.chat_settings import ChatTraining, Lora, parameter_groups, part_of  # noqa: E402
+from openmie.vlm.backends import chat_template as turns  # noqa: E402
+from openmie.vlm.backends.local import Local  # noqa: E402
+from openmie.vlm.sft import tiny_llava as tiny  # noqa: E402
+from openmie.vlm.sft.dataset import Ask, questions, teach  # noqa: E402
+from openmie.vlm.sft.finetune import adapted, finetune, load_model  # noqa: E402
+from openmie.vlm.sft.settings import ChatTraining, Lora, parameter_groups, part_of  # noqa: E402
 
 SIZES = tiny.Tiny(width=32, layers=2, heads=2, channels=16)
 FAST = ChatTraining(epochs=2, batch=4, lr=3e-3, vision_lr=3e-3, merger_lr=3e-3, dev_batch=8)
@@ -40,7 +41,7 @@ def fresh(lessons):
 
 
 def trainer_of(model, processor, lessons, folder, training=FAST):
-    from openmie.train.chat_trainer import Trainer
+    from openmie.vlm.sft.trainer import Trainer
 
     return Trainer.of(model, processor, (lessons, lessons[:2]), Path(folder), training, 0)
 
@@ -82,7 +83,7 @@ def test_the_loss_is_the_mean_over_answer_tokens(lessons, fresh, tmp_path):
 
 
 def test_what_ends_a_turn_is_learnt_for_any_template(fresh):
-    from openmie.train.chat_trainer import end_of_turn
+    from openmie.vlm.sft.trainer import end_of_turn
 
     _, processor = fresh()
     assert end_of_turn(processor) == tiny.END
@@ -245,7 +246,7 @@ def test_killed_it_goes_on_to_the_same_bits(lessons, fresh, tmp_path):
 
 
 def test_a_checkpoint_cut_while_it_was_written_is_not_taken(tmp_path):
-    from openmie.train.chat_trainer import latest
+    from openmie.vlm.sft.trainer import latest
 
     for step, whole in ((2, True), (4, True), (6, False)):
         folder = tmp_path / f"checkpoint-{step}"

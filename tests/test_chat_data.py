@@ -10,13 +10,16 @@ from PIL import Image as Pillow
 
 pytest.importorskip("transformers")
 
-from openmie.corpora import diorama, mmre
-from openmie.corpora.diorama import names
-from openmie.corpora.diorama.draws import Draws
-from openmie.document import Document, Image
+from openmie import diorama
+from openmie.data.document import Document, Image
+from openmie.datasets import mmre
+from openmie.diorama.posts import names
+from openmie.diorama.rng import Draws
 from openmie.errors import CorpusError, TrainError
-from openmie.lvlm import dataset, pfa, tiny
-from openmie.lvlm.dataset import Ask, export, read, teach
+from openmie.vlm import pfa
+from openmie.vlm.sft import dataset
+from openmie.vlm.sft import tiny_llava as tiny
+from openmie.vlm.sft.dataset import Ask, export, read, teach
 
 LABELS = ("LOC", "MISC", "ORG", "PER")
 
@@ -161,7 +164,7 @@ def test_shared_lines_are_one_token(processor, posts):
 
 
 def test_patches_have_their_letters_and_images_four_tokens(processor, posts):
-    from openmie.lvlm.backends import turns
+    from openmie.vlm.backends import chat_template as turns
 
     (item,), _ = teach(posts[:1], Ask(labels=LABELS))
     text = turns.prompt(processor, item.request())

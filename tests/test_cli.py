@@ -8,9 +8,10 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie import cli, corpora
+from openmie import corpora
 from openmie.bench import system
-from openmie.document import Document
+from openmie.cli import application as cli
+from openmie.data.document import Document
 from openmie.errors import OpenMIEError
 
 from . import small
@@ -135,7 +136,7 @@ def test_extract_gives_every_row_back_and_says_partial(work):
 
 
 def test_several_models_run_one_after_the_other(work, bert, tmp_path):
-    from openmie.model import Model
+    from openmie.model.pretrained import Model
 
     Model.new(small.recipe("re", "text", encode__text__name=bert)).save_pretrained(tmp_path / "re")
     out = run(

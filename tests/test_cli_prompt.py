@@ -7,14 +7,14 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie import cli, corpora
-from openmie.corpora import diorama
-from openmie.document import Document
+from openmie import corpora, diorama
+from openmie.cli import application as cli
+from openmie.data.document import Document
 from openmie.errors import OpenMIEError
-from openmie.lvlm import box_doctor
-from openmie.lvlm.boxes import ADAPTERS
-from openmie.lvlm.generate import Request
-from openmie.lvlm.zeroshot import asked
+from openmie.vlm.boxes import probe as box_doctor
+from openmie.vlm.boxes.families import ADAPTERS
+from openmie.vlm.generate import Request
+from openmie.vlm.prompting import request as asked
 
 from . import small
 from .zeroshot import Stub, fenced, plausible

@@ -16,11 +16,12 @@ import torch
 from typer.testing import CliRunner
 
 import openmie
-from openmie import cli, extract, metrics
-from openmie.corpora import diorama
-from openmie.document import Chain, Document, Image, Mention, Region, Relation
+from openmie import diorama, metrics
+from openmie.cli import application as cli
+from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import DocumentError, ModelError, OpenMIEError, RecipeError, TrainError
-from openmie.model import Model
+from openmie.inference import pipeline as extract
+from openmie.model.pretrained import Model
 from openmie.papers import baseline
 from openmie.recipe import Recipe, check, dump, load
 from openmie.train import fit

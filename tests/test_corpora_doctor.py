@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Picture
 
-from openmie.corpora.doctor import Report, examine
+from openmie.datasets.audit.doctor import Report, examine
 from openmie.errors import CorpusError
 
 A = "IMGID:1\nMira\tB-PER\nsails\tO\n\n"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmie.corpora import load
-from openmie.document import Document
+from openmie.data.document import Document
 
 MNRE = {"token": ["a", "b"], "h": {"name": "a", "pos": [0, 1]}, "t": {"name": "b", "pos": [1, 2]}, "img_id": "1",
         "relation": "x"}

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from openmie.corpora import archives, load
-from openmie.corpora.boxes import parse
+from openmie.corpora import load
 from openmie.errors import CorpusError
+from openmie.formats import archives
+from openmie.formats.labelimg import parse
 
 TEXT = ("IMGID:9_1\nMira\tB-PER\nTolk\tI-PER\nmeets\tO\nOrra\tB-PER\n\n"
         "IMGID:9_2\nOrra\tB-PER\nand\tO\nOrra\tB-ORG\n\nIMGID:9_3\nno\tO\n")
@@ -202,7 +203,7 @@ def test_real(corpora):
 
 @pytest.mark.real
 def test_real_boxes_fit_the_real_images(corpora):
-    from openmie.images import size
+    from openmie.data.images import size
 
     corpus = load(f"gmner:{corpora}/gmner?images=images")
     documents = [d for d in corpus.test if d.regions and Path(d.images[0].path).is_file()]

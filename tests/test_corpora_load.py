@@ -8,10 +8,10 @@ import pytest
 
 import openmie.corpora as corpora_
 from openmie.corpora import Spec, load
-from openmie.corpora.attach import Media, Options, bare, captions, weights
-from openmie.corpora.folders import split_of
-from openmie.corpora.literals import literal
-from openmie.document import Document
+from openmie.data.document import Document
+from openmie.datasets.reading.attachments import Media, Options, bare, captions, weights
+from openmie.datasets.reading.python_literal_rows import literal
+from openmie.datasets.reading.split_files import split_of
 from openmie.errors import CorpusError
 
 TWEET = "IMGID:1\nMira\tB-PER\n\nIMGID:2\nwaves\tO\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from openmie.corpora import load
-from openmie.document import Document
+from openmie.data.document import Document
 
 
 def row(**changes) -> dict:

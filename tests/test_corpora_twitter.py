@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openmie.corpora import load
-from openmie.corpora.twitter import mentions, word_spans
-from openmie.document import Document
+from openmie.data.document import Document
+from openmie.datasets.twitter import mentions, word_spans
 
 GOOD = """IMGID:7_1
 Mira\tB-PER

@@ -13,7 +13,7 @@ from torch import Tensor
 from torchcrf import CRF
 
 from openmie.errors import OpenMIEError
-from openmie.nn.decode import chain
+from openmie.nn.decode import linear_chain as chain
 from openmie.nn.decode.crf import LinearChainCrf, legal
 
 BIO = ("O", "B-PER", "I-PER", "B-LOC", "I-LOC")

@@ -8,18 +8,18 @@ import torch
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 import openmie
-from openmie import images
-from openmie.backbones import load_vision
-from openmie.document import Document, Image, Mention, Region
+from openmie.data import images
+from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import ImageError
-from openmie.model import Model
+from openmie.model.backbones import load_vision
+from openmie.model.features.image_inputs import wanted
+from openmie.model.pretrained import Model
 from openmie.nn.decode.tags import Softmax
-from openmie.nn.encode.coupling import NAME
 from openmie.nn.encode.dual import Dual, Text, Vision
+from openmie.nn.encode.extended_attention import NAME
 from openmie.nn.encode.mutual import Mutual
 from openmie.recipe import Recipe
-from openmie.sides import wanted
-from openmie.train.features import cache_frozen
+from openmie.train.feature_cache import cache_frozen
 
 from . import small
 

@@ -9,11 +9,13 @@ import torch
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie import cli, corpora, detector
-from openmie.detector import Query
-from openmie.document import Document, Image
+from openmie import corpora
+from openmie.cli import application as cli
+from openmie.data.document import Document, Image
 from openmie.errors import CorpusError, ImageError, OpenMIEError, RecipeError
-from openmie.objects import Search, find
+from openmie.inference import detector
+from openmie.inference.detector import Query
+from openmie.inference.object_proposals import Search, find
 
 from . import small
 from .test_objects import TEXT, post

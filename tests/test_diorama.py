@@ -14,14 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from openmie import images
-from openmie.corpora.diorama import LABELS, Config, corpus, generate, laws, save
-from openmie.corpora.diorama.draws import Draws, Law
-from openmie.corpora.diorama.facts import imagined
-from openmie.corpora.diorama.layout import GRID, MAX_OCCLUSION, lay_out
-from openmie.corpora.diorama.names import SPLITS, split_of
-from openmie.corpora.diorama.posts import DREAM, overlap, plan
-from openmie.document import Document
+from openmie.data import images
+from openmie.data.document import Document
+from openmie.diorama import LABELS, Config, corpus, generate, save
+from openmie.diorama.drawing.layout import GRID, MAX_OCCLUSION, lay_out
+from openmie.diorama.posts import distributions as laws
+from openmie.diorama.posts.latent_state import imagined
+from openmie.diorama.posts.names import SPLITS, split_of
+from openmie.diorama.posts.posts import DREAM, overlap, plan
+from openmie.diorama.rng import Draws, Law
 from openmie.errors import CorpusError
 
 CONFIG = Config(seed=1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from openmie.corpora.diorama import Config, ceiling, laws
+from openmie.diorama import Config, ceiling
+from openmie.diorama.posts import distributions as laws
 from openmie.errors import CorpusError
 
 CONFIG = Config(seed=11, left_out=0.2, hallucinated=0.2)

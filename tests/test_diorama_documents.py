@@ -13,13 +13,17 @@ import PIL
 import pytest
 from typer.testing import CliRunner
 
-from openmie.cli import app
-from openmie.corpora import diorama, load
-from openmie.corpora.diorama import DOCUMENT_LABELS, Config, biography, generate, names, transcripts
-from openmie.corpora.diorama.draws import Draws
-from openmie.corpora.diorama.names import SPLITS, split_of
-from openmie.corpora.diorama.story import tell
-from openmie.document import Chain, Document, Mention, Relation
+from openmie import diorama
+from openmie.cli.application import app
+from openmie.corpora import load
+from openmie.data.document import Chain, Document, Mention, Relation
+from openmie.diorama import DOCUMENT_LABELS, Config, generate
+from openmie.diorama.documents import distributions as biography
+from openmie.diorama.documents import transcripts
+from openmie.diorama.documents.story import tell
+from openmie.diorama.posts import names
+from openmie.diorama.posts.names import SPLITS, split_of
+from openmie.diorama.rng import Draws
 from openmie.errors import CorpusError
 from openmie.metrics import boxes, chain_relations, chains, spans
 

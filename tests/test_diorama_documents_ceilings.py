@@ -13,8 +13,10 @@ from functools import lru_cache
 
 import pytest
 
-from openmie.corpora.diorama import Config, biography, ceiling, document_ceilings, generate, told_by, told_by_frames
-from openmie.document import Region, Relation
+from openmie.data.document import Region, Relation
+from openmie.diorama import Config, ceiling, generate, told_by, told_by_frames
+from openmie.diorama.ceilings import documents as document_ceilings
+from openmie.diorama.documents import distributions as biography
 from openmie.errors import CorpusError
 from openmie.metrics import boxes, chain_relations, spans
 

@@ -17,12 +17,12 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from openmie.corpora.diorama import Config, generate
-from openmie.corpora.diorama.documents import FACTS, SCENES, WORDS
-from openmie.corpora.diorama.draws import Draws
-from openmie.corpora.diorama.layout import lay_out
-from openmie.corpora.diorama.render import render
-from openmie.corpora.diorama.story import tell
+from openmie.diorama import Config, generate
+from openmie.diorama.documents.documents import FACTS, SCENES, WORDS
+from openmie.diorama.documents.story import tell
+from openmie.diorama.drawing.layout import lay_out
+from openmie.diorama.drawing.render import render
+from openmie.diorama.rng import Draws
 
 LANGUAGES = ("en", "zh")
 CONFIG = {x: Config(documents=True, seed=8, language=x, ambiguous=0.8, cue=0.5) for x in LANGUAGES}

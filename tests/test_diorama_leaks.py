@@ -19,11 +19,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.tree import DecisionTreeClassifier
 
-from openmie.corpora.diorama import Config, box_prior, generate
-from openmie.corpora.diorama.draws import Draws
-from openmie.corpora.diorama.facts import imagined
-from openmie.corpora.diorama.posts import DREAM, JITTER, plan, translation
-from openmie.corpora.diorama.render import render
+from openmie.diorama import Config, box_prior, generate
+from openmie.diorama.drawing.render import render
+from openmie.diorama.posts.latent_state import imagined
+from openmie.diorama.posts.posts import DREAM, JITTER, plan, translation
+from openmie.diorama.rng import Draws
 from openmie.metrics import boxes
 
 CONFIG = Config(seed=5, two_names=0.5)

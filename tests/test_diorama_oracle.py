@@ -13,9 +13,11 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from openmie.corpora.diorama import Config, ceiling, generate, laws, templates
-from openmie.corpora.diorama.captions import NOUNS, SIGNS, YOUNG
-from openmie.corpora.diorama.layout import KINDS
+from openmie.diorama import Config, ceiling, generate
+from openmie.diorama.drawing.layout import KINDS
+from openmie.diorama.posts import distributions as laws
+from openmie.diorama.posts import templates
+from openmie.diorama.posts.captions import NOUNS, SIGNS, YOUNG
 
 CONFIG = Config(seed=11, left_out=0.2, hallucinated=0.2)
 POSTS = 20_000

@@ -12,12 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import openmie
-from openmie.document import Chain, Document, Image, Mention, Phrase, Region, Relation, Word, json_schema, locate_words
+from openmie.data.document import (
+    Chain,
+    Document,
+    Image,
+    Mention,
+    Phrase,
+    Region,
+    Relation,
+    Word,
+    json_schema,
+    locate_words,
+)
 from openmie.errors import DocumentError, ErrorRecord
 from tests.strategies import documents, texts
 
 FAST = settings(max_examples=200, deadline=None, database=None, derandomize=True)
-SCHEMA = Path(openmie.__file__).parent / "document.schema.json"
+SCHEMA = Path(openmie.__file__).parent / "data" / "document.schema.json"
 
 
 def test_published_schema_is_the_schema() -> None:

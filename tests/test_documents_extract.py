@@ -9,10 +9,10 @@ import torch
 from PIL import Image as Pictures
 from typer.testing import CliRunner
 
-from openmie.cli import app
-from openmie.corpora import diorama
-from openmie.document import Document, Image
-from openmie.model import Model
+from openmie import diorama
+from openmie.cli.application import app
+from openmie.data.document import Document, Image
+from openmie.model.pretrained import Model
 from openmie.papers import m3d
 from openmie.recipe import set_field
 

@@ -6,16 +6,16 @@ import pytest
 import torch
 
 import openmie
+from openmie import diorama
 from openmie import recipe as recipes
-from openmie.corpora import diorama
-from openmie.document import Chain, Document, Image, Mention, Region, Relation
+from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import ModelError, RecipeError
 from openmie.metrics import documents as score_documents
-from openmie.model import Model
+from openmie.model.pretrained import Model
 from openmie.papers import m3d
 from openmie.recipe import set_field
 from openmie.train import fit
-from openmie.train.documents import KINDS, scored, selected
+from openmie.train.document_scores import KINDS, scored, selected
 from openmie.train.evaluate import evaluate
 
 CONFIG = diorama.Config(documents=True, size=64, sentences=6, frames=4)

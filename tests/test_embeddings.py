@@ -11,12 +11,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from openmie import cli, corpora, embeddings
-from openmie.codec.pieces import word_spans
-from openmie.document import Document, Image, Mention
-from openmie.embeddings import space, vectors
+from openmie import corpora
+from openmie.bench import entity_space as embeddings
+from openmie.bench.entity_space import space, vectors
+from openmie.cli import application as cli
+from openmie.data.document import Document, Image, Mention
 from openmie.errors import CorpusError, ModelError, OpenMIEError
-from openmie.model import Model
+from openmie.model.codec.subwords import word_spans
+from openmie.model.pretrained import Model
 from openmie.report.embeddings import Entity, hover, write
 
 from . import small

@@ -12,21 +12,22 @@ import pytest
 import torch
 
 import openmie
-from openmie import detector, foreign
-from openmie.backbones import load_text, load_vision
 from openmie.errors import ModelError, OpenMIEError, RecipeError, TrainError
-from openmie.lvlm import Local
-from openmie.model import Model
+from openmie.inference import detector
+from openmie.model import safe_loading
+from openmie.model.backbones import load_text, load_vision
+from openmie.model.pretrained import Model
 from openmie.nn.encode.dual import Text, Vision
-from openmie.train.chat import load_model
-from openmie.train.chat_settings import ChatTraining
 from openmie.video.transcribe import _load as load_whisper
+from openmie.vlm import Local
+from openmie.vlm.sft.finetune import load_model
+from openmie.vlm.sft.settings import ChatTraining
 
 from . import lvlm_small, small
 from .test_detector import save_dino
 
 ROOT = Path(__file__).parents[1]
-OWN = {"model.py": {"Model.from_pretrained"}}  # reads a model folder of ours, by these very calls
+OWN = {"pretrained.py": {"Model.from_pretrained"}}  # reads a model folder of ours, by these very calls
 
 
 def _loading_calls():
@@ -54,14 +55,14 @@ def test_every_call_that_loads_refuses_code_and_pickles():
 
 
 def test_nothing_else_loads_or_trusts():
-    """Files that load do it within `foreign.loading`; nothing is trusted anywhere, nor loaded under another name."""
+    """Files load within `safe_loading.loading`; nothing is trusted anywhere, nor loaded under another name."""
     for file in {f for f, _ in _loading_calls()}:
-        assert "foreign.loading(" in file.read_text(encoding="utf8"), file
+        assert "safe_loading.loading(" in file.read_text(encoding="utf8"), file
     for file in (ROOT / "openmie").rglob("*.py"):
         text = file.read_text(encoding="utf8").replace(" ", "")
         for word in ("trust_remote_code=True", '"trust_remote_code"', "allow_all_kernels", "custom_generate=",
-                     "getattr(transformers", "from_pretrained,", "importpipeline", "transformers.pipeline"):
-            assert word not in text or file.name == "foreign.py", (file, word)
+                     "getattr(transformers", "from_pretrained,", "transformersimportpipeline", "transformers.pipeline"):
+            assert word not in text or file.name == "safe_loading.py", (file, word)
 
 
 # -- folders with code of their own
@@ -117,17 +118,20 @@ def _in_part(folder: Path) -> None:
 
 PLANTS = {"config": _in_config, "tokenizer": _in_tokenizer, "processor": _in_processor, "part": _in_part}
 LOADS = {
-    "text": "openmie.backbones.load_text(openmie.nn.encode.dual.Text(name=at))",
-    "vision": "openmie.backbones.load_vision(openmie.nn.encode.dual.Vision(name=at))",
-    "detector": "openmie.detector.load(at, 'cpu')",
-    "local": "openmie.lvlm.Local(at, device='cpu')._loaded",
-    "sft": "openmie.train.chat.load_model(at, openmie.train.chat_settings.ChatTraining())",
+    "text": "openmie.model.backbones.load_text(openmie.nn.encode.dual.Text(name=at))",
+    "vision": "openmie.model.backbones.load_vision(openmie.nn.encode.dual.Vision(name=at))",
+    "detector": "openmie.inference.detector.load(at, 'cpu')",
+    "local": "openmie.vlm.Local(at, device='cpu')._loaded",
+    "sft": "openmie.vlm.sft.finetune.load_model(at, openmie.vlm.sft.settings.ChatTraining())",
     "whisper": "openmie.video.transcribe._load(at, '', 'cpu')",
 }
 UNREAD = {  # what these paths do not read in these folders, or have a class for
     ("text", "text_processor"), ("text", "text_part"), ("vision", "vlm_tokenizer"), ("vision", "vlm_processor")}
 PATHS = {"dino": ("detector",), "text": ("text", "vision"), "vlm": LOADS}
-MODULES = ("backbones", "nn.encode.dual", "detector", "lvlm", "train.chat", "train.chat_settings", "video.transcribe")
+MODULES = (
+    "model.backbones", "nn.encode.dual", "inference.detector", "vlm", "vlm.sft.finetune", "vlm.sft.settings",
+    "video.transcribe",
+)
 
 
 def _with_consent(code: str, folder: Path, *, cwd: Path) -> subprocess.CompletedProcess:
@@ -283,11 +287,11 @@ def test_the_library_is_left_as_it_was():
 
     before = library.TIME_OUT_REMOTE_CODE
     assert before > 0
-    with foreign.loading("a", ModelError):
-        with pytest.raises(ModelError, match="brings code"), foreign.loading("b", ModelError):
+    with safe_loading.loading("a", ModelError):
+        with pytest.raises(ModelError, match="brings code"), safe_loading.loading("b", ModelError):
             library.resolve_trust_remote_code(None, "b", has_local_code=False, has_remote_code=True)
         assert library.TIME_OUT_REMOTE_CODE == 0
     assert before == library.TIME_OUT_REMOTE_CODE
-    with pytest.raises(ValueError, match="another matter"), foreign.loading("a", ModelError):
+    with pytest.raises(ValueError, match="another matter"), safe_loading.loading("a", ModelError):
         raise ValueError("another matter")
     assert before == library.TIME_OUT_REMOTE_CODE

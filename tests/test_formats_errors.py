@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from openmie.corpora import conll, files
-from openmie.document import Document, Image, Mention, Region, Relation
+from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
+from openmie.formats import conll
+from openmie.formats import registry as files
 
 ZOR = Document.from_words("a", ["Zor", "met", "Vane"], mentions=(Mention(id="m0", start=0, end=3, label="PER"),))
 

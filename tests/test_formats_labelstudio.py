@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.corpora import files, labelstudio
-from openmie.document import Document, Image, Mention, Region, Relation
+from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
+from openmie.formats import labelstudio
+from openmie.formats import registry as files
 from tests.strategies import texts
 
 TEXT = "😂 Zorvane joins 👨‍👩‍👧 Vane FC"  # code points before Vane: 22; UTF-16 units: 26
@@ -56,7 +57,7 @@ def test_old_exports_in_utf16(tmp_path: Path) -> None:
 @settings(max_examples=300, deadline=None, database=None, derandomize=True)
 @given(texts.filter(bool), st.data())
 def test_either_reading_gives_the_text(text: str, data: st.DataObject) -> None:
-    from openmie.corpora.labelstudio_tasks import _spans
+    from openmie.formats.labelstudio_tasks import _spans
 
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))

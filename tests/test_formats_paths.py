@@ -13,10 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from openmie import images
-from openmie.corpora import files, output
-from openmie.document import Document, Image, Mention, Region
+from openmie.data import images
+from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import CorpusError, ImageError
+from openmie.formats import output
+from openmie.formats import registry as files
 
 ZOR = Document.from_words("a", ["Zor", "met", "Vane"], mentions=(Mention(id="m0", start=0, end=3, label="PER"),))
 ALL = [("a.jsonl", "jsonl"), ("a.json", "json"), ("a.parquet", "parquet"), ("c.json", "coco"), ("y", "yolo"),
@@ -42,7 +43,7 @@ def stored(document: Document, path: Path, format: str, named: list[str]) -> Non
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        from openmie.corpora.parquet import schema
+        from openmie.formats.parquet import schema
 
         rows = [{"id": "d", "images": [{"path": p, "id": i.id} for p, i in zip(named, document.images)]}]
         pq.write_table(pa.Table.from_pylist(rows, schema=schema()), path)

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openmie.corpora import files, table, voc
-from openmie.document import Document, Image, Mention, Region, Status
+from openmie.data.document import Document, Image, Mention, Region, Status
+from openmie.formats import csv_table as table
+from openmie.formats import registry as files
+from openmie.formats import voc
 from tests.strategies import corpora, documents, labels
 
 THOUSAND = settings(max_examples=220, deadline=None, database=None, derandomize=True,
@@ -246,7 +248,7 @@ def test_every_loss_is_told(format: str, made: list[Document]) -> None:
 
 def test_what_a_format_cannot_hold_is_of_the_document() -> None:
     layers = {"chains": "Chain", "images": "Image", "mentions": "Mention", "regions": "Region", "relations": "Relation"}
-    import openmie.document as module
+    import openmie.data.document as module
 
     for format in files.FORMATS:
         for name in files.cannot_hold(format):

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from openmie.corpora import table
-from openmie.document import Chain, Document, Mention, Region, Relation
+from openmie.data.document import Chain, Document, Mention, Region, Relation
+from openmie.formats import csv_table as table
 from tests.strategies import documents
 
 

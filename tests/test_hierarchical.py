@@ -10,12 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie import characters, sides
 from openmie import recipe as recipes
-from openmie.backbones import load_text, load_vision, restore
-from openmie.document import Document, Image
+from openmie.data.document import Document, Image
 from openmie.errors import RecipeError
-from openmie.model import Model
+from openmie.model import char_tokenizer as characters
+from openmie.model.backbones import load_text, load_vision, restore
+from openmie.model.features import image_inputs as sides
+from openmie.model.pretrained import Model
 from openmie.nn import ops
 from openmie.nn.decode.tags import Crf
 from openmie.nn.encode.dual import Text, Vision

@@ -35,7 +35,7 @@ def test_functions_are_short_and_forwards_shorter(file):
 
 
 def test_nothing_reads_a_pickle_or_runs_text():
-    """S1, S2: no unpickling, no eval, in the whole package. That no model brings code: `test_foreign.py`."""
+    """S1, S2: no unpickling, no eval, in the whole package. That no model brings code: `test_safe_loading.py`."""
     for file, tree in TREES.items():
         forbidden = {"torch.load", "pickle.load", "pickle.loads", "eval", "exec", "joblib.load", "np.load"} & set(
             _calls(tree)
@@ -65,9 +65,9 @@ def test_configs_are_frozen():
 
 def test_importing_openmie_and_asking_for_help_import_no_torch():
     code = (
-        "import sys, openmie, openmie.document, openmie.corpora, openmie.metrics\n"
+        "import sys, openmie, openmie.data.document, openmie.corpora, openmie.metrics\n"
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
-        "from typer.testing import CliRunner\nfrom openmie.cli import app\n"
+        "from typer.testing import CliRunner\nfrom openmie.cli.application import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
         "for c in ('demo', 'train', 'evaluate', 'extract', 'score', 'convert', 'doctor', 'diorama', 'show', 'bench',\n"
         "          'objects', 'caption', 'captions', 'video'):\n"

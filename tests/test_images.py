@@ -16,10 +16,10 @@ import PIL.Image
 import pytest
 from PIL import ImageOps
 
-from openmie import images
-from openmie.corpora import yolo
-from openmie.document import Image
+from openmie.data import images
+from openmie.data.document import Image
 from openmie.errors import ImageError
+from openmie.formats import yolo
 
 ORIENTATION = 0x0112
 
@@ -223,7 +223,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_importing_is_light() -> None:
-    code = ("import sys, openmie.images, openmie.corpora.files; "
+    code = ("import sys, openmie.data.images, openmie.formats.registry; "
             "print({'PIL', 'numpy', 'pyarrow', 'torch'} & set(sys.modules))")
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image as Picture
 from PIL import ImageDraw
 
-from openmie import document as documents
-from openmie.document import Document, Image
-from openmie.lvlm.zeroshot import guard
-from openmie.lvlm.zeroshot.asking import Asking
-from openmie.lvlm.zeroshot.guard import JOINER, Fence, disarmed
-from openmie.lvlm.zeroshot.predict import predict
+from openmie.data import document as documents
+from openmie.data.document import Document, Image
+from openmie.vlm.prompting import injection_guard as guard
+from openmie.vlm.prompting.injection_guard import JOINER, Fence, disarmed
+from openmie.vlm.prompting.options import Asking
+from openmie.vlm.prompting.predict import predict
 
 from .zeroshot import Stub, fenced
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from openmie.errors import ErrorRecord
-from openmie.lvlm.backends import cache
-from openmie.lvlm.backends.cache import Cached, CacheError, in_order, request_key
-from openmie.lvlm.backends.endpoint import Endpoint
-from openmie.lvlm.generate import Answer, Grammar, Request
+from openmie.vlm.backends import response_cache as cache
+from openmie.vlm.backends.endpoint import Endpoint
+from openmie.vlm.backends.response_cache import Cached, CacheError, in_order, request_key
+from openmie.vlm.generate import Answer, Grammar, Request
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
@@ -254,7 +254,7 @@ def test_no_key_is_kept(tmp_path, monkeypatch):
 
 
 def test_names_are_loaded_when_used_and_a_server_needs_no_torch():
-    code = ("import sys, openmie.lvlm as lvlm\n"
+    code = ("import sys, openmie.vlm as lvlm\n"
             "lvlm.Endpoint('http://127.0.0.1:9/v1', 'm'); lvlm.Cached; lvlm.caption; lvlm.connect\n"
             "assert not {'torch', 'transformers', 'openai'} & set(sys.modules)\n"
             "assert all(getattr(lvlm, name) for name in lvlm.__all__) and 'torch' in sys.modules\n")

@@ -19,17 +19,18 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie import cli, corpora
-from openmie.corpora import output
-from openmie.document import Document, Image
+from openmie import corpora
+from openmie.cli import application as cli
+from openmie.data.document import Document, Image
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
-from openmie.lvlm import captions
-from openmie.lvlm.backends import connect
-from openmie.lvlm.backends.cache import Cached
-from openmie.lvlm.backends.endpoint import Endpoint
-from openmie.lvlm.backends.local import Local
-from openmie.lvlm.captions import Captioning, Report, caption, fill, lengths
-from openmie.lvlm.generate import Answer
+from openmie.formats import output
+from openmie.vlm import captions
+from openmie.vlm.backends import connect
+from openmie.vlm.backends.endpoint import Endpoint
+from openmie.vlm.backends.local import Local
+from openmie.vlm.backends.response_cache import Cached
+from openmie.vlm.captions import Captioning, Report, caption, fill, lengths
+from openmie.vlm.generate import Answer
 
 from . import lvlm_small
 from .lvlm_stub import Stub, key, pixels, said
@@ -131,7 +132,7 @@ def folder(tmp_path, n, shared=1):
 JOB = """
 import sys
 from openmie import corpora
-from openmie.lvlm.captions import Captioning, fill
+from openmie.vlm.captions import Captioning, fill
 from tests.lvlm_stub import Stub
 corpus, out, log = sys.argv[1:]
 for document in fill({"test": corpora.read(corpus + "/test.jsonl")}, out, Stub(log, pause=0.0005), Captioning(), {}):

@@ -24,11 +24,11 @@ import pytest
 from PIL import Image as Picture
 
 from openmie.errors import ErrorRecord, ModelError
-from openmie.lvlm.backends import endpoint as module
-from openmie.lvlm.backends.cache import Cached
-from openmie.lvlm.backends.endpoint import Endpoint
-from openmie.lvlm.backends.local import Local
-from openmie.lvlm.generate import Answer, GenerationError, Grammar, Request
+from openmie.vlm.backends import endpoint as module
+from openmie.vlm.backends.endpoint import Endpoint
+from openmie.vlm.backends.local import Local
+from openmie.vlm.backends.response_cache import Cached
+from openmie.vlm.generate import Answer, GenerationError, Grammar, Request
 
 from . import lvlm_small
 

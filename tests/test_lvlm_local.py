@@ -15,9 +15,10 @@ from PIL import Image as Picture
 from safetensors.torch import load_file, save_file
 
 from openmie.errors import ErrorRecord, ModelError
-from openmie.lvlm.backends import turns, weights
-from openmie.lvlm.backends.local import Local
-from openmie.lvlm.generate import Answer, GenerationError, Grammar, Request
+from openmie.vlm.backends import chat_template as turns
+from openmie.vlm.backends import model_loading as weights
+from openmie.vlm.backends.local import Local
+from openmie.vlm.generate import Answer, GenerationError, Grammar, Request
 
 from . import lvlm_small
 

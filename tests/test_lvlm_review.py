@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from openmie import cli, corpora
-from openmie.corpora import review
-from openmie.corpora.labelstudio_tasks import SERVED
-from openmie.corpora.review import Judgement, read, write
-from openmie.document import Document, Image
+from openmie import corpora
+from openmie.annotation import caption_review as review
+from openmie.annotation.caption_review import Judgement, read, write
+from openmie.cli import application as cli
+from openmie.data.document import Document, Image
 from openmie.errors import CorpusError
+from openmie.formats.labelstudio_tasks import SERVED
 
 
 def post(number, image="", **captions):

@@ -7,17 +7,18 @@ import pytest
 import torch
 
 from openmie import metrics
-from openmie.codec import candidates
-from openmie.corpora import directions, load
-from openmie.corpora.corpus import Labels
-from openmie.corpora.doctor import examine
-from openmie.lvlm.zeroshot.instruction import Shown, prompt
-from openmie.lvlm.zeroshot.schema import Schema
+from openmie.annotation.export_import import collect, export
+from openmie.annotation.guidelines import LABELS, guidelines
+from openmie.corpora import load
+from openmie.data.corpus import Labels
+from openmie.datasets import relation_directions as directions
+from openmie.datasets.audit.doctor import examine
+from openmie.model.codec import candidates
 from openmie.nn.decode.chain_relations import ChainRelations, signatures
 from openmie.nn.streams import Stream
 from openmie.papers import m3d
-from openmie.video.annotate import collect, export
-from openmie.video.guidelines import LABELS, guidelines
+from openmie.vlm.prompting.prompt import Shown, prompt
+from openmie.vlm.prompting.schema import Schema
 
 TYPES = LABELS.mentions
 KIND = "relations turned to their label's direction"

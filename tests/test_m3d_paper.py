@@ -6,20 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from openmie import corpora
+from openmie import corpora, diorama
 from openmie import recipe as recipes
 from openmie.bench import system
 from openmie.bench.ceilings import against_ceilings
-from openmie.bench.cell import Cell
-from openmie.bench.work import execute
-from openmie.corpora import diorama
-from openmie.corpora.corpus import Corpus, Labels
-from openmie.corpora.folds import INNER, deal, folded, lacking
-from openmie.corpora.m3d import count
-from openmie.document import Document
+from openmie.bench.execution import execute
+from openmie.bench.run_spec import Cell
+from openmie.data.corpus import Corpus, Labels
+from openmie.data.document import Document
+from openmie.datasets.folds import INNER, deal, folded, lacking
+from openmie.datasets.m3d import count
 from openmie.errors import CorpusError, ErrorRecord, RecipeError
 from openmie.metrics import Scores
-from openmie.model import Model
+from openmie.model.pretrained import Model
 from openmie.nn.complete.blank import Blank
 from openmie.papers import m3d
 

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
-from openmie.document import Chain, Document, Image, Mention, Region, Relation
+from openmie.annotation import agreement as measures
+from openmie.annotation.adjudication_file import Disagreement, write
+from openmie.annotation.agreement import agreement, apply_decisions, kappa, read_decisions, resolve
+from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import MetricError
-from openmie.metrics import agreement as measures
-from openmie.metrics.agreement import agreement, apply_decisions, kappa, read_decisions, resolve
-from openmie.metrics.decisions import Disagreement, write
 from tests import oracles
 
 TEXT = "ab cd ef gh ij kl"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import openmie.metrics as metrics
 from openmie.corpora import load
-from openmie.document import Chain, Document, Mention
+from openmie.data.document import Chain, Document, Mention
 from openmie.errors import MetricError
 from tests import chain_oracles as oracles
 

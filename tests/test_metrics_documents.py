@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import openmie.metrics as metrics
-from openmie.cli import app
-from openmie.document import Chain, Document, Mention, Region, Relation
+from openmie.cli.application import app
+from openmie.data.document import Chain, Document, Mention, Region, Relation
 from openmie.errors import MetricError
+from openmie.metrics.counting import resampled
 from openmie.metrics.errors_table import CAUSES, TASKS
-from openmie.metrics.tally import resampled
 from tests import oracles
 
 TEXT = "abcdefgh"
@@ -90,7 +90,7 @@ def test_the_papers_average_and_tasks_that_are_not_there() -> None:
 def test_draws_in_blocks_are_the_same_draws(monkeypatch) -> None:
     counts = np.random.default_rng(0).integers(0, 5, (50, 4)).astype(float)
     whole = resampled(counts, 200, 3)
-    monkeypatch.setattr("openmie.metrics.tally._CELLS", 1000)
+    monkeypatch.setattr("openmie.metrics.counting._CELLS", 1000)
     assert np.array_equal(whole, resampled(counts, 200, 3)) and whole.shape == (200, 4)
 
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
 import openmie.metrics as metrics
-from openmie.document import Chain, Document, Mention, Region
+from openmie.data.document import Chain, Document, Mention, Region
 from openmie.errors import MetricError
 from openmie.metrics.grounding import agree, matched
 from tests import oracles
@@ -169,5 +169,6 @@ def test_closure() -> None:
 
 
 def test_metrics_import_no_torch_and_no_scipy() -> None:
-    code = "import sys, openmie.metrics, openmie.codec.bio; print({'torch', 'scipy', 'sklearn'} & set(sys.modules))"
+    code = "import sys, openmie.metrics, openmie.model.codec.bio\n"
+    code += "print({'torch', 'scipy', 'sklearn'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

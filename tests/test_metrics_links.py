@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 import openmie.metrics as metrics
-from openmie.document import Chain, Document, Mention, Relation
+from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.errors import MetricError
 from tests import oracles
 

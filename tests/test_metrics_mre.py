@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 import openmie
-from openmie import cli, metrics
-from openmie.corpora import diorama
-from openmie.document import Document, Image, Mention, Region
+from openmie import diorama, metrics
+from openmie.cli import application as cli
+from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import MetricError, OpenMIEError
-from openmie.lvlm import pfa
-from openmie.lvlm.pfa.scores import Algorithm1, score_answers
 from openmie.metrics.mre import Said, said_scores
+from openmie.vlm import pfa
+from openmie.vlm.pfa.scores import Algorithm1, score_answers
 
 LABELS = ("PER", "LOC", "ORG", "MISC")
 GOLD = [

@@ -15,10 +15,10 @@ from seqeval.metrics import classification_report, f1_score, precision_score, re
 from seqeval.scheme import IOB2
 
 import openmie.metrics as metrics
-from openmie.codec import bio
-from openmie.document import Document, Mention
+from openmie.data.document import Document, Mention
 from openmie.errors import MetricError
-from openmie.metrics.tally import interval
+from openmie.metrics.counting import interval
+from openmie.model.codec import bio
 from tests import oracles
 
 LABELS = ("LOC", "PER", "creative-work")

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from openmie import metrics
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.errors import MetricError
 from openmie.metrics.text import ROUGE
 

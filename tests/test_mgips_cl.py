@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from openmie import diorama
 from openmie.bench import system
-from openmie.corpora import diorama
-from openmie.corpora.corpus import Corpus
-from openmie.document import Image
+from openmie.data.corpus import Corpus
+from openmie.data.document import Image
 from openmie.errors import RecipeError
-from openmie.model import Model, load
+from openmie.model.pretrained import Model, load
 from openmie.nn.encode.dual import Vision
 from openmie.papers import mgips_cl
 from openmie.recipe import check, difference, dump, set_field

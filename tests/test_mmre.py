@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from openmie import corpora
-from openmie.corpora import diorama, mmre
-from openmie.corpora.corpus import Corpus
-from openmie.corpora.diorama import described
-from openmie.corpora.diorama.captions import NOUNS
-from openmie.document import Document, Image, Mention, Region
+from openmie import corpora, diorama
+from openmie.data.corpus import Corpus
+from openmie.data.document import Document, Image, Mention, Region
+from openmie.datasets import mmre
+from openmie.diorama.posts import summaries as described
+from openmie.diorama.posts.captions import NOUNS
 from openmie.errors import CorpusError
 from openmie.metrics.patches import shown
 

@@ -17,9 +17,9 @@ from transformers import (
 
 import openmie
 from openmie import recipe as recipes
-from openmie.backbones import load_vision
 from openmie.errors import ModelError, RecipeError
-from openmie.model import Model, load
+from openmie.model.backbones import load_vision
+from openmie.model.pretrained import Model, load
 from openmie.nn.encode.dual import Vision
 
 from . import small
@@ -223,7 +223,7 @@ def test_attention_without_dropout_draws_nothing_and_is_remembered(name, bert, t
 
 
 def test_an_encoder_without_such_a_dropout_says_so(tmp_path):
-    from openmie.backbones import _dropping
+    from openmie.model.backbones import _dropping
     from openmie.nn.encode.dual import Text
 
     with pytest.raises(RecipeError, match="attention_dropout"):
@@ -276,6 +276,6 @@ def test_byte_level_text_backbones_of_the_library(kind, tmp_path, offline):
     model.save_pretrained(tmp_path / "m")
     assert openmie.load(tmp_path / "m").predict(docs) == model.predict(docs)
     tagger = Model.new(small.recipe("ner", "text", encode__text__name=str(folder)))
-    from openmie.document import Document
+    from openmie.data.document import Document
 
     assert len(tagger.predict([Document.from_words("l", ["Cairo"] * 90)])[0].words) == 90

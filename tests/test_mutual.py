@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from transformers import BertConfig, BertModel, CLIPVisionConfig, CLIPVisionModel, ViTConfig, ViTModel
 
-from openmie.backbones import register
 from openmie.errors import RecipeError
-from openmie.nn.encode.coupling import NAME
+from openmie.model.backbones import register
+from openmie.nn.encode.extended_attention import NAME
 from openmie.nn.encode.mutual import Mutual, interpolated
 from openmie.nn.encode.tiny import TinyVision
 from openmie.nn.encode.towers import VisionTower

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.codec import bio
+from openmie.model.codec import bio
 from openmie.nn import ops
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE

@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image as Picture
 
-from openmie import objects
-from openmie.corpora import output
-from openmie.detector import Found, Query
-from openmie.document import Document, Image, Mention, Phrase, Region
+from openmie.data.document import Document, Image, Mention, Phrase, Region
 from openmie.errors import CorpusError, ImageError, RecipeError
-from openmie.objects import Search, choose, find
+from openmie.formats import output
+from openmie.inference import object_proposals as objects
+from openmie.inference.detector import Found, Query
+from openmie.inference.object_proposals import Search, choose, find
 
 from . import small
 

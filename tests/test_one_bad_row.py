@@ -12,15 +12,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from openmie import cli, corpora, extract, images, plain
-from openmie.corpora import files, jsonl, output
-from openmie.document import Document, Image, Mention, Region, TimeSpan
+from openmie import corpora
+from openmie.cli import application as cli
+from openmie.data import images
+from openmie.data import json_values as plain
+from openmie.data.document import Document, Image, Mention, Region, TimeSpan
 from openmie.errors import CorpusError, DocumentError, ErrorRecord, OpenMIEError
-from openmie.lvlm import backends, pfa
-from openmie.lvlm.backends import wire
-from openmie.lvlm.captions import Captioning, caption
-from openmie.lvlm.generate import Answer, Request
-from openmie.model import Model
+from openmie.formats import jsonl, output
+from openmie.formats import registry as files
+from openmie.inference import pipeline as extract
+from openmie.model.pretrained import Model
+from openmie.vlm import backends, pfa
+from openmie.vlm.backends import openai_protocol as wire
+from openmie.vlm.captions import Captioning, caption
+from openmie.vlm.generate import Answer, Request
 
 from . import small
 from .lvlm_stub import Stub, pixels

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from PIL import Image as Picture
 
-from openmie.corpora import diorama, load
-from openmie.document import Document, Image, Mention, Region
+from openmie import diorama
+from openmie.corpora import load
+from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import ImageError, OpenMIEError
-from openmie.lvlm import pfa
 from openmie.metrics.patches import letter, patches, shown
+from openmie.vlm import pfa
 from tests import nasty
 
 LABELS = {"PER": "a person", "LOC": "a place", "ORG": "an organisation", "MISC": "a mascot"}

@@ -7,12 +7,12 @@ import random
 import numpy as np
 import pytest
 
-from openmie.corpora import diorama
-from openmie.document import Document, Mention
+from openmie import diorama
+from openmie.data.document import Document, Mention
 from openmie.errors import OpenMIEError
-from openmie.lvlm import pfa
-from openmie.lvlm.pfa.grammar import Bounds, grammar
 from openmie.metrics.patches import letter, patches
+from openmie.vlm import pfa
+from openmie.vlm.pfa.grammar import Bounds, grammar
 from tests import nasty
 from tests.test_pfa import ADA, ANSWER, LABELS, MENDED
 

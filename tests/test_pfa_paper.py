@@ -11,17 +11,19 @@ pytest.importorskip("trl")
 
 from typer.testing import CliRunner
 
-from openmie import bench, cli, corpora
+from openmie import bench, corpora
 from openmie import recipe as recipes
-from openmie.bench import chat_table, system
-from openmie.bench.cell import Cell
-from openmie.corpora.corpus import Corpus, Labels
-from openmie.document import Document, Image, Mention, Region
+from openmie.bench import sft_table as chat_table
+from openmie.bench import system
+from openmie.bench.run_spec import Cell
+from openmie.cli import application as cli
+from openmie.data.corpus import Corpus, Labels
+from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import ErrorRecord, OpenMIEError, RecipeError
-from openmie.lvlm import pfa as adapter
-from openmie.lvlm.generate import Answer
 from openmie.papers import pfa
-from openmie.train.chat_recipe import answered, scores
+from openmie.vlm import pfa as adapter
+from openmie.vlm.generate import Answer
+from openmie.vlm.sft.recipe import answered, scores
 
 TINY = "diorama:train=8,dev=2,test=4,translation=false,patches=4,size=64"
 SMALL = ("sizes.width=32", "sizes.layers=2", "sizes.heads=2", "sizes.channels=16", "max_tokens=24")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.corpora import pos
-from openmie.corpora.phrases import phrases
-from openmie.document import Document, Mention, Region, Relation
+from openmie.data.document import Document, Mention, Region, Relation
+from openmie.text import pos
+from openmie.text.noun_phrases import phrases
 
 LETTERS = {"ADJ": "A", "NUM": "A", "NOUN": "N", "PROPN": "N"}
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.corpora import pos
 from openmie.errors import CorpusError
+from openmie.text import pos
 
 HANTA, JIEBA = "hanta:en", "jieba:zh"
 ODD = ["", " ", "\u200d", "\ufe0f", "\u0301", "\ud800", "\x00", "'", "’", "t", "n", "&nbsp;", "&amp;", "#", "@", "RT",
@@ -273,7 +273,7 @@ def test_importing_it_imports_no_tagger_and_jieba_leaves_nothing_behind(tmp_path
 
 @pytest.mark.real
 def test_real_posts_are_tagged_with_all_but_a_few_words_known(corpora: Path) -> None:
-    from openmie.corpora import twitter
+    from openmie.datasets import twitter
 
     documents = list(twitter.corpus(corpora / "twitter2017").dev)[:300]
     texts = [[d.text[w.start:w.end] for w in d.words] for d in documents]

@@ -9,10 +9,10 @@ from transformers import BertConfig, BertModel, CLIPVisionConfig, CLIPVisionMode
 
 import openmie
 from openmie import recipe as recipes
-from openmie.backbones import register
-from openmie.document import Image
+from openmie.data.document import Image
 from openmie.errors import RecipeError
-from openmie.model import Model
+from openmie.model.backbones import register
+from openmie.model.pretrained import Model
 from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.encode.dual import Text, Vision
 from openmie.nn.encode.prefix import Prefix
@@ -21,7 +21,7 @@ from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.recipe import Recipe
-from openmie.train.features import cache_frozen
+from openmie.train.feature_cache import cache_frozen
 
 from . import small
 

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie import cli, corpora
-from openmie.corpora import diorama, labelstudio
-from openmie.document import Document
-from openmie.lvlm.zeroshot import asked
+from openmie import corpora, diorama
+from openmie.cli import application as cli
+from openmie.data.document import Document
+from openmie.formats import labelstudio
+from openmie.vlm.prompting import request as asked
 
 from . import small
 from .test_detector import save_owl

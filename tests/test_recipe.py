@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmie import recipe as recipes
-from openmie.corpora.corpus import Corpus, Labels
+from openmie.data.corpus import Corpus, Labels
 from openmie.errors import RecipeError
 from openmie.nn.align.align import Align
 from openmie.nn.decode.tags import Crf

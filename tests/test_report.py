@@ -18,15 +18,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.document import Chain, Document, Image, Mention, Region, Relation
+from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import DocumentError, ErrorRecord
 from openmie.report import Bars, Curves, Table, picture, write
+from openmie.report.box_labels import spots
 from openmie.report.charts import ticks
-from openmie.report.colours import COLOURS, assign
-from openmie.report.flow import Atom, Pen, lines, words
+from openmie.report.comparison import Node, Span, judge, nest, overlap
+from openmie.report.label_colours import COLOURS, assign
 from openmie.report.markup import text
-from openmie.report.tags import spots
-from openmie.report.verdicts import Node, Span, judge, nest, overlap
+from openmie.report.text_layout import Atom, Pen, lines, words
 
 HOSTILE = ('<script>document.title="owned"</script>', '</style><img src=x onerror=document.title="owned">',
            '" onload="x', "'", "</script>", "\u202egnp.exe\u202c", "a\x00b\x1bc", "]]>", "<!--", "&lt;",

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.corpora import review
-from openmie.corpora.review import Accuracy, Judgement, accuracy, apply, read, write
-from openmie.document import Document, Image
+from openmie.annotation import caption_review as review
+from openmie.annotation.caption_review import Accuracy, Judgement, accuracy, apply, read, write
+from openmie.data.document import Document, Image
 from openmie.errors import CorpusError
 
 HEADER = ",".join(review.COLUMNS)

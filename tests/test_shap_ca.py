@@ -8,7 +8,7 @@ import torch
 
 from openmie.bench import system
 from openmie.errors import RecipeError, TrainError
-from openmie.model import Model
+from openmie.model.pretrained import Model
 from openmie.nn.align.align import Align
 from openmie.nn.decode.channels import Channels, positions
 from openmie.nn.decode.tags import Crf, Emissions

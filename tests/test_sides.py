@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from openmie.document import Document, Image, Phrase
-from openmie.model import Model
+from openmie.data.document import Document, Image, Phrase
+from openmie.model.features.image_inputs import wanted
+from openmie.model.pretrained import Model
 from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.decode.tags import Softmax
 from openmie.nn.encode.dual import Dual, Vision
 from openmie.recipe import Recipe
-from openmie.sides import wanted
-from openmie.train.features import cache_frozen
+from openmie.train.feature_cache import cache_frozen
 
 from . import small
 

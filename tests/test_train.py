@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file
 
 from openmie.errors import RecipeError, TrainError
-from openmie.model import Model, load
+from openmie.model.pretrained import Model, load
 from openmie.recipe import Group, Training
 from openmie.train import checkpoint, fit
-from openmie.train.buckets import Buckets
-from openmie.train.features import Features, cache_frozen
+from openmie.train.feature_cache import Features, cache_frozen
+from openmie.train.length_buckets import Buckets
 from openmie.train.optimizer import build_optimizer, build_schedule
 
 from . import small

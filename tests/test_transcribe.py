@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from openmie import cli
+from openmie.cli import application as cli
 from openmie.corpora import read
 from openmie.errors import CorpusError, ModelError
 from openmie.video import transcribe as whisper

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from openmie import images
-from openmie.document import Document, Image, Phrase
+from openmie.data import images
+from openmie.data.document import Document, Image, Phrase
 from openmie.errors import OpenMIEError
-from openmie.lvlm import translate
+from openmie.vlm import translate
 
 
 class Painter:

@@ -8,12 +8,13 @@ from itertools import product
 
 import pytest
 
-from openmie.corpora import review
-from openmie.corpora.diorama import Config, generate, laws, verdict
-from openmie.corpora.diorama.captions import NOUNS, SIGNS, captions
-from openmie.corpora.diorama.layout import KINDS
-from openmie.corpora.diorama.posts import CAPTION, plan
-from openmie.document import Document
+from openmie.annotation import caption_review as review
+from openmie.data.document import Document
+from openmie.diorama import Config, generate, verdict
+from openmie.diorama.drawing.layout import KINDS
+from openmie.diorama.posts import distributions as laws
+from openmie.diorama.posts.captions import NOUNS, SIGNS, captions
+from openmie.diorama.posts.posts import CAPTION, plan
 from openmie.errors import CorpusError
 
 

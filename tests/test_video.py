@@ -10,12 +10,13 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie import cli, video
+from openmie import video
+from openmie.annotation.coref_links import COREFERENCE, chained, unchained
+from openmie.annotation.export_import import collect, export
+from openmie.cli import application as cli
 from openmie.corpora import read, write
-from openmie.corpora.linked import COREFERENCE, chained, unchained
-from openmie.document import Chain, Document, Mention, Region, Relation
+from openmie.data.document import Chain, Document, Mention, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
-from openmie.video.annotate import collect, export
 from openmie.video.frames import sample
 from openmie.video.subtitles import Cue, Subtitles
 

@@ -6,14 +6,15 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie import cli
-from openmie.corpora import brat, labelstudio, read, voc, write
-from openmie.corpora.corpus import Labels
-from openmie.corpora.linked import COREFERENCE, chained, unchained
-from openmie.document import Chain, Document, Image, Mention, Region, Relation
+from openmie.annotation.coref_links import COREFERENCE, chained, unchained
+from openmie.annotation.export_import import collect, export
+from openmie.cli import application as cli
+from openmie.corpora import read, write
+from openmie.data.corpus import Labels
+from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
-from openmie.video.annotate import collect, export
-from openmie.video.carry import carried
+from openmie.formats import brat, labelstudio, voc
+from openmie.video.copy_frames import carried
 
 TEXT = "Orla met Bram . Orla left ."
 

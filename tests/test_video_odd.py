@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from openmie import cli, video
+from openmie import video
+from openmie.cli import application as cli
 from openmie.corpora import read
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.video.dataset import heard
@@ -197,7 +198,7 @@ def test_what_a_killed_build_left_is_no_clip(tmp_path):
     left = tmp_path / "out" / ".b.123.tmp"
     left.mkdir()
     (left / "clips.jsonl").write_bytes((tmp_path / "out" / "a" / "clips.jsonl").read_bytes())
-    from openmie.cli_video import _clips
+    from openmie.cli.video import _clips
 
     told = json.loads((tmp_path / "out" / "a" / "build.json").read_text())
     assert len(_clips([tmp_path / "out"])) == told["clips"]

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.codec import word_pairs
-from openmie.codec.word_pairs import Counts, ceiling, class_names, decode_batch, encode_batch, facts
-from openmie.document import Chain, Document, Mention, Relation
+from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.errors import DocumentError
+from openmie.model.codec import word_pairs
+from openmie.model.codec.word_pairs import Counts, ceiling, class_names, decode_batch, encode_batch, facts
 
 MENTIONS = ("loc", "org", "per")
 RELATIONS = ("None", "peer", "member_of", "contain")

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from openmie.codec.word_pairs import class_names, decode_batch, encode_batch, facts, stack_cells
-from openmie.document import Document, Mention, Relation
+from openmie.data.document import Document, Mention, Relation
+from openmie.model.codec.word_pairs import class_names, decode_batch, encode_batch, facts, stack_cells
 from openmie.nn.decode import word_pairs
 from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.word_pairs import WordPairs, contrasted

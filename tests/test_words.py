@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.corpora.words import split
+from openmie.text.words import split
 from tests.strategies import texts
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from openmie import writing
-from openmie.corpora import diorama, output, resume
+from openmie import diorama
+from openmie.data import replace_file as writing
+from openmie.data.replace_file import OutputError, replace_file, replace_path, replace_text
 from openmie.errors import CorpusError, OpenMIEError
-from openmie.writing import OutputError, replace_file, replace_path, replace_text
+from openmie.formats import output
+from openmie.formats import resumable as resume
 
 from . import nodes
 
@@ -184,7 +186,7 @@ def test_an_open_descriptor_is_written_to_under_its_name(tmp_path):
     """`> file`, `>> file` and `| program`: the bytes come where the shell says, after what is there already."""
     if not os.path.exists("/dev/stdout"):
         pytest.skip("no /dev/stdout here")
-    code = ("import sys\nfrom openmie.writing import replace_file\nprint('before')\n"
+    code = ("import sys\nfrom openmie.data.replace_file import replace_file\nprint('before')\n"
             "with replace_file(sys.argv[1]) as f: f.write(b'data\\n')\nprint('after')\n")
     os.symlink("/dev/stdout", tmp_path / "link")
     for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/proc/thread-self/fd/1", str(tmp_path / "link")):

@@ -8,10 +8,11 @@ import pytest
 import torch
 import typer
 
-from openmie import cli, corpora
-from openmie.document import Document, Mention
-from openmie.lvlm.zeroshot import asked
-from openmie.model import Model
+from openmie import corpora
+from openmie.cli import application as cli
+from openmie.data.document import Document, Mention
+from openmie.model.pretrained import Model
+from openmie.vlm.prompting import request as asked
 
 from . import nodes, small
 from .zeroshot import Stub

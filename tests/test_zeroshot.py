@@ -10,23 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie import metrics
-from openmie.corpora import diorama, load
-from openmie.corpora.corpus import Labels
-from openmie.document import Chain, Document, Image, Mention, Relation
+from openmie import diorama, metrics
+from openmie.corpora import load
+from openmie.data.corpus import Labels
+from openmie.data.document import Chain, Document, Image, Mention, Relation
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.lvlm import pfa
-from openmie.lvlm.boxes import ADAPTERS
-from openmie.lvlm.generate import Answer
-from openmie.lvlm.zeroshot import loose_json
-from openmie.lvlm.zeroshot import schema as schemas
-from openmie.lvlm.zeroshot.asking import Asking, spread
-from openmie.lvlm.zeroshot.instruction import Shown
-from openmie.lvlm.zeroshot.occurrence import locate, occurrences
-from openmie.lvlm.zeroshot.predict import predict
-from openmie.lvlm.zeroshot.reading import read
-from openmie.lvlm.zeroshot.schema import Schema
-from openmie.lvlm.zeroshot.windows import iou, windows
+from openmie.vlm import pfa
+from openmie.vlm.boxes.families import ADAPTERS
+from openmie.vlm.generate import Answer
+from openmie.vlm.prompting import schema as schemas
+from openmie.vlm.prompting import tolerant_json as loose_json
+from openmie.vlm.prompting.occurrences import locate, occurrences
+from openmie.vlm.prompting.options import Asking, spread
+from openmie.vlm.prompting.parsing import read
+from openmie.vlm.prompting.predict import predict
+from openmie.vlm.prompting.prompt import Shown
+from openmie.vlm.prompting.schema import Schema
+from openmie.vlm.prompting.windows import iou, windows
 
 from .zeroshot import Stub, fenced
 

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image as Picture
 
 from openmie.errors import ErrorRecord
-from openmie.lvlm.generate import Answer, Request, answer_one
+from openmie.vlm.generate import Answer, Request, answer_one
 
 Says = Callable[[Request], Any]  # a text, an Answer or a record; anything else is written as JSON
 
@@ -48,8 +48,8 @@ def fenced(prompt: str) -> list[str]:
 
 def plausible(request: Request) -> Any:
     """A right answer to whatever openmie asks: nothing found, in the form that was asked for; boxes as Qwen2.5-VL."""
-    from openmie.lvlm import box_doctor
-    from openmie.lvlm.boxes import ADAPTERS
+    from openmie.vlm.boxes import probe as box_doctor
+    from openmie.vlm.boxes.families import ADAPTERS
 
     if "Task 2 Answer:" in request.prompt:
         return "Task 1 Answer: A picture.\nTask 2 Answer: NER:\nimage-entity pair: {}"

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from openmie.corpora.diorama import Config, ceiling, generate
-from openmie.document import Document
+from openmie.data.document import Document
+from openmie.diorama import Config, ceiling, generate
 
 COLOURS = ("red", "blue", "green", "yellow")
 SYMMETRIC = ("couple", "peer")

@@ -13,8 +13,8 @@ from attack.probes import accuracy, boosted, boxes, independent, posts, say
 from attack.scenes import seeing, small
 from PIL import Image as Pillow
 
-from openmie.corpora.diorama import Config, generate, save
-from openmie.document import Document
+from openmie.data.document import Document
+from openmie.diorama import Config, generate, save
 
 
 def spread(box: np.ndarray) -> list[float]:

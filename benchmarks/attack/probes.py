@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 
-from openmie.corpora.diorama import Config, generate
-from openmie.document import Document
+from openmie.data.document import Document
+from openmie.diorama import Config, generate
 
 BAR = 3.5  # standard errors
 Values = Sequence[Any]

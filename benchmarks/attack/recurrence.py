@@ -17,8 +17,8 @@ from attack.probes import boxes
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from openmie import metrics
-from openmie.corpora.diorama import Config, box_prior, ceiling, generate
-from openmie.document import Document, Region
+from openmie.data.document import Document, Region
+from openmie.diorama import Config, box_prior, ceiling, generate
 
 SPLITS = ("train", "dev", "test")
 AFFIXES = {"Lake", "Valley", "Falls", "Ltd", "Bank", "United", "Junior", "Lucky"}  # of long names: no made-up words

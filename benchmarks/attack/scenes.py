@@ -11,10 +11,10 @@ from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from openmie.corpora.diorama import Config, ceiling
-from openmie.corpora.diorama.draws import Draws
-from openmie.corpora.diorama.posts import plan
-from openmie.corpora.diorama.render import render
+from openmie.diorama import Config, ceiling
+from openmie.diorama.drawing.render import render
+from openmie.diorama.posts.posts import plan
+from openmie.diorama.rng import Draws
 
 
 def small(pixels: np.ndarray, side: int = 16) -> np.ndarray:

@@ -13,22 +13,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from openmie.bench.cell import Cell
-    from openmie.bench.differences import Cases, cases
-    from openmie.bench.layout import Rows, found, grid, rows, seeds
+    from openmie.bench.case_study import Cases, cases
+    from openmie.bench.execution import execute
     from openmie.bench.plots import plot
     from openmie.bench.pool import Progress, run
-    from openmie.bench.results import Table, csv, html, markdown, table, write
-    from openmie.bench.work import execute
+    from openmie.bench.result_table import Table, csv, html, markdown, table, write
+    from openmie.bench.run_grid import Rows, found, grid, rows, seeds
+    from openmie.bench.run_spec import Cell
 
-_HOME = {
-    **dict.fromkeys(("Cases", "cases"), "differences"),
-    "Cell": "cell",
-    **dict.fromkeys(("Rows", "found", "grid", "rows", "seeds"), "layout"),
+_MODULES = {
+    **dict.fromkeys(("Cases", "cases"), "case_study"),
+    "Cell": "run_spec",
+    **dict.fromkeys(("Rows", "found", "grid", "rows", "seeds"), "run_grid"),
     "plot": "plots",
     **dict.fromkeys(("Progress", "run"), "pool"),
-    **dict.fromkeys(("Table", "csv", "html", "markdown", "table", "write"), "results"),
-    "execute": "work",
+    **dict.fromkeys(("Table", "csv", "html", "markdown", "table", "write"), "result_table"),
+    "execute": "execution",
 }
 __all__ = [
     "Cases",
@@ -53,6 +53,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"openmie.bench.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"openmie.bench.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

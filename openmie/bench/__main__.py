@@ -38,9 +38,9 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(order["threads"])
-    from openmie.bench.cell import Cell
+    from openmie.bench.execution import Busy, execute, fail
     from openmie.bench.pool import reason
-    from openmie.bench.work import Busy, execute, fail
+    from openmie.bench.run_spec import Cell
 
     cell = Cell.load(order["cell"])
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from openmie import metrics
-from openmie.corpora import Corpus, diorama
+from openmie import diorama, metrics
+from openmie.data.corpus import Corpus
 from openmie.errors import CorpusError, MetricError
 from openmie.metrics import Scores
 

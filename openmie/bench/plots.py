@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from openmie.bench import system
-from openmie.bench.cell import Cell
-from openmie.bench.results import Entry, Table, table
+from openmie.bench.result_table import Entry, Table, table
+from openmie.bench.run_spec import Cell
 from openmie.errors import TrainError
 from openmie.report import Bars, Curves, write
 

@@ -17,7 +17,7 @@ from threading import Event as Flag
 from threading import Lock
 from typing import Any
 
-from openmie.bench.cell import Cell
+from openmie.bench.run_spec import Cell
 from openmie.errors import OpenMIEError, TrainError
 
 ROOT = str(Path(__file__).parents[2])  # where this package was imported from: the run's process must find it too
@@ -58,7 +58,7 @@ def run(cells: Sequence[Cell], out: str | Path, *, workers: int = 1, fresh: bool
 
 
 def _here(cell: Cell, out: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    from openmie.bench.work import Busy, execute, fail
+    from openmie.bench.execution import Busy, execute, fail
 
     told: list[tuple[str, dict[str, Any]]] = []
     try:
@@ -159,7 +159,7 @@ class _Pool:
 
 def _ended(cell: Cell, out: Path, code: int) -> str:
     """Written down for a process that could not do so itself."""
-    from openmie.bench.work import fail
+    from openmie.bench.execution import fail
 
     name = signal.Signals(-code).name if -code in set(signal.Signals) else ""
     why = f"the run's process ended by {name}" if name else f"the run's process ended with exit code {code}"

@@ -27,7 +27,7 @@ from openmie import papers
 from openmie.errors import RecipeError
 
 if TYPE_CHECKING:
-    from openmie.corpora import Corpus
+    from openmie.data.corpus import Corpus
     from openmie.recipe import Recipe
 
 FULL = "full"  # the row without any change
@@ -124,7 +124,7 @@ def scores(name: str) -> tuple[str, ...]:
 
 
 def answers_in_words(recipe: Any) -> bool:
-    """Whether a recipe is that of a fine-tuned vision-language model (`openmie.train.chat_recipe`)."""
+    """Whether a recipe is that of a fine-tuned vision-language model (`openmie.vlm.sft.recipe`)."""
     return hasattr(recipe, "ask")
 
 

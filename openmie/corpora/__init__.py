@@ -1,7 +1,6 @@
-"""Corpora: one public format per file, and the built-in generated corpus.
+"""The public names of data: `load` a dataset, `read` and `write` files, and the generated corpus `diorama`.
 
-`load("twitter:PATH")` gives a `Corpus`; options go in as keyword arguments, or in the text after a question mark:
-`load("twitter:PATH?captions=captions_blip2.txt&images=DIR")`.
+They live in `openmie.datasets`, `openmie.formats`, `openmie.data` and `openmie.diorama`.
 """
 
 from __future__ import annotations
@@ -9,24 +8,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from openmie.corpora.corpus import Corpus, Labels, Split
-from openmie.corpora.spec import FORMATS, Spec
+from openmie.data.corpus import Corpus, Labels, Split
+from openmie.datasets import load
+from openmie.datasets.registry import FORMATS, Spec
 
 if TYPE_CHECKING:
-    from openmie.corpora.files import read, write
+    from openmie.formats.registry import read, write
 
 __all__ = ["FORMATS", "Corpus", "Labels", "Spec", "Split", "load", "read", "write"]
 
 
-def load(spec: str, **options: Any) -> Corpus:
-    """The corpus that `FORMAT:PATH` names. Splits are lazy: folders are listed here, no file is opened.
-
-    `diorama:` takes its options right after the colon: `diorama:train=2000,seed=1`. Errors are `CorpusError`s.
-    """
-    return Spec.parse(spec, **options).load()
-
-
 def __getattr__(name: str) -> Any:
     if name in ("read", "write"):
-        return getattr(import_module("openmie.corpora.files"), name)
+        return getattr(import_module("openmie.formats.registry"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

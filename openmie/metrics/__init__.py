@@ -4,6 +4,7 @@ A gold document that was not predicted is a document without predictions: its go
 document that gold does not have, or an id used twice, is an error.
 """
 
+from openmie.metrics.bio_tags import spans_from_tags
 from openmie.metrics.chain_relations import chain_relations
 from openmie.metrics.chains import ChainScores, chains
 from openmie.metrics.documents import DocumentScores, documents
@@ -15,7 +16,6 @@ from openmie.metrics.mre import MreScores, mre
 from openmie.metrics.region_links import region_links
 from openmie.metrics.report import closure, score, table
 from openmie.metrics.scores import Scores
-from openmie.metrics.tags import spans_from_tags
 from openmie.metrics.text import TextScores, text, texts
 
 __all__ = [

@@ -12,12 +12,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.errors import MetricError
+from openmie.metrics.counting import Row, aligned, tally
 from openmie.metrics.grounding import Bools, matching
 from openmie.metrics.links import NONE, Link, Place, end, links
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import Row, aligned, tally
 
 RelationMode = Literal["overlap", "as_released"]
 

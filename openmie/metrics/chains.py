@@ -34,10 +34,10 @@ from typing import Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from openmie.document import Document, Mention
+from openmie.data.document import Document, Mention
 from openmie.errors import MetricError
+from openmie.metrics.counting import aligned, resampled
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import aligned, resampled
 
 ChainMode = Literal["standard", "as_released"]
 PARTS = ("MUC", "B3", "CEAF phi4", "CEAF phi3")

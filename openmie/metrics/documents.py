@@ -11,13 +11,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.metrics.chain_relations import chain_relation_rows
 from openmie.metrics.chains import WIDTH, ChainScores, Floats, document_counts, mean_f1, summed_chains
+from openmie.metrics.counting import Row, aligned, resampled, tally
 from openmie.metrics.grounding import box_rows
 from openmie.metrics.mentions import span_rows
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import Row, aligned, resampled, tally
 
 TASKS = ("entities", "chains", "relations", "regions")
 

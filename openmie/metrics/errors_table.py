@@ -21,10 +21,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypedDict
 
-from openmie.document import Document
-from openmie.metrics import mistakes
-from openmie.metrics.mistakes import Side
-from openmie.metrics.tally import aligned
+from openmie.data.document import Document
+from openmie.metrics import error_types as mistakes
+from openmie.metrics.counting import aligned
+from openmie.metrics.error_types import Side
 
 TASKS = ("entities", "chains", "relations", "regions")
 OF: Mapping[str, tuple[str, ...]] = {  # what is of interest beside the scores of a task

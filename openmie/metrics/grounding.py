@@ -14,11 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from openmie.document import Chain, Document, Region
+from openmie.data.document import Chain, Document, Region
 from openmie.errors import MetricError
+from openmie.metrics.counting import Row, aligned, tally
 from openmie.metrics.mentions import Mode, check_mode
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import Row, aligned, tally
 
 Bools = npt.NDArray[np.bool_]
 Class = tuple[str, str]  # image, label

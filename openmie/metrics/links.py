@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
-from openmie.document import Chain, Document, Mention, Relation
+from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.errors import MetricError
+from openmie.metrics.counting import Row, aligned, tally
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import Row, aligned, tally
 
 NONE = ("None", "")
 Place = tuple[int, int, str]  # start, end, ""; or -1, -1 and the name of what is not located

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.errors import MetricError
+from openmie.metrics.counting import Row, aligned, tally
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import Row, aligned, tally
 
 Mode = Literal["strict", "lenient"]
 Key = tuple[int, int, str]  # start, end, label

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.errors import MetricError
+from openmie.metrics.counting import Row, aligned, tally
 from openmie.metrics.patches import shown
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import Row, aligned, tally
 from openmie.metrics.text import TextScores, text
 
 Denominator = Literal["gold", "predicted", "union"]

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from openmie.document import Box, Chain, Document, Image, Region
+from openmie.data.document import Box, Chain, Document, Image, Region
 from openmie.metrics.grounding import overlaps
 
 LETTER = re.compile(r"[a-z]{1,3}")

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from openmie.document import Chain, Document, Mention, Region
+from openmie.data.document import Chain, Document, Mention, Region
 from openmie.errors import MetricError
 from openmie.metrics.chain_relations import overlap
+from openmie.metrics.counting import Row, aligned, tally
 from openmie.metrics.grounding import agree, check_iou, label_of, matching
 from openmie.metrics.links import Place
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import Row, aligned, tally
 
 
 def region_links(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0,

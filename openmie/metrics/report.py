@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypedDict, get_args
 
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.errors import MetricError
 from openmie.metrics.chain_relations import chain_relations
 from openmie.metrics.chains import chains

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.errors import MetricError
+from openmie.metrics.counting import aligned
 from openmie.metrics.scores import Scores
-from openmie.metrics.tally import aligned
 
 TOKENIZERS = ("13a", "intl", "zh", "char", "none")  # of sacrebleu; see `texts`
 ROUGE = ("rouge1", "rouge2", "rougeL")

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from openmie.corpora.corpus import Corpus
+from openmie.data.corpus import Corpus
 from openmie.errors import RecipeError
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE

@@ -24,7 +24,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from openmie.corpora.corpus import Corpus
+from openmie.data.corpus import Corpus
 from openmie.errors import RecipeError
 from openmie.nn.complete.blank import Blank
 from openmie.nn.complete.prompt_conv import PromptConv

@@ -15,7 +15,7 @@ Gan, Cai, Wei, Liang, Ni, Mori: M-MRE: Extending the Mutual Reinforcement Effect
     GAINS                   which runs are set against each other: the reinforcement of a task is its score in the joint
                             run less its score alone, seed by seed
 
-It does not pass through `openmie.extractor`: a run is a folder that any server of vision-language models loads, and
+It does not pass through `model.extractor`: a run is a folder that any server of vision-language models loads, and
 `openmie prompt CORPUS --system pfa --model FOLDER` asks it.
 """
 
@@ -23,10 +23,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from openmie.corpora.corpus import Corpus
+from openmie.data.corpus import Corpus
 from openmie.errors import RecipeError
-from openmie.train.chat_recipe import TINY, ChatRecipe
-from openmie.train.chat_settings import ChatTraining, Lora
+from openmie.vlm.sft.recipe import TINY, ChatRecipe
+from openmie.vlm.sft.settings import ChatTraining, Lora
 
 NAME = "M-MRE (PFA)"
 MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"

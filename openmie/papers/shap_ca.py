@@ -21,8 +21,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from openmie.corpora import pos
-from openmie.corpora.corpus import Corpus
+from openmie.data.corpus import Corpus
 from openmie.errors import RecipeError
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE
@@ -34,6 +33,7 @@ from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
 from openmie.recipe import Group, Recipe, Training
+from openmie.text import pos
 
 NAME = "Shap-CA"
 ALPHA, BETA = 0.2, 0.4  # eq. 19, the peaks of figure 3

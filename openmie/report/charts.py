@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from openmie.report.colours import COLOURS
+from openmie.report.label_colours import COLOURS
 from openmie.report.markup import attribute, isolated, number, text
 
 Cell = str | int | float | None

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openmie import writing
+from openmie.data import replace_file as writing
 from openmie.report import charts
 from openmie.report.charts import Table
-from openmie.report.colours import COLOURS, PLAIN, assign
+from openmie.report.label_colours import COLOURS, PLAIN, assign
 from openmie.report.markup import attribute, isolated, text
 from openmie.report.style import sheet
 

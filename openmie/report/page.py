@@ -6,15 +6,15 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from openmie import writing
-from openmie.document import Document
+from openmie.data import replace_file as writing
+from openmie.data.document import Document
 from openmie.report import charts
 from openmie.report.charts import Bars, Curves, Table
-from openmie.report.colours import assign
+from openmie.report.comparison import Post, judge, labels
+from openmie.report.label_colours import assign
 from openmie.report.markup import attribute, isolated, text
 from openmie.report.posts import post
 from openmie.report.style import sheet
-from openmie.report.verdicts import Post, judge, labels
 
 # Escaping keeps strangers' text from becoming markup; this line keeps markup from becoming a script or a request.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from openmie.document import Document, Image
+from openmie.data.document import Document, Image
+from openmie.data.images import load
 from openmie.errors import ImageError
-from openmie.images import load
-from openmie.report.colours import COLOURS, PLAIN, assign
-from openmie.report.flow import Atom, Pen, lines, words
-from openmie.report.tags import spots
-from openmie.report.verdicts import NONE, Frame, Link, Post, judge, nest
-from openmie.report.verdicts import labels as labels_of
+from openmie.report.box_labels import spots
+from openmie.report.comparison import NONE, Frame, Link, Post, judge, nest
+from openmie.report.comparison import labels as labels_of
+from openmie.report.label_colours import COLOURS, PLAIN, assign
+from openmie.report.text_layout import Atom, Pen, lines, words
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

@@ -7,12 +7,12 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from openmie.document import Image
+from openmie.data.document import Image
+from openmie.data.images import load
 from openmie.errors import ImageError
-from openmie.images import load
+from openmie.report.box_labels import spots
+from openmie.report.comparison import Frame, Link, Node, Post, Span, Verdict, nest
 from openmie.report.markup import attribute, isolated, number, text
-from openmie.report.tags import spots
-from openmie.report.verdicts import Frame, Link, Node, Post, Span, Verdict, nest
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

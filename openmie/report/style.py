@@ -1,6 +1,6 @@
 """The page's style sheet: one column, light and dark, narrow screens and paper."""
 
-from openmie.report.colours import COLOURS, PLAIN
+from openmie.report.label_colours import COLOURS, PLAIN
 
 _LIGHT = ("--ground:#f6f7f9;--card:#ffffff;--ink:#1b2027;--quiet:#565f6b;--line:#dde1e7;--shade:#edf0f4;"
           "--right:#15784a;--wrong:#b53030;--missed:#8a5a00;")

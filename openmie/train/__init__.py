@@ -1,6 +1,6 @@
 """Training: `fit` yields events; selection is on dev only; a checkpoint resumes to the same bits on CPU."""
 
 from openmie.train.fit import fit
-from openmie.train.run import Event
+from openmie.train.loop import Event
 
 __all__ = ["Event", "fit"]

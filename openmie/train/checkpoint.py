@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from openmie import writing
+from openmie.data import replace_file as writing
 from openmie.errors import TrainError
 
 

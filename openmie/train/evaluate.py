@@ -11,14 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from openmie import metrics, writing
+from openmie import metrics
 from openmie import recipe as recipes
-from openmie.codec import word_pairs
-from openmie.document import Document
+from openmie.data import replace_file as writing
+from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.metrics import Scores
-from openmie.model import Model
-from openmie.train.documents import KINDS, scored
+from openmie.model.codec import word_pairs
+from openmie.model.pretrained import Model
+from openmie.train.document_scores import KINDS, scored
 
 
 def evaluate(

@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from openmie import characters, metrics
+from openmie import metrics
 from openmie import recipe as recipes
-from openmie.batch import Example
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.errors import TrainError
-from openmie.model import Model
+from openmie.model import char_tokenizer as characters
+from openmie.model.features.batching import Example
+from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint
 from openmie.train.card import card
-from openmie.train.documents import KINDS, scored, selected
-from openmie.train.features import cache_frozen
-from openmie.train.run import Event, Run, prepare_machine
+from openmie.train.document_scores import KINDS, scored, selected
+from openmie.train.feature_cache import cache_frozen
+from openmie.train.loop import Event, Run, prepare_machine
 
 
 def fit(

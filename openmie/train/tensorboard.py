@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from openmie.train.run import Event
+from openmie.train.loop import Event
 
 
 def logged(events: Iterable[Event], folder: Path) -> Iterator[Event]:

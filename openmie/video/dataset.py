@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openmie import writing
-from openmie.corpora import jsonl, output, words
-from openmie.document import Document, Image, TimeSpan
+from openmie.data import replace_file as writing
+from openmie.data.document import Document, Image, TimeSpan
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
+from openmie.formats import jsonl, output
+from openmie.text import words
 from openmie.video.clips import Clip, cut
 from openmie.video.frames import Frame, Limits, about, sample
 from openmie.video.subtitles import Cue, Subtitles, write

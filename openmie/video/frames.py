@@ -10,8 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openmie.data.images import MAX_PIXELS
 from openmie.errors import CorpusError, ErrorRecord
-from openmie.images import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

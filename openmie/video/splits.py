@@ -9,7 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
-from openmie.document import Document
+from openmie.data.document import Document
 from openmie.errors import CorpusError
 
 SHARES: Mapping[str, float] = {"train": 8, "dev": 1, "test": 1}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmie import writing
+from openmie.data import replace_file as writing
 from openmie.errors import CorpusError, ErrorRecord
 
 # <i>, <font color="red">, <v Name>, WebVTT's <00:01.000>, {\an8}; "<Orla>" and "{aside}" are text

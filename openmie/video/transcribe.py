@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from openmie import foreign
 from openmie.errors import CorpusError, ModelError
+from openmie.model import safe_loading
 from openmie.video.frames import Limits, _av, _container, _start
 from openmie.video.subtitles import Cue, Subtitles, ordered
 
@@ -102,7 +102,7 @@ def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:
 
     pinned = {"revision": revision} if revision else {}
     try:
-        with foreign.loading(model, ModelError):
+        with safe_loading.loading(model, ModelError):
             processor = AutoProcessor.from_pretrained(model, trust_remote_code=False, **pinned)
             whisper = AutoModelForSpeechSeq2Seq.from_pretrained(
                 model, use_safetensors=True, trust_remote_code=False, **pinned)

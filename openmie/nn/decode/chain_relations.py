@@ -11,8 +11,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.decode.candidates import candidates, chain_means, chains_of, count_chains, membership, span_means
 from openmie.nn.decode.chains import Bilinear, projection
+from openmie.nn.decode.mention_candidates import (
+    candidates,
+    chain_means,
+    chains_of,
+    count_chains,
+    membership,
+    span_means,
+)
 from openmie.nn.streams import Stream, Streams
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.nn.decode.candidates import candidates, span_means
+from openmie.nn.decode.mention_candidates import candidates, span_means
 from openmie.nn.streams import Stream, Streams
 
 

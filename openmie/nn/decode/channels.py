@@ -20,7 +20,7 @@ class Channels:
     width: int = 100  # d1
     scale: float = 1.0  # of both at the start; below 1 they are small beside the words, and learnt from later
     tagger: str = ""  # of the parts of speech, such as `hanta:en`; empty: what the machine has
-    tags: int = 18  # parts of speech, 0 for none; `openmie.corpora.pos` counts alike (tested)
+    tags: int = 18  # parts of speech, 0 for none; `openmie.text.pos` counts alike (tested)
 
     def build(self) -> ChannelEmbedding:
         return ChannelEmbedding(self)

@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from openmie.errors import OpenMIEError
-from openmie.nn.decode.chain import Chain, best_path, log_likelihood, prepare, result_type, sums, words, working_type
+from openmie.nn.decode.linear_chain import (
+    Chain,
+    best_path,
+    log_likelihood,
+    prepare,
+    result_type,
+    sums,
+    words,
+    working_type,
+)
 
 FORBIDDEN = -1e9  # added in float64 to the score of a tag sequence that may not be
 

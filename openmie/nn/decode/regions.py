@@ -11,7 +11,14 @@ from torch import Tensor, nn
 
 from openmie.errors import RecipeError
 from openmie.nn.decode.boxes import distinct, in_order, matched, overlap
-from openmie.nn.decode.candidates import candidates, chain_means, chains_of, count_chains, membership, span_means
+from openmie.nn.decode.mention_candidates import (
+    candidates,
+    chain_means,
+    chains_of,
+    count_chains,
+    membership,
+    span_means,
+)
 from openmie.nn.decode.slots import FrameSlots, PatchSlots
 from openmie.nn.streams import Stream, Streams
 

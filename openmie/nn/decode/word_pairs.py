@@ -24,7 +24,7 @@ KEPT = 131_072  # pairs of words of a batch up to which what lies between is kep
 
 @dataclass(frozen=True, kw_only=True)
 class WordPairs:
-    """P_final of eq. 17 over the classes of `openmie.codec.word_pairs`.
+    """P_final of eq. 17 over the classes of `openmie.model.codec.word_pairs`.
 
     Departures. eq. 17 takes the softmax of a probability plus a log-ratio ("literal"); `contrast="log"` is the usual
     contrastive decoding; None is the enhanced distribution alone, with no P^t to train. eq. 18 sums over all n_t^2

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from openmie.nn.encode.coupling import StillTowers
+from openmie.nn.encode.extended_attention import StillTowers
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty
 

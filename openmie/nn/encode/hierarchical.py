@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.coupling import StillTowers
 from openmie.nn.encode.dual import Text, Vision, place, token_types
+from openmie.nn.encode.extended_attention import StillTowers
 from openmie.nn.ops import max_words, pool_words
 from openmie.nn.streams import Stream, Streams, empty
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.coupling import NAME, Pair, StillTowers, check_text, split_heads
 from openmie.nn.encode.dual import Text, Vision, context_stream, place, token_types, without_context
+from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_text, split_heads
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty
 

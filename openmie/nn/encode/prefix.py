@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.coupling import NAME, Pair, StillTowers, check_text, split_heads
 from openmie.nn.encode.dual import Text, Vision, aside, image_streams, token_types, without
+from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_text, split_heads
 from openmie.nn.ops import gather_rows, pool_words
 from openmie.nn.streams import Stream, Streams
 

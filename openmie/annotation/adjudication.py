@@ -1,0 +1,251 @@
+"""Two annotations and the decisions on what they differ in, put together into one.
+
+What both say stays as it is, ids and all (A's, where both have one). Then each decision is carried out: see
+`decisions.Disagreement` for what it may say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from openmie.annotation.adjudication_file import Disagreement
+from openmie.annotation.annotator_units import UNTYPED, Both, Pair, Side, Thing, compared, where
+from openmie.annotation.disagreements import box_key, differences, relation_key
+from openmie.data.document import Chain, Document, Mention, Region, Relation
+from openmie.errors import ErrorRecord, MetricError
+from openmie.metrics.links import Place
+
+Undecided = Literal["error", "a", "b"]
+Verdict = tuple[str, str]
+
+
+def resolve(a: Iterable[Document], b: Iterable[Document], decisions: Iterable[Disagreement], *,
+            symmetric: Collection[str] = (), iou: float = 0.5, undecided: Undecided = "error") -> Iterator[Document]:
+    """One document for each that A and B annotated, agreed and decided; `symmetric` and `iou` as for `agreement`.
+
+    Spans are kept as decided. Chains are divided as both, or the chosen annotator, divide them; a mention that only the
+    other marked goes to the part that shares most with the chain it had there. A relation holds between the chains that
+    share most with its ends. Layers that nobody was asked about (summary, captions, times, ...) are A's. What cannot be
+    carried out, because the mentions it needs were dropped, is named in the document's `errors`.
+    `undecided`: what to do with a disagreement without a decision.
+    Errors, before any document: those of `agreement`; an open decision; one on what they do not differ in; two on one.
+    """
+    if undecided not in ("error", "a", "b"):
+        raise MetricError(f"undecided={undecided!r}", expected="error, a or b", remedy="leave it out to be told")
+    documents = compared(a, b, symmetric, iou)
+    given: dict[tuple[str, str, str], Verdict] = {}
+    for d in decisions:
+        if d.key in given:
+            raise MetricError(f"two decisions on {d.layer} {d.where}", expected="one", where=f"document {d.document}",
+                              remedy="remove one of them")
+        given[d.key] = d.verdict()
+    asked = {d.key for both in documents for d in differences(both)}
+    if strange := [key for key in given if key not in asked]:
+        raise MetricError(f"{len(strange)} decisions on what A and B do not differ in, the first {strange[0][1:]}",
+                          expected="the disagreements of these documents", where=f"document {strange[0][0]}",
+                          remedy="list them again with the same documents, symmetric labels and iou, and decide those")
+    open_ = [key for key in sorted(asked) if not given.get(key, ("", ""))[0]]
+    if open_ and undecided == "error":
+        raise MetricError(f"{len(open_)} disagreements without a decision, the first {open_[0][1:]}",
+                          expected="a decision on each", where=f"document {open_[0][0]}",
+                          remedy="decide them, or take one side in these: undecided (--undecided), a or b")
+    verdicts = given | dict.fromkeys(open_, (undecided, ""))
+    return (_Merging(both, verdicts).document() for both in documents)
+
+
+def apply_decisions(a: Iterable[Document], b: Iterable[Document], decisions: Iterable[Disagreement],
+                    **options: Any) -> list[Document]:
+    """`resolve`, as a list."""
+    return list(resolve(a, b, decisions, **options))
+
+
+@dataclass
+class _Merging:
+    """One document on its way."""
+
+    both: Both
+    verdicts: Mapping[tuple[str, str, str], Verdict]
+    errors: list[ErrorRecord] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)  # ids of A's chains
+
+    def __post_init__(self) -> None:
+        a = self.both.a.document
+        self.ids = _Ids([*(m.id for m in a.mentions), *(c.id for c in a.chains)])
+
+    def document(self) -> Document:
+        a, b = (s.document for s in self.both.sides)
+        mentions = self._mentions()
+        parts = self._parts(set(mentions))
+        chains = self._chains(mentions, parts)
+        ends = {place: self._end(part, chains, mentions) for part in parts for place in part}
+        images = [*a.images, *(i for i in b.images if a.image(i.id) is None)]
+        return a.replace(mentions=[m for found in mentions.values() for m in found], chains=list(chains.values()),
+                         relations=self._relations(ends), regions=self._regions(ends), images=images,
+                         errors=(*a.errors, *self.errors))
+
+    def _verdict(self, layer: str, at: str) -> Verdict:
+        return self.verdicts.get((self.both.a.document.id, layer, at), ("a", ""))
+
+    def _labels(self, layer: str, at: str, a: str, b: str) -> list[str]:
+        """What a unit is labelled in the end; nothing where it is not to be."""
+        word, label = self._verdict(layer, at)
+        chosen = {"a": a, "b": b, "none": "", "label": label}[word]
+        return ["" if x == UNTYPED else x for x in chosen.split("+")] if chosen else []
+
+    def _mentions(self) -> dict[Place, list[Mention]]:
+        """The mentions of each place that is kept, in text order."""
+        mine, theirs = self._marked(self.both.a), self._marked(self.both.b)
+        out: dict[Place, list[Mention]] = {}
+        for place, (a, b) in self.both.spans().items():
+            labels = self._labels("spans", where(place), a, b)
+            spare = [m for label, m in mine.get(place, {}).items() if label not in labels]  # to be labelled otherwise
+            for label in labels:
+                made = mine.get(place, {}).get(label) or (spare.pop() if spare else None)
+                if made is None:
+                    there = theirs.get(place) or mine[place]
+                    made = there.get(label) or next(iter(there.values()))
+                    made = made.model_copy(update={"id": self.ids.new(made.id)})
+                out.setdefault(place, []).append(made.model_copy(update={"label": label}))
+        return out
+
+    def _marked(self, side: Side) -> dict[Place, dict[str, Mention]]:
+        """Place -> label -> mention, the first where there are several."""
+        out: dict[Place, dict[str, Mention]] = {}
+        for m in side.document.mentions:
+            out.setdefault(side.places[m.id], {}).setdefault(m.label, m)
+        return out
+
+    def _parts(self, kept: set[Place]) -> list[Thing]:
+        """How the kept places are divided into things."""
+        out: list[Thing] = []
+        for group in self.both.groups:
+            word = self._verdict("chains", where(min(group)))[0]
+            mine, theirs = self.both.sides if word == "a" else self.both.sides[::-1]
+            out += _divided(group & kept, mine, theirs)
+        return sorted(out, key=min)
+
+    def _chains(self, mentions: Mapping[Place, list[Mention]], parts: list[Thing]) -> dict[Thing, Chain]:
+        """A chain for each thing of several mentions, and for one alone that either annotator made a chain of."""
+        out: dict[Thing, Chain] = {}
+        labels = {m.label for s in self.both.sides for m in s.document.mentions}
+        for part in parts:
+            if len(part) == 1 and not any(part & s.chained for s in self.both.sides):
+                continue
+            near, id = self._nearest(part)
+            members = [m for place in sorted(part) for m in mentions[place]]
+            own = [m.label for m in members]
+            told = near.label if near else ""
+            keeps = told in own or (told and told not in labels)  # else its mentions were decided to be something else
+            label = told if keeps else max(dict.fromkeys(own), key=own.count)
+            out[part] = Chain(id=id, mentions=tuple(m.id for m in members), label=label or told)
+        return out
+
+    def _nearest(self, part: Thing) -> tuple[Chain | None, str]:
+        """The chain of A, or else of B, that has most in common with a thing; and an id, A's where it is free."""
+        for side in self.both.sides:
+            shares = [(len(part & {side.places[m] for m in c.mentions}), -k, c)
+                      for k, c in enumerate(side.document.chains)]
+            most, _, near = max(shares, default=(0, 0, None), key=lambda x: x[:2])
+            if near is not None and most:
+                if side is self.both.a and near.id not in self.used:
+                    self.used.add(near.id)
+                    return near, near.id
+                return near, self.ids.new(near.id)
+        return None, self.ids.new("c")
+
+    def _end(self, part: Thing, chains: Mapping[Thing, Chain], mentions: Mapping[Place, list[Mention]]) -> str:
+        return chains[part].id if part in chains else mentions[min(part)][0].id
+
+    def _carried(self, number: int, ends: Mapping[Place, str]) -> str:
+        """The id that a thing of A, B or both has in the end, or nothing where all its mentions were dropped.
+
+        It is the one with most of the places that the thing has for the annotator whose chains were chosen there.
+        """
+        pair = self.both.pairs[number]
+        for thing in (pair.a, pair.b) if self._chosen(pair) == "a" else (pair.b, pair.a):
+            found = [ends[place] for place in sorted(thing or ()) if place in ends]
+            if found:
+                return max(dict.fromkeys(found), key=found.count)
+        return ""
+
+    def _chosen(self, pair: Pair) -> str:
+        place = min(pair.a or pair.b or ())
+        group = next(g for g in self.both.groups if place in g)
+        return self._verdict("chains", where(min(group)))[0]
+
+    def _relations(self, ends: Mapping[Place, str]) -> list[Relation]:
+        out: dict[tuple[str, str, str], Relation] = {}
+        for numbers, (a, b) in self.both.relations().items():
+            at = relation_key(self.both, numbers)
+            for label in self._labels("relations", at, a, b):
+                order = self._direction(numbers, label) if label in self.both.symmetric else numbers
+                head, tail = (self._carried(n, ends) for n in order)
+                if not head or not tail or (head == tail and numbers[0] != numbers[1]):
+                    self._dropped(f"relation {label!r} {at}", "two things that it holds between")
+                else:
+                    out[head, tail, label] = Relation(head=head, tail=tail, label=label)
+        return list(out.values())
+
+    def _direction(self, numbers: tuple[int, int], label: str) -> tuple[int, int]:
+        """The order in which A, or else B, has the ends of a relation without direction."""
+        turned = numbers[::-1]
+        for side in self.both.sides:
+            said = {(self.both.of[side.name, head], self.both.of[side.name, tail])
+                    for head, tail, x in side.relations() if x == label}
+            if numbers in said or turned in said:
+                return numbers if numbers in said else turned
+        return numbers
+
+    def _regions(self, ends: Mapping[Place, str]) -> list[Region]:
+        out: list[Region] = []
+        links = self.both.links()
+        for pair in sorted(self.both.boxes, key=lambda p: (p.a is None, p.a or 0, p.b or 0)):
+            at = box_key(self.both, pair)
+            word, label = self._verdict("boxes", at)
+            a, b = self.both.regions(pair)
+            chosen = {"a": a, "b": b, "none": None, "label": a or b}[word]
+            if chosen is None:
+                continue
+            which = "a" if chosen is a else "b"
+            if pair in links and links[pair][0] != links[pair][1]:
+                which = self._verdict("links", at)[0]
+            shows = {"a": self.both.shown(self.both.a, a), "b": self.both.shown(self.both.b, b), "none": None}[which]
+            of = "" if shows is None else self._carried(shows, ends)
+            if shows is not None and not of:
+                self._dropped(f"what region {at} shows", "a mention of it")
+            out.append(chosen.model_copy(update={"of": of, **({"label": label} if word == "label" else {})}))
+        return out
+
+    def _dropped(self, what: str, expected: str) -> None:
+        self.errors.append(ErrorRecord(where=f"document {self.both.a.document.id}", found=f"{what}, left out",
+                                       expected=expected, remedy="keep its mentions in their own decisions"))
+
+
+def _divided(kept: Collection[Place], mine: Side, theirs: Side) -> list[Thing]:
+    """The places as one annotator divides them; what only the other marked goes along as it lay there."""
+    parts = [set(t) & set(kept) for t in dict.fromkeys(mine.owner[p] for p in sorted(kept) if p in mine.owner)]
+    for thing in dict.fromkeys(theirs.owner[p] for p in sorted(kept) if p not in mine.owner):
+        alone = {p for p in thing if p in kept and p not in mine.owner}
+        near = max(parts, key=lambda part: len(part & thing), default=None)
+        if near is not None and near & thing:
+            near |= alone
+        else:
+            parts.append(alone)
+    return [frozenset(p) for p in parts]
+
+
+class _Ids:
+    """Ids that nothing in the document has yet."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self.taken = set(taken)
+
+    def new(self, wanted: str) -> str:
+        """`wanted`, or the first of `wanted.2`, `wanted.3`, ... that is free."""
+        id, n = wanted, 2
+        while id in self.taken:
+            id, n = f"{wanted}.{n}", n + 1
+        self.taken.add(id)
+        return id

@@ -1,0 +1,124 @@
+"""Cohen's kappa between two annotators of the same documents, what they differ on, and what was decided of it.
+
+kappa = (o - e) / (1 - e), with o the share of units that both give the same category and e = sum_c p_A(c) p_B(c) what
+chance would give (Cohen, 1960); in percent, as the M3D paper prints it (78.18, without saying of which units). Units
+and categories are those of all documents together:
+
+    entities     words (characters of a document without words): the label of the mention there, or none
+    spans        spans that either marked: the label, or none. Nobody can agree on none here, so this kappa is lower
+    chains       pairs of mentions of a document that both marked: in one chain, or not
+    relations    ordered pairs of things that both have, and what else either relates: the labels, or none
+    boxes        boxes, those of one image with an IoU above 0.5 being one: the label, or none where one drew nothing
+    links        boxes that both drew, where either says what it shows: the thing, or none
+
+"overall" is the mean of entities, chains, relations and boxes, where they are defined. A kappa without units, or where
+both use one category throughout, is not defined: nan.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from math import comb, nan
+
+from openmie.annotation.adjudication import apply_decisions, resolve
+from openmie.annotation.adjudication_file import Disagreement, read_decisions, write
+from openmie.annotation.annotator_units import Both, compared
+from openmie.annotation.disagreements import differences
+from openmie.data.document import Document
+
+__all__ = ["Agreement", "Disagreement", "Kappa", "agreement", "apply_decisions", "kappa", "read_decisions", "resolve"]
+LAYERS = ("entities", "spans", "chains", "relations", "boxes", "links")
+OVERALL = ("entities", "chains", "relations", "boxes")
+Table = Counter[tuple[Hashable, Hashable]]  # (category of A, category of B) -> units
+
+
+@dataclass(frozen=True)
+class Kappa:
+    """Of one layer: units, and the share of agreement (0 to 1), observed and expected by chance."""
+
+    n: int
+    observed: float
+    expected: float
+
+    @property
+    def kappa(self) -> float:
+        """In percent; nan where it is not defined."""
+        return 100.0 * (self.observed - self.expected) / (1.0 - self.expected) if self.n and self.expected < 1 else nan
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of two annotators."""
+
+    layers: Mapping[str, Kappa]
+    disagreements: tuple[Disagreement, ...]
+
+    @property
+    def kappa(self) -> dict[str, float]:
+        """Of each layer that has units, in percent, and "overall"."""
+        found = {name: k.kappa for name, k in self.layers.items() if k.n}
+        counted = [found[x] for x in OVERALL if x in found and found[x] == found[x]]
+        return {**found, "overall": sum(counted) / len(counted) if counted else nan}
+
+    def write(self, path: str | os.PathLike[str]) -> int:
+        """The disagreements as a file to be filled in, JSON or CSV by its ending; how many they are."""
+        return write(self.disagreements, path)
+
+
+def agreement(a: Iterable[Document], b: Iterable[Document], *, symmetric: Collection[str] = (),
+              iou: float = 0.5) -> Agreement:
+    """Agreement of annotators A and B. `symmetric`: relation labels without direction; `iou`: above it, boxes are one.
+
+    Errors: an id twice, a document that one of them lacks, another text or other words, a reference that leads nowhere.
+    """
+    documents = compared(a, b, symmetric, iou)
+    tables: dict[str, Table] = {layer: Counter() for layer in LAYERS}
+    for both in documents:
+        id = both.a.document.id
+        tables["entities"].update(both.words())
+        tables["spans"].update(both.spans().values())
+        tables["chains"].update(_same_chain(both))
+        tables["relations"].update(_related(both))
+        tables["boxes"].update(both.box_labels(pair) for pair in both.boxes)
+        tables["links"].update(((id, m), (id, n)) for m, n in both.links().values())
+    return Agreement({layer: kappa(table) for layer, table in tables.items()},
+                     tuple(d for both in documents for d in differences(both)))
+
+
+def kappa(table: Mapping[tuple[Hashable, Hashable], int]) -> Kappa:
+    """From how often each pair of categories occurs."""
+    n = sum(table.values())
+    first, second, same = Counter[Hashable](), Counter[Hashable](), 0
+    for (x, y), times in table.items():
+        first[x] += times
+        second[y] += times
+        same += times if x == y else 0
+    if not n:
+        return Kappa(0, nan, nan)
+    return Kappa(n, same / n, sum(times * second[x] for x, times in first.items()) / n**2)
+
+
+def _same_chain(both: Both) -> Table:
+    """Pairs of shared mentions, counted from the sizes of the chains: (in one chain for A, for B) -> pairs."""
+    cells = Counter((both.a.owner[p], both.b.owner[p]) for p in both.shared)
+    by_a, by_b = Counter[Hashable](), Counter[Hashable]()
+    for (one, other), n in cells.items():
+        by_a[one] += n
+        by_b[other] += n
+    same, in_a, in_b = (sum(comb(n, 2) for n in sizes.values()) for sizes in (cells, by_a, by_b))
+    found = {(True, True): same, (True, False): in_a - same, (False, True): in_b - same,
+             (False, False): comb(len(both.shared), 2) - in_a - in_b + same}
+    return Counter({k: n for k, n in found.items() if n})
+
+
+def _related(both: Both) -> Table:
+    said = both.relations()
+    paired = [n for n, pair in enumerate(both.pairs) if pair.a is not None and pair.b is not None]
+    known = set(paired)
+    inside = sum(head != tail and head in known and tail in known for head, tail in said)
+    table: Table = Counter(said.values())
+    table["", ""] += len(paired) * (len(paired) - 1) - inside
+    return +table

@@ -1,0 +1,269 @@
+"""What two annotators, A and B, say of one document: unit by unit, the same units for both.
+
+A place is where a mention stands: (start, end, ""), or (-1, -1, name) of what is not located. A thing is a chain, as
+the set of its places, or a mention in no chain; the things of one annotator are disjoint (chains that share a place
+are joined). Things of A and B are paired one to one, so that the sum of 2 n / (|a| + |b|) over the pairs is largest,
+n being the places in both.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from openmie.data.document import Chain, Document, Region
+from openmie.errors import MetricError
+from openmie.metrics.chains import joined
+from openmie.metrics.grounding import agree, label_of, overlaps
+from openmie.metrics.links import NONE, Place
+
+Thing = frozenset[Place]
+UNTYPED = "(untyped)"
+
+
+class Pair(NamedTuple):
+    """A thing of A and the one of B that it is paired with, or either alone."""
+
+    a: Thing | None
+    b: Thing | None
+
+    @property
+    def name(self) -> str:
+        """Where they begin: the same name is never another pair of one document."""
+        return "/".join("x" if t is None else where(min(t)) for t in self)
+
+
+class BoxPair(NamedTuple):
+    """Numbers, from 0, of a region of A and of the region of B that lies on it, or of either alone."""
+
+    a: int | None
+    b: int | None
+
+
+def where(place: Place) -> str:
+    """A place as text that no spreadsheet takes for a time or a date."""
+    return f"{place[0]}..{place[1]}" if place[0] >= 0 else f'"{place[2]}"'
+
+
+def joined_labels(labels: Iterable[str]) -> str:
+    """Several labels of one unit as one category; "" where there is none."""
+    return "+".join(sorted({x or UNTYPED for x in labels}))
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one annotator says."""
+
+    document: Document
+    name: str  # "A" or "B"
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where each mention stands, by its id."""
+        return {m.id: (-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "")
+                for m in self.document.mentions}
+
+    @cached_property
+    def labels(self) -> dict[Place, str]:
+        """The label of each place."""
+        found: dict[Place, list[str]] = defaultdict(list)
+        for m in self.document.mentions:
+            found[self.places[m.id]].append(m.label)
+        return {place: joined_labels(labels) for place, labels in found.items()}
+
+    @cached_property
+    def things(self) -> list[Thing]:
+        chains = [{self._place(m, f"chain {c.id!r}") for m in c.mentions} for c in self.document.chains]
+        return joined([*chains, *({place} for place in self.labels)])
+
+    @cached_property
+    def chained(self) -> set[Place]:
+        """Places that are in a chain, be it one of their own."""
+        return {self._place(m, f"chain {c.id!r}") for c in self.document.chains for m in c.mentions}
+
+    @cached_property
+    def owner(self) -> dict[Place, Thing]:
+        return {place: thing for thing in self.things for place in thing}
+
+    def thing(self, id: str, what: str) -> Thing:
+        """The thing that a mention or chain is, or is part of."""
+        found = self.document.find(id)
+        ids = found.mentions if isinstance(found, Chain) else (id,)
+        if not ids:
+            raise self._lost(id, what)
+        return self.owner[self._place(ids[0], what)]
+
+    def _place(self, id: str, what: str) -> Place:
+        if id not in self.places:
+            raise self._lost(id, what)
+        return self.places[id]
+
+    def _lost(self, id: str, what: str) -> MetricError:
+        return MetricError(f"{what} of annotator {self.name} with {id!r}, which leads to no mention",
+                           expected="ids of mentions", where=f"document {self.document.id}",
+                           remedy="Document.dangling() lists such references; mend or drop them before comparing")
+
+    def relations(self, none: Collection[str] = NONE) -> list[tuple[Thing, Thing, str]]:
+        return [(self.thing(r.head, "a relation"), self.thing(r.tail, "a relation"), r.label)
+                for r in self.document.relations if r.label not in none]
+
+
+@dataclass(frozen=True)
+class Both:
+    """One document of two annotators. `symmetric`: labels without direction; `iou`: above it two boxes are one."""
+
+    a: Side
+    b: Side
+    symmetric: frozenset[str] = frozenset()
+    iou: float = 0.5
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """All that either marked, in text order."""
+        return sorted({*self.a.labels, *self.b.labels})
+
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        return self.a, self.b
+
+    @cached_property
+    def shared(self) -> set[Place]:
+        return self.a.labels.keys() & self.b.labels.keys()
+
+    def spans(self) -> dict[Place, tuple[str, str]]:
+        """The labels of each place; "" where one did not mark it."""
+        return {place: (self.a.labels.get(place, ""), self.b.labels.get(place, "")) for place in self.places}
+
+    def words(self) -> list[tuple[str, str]]:
+        """The labels of each word, or of each character of a document without words."""
+        document = self.a.document
+        units = document.words or [(i, i + 1) for i in range(len(document.text))]
+        bounds = np.array([(u[0], u[1]) for u in units], dtype=np.int64).reshape(-1, 2)
+        return list(zip(_covered(self.a, bounds), _covered(self.b, bounds)))
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """All things, those that are paired first."""
+        left, right = self.a.things, self.b.things
+        number = {place: j for j, thing in enumerate(right) for place in thing}
+        similar = np.zeros((len(left), len(right)))
+        for i, thing in enumerate(left):
+            for place in thing:
+                if place in number:
+                    similar[i, number[place]] += 2 / (len(thing) + len(right[number[place]]))
+        chosen = assigned(similar)
+        taken = {i for i, _ in chosen}, {j for _, j in chosen}
+        alone = [Pair(t, None) for i, t in enumerate(left) if i not in taken[0]]
+        alone += [Pair(None, t) for j, t in enumerate(right) if j not in taken[1]]
+        return [*(Pair(left[i], right[j]) for i, j in chosen), *alone]
+
+    @cached_property
+    def of(self) -> dict[tuple[str, Thing], int]:
+        """The number of the pair that a thing of "A" or "B" is in."""
+        return {(name, thing): n for n, pair in enumerate(self.pairs)
+                for name, thing in zip("AB", pair) if thing is not None}
+
+    @cached_property
+    def groups(self) -> list[Thing]:
+        """Places that either annotator's chains tie together, directly or over others; in text order."""
+        return sorted(joined([*self.a.things, *self.b.things]), key=min)
+
+    def split(self, side: Side, group: Collection[Place]) -> set[Thing]:
+        """How one annotator divides the places of a group that both have marked."""
+        parts = {side.owner[p] for p in group if p in self.shared}
+        return {frozenset(part & self.shared) for part in parts}
+
+    def relations(self) -> dict[tuple[int, int], tuple[str, str]]:
+        """Labels of A and of B for each ordered pair (of numbers of pairs of things) that either relates."""
+        found: dict[tuple[int, int], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
+        for column, side in enumerate(self.sides):
+            for head, tail, label in side.relations():
+                ends = self.of[side.name, head], self.of[side.name, tail]
+                key = (min(ends), max(ends)) if label in self.symmetric else ends
+                found[key][column].append(label)
+        return {key: (joined_labels(a), joined_labels(b)) for key, (a, b) in sorted(found.items())}
+
+    @cached_property
+    def boxes(self) -> list[BoxPair]:
+        """Boxes of one image with an IoU above the threshold are paired one to one, so that its sum is largest."""
+        a, b = self.a.document.regions, self.b.document.regions
+        chosen = assigned(np.where(agree(a, b, self.iou), overlaps(a, b), 0.0))
+        taken = {i for i, _ in chosen}, {j for _, j in chosen}
+        return [*(BoxPair(i, j) for i, j in chosen), *(BoxPair(i, None) for i in range(len(a)) if i not in taken[0]),
+                *(BoxPair(None, j) for j in range(len(b)) if j not in taken[1])]
+
+    def regions(self, pair: BoxPair) -> tuple[Region | None, Region | None]:
+        return (None if pair.a is None else self.a.document.regions[pair.a],
+                None if pair.b is None else self.b.document.regions[pair.b])
+
+    def box_labels(self, pair: BoxPair) -> tuple[str, str]:
+        a, b = self.regions(pair)
+        return ("" if a is None else label_of(self.a.document, a) or UNTYPED,
+                "" if b is None else label_of(self.b.document, b) or UNTYPED)
+
+    def links(self) -> dict[BoxPair, tuple[int | None, int | None]]:
+        """Of boxes that both drew, where either says what it shows: the numbers of the pairs of things."""
+        out = {}
+        for pair in self.boxes:
+            a, b = self.regions(pair)
+            if a is not None and b is not None and (a.of or b.of):
+                out[pair] = self.shown(self.a, a), self.shown(self.b, b)
+        return out
+
+    def shown(self, side: Side, region: Region | None) -> int | None:
+        """The number of the pair of things that a region shows."""
+        return self.of[side.name, side.thing(region.of, "a region")] if region is not None and region.of else None
+
+
+def assigned(similar: np.ndarray) -> list[tuple[int, int]]:
+    """Rows and columns paired one to one so that the sum is largest; pairs of similarity 0 are none."""
+    if not similar.any():
+        return []
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(similar, maximize=True)
+    return [(int(i), int(j)) for i, j in zip(rows, columns) if similar[i, j] > 0]
+
+
+def _covered(side: Side, bounds: np.ndarray) -> list[str]:
+    """The labels of the mentions that have a character in common with each unit (U, 2)."""
+    found: list[list[str]] = [[] for _ in bounds]
+    for (start, end, _), label in side.labels.items():
+        if start >= 0:
+            for unit in np.flatnonzero((bounds[:, 0] < end) & (bounds[:, 1] > start)):
+                found[unit].append(label)
+    return [joined_labels(labels) for labels in found]
+
+
+def compared(a: Iterable[Document], b: Iterable[Document], symmetric: Collection[str], iou: float) -> list[Both]:
+    """The documents of both annotators, paired by id.
+
+    Errors: an id twice, a document that one of them lacks, another text or other words.
+    """
+    sides = [{d.id: d for d in _listed(documents, name)} for documents, name in ((a, "A"), (b, "B"))]
+    for mine, theirs, name in ((sides[0], sides[1], "B"), (sides[1], sides[0], "A")):
+        if lacking := [id for id in mine if id not in theirs]:
+            raise MetricError(f"{len(lacking)} documents that annotator {name} lacks, the first {lacking[0]!r}",
+                              expected="the same documents from both", remedy="leave out what only one has annotated")
+    for id, document in sides[0].items():
+        other = sides[1][id]
+        if document.text != other.text or document.words != other.words:
+            raise MetricError("another text" if document.text != other.text else "other words",
+                              expected="the same text and words from both", where=f"document {id}",
+                              remedy="annotate the same export; offsets into different texts cannot be compared")
+    return [Both(Side(d, "A"), Side(sides[1][id], "B"), frozenset(symmetric), iou) for id, d in sides[0].items()]
+
+
+def _listed(documents: Iterable[Document], name: str) -> Sequence[Document]:
+    listed = list(documents)
+    ids = [d.id for d in listed]
+    if len(set(ids)) < len(ids):
+        twice = next(id for id in ids if ids.count(id) > 1)
+        raise MetricError(f"id {twice!r} twice from annotator {name}", expected="one document an id",
+                          remedy="give every document an id of its own")
+    return listed

@@ -1,0 +1,288 @@
+"""One run in this process: train, score the test split once, write down all that the numbers depend on.
+
+The test split is opened after training, by scoring. A run that was killed goes on from its checkpoint; once
+`train.json` is there the training is never begun again, and its checkpoints are gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from openmie import corpora
+from openmie import recipe as recipes
+from openmie.bench import sft_execution as chat
+from openmie.bench import system
+from openmie.bench.ceilings import against_ceilings
+from openmie.bench.run_spec import Cell, place, read
+from openmie.data.corpus import Corpus
+from openmie.data.document import Document
+from openmie.errors import TrainError
+from openmie.metrics import Scores
+from openmie.model.pretrained import Model, load
+from openmie.recipe import Recipe
+from openmie.train import fit
+from openmie.train.document_scores import KINDS, scored
+from openmie.train.evaluate import evaluate, record, symmetric_labels, write_record
+
+NOTED = 30.0  # seconds between two notes of the time that a training has taken
+Watch = Callable[[str, Mapping[str, Any]], None]  # what happens, and its values
+
+
+def execute(cell: Cell, out: str | Path, watch: Watch = lambda kind, values: None) -> dict[str, Any]:
+    """Do what is left to do of a cell and return its record. Errors: those of training and scoring."""
+    if cell.finished(out):
+        return cell.record(out) or {}
+    folder = cell.folder(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder):
+        if cell.finished(out):  # by another process, meanwhile
+            return cell.record(out) or {}
+        corpus = corpora.load(cell.corpus)
+        if system.answers_in_words(cell.recipe(corpus)):
+            found = chat.execute(cell, corpus, out, watch, {"machine": machine(), "peak_mb": peak_mb})
+        else:
+            trained = read(folder / "train.json") or _twin(cell, corpus, out) or _train(cell, corpus, folder, watch)
+            found = _score(cell, corpora.load(cell.test) if cell.test else corpus, trained, out)
+        write_record(cell.result(out), found)
+        (folder / "error.json").unlink(missing_ok=True)
+    watch("scored", {"f1": found["scores"][found["metric"]]["f1"], "metric": found["metric"]})
+    return found
+
+
+class Hashed:
+    """Documents on their way to training: counted, and hashed as `record` hashes what is scored."""
+
+    def __init__(self, documents: Iterable[Document], most: int = 0) -> None:
+        self.documents, self.most, self.count, self.digest = documents, most, 0, ""
+
+    def __iter__(self) -> Iterator[Document]:
+        count, digest = 0, hashlib.sha256()
+        for document in islice(self.documents, self.most or None):
+            digest.update(document.to_json().encode("utf8", "surrogatepass"))
+            count += 1
+            yield document
+        self.count, self.digest = count, digest.hexdigest()
+
+    def facts(self) -> dict[str, Any]:
+        return {"documents": self.count, "data": self.digest}
+
+
+def _train(cell: Cell, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
+    """Train, or go on, and write `train.json`; time and memory are those of all attempts together.
+
+    Of an attempt that was killed up to the last `NOTED` seconds are not counted.
+    """
+    recipe = cell.recipe(corpus)
+    before = _attempts(recipe, folder)
+    train, dev = Hashed(corpus.train, cell.posts), Hashed(corpus.dev)
+    started, curve, first = time.perf_counter(), list(before["curve"]), {}
+
+    def told() -> dict[str, Any]:
+        return {
+            "recipe": recipes.dump(recipe),
+            "attempts": before["attempts"] + 1,
+            "seconds": round(before["seconds"] + time.perf_counter() - started, 1),
+            "peak_mb": max(before["peak_mb"], peak_mb()),
+            "curve": curve,
+        }
+
+    write_record(folder / "attempts.json", told())
+    noted = started
+    for event in fit(recipe, train, dev, out=folder / "model", seed=cell.seed, precision=cell.precision):
+        watch(event.kind, {**event.values, "epoch": event.epoch, "step": event.step, "steps": event.steps})
+        if event.kind == "start":
+            first = event.values
+        if event.kind == "dev":
+            curve = [*(c for c in curve if c["epoch"] < event.epoch), {"epoch": event.epoch, "f1": event.values["f1"]}]
+        if event.kind == "dev" or time.perf_counter() - noted > NOTED:
+            noted = time.perf_counter()
+            write_record(folder / "attempts.json", told())
+    ended = event.values
+    about = {
+        "cell": cell.dump(),
+        "corpus": {"name": corpus.name, "train": train.facts(), "dev": dev.facts()},
+        "dev": {"f1": ended["best"], "epoch": ended["best_epoch"]},
+        "examples": first["examples"],
+        "parameters": first["parameters"],
+        "refused": {"count": ended["refused"], "records": [str(r) for r in ended["records"]]},
+        "machine": machine(),
+        **told(),
+    }
+    write_record(folder / "train.json", about)
+    shutil.rmtree(folder / "model" / "checkpoints", ignore_errors=True)
+    for left in (folder / "attempts.json", *(folder / "model").glob("features.sqlite*")):
+        left.unlink(missing_ok=True)
+    return about
+
+
+def _twin(cell: Cell, corpus: Corpus, out: str | Path) -> dict[str, Any] | None:
+    """What another name of the same training left, copied here: alpha=0.2 of a sweep is the full system.
+
+    The same: recipe but for its name, training documents by their spec and number, precision and seed.
+    """
+    asked = _essence(cell, recipes.dump(cell.recipe(corpus)))
+    for path in sorted(Path(out).glob("*/train.json")):
+        found = read(path) or {}
+        other = Cell.load(found["cell"])
+        if _essence(other, found["recipe"]) == asked and (path.parent / "model" / "model.safetensors").exists():
+            folder = cell.folder(out)
+            shutil.copytree(path.parent / "model", folder / "model", dirs_exist_ok=True)
+            told = {**found, "cell": cell.dump(), "twin of": other.name}
+            write_record(folder / "train.json", told)
+            return told
+    return None
+
+
+def _essence(cell: Cell, recipe: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What a training depends on, whatever it is called."""
+    return cell.corpus, cell.posts, cell.precision, cell.seed, {k: v for k, v in recipe.items() if k != "name"}
+
+
+def _attempts(recipe: Recipe, folder: Path) -> dict[str, Any]:
+    """What earlier attempts left; where they were of another recipe (the page has changed since) all of it goes."""
+    before = read(folder / "attempts.json")
+    if before and before["recipe"] == recipes.dump(recipe):
+        return before
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    return {"attempts": 0, "seconds": 0.0, "peak_mb": 0, "curve": []}
+
+
+def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Path) -> dict[str, Any]:
+    """Score the test split, and with its images shuffled where that is asked for; keep the predictions."""
+    started, folder = time.perf_counter(), cell.folder(out)
+    model, gold = load(folder / "model"), list(corpus.test)
+    if torch.cuda.is_available():
+        model.extractor.cuda()
+    kept = cell.record(out)
+    if kept and kept["documents"] != len(gold):
+        raise TrainError(
+            f"{len(gold)} test documents", expected=f"the {kept['documents']} that were scored", where=corpus.name,
+            remedy="the corpus has changed since: bench into another --out",
+        )
+    scores: dict[str, Scores] = {}
+    if not kept:
+        scores, predicted = evaluate(model, gold, symmetric=corpus.symmetric)
+        cell.keep(predicted, out)
+    if cell.shuffle:
+        scores |= _shuffled(model, gold, corpus)
+    task = model.recipe.task
+    found = record(model, scores, gold) | against_ceilings(corpus, task, scores)
+    if kept:  # only the scores with shuffled images are new
+        return kept | {k: {**kept[k], **found[k]} for k in ("scores", "closures") if k in found}
+    return {
+        "cell": cell.dump(),
+        "row": cell.row,
+        "task": task,
+        "metric": next(iter(scores)),
+        **found,
+        "seconds": {"train": trained["seconds"], "score": round(time.perf_counter() - started, 1)},
+        "peak_mb": {"train": trained["peak_mb"], "score": peak_mb()},
+        "test": {"name": corpus.name, "place": place(cell.test or cell.corpus)},
+        **{k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "refused", "attempts")},
+        "machine": trained["machine"],
+    }
+
+
+def _shuffled(model: Model, gold: list[Document], corpus: Corpus) -> dict[str, Scores]:
+    """Each post with the images of the one half a corpus further on; a system that reads captions once with these too.
+
+    Half a corpus, since neighbours may be rows of one post. Of documents it is the mean of what the text says, for the
+    regions of other frames cannot be found; and the relations alone.
+    """
+    if model.recipe.task == "document":
+        return _shuffled_frames(model, gold, corpus)
+
+    def first(documents: list[Document]) -> Scores:
+        return next(iter(evaluate(model, documents, symmetric=corpus.symmetric)[0].values()))
+
+    others = [gold[(i + max(len(gold) // 2, 1)) % len(gold)] for i in range(len(gold))]
+    found = {"shuffled images": first([g.replace(images=o.images) for g, o in zip(gold, others)])}
+    if getattr(model.recipe.encode, "context", ""):
+        both = [g.replace(images=o.images, captions=o.captions) for g, o in zip(gold, others)]
+        found["shuffled images and captions"] = first(both)
+    return found
+
+
+def _shuffled_frames(model: Model, gold: list[Document], corpus: Corpus) -> dict[str, Scores]:
+    """Scores of documents without regions, each with the frames of the one half a corpus further on."""
+    others = [gold[(i + max(len(gold) // 2, 1)) % len(gold)] for i in range(len(gold))]
+    strange = [g.replace(images=o.images, regions=()) for g, o in zip(gold, others)]
+    answers = model.answer_each(model.batcher.examples(strange, candidates="gold"), KINDS)
+    bare = {kind: [d.replace(regions=()) for d in found] for kind, found in answers.items()}
+    found = scored(strange, bare, symmetric_labels(model, corpus.symmetric))
+    names = {"shuffled images": "document", "relations, shuffled images": "relations",
+             "frame relations, shuffled images": "frame relations"}
+    return {name: found[score] for name, score in names.items() if score in found}
+
+
+def fail(cell: Cell, out: str | Path, why: str, details: str = "") -> None:
+    """Write down that an attempt failed."""
+    path = cell.folder(out) / "error.json"
+    before = read(path) or {}
+    write_record(path, {
+        "cell": cell.dump(), "error": why, "details": details, "failures": before.get("failures", 0) + 1,
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+    })
+
+
+class Busy(TrainError):
+    """Another process is at this run."""
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Hold the folder against other processes; the system lets go of it when this one ends, however it ends."""
+    try:
+        import fcntl
+    except ImportError:  # no such lock here: two benches must not share a folder at the same time
+        yield
+        return
+    with open(folder / "lock", "a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            raise Busy(
+                f"a run that process {file.read()} is at", expected="one process a run", where=str(folder),
+                remedy="wait for it; started again later, the bench finds its result",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def peak_mb() -> int:
+    """The most memory that this process has held so far, in MiB: of the GPU where one is used, else of the machine."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**20)
+    try:
+        import resource
+    except ImportError:  # not known on this system
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
+
+
+def machine() -> dict[str, Any]:
+    """What time and memory depend on, and versions."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    return {
+        "system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), "gpu": gpu,
+        "threads": torch.get_num_threads(), "python": platform.python_version(),
+        "versions": {p: version(p) for p in ("openmie", "torch", "transformers", "accelerate")},
+    }

@@ -1,0 +1,199 @@
+"""What the command line prints: progress, tables, scores, and what could not be read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from io import StringIO
+from time import monotonic
+from typing import Any
+
+
+def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
+    """Pass events on, with a progress bar on stderr and a line for each dev score."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+        for event in events:
+            bar.update(task, completed=event.step, total=event.steps or None)
+            if event.kind == "step":
+                bar.update(task, description=f"{name}  loss {event.values['loss']:.3f}")
+            elif event.kind == "dev":
+                console.print(
+                    f"{name}: epoch {event.epoch + 1}, dev F1 {event.values['f1']:.2f}"
+                    + (" (best so far)" if event.values["better"] else "")
+                )
+            elif event.kind == "resume":
+                console.print(f"{name}: going on from {event.values['from']}")
+            if event.kind in ("start", "done") and event.values.get("refused"):
+                console.print(f"{name}: {event.values['refused']} pieces of gold, images or captions not used, such as")
+                for record in event.values["records"][:3]:
+                    console.print(f"  {record}", markup=False)
+            yield event
+
+
+def steps(name: str) -> Any:
+    """What a fine-tuning tells, as lines on stderr: every look at dev, and a step a minute."""
+    last = 0.0
+
+    def told(kind: str, values: Any) -> None:
+        nonlocal last
+        now = monotonic()
+        if kind == "dev" or (kind == "step" and now - last > 60):
+            last = now if kind == "step" else last
+            what = "dev loss" if kind == "dev" else "loss"
+            print(f"{name}: step {values['step']} of {values['steps']}, {what} {values['loss']:.4f}", file=sys.stderr)
+
+    return told
+
+
+def counted(items: Iterable[Any], shown: bool) -> Iterable[Any]:
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, "extracting", console=Console(stderr=True), transient=True) if shown else items
+
+
+def passing(documents: Iterable[Any], description: str) -> Iterator[Any]:
+    """Pass documents on, with their count on stderr."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield from bar.track(documents, description=description)
+
+
+def noted(documents: Iterable[Any], failed: list[str]) -> Iterator[Any]:
+    for document in documents:
+        failed.extend(str(e) for e in document.errors)
+        yield document
+
+
+def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
+    """What could not be written: a record is in its place."""
+    from openmie.formats import output
+    from openmie.formats.csv_table import held, write_csv
+    from openmie.formats.registry import write
+
+    if format != "table":
+        written = write(documents, out, "jsonl") if format == "jsonl" else write_csv(documents, out)
+    else:
+        names, tally = ("document", "kind", "label", "text", "start", "end", "score"), output.Tally()
+        table(list(names), [[row[n] for n in names] for d in documents for row in held(d, tally)], out)
+        written = tally.written()
+    return [str(record) for record in written.records] if written.lost else []
+
+
+def table(columns: list[str], data: Iterable[list[Any]], out: str = "-") -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from openmie.formats import output
+
+    table = Table(*map(escape, columns))
+    for row in data:
+        table.add_row(*(f"{x:.2f}" if isinstance(x, float) else escape(str(x)) for x in row))
+    if out == "-":
+        Console(width=None if sys.stdout.isatty() else 120).print(table)
+    else:
+        text = StringIO()
+        Console(file=text, width=160).print(table)
+        with output.file(out) as file:
+            file.write(output.utf8(text.getvalue(), out))
+
+
+def scores(found: Any, by_label: bool = True) -> None:
+    from openmie import metrics
+
+    lines = []
+    for name, whole in found.items():
+        numbers = [s for s in metrics.table({name: whole}) if by_label or not s["label"]]
+        for s in numbers:
+            counts = [s["precision"], s["recall"], s["f1"], s["gold"], s["predicted"]]
+            last = ["", ""] if s["label"] else [interval(whole), whole.accuracy if whole.accuracy is not None else ""]
+            lines.append([name, s["label"] or "all", *counts, *last])
+    table(["score", "label", "precision", "recall", "F1", "gold", "predicted", "95% interval", "accuracy"], lines)
+
+
+def errors(lines: Any) -> None:
+    """The error table: a line for each kind, then its causes."""
+    shown = [("" if x["cause"] else x["kind"], x) for x in lines]
+    rows = [[x["task"], x["side"], kind, x["cause"], x["count"], x["rate"]] for kind, x in shown]
+    table(["task", "of", "kind", "cause", "errors", "% of all"], rows)
+
+
+def interval(score: Any) -> str:
+    return f"{score.interval[0]:.1f} to {score.interval[1]:.1f}" if score.interval else ""
+
+
+def say(written: Any) -> None:
+    print(written, file=sys.stderr)
+    for record in written.records[:20]:
+        print(f"  {record}", file=sys.stderr)
+
+
+def say_failed(failed: list[str]) -> None:
+    """The first of the errors that documents came out with, and how many there are, on stderr."""
+    for line in failed[:20]:
+        print(line, file=sys.stderr)
+    if failed:
+        print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
+
+
+def say_skipped(corpus: Any) -> None:
+    for record in corpus.skipped[:10]:
+        print(f"not read: {record}", file=sys.stderr)
+    if len(corpus.skipped) > 10:
+        print(f"and {len(corpus.skipped) - 10} more; `openmie doctor` lists them", file=sys.stderr)
+
+
+def benched(events: Generator[Any, None, None]) -> int:
+    """A line for each thing that happens to a run, on stderr; how many failed. Interrupted, it ends the runs."""
+    with closing(events):
+        return _benched(events)
+
+
+def _benched(events: Iterable[Any]) -> int:
+    started, failed, told = monotonic(), 0, 0.0
+    for event in events:
+        values, now = event.values, monotonic()
+        if event.kind == "step":
+            if now - told < 60:  # a sign of life between two dev scores
+                continue
+            what = f"step {values['step']} of {values['steps']}, loss {values['loss']:.3f}"
+        else:
+            what = _happened(event.kind, values)
+        told, failed = now, failed + (event.kind == "failed")
+        cell = event.cell
+        where = f"{event.number}/{event.of} {cell.paper} {cell.row}, {cell.corpus}, seed {cell.seed}"
+        print(f"[{now - started:.0f} s] {where}: {what}", file=sys.stderr, flush=True)
+    return failed
+
+
+def _happened(kind: str, values: Any) -> str:
+    if "told" in values:
+        return str(values["told"])
+    if kind == "start":
+        return f"{values['examples']} examples, {values['parameters']:,} parameters"
+    if kind == "dev":
+        best = " (best so far)" if values["better"] else ""
+        return f"epoch {values['epoch'] + 1}, dev F1 {values['f1']:.2f}{best}"
+    if kind == "scored":
+        return f"test F1 {values['f1']:.2f} ({values['metric']})"
+    if kind == "failed":
+        return f"failed: {values['error']}"
+    names = {
+        "finished": "finished before",
+        "resume": f"going on from {values.get('from')}",
+        "stop": f"stopped early, best epoch {values.get('best_epoch', -1) + 1}",
+        "done": f"trained, best dev F1 {values.get('best', 0):.2f}; {values.get('refused', 0)} pieces of data not used",
+        "busy": "another process is at it",
+    }
+    return names[kind]

@@ -1,0 +1,3 @@
+"""The public names of `openmie.diorama`."""
+
+from openmie.diorama import *  # noqa: F403

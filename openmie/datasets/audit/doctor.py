@@ -1,0 +1,193 @@
+"""`doctor`: what a copy of a corpus holds beside what was published of it, and all that is odd about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from openmie.data.corpus import Corpus
+from openmie.datasets.audit.checks import (
+    Check,
+    Duplicates,
+    Finding,
+    Leaks,
+    Oddities,
+    Tally,
+    Turned,
+    labelled,
+    main_images,
+)
+from openmie.datasets.audit.reference_stats import Published, nearest
+from openmie.datasets.audit.side_files import Companions, discover
+from openmie.datasets.reading.attachments import Options
+from openmie.datasets.reading.split_files import NAMES
+from openmie.datasets.registry import PUBLIC, Spec, accepted
+from openmie.errors import ErrorRecord
+from openmie.formats.labelimg import Boxes
+
+ATTACHED = ("captions", "weights")  # options that are looked at on their own, not attached to every document
+
+
+@dataclass(frozen=True)
+class Count:
+    """One number of one split, beside the published one where there is one."""
+
+    split: str
+    what: str
+    found: int
+    published: int | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `examine` found: counts, oddities, and what could not be read."""
+
+    corpus: str
+    reference: str  # the published statistics that the counts stand beside, or ""
+    counts: tuple[Count, ...]
+    findings: tuple[Finding, ...]
+    records: tuple[ErrorRecord, ...]
+    beside: tuple[str, ...] = ()  # the captions, scores and images that were looked at too
+
+    def count(self, what: str, split: str) -> int:
+        """A number of a split, or of "all"; 0 where it is not counted."""
+        return next((c.found for c in self.counts if (c.what, c.split) == (what, split)), 0)
+
+    def finding(self, kind: str, split: str = "") -> int:
+        """How many of a kind of oddity a split has ("": the corpus as a whole)."""
+        return sum(f.count for f in self.findings if (f.kind, f.split) == (kind, split))
+
+    @property
+    def disagreements(self) -> tuple[Count, ...]:
+        """The counts that differ from the published ones."""
+        return tuple(c for c in self.counts if c.published is not None and c.published != c.found)
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Counts as rows of cells, the header first; `3,373 of 3,380` where fewer or more were published."""
+        splits = list(dict.fromkeys(c.split for c in self.counts))
+        cells = {(c.what, c.split): _cell(c) for c in self.counts}
+        whats = sorted(dict.fromkeys(c.what for c in self.counts), key=lambda w: (1, w) if labelled(w) else (0, ""))
+        return [("", *splits), *((what, *(cells.get((what, s), "") for s in splits)) for what in whats)]
+
+    def lines(self, examples: int = 3) -> Iterator[str]:
+        """The whole report as plain text."""
+        yield self.corpus
+        yield f"published: {self.reference}" if self.reference else "no published statistics are known for this corpus"
+        yield from _aligned(self.table())
+        different = len(self.disagreements)
+        known = sum(c.published is not None for c in self.counts)
+        if known:
+            yield f"{known - different} of {known} published numbers agree"
+        yield ""
+        if self.beside:
+            yield "looked at too: " + ", ".join(self.beside)
+        yield f"{len({f.kind for f in self.findings})} kinds of findings"
+        for kind in dict.fromkeys(f.kind for f in self.findings):
+            found = [f for f in self.findings if f.kind == kind]
+            numbers = ", ".join(f"{f.split or 'in all'} {f.count:,}" for f in found)
+            shown = list(dict.fromkeys(e for f in found for e in f.examples))[:examples]
+            yield f"  {kind}: {numbers}" + (f" (such as {'; '.join(shown)})" if shown else "")
+        yield f"{len(self.records)} records of what could not be read"
+        yield from (f"  {record}" for record in self.records[:20])
+        if len(self.records) > 20:
+            yield f"  ... and {len(self.records) - 20} more"
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def _cell(count: Count) -> str:
+    if count.published is None or count.published == count.found:
+        return f"{count.found:,}" + (" =" if count.published is not None else "")
+    return f"{count.found:,} (published {count.published:,})"
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
+
+
+def examine(spec: str, *, decode: bool = True, **options: Any) -> Report:
+    """Read all splits of a corpus and tell what is there and what is odd. Options are those of `load`.
+
+    Captions, relevance scores and an image folder are looked for in the corpus folder where no option names them.
+    `decode=False` reads only the headers of images: a cut-off file then passes.
+    """
+    parsed = Spec.parse(spec, **options)
+    parsed.load()  # a wrong option is an error before anything is read
+    corpus = replace(parsed, options={k: v for k, v in parsed.options.items() if k not in ATTACHED}).load()
+    tally = Tally()
+    checks: list[Check] = [tally, Oddities(), Turned(), Duplicates(), Leaks()]
+    used, lang = _read(corpus, checks)
+    records = list(corpus.skipped)
+    findings = [replace(f, split=_without(f.split, lang)) for check in checks for f in check.findings()]
+    table = {_without(split, lang): row for split, row in tally.table().items()}
+    beside = Companions(_options(parsed, corpus), tuple(corpus.sources), used)
+    if parsed.format in PUBLIC:
+        findings += beside.findings(decode)
+        records += [r for r in beside.records if r not in records]
+        for split, counts in beside.counts.items():
+            table.setdefault(split, {}).update(counts)
+        findings += _box_files(parsed, used)
+    published = nearest(parsed.format, table)
+    return Report(corpus.name, published.title if published else "", _counts(table, published),
+                  tuple(f for f in findings if f.count), tuple(records), beside.named())
+
+
+def _read(corpus: Corpus, checks: list[Check]) -> tuple[dict[str, Counter[str]], str]:
+    """Give every document to every check; (split -> image id -> number of documents, the only language or "")."""
+    used: dict[str, Counter[str]] = {}
+    langs: set[str] = set()
+    for split in (s for s in NAMES if s in corpus.sources):
+        count = used.setdefault(split, Counter())
+        for document in corpus.split(split):
+            langs.add(document.lang)
+            count.update(set(main_images(document)))
+            for check in checks:
+                check.add(f"{split} {document.lang}".rstrip(), document)
+    return used, langs.pop() if len(langs) == 1 else ""
+
+
+def _without(split: str, lang: str) -> str:
+    """`dev + test` of `dev en + test en`, where English is all there is."""
+    return " + ".join(part.removesuffix(" " + lang) for part in split.split(" + ")) if lang else split
+
+
+def _options(spec: Spec, corpus: Corpus) -> Options:
+    """What the user named, and for the rest what lies in the folder."""
+    known = accepted(import_module(f"openmie.datasets.{spec.format}").corpus) if spec.format in PUBLIC else ()
+    if "captions" not in known:
+        return Options()
+    found = discover(spec.path, _sources(corpus), tuple(corpus.sources))
+    given = {k: v for k, v in spec.options.items() if k in (*ATTACHED, "images") and v}
+    named = Options.find(spec.path, tuple(corpus.sources), **given)
+    return Options(captions=named.captions or found.captions, images=named.images or found.images,
+                   weights=named.weights or found.weights)
+
+
+def _sources(corpus: Corpus) -> frozenset[Path]:
+    """The text files of the splits."""
+    given = (arg for source in corpus.sources.values() for arg in getattr(source, "args", ()))
+    return frozenset(arg for arg in given if isinstance(arg, Path))
+
+
+def _box_files(spec: Spec, used: dict[str, Counter[str]]) -> list[Finding]:
+    if spec.format != "gmner":
+        return []
+    from openmie.datasets.gmner import boxes_of
+
+    images = {image for count in used.values() for image in count}
+    extra = sorted(Boxes(boxes_of(spec.path, spec.options.get("boxes", ""))).images() - images)
+    return [Finding("annotation files of no document", "", len(extra), tuple(extra[:5]))]
+
+
+def _counts(table: dict[str, dict[str, int]], published: Published | None) -> tuple[Count, ...]:
+    known = published.table if published else {}
+    order = [s for s in table if s != "all"] + ["all"] * ("all" in table)
+    return tuple(Count(split, what, table[split].get(what, 0), known.get(split, {}).get(what))
+                 for split in order for what in {**table[split], **known.get(split, {})})

@@ -1,0 +1,99 @@
+"""MNRE: one Python dict literal per line, one document per row, with the `None` rows as relations like any other.
+
+A row has `token`, `h` and `t` (`name`, and `pos` as half-open token offsets), `img_id` and `relation`. The two mentions
+have the ids "h" and "t" and no label of their own: the types stand in the relation's name (`/per/org/member_of`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from openmie.data.corpus import Corpus, Item
+from openmie.data.document import Document, Mention, Relation, Word
+from openmie.datasets.reading.attachments import Media, Options
+from openmie.datasets.reading.python_literal_rows import literal
+from openmie.datasets.reading.split_files import single, split_files
+from openmie.datasets.twitter import word_spans
+from openmie.errors import ErrorRecord
+from openmie.formats.text_lines import lines, record, short, whole
+
+# What holds from A to B holds from B to A by the meaning of the word, so an annotator could have named either first.
+# `alternate_names` is one of them: two names of one thing. `parent`, `charges`, `subsidiary`, `contain`, `part_of` and
+# all relations between things of different types have a direction. `None` says nothing of the pair, either way.
+SYMMETRIC = frozenset({
+    "/per/per/couple", "/per/per/peer", "/per/per/siblings", "/per/per/neighbor", "/per/per/alumi",
+    "/per/per/alternate_names", "/org/org/alternate_names",
+})
+EXPECTED = "a dict with token, h and t (name, pos), img_id and relation"
+
+
+def corpus(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "",
+           weights: str | bool | Path = "") -> Corpus:
+    """The corpus in a folder with `mnre_train.txt`, `mnre_val.txt` (`mnre_val .txt`) and `mnre_test.txt`.
+
+    `captions`: a generator of `captions/NAME_{train,val,test}.txt`, or several; `weights=True` reads the image-text
+    relevance of `captions/{split}_weight_*.txt` into `Image.relevance`.
+    """
+    files = single(split_files(path, (".txt", ".json", ".jsonl"), within=("txt", "mnre_txt")))
+    options = Options.find(path, tuple(files), captions=captions, images=images, weights=weights)
+    return Corpus(f"mnre:{path}", {s: partial(rows, f, options, s) for s, f in files.items()}, symmetric=SYMMETRIC)
+
+
+def rows(path: Path, options: Options, split: str) -> Iterator[Item]:
+    """One document per line, or a record for a line that is no row."""
+    media = Media(options, split)
+    for line in lines(path):
+        if line.error:
+            yield line.error
+        if not line.text.strip():
+            continue
+        row = literal(line.text.strip())
+        if isinstance(row, dict):
+            made = _document(path, line.number, row, media, split, (line.error,) if line.error else ())
+            yield from whole(made, path, line.number)
+        else:
+            yield record(path, line.number, short(line.text), EXPECTED, "mend or remove the line; it was left out")
+    yield from media.records()
+
+
+def _document(path: Path, number: int, row: dict[str, Any], media: Media, split: str,
+              errors: tuple[ErrorRecord, ...]) -> Iterator[Item]:
+    token, image, label = row.get("token"), row.get("img_id"), row.get("relation")
+    if not _is_row(token, image, label):
+        yield record(path, number, short(row), EXPECTED, "mend or remove the line; it was left out")
+        return
+    assert isinstance(token, list) and isinstance(image, str) and isinstance(label, str)
+    spans = word_spans(token)
+    ends = []
+    for key in ("h", "t"):
+        mention = _mention(key, row.get(key), token, spans)
+        if isinstance(mention, str):
+            yield record(path, number, mention, f"{key}.pos as [start, end) in {len(token)} tokens, over {key}.name",
+                         "correct the offsets; the row was left out")
+            return
+        ends.append(mention)
+    yield Document(
+        id=f"{split}-{number}", text=" ".join(token), words=spans, images=(media.image(image),) if image else (),
+        mentions=tuple(ends), relations=(Relation(head="h", tail="t", label=label),), captions=media.captions(image),
+        source={"corpus": "mnre", "file": path.name, "line": number, "img_id": image}, lang="en", errors=errors)
+
+
+def _is_row(token: object, image: object, label: object) -> bool:
+    return (isinstance(token, list) and bool(token) and all(isinstance(t, str) for t in token)
+            and isinstance(image, str) and isinstance(label, str) and bool(label))
+
+
+def _mention(key: str, given: object, token: list[str], spans: tuple[Word, ...]) -> Mention | str:
+    """The mention, or what is wrong with it. A name that differs from its tokens in more than blanks is wrong."""
+    name, pos = (given.get("name"), given.get("pos")) if isinstance(given, dict) else (None, None)
+    if not (isinstance(pos, list | tuple) and len(pos) == 2 and all(type(p) is int for p in pos)):
+        return f"{key}={short(given)}"
+    start, end = pos
+    if not 0 <= start < end <= len(token):
+        return f"{key}.pos={list(pos)}"
+    if isinstance(name, str) and "".join(name.split()) != "".join("".join(token[start:end]).split()):
+        return f"{key}.name={short(name)} where the tokens say {short(' '.join(token[start:end]))}"
+    return Mention(id=key, start=spans[start].start, end=spans[end - 1].end)

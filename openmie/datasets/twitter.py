@@ -1,0 +1,122 @@
+"""Twitter-2015, Twitter-2017 and the text of GMNER: `IMGID:` blocks of `token<TAB>label`, one document per tweet.
+
+A tweet whose image id occurred before in the file gets the id `ID#2`, `ID#3`, ...; `source["imgid"]` keeps the
+original.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from openmie.data.corpus import Corpus, Item
+from openmie.data.document import Document, Mention, Status, Word
+from openmie.datasets.reading.attachments import Media, Options
+from openmie.datasets.reading.split_files import single, split_files
+from openmie.errors import ErrorRecord
+from openmie.formats.text_lines import Line, lines, record, short
+
+
+def corpus(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
+    """The corpus in a folder with `train.txt`, `valid.txt` (or `dev.txt`) and `test.txt`, or in its folder `txt`."""
+    files = single(split_files(path, (".txt",), within=("txt",)))
+    options = Options.find(path, tuple(files), captions=captions, images=images)
+    return Corpus(f"twitter:{path}", {s: partial(tweets, f, options, s) for s, f in files.items()})
+
+
+def tweets(path: Path, options: Options, split: str) -> Iterator[Item]:
+    """The documents of one file, a record before each that could only be read in part."""
+    media = Media(options, split)
+    seen: dict[str, int] = {}
+    for number, imgid, block in _blocks(path):
+        yield from _document(path, number, imgid, block, media, seen)
+    yield from media.records()
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, str, list[Line]]]:
+    """(line, image id, token lines) of each tweet; the id is "" where tokens stand outside any tweet."""
+    number, imgid = 0, ""
+    block: list[Line] = []
+    for line in lines(path):
+        if line.text.startswith("IMGID:") or not line.text.strip():
+            if imgid or block:
+                yield number, imgid, block
+            number, imgid, block = line.number, line.text[6:].strip(), []
+            if line.error or (line.text and not imgid and line.text.strip()):
+                block.append(line)
+        else:
+            number = number if imgid or block else line.number
+            block.append(line)
+    if imgid or block:
+        yield number, imgid, block
+
+
+def _document(path: Path, number: int, imgid: str, block: Sequence[Line], media: Media,
+              seen: dict[str, int]) -> Iterator[Item]:
+    """Records, then the document, or a record alone where the tweet has no words."""
+    errors = [line.error for line in block if line.error]
+    words, tags = [], []
+    for line in block:
+        if line.text.startswith("IMGID:"):
+            continue
+        word, tag, error = _token(path, line)
+        errors += [error] if error else []
+        if word:
+            words.append(word)
+            tags.append(tag)
+    if not imgid:
+        errors.append(record(path, number, "words outside any tweet", "a line IMGID:<id> before them",
+                             "add that line, or read the file as conll; the words were kept, without an image"))
+    if not words:
+        errors.append(record(path, number, f"tweet {imgid!r} without words", "token<TAB>label lines under IMGID:",
+                             "add its words, or remove the line; it was left out"))
+    yield from errors
+    if words:
+        seen[imgid] = times = seen.get(imgid, 0) + 1
+        source = {"corpus": "twitter", "file": path.name, "line": number, "imgid": imgid}
+        spans = word_spans(words)
+        yield Document(
+            id=(imgid or f"{path.stem}-{number}") + (f"#{times}" if times > 1 and imgid else ""), text=" ".join(words),
+            words=spans, images=(media.image(imgid),) if imgid else (), mentions=mentions(spans, tags),
+            captions=media.captions(imgid) if imgid else {}, source=source, lang="en", errors=tuple(errors))
+
+
+def _token(path: Path, line: Line) -> tuple[str, str, ErrorRecord | None]:
+    """(word, tag, error) of a line; a word whose tag cannot be read is kept and counts as outside."""
+    word, tab, tag = line.text.rpartition("\t")
+    word, tag = (word.strip(), tag.strip()) if tab else (line.text.strip(), "")
+    if not tab and len(parts := line.text.split()) == 2 and _is_tag(parts[1]):
+        word, tag = parts
+    if word and _is_tag(tag):
+        return word, tag, None
+    kept = "the word was kept as outside any entity" if word else "the line was left out"
+    return word, "O", record(path, line.number, short(line.text), "token<TAB>label, label O, B-<type> or I-<type>",
+                             f"mend the line; {kept}")
+
+
+def _is_tag(tag: str) -> bool:
+    return tag == "O" or (tag[:2] in ("B-", "I-") and len(tag) > 2)
+
+
+def word_spans(words: Iterable[str]) -> tuple[Word, ...]:
+    """Offsets of words joined by single blanks."""
+    spans, at = [], 0
+    for word in words:
+        end = at + len(word)
+        spans.append(Word(at, end))
+        at = end + 1
+    return tuple(spans)
+
+
+def mentions(spans: Sequence[Word], tags: Sequence[str]) -> tuple[Mention, ...]:
+    """Entities of BIO tags. An `I-` run that no `B-` of its type begins is kept with `status="orphan"`."""
+    found: list[tuple[int, int, str, Status]] = []
+    for i, tag in enumerate(tags):
+        label = tag[2:]
+        if tag[0] == "I" and found and found[-1][1] == i and found[-1][2] == label:
+            found[-1] = (found[-1][0], i + 1, label, found[-1][3])
+        elif tag[0] != "O":
+            found.append((i, i + 1, label, "located" if tag[0] == "B" else "orphan"))
+    return tuple(Mention(id=f"m{n}", start=spans[a].start, end=spans[b - 1].end, label=label, status=status)
+                 for n, (a, b, label, status) in enumerate(found))

@@ -1,0 +1,157 @@
+"""brat standoff: a folder with `NAME.txt` and `NAME.ann` for each document; T lines are mentions, R lines relations.
+
+Offsets are code points of the text file, line ends included. Labels and ids are percent-encoded where brat has no
+place for a character; an empty label is written `_`. Mentions are renamed T1, T2, ...
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from openmie.data.document import Document, Mention, Relation
+from openmie.data.images import locate
+from openmie.errors import CorpusError, DocumentError, ErrorRecord, ImageError
+from openmie.formats import output
+
+CANNOT_HOLD = ("words", "images", "chains", "regions", "phrases", "captions", "summary", "times", "lang", "source",
+               "errors", "mentions.status", "mentions.score", "relations.score")
+
+_SPAN = re.compile(r"(\S+) (\d+) (\d+)")
+_LINK = re.compile(r"(\S+) Arg1:(\S+) Arg2:(\S+)")
+_KINDS = {"*": "an equivalence", "E": "an event", "A": "an attribute", "M": "an attribute", "N": "a normalisation",
+          "#": "a note"}
+
+
+def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
+    """A new folder with two files a document; the report lists what a document had and brat has not."""
+    tally, taken = output.Tally(CANNOT_HOLD), set()
+    with output.folder(path) as folder:
+        for document in documents:
+            tally.take(document)
+            name = output.safe_name(document.id)
+            if name.casefold() in taken:
+                tally.refuse(document, f"the file name {name} again", "ids that differ in more than case",
+                             "rename the document")
+                continue
+            taken.add(name.casefold())
+            if unquote(name) != document.id:
+                tally.note(document, "an id that is empty or too long", "1 to 180 bytes", f"written as {name}")
+            where = f"document {document.id}"
+            (folder / f"{name}.txt").write_bytes(output.utf8(document.text, where))
+            (folder / f"{name}.ann").write_bytes(output.utf8("".join(_lines(document, tally)), where))
+    return tally.written()
+
+
+def _lines(document: Document, tally: output.Tally) -> Iterator[str]:
+    names: dict[str, str] = {}
+    for m in document.mentions:
+        if m.status == "unlocated":
+            tally.drop("mentions", document, f"mention {m.id!r}, which is not in the text", "a span of the text",
+                       "use jsonl to keep it")
+            continue
+        names[m.id] = f"T{len(names) + 1}"
+        yield f"{names[m.id]}\t{escaped(m.label)} {m.start} {m.end}\t{_flat(m.text)}\n"
+    count = 0
+    for r in document.relations:
+        if r.head in names and r.tail in names:
+            count += 1
+            yield f"R{count}\t{escaped(r.label)} Arg1:{names[r.head]} Arg2:{names[r.tail]}\n"
+        else:
+            tally.drop("relations", document, f"relation {r.label!r} of {r.head!r} and {r.tail!r}",
+                       "two mentions of the text", "use jsonl to keep relations of chains")
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"[\t\n\r]", " ", text)
+
+
+def escaped(label: str) -> str:
+    """A label as brat's files hold it."""
+    return re.sub(r"[\s%]|^_$", lambda m: quote(m.group(), safe="") if m.group() != "_" else "%5F", label) or "_"
+
+
+def _label(text: str) -> str:
+    return "" if text == "_" else unquote(text)
+
+
+def read(path: str | os.PathLike[str]) -> Iterator[Document | ErrorRecord]:
+    """A document per text file, in the order of names; what brat holds and a Document does not is in its `errors`."""
+    root = Path(path)
+    if root.is_file():
+        root, files = root.parent, [root.with_suffix(".txt")]
+    elif root.is_dir():
+        files = sorted({f.with_suffix(".txt") for f in root.rglob("*.ann")} | set(root.rglob("*.txt")))
+    else:
+        raise CorpusError("no such folder", expected="a folder with .txt and .ann files", where=str(path),
+                          remedy="check the path")
+    for file in files:
+        try:
+            yield _document(file, root)
+        except (OSError, UnicodeDecodeError, DocumentError, ImageError) as error:
+            found = error.record.found if isinstance(error, DocumentError | ImageError) else str(error)
+            yield ErrorRecord(where=str(file), found=found, remedy="restore the pair of files",
+                              expected="a UTF-8 text file beside its .ann, both in the folder")
+
+
+def _document(file: Path, root: Path) -> Document:
+    name = file.relative_to(root)
+    text = locate(str(name), root).read_bytes().decode("utf-8")
+    document = Document(id=unquote(name.with_suffix("").as_posix()), text=text)
+    notes = file.with_suffix(".ann")
+    if not notes.exists():
+        return document
+    raw = locate(str(notes.relative_to(root)), root).read_bytes().decode("utf-8")
+    mentions: dict[str, Mention] = {}
+    relations: list[Relation] = []
+    errors: list[ErrorRecord] = []
+    rows = [(n, line.rstrip("\r").split("\t")) for n, line in enumerate(raw.split("\n"), 1) if line.strip()]
+    for number, cells in sorted(rows, key=lambda row: row[1][0][:1] == "R"):  # an R line may stand before its T lines
+        item = _item(cells, text, mentions, f"{notes}:{number}")
+        if isinstance(item, Mention):
+            mentions[item.id] = item
+        elif isinstance(item, Relation):
+            relations.append(item)
+        else:
+            errors.append(item)
+    return document.replace(mentions=tuple(mentions.values()), relations=tuple(relations), errors=tuple(errors))
+
+
+def _item(cells: list[str], text: str, mentions: dict[str, Mention], where: str) -> Mention | Relation | ErrorRecord:
+    kind = cells[0][:1]
+    if kind == "T" and cells[0] in mentions:
+        return ErrorRecord(where=where, found=f"the id {cells[0]} again", expected="one id each",
+                           remedy="renumber the annotations")
+    if kind == "T":
+        return _mention(cells, text, where)
+    if kind == "R":
+        return _relation(cells, mentions, where)
+    return ErrorRecord(where=where, found=_KINDS.get(kind, "an unknown line"), expected="T and R lines",
+                       remedy="openmie leaves it out")
+
+
+def _mention(cells: list[str], text: str, where: str) -> Mention | ErrorRecord:
+    span = _SPAN.fullmatch(cells[1]) if len(cells) > 1 else None
+    if span is None:
+        gap = len(cells) > 1 and ";" in cells[1]
+        found, remedy = ("a discontinuous span", "openmie leaves it out") if gap else ("a malformed line", "mend it")
+        return ErrorRecord(where=where, found=found, expected="Tn TAB LABEL START END TAB TEXT", remedy=remedy)
+    start, end = int(span[2]), int(span[3])
+    surface = text[start:end]
+    said = "\t".join(cells[2:])
+    if not start < end <= len(text) or (said and said.split() != _flat(surface).split()):
+        return ErrorRecord(where=where, found=f"{said[:80]!r} at {start}:{end}, where the text has {surface[:80]!r}",
+                           expected="offsets in code points of the .txt file", remedy="check that the two files belong "
+                           "together, line ends included")
+    return Mention(id=cells[0], start=start, end=end, label=_label(span[1]))
+
+
+def _relation(cells: list[str], mentions: dict[str, Mention], where: str) -> Relation | ErrorRecord:
+    link = _LINK.fullmatch(cells[1].strip()) if len(cells) > 1 else None
+    if link is None or link[2] not in mentions or link[3] not in mentions:
+        return ErrorRecord(where=where, found=repr("\t".join(cells)[:120]), remedy="openmie leaves it out",
+                           expected="Rn TAB LABEL Arg1:Tn Arg2:Tn, between two mentions that could be read")
+    return Relation(head=link[2], tail=link[3], label=_label(link[1]))

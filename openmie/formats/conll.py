@@ -1,0 +1,197 @@
+"""CoNLL columns: a token and its tag per line, a blank line after each sentence; one Document per sentence.
+
+Reads BIO (IOB2), BIOES and BILOU by their prefixes, IOB1 when told so. An `I-` run with nothing before it that it
+could continue is a mention with `status="orphan"`. Writes BIO with a comment line `# id = ...` before each sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from openmie.data.document import Document, Mention, Status, Word
+from openmie.errors import CorpusError, ErrorRecord
+from openmie.formats import output
+from openmie.formats.jsonl import opened
+from openmie.text.words import split
+
+CANNOT_HOLD = ("images", "chains", "relations", "regions", "phrases", "captions", "summary", "times", "lang", "source",
+               "errors", "mentions.score")
+
+_ID = re.compile(r"#\s*(?:id|sent_id|newdoc id)\s*=\s?(.*)")
+_TAG = re.compile(r"([BIESLU])(?:-(.*))?|O", re.DOTALL)
+_BLANK = re.compile(r"[ \t]+")
+_WHITE = re.compile(r"[\t\n\r]")
+
+
+def read(path: str | os.PathLike[str], *, tokens: int = 0, tags: int = -1, scheme: str = "bio"
+         ) -> Iterator[Document | ErrorRecord]:
+    """A document, or the record of a malformed one, per sentence.
+
+    `tokens` and `tags` are the columns to take (negative counts from the right); `scheme` is "bio" (also BIOES and
+    BILOU) or "iob1" (`I-` begins a mention, `B-` only parts it from a neighbour of its own kind).
+    """
+    if scheme not in ("bio", "iob1"):
+        raise CorpusError(f"the scheme {scheme!r}", expected="bio or iob1", remedy="BIOES and BILOU are read as bio")
+    name = "stdin" if os.fspath(path) == "-" else Path(path).stem
+    with opened(path) as stream:
+        for number, block in enumerate(_blocks(stream)):
+            yield _document(block, path, f"{name}:{number}", tokens, tags, scheme)
+
+
+Line = tuple[int, bytes]
+
+
+def _blocks(stream: IO[bytes]) -> Iterator[list[Line]]:
+    """Runs of lines with a token; `-DOCSTART-` and blank lines part them, an id comment stays with its run."""
+    block: list[Line] = []
+    for number, raw in enumerate(stream, 1):
+        line = raw.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
+        if not line.strip(b" \t") or _BLANK.split(line.decode("latin-1"))[0] == "-DOCSTART-":
+            if any(not _comment(x) for _, x in block):
+                yield block
+                block = []
+        else:
+            block.append((number, line))
+    if any(not _comment(x) for _, x in block):
+        yield block
+
+
+def _comment(line: bytes) -> bool:
+    return line.startswith(b"# ") and b" = " in line and b"\t" not in line
+
+
+def _document(block: Sequence[Line], path: str | os.PathLike[str], id: str, tokens: int, tags: int, scheme: str
+              ) -> Document | ErrorRecord:
+    columns: list[tuple[str, str]] = []
+    for number, raw in block:
+        where = f"{path}:{number}"
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            return ErrorRecord(where=where, found=f"bytes that are not UTF-8 ({error.reason})", expected="UTF-8",
+                               remedy="save the file as UTF-8")
+        if not columns and _comment(raw):
+            id = found.group(1) if (found := _ID.fullmatch(line)) else id
+            continue
+        cells = line.split("\t") if "\t" in line else _BLANK.split(line.strip(" "))
+        try:
+            columns.append((cells[tokens], cells[tags]))
+        except IndexError:
+            columns = []
+        if len(cells) < 2 or not columns or not columns[-1][0] or not _TAG.fullmatch(columns[-1][1]):
+            return ErrorRecord(where=where, found=repr(line[:120]), expected="a token and a tag like O, B-PER or I-PER",
+                               remedy="mend the line, or name the columns (tokens=, tags=)")
+    document = Document.from_words(id, [token for token, _ in columns])
+    return document.replace(mentions=mentions(document, [tag for _, tag in columns], scheme))
+
+
+def mentions(document: Document, tags: Sequence[str], scheme: str = "bio") -> tuple[Mention, ...]:
+    """The mentions that the tags of a document's words say, with ids m0, m1, ... in text order."""
+    found = []
+    for number, (first, last, label, status) in enumerate(chunks(tags, scheme)):
+        start, end = document.words[first].start, document.words[last].end
+        found.append(Mention(id=f"m{number}", start=start, end=end, label=label, status=status))
+    return tuple(found)
+
+
+def chunks(tags: Sequence[str], scheme: str = "bio") -> Iterator[tuple[int, int, str, Status]]:
+    """(first word, last word, label, status) of each run, in order; E-, L- and a lone I- end or begin a run too."""
+    first, label, status, open_ = 0, "", "located", False
+    for at, tag in enumerate((*tags, "O")):
+        kind, _, this = tag.partition("-")
+        inside = kind in ("I", "E", "L")
+        if open_ and not (inside and this == label):
+            yield first, at - 1, label, status  # type: ignore[misc]
+            open_ = False
+        if kind == "O":
+            continue
+        if not open_:
+            first, label, open_ = at, this, True
+            status = "orphan" if inside and scheme != "iob1" else "located"
+        if kind in ("E", "L", "S", "U"):
+            yield first, at, label, status  # type: ignore[misc]
+            open_ = False
+
+
+def write(documents: Iterable[Document], path: str | os.PathLike[str], *, ids: bool = True) -> output.Written:
+    """`token TAB tag` lines. A document without words is split into some; `ids=False` leaves the comment lines out.
+
+    Of mentions that overlap, the longest is kept; one that begins or ends inside a word is written as whole words; the
+    text between words becomes one blank. Each such change is in the report.
+    """
+    tally = output.Tally(CANNOT_HOLD)
+    with output.file(path) as stream:
+        for document in documents:
+            tally.take(document)
+            stream.write(output.utf8(_sentence(document, ids, tally), f"document {document.id}"))
+    return tally.written()
+
+
+def _sentence(document: Document, ids: bool, tally: output.Tally) -> str:
+    words = _apart_words(document, tally)
+    if not words:
+        tally.refuse(document, "no word", "at least one word", "use jsonl to keep it")
+        return ""
+    tags = _tags(document, words, tally)
+    texts = [document.text[w.start : w.end] for w in words]
+    if " ".join(texts) != document.text:
+        tally.drop("text", document, "text that is not its words joined by blanks", "single blanks between words",
+                   "the words are written; keep the spacing in another format")
+    clean = ["-DOCSTART_" if t == "-DOCSTART-" else _WHITE.sub("_", t) for t in texts]
+    if clean != texts:
+        tally.note(document, "a tab or line end inside a word, or the word -DOCSTART-", "words on one line",
+                   "what has a meaning of its own is written as _")
+    head = f"# id = {_WHITE.sub(' ', document.id)}\n" if ids else ""
+    return head + "".join(f"{token}\t{tag}\n" for token, tag in zip(clean, tags)) + "\n"
+
+
+def _apart_words(document: Document, tally: output.Tally) -> list[Word]:
+    """The document's words in text order; an empty one, and one that begins inside another, is left out."""
+    words: list[Word] = []
+    for word in sorted(document.words) or split(document.text):
+        if word.end > word.start and (not words or word.start >= words[-1].end):
+            words.append(word)
+        elif word.end > word.start:
+            tally.drop("words", document, f"word {word.start}:{word.end} inside another", "words apart from each other",
+                       "use jsonl to keep it")
+    return words
+
+
+def _tags(document: Document, words: Sequence[Word], tally: output.Tally) -> list[str]:
+    tags, starts, ends = ["O"] * len(words), [w.start for w in words], [w.end for w in words]
+    orphans: list[int] = []
+    for m in sorted(document.mentions, key=lambda m: (m.start - m.end, m.start)):
+        located = m.status != "unlocated"
+        covered = range(bisect_right(ends, m.start), bisect_left(starts, m.end)) if located else range(0)
+        if not covered or any(tags[i] != "O" for i in covered):
+            tally.drop("mentions", document, f"mention {m.id!r} at {m.start}:{m.end}, " + (
+                       "overlapping a longer one" if covered else "on no word"), "mentions apart from each other",
+                       "use jsonl, brat or labelstudio to keep it")
+            continue
+        first, last = words[covered[0]], words[covered[-1]]
+        if (first.start, last.end) != (m.start, m.end):
+            tally.note(document, f"mention {m.id!r} at {m.start}:{m.end}, not whole words", "word boundaries",
+                       f"written as {document.text[first.start : last.end][:80]!r}")
+        label = "-" + _WHITE.sub("_", m.label) if m.label else ""
+        for i in covered:
+            tags[i] = "I" + label
+        if m.status == "orphan":
+            orphans.append(covered[0])
+        else:
+            tags[covered[0]] = "B" + label
+    return _apart(document, tags, orphans, tally)
+
+
+def _apart(document: Document, tags: list[str], orphans: Sequence[int], tally: output.Tally) -> list[str]:
+    """An orphan right behind a run of its own label would join it: it gets a B- after all."""
+    for at in orphans:
+        if at and tags[at - 1] != "O" and tags[at - 1][1:] == tags[at][1:]:
+            tags[at] = "B" + tags[at][1:]
+            tally.note(document, f"an orphan, word {at}, behind a mention of its label", "something between",
+                       "written with B-")
+    return tags

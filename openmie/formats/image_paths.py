@@ -1,0 +1,72 @@
+"""Image paths in data files: relative to the file, and never out of its folder unless the caller names another.
+
+The path guard of every reader. A refused path leaves its image in the document, without a file, and a record in
+`Document.errors`: no document is lost for its picture, and nothing outside the named folders is ever opened.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from openmie.data import images as pictures
+from openmie.data.document import Document, Image
+from openmie.errors import ErrorRecord, ImageError
+
+Folder = str | os.PathLike[str]
+
+
+def beside(path: Folder) -> Path:
+    """The folder of a data file; of standard input, the working folder."""
+    return Path() if os.fspath(path) == "-" else Path(path).parent
+
+
+def attach(document: Document, folder: Folder, images: Folder | None = None) -> Document:
+    """The document with its image paths led to files in `images` (where given and found there) or in `folder`."""
+    if not any(i.path for i in document.images):
+        return document
+    found = [resolve(i.path, folder, images) if i.path else i.path for i in document.images]
+    records = tuple(f.model_copy(update={"where": f"document {document.id}, image {i.path[:200]}"})
+                    for i, f in zip(document.images, found) if isinstance(f, ErrorRecord))
+    moved = tuple(i.model_copy(update={"path": "" if isinstance(f, ErrorRecord) else str(f)})
+                  for i, f in zip(document.images, found))
+    return document.model_copy(update={"images": moved, "errors": document.errors + records})
+
+
+def resolve(path: str, folder: Folder, images: Folder | None = None) -> str | ErrorRecord:
+    """Where the file is; an absolute path only counts inside `images`. The record says why a path is refused."""
+    roots: list[Folder] = [folder] if images is None else [images, folder]
+    refused: ErrorRecord | None = None
+    allowed: list[str] = []
+    for root in roots:
+        try:
+            if images is None and _absolute(path):
+                raise ImageError("an absolute path", expected=f"a path inside {os.fspath(folder) or '.'}", where=path,
+                                 remedy="name the folder that holds the images (images=FOLDER)")
+            allowed.append(str(pictures.locate(path, root, *roots)))
+        except ImageError as error:
+            refused = refused or error.record
+    if allowed:
+        return next((p for p in allowed if os.path.exists(p)), allowed[0])
+    assert refused is not None
+    return refused
+
+
+def _absolute(path: str) -> bool:
+    return os.path.isabs(path) or path.startswith(("/", "\\")) or path[1:3] in (":\\", ":/")
+
+
+def detach(document: Document, folder: Path | None) -> tuple[Document, Sequence[Image]]:
+    """For writers: paths inside `folder` made relative to it; also the images whose files lie elsewhere.
+
+    Those keep the path they have: a reader finds them where `images=` names the folder that it is relative to.
+    """
+    if folder is None or not any(i.path for i in document.images):
+        return document, ()
+    root = os.path.abspath(folder)
+    paths = [os.path.relpath(os.path.abspath(i.path), root) if i.path else "" for i in document.images]
+    outside = [i for i, p in zip(document.images, paths) if p.split(os.sep)[0] == os.pardir]
+    moved = tuple(i if i in outside or not i.path else i.model_copy(update={"path": Path(p).as_posix()})
+                  for i, p in zip(document.images, paths))
+    return document.model_copy(update={"images": moved}), outside

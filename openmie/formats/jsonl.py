@@ -1,0 +1,112 @@
+"""JSON lines: `Document.to_json`, one a line. Holds everything but pixels in memory; the project's own format."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+from openmie.data.document import Document
+from openmie.errors import CorpusError, DocumentError, ErrorRecord
+from openmie.formats import image_paths as paths
+from openmie.formats import output
+
+CANNOT_HOLD = ("images.pixels",)
+
+
+def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+         ) -> Iterator[Document | ErrorRecord]:
+    """A document, or the record of a bad line, per line that is not blank; "-" is standard input."""
+    folder = paths.beside(path)
+    with opened(path) as stream:
+        for number, line in enumerate(stream, 1):
+            line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if line.strip():
+                yield _document(line, f"{path}:{number}", folder, images)
+
+
+def read_list(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+              ) -> Iterator[Document | ErrorRecord]:
+    """The same from one JSON file: a list of documents, or a single one."""
+    data = load_json(path)
+    for number, item in enumerate(data if isinstance(data, list) else [data], 1):
+        line = json.dumps(item, ensure_ascii=True).encode()
+        yield _document(line, f"{path}, item {number}", paths.beside(path), images)
+
+
+def _document(line: bytes, where: str, folder: Path, images: Any) -> Document | ErrorRecord:
+    try:
+        return paths.attach(Document.from_json(line), folder, images)
+    except DocumentError as error:
+        record = error.record
+        return record.model_copy(update={"where": f"{where}, {record.where}".rstrip(", ")})
+
+
+def opened(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
+    """The file, open for reading bytes ("-" is standard input); `CorpusError` where there is none."""
+    if os.fspath(path) == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return open(path, "rb")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise CorpusError(str(reason), expected="a file that can be read", where=str(path),
+                          remedy="check the path") from None
+
+
+def load_json(path: str | os.PathLike[str]) -> Any:
+    """One JSON value from a file; `CorpusError` names the line where it breaks."""
+    with opened(path) as file:
+        raw = file.read()
+    try:
+        return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise CorpusError(f"broken JSON: {error.msg}", expected="one JSON value", where=f"{path}:{error.lineno}",
+                          remedy="export the file again, or name its format") from None
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise CorpusError(f"no JSON: {str(error)[:120]}", expected="JSON in UTF-8", where=str(path),
+                          remedy="save the file as UTF-8 JSON") from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
+    """One line each, keys sorted; image paths in the file's folder become relative to it. "-" is standard output."""
+    tally = output.Tally(CANNOT_HOLD)
+    with output.file(path) as stream:
+        for document in documents:
+            tally.take(document)
+            stream.write(output.utf8(line(document, paths.beside(path), tally), f"document {document.id}") + b"\n")
+    return tally.written()
+
+
+def write_list(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
+    """The same as one JSON list."""
+    tally = output.Tally(CANNOT_HOLD)
+    with output.file(path) as stream:
+        stream.write(b"[")
+        for document in documents:
+            stream.write(b",\n" if tally.documents else b"\n")
+            tally.take(document)
+            stream.write(output.utf8(line(document, paths.beside(path), tally), f"document {document.id}"))
+        stream.write(b"\n]\n")
+    return tally.written()
+
+
+def line(document: Document, folder: Path, tally: output.Tally) -> str:
+    """Canonical JSON of a document to be kept in `folder`; of one that JSON cannot hold, that of its error record."""
+    try:
+        moved, outside = paths.detach(document, folder)
+        text = moved.to_json()
+        output.utf8(text, f"document {document.id}")
+    except Exception as error:
+        return tally.stand_in(document, error).to_json()
+    for image in outside:
+        tally.outside(moved, image)
+    return text

@@ -1,0 +1,108 @@
+"""LabelImg boxes: one Pascal VOC file per image, in a folder or an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import NamedTuple
+
+from openmie.data.document import Box
+from openmie.errors import ErrorRecord
+from openmie.formats.archives import members
+from openmie.formats.text_lines import record
+
+_TEXT = "a file as LabelImg writes it: annotation, size, and object with name and bndbox"
+
+
+class Labelled(NamedTuple):
+    """One object: the name that it was given, and its box in absolute xyxy pixels."""
+
+    name: str
+    box: Box
+
+
+class Annotation(NamedTuple):
+    """What one file says of one image; 0 is an unknown side."""
+
+    width: int
+    height: int
+    objects: tuple[Labelled, ...]
+    errors: tuple[ErrorRecord, ...]
+    filename: str = ""  # as the file itself says; often that of another image
+    source: Mapping[str, str] = MappingProxyType({})  # what the file says of where it comes from
+
+
+class Boxes:
+    """Annotation files by image id: the file's own name counts, not the `<filename>` inside, which is often another."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def get(self, image: str) -> Annotation | None:
+        """The annotation of an image; None where it has no file."""
+        where = self._files.get(image)
+        if where is None:
+            return None
+        data = where.read_bytes() if isinstance(where, Path) else where
+        return parse(data, self.path / f"{image}.xml")
+
+    def images(self) -> frozenset[str]:
+        """The ids of all images that have a file."""
+        return frozenset(self._files)
+
+    @cached_property
+    def _files(self) -> dict[str, Path] | dict[str, bytes]:
+        if self.path.is_dir():
+            return {p.stem: p for p in sorted(self.path.iterdir()) if p.suffix.lower() == ".xml"}
+        return {PurePosixPath(name).stem: data for name, data in members(self.path) if name.lower().endswith(".xml")}
+
+
+def parse(data: bytes, path: Path) -> Annotation:
+    """One Pascal VOC file. What cannot be read becomes a record; entities and external references are refused."""
+    from xml.etree.ElementTree import ParseError
+
+    from defusedxml import ElementTree
+    from defusedxml.common import DefusedXmlException
+
+    try:
+        root = ElementTree.fromstring(data)
+    except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
+        found = f"broken or forbidden XML ({type(error).__name__}: {error})"
+        remedy = "mend or remove the file; its boxes were left out"
+        return Annotation(0, 0, (), (record(path, 0, found, _TEXT, remedy),))
+    width, height = (int(_number(root.findtext(f"size/{side}")) or 0) for side in ("width", "height"))
+    objects, errors = [], []
+    for number, element in enumerate(root.iter("object"), 1):
+        values = [_number(element.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
+        box = tuple(v for v in values if v is not None)
+        problem = _problem(box, width, height)
+        if problem:
+            errors.append(record(path, 0, f"object {number}: {problem}", "xmin < xmax and ymin < ymax inside the image",
+                                 "correct the box; it was left out"))
+        else:
+            objects.append(Labelled(element.findtext("name") or "", box))  # type: ignore[arg-type]
+    source = {child.tag: child.text or "" for child in root.findall("source/*")}
+    filename = root.findtext("filename") or ""
+    return Annotation(max(width, 0), max(height, 0), tuple(objects), tuple(errors), filename, source)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if abs(value) < 1e9 else None
+
+
+def _problem(box: tuple[float, ...], width: int, height: int) -> str:
+    """What is wrong with a box, or ""."""
+    if len(box) < 4:
+        return "a bndbox without four numbers"
+    x1, y1, x2, y2 = box
+    if not (0 <= x1 < x2 and 0 <= y1 < y2):
+        return f"box {x1:g}, {y1:g}, {x2:g}, {y2:g}"
+    if (width > 0 and x2 > width) or (height > 0 and y2 > height):
+        return f"box {x1:g}, {y1:g}, {x2:g}, {y2:g} in an image of {width} x {height}"
+    return ""

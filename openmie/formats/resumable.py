@@ -1,0 +1,140 @@
+"""A corpus made from another, document by document, in a folder that a stopped process can go on with."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from openmie.data import replace_file as writing
+from openmie.data.document import Document
+from openmie.errors import CorpusError
+from openmie.formats import jsonl, output
+
+
+def fill(
+    sources: Mapping[str, Iterable[Document]],
+    out: str | os.PathLike[str],
+    make: Callable[[Iterable[Document]], Iterator[Document]],
+    settings: Mapping[str, Any],
+    notes: str,
+    tally: output.Tally | None = None,
+    again: Callable[[Document], bool] | None = None,
+) -> Iterator[Document]:
+    """Write `make(documents)` of each source as `NAME.jsonl` into the folder; each document is yielded once written.
+
+    A file appears when it is whole. Started again with equal `settings` (kept in the file `notes`), what is there is
+    taken over, up to the first document that is to be made `again`, and the rest is made. CorpusError: a folder that
+    holds something else, such as a pipe under the name of a file; other settings, other documents than those begun
+    with, another process at it.
+    """
+    folder, tally = Path(out), tally if tally is not None else output.Tally()
+    with _held(folder, settings, notes):
+        for name, documents in sources.items():
+            whole, part = folder / f"{name}.jsonl", folder / f".{name}.jsonl.part"
+            _regular(whole, part)
+            stream, there = iter(documents), whole if whole.exists() else part
+            before = _lines(there) if there.exists() else []
+            good = _good(before, again) if again else before
+            if there is whole and len(good) < len(before):
+                whole.replace(part)
+                there = part
+            for old in _taken(tally, good):
+                _same(old, next(stream, None), folder)
+                yield old
+            if there is whole:
+                _same(None, next(stream, None), folder)
+                continue
+            with part.open("ab") as file:
+                file.truncate(sum(len(line) for line in good))
+                for document in make(stream):
+                    tally.take(document)
+                    text = jsonl.line(document, folder, tally)
+                    file.write(output.utf8(text, f"document {document.id}") + b"\n")
+                    file.flush()
+                    yield document
+            part.replace(whole)
+
+
+def _regular(*paths: Path) -> None:
+    """All are files, through links or not, or nothing is there."""
+    for path in paths:
+        if os.path.lexists(path) and not path.is_file():
+            raise CorpusError(writing.kind(path), expected="a file, or nothing yet: a stopped process goes on in it",
+                              where=str(path), remedy="remove it, or choose another folder; it was not touched")
+
+
+def _good(lines: Sequence[bytes], again: Callable[[Document], bool]) -> Sequence[bytes]:
+    """The lines before the first document that is to be made again."""
+    bad = next((i for i, line in enumerate(lines) if again(Document.from_json(line))), len(lines))
+    return lines[:bad]
+
+
+def _lines(path: Path) -> list[bytes]:
+    """Whole lines of a file: what a stopped process left behind the last line break is no line."""
+    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def _taken(tally: output.Tally, lines: Sequence[bytes]) -> Iterator[Document]:
+    for line in lines:
+        document = Document.from_json(line)
+        tally.take(document)
+        yield document
+
+
+def _same(old: Document | None, new: Document | None, folder: Path) -> None:
+    """Both are one document, or neither is there."""
+    had, has = ([d.id, d.text] if d else None for d in (old, new))
+    if had != has:
+        raise CorpusError(
+            f"document {old.id if old else 'nothing'!r} where the corpus now has {new.id if new else 'nothing'!r}",
+            where=str(folder),
+            expected="the documents that the folder was begun with", remedy="remove the folder, or choose another",
+        )  # fmt: skip
+
+
+@contextmanager
+def _held(folder: Path, settings: Mapping[str, Any], name: str) -> Iterator[None]:
+    """The folder, made or found to be of these settings, and held against other processes."""
+    notes = folder / name
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise CorpusError(writing.kind(folder), expected="a folder, new or not", where=str(folder),
+                          remedy="choose another; what is there was not touched")
+    if not folder.exists() or (folder.is_dir() and all(_begun(p, name) for p in folder.iterdir())):
+        writing.make_folder(folder)
+        with output.file(notes) as made:
+            made.write(json.dumps(settings, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+    if not notes.is_file():
+        raise CorpusError(
+            "something is there already", expected="a new or empty folder, or one that this command began",
+            where=str(folder), remedy="remove it, or choose another folder",
+        )  # fmt: skip
+    there = jsonl.load_json(notes)
+    if other := sorted(k for k in {*there, *settings} if there.get(k) != settings.get(k)):
+        raise CorpusError(
+            f"{other[0]} is {there.get(other[0])!r} there, {settings.get(other[0])!r} here", where=str(folder),
+            expected="the settings that the folder was begun with", remedy="remove the folder, or choose another",
+        )  # fmt: skip
+    with notes.open("rb") as file:
+        _lock(file, folder)
+        yield
+
+
+def _begun(path: Path, name: str) -> bool:
+    """What a process leaves that is stopped while it writes its settings."""
+    return path.name.startswith(f".{name}.") and path.suffix == ".tmp"
+
+
+def _lock(file: IO[bytes], folder: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # no such lock here: two processes must not share a folder at the same time
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise CorpusError("another process is at it", expected="one process a folder", where=str(folder),
+                          remedy="wait for it; started again later, the command goes on from there") from None

@@ -1,0 +1,73 @@
+"""Text files as numbered lines: byte-order marks, CRLF and broken encodings are met here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from openmie.data.document import Document
+from openmie.errors import CorpusError, DocumentError, ErrorRecord
+
+
+class Line(NamedTuple):
+    """One line without its end; `error` is set where its bytes are not UTF-8 (they are then read as U+FFFD)."""
+
+    number: int
+    text: str
+    error: ErrorRecord | None = None
+
+
+def lines(path: Path) -> Iterator[Line]:
+    """The lines of a file, ended by LF or CRLF only: U+2028 and its like are part of a line."""
+    with _opened(path) as file:
+        for number, raw in enumerate(file, 1):
+            if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
+                raw = raw[3:]
+            raw = raw.rstrip(b"\r\n")
+            try:
+                yield Line(number, raw.decode("utf-8"))
+            except UnicodeDecodeError as error:
+                yield Line(number, raw.decode("utf-8", errors="replace"), _not_utf8(path, number, raw, error))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CorpusError(f"{type(error).__name__}: {error.strerror}", expected="a file that can be read",
+                          where=str(path), remedy="check that it is still there and that you may read it") from None
+
+
+def _not_utf8(path: Path, number: int, raw: bytes, error: UnicodeDecodeError) -> ErrorRecord:
+    with path.open("rb") as file:
+        guess = "UTF-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "Windows-1252 or Latin-1"
+    found = f"byte 0x{raw[error.start]:02x} at column {error.start + 1}, which is not UTF-8"
+    return record(path, number, found, "UTF-8",
+                  f"convert the file (it may be {guess}); the bytes were read as U+FFFD")
+
+
+def text_of(path: Path) -> tuple[str, list[ErrorRecord]]:
+    """A whole file, with a record for each of its lines that is not UTF-8."""
+    found = list(lines(path))
+    return "\n".join(line.text for line in found), [line.error for line in found if line.error]
+
+
+def whole(items: Iterator[Document | ErrorRecord], path: Path, line: int) -> Iterator[Document | ErrorRecord]:
+    """What a reader makes of one row; where no valid document comes of it, a record says so and the rest goes on."""
+    try:
+        yield from list(items)
+    except DocumentError as error:
+        yield record(path, line, str(error), "a row that makes a valid document",
+                     "mend or remove the row; it was left out")
+
+
+def record(path: Path, line: int, found: str, expected: str, remedy: str) -> ErrorRecord:
+    """A record that points at `file:line`; line 0 is the file as a whole."""
+    return ErrorRecord(where=f"{path}:{line}" if line else str(path), found=found, expected=expected, remedy=remedy)
+
+
+def short(value: object, n: int = 80) -> str:
+    """A value as an error message shows it: quoted, and cut where it is long."""
+    shown = repr(value if not isinstance(value, str) else value[: 2 * n])
+    return shown if len(shown) <= n else shown[: n - 3] + "..."

@@ -1,0 +1,205 @@
+"""YOLO: `classes.txt`, and `labels/NAME.txt` for each image: `class cx cy width height` as shares of the upright image.
+
+Pictures are not copied: they belong into `images/` beside `labels/`. A third file, `index.jsonl`, keeps for each label
+file its document, image and size, which the format has no place for; it may be absent, then the size is read from the
+image itself. A share has nine decimals, so a box returns to within a thousandth of a pixel.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from openmie.data import images as pictures
+from openmie.data.document import Document, Image, Region
+from openmie.errors import CorpusError, DocumentError, ErrorRecord, ImageError
+from openmie.formats import image_paths as paths
+from openmie.formats import output
+from openmie.formats.coco import CANNOT_HOLD as _COCO_CANNOT_HOLD
+
+CANNOT_HOLD = _COCO_CANNOT_HOLD
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
+Box = tuple[float, float, float, float]
+
+
+def encode(box: Box, width: int, height: int) -> Box:
+    """Absolute xyxy pixels to (cx, cy, w, h) as shares of the image; what lies outside of it is cut off."""
+    left, right = (min(max(x, 0.0), width) for x in (box[0], box[2]))
+    top, bottom = (min(max(y, 0.0), height) for y in (box[1], box[3]))
+    return (left + right) / 2 / width, (top + bottom) / 2 / height, (right - left) / width, (bottom - top) / height
+
+
+def decode(shares: Sequence[float], width: int, height: int) -> Box:
+    """(cx, cy, w, h) as shares of the image to absolute xyxy pixels."""
+    x, y, w, h = shares
+    return (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
+
+
+def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
+    """A new folder. Classes are sorted by name; an image of unknown size cannot be written, and is reported."""
+    tally = output.Tally(CANNOT_HOLD)
+    pages: list[tuple[dict[str, Any], list[Region]]] = []
+    names: set[str] = set()
+    for document in documents:
+        tally.take(document)
+        if not document.images:
+            tally.refuse(document, "no image", "at least one image", "use a text format")
+        pages.extend(_pages(document, Path(path), names, tally))
+    numbers = {label: n for n, label in enumerate(sorted({r.label for _, regions in pages for r in regions}))}
+    with output.folder(path) as folder:
+        (folder / "labels").mkdir()
+        index = []
+        for entry, regions in pages:
+            rows = [_row(r, numbers[r.label], entry["width"], entry["height"]) for r in regions]
+            (folder / "labels" / f"{entry['labels']}.txt").write_text("".join(rows), encoding="utf-8", newline="")
+            index.append(json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n")
+        (folder / "index.jsonl").write_bytes(output.utf8("".join(index), "index.jsonl"))
+        listed = "".join(json.dumps(c, ensure_ascii=False)[1:-1] + "\n" for c in numbers)  # one line each
+        (folder / "classes.txt").write_bytes(output.utf8(listed, "classes.txt"))
+    return tally.written()
+
+
+def _pages(document: Document, path: Path, names: set[str], tally: output.Tally
+           ) -> Iterator[tuple[dict[str, Any], list[Region]]]:
+    moved, outside = paths.detach(document, path)
+    for image in outside:
+        tally.outside(document, image)
+    sizes = {i.id: size for i in document.images if (size := tally.size(document, i)) is not None}
+    for region in document.regions:
+        if region.image not in sizes:
+            tally.drop("regions", document, f"a region in {region.image!r}", "an image of known size",
+                       "give the image's width and height")
+    for image in moved.images:
+        if image.id not in sizes:
+            tally.dropped["images"] += 1
+            continue
+        stem = name = file_stem(image)
+        number = 1
+        while name.casefold() in names:
+            number += 1
+            name = f"{stem}-{number}"
+        if number > 1:
+            tally.note(document, f"a second image called {stem}", "one stem each", f"its labels are in {name}.txt")
+        names.add(name.casefold())
+        width, height = sizes[image.id]
+        entry = {"labels": name, "document": document.id, "image": image.id, "path": image.path, "width": width,
+                 "height": height}
+        yield entry, _inside(document, image.id, width, height, tally)
+
+
+def file_stem(image: Image) -> str:
+    """The image file's own name without its ending, which is how others find the labels; else one made from the id."""
+    stem = Path(image.path).stem
+    plain = stem and stem.isprintable() and len(stem.encode("utf-8", "replace")) <= 180
+    return stem if plain else output.safe_name(stem or image.id)
+
+
+def _inside(document: Document, image: str, width: int, height: int, tally: output.Tally) -> list[Region]:
+    regions = [r for r in document.regions if r.image == image]
+    for r in regions:
+        if not (0 <= r.box[0] <= r.box[2] <= width and 0 <= r.box[1] <= r.box[3] <= height):
+            tally.note(document, f"the box {r.box} in an image of {width} x {height}", "a box inside its image",
+                       "it is cut at the border")
+    return regions
+
+
+def _row(region: Region, number: int, width: int, height: int) -> str:
+    shares = [f"{x:.9f}" for x in encode(region.box, width, height)]
+    return " ".join([str(number), *shares, *([] if region.score is None else [repr(float(region.score))])]) + "\n"
+
+
+def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+         ) -> Iterator[Document | ErrorRecord]:
+    """A document per label file, or as `index.jsonl` says; a malformed line is a record in its document's `errors`."""
+    root = Path(path)
+    folder = root / "labels" if (root / "labels").is_dir() else root
+    try:
+        listed = (root / "classes.txt").read_text(encoding="utf-8")
+        entries = _index(root, folder)
+    except (OSError, ValueError) as error:
+        raise CorpusError(str(error)[:160], expected="a folder with classes.txt and labels/NAME.txt", where=str(path),
+                          remedy="write the class names into classes.txt, one a line, in the order of their numbers"
+                          ) from None
+    names = classes(listed, escaped=(root / "index.jsonl").is_file())  # only our own class names are escaped
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in entries:
+        groups.setdefault(entry["document"], []).append(entry)
+    for id, group in groups.items():
+        yield _document(id, group, folder, names, root, images)
+
+
+def classes(text: str, escaped: bool) -> list[str]:
+    """The names of a `classes.txt`, in the order of their numbers."""
+    lines = text.split("\n")
+    names = [_class(line.rstrip("\r")) if escaped else line.rstrip("\r") for line in lines]
+    return names if lines[-1] else names[:-1]
+
+
+def _class(line: str) -> str:
+    try:
+        return str(json.loads(f'"{line}"'))
+    except ValueError:
+        return line
+
+
+def _index(root: Path, folder: Path) -> list[dict[str, Any]]:
+    """The entries of `index.jsonl`; where there is none, one for each label file, with the image found by its name."""
+    index = root / "index.jsonl"
+    if index.is_file():
+        entries = [json.loads(line) for line in index.read_text(encoding="utf-8").split("\n") if line]
+        keys = ("labels", "document", "image", "path")
+        if not all(isinstance(e, dict) and all(isinstance(e.get(k), str) for k in keys) for e in entries):
+            raise ValueError("index.jsonl without labels, document, image and path on each line")
+        return entries
+    files = sorted(f for f in folder.glob("*.txt") if f.name != "classes.txt")
+    return [{"labels": f.stem, "document": f.stem, "image": f.stem, "path": _picture(root, folder, f.stem)}
+            for f in files]
+
+
+def _picture(root: Path, folder: Path, stem: str) -> str:
+    places = [place / f"{stem}{ending}" for place in (root / "images", folder) for ending in _ENDINGS]
+    return next((p.relative_to(root).as_posix() for p in places if p.is_file()), "")
+
+
+def _document(id: str, group: Sequence[Mapping[str, Any]], folder: Path, names: Sequence[str], root: Path,
+              images: Any) -> Document | ErrorRecord:
+    regions: list[Region] = []
+    errors: list[ErrorRecord] = []
+    try:
+        listed = tuple(Image(path=e["path"], id=e["image"], width=e.get("width"), height=e.get("height"))
+                       for e in group)
+        document = paths.attach(Document(id=id, images=listed), root, images)
+        for entry, image in zip(group, document.images):
+            file = pictures.locate(f"{entry['labels']}.txt", folder)
+            width, height = pictures.size(image)
+            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+                item = region(line, image.id, names, (width, height), f"{file}:{number}") if line.strip() else None
+                if isinstance(item, Region):
+                    regions.append(item)
+                elif item is not None:
+                    errors.append(item)
+        return document.replace(regions=tuple(regions), errors=document.errors + tuple(errors))
+    except (DocumentError, ImageError) as error:
+        return error.record.model_copy(update={"where": f"{root}, document {id}, {error.record.where}"})
+    except (OSError, UnicodeDecodeError) as error:
+        return ErrorRecord(where=f"{root}, document {id}", found=str(error)[:160], expected="a label file in UTF-8",
+                           remedy="restore the file")
+
+
+def region(line: str, image: str, names: Sequence[str], size: tuple[int, int], where: str) -> Region | ErrorRecord:
+    try:
+        number, *shares = line.split()
+        if not 0 <= int(number) < len(names) or len(shares) not in (4, 5):
+            raise ValueError(f"class {number} with {len(shares)} numbers")
+        values = [float(x) for x in shares]
+        if not all(abs(v) <= 1.5 for v in values[:4]):
+            raise ValueError("pixels where shares should stand")
+        score = values[4] if len(values) == 5 else None
+        return Region(image=image, box=decode(values[:4], *size), label=names[int(number)], score=score)
+    except (ValueError, DocumentError) as error:
+        return ErrorRecord(where=where, found=f"{line[:80]!r} ({str(error)[:80]})",
+                           expected=f"a class below {len(names)} and four shares between 0 and 1",
+                           remedy="mend the line, or classes.txt")

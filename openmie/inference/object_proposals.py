@@ -1,0 +1,224 @@
+"""Candidate objects of people's own images: a zero-shot detector, asked for the noun phrases of the text.
+
+What papers call a visual grounding toolkit. A candidate is an `Image` of kind `object` whose `parent` and `box` (xyxy
+pixels of the upright original, to 1/100) say where it is; its detector score is the relevance named `detector`, and the
+`Phrase` of its id holds the words that it was found by. Queries come from words and parts of speech alone: no mention,
+region or other annotation is read.
+
+`find` is the search, over any documents; `fill` the same into a folder of JSON lines, which goes on where it was
+stopped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from openmie.data import images as pictures
+from openmie.data.document import Document, Image, Phrase
+from openmie.errors import ErrorRecord, ImageError, RecipeError
+from openmie.formats import output
+from openmie.formats import resumable as resume
+from openmie.inference.detector import Detector, Found
+from openmie.text.noun_phrases import phrases
+
+SCORE = "detector"  # name of the relevance that holds a candidate's score
+NOTES = "objects.json"  # in the folder: how its documents were made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """What is asked, and which boxes are taken."""
+
+    most: int = 3  # candidates a document, over all its main images
+    threshold: float | None = None  # scores above it; None: the detector's own, 0.1 or 0.25
+    overlap: float = 0.5  # of two boxes of higher IoU only the better one is taken, whatever their phrases
+    queries: int = 30  # phrases a document, in text order; what is left out is noted
+    otherwise: str = "an object"  # asked where the text has no noun phrase
+    replace: bool = False  # search again where a document has candidates already
+
+    def __post_init__(self) -> None:
+        wrong = [f"most={self.most}"] * (self.most < 1) + [f"queries={self.queries}"] * (self.queries < 1)
+        wrong += [f"overlap={self.overlap}"] * (not 0 <= self.overlap <= 1)
+        wrong += [f"threshold={self.threshold}"] * (self.threshold is not None and not 0 <= self.threshold <= 1)
+        if wrong or not self.otherwise.strip():
+            raise RecipeError(
+                wrong[0] if wrong else "an empty query",
+                expected="at least 1 for most and queries, 0 to 1 for overlap and threshold",
+                remedy="correct it, or leave it out",
+            )
+
+
+@dataclass
+class _Row:
+    """One image to be searched: pixels, (width, height), queries and the phrase of each."""
+
+    image: Image
+    pixels: Any
+    size: tuple[int, int]
+    queries: list[str]
+    phrases: list[str]
+    found: Found | None = None
+
+
+@dataclass
+class _Work:
+    """A document with its images to be searched, and what went wrong."""
+
+    document: Document
+    rows: list[_Row] = field(default_factory=list)
+    errors: list[ErrorRecord] = field(default_factory=list)
+
+    def note(self, what: str, found: str, expected: str, remedy: str) -> None:
+        where = f"document {self.document.id}, {what}"
+        self.errors.append(ErrorRecord(where=where, found=found, expected=expected, remedy=remedy))
+
+
+def find(
+    documents: Iterable[Document], detector: Detector, search: Search | None = None, batch: int = 8
+) -> Iterator[Document]:
+    """Each document in order, with its candidates behind its images, the best first.
+
+    One without a main image, or with candidates already (unless `search.replace`), comes out as it was. What could not
+    be done is in `errors`: an image that cannot be read, phrases that the detector has no room for. `batch` images are
+    searched at once; the answer does not depend on it.
+    """
+    search = search or Search()
+    if batch < 1:
+        raise RecipeError(f"batch={batch}", expected="at least 1", remedy="8 is usual")
+    stream = iter(documents)
+    while part := list(islice(stream, batch)):
+        works = [_work(document, detector, search) for document in part]
+        rows = [row for work in works for row in work.rows]
+        for at in range(0, len(rows), batch):
+            some = rows[at : at + batch]
+            asked = [r.pixels for r in some], [r.size for r in some], [r.queries for r in some]
+            for row, found in zip(some, detector.find(*asked), strict=True):
+                row.found, row.pixels = found, None
+        for work in works:
+            yield _filled(work, detector, search)
+
+
+def _work(document: Document, detector: Detector, search: Search) -> _Work:
+    work = _Work(document)
+    mains = [image for image in document.images if image.kind == "main"]
+    if not mains or (not search.replace and any(image.kind == "object" for image in document.images)):
+        return work
+    queries, names = _queries(work, detector, search)
+    for image in mains:
+        try:
+            picture = pictures.load(image)
+            work.rows.append(_Row(image, detector.prepare(picture), picture.size, queries, names))
+        except ImageError as error:
+            where = f"document {document.id}, {error.record.where or 'image ' + image.id}"
+            work.errors.append(error.record.model_copy(update={"where": where}))
+    return work
+
+
+def _queries(work: _Work, detector: Detector, search: Search) -> tuple[list[str], list[str]]:
+    """The queries, and the phrase that each stands for."""
+    whole = [phrase.text for phrase in phrases(work.document)]
+    names = whole[: search.queries]
+    if beyond := whole[search.queries :]:
+        work.note(
+            "phrases", f"{len(whole)} noun phrases", f"at most {search.queries}",
+            f"{len(beyond)} were not asked for, from {beyond[0]!r} on: raise the number of queries",
+        )  # fmt: skip
+    fitted = detector.fit(names)
+    for name, query in zip(names, fitted):
+        if not query.whole:
+            does = f"only {query.text!r} was asked for" if query.text else "it was not asked for"
+            work.note("phrases", f"{name!r}", "a phrase that fits the detector's window", does)
+    asked = [(query.text, name) for name, query in zip(names, fitted) if query.text]
+    asked = asked or [(detector.fit([search.otherwise])[0].text or search.otherwise, search.otherwise)]
+    return [query for query, _ in asked], [name for _, name in asked]
+
+
+def choose(
+    found: Found, size: tuple[int, int], most: int, threshold: float, overlap: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the boxes that are taken, best first, and all boxes clipped to the picture (N, 4).
+
+    Greedy non-maximum suppression over all queries: by falling score (of equals the first), a box is taken unless its
+    intersection over union with one taken before is above `overlap`. Not looked at are scores that are not above
+    `threshold`, boxes that are less than a pixel wide or high inside the picture, and numbers that are not finite.
+    """
+    boxes = np.clip(found.boxes, 0, [*size, *size])
+    with np.errstate(invalid="ignore"):
+        usable = (boxes[:, 2:] - boxes[:, :2] >= 1).all(1) & np.isfinite(found.boxes).all(1)
+        usable &= np.isfinite(found.scores) & (found.scores > threshold)
+    order = np.flatnonzero(usable)
+    order = order[np.argsort(-found.scores[order], kind="stable")]
+    taken: list[int] = []
+    while len(order) and len(taken) < most:
+        best, order = order[0], order[1:]
+        taken.append(best)
+        order = order[_iou(boxes[best], boxes[order]) <= overlap]
+    return np.array(taken, dtype=np.int64), boxes
+
+
+def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Intersection over union of one box (4,) with others (N, 4); none is empty."""
+    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
+    shared = sides.clip(0).prod(1)
+    return shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared)
+
+
+def _filled(work: _Work, detector: Detector, search: Search) -> Document:
+    """The document with its candidates; earlier ones of the same images give way only where these could be read."""
+    document, rows = work.document, work.rows
+    if not rows:
+        return document.replace(errors=(*document.errors, *work.errors)) if work.errors else document
+    threshold = detector.threshold if search.threshold is None else search.threshold
+    best: list[tuple[float, list[float], _Row, int]] = []
+    for row in rows:
+        assert row.found is not None
+        taken, boxes = choose(row.found, row.size, search.most, threshold, search.overlap)
+        scores, queries = row.found.scores.tolist(), row.found.queries.tolist()
+        best += [(scores[i], boxes[i].round(2).tolist(), row, queries[i]) for i in taken.tolist()]
+    best.sort(key=lambda x: -x[0])
+    read = {"", *(row.image.id for row in rows)}
+    gone = {image.id for image in document.images if image.kind == "object" and image.parent in read}
+    names = _names({image.id for image in document.images})
+    made, words = [], []
+    for (score, (x1, y1, x2, y2), row, query), name in zip(best[: search.most], names):
+        relevance = ((SCORE, round(score, 6)),)
+        made.append(Image(kind="object", id=name, parent=row.image.id, box=(x1, y1, x2, y2), relevance=relevance))
+        words.append(Phrase(text=row.phrases[query], image=name))
+    filled = document.replace(
+        images=(*(image for image in document.images if image.id not in gone), *made),
+        phrases=(*(phrase for phrase in document.phrases if phrase.image not in gone), *words),
+    )
+    before = document.dangling() if gone else []
+    lost = [record for record in filled.dangling() if record not in before] if gone else []
+    return filled.replace(errors=(*document.errors, *work.errors, *lost))
+
+
+def _names(taken: set[str]) -> Iterator[str]:
+    number = 0
+    while True:
+        number += 1
+        if f"object{number}" not in taken:
+            yield f"object{number}"
+
+
+# -- into a folder
+
+
+def fill(
+    sources: Mapping[str, Iterable[Document]],
+    out: str | os.PathLike[str],
+    search: Callable[[Iterable[Document]], Iterator[Document]],
+    settings: Mapping[str, Any],
+    tally: output.Tally | None = None,
+) -> Iterator[Document]:
+    """Write `search(documents)` of each source into the folder, as `openmie.formats.resumable.fill` does.
+
+    `settings` are kept in objects.json.
+    """
+    return resume.fill(sources, out, search, settings, NOTES, tally)

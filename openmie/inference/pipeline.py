@@ -1,0 +1,132 @@
+"""Extraction from people's own posts: rows in, predicted Documents out, one for one, bad ones included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openmie import corpora
+from openmie.data.document import GIVEN, Document, Image
+from openmie.data.json_values import checked
+from openmie.errors import CorpusError, DocumentError, ErrorRecord
+from openmie.formats import image_paths as paths
+from openmie.formats import jsonl, output
+from openmie.formats import registry as files
+
+if TYPE_CHECKING:
+    from openmie.model.pretrained import Model
+
+
+def post(text: str, image: str = "", caption: str = "", id: str = "post") -> Document:
+    """A document from a text, an image file and what somebody or something says of the image."""
+    images = (Image(path=image, id="main"),) if image else ()
+    return Document(id=id, text=text, images=images, captions={GIVEN: caption} if caption else {})
+
+
+def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecord]:
+    """JSON lines, a Document or `{"text": ..., "image": ..., "caption": ..., "id": ...}` each; "-" is standard input.
+
+    Image paths are relative to the file and must lie beside it, or in the folder `images`. What cannot be read becomes
+    a record.
+    """
+    folder = paths.beside(path)
+    with jsonl.opened(path) as stream:
+        for number, line in enumerate(stream, 1):
+            line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+            if not line.strip():
+                continue
+            where = f"{path}:{number}"
+            try:
+                yield paths.attach(_row(json.loads(line), number), folder, images)
+            except DocumentError as error:
+                yield error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
+            except (ValueError, RecursionError) as error:
+                yield ErrorRecord(
+                    where=where,
+                    found=f"no JSON: {str(error)[:120]}",
+                    expected="one JSON object a line",
+                    remedy='write {"text": "...", "image": "file.jpg"} on one line',
+                )
+
+
+def sources(spec: str, split: Sequence[str] | None, images: str | None) -> tuple[dict[str, Iterable[Document]], Any]:
+    """Documents by the name of the file to write them to, of a corpus (FORMAT:PATH) or of a file, "-" being stdin.
+
+    The second value is the corpus, where it is one. A row of a file that cannot be read is an empty Document with the
+    reason.
+    """
+    if spec != "-" and not Path(spec).exists():
+        data = corpora.load(spec, **({"images": images} if images else {}))
+        return {name: data.split(name) for name in split or data.sources}, data
+    if split:
+        raise CorpusError(f"--split {split[0]} of a file", expected="the splits of FORMAT:PATH", where=spec,
+                          remedy=f"leave it out, or name the corpus with its format, such as jsonl:{spec}")
+    name = "documents" if spec == "-" else output.safe_name(Path(spec).stem)
+    return {name: _documents(spec, images)}, None
+
+
+def _documents(path: str, images: str | None) -> Iterator[Document]:
+    lines = files.guess(path, reading=True) == "jsonl"
+    options = {"images": images} if images else {}
+    items = rows(path, images) if lines else files.read_items(path, **options)
+    for number, item in enumerate(items, 1):
+        yield Document(id=f"unread-{number}", errors=(item,)) if isinstance(item, ErrorRecord) else item
+
+
+def _row(data: Any, number: int) -> Document:
+    data = checked(data, "row", depth=-1)
+    if not isinstance(data, dict):
+        raise DocumentError(
+            f"a JSON {type(data).__name__}",
+            expected="an object with `text`",
+            remedy='write {"text": "...", "image": "file.jpg"}',
+        )
+    data = {k: v for k, v in data.items() if v is not None or k not in ("image", "caption")}  # null: there is none
+    if isinstance(data.get("id"), int):
+        data = {**data, "id": str(data["id"])}
+    if not {"image", "caption"} & data.keys() and "id" in data:
+        return Document.from_json(json.dumps(data))
+    unknown = sorted(data.keys() - {"id", "text", "image", "caption"})
+    wrong = [k for k in ("text", "image", "caption") if not isinstance(data.get(k, ""), str)]
+    if unknown or wrong:
+        raise DocumentError(
+            f"fields {unknown or wrong}",
+            expected="`text`, `image`, `caption`, `id`, each a text",
+            remedy="correct them, or write whole Documents",
+        )
+    return post(data.get("text", ""), data.get("image", ""), data.get("caption", ""), str(data.get("id", number)))
+
+
+def run(models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch: int = 256) -> Iterator[Document]:
+    """Predictions in order, by each model in turn: entities by the first, say, and their relations by the second.
+
+    An item that could not be read comes out as an empty Document whose `errors` say why.
+    """
+    for part in _chunks(items, batch):
+        documents = [item for _, item in part if isinstance(item, Document)]
+        for model in models:
+            documents = _predicted(model, documents)
+        ready = iter(documents)
+        for number, item in part:
+            yield next(ready) if isinstance(item, Document) else Document(id=f"unread-{number}", errors=(item,))
+
+
+def _predicted(model: Model, documents: Sequence[Document]) -> list[Document]:
+    """What the model says; of a document of which it says what no Document may hold, a score that is NaN say, why."""
+    try:
+        return model.predict(documents)
+    except DocumentError as error:
+        if len(documents) > 1:
+            return [found for document in documents for found in _predicted(model, [document])]
+        (document,) = documents
+        none: dict[str, Any] = dict.fromkeys(("mentions", "chains", "relations", "regions"), ())
+        return [document.replace(**none, errors=(*document.errors, error.record))]
+
+
+def _chunks(items: Iterable[Document | ErrorRecord], size: int) -> Iterator[list[tuple[int, Document | ErrorRecord]]]:
+    numbered = enumerate(items, 1)
+    while part := list(islice(numbered, size)):
+        yield part

@@ -1,0 +1,221 @@
+"""A trained model: a folder of JSON and safetensors in, predicted Documents out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from openmie import recipe as recipes
+from openmie.data import replace_file as writing
+from openmie.data.document import Document
+from openmie.errors import ModelError, RecipeError
+from openmie.model.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
+from openmie.model.extractor import Extractor
+from openmie.model.features.batching import Batcher, Example, Given
+from openmie.model.features.decoding import Answers
+from openmie.recipe import Recipe
+
+ROOM = 11  # pieces of a window that a context must leave: eight of the text, three marks
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
+
+class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information-extraction"]):
+    """Recipe, weights, and what turns Documents into tensors and back.
+
+    `save_pretrained(folder)` and `push_to_hub(repo_id)` write a model folder; `openmie.load` reads one.
+    """
+
+    _hub_mixin_config = {"library": "openmie"}  # noqa: RUF012 - the mixin would else write down the arguments below
+
+    def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None, card: str = "") -> None:
+        self.recipe, self.text, self.vision, self.card = recipe, text, vision, card
+        context = recipe.encode.context_pieces if recipe.encode.context else 0
+        if text.window - context < ROOM:
+            raise RecipeError(
+                f"{context} pieces of context in a window of {text.window}",
+                expected=f"room for the text beside it, at least {ROOM} pieces with the marks",
+                where="encode.context_pieces",
+                remedy=f"set it to at most {text.window - ROOM}",
+            )
+        self.extractor = Extractor.build(recipe, text.model, vision.model if vision else None)
+        self.batcher, self.answers = Batcher(recipe, text, vision), Answers(recipe)
+
+    @classmethod
+    def new(cls, recipe: Recipe) -> Model:
+        """Untrained heads on the recipe's backbones."""
+        recipes.check(recipe)
+        encode = recipe.encode
+        vision = load_vision(encode.vision, encode.text, getattr(encode, "size", 0)) if encode.vision else None
+        return cls(recipe, load_text(encode.text), vision)
+
+    def predict(
+        self, documents: Iterable[Document], batch_size: int = 32, candidates: Given = "own"
+    ) -> list[Document]:
+        """One predicted Document per document, in order, with the same id. Gold layers are never read.
+
+        What a relation recipe is asked about are the pairs that the document lists, or all pairs of its mentions.
+        An image that cannot be read is masked, and the prediction's `errors` say so.
+
+        A recipe that finds chains takes them, and relations between them, among its own mentions; or it is given the
+        document's: with `candidates="mentions"` their chains are found, with `"gold"` the chains are given too.
+        """
+        return self.answer_each(self.batcher.examples(documents, candidates=candidates), (candidates,), batch_size)[
+            candidates
+        ]
+
+    def answer(self, examples: Sequence[Example], batch_size: int = 32) -> list[Document]:
+        """Predictions for prepared examples; they are batched by length, and come back in order."""
+        return self.answer_each(examples, ("own",), batch_size)["own"]
+
+    @torch.inference_mode()
+    def answer_each(
+        self, examples: Sequence[Example], candidates: Sequence[Given], batch_size: int = 32
+    ) -> dict[Given, list[Document]]:
+        """`answer` for several kinds of candidates, which the examples were prepared with, in one pass of the encoders.
+
+        A batch holds fewer than `batch_size` examples where they are long or have many frames.
+        """
+        if batch_size < 1:
+            raise ModelError(f"batch_size={batch_size}", expected="at least 1", remedy="32 is usual")
+        training = self.extractor.training
+        self.extractor.eval()
+        device = next(self.extractor.parameters()).device
+        found: dict[Given, dict[int, Document]] = {kind: {} for kind in candidates}
+        for chosen in self.batcher.batches(examples, batch_size):
+            part = [examples[i] for i in chosen]
+            batch = self.batcher.collate(part).to(device)
+            _, fused = self.extractor.streams(batch.inputs)
+            for kind in candidates:
+                answers = self.extractor.answers(fused, self.batcher.gold.shown(batch.given, kind))
+                found[kind] |= zip(chosen, self.answers.documents(part, answers, kind))
+        self.extractor.train(training)
+        return {k: self.answers.join(examples, [d[i] for i in range(len(examples))]) for k, d in found.items()}
+
+    def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
+        """Named, unweighted losses of one batch of gold documents: for inspection."""
+        return self.extractor(self.batcher.collate(self.batcher.examples(documents, gold=True))).losses
+
+    # -- folders
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        import json
+
+        folder = Path(save_directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.text.save(folder / "text")
+        if self.vision:
+            self.vision.save(folder / "vision")
+        told = json.dumps(recipes.dump(self.recipe), indent=1, ensure_ascii=False)
+        writing.replace_text(folder / "recipe.json", told)
+        writing.replace_text(folder / "card.md", self.card or f"# {self.recipe.name}\n\nAn openmie model.\n")
+        self.save_weights(folder / "model.safetensors")
+
+    def save_weights(self, path: Path) -> None:
+        """The state as safetensors, whole or not at all."""
+        state = {k: v.detach().cpu().contiguous() for k, v in self.extractor.state_dict().items()}
+        with writing.replace_path(path) as beside:
+            save_file(state, beside)
+
+    @classmethod
+    def _from_pretrained(
+        cls,
+        *,
+        model_id: str,
+        revision: str | None = None,
+        cache_dir: Any = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        token: Any = None,
+        parts: Iterable[type] = (),
+        **_: Any,
+    ) -> Model:
+        folder = Path(model_id)
+        if not folder.is_dir():
+            folder = Path(
+                snapshot_download(
+                    model_id,
+                    revision=revision,
+                    cache_dir=cache_dir,
+                    token=token,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                    allow_patterns=["*.json", "*.md", "*.safetensors", "*.txt", "*.model"],
+                )
+            )
+        return read_folder(folder, parts)
+
+
+def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model:
+    """A trained model from its folder or hub id; `parts` are config classes of the user's own that its recipe names."""
+    path = Path(folder)
+    if not path.is_dir() and (path.exists() or str(folder).count("/") > 1 or str(folder).startswith((".", "/", "~"))):
+        raise ModelError(
+            f"no folder {str(folder)!r}",
+            expected="a folder that `openmie train` wrote, or a hub id",
+            remedy="train one (`openmie demo` is the quickest way), or check the path",
+        )
+    if path.is_dir():
+        return read_folder(path, parts)
+    try:
+        return Model.from_pretrained(str(folder), parts=tuple(parts), **hub)
+    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError) as error:
+        raise ModelError(
+            f"neither a folder {str(folder)!r} here nor a model of that id: {str(error).splitlines()[0][:200]}",
+            expected="a folder that `openmie train` wrote, or a hub id",
+            remedy="check the path; for a hub id, check the name, the token and the network",
+        ) from error
+
+
+def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
+    """Errors: files missing, a pickle among them, or weights that do not fit the recipe."""
+    pickles = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in PICKLES)
+    if pickles:
+        raise ModelError(
+            f"{pickles} in {folder}",
+            expected="safetensors and JSON only",
+            remedy="a pickle can run code when it is read: remove it, and only use folders that you trust",
+        )
+    missing = [n for n in ("recipe.json", "model.safetensors", "text") if not (folder / n).exists()]
+    if missing:
+        raise ModelError(
+            f"{folder} lacks {missing}",
+            expected="a folder that `openmie train` wrote",
+            remedy="pass the `--out` folder of a finished training",
+        )
+    try:
+        model = _restored(folder, parts)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # broken JSON and UTF-8 are ValueErrors
+        raise _damaged(folder, f"{type(error).__name__}: {str(error)[:200]}", "readable files") from error
+    try:
+        model.extractor.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+    except (SafetensorError, RuntimeError) as error:
+        found = f"weights do not fit: {str(error)[:300]}"
+        raise _damaged(folder / "model.safetensors", found, "the weights of this recipe") from None
+    model.extractor.eval()
+    return model
+
+
+def _restored(folder: Path, parts: Iterable[type]) -> Model:
+    """Everything but the weights."""
+    recipe = recipes.load((folder / "recipe.json").read_text(encoding="utf8"), parts)
+    if not isinstance(recipe, Recipe):
+        raise _damaged(folder / "recipe.json", f"a {type(recipe).__name__}", "a Recipe")
+    if recipe.encode.vision and not (folder / "vision").is_dir():
+        raise _damaged(folder, "no folder `vision`", "the vision encoder that recipe.json names")
+    card = folder / "card.md"
+    text = card.read_text(encoding="utf8", errors="replace") if card.exists() else ""
+    return Model(recipe, *restore(folder), card=text)
+
+
+def _damaged(where: Path, found: str, expected: str) -> ModelError:
+    return ModelError(
+        found, expected=expected, where=str(where), remedy="the folder is damaged; copy or train it anew"
+    )

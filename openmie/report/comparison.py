@@ -1,0 +1,237 @@
+"""A prediction held beside its gold: what is right, what is wrong, what was missed. For the eye; scores are in metrics.
+
+A verdict is `right`, `wrong`, `missed` (gold that was not predicted), or empty where there is no gold to compare with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from openmie.data.document import Box, Chain, Document, Image, Mention, Region, Relation
+from openmie.errors import DocumentError
+
+Verdict = Literal["", "right", "wrong", "missed"]
+NONE = "None"  # the relation that says that there is none
+
+
+@dataclass(frozen=True)
+class Span:
+    """A mention of the text; `instead` is the gold label of the same span where the predicted one is wrong."""
+
+    start: int
+    end: int
+    label: str
+    text: str
+    verdict: Verdict = ""
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A relation between two named things; `instead` is the gold label of the same pair, as above."""
+
+    head: str
+    tail: str
+    head_label: str
+    tail_label: str
+    label: str
+    verdict: Verdict = ""
+    instead: str = ""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A box in an image, the label that colours it and the name written on it."""
+
+    image: str
+    box: Box
+    label: str
+    name: str
+    verdict: Verdict = ""
+
+
+@dataclass(frozen=True)
+class Post:
+    """One document, ready to be drawn."""
+
+    document: Document  # the prediction, or the only one
+    compared: bool
+    spans: tuple[Span, ...]
+    unlocated: tuple[Span, ...]  # named by a model, not in the text
+    links: tuple[Link, ...]
+    frames: tuple[Frame, ...]
+    images: tuple[Image, ...]  # those to show: main pictures, video frames, and whatever a box lies in
+    gold_summary: str = ""
+
+
+def judge(document: Document | tuple[Document, Document], symmetric: Collection[str] = ()) -> Post:
+    """A document alone, or `(gold, predicted)`; relations in `symmetric` hold either way round."""
+    if isinstance(document, Document):
+        return _post(None, document, symmetric)
+    gold, predicted = document
+    if gold.id != predicted.id or gold.text != predicted.text:
+        raise DocumentError(f"{predicted.id!r} with {len(predicted.text)} characters beside gold {gold.id!r} with "
+                            f"{len(gold.text)}", expected="two versions of one document", where="report",
+                            remedy="pair gold and prediction by id, and predict on gold.without_gold()")
+    return _post(gold, predicted, symmetric)
+
+
+def labels(view: Post) -> list[str]:
+    """Every label of this post that has a colour."""
+    found = [s.label for s in (*view.spans, *view.unlocated)] + [f.label for f in view.frames]
+    return found + [label for k in view.links for label in (k.head_label, k.tail_label)]
+
+
+def _post(gold: Document | None, predicted: Document, symmetric: Collection[str]) -> Post:
+    spans, links, frames = _spans(gold, predicted), _links(gold, predicted, symmetric), _frames(gold, predicted)
+    shown = {f.image for f in frames}
+    stored = {i.id: i for i in gold.images} if gold else {}
+    images = [stored.get(i.id, i) if i.pixels is None else i for i in predicted.images]
+    return Post(document=predicted, compared=gold is not None, spans=tuple(s for s in spans if s.end > s.start),
+                unlocated=tuple(s for s in spans if s.end == s.start), links=links, frames=frames,
+                images=tuple(i for i in images if i.kind in ("main", "frame") or i.id in shown),
+                gold_summary=gold.summary if gold else "")
+
+
+Placed = tuple[Hashable, str]  # where a part stands, and its label
+
+
+def _verdicts(gold: Sequence[Placed], predicted: Sequence[Placed]) -> tuple[list[tuple[Verdict, str]], list[int]]:
+    """A verdict and the gold label instead for each predicted part, and which gold parts were missed.
+
+    Gold whose place holds a wrong label is told beside that label and not counted as missed again.
+    """
+    right, told = set(gold) & set(predicted), set()
+    verdicts: list[tuple[Verdict, str]] = []
+    for place, label in predicted:
+        if (place, label) in right:
+            verdicts.append(("right", ""))
+            continue
+        told.add(place)
+        others = [g for at, g in gold if at == place and (at, g) not in right]
+        verdicts.append(("wrong", ", ".join(dict.fromkeys(others))))
+    return verdicts, [i for i, part in enumerate(gold) if part not in right and part[0] not in told]
+
+
+def _spans(gold: Document | None, predicted: Document) -> list[Span]:
+    def placed(mentions: Sequence[Mention]) -> list[Placed]:
+        return [((m.start, m.end, m.text), m.label) for m in mentions]
+
+    def span(m: Mention, verdict: Verdict = "", instead: str = "") -> Span:
+        return Span(m.start, m.end, m.label, m.text, verdict, instead)
+
+    if gold is None:
+        return [span(m) for m in predicted.mentions]
+    verdicts, missed = _verdicts(placed(gold.mentions), placed(predicted.mentions))
+    told = [span(m, *v) for m, v in zip(predicted.mentions, verdicts)]
+    return told + [span(gold.mentions[i], "missed") for i in missed]
+
+
+def _named(document: Document, id: str) -> tuple[frozenset[tuple[int, int]] | str, str, str]:
+    """What an id stands for: its spans (comparable between gold and prediction), its text and its label."""
+    found = document.find(id)
+    if isinstance(found, Mention):
+        return frozenset({(found.start, found.end)}) if found.end > found.start else found.text, found.text, found.label
+    if isinstance(found, Chain):
+        members = [m for m in map(document.find, found.mentions) if isinstance(m, Mention)]
+        text = max((m.text for m in members), key=len, default=id)
+        more = f" (+{len(members) - 1})" if len(members) > 1 else ""
+        label = found.label or next((m.label for m in members), "")
+        return frozenset((m.start, m.end) for m in members), text + more, label
+    return id, id, ""
+
+
+def _links(gold: Document | None, predicted: Document, symmetric: Collection[str]) -> tuple[Link, ...]:
+    def placed(document: Document) -> list[Placed]:
+        found: list[Placed] = []
+        for r in document.relations:
+            ends = [_named(document, r.head)[0], _named(document, r.tail)[0]]
+            found.append((frozenset(ends) if r.label in symmetric else tuple(ends), r.label))
+        return found
+
+    def link(document: Document, r: Relation, verdict: Verdict = "", instead: str = "") -> Link:
+        (_, head, head_label), (_, tail, tail_label) = _named(document, r.head), _named(document, r.tail)
+        return Link(head, tail, head_label, tail_label, r.label, verdict, instead)
+
+    if gold is None:
+        return tuple(link(predicted, r) for r in predicted.relations)
+    here, there = placed(gold), placed(predicted)
+    either = {(frozenset(p) if isinstance(p, tuple) else p) for p, _ in here}
+    verdicts, missed = _verdicts(here, there)
+    links = []
+    for r, (place, label), (verdict, instead) in zip(predicted.relations, there, verdicts):
+        pair = frozenset(place) if isinstance(place, tuple) else place
+        if label == NONE and pair not in either:  # gold lists only what holds
+            verdict = "right"
+        links.append(link(predicted, r, verdict, instead))
+    return (*links, *(link(gold, gold.relations[i], "missed") for i in missed if gold.relations[i].label != NONE))
+
+
+def _frames(gold: Document | None, predicted: Document) -> tuple[Frame, ...]:
+    def frame(document: Document, region: Region, verdict: Verdict = "") -> Frame:
+        _, text, label = _named(document, region.of) if region.of else ("", "", "")
+        label = region.label or label
+        return Frame(region.image, region.box, label, text or label, verdict)
+
+    if gold is None:
+        return tuple(frame(predicted, r) for r in predicted.regions)
+    matched: set[int] = set()
+    frames = []
+    for p in predicted.regions:
+        hits = {i for i, g in enumerate(gold.regions) if _same_region(gold, g, predicted, p)}
+        matched |= hits
+        frames.append(frame(predicted, p, "right" if hits else "wrong"))
+    return (*frames, *(frame(gold, g, "missed") for i, g in enumerate(gold.regions) if i not in matched))
+
+
+def _same_region(gold: Document, g: Region, predicted: Document, p: Region) -> bool:
+    """One image, boxes that overlap by more than half, and the same thing shown: what it is tied to, else its label."""
+    if g.image != p.image or overlap(g.box, p.box) <= 0.5:
+        return False
+    if g.of and p.of:
+        return _named(gold, g.of)[0] == _named(predicted, p.of)[0]
+    return g.label == p.label
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Intersection over union of two xyxy boxes."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+@dataclass
+class Node:
+    """A span of text and the spans inside it."""
+
+    span: Span
+    inside: list[Node]
+
+
+def nest(spans: Iterable[Span]) -> tuple[list[Node], list[Span]]:
+    """The spans as a forest, and those left over because they cross another (predictions are placed first)."""
+    roots: list[Node] = []
+    crossing: list[Span] = []
+    for span in sorted(spans, key=lambda s: (s.verdict == "missed", s.start, -s.end)):
+        if not _insert(roots, Node(span, [])):
+            crossing.append(span)
+    return roots, crossing
+
+
+def _insert(row: list[Node], new: Node) -> bool:
+    """Place a node among its siblings, in their parent, or around some of them; False where it crosses one."""
+    a, b = new.span.start, new.span.end
+    touched = [node for node in row if node.span.start < b and a < node.span.end]
+    for node in touched:
+        if node.span.start <= a and b <= node.span.end:
+            return _insert(node.inside, new)
+    if any(node.span.start < a or b < node.span.end for node in touched):
+        return False
+    new.inside = touched
+    row[:] = sorted([*(n for n in row if n not in touched), new], key=lambda n: n.span.start)
+    return True

@@ -1,0 +1,129 @@
+"""States of frozen towers: computed once, kept on disk, keyed by weights, preprocessing and input bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from openmie.model.features.batching import Example
+from openmie.model.pretrained import Model
+
+AT_ONCE = 32  # images
+
+
+class Features(Mapping[str, Tensor]):
+    """A table key -> tensor in one sqlite file; a write is whole or not there."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.table = sqlite3.connect(path, timeout=60)
+        self.table.execute("create table if not exists states (key text primary key, value blob not null)")
+
+    def __getitem__(self, key: str) -> Tensor:
+        row = self.table.execute("select value from states where key = ?", (key,)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return load(row[0])["states"]
+
+    def __contains__(self, key: object) -> bool:
+        return self.table.execute("select 1 from states where key = ?", (key,)).fetchone() is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return (row[0] for row in self.table.execute("select key from states"))
+
+    def __len__(self) -> int:
+        return self.table.execute("select count(*) from states").fetchone()[0]
+
+    def put(self, states: Mapping[str, Tensor]) -> None:
+        with self.table:
+            self.table.executemany(
+                "insert or ignore into states values (?, ?)",
+                [(k, save({"states": v.contiguous()})) for k, v in states.items()],
+            )
+
+
+def weights_key(tower: nn.Module) -> str:
+    """sha256 over names, types, shapes and bytes of all parameters and buffers."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tower.state_dict().items()):
+        digest.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@torch.inference_mode()
+def cache_frozen(model: Model, examples: Sequence[Example], path: Path, batch_size: int = 32) -> int:
+    """Give every example the keys of its frozen towers' states, computing those not there yet: how many."""
+    encode, computed = model.extractor.encode, 0
+    towers = [name for name, frozen in encode.frozen.items() if frozen and getattr(encode, name) is not None]
+    if not towers:
+        return 0
+    store = model.batcher.features if isinstance(model.batcher.features, Features) else Features(path)
+    model.batcher.features = store
+    model.extractor.eval()
+    keys = {name: weights_key(getattr(encode, name)) for name in towers}
+    for at in range(0, len(examples), batch_size):
+        part = examples[at : at + batch_size]
+        if "text" in keys:
+            computed += _text(model, part, keys["text"], store)
+        if "vision" in keys:
+            computed += _vision(model, part, keys["vision"], store)
+    return computed
+
+
+def _text(model: Model, part: Sequence[Example], weights: str, store: Features) -> int:
+    inputs = model.batcher.collate(part).inputs
+    rows = [inputs["pieces"][i, : int(n)] for i, n in enumerate(inputs["attention"].sum(1))]
+    types = [inputs["types"][i, : len(r)] for i, r in enumerate(rows)]
+    keys = [_key(weights, r.numpy().tobytes(), t.numpy().tobytes()) for r, t in zip(rows, types)]
+    for example in part:
+        example.cached["text"] = [keys.pop(0) for _ in example.rows]
+    all_keys = [k for e in part for k in e.cached["text"]]
+    if missing := [i for i, k in enumerate(all_keys) if k not in store]:
+        device = next(model.extractor.parameters()).device
+        states = model.extractor.encode.text_states({k: v.to(device) for k, v in inputs.items()}).cpu()
+        store.put({all_keys[i]: states[i, : len(rows[i])] for i in missing})
+        return len({all_keys[i] for i in missing})
+    return 0
+
+
+def _vision(model: Model, part: Sequence[Example], weights: str, store: Features) -> int:
+    assert model.vision is not None
+    encode, waiting, computed = model.recipe.encode, dict[str, object](), 0
+    kept = [str(getattr(encode, name, "")) for name in ("cells", "as_released")]
+    kind = " ".join((type(encode).__name__, *kept))  # which of a tower's states an encoder keeps
+
+    def flush() -> int:
+        device, n = next(model.extractor.parameters()).device, len(waiting)
+        pixels = model.vision.process(list(waiting.values())).to(device)  # type: ignore[arg-type,union-attr]
+        states = model.extractor.encode.vision_states({"pixels": pixels}).cpu()
+        store.put(dict(zip(waiting, states)))
+        waiting.clear()
+        return n
+
+    for example in part:
+        example.cached["vision"] = []
+        for slot, picture in model.batcher.pictures(example):
+            content = np.asarray(picture)
+            key = _key(kind, weights, model.vision.key.encode(), str(content.shape).encode(), content.tobytes())
+            example.cached["vision"].append((slot, key))
+            if key not in store:
+                waiting[key] = picture
+            if len(waiting) >= AT_ONCE:
+                computed += flush()
+    return computed + (flush() if waiting else 0)
+
+
+def _key(*parts: str | bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()

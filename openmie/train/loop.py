@@ -1,0 +1,122 @@
+"""One run: events, the machine, and optimiser steps."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from torch.utils.data import DataLoader
+
+from openmie.errors import TrainError
+from openmie.model.features.batching import Batch, Example
+from openmie.model.pretrained import Model
+from openmie.recipe import Recipe
+from openmie.train import checkpoint
+from openmie.train.gather import across_processes
+from openmie.train.length_buckets import Buckets
+from openmie.train.optimizer import build_optimizer, build_schedule
+
+
+@dataclass(frozen=True)
+class Event:
+    """`start`, `resume`, `step`, `dev`, `stop` (early) or `done`, with counters and named values."""
+
+    kind: str
+    step: int = 0
+    epoch: int = 0
+    steps: int = 0  # of the whole run
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare_machine(seed: int, precision: str) -> Accelerator:
+    """Seeds all generators; one process, or those that `torchrun` started."""
+    if not 0 <= seed < 2**32:
+        raise TrainError(f"seed {seed}", expected="0 to 4294967295", where="seed", remedy="choose another")
+    set_seed(seed)
+    # torchrun on a machine without a GPU: unless told, Accelerate takes each process for a run of its own
+    several = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.accelerator.is_available()
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a process whose batch has no image at all
+    try:
+        return Accelerator(mixed_precision=precision, cpu=several, kwargs_handlers=[unused])
+    except ValueError as error:
+        raise TrainError(
+            str(error),
+            expected="`no`, `bf16` or `fp16`, and the same for all trainings of one process",
+            where="precision",
+            remedy="choose one of them, or train in a process of its own",
+        ) from error
+
+
+class Run:
+    """Model, optimiser, schedule and batches of one run, prepared for the machine."""
+
+    def __init__(
+        self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[Example], seed: int
+    ) -> None:
+        training = recipe.training
+        self.accelerator, self.clip, self.progress = accelerator, training.clip, checkpoint.Progress()
+        several = accelerator.num_processes > 1
+        self.buckets = Buckets([e.length for e in examples], training.batch, seed, short_last=several)
+        loader: DataLoader[Any] = DataLoader(
+            examples,
+            batch_sampler=self.buckets,
+            collate_fn=model.batcher.collate,  # type: ignore[arg-type]
+            generator=torch.Generator().manual_seed(seed),
+        )
+        self.per_epoch = -(-len(self.buckets) // accelerator.num_processes)
+        self.steps = training.epochs * self.per_epoch
+        optimizer = build_optimizer(model.extractor.named_parameters(), training.groups)
+        schedule = build_schedule(optimizer, training, self.steps)
+        self.loader = accelerator.prepare_data_loader(loader, device_placement=False)
+        self.model, self.optimizer = accelerator.prepare(model.extractor, optimizer)
+        self.schedule = schedule  # stepped once a step, whatever the number of processes
+        if several:
+            for align in model.extractor.align:
+                align.gather = across_processes
+
+    def size(self) -> int:
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
+    def event(self, kind: str, values: dict[str, Any]) -> Event:
+        return Event(kind, self.progress.step, self.progress.epoch, self.steps, values)
+
+    def epoch(self) -> Iterator[dict[str, Any]]:
+        """One optimiser step at a time; yields the losses."""
+        self.model.train()
+        self.buckets.epoch, self.buckets.skip = self.progress.epoch, self.progress.in_epoch
+        world, started = self.accelerator.num_processes, time.perf_counter()
+        for batch in self.loader:
+            values = self._step(batch.to(self.accelerator.device))
+            self.progress.step += 1
+            self.progress.in_epoch += world
+            now = time.perf_counter()
+            yield values | {"seconds": now - started}
+            started = now
+
+    def _step(self, batch: Batch) -> dict[str, Any]:
+        output = self.model(batch)
+        total = output.total
+        if not torch.isfinite(total):
+            raise TrainError(
+                f"loss {total.item()} at step {self.progress.step}",
+                expected="a finite loss",
+                remedy="lower the learning rates, or set training.clip=1.0",
+                where=", ".join(f"{name} {value.item():.4g}" for name, value in output.losses.items()),
+            )
+        self.accelerator.backward(total)
+        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip) if self.clip else None
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        values: dict[str, Any] = {"loss": total.item(), "lr": self.schedule.get_last_lr()[0]}
+        values |= {f"loss/{k}": v.item() for k, v in output.losses.items()} | {
+            f"rows/{k}": int(v) for k, v in output.counts.items()
+        }
+        values |= {f"watch/{k}": v.item() for k, v in output.watched.items()}
+        return values | ({"norm": float(norm)} if norm is not None else {})

@@ -1,0 +1,264 @@
+"""How families of vision-language models write a box, each to and from absolute xyxy pixels of the upright original.
+
+    ADAPTERS["qwen3-vl"].encode((x1, y1, x2, y2), size) -> the values that the model writes
+    ADAPTERS["qwen3-vl"].decode(values, size) -> (x1, y1, x2, y2), or None where the values are no box
+
+`size` is (width, height) of the upright original, as `data.images.size` gives it: EXIF is applied before anything
+here. Encoding then decoding is off by at most half a step of the family's grid (`step`), for boxes inside the image.
+
+What a model says is clamped to the image and put in order (a corner given second comes first); four numbers that are
+not finite, more or fewer than four, or no numbers at all are no box. A box of ours that is none, or an image without
+size, is an error.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from openmie.data.document import Box
+from openmie.errors import OpenMIEError
+
+Size = tuple[int, int]  # width, height of the upright original
+Values = tuple[float, ...]
+
+
+class Adapter(Protocol):
+    """A family's way to write a box."""
+
+    def encode(self, box: Sequence[float], size: Size) -> Values:
+        """The values for a box. Errors: no four finite numbers, no size."""
+        ...
+
+    def decode(self, values: Sequence[Any], size: Size) -> Box | None:
+        """The box for values, None where they are none. Errors: no size."""
+        ...
+
+    def step(self, size: Size) -> tuple[float, float]:
+        """Pixels of the original between two values, by width and height; 0 where values are not rounded."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """value = round(top * pixels / side): positions relative to the sides of the image.
+
+    With `cells`, value = floor(top * pixels / side), the number of one of `top` cells, which stands for its centre.
+    `square`: the image lies in the middle of a square, and values are relative to that.
+    """
+
+    top: float  # value of the far edge; number of cells
+    digits: int | None = 0  # decimals that are written; None: all
+    cells: bool = False
+    rows_first: bool = False  # ymin, xmin, ymax, xmax
+    square: bool = False
+    about: str = ""  # what the family does, and where that is said
+
+    def encode(self, box: Sequence[float], size: Size) -> Values:
+        width, height, left, above = self._frame(_sized(size))
+        x1, y1, x2, y2 = _inside(_boxed(box), size)
+        values = [self._value((p + shift) / side) for p, shift, side in
+                  ((x1, left, width), (y1, above, height), (x2, left, width), (y2, above, height))]
+        return _swapped(values) if self.rows_first else tuple(values)
+
+    def _value(self, share: float) -> float:
+        if self.cells:
+            return min(int(self.top * share), int(self.top) - 1)
+        return self.top * share if self.digits is None else _rounded(self.top * share, self.digits)
+
+    def decode(self, values: Sequence[Any], size: Size) -> Box | None:
+        width, height, left, above = self._frame(_sized(size))
+        read = _numbers(values)
+        if read is None:
+            return None
+        x1, y1, x2, y2 = _swapped(read) if self.rows_first else read
+        half = 0.5 if self.cells else 0.0
+        found = [(v + half) / self.top * side - shift for v, side, shift in
+                 ((x1, width, left), (y1, height, above), (x2, width, left), (y2, height, above))]
+        return _inside(found, size)
+
+    def step(self, size: Size) -> tuple[float, float]:
+        width, height, _, _ = self._frame(_sized(size))
+        unit = 0.0 if self.digits is None else 10.0**-self.digits / self.top
+        return width * unit, height * unit
+
+    def _frame(self, size: Size) -> tuple[float, float, float, float]:
+        """Sides that values are relative to, and how far the image lies inside them."""
+        width, height = size
+        side = max(size)
+        return (side, side, (side - width) / 2, (side - height) / 2) if self.square else (width, height, 0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resized:
+    """Absolute pixels of the image as the model sees it: resized to multiples of `factor` and between two areas."""
+
+    factor: int = 28
+    min_pixels: int = 56 * 56
+    max_pixels: int = 14 * 14 * 4 * 16384  # 12,845,056
+    about: str = ""
+
+    def encode(self, box: Sequence[float], size: Size) -> Values:
+        wide, high = self._scale(size)
+        x1, y1, x2, y2 = _inside(_boxed(box), size)
+        return tuple(_rounded(p * scale) for p, scale in ((x1, wide), (y1, high), (x2, wide), (y2, high)))
+
+    def decode(self, values: Sequence[Any], size: Size) -> Box | None:
+        wide, high = self._scale(size)
+        read = _numbers(values)
+        return _inside([v / s for v, s in zip(read, (wide, high, wide, high))], size) if read else None
+
+    def step(self, size: Size) -> tuple[float, float]:
+        wide, high = self._scale(size)
+        return 1 / wide, 1 / high
+
+    def _scale(self, size: Size) -> tuple[float, float]:
+        width, height = self.seen(size)
+        return width / size[0], height / size[1]
+
+    def seen(self, size: Size) -> Size:
+        """(width, height) that the model sees: `smart_resize` of the family's image processor.
+
+        Errors: a side more than 200 times the other, which the processor refuses.
+        """
+        width, height = _sized(size)
+        if max(size) > 200 * min(size):
+            raise OpenMIEError(f"an image of {width} x {height}", expected="sides of at most 200 to 1",
+                               where="boxes", remedy="cut the image: this family does not read it")
+        seen = [round(side / self.factor) * self.factor for side in size]
+        if seen[0] * seen[1] > self.max_pixels:
+            shrink = math.sqrt(width * height / self.max_pixels)
+            seen = [max(self.factor, math.floor(side / shrink / self.factor) * self.factor) for side in size]
+        elif seen[0] * seen[1] < self.min_pixels:
+            grow = math.sqrt(self.min_pixels / (width * height))
+            seen = [math.ceil(side * grow / self.factor) * self.factor for side in size]
+        return seen[0], seen[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """Absolute pixels of the original itself, whole ones."""
+
+    about: str = ""
+
+    def encode(self, box: Sequence[float], size: Size) -> Values:
+        return tuple(_rounded(p) for p in _inside(_boxed(box), _sized(size)))
+
+    def decode(self, values: Sequence[Any], size: Size) -> Box | None:
+        _sized(size)
+        read = _numbers(values)
+        return _inside(read, size) if read else None
+
+    def step(self, size: Size) -> tuple[float, float]:
+        return 1.0, 1.0
+
+
+def _rounded(value: float, digits: int = 0) -> float:
+    """Half up, so that equal steps stay equal; a whole number where no decimals are written."""
+    if not digits:
+        return math.floor(value + 0.5)
+    return math.floor(value * 10**digits + 0.5) / 10**digits
+
+
+def _swapped(values: Sequence[float]) -> tuple[float, float, float, float]:
+    """x and y of both corners change places."""
+    a, b, c, d = values
+    return b, a, d, c
+
+
+def _inside(corners: Sequence[float], size: Size) -> Box:
+    """In order, and clamped to the image."""
+    width, height = size
+    xs = sorted(min(max(float(v), 0.0), float(width)) for v in (corners[0], corners[2]))
+    ys = sorted(min(max(float(v), 0.0), float(height)) for v in (corners[1], corners[3]))
+    return xs[0], ys[0], xs[1], ys[1]
+
+
+def _numbers(values: Any) -> tuple[float, float, float, float] | None:
+    """Four finite numbers, or None."""
+    try:
+        listed = list(values)
+    except TypeError:
+        return None
+    if len(listed) != 4 or any(isinstance(v, (bool, str, bytes)) for v in listed):
+        return None
+    try:
+        a, b, c, d = (float(v) for v in listed)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return (a, b, c, d) if all(map(math.isfinite, (a, b, c, d))) else None
+
+
+def _boxed(box: Any) -> tuple[float, float, float, float]:
+    read = _numbers(box)
+    if read is None:
+        raise OpenMIEError(f"box {box!r}"[:200], expected="four finite numbers: x1, y1, x2, y2 in pixels",
+                           where="boxes", remedy="mend the box before it is shown to a model")
+    return read
+
+
+def _sized(size: Any) -> Size:
+    try:
+        width, height = size
+        fine = width > 0 and height > 0 and all(map(math.isfinite, (width, height)))
+    except (TypeError, ValueError):
+        fine = False
+    if not fine:
+        raise OpenMIEError(f"size {size!r}"[:200], expected="(width, height) of the upright original in pixels",
+                           where="boxes", remedy="openmie.data.images.size gives it without decoding")
+    return width, height
+
+
+_THOUSAND = "0 to 1000 of each side, x first"
+ADAPTERS: Mapping[str, Adapter] = {
+    "qwen2-vl": Grid(top=1000, about=f"{_THOUSAND}: Qwen-VL's and Qwen2-VL's model cards, and issue 1485 of Qwen3-VL's "
+                                     "repository, on how the family changed twice"),
+    "qwen2.5-vl": Resized(about="pixels of the resized image: Qwen2.5-VL's cookbook on spatial understanding; "
+                                "areas as in preprocessor_config.json of Qwen2.5-VL-7B-Instruct"),
+    "qwen3-vl": Grid(top=1000, about=f"{_THOUSAND}: the cookbook on 2D grounding in Qwen3-VL's repository"),
+    "internvl": Grid(top=1000, about=f"{_THOUSAND}: InternVL's documentation, chat data format, grounding data"),
+    "glm-v": Grid(top=1000, about=f"{_THOUSAND}: GLM-4.5V's model card, issues 114 and 161 of GLM-V's repository"),
+    "minicpm-v": Grid(top=1000, about=f"{_THOUSAND}: issues 772 and 982 of MiniCPM-V's repository"),
+    "deepseek-vl2": Grid(top=999, about="0 to 999 of each side, x first: the demo of DeepSeek-VL2's repository"),
+    "paligemma": Grid(top=1024, cells=True, rows_first=True,
+                      about="<loc0000> to <loc1023>, 1024 cells of each side, y first: Google AI for Developers on "
+                            "PaliGemma; its demo reads the lower edge of a cell, here the centre"),
+    "gemini": Grid(top=1000, rows_first=True,
+                   about="0 to 1000 of each side, ymin xmin ymax xmax: Gemini API documentation, image understanding"),
+    "florence-2": Grid(top=1000, cells=True,
+                       about="<loc_0> to <loc_999>, 1000 cells of each side: Florence-2's processor (BoxQuantizer)"),
+    "llava": Grid(top=1, digits=4, square=True,
+                  about="0 to 1 of the square that the image is padded to, to two digits in its data: issues 606 and "
+                        "623 of LLaVA's repository"),
+    "normalised": Grid(top=1, digits=None, about="0 to 1 of each side, x first: Kimi-VL's repository, issue 56"),
+    "pixels": Pixels(about="pixels of the original: for a model that is told the size, or trained so here"),
+}
+
+_FAMILIES = (  # the first that fits
+    (r"qwen-?2[.-]5-?(vl|omni)", "qwen2.5-vl"), (r"qwen-?3([.-]\d+)?-?(vl|omni)", "qwen3-vl"),
+    (r"qwen-?3[.-]\d", "qwen3-vl"), (r"qwen(-?2)?-?vl", "qwen2-vl"), (r"intern-?(vl|s1)", "internvl"),
+    (r"glm-?4[.-]\d-?v|glm-?4v-(moe|text)|^glm4v", "glm-v"), (r"mini-?cpm-?[vo]", "minicpm-v"),
+    (r"deepseek-?vl-?2|deepseek-vl-v2", "deepseek-vl2"), (r"paligemma", "paligemma"), (r"gemini", "gemini"),
+    (r"florence-?2", "florence-2"), (r"llava", "llava"), (r"kimi-?vl", "normalised"),
+)
+
+
+def family_of(model: Any) -> str:
+    """The family of a model: a name ("Qwen/Qwen2.5-VL-7B-Instruct"), a config, or a dict with `model_type`.
+
+    Errors: a model of which no family is known. Kosmos-2 is one: its 32 x 32 cells bring no box
+    back nearer than a 64th of a side.
+    """
+    kind = model.get("model_type") if isinstance(model, Mapping) else getattr(model, "model_type", None)
+    name = model if isinstance(model, str) else kind
+    plain = re.sub(r"[_\s]+", "-", str(name).lower())
+    if plain in ADAPTERS:
+        return plain
+    found = next((family for pattern, family in _FAMILIES if re.search(pattern, plain)), None)
+    if found is None:
+        raise OpenMIEError(f"model {name!r}"[:200], expected=f"one of the families {', '.join(ADAPTERS)}",
+                           where="boxes", remedy='name the family: "pixels" where the prompt tells the size')
+    return found

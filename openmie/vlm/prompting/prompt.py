@@ -1,0 +1,166 @@
+"""The prompt of a `Schema`: what to find, the form of the answer, the pictures by number and time, and the text.
+
+Instructions come first and last; all that others wrote stands fenced between them (`injection_guard`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from openmie.data.document import Chain, Image, Mention
+from openmie.datasets.relation_directions import example
+from openmie.vlm.prompting.injection_guard import Fence
+from openmie.vlm.prompting.schema import FIELD, NONE, Schema, names_shown
+
+Pair = tuple[str, str]  # ids of head and tail
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """What one request shows of a document."""
+
+    text: str = ""
+    start: int = 0  # of `text` in the document's text
+    part: tuple[int, int] = (1, 1)  # this part of the text, of so many
+    images: tuple[Image, ...] = ()  # in the order of the request's pictures
+    sizes: tuple[tuple[int, int], ...] = ()  # (width, height) of each, upright
+    caption: str = ""
+    mentions: tuple[Mention, ...] = ()  # that are given and stand in `text`
+    chains: tuple[Chain, ...] = ()  # that are given, with those of `mentions` that belong to them
+    pairs: tuple[Pair, ...] | None = None  # to be judged, by the ids of the prompt; None: whatever holds
+    coordinates: str = ""  # how boxes are written, in words
+    tells_sizes: bool = True  # whether the prompt tells the sizes of images
+
+    def mention_ids(self) -> dict[str, str]:
+        """m1, m2, ... -> the id of each given mention."""
+        return {f"m{n}": m.id for n, m in enumerate(self.mentions, 1)}
+
+    def chain_ids(self) -> dict[str, str]:
+        """c1, c2, ... -> the id of each given chain."""
+        return {f"c{n}": c.id for n, c in enumerate(self.chains, 1)}
+
+
+def askable(schema: Schema, shown: Shown) -> tuple[str, ...]:
+    """The tasks that can be asked about what is shown: no boxes without images, no names without a text, and so on."""
+    possible = {"summary": bool(shown.images or shown.text.strip()), "boxes": bool(shown.images)}
+    possible["ner"] = bool(shown.text.strip())
+    named = possible["ner"] if "ner" in schema.tasks else len(shown.chains or shown.mentions) > 1
+    possible["chains"], possible["re"] = named or bool(shown.mentions), named and shown.pairs != ()
+    return tuple(task for task in schema.tasks if possible[task])
+
+
+def prompt(schema: Schema, shown: Shown, everywhere: bool = False) -> str:
+    """The whole prompt of one request."""
+    given = _given(shown)
+    fence = Fence(shown.text, shown.caption, given)
+    parts = [
+        "You extract information from a text and its images. Answer with one JSON object and nothing else.",
+        fence.rule,
+        "What to find:\n" + "\n".join(_wanted(schema, shown, everywhere)),
+        "The form of the answer, with your own values; a list may be empty:\n" + _form(schema, shown),
+        _images(shown),
+    ]
+    if shown.caption.strip():
+        parts.append(
+            "What somebody or something says of the images, which may be wrong:\n" + fence.around(shown.caption)
+        )
+    if given:
+        parts.append("What is known already; use these ids:\n" + fence.around(given))
+    if shown.text.strip():
+        number, of = shown.part
+        parts.append(
+            ("The text" if of == 1 else f"Part {number} of {of} of the text") + ":\n" + fence.around(shown.text)
+        )
+    parts.append("Now answer with the JSON object only. Labels are those listed above and no others.")
+    return "\n\n".join(part for part in parts if part)
+
+
+def _wanted(schema: Schema, shown: Shown, everywhere: bool) -> list[str]:
+    makers = {"summary": _summary, "ner": _mentions, "chains": _chains, "re": _relations, "boxes": _boxes}
+    lines = []
+    for task in schema.tasks:
+        text, labels = makers[task](schema, shown, everywhere)
+        lines.append(f'- "{FIELD[task]}": {text}')
+        lines += [f"    {name}: {meaning}" if meaning else f"    {name}" for name, meaning in labels.items()]
+    return lines
+
+
+def _summary(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
+    what = "the images show, together with the text" if shown.images else "the text says"
+    return f"a few sentences that say what {what}.", {}
+
+
+def _mentions(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
+    often = "once each" if everywhere else "each time that they stand there"
+    kinds = "that are one of:" if schema.mentions else "that name something."
+    return f"words of the text, copied exactly, in the order of the text and {often}, {kinds}", schema.mentions
+
+
+def _chains(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
+    told = "the ids of all mentions of one and the same thing, a chain for each thing"
+    return f"{told}, with its label:" if schema.chains else f"{told}.", schema.chains
+
+
+def _relations(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
+    things = "chains" if shown.chains or "chains" in schema.tasks else "mentions"
+    labels = dict(schema.relations)
+    told = example(labels, schema.chains)
+    order = ", as {} holds from a {} to a {}".format(*told) if told else ""
+    if shown.pairs is None:
+        labels.pop(NONE, None)
+        return f"what holds between two {things}, from head to tail by their ids{order}; several may hold:", labels
+    pairs = ", ".join(f"({head}, {tail})" for head, tail in shown.pairs)
+    return f"what holds from head to tail{order}, one for each of the pairs {pairs}:", labels
+
+
+def _boxes(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
+    of = ', with the id of the mention or chain that it shows, or ""' if names_shown(schema, shown.mentions) else ""
+    kinds = " that shows one of:" if schema.regions else "."
+    return f"each place of an image{of}, as a box {shown.coordinates}{kinds}", schema.regions
+
+
+def _form(schema: Schema, shown: Shown) -> str:
+    of = {"of": "..."} if names_shown(schema, shown.mentions) else {}
+    pair = {"head": "...", "tail": "...", "label": "..."}
+    forms = {
+        "summary": "...",
+        "mentions": [{"id": "m1", "text": "...", **_label(schema.mentions)}],
+        "chains": [{"id": "c1", **_label(schema.chains), "mentions": ["m1"]}],
+        "relations": [pair],
+        "boxes": [{"image": 1, "box": ["number", "number", "number", "number"], **_label(schema.regions), **of}],
+    }
+    asked = {FIELD[t]: forms[FIELD[t]] for t in schema.tasks}
+    return json.dumps(asked, ensure_ascii=False)
+
+
+def _label(labels: Mapping[str, str]) -> dict[str, str]:
+    return {"label": "..."} if labels else {}
+
+
+def _images(shown: Shown) -> str:
+    lines = []
+    for number, (image, (width, height)) in enumerate(zip(shown.images, shown.sizes), 1):
+        what = "a frame of the video" if image.kind == "frame" else "the picture of the text"
+        when = f" at {image.time:g} s" if image.time is not None else ""
+        size = f", {width} x {height} pixels" if shown.tells_sizes else ""
+        lines.append(f"Image {number}: {what}{when}{size}")
+    return "The images, in order:\n" + "\n".join(lines) if lines else ""
+
+
+def _given(shown: Shown) -> str:
+    """Given mentions and chains, one a line, as JSON."""
+    named = {id: short for short, id in shown.mention_ids().items()}
+    lines: list[Mapping[str, object]] = [
+        {"id": named[m.id], "text": m.text, **({"label": m.label} if m.label else {})} for m in shown.mentions
+    ]
+    lines += [
+        {
+            "id": short,
+            **({"label": c.label} if c.label else {}),
+            "mentions": [named[m] for m in c.mentions if m in named],
+        }
+        for short, c in zip(shown.chain_ids(), shown.chains)
+    ]
+    return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)

@@ -1,0 +1,176 @@
+"""Lessons of a corpus in the format of PFA, and the files that other people's fine-tuning scripts read.
+
+    lessons, refused = teach(documents, Ask(labels=("LOC", "PER")))
+    export(lessons, "exported", "train")
+
+writes `exported/train.json`, a list of `{"id", "image": [...], "conversations": [{"from": "human", "value":
+"<image>\\n..."}, {"from": "gpt", "value": ...}]}` as LLaVA has it, its pictures under `exported/images`, and
+`exported/dataset_info.json`, by which LLaMA-Factory finds it; the Qwen fine-tuning scripts read the same file with
+`--data_path exported/train.json --image_folder exported`. `format="messages"` writes OpenAI's roles instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openmie.data import images
+from openmie.data import replace_file as writing
+from openmie.data.document import Document
+from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
+from openmie.formats import output
+from openmie.vlm import pfa
+from openmie.vlm.pfa.labels import Labels
+from openmie.vlm.sft.example import Lesson
+
+PICTURE = "<image>"
+FORMATS = ("llava", "messages")
+TAGS: dict[str, dict[str, str]] = {
+    "llava": {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"},
+    "messages": {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"},
+}
+COLUMNS = {"llava": ("conversations", "image"), "messages": ("messages", "images")}  # of turns and of pictures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """What is asked of each document, as `openmie.vlm.pfa` takes it."""
+
+    labels: Labels
+    tasks: tuple[str, ...] = pfa.TASKS
+    patches: bool = True  # the lettered patches are shown
+    plain: bool = False  # without PFA: the text alone, and an answer without headers
+
+
+def lesson(document: Document, ask: Ask) -> Lesson:
+    """One document's lesson. Errors: no image or one that cannot be read, no summary where it is asked for, a label
+    that is none of the asked ones."""
+    group = pfa.group(document, ask.patches)
+    if document.main_image is None or ("summary" in ask.tasks and not document.summary.strip()):
+        raise OpenMIEError("no main image" if document.main_image is None else "no summary",
+                           expected="a document with an image, and a summary to learn from",
+                           where=f"document {document.id}",
+                           remedy="choose documents with openmie.datasets.mmre, and name the captions to be summaries")
+    for image in group:
+        images.size(image if image.path or image.pixels is not None else document.main_image)
+    return Lesson(
+        document=document, images=group,
+        prompt=pfa.instruction(document, ask.labels, ask.tasks, ask.patches, ask.plain),
+        answer=pfa.render(document, ask.labels, ask.tasks, plain=ask.plain),
+    )
+
+
+def teach(documents: Iterable[Document], ask: Ask) -> tuple[list[Lesson], list[ErrorRecord]]:
+    """The lessons of a corpus, and a record for each document that gives none."""
+    made: list[Lesson] = []
+    refused: list[ErrorRecord] = []
+    for document in documents:
+        try:
+            made.append(lesson(document, ask))
+        except OpenMIEError as error:
+            refused.append(error.record)
+    return made, refused
+
+
+def export(lessons: Iterable[Lesson], folder: str | os.PathLike[str], split: str, format: str = "llava") -> Path:
+    """Write `folder/SPLIT.json` and its pictures, and name it in `folder/dataset_info.json`; say where it is.
+
+    Pictures are PNG files of the upright originals and patches, so that what is learnt from is what was labelled. A
+    `<image>` that a text has of its own is broken by a blank, for scripts count these marks. Errors: another format, a
+    picture that cannot be read, two lessons of one id, a split's name that is no file name.
+    """
+    if format not in FORMATS or not re.fullmatch(r"[\w.-]+", split):
+        raise CorpusError(f"format {format!r}, split {split!r}", expected=f"one of {FORMATS}; a name for a file",
+                          where="export", remedy="choose one")
+    at = Path(folder)
+    writing.make_folder(at / "images")
+    rows: dict[str, dict[str, Any]] = {}
+    for item in lessons:
+        if item.id in rows:
+            raise CorpusError(f"two lessons of document {item.id!r}", expected="one id a document", where="export",
+                              remedy="export them as two splits")
+        rows[item.id] = _row(item, at, split, format)
+    with output.file(at / f"{split}.json") as file:
+        file.write(output.utf8(json.dumps(list(rows.values()), ensure_ascii=False, indent=1), split))
+    _inform(at, split, format)
+    return at / f"{split}.json"
+
+
+def _row(item: Lesson, at: Path, split: str, format: str) -> dict[str, Any]:
+    stem = hashlib.sha256(item.id.encode("utf8", "surrogatepass")).hexdigest()[:16]
+    names = []
+    for n, picture in enumerate(item.pictures()):
+        names.append(f"images/{split}-{stem}-{n}.png")
+        with output.file(at / names[-1]) as file:
+            picture.save(file, format="PNG")
+    asked = "\n".join([*[PICTURE] * len(names), _broken(item.prompt)])
+    tags, (turns, pictures) = TAGS[format], COLUMNS[format]
+    said = [("system", item.system)] if item.system else []
+    said += [(tags["user_tag"], asked), (tags["assistant_tag"], _broken(item.answer))]
+    told = [{tags["role_tag"]: role, tags["content_tag"]: text} for role, text in said]
+    return {"id": item.id, pictures: names, turns: told}
+
+
+def _broken(text: str) -> str:
+    return text.replace(PICTURE, "< image>")
+
+
+def _inform(at: Path, split: str, format: str) -> None:
+    path = at / "dataset_info.json"
+    known = json.loads(path.read_text(encoding="utf8")) if path.exists() else {}
+    turns, pictures = COLUMNS[format]
+    columns, tags = {"messages": turns, "images": pictures}, {**TAGS[format], "system_tag": "system"}
+    known[split] = {"file_name": f"{split}.json", "formatting": "sharegpt", "columns": columns, "tags": tags}
+    with output.file(path) as file:
+        file.write(output.utf8(json.dumps(known, ensure_ascii=False, indent=1), "dataset_info.json"))
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A row of an exported file: pictures by path, question and answer."""
+
+    id: str
+    images: tuple[Path, ...]
+    prompt: str
+    answer: str
+    system: str = ""
+
+
+def read(path: str | os.PathLike[str]) -> list[Exchange]:
+    """The rows of a file that `export` wrote, in either format. Errors: a file of another kind, a picture not there."""
+    at = Path(path)
+    try:
+        rows = json.loads(at.read_text(encoding="utf8"))
+        return [_exchange(row, at.parent) for row in rows]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorpusError(f"{type(error).__name__}: {str(error)[:160]}", expected="conversations as LLaVA has them",
+                          where=str(at), remedy="read a file that openmie mmre --llava wrote") from None
+
+
+def _exchange(row: dict[str, Any], folder: Path) -> Exchange:
+    format = FORMATS[1] if COLUMNS[FORMATS[1]][0] in row else FORMATS[0]
+    (turns, pictures), tags = COLUMNS[format], TAGS[format]
+    said: Sequence[dict[str, str]] = row[turns]
+    texts = {turn[tags["role_tag"]]: turn[tags["content_tag"]] for turn in said}
+    names = row.get(pictures, [])
+    prompt = texts[tags["user_tag"]].removeprefix(f"{PICTURE}\n" * len(names))
+    paths = tuple(folder / name for name in names)
+    if missing := [p for p in paths if not p.exists()]:
+        raise CorpusError(f"no file {missing[0]}", expected="the pictures beside the file", where=row["id"],
+                          remedy="copy the folder images too")
+    return Exchange(row["id"], paths, prompt, texts[tags["assistant_tag"]], texts.get("system", ""))
+
+
+def questions(lessons: Iterable[Lesson]) -> tuple[list[str], list[str]]:
+    """(prompts, answers) of lessons, as a tokenizer is trained on them."""
+    pairs = [(x.prompt, x.answer) for x in lessons]
+    return [p for p, _ in pairs], [a for _, a in pairs]
+
+
+__all__ = ["COLUMNS", "FORMATS", "TAGS", "Ask", "Exchange", "Lesson", "export", "lesson", "questions", "read", "teach"]

@@ -1,0 +1,186 @@
+"""Fine-tuning of a vision-language model on questions with images and their answers, by TRL's trainer.
+
+    facts = finetune(model, processor, train, dev, "runs/qwen", ChatTraining(), seed=1)
+
+The loss is the mean negative log-likelihood of the answers' tokens, its end token among them; prompt, images and
+padding count for nothing, and nothing is cut to a length. The defaults are those of M-MRE (Gan et al., 2025, section
+4): Qwen's fine-tuning with rates of 1e-5 for the language model and 2e-6 for vision tower and merger, batch 4, three
+epochs, all parameters, bf16. What a paper calls merger is LLaVA's projector, Qwen's merger and Idefics3's connector.
+
+After each epoch the loss on dev is taken; the epoch with the lowest is what the folder holds in the end. The folder is
+what `AutoModelForImageTextToText` and `AutoProcessor`, `openmie.vlm.Local`, `transformers serve` and vLLM load.
+Several GPUs: start the script with `accelerate launch` or `torchrun`; the batch is that of one GPU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from openmie.data import replace_file as writing
+from openmie.errors import TrainError
+from openmie.model import safe_loading
+from openmie.vlm.sft.example import Lesson
+from openmie.vlm.sft.settings import ChatTraining, part_of
+
+FACTS, CARD, ADAPTER, CHECKPOINTS = "training.json", "card.md", "adapter", "checkpoints"
+Watch = Callable[[str, Mapping[str, Any]], None]  # `start`, `step`, `dev`, `done`, and values
+
+
+def load_model(name: str, training: ChatTraining, revision: str = "") -> tuple[Any, Any]:
+    """(model, processor) of a hub id or folder, ready to be trained, from safetensors only.
+
+    `revision`: the commit, branch or tag of a hub id; "" is its main branch, which its owner can change. Errors: no
+    such model, weights that are a pickle, code that would have to run.
+    """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    pinned = {"revision": revision} if revision else {}
+    try:
+        with safe_loading.loading(name, TrainError):
+            model = AutoModelForImageTextToText.from_pretrained(
+                name, use_safetensors=True, trust_remote_code=False, dtype=training.weights, **pinned)
+            return model, AutoProcessor.from_pretrained(name, trust_remote_code=False, **pinned)
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{name!r}: {str(error).splitlines()[0][:200]}", where="a vision-language model",
+                         expected="a hub id or a folder with processor and safetensors weights",
+                         remedy="check the name, or download it first: huggingface-cli download NAME") from None
+
+
+def finetune(
+    model: Any,
+    processor: Any,
+    train: Sequence[Lesson],
+    dev: Sequence[Lesson],
+    out: str | Path,
+    training: ChatTraining | None = None,
+    *,
+    seed: int = 0,
+    watch: Watch = lambda kind, values: None,
+) -> dict[str, Any]:
+    """Train, keep the best on dev in `out`, and return what is written to `out/training.json`.
+
+    A run that was killed goes on from its last look at dev when it is started again with the same settings; a finished
+    one is not run again. Adapters are merged into what is saved, and lie by themselves in `out/adapter`. Errors: no
+    lessons or no dev; a run of other settings or data in `out`; TRL or PEFT not installed.
+    """
+    training, out = training or ChatTraining(), Path(out)
+    if not train or not dev:
+        raise TrainError(f"{len(train)} lessons to train on, {len(dev)} of dev", expected="some of each",
+                         where="finetune", remedy="dev chooses the epoch: put lessons aside for it")
+    mark = fingerprint(training, seed, train, dev)
+    if (facts := _finished(out, mark)) is not None:
+        return facts
+    from openmie.vlm.sft.trainer import Trainer, latest
+
+    started = time.perf_counter()
+    before = latest(out / CHECKPOINTS, mark)
+    trainer = Trainer.of(adapted(model, training), processor, (train, dev), out / CHECKPOINTS, training, seed)
+    trainer.watch, trainer.mark = watch, mark
+    watch("start", {"lessons": len(train), "steps": trainer.planned(), "from": str(before or "")})
+    trainer.train(resume_from_checkpoint=str(before) if before else None)
+    facts = _facts(trainer, training, seed, mark) | {
+        "lessons": {"train": len(train), "dev": len(dev)}, "seconds": round(time.perf_counter() - started, 1)
+    }
+    if trainer.is_world_process_zero():
+        _save(trainer.accelerator.unwrap_model(trainer.model), processor, out, facts)
+    trainer.accelerator.wait_for_everyone()
+    watch("done", {k: facts[k] for k in ("best", "curve", "seconds")})
+    return dict(json.loads(json.dumps(facts)))  # as it is read again
+
+
+def fingerprint(training: ChatTraining, seed: int, train: Sequence[Lesson], dev: Sequence[Lesson]) -> str:
+    """sha256 of settings, seed, prompts, answers and image names, in order."""
+    digest = hashlib.sha256(json.dumps([asdict(training), seed], sort_keys=True).encode())
+    for lesson in (*train, None, *dev):
+        row = [lesson.id, lesson.system, lesson.prompt, lesson.answer, *(i.id for i in lesson.images)] if lesson else []
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
+
+
+def adapted(model: Any, training: ChatTraining) -> Any:
+    """The model with adapters on its language model, all else frozen, statistics of batch norms too; or as it is."""
+    if training.lora is None:
+        return model
+    from peft import LoraConfig, get_peft_model
+
+    lora = training.lora
+    names = [name for name, _ in model.named_modules()
+             if part_of(name) == "language" and name.rpartition(".")[2] in lora.targets]
+    if not names:
+        raise TrainError(f"no module of the language model is called {', '.join(lora.targets)}", where="Lora.targets",
+                         expected="names of its linear layers", remedy="print model to see them")
+    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=names,
+                        task_type="CAUSAL_LM")
+    made = get_peft_model(model, config)
+    for module in made.modules():
+        if "batchnorm" in type(module).__name__.lower():
+            module.register_forward_pre_hook(_as_it_is)
+    return made
+
+
+def _as_it_is(norm: Any, _: Any) -> None:
+    """A frozen batch norm uses what it has seen before, whatever mode the model is put in."""
+    norm.train(False)
+
+
+def _finished(out: Path, mark: str) -> dict[str, Any] | None:
+    if not (out / FACTS).exists():
+        return None
+    facts = json.loads((out / FACTS).read_text(encoding="utf8"))
+    if facts["fingerprint"] != mark:
+        raise TrainError("a finished training with other settings or data", expected="an empty folder", where=str(out),
+                         remedy="name another folder, or remove this one")
+    return facts
+
+
+def _facts(trainer: Any, training: ChatTraining, seed: int, mark: str) -> dict[str, Any]:
+    parameters = list(trainer.model.parameters())
+    return {
+        "training": asdict(training), "seed": seed, "fingerprint": mark, "curve": trainer.curve(),
+        "best": trainer.state.best_metric, "best_step": trainer.state.best_global_step,
+        "steps": trainer.state.global_step, "parameters": sum(p.numel() for p in parameters),
+        "trained": sum(p.numel() for p in parameters if p.requires_grad), "bf16": bool(trainer.args.bf16),
+        "processes": trainer.args.world_size, "device": str(trainer.args.device),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version(),
+        "versions": {p: version(p) for p in ("openmie", "torch", "transformers", "trl", "peft", "accelerate")},
+    }
+
+
+def _save(model: Any, processor: Any, out: Path, facts: dict[str, Any]) -> None:
+    """The folder, its facts last: they say that it is whole."""
+    from openmie.train.evaluate import write_record
+
+    if hasattr(model, "merge_and_unload"):
+        model.save_pretrained(out / ADAPTER)
+        model = model.merge_and_unload()
+    model.save_pretrained(out)
+    processor.save_pretrained(out)
+    writing.replace_text(out / CARD, card(model, facts))
+    write_record(out / FACTS, facts)
+    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
+
+
+def card(model: Any, facts: Mapping[str, Any]) -> str:
+    """Markdown: what it was made from, on how much, and what chose it. No test score."""
+    came, training = getattr(model.config, "_name_or_path", "") or "random weights", facts["training"]
+    return "\n".join([
+        "---", "library_name: transformers", "pipeline_tag: image-text-to-text",
+        "tags: [multimodal-information-extraction, openmie]", "---", f"# {type(model).__name__}, fine-tuned", "",
+        f"* from {came}; {facts['parameters']:,} parameters, {facts['trained']:,} of them trained"
+        + (f" (LoRA of rank {training['lora']['rank']}, merged)" if training["lora"] else ""),
+        f"* {facts['lessons']['train']} lessons, {facts['steps']} steps, seed {facts['seed']}, {facts['date']}",
+        f"* chosen by the loss on {facts['lessons']['dev']} dev lessons: {facts['best']:.4f} at {facts['best_step']}",
+        f"* sha256 of settings, seed and lessons: `{facts['fingerprint']}`",
+        "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.", "",
+        "```json", json.dumps(training, indent=1), "```", "",
+    ])

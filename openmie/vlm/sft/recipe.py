@@ -1,0 +1,150 @@
+"""A system that is a fine-tuned vision-language model: its recipe, its training and its scoring.
+
+What `openmie.recipe.Recipe`, `fit` and `evaluate` are to the systems that are built from parts, these are to those that
+answer in words: `recipe.dump`, `set_field` and `difference` work on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openmie.data.corpus import Corpus
+from openmie.data.document import Document
+from openmie.datasets import mmre
+from openmie.errors import ErrorRecord, TrainError
+from openmie.metrics.patches import patches
+from openmie.vlm import pfa
+from openmie.vlm.generate import Answer, Request
+from openmie.vlm.pfa.grammar import grammar
+from openmie.vlm.pfa.parsing import ANSWER
+from openmie.vlm.sft import tiny_llava as tiny
+from openmie.vlm.sft.dataset import Ask, Lesson, questions, teach
+from openmie.vlm.sft.finetune import Watch, finetune, load_model
+from openmie.vlm.sft.settings import ChatTraining
+
+TINY = "tiny"  # the model that is built here, from random weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatRecipe:
+    """Which model is trained on which question, and how."""
+
+    name: str
+    labels: tuple[str, ...] = ()  # of names
+    tasks: tuple[str, ...] = pfa.TASKS  # summary, ner or both
+    plain: bool = False  # without PFA: the text alone goes in, and an answer without headers comes out
+    patches: bool = True  # the lettered patches are shown
+    model: str = TINY  # hub id or folder, or `tiny`
+    revision: str = ""  # commit, branch or tag of a hub id; "": its main branch, which its owner can change
+    sizes: tiny.Tiny = field(default_factory=tiny.Tiny)  # of `tiny`
+    summary: str = ""  # generator of the captions that are the summaries; "": the document's own, or its only caption
+    split: int = 0  # seed that draws train and test 7:3 from all documents; -1: the corpus's own splits
+    dev: float = 0.1  # share of train that is put aside to choose by
+    training: ChatTraining = field(default_factory=ChatTraining)
+    max_tokens: int = 512  # of an answer
+    answers: int = 8  # made together
+
+    @property
+    def task(self) -> str:
+        """As the bench names it."""
+        return "joint" if len(self.tasks) > 1 else self.tasks[0]
+
+    @property
+    def ask(self) -> Ask:
+        """The question."""
+        return Ask(labels=self.labels, tasks=self.tasks, patches=self.patches, plain=self.plain)
+
+    def data(self, corpus: Corpus) -> Corpus:
+        """The corpus as this recipe reads it."""
+        return mmre.corpus(corpus, summary=self.summary, seed=max(self.split, 0), dev=self.dev, split=self.split >= 0)
+
+
+def fit_chat(
+    recipe: ChatRecipe,
+    train: Iterable[Document],
+    dev: Iterable[Document],
+    out: str | Path,
+    *,
+    seed: int = 0,
+    watch: Watch = lambda kind, values: None,
+) -> dict[str, Any]:
+    """Train; the model folder, its facts, and `refused`: documents that gave no lesson.
+
+    Errors: nothing to learn from, or no dev; those of `finetune`.
+    """
+    (lessons, no), (held, neither) = teach(train, recipe.ask), teach(dev, recipe.ask)
+    if not lessons or not held:
+        first = f", such as: {(no + neither)[0]}" if no + neither else ""
+        raise TrainError(f"{len(lessons)} lessons to train on, {len(held)} of dev{first}", where=recipe.name,
+                         expected="documents with image and summary", remedy="look at the corpus and recipe.summary")
+    model, processor = made(recipe, lessons, seed)
+    facts = finetune(model, processor, lessons, held, out, recipe.training, seed=seed, watch=watch)
+    return facts | {"refused": {"count": len(no) + len(neither), "records": [str(r) for r in (no + neither)[:20]]}}
+
+
+def made(recipe: ChatRecipe, lessons: Sequence[Lesson], seed: int) -> tuple[Any, Any]:
+    """(model, processor) to begin with."""
+    if recipe.model == TINY:
+        return tiny.build(*questions(lessons), recipe.sizes, seed)
+    return load_model(recipe.model, recipe.training, recipe.revision)
+
+
+def answered(
+    recipe: ChatRecipe, backend: Any, documents: Iterable[Document], *, constrained: bool = False
+) -> tuple[list[Document], list[Answer | ErrorRecord]]:
+    """What a backend says of documents, read, and its answers as they came.
+
+    Gold is not read. `constrained` holds each answer to the grammar of PFA, with names that are in the text. A document
+    without an answer is an empty one with the record.
+    """
+    asked = [d.without_gold() for d in documents]
+    answers = list(backend.answers(_request(recipe, d, constrained) for d in asked))
+    found = []
+    for document, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, ErrorRecord):
+            where = f"document {document.id}, {answer.where}, {ANSWER}"
+            found.append(document.replace(errors=(answer.model_copy(update={"where": where}),)))
+            continue
+        read = pfa.parse(answer.text, recipe.labels, document, recipe.tasks, plain=recipe.plain)
+        if answer.finish == "length":
+            cut = ErrorRecord(where=f"document {document.id}, {ANSWER}", found="an answer that was cut at its length",
+                              expected="a whole answer", remedy="raise max_tokens; what stands before the cut was read")
+            read = read.replace(errors=(*read.errors, cut))
+        found.append(read)
+    return found, answers
+
+
+def _request(recipe: ChatRecipe, document: Document, constrained: bool) -> Request:
+    request = pfa.prompt(document, recipe.labels, recipe.tasks, recipe.patches, recipe.plain)
+    if not constrained:
+        return request
+    letters = len(patches(document)) if recipe.patches else 0
+    form = grammar(recipe.labels, letters, recipe.tasks, document.text or None, plain=recipe.plain)
+    return Request(prompt=request.prompt, images=request.images, schema=form)
+
+
+def scores(recipe: ChatRecipe, gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, float]:
+    """Algorithm 1 of what the recipe is asked for, and the share of answers that have the format, in percent."""
+    from openmie import metrics
+
+    found = metrics.mre(gold, predicted)
+    numbers: dict[str, float] = {}
+    if "ner" in recipe.tasks:
+        numbers |= {"F1": found.f1, "Accuracy": found.accuracy, "Pair F1": found.pairs.f1}
+    if "summary" in recipe.tasks and found.text is not None:
+        text = found.text
+        same = sum(p.summary == g.summary for g, p in zip(gold, predicted, strict=True))
+        numbers |= {"BLEU": text.bleu, "ROUGE-1": text.rouge1, "ROUGE-2": text.rouge2, "ROUGE-L": text.rougeL,
+                    "Exact": 100 * same / len(gold)}
+    clean = sum(map(pfa.parsed_cleanly, predicted))
+    return numbers | {"Parsed": 100 * clean / len(gold)}
+
+
+def facts_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What of `fit_chat`'s facts a bench record keeps beside the scores."""
+    epochs = [row["epoch"] for row in found["curve"] if row["loss"] == found["best"]]
+    return {"dev": {"loss": found["best"], "epoch": epochs[0] if epochs else None}, "curve": found["curve"],
+            "examples": found["lessons"]["train"], "parameters": found["parameters"], "refused": found["refused"]}
