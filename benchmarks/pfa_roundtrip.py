@@ -21,8 +21,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from openmie.vlm import pfa
-from tests import nasty
-from tests.test_pfa import ADA, LABELS, check
+from tests.fixtures import adversarial_inputs as nasty
+from tests.unit.vlm.pfa.test_pfa import ADA, LABELS, check
 
 
 def trip(seed: int) -> None:
@@ -41,8 +41,8 @@ def string(seed: int) -> None:
 
 
 def walk(seed: int) -> None:
-    from tests.test_pfa_grammar import SMALL, TASKS, matcher
-    from tests.test_pfa_grammar import walk as walked
+    from tests.unit.vlm.pfa.test_grammar import SMALL, TASKS, matcher
+    from tests.unit.vlm.pfa.test_grammar import walk as walked
 
     rng = random.Random(seed)
     tasks, plain, text = TASKS[seed % 3], seed % 2 == 1, ADA.text if seed % 4 < 2 else None

@@ -34,15 +34,15 @@ def corpora() -> Path:
 @pytest.fixture(scope="session")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a very small BERT, loaded as any hub model is."""
-    from tests import small
+    from tests.fixtures import small
 
     return small.save_bert(tmp_path_factory.mktemp("bert"))
 
 
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The folder of a very small LLaVA that names the colours of its pictures (`tests/lvlm_small.py`)."""
-    from tests import lvlm_small
+    """The folder of a very small LLaVA that names the colours of its pictures (`tests/fixtures/vlm_small.py`)."""
+    from tests.fixtures import vlm_small as lvlm_small
 
     return lvlm_small.taught(tmp_path_factory.mktemp("colours"))
 

@@ -1,0 +1,107 @@
+"""The README is executed: every Python block, and every command of every console block, in a folder made for it."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image as Picture
+from typer.testing import CliRunner
+
+from openmie import corpora, diorama
+from openmie.cli import application as cli
+from openmie.data.document import Document
+from openmie.formats import labelstudio
+from openmie.vlm.prompting import request as asked
+from tests.fixtures import small
+from tests.fixtures.prompting_stub import Stub, plausible
+from tests.unit.inference.test_detector import save_owl
+from tests.unit.video.test_video import CUES, film, srt
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf8")
+PYTHON = re.findall(r"```python\n(.*?)```", TEXT + (ROOT / "docs" / "m3d.md").read_text(encoding="utf8"), re.S)
+CONSOLE = re.findall(r"```console\n(.*?)```", TEXT, re.S)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, colours):
+    """What the README's commands find: corpora, rows, a photograph, annotations, a film, models that answer."""
+    docs = [d.replace(images=(), relations=()) for d in small.documents(16)]
+    (tmp_path / "twitter2017").mkdir()
+    for name in ("train", "valid", "test"):
+        (tmp_path / "twitter2017" / f"{name}.txt").write_text(
+            "".join(
+                f"IMGID:{name}{i}\n{who}\tB-PER\nsaw\tO\n{where}\tB-LOC\n\n"
+                for i, (who, where) in enumerate(zip(small.NAMES, small.PLACES))
+            )
+        )
+    Picture.fromarray(small.picture(0)).save(tmp_path / "photo.jpg")
+    (tmp_path / "posts.jsonl").write_text('{"text": "Ada saw Rome", "image": "photo.jpg"}\n{"text": "Bo saw Oslo"}\n')
+    (tmp_path / "mine").mkdir()
+    labelstudio.write(docs[:12], tmp_path / "export.json")
+    corpora.write(docs[12:], tmp_path / "annotated.conll")
+    save_owl(tmp_path / "detector", "OwlViT")
+    shutil.copytree(colours, tmp_path / "llava")
+    film(tmp_path / "film.mp4", 130)
+    (tmp_path / "film.srt").write_text(srt([cue for cue in CUES if cue[1] < 129]))
+    others = [Document(id=f"{v}_0", text="Ada", source={"video": v}) for v in ("one", "two")]
+    corpora.write(others, tmp_path / "other.jsonl")
+    (tmp_path / "runs").mkdir()
+    told = list(diorama.generate(diorama.Config(documents=True, seed=1), "test", 3, pixels=False))
+    for name in ("gold", "predicted"):
+        corpora.write(told, tmp_path / "runs" / f"{name}.jsonl")
+    monkeypatch.setattr(asked, "connect", lambda *_, **__: Stub(plausible, "Qwen/Qwen2.5-VL-7B-Instruct"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_python_blocks_run(number, folder):
+    done = subprocess.run([sys.executable, "-c", PYTHON[number]], capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+@pytest.mark.parametrize("number", range(len(CONSOLE)))
+def test_commands_run(number, folder):
+    for line in CONSOLE[number].splitlines():
+        dollar, name, *arguments = shlex.split(line)
+        assert (dollar, name) == ("$", "openmie"), line
+        result = CliRunner().invoke(cli.app, arguments)
+        assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+
+
+def test_every_command_is_shown():
+    shown = {line.split()[2] for block in CONSOLE for line in block.splitlines()} | {"demo"}
+    commands = {c.name or c.callback.__name__ for c in cli.app.registered_commands}
+    assert commands | {group.name for group in cli.app.registered_groups} == shown
+    below = {c.name for c in cli.video.registered_commands}
+    assert below == {line.split()[3] for block in CONSOLE for line in block.splitlines() if " video " in line}
+    assert all("Example:" in c.callback.__doc__ for c in cli.video.registered_commands)
+    assert all("Example:" in c.callback.__doc__ for c in cli.app.registered_commands)
+
+
+def test_make_targets_and_pictures_are_there():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", TEXT, re.M):
+        assert f"\n{target}:" in makefile
+    for picture in re.findall(r"!\[.*?\]\((.*?)\)", TEXT):
+        assert (ROOT / picture).stat().st_size > 10_000, picture
+    for name in ("LICENSE", "CHANGELOG.md", "LOG.md", "CONTRIBUTING.md", "constraints.txt"):
+        assert (ROOT / name).exists(), name
+
+
+def test_the_demo_runs_small(tmp_path):
+    """The whole of the demo on 64 posts and one epoch: report, models, scores; what `extract` takes by default."""
+    result = CliRunner().invoke(cli.app, ["demo", "--out", str(tmp_path / "demo"), "--posts", "64", "--epochs", "1"])
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    page = (tmp_path / "demo" / "report.html").read_text(encoding="utf8")
+    assert (
+        "<svg" in page and "data:image" in page and "<script" not in page and "http://" not in page.split("<body>")[1]
+    )
+    assert "gap closure" in result.output and "not for real posts" in result.output
+    assert (tmp_path / "demo" / "cross" / "model.safetensors").exists()

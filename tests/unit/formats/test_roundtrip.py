@@ -1,0 +1,257 @@
+"""Each format: what it holds returns, what it cannot hold is told, the same documents give the same bytes (R10, R3)."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from openmie.data.document import Document, Image, Mention, Region, Status
+from openmie.formats import csv_table as table
+from openmie.formats import registry as files
+from openmie.formats import voc
+from tests.fixtures.strategies import corpora, documents, labels
+
+THOUSAND = settings(max_examples=220, deadline=None, database=None, derandomize=True,
+                    suppress_health_check=list(HealthCheck))  # corpora() holds 4 to 5 documents: 1,000 in all
+FEW = settings(THOUSAND, max_examples=25)
+PATHS = {"jsonl": "a.jsonl", "json": "a.json", "parquet": "a.parquet", "conll": "a.conll", "brat": "brat",
+         "coco": "coco.json", "yolo": "yolo", "voc": "voc", "labelstudio": "tasks.json"}
+
+
+def placed(documents: Sequence[Document], folder: Path) -> list[Document]:
+    """The same with their images in `folder`."""
+    def moved(document: Document) -> tuple[Image, ...]:
+        return tuple(i.model_copy(update={"path": str(folder / i.path)}) for i in document.images)
+
+    return [d.model_copy(update={"images": moved(d)}) for d in documents]
+
+
+def there_and_back(documents: Sequence[Document], format: str, **options: Any
+                   ) -> tuple[list[Document], list[Document], Any]:
+    """The documents with their images placed, what was read back, and the report."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / PATHS[format]
+        there = placed(documents, path if format in ("yolo", "voc") else path.parent)
+        written = files.write(there, path, format, **options)
+        return there, list(files.read(path, format)), written
+
+
+def scored(document: Document) -> list[Any]:
+    """All scores, which take no part in equality."""
+    layers: tuple[Any, ...] = (document.mentions, document.chains, document.relations, document.regions)
+    return [[x.score for x in layer] for layer in layers]
+
+
+def sizes_only(document: Document, *extra: str) -> list[dict[str, Any]]:
+    return [{k: getattr(i, k) for k in ("path", "id", "width", "height", *extra)} for i in document.images]
+
+
+def boxes(document: Document, *extra: str) -> list[tuple[Any, ...]]:
+    """Regions without their boxes, by image; boxes are compared apart, for they come back rounded."""
+    return [(r.image, r.label, r.score, *(getattr(r, k) for k in extra)) for r in by_image(document)]
+
+
+def by_image(document: Document) -> list[Region]:
+    order = {i.id: n for n, i in enumerate(document.images)}
+    return sorted(document.regions, key=lambda r: order[r.image])
+
+
+def same_boxes(a: Document, b: Document, error: float) -> bool:
+    pairs = [(x, y) for r, s in zip(by_image(a), by_image(b)) for x, y in zip(r.box, s.box)]
+    return len(a.regions) == len(b.regions) and all(abs(x - y) <= error for x, y in pairs)
+
+
+@pytest.mark.parametrize("format", ["jsonl", "parquet"])
+@THOUSAND
+@given(corpora())
+def test_whole_documents_return(format: str, made: list[Document]) -> None:
+    there, back, written = there_and_back(made, format)
+    assert back == there
+    assert [scored(d) for d in back] == [scored(d) for d in there]
+    assert [d.to_json() for d in back] == [d.to_json() for d in there]
+    assert written.documents == len(made) and not written.dropped and not written.records
+
+
+@THOUSAND
+@given(corpora())
+def test_brat(made: list[Document]) -> None:
+    _, back, _ = there_and_back(made, "brat")
+    found = {d.id: d for d in back}
+    for document in made:
+        kept = [m for m in document.mentions if m.status != "unlocated"]
+        names = {m.id: f"T{n}" for n, m in enumerate(kept, 1)}
+        mentions = [Mention(id=names[m.id], start=m.start, end=m.end, label=m.label, text=m.text) for m in kept]
+        links = [(names[r.head], names[r.tail], r.label) for r in document.relations
+                 if r.head in names and r.tail in names]
+        twin = found[document.id]
+        assert (twin.text, list(twin.mentions), twin.errors) == (document.text, mentions, ())
+        assert [(r.head, r.tail, r.label) for r in twin.relations] == links
+
+
+@pytest.mark.parametrize(("format", "error"), [("coco", 1e-6), ("yolo", 1e-3)])
+@THOUSAND
+@given(corpora())
+def test_boxes(format: str, error: float, made: list[Document]) -> None:
+    there, back, written = there_and_back(made, format)
+    there = [d for d in there if d.images]
+    assert [d.id for d in back] == [d.id for d in there] and written.documents == len(there)
+    for a, b in zip(there, back):
+        assert sizes_only(a) == sizes_only(b) and boxes(a) == boxes(b) and same_boxes(a, b, error)
+        assert not b.errors and not b.text
+
+
+def inside(box: tuple[float, ...], width: int, height: int) -> tuple[float, ...]:
+    """The part of a box that lies in the image, to three decimals; nothing where it has no area."""
+    a, b, c, d = (round(x, 3) for x in (max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)))
+    return (a, b, c, d) if a < c and b < d else ()
+
+
+@settings(THOUSAND, max_examples=110)
+@given(corpora())
+def test_voc(made: list[Document]) -> None:
+    """Documents and images come back by what is written in `source`; in the order of file names, without scores."""
+    there, back, _ = there_and_back(made, "voc")
+    found = {d.id: d for d in back}
+    for a in (d for d in there if d.images):
+        b = found[voc.plain(a.id)]
+        names = {voc.plain(i.id): (i.width, i.height) for i in a.images}
+        assert {i.id: (i.width, i.height) for i in b.images} == names and not b.errors
+        sizes = {i.id: (i.width, i.height) for i in a.images}
+        kept = [(r, inside(r.box, *sizes[r.image])) for r in a.regions]
+        wanted = sorted((voc.plain(r.image), voc.plain(r.label), *box) for r, box in kept if box)
+        got = sorted((r.image, r.label, *r.box) for r in b.regions)
+        assert [x[:2] for x in got] == [x[:2] for x in wanted]
+        assert all(abs(x - y) < 1e-3 for g, w in zip(got, wanted) for x, y in zip(g[2:], w[2:]))
+
+
+@pytest.mark.parametrize("predictions", [False, True])
+@settings(THOUSAND, max_examples=110)
+@given(corpora())
+def test_labelstudio(predictions: bool, made: list[Document]) -> None:
+    there, back, _ = there_and_back(made, "labelstudio", predictions=predictions, served=predictions)
+    for a, b in zip(there, back, strict=True):
+        kept = {m.id for m in a.mentions if m.status != "unlocated"}
+        assert (a.id, a.text, b.errors) == (b.id, b.text, ())
+        assert [(m.id, m.start, m.end, m.label, m.text, m.score) for m in a.mentions if m.id in kept] == [
+            (m.id, m.start, m.end, m.label, m.text, m.score) for m in b.mentions]
+        assert [r for r in a.relations if {r.head, r.tail} <= kept] == list(b.relations)
+        assert sizes_only(a, "kind") == sizes_only(b, "kind") and same_boxes(a, b, 1e-6)
+        untied = [r if r.of in kept else r.model_copy(update={"of": ""}) for r in a.regions]
+        assert boxes(a.model_copy(update={"regions": tuple(untied)}), "of") == boxes(b, "of")
+
+
+@st.composite
+def tagged(draw: st.DrawFn) -> Document:
+    """A document of words joined by blanks whose mentions are runs of whole words, as CoNLL columns hold it."""
+    whole = draw(documents())
+    words = list(whole.word_texts()) or ["Zor", "New York", "-"]
+    document = Document.from_words(whole.id, words)
+    mentions: list[Mention] = []
+    at, label = 0, ""
+    while at < len(words):
+        end = draw(st.integers(at, min(at + 3, len(words))))
+        if end > at:
+            last, label = label, draw(labels)
+            joins = bool(mentions) and mentions[-1].end + 1 == document.words[at].start and last == label
+            statuses: tuple[Status, ...] = ("located",) if joins else ("located", "orphan")
+            status = draw(st.sampled_from(statuses))
+            mentions.append(Mention(id=f"m{len(mentions)}", start=document.words[at].start, label=label, status=status,
+                                    end=document.words[end - 1].end))
+        at = max(end, at + 1)
+    return document.replace(mentions=tuple(mentions))
+
+
+@settings(THOUSAND, max_examples=180)
+@given(st.lists(tagged(), min_size=1, max_size=10))
+def test_conll(made: list[Document]) -> None:
+    _, back, written = there_and_back(made, "conll")
+    assert back == made and not written.records and not written.dropped
+
+
+@FEW
+@given(corpora())
+def test_one_json_list(made: list[Document]) -> None:
+    there, back, _ = there_and_back(made, "json")
+    assert [d.to_json() for d in back] == [d.to_json() for d in there]
+
+
+@FEW
+@given(corpora())
+def test_conll_settles(made: list[Document]) -> None:
+    """Of any documents the first writing loses what it reports, and nothing is lost after it."""
+    _, once, first = there_and_back(made, "conll")
+    _, twice, second = there_and_back(once, "conll")
+    assert once == twice and not second.records
+    made = [d for d in made if d.text.strip()]
+    assert sum(len(d.mentions) for d in made) == sum(len(d.mentions) for d in once) + first.dropped.get("mentions", 0)
+
+
+def bytes_of(path: Path) -> dict[str, bytes]:
+    return {str(f.relative_to(path.parent)): f.read_bytes() for f in sorted([path, *path.rglob("*")]) if f.is_file()}
+
+
+@pytest.mark.parametrize("format", sorted(PATHS))
+@FEW
+@given(corpora())
+def test_same_documents_same_bytes(format: str, made: list[Document]) -> None:
+    found = []
+    for _ in range(2):
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / PATHS[format]
+            files.write(placed(made, path if format in ("yolo", "voc") else path.parent), path, format)
+            found.append(bytes_of(path))
+    assert found[0] == found[1] and found[0]
+
+
+def plain(document: Document) -> dict[str, list[Any]]:
+    """What each layer says, without ids and places."""
+    text: Callable[[str], str] = lambda id: getattr(document.find(id), "text", "")  # noqa: E731
+    return {
+        "text": [document.text] if document.text else [], "words": list(document.words),
+        "mentions": sorted((m.text, m.label) for m in document.mentions),
+        "mentions.status": sorted(m.status for m in document.mentions if m.status != "located"),
+        "mentions.score": sorted(m.score for m in document.mentions if m.score is not None),
+        "chains": [c.label for c in document.chains], "images": [(i.id, i.width, i.height) for i in document.images],
+        "images.kind": [i.kind for i in document.images if i.kind != "main"],
+        "images.time": [i.time for i in document.images if i.time is not None],
+        "images.relevance": [i.relevance for i in document.images if i.relevance],
+        "relations": sorted((text(r.head), text(r.tail), r.label) for r in document.relations),
+        "relations.score": sorted(r.score for r in document.relations if r.score is not None),
+        "regions": sorted((r.image, r.label) for r in document.regions),
+        "regions.of": sorted(r.of for r in document.regions if r.of),
+        "phrases": list(document.phrases), "captions": sorted(document.captions.items()), "summary": [document.summary],
+        "times": list(document.times), "lang": [document.lang], "source": sorted(document.source),
+        "errors": list(document.errors)}
+
+
+@pytest.mark.parametrize("format", sorted(PATHS))
+@FEW
+@given(corpora(most=1))
+def test_every_loss_is_told(format: str, made: list[Document]) -> None:
+    """A layer that comes back changed is counted in the report, or a record of the report names the change."""
+    there, back, written = there_and_back(made, format)
+    if not back:
+        assert written.dropped["documents"] == 1 and written.records
+        return
+    before, after = plain(there[0]), plain(back[0])
+    for layer, said in before.items():
+        told = {layer, layer.split(".")[0]} & set(written.dropped) or (format == "conll" and (
+            written.records or "text" in written.dropped or layer == "words"))
+        assert said == after[layer] or told, (layer, said, after[layer], written)
+
+
+def test_what_a_format_cannot_hold_is_of_the_document() -> None:
+    layers = {"chains": "Chain", "images": "Image", "mentions": "Mention", "regions": "Region", "relations": "Relation"}
+    import openmie.data.document as module
+
+    for format in files.FORMATS:
+        for name in files.cannot_hold(format):
+            layer, _, part = name.partition(".")
+            assert layer in Document.model_fields and (not part or part in getattr(module, layers[layer]).model_fields)
+    assert set(table.CANNOT_HOLD) <= set(Document.model_fields)

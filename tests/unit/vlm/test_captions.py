@@ -1,0 +1,288 @@
+"""Caption jobs: each picture asked for once, nothing lost, nothing paid twice, whatever kills them."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image as Picture
+from typer.testing import CliRunner
+
+from openmie import corpora
+from openmie.cli import application as cli
+from openmie.data.document import Document, Image
+from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
+from openmie.formats import output
+from openmie.vlm import captions
+from openmie.vlm.backends import connect
+from openmie.vlm.backends.endpoint import Endpoint
+from openmie.vlm.backends.local import Local
+from openmie.vlm.backends.response_cache import Cached
+from openmie.vlm.captions import Captioning, Report, caption, fill, lengths
+from openmie.vlm.generate import Answer
+from tests.fixtures import vlm_small as lvlm_small
+from tests.fixtures.vlm_stub import Stub, key, pixels, said
+
+ROOT = Path(__file__).parents[3]
+
+
+def post(i, number=None, **more):
+    images = () if number is None else (Image(id="main", pixels=pixels(number)),)
+    return Document(id=f"d{i}", text=f"text {i}", images=images, **more)
+
+
+def test_each_picture_is_asked_for_once_and_documents_keep_their_order():
+    documents = [post(0, 1), post(1), post(2, 2), post(3, 1), post(4, 3, captions={"stub": "there"}), post(5, 2),
+                 post(6, 4, captions={"other": "x"}), post(7)]
+    stub, report = Stub(), Report()
+    made = list(caption(documents, stub, report=report))
+    assert [d.id for d in made] == [d.id for d in documents] and len(stub.asked) == 3
+    assert [d.captions.get("stub") for d in made] == [said(1), None, said(2), said(1), "there", said(2), said(4), None]
+    assert made[6].captions["other"] == "x" and made[1] == documents[1]
+    assert (report.documents, report.captioned, report.there, report.failed) == (8, 5, 1, 0)
+    assert (report.asked.answers, report.asked.prompt_tokens, report.asked.tokens, report.asked.seconds) == (
+        3, 30, 12, 1.5)
+    assert report.asked.price(2.0, 5.0) == pytest.approx((30 * 2 + 12 * 5) / 1e6)
+    again = list(caption(documents, Stub(), Captioning(replace=True, name="mine")))
+    assert [d.captions.get("mine") for d in again][4] == said(3) and again[4].captions["stub"] == "there"
+
+
+def test_prompts_say_whose_they_are():
+    asked = []
+    class Listening(Stub):
+        def answers(self, requests):
+            for request in requests:
+                asked.append(request.prompt)
+                yield Answer(text="x")
+    for prompt in (*captions.PROMPTS.values(), "Any text?"):
+        list(caption([post(0, 1)], Listening(), Captioning(prompt=prompt)))
+    assert asked == ["Please give me a detailed description of the picture", captions.SUMMARY, "Any text?"]
+    with pytest.raises(OpenMIEError, match="empty prompt"):
+        Captioning(prompt=" ")
+
+
+def test_what_cannot_be_captioned_comes_out_with_the_reason(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    bad = Document(id="bad", text="t", images=(Image(id="main", path=str(tmp_path / "broken.png")),))
+    old = post(9, 5, errors=(ErrorRecord(where="document d9, caption stub", found="last time"),
+                             ErrorRecord(where="elsewhere", found="kept")))
+    documents = [bad, post(1, 1), post(2, 2), post(3, 1), old]
+    made = list(caption(documents, Stub(fails={key(1)}), report=(report := Report())))
+    assert [bool(d.captions) for d in made] == [False, False, True, False, True]
+    assert "broken.png" in made[0].errors[0].found and made[1].errors[0].found == "stub: no answer"
+    assert made[3].errors[0].where == "document d3, caption stub" and report.failed == 1
+    assert [e.found for e in made[4].errors] == ["kept"]
+    assert [captions.failed(d, "stub") for d in made] == [True, True, False, True, False]
+    cut = next(caption([post(1, 1)], Stub(finish="length")))
+    assert cut.captions["stub"] == said(1) and "cut at 4 tokens" in cut.errors[0].found
+
+
+def test_documents_pass_lazily():
+    taken = []
+    def documents(numbers):
+        for i in range(100_000):
+            taken.append(i)
+            yield post(i, numbers(i))
+    made = caption(documents(lambda i: i), Stub())
+    assert [next(made).id for _ in range(3)] == ["d0", "d1", "d2"] and len(taken) <= 4
+    taken.clear()
+    made = caption(documents(lambda i: None), Stub())
+    assert next(made).id == "d0" and len(taken) <= captions.AHEAD + 1
+    taken.clear()
+    made = caption(documents(lambda i: 7), Stub())
+    assert [next(made).captions["stub"] for _ in range(3000)] == [said(7)] * 3000 and len(taken) < 6000
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 5)), max_size=25), st.sets(st.integers(0, 5)))
+def test_one_for_one_in_order_whatever_is_shared_or_fails(numbers, fails):
+    stub = Stub(fails={key(n) for n in fails})
+    made = list(caption([post(i, n) for i, n in enumerate(numbers)], stub))
+    assert [d.id for d in made] == [f"d{i}" for i in range(len(numbers))]
+    assert len(stub.asked) == len(set(numbers) - {None})
+    for d, n in zip(made, numbers):
+        assert d.captions == ({} if n is None or n in fails else {"stub": said(n)})
+        assert len(d.errors) == (n in fails)
+
+
+def folder(tmp_path, n, shared=1):
+    """A split of documents with pictures in files, each shared by so many."""
+    (tmp_path / "corpus").mkdir()
+    documents = []
+    for i in range(n):
+        file = tmp_path / "corpus" / f"{i // shared}.png"
+        if not file.exists():
+            Picture.fromarray(pixels(i // shared)).save(file)
+        documents.append(Document(id=f"d{i}", text=f"text {i}", images=(Image(id="main", path=str(file)),)))
+    corpora.write(documents, tmp_path / "corpus" / "test.jsonl")
+    return documents
+
+
+JOB = """
+import sys
+from openmie import corpora
+from openmie.vlm.captions import Captioning, fill
+from tests.fixtures.vlm_stub import Stub
+corpus, out, log = sys.argv[1:]
+for document in fill({"test": corpora.read(corpus + "/test.jsonl")}, out, Stub(log, pause=0.0005), Captioning(), {}):
+    pass
+"""
+
+
+def test_a_job_of_a_thousand_pictures_killed_five_times_pays_for_none_twice(tmp_path):
+    folder(tmp_path, 1000)
+    log, out, rng = tmp_path / "log", tmp_path / "out", random.Random(4)
+    log.touch()
+    done: set[str] = set()  # pictures whose answer was kept when a job was killed
+    kills, calls = 0, Counter()
+    while True:
+        before = len(log.read_text(encoding="utf8").split())
+        job = subprocess.Popen([sys.executable, "-c", JOB, str(tmp_path / "corpus"), str(out), str(log)], cwd=ROOT)
+        if kills < 5:
+            upto = before + rng.randrange(20, 190)
+            while len(log.read_text(encoding="utf8").split()) < upto and job.poll() is None:
+                time.sleep(0.001)
+            job.send_signal(signal.SIGKILL)
+        code = job.wait(120)
+        asked = log.read_text(encoding="utf8").split()[before:]
+        assert not done & set(asked), "a finished call was made again"
+        calls.update(asked)
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL and kills < 5
+        kills += 1
+        with sqlite3.connect(out / captions.ANSWERS) as file:
+            done |= {text.strip().removeprefix("picture ") for text, in file.execute("SELECT text FROM answers")}
+    assert kills == 5 and sum(calls.values()) <= 1000 + kills  # one that was under way, at each kill
+    assert {p.name for p in out.iterdir()} >= {"test.jsonl", captions.NOTES}
+    made = list(corpora.read(out / "test.jsonl"))
+    assert [d.id for d in made] == [f"d{i}" for i in range(1000)]
+    assert [d.captions for d in made] == [{"stub": said(i)} for i in range(1000)]
+    whole = tmp_path / "whole"
+    list(fill({"test": corpora.read(tmp_path / "corpus" / "test.jsonl")}, whole, Stub(), Captioning(), {}))
+    assert (whole / "test.jsonl").read_bytes() == (out / "test.jsonl").read_bytes()
+
+
+def test_started_again_it_asks_only_for_what_failed(tmp_path):
+    documents = folder(tmp_path, 12, shared=2)
+    sources = {"test": documents, "dev": [d.replace(id=f"dev {d.id}") for d in documents]}
+    first = Stub(fails={key(1), key(4)})
+    made = list(fill(sources, tmp_path / "out", first, Captioning(), {"x": 1}))
+    assert len(first.asked) == 6 + 2 and [d.id for d in made if d.errors] == [
+        f"{split}d{i}" for split in ("", "dev ") for i in (2, 3, 8, 9)]
+    second, report, tally = Stub(fails={key(4)}), Report(), output.Tally()
+    made = list(fill(sources, tmp_path / "out", second, Captioning(), {"x": 1}, report, tally))
+    assert Counter(second.asked) == {key(1): 1, key(4): 2} and len(made) == tally.documents == 24
+    assert report.known.answers == 3 + 1 + 3 and [d.id for d in made if d.errors] == ["d8", "d9", "dev d8", "dev d9"]
+    third = Stub()
+    made = list(fill(sources, tmp_path / "out", third, Captioning(), {"x": 1}))
+    assert third.asked == [key(4)] and all(d.captions and not d.errors for d in made)
+    whole = Stub()
+    list(fill(sources, tmp_path / "other", whole, Captioning(), {"x": 1}))
+    for split in sources:
+        one, other = (tmp_path / folder / f"{split}.jsonl" for folder in ("out", "other"))
+        assert one.read_bytes() == other.read_bytes()
+    last = Stub()
+    assert list(fill(sources, tmp_path / "out", last, Captioning(), {"x": 1})) == made and last.asked == []
+    with pytest.raises(CorpusError, match="prompt is"):
+        list(fill(sources, tmp_path / "out", last, Captioning(prompt="another"), {"x": 1}))
+
+
+def test_a_job_killed_before_it_wrote_its_settings_begins_anew(tmp_path):
+    documents = folder(tmp_path, 3)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f".{captions.NOTES}.abc.tmp").write_bytes(b'{"x"')
+    assert len(list(fill({"test": documents}, tmp_path / "out", Stub(), Captioning(), {}))) == 3
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_bytes(b"x")
+    with pytest.raises(CorpusError, match="something is there already"):
+        list(fill({"test": documents}, tmp_path / "mine", Stub(), Captioning(), {}))
+
+
+def test_a_cache_of_several_jobs(tmp_path):
+    documents, cache = folder(tmp_path, 5), tmp_path / "answers"
+    for number in (1, 2):
+        stub = Stub()
+        list(fill({"test": documents}, tmp_path / str(number), stub, Captioning(), {}, cache=cache))
+        assert len(stub.asked) == (5 if number == 1 else 0) and not (tmp_path / str(number) / captions.ANSWERS).exists()
+
+
+@given(st.lists(st.text(max_size=40), min_size=1, max_size=20))
+def test_lengths_are_those_of_the_definition(texts):
+    found = lengths(texts)
+    for unit, count in (("characters", len), ("words", lambda t: len(t.split()))):
+        n = sorted(map(count, texts))
+        assert found[unit] == {"max": n[-1], "min": n[0], "mean": pytest.approx(sum(n) / len(n)),
+                               "median": statistics.median(n)}
+
+
+def test_lengths_of_known_captions():
+    assert lengths(["a dog", "three long words", "", "two  blanks"]) == {
+        "characters": {"max": 16, "min": 0, "median": 8.0, "mean": 8.0},
+        "words": {"max": 3, "min": 0, "median": 2.0, "mean": 1.75}}
+    with pytest.raises(OpenMIEError, match="no texts"):
+        lengths([])
+
+
+def test_connect_names_what_is_meant(tmp_path):
+    assert connect("m", max_tokens=9, device=None) == Local("m", max_tokens=9)
+    assert connect("m", "http://host/v1", retries=None, timeout=3) == Endpoint("http://host/v1", "m", timeout=3)
+    assert isinstance(connect("m", cache=tmp_path / "c"), Cached)
+
+
+# -- the command
+
+
+def run(*arguments):
+    result = CliRunner().invoke(cli.app, ["caption", *map(str, arguments)])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def test_the_command_captions_a_corpus_here(tmp_path, colours):
+    rows = ["red", "blue", "red", "green"]
+    for colour in rows:
+        lvlm_small.square(colour).save(tmp_path / f"{colour}.png")
+    posts = [Document(id=str(i), text="t", images=(Image(id="main", path=str(tmp_path / f"{c}.png")),))
+             for i, c in enumerate(rows)]
+    (tmp_path / "corpus").mkdir()
+    for split, part in (("train", posts[:1]), ("test", posts)):
+        corpora.write(part, tmp_path / "corpus" / f"{split}.jsonl")
+    asked = [f"jsonl:{tmp_path / 'corpus'}", "--model", colours, "--out", tmp_path / "out", "--split", "test",
+             "--prompt", lvlm_small.ASKED, "--max-tokens", 12, "--images", tmp_path, "--price", "1000,10000"]
+    result = run(*asked)
+    assert result.exit_code == 0, result.output
+    name = Path(colours).name
+    made = list(corpora.load(f"jsonl:{tmp_path / 'out'}", images=str(tmp_path)).test)
+    assert [d.captions[name] for d in made] == rows
+    assert "characters" in result.output and "5 " in result.output and "4 documents" in result.stderr
+    with sqlite3.connect(tmp_path / "out" / "answers.sqlite") as file:
+        prompt, answer = file.execute("SELECT sum(prompt_tokens), sum(tokens) FROM answers").fetchone()
+    assert f"{(prompt * 1000 + answer * 10000) / 1e6:.4f}" in result.stdout
+    again = run(*asked)
+    assert again.exit_code == 0 and f"{name!r} in 4 documents" in again.stderr
+
+
+def test_the_command_says_partial_and_refuses_what_cannot_be(tmp_path, colours):
+    lvlm_small.square("red").save(tmp_path / "red.png")
+    rows = [{"text": "a", "image": "red.png"}, {"text": "b", "image": "none.png"}, {"text": 3}]
+    (tmp_path / "posts.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf8")
+    result = run(tmp_path / "posts.jsonl", "--model", colours, "--out", tmp_path / "out", "--prompt", lvlm_small.ASKED)
+    assert result.exit_code == cli.PARTIAL and "2 records with errors" in result.stderr
+    made = [json.loads(x) for x in (tmp_path / "out" / "posts.jsonl").read_text(encoding="utf8").splitlines()]
+    assert len(made) == 3 and made[0]["captions"] and made[1]["errors"] and made[2]["errors"]
+    for wrong, words in ((("--price", "cheap"), "--price cheap"), (("--retries", 2), "--retries without --endpoint"),
+                         (("--endpoint", "http://127.0.0.1:9/v1", "--batch", 2), "--batch with --endpoint")):
+        with pytest.raises(OpenMIEError, match=words):
+            run(tmp_path / "posts.jsonl", "--model", "m", "--out", tmp_path / "none", *wrong)
