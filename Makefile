@@ -18,7 +18,8 @@ test: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: .venv/dev.stamp
-	$(BIN)/ruff check openmie tests benchmarks
+	$(BIN)/ruff check openmie tests benchmarks docs
+	$(BIN)/ruff format --check openmie tests benchmarks docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

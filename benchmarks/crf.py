@@ -31,8 +31,10 @@ def alternate(ours: Callable[[], object], theirs: Callable[[], object], repeat: 
 
 def report(what: str, ours: list[float], theirs: list[float], target: float) -> None:
     mid, low = (statistics.median(ours), statistics.median(theirs)), (min(ours), min(theirs))
-    print(f"{what:28s} ours {mid[0]:6.2f} ms (min {low[0]:6.2f})   pytorch-crf {mid[1]:6.2f} ms (min {low[1]:6.2f})   "
-          f"ratio {mid[0] / mid[1]:.3f} (of minima {low[0] / low[1]:.3f}), target {target}")
+    print(
+        f"{what:28s} ours {mid[0]:6.2f} ms (min {low[0]:6.2f})   pytorch-crf {mid[1]:6.2f} ms (min {low[1]:6.2f})   "
+        f"ratio {mid[0] / mid[1]:.3f} (of minima {low[0] / low[1]:.3f}), target {target}"
+    )
 
 
 def compare(size: int, length: int, width: int, repeat: int) -> None:
@@ -43,8 +45,10 @@ def compare(size: int, length: int, width: int, repeat: int) -> None:
     mask = torch.arange(length) < lengths[:, None]
     ours, theirs = LinearChainCrf(width), CRF(width, batch_first=True)
     with torch.no_grad():
-        for mine, other in zip((ours.start, ours.transitions, ours.end),
-                               (theirs.start_transitions, theirs.transitions, theirs.end_transitions)):
+        for mine, other in zip(
+            (ours.start, ours.transitions, ours.end),
+            (theirs.start_transitions, theirs.transitions, theirs.end_transitions),
+        ):
             other.uniform_(-1, 1)
             mine.copy_(other)
     leaf = emissions.clone().requires_grad_()
@@ -55,11 +59,20 @@ def compare(size: int, length: int, width: int, repeat: int) -> None:
         loss().backward()
 
     name = f"B {size}, T {length}, {width} tags"
-    report(f"{name}: loss", *alternate(
-        lambda: step(lambda: -ours.log_likelihood(leaf, tags, mask).sum(), ours),
-        lambda: step(lambda: -theirs(leaf, tags, mask), theirs), repeat), 0.25)
-    report(f"{name}: decode", *alternate(lambda: ours.decode(emissions, mask),
-                                         lambda: theirs.decode(emissions, mask), repeat), 0.5)
+    report(
+        f"{name}: loss",
+        *alternate(
+            lambda: step(lambda: -ours.log_likelihood(leaf, tags, mask).sum(), ours),
+            lambda: step(lambda: -theirs(leaf, tags, mask), theirs),
+            repeat,
+        ),
+        0.25,
+    )
+    report(
+        f"{name}: decode",
+        *alternate(lambda: ours.decode(emissions, mask), lambda: theirs.decode(emissions, mask), repeat),
+        0.5,
+    )
 
 
 if __name__ == "__main__":

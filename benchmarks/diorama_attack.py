@@ -31,6 +31,7 @@ from openmie.diorama import Config, ceiling
 
 # ---- 1. text only ----------------------------------------------------------------------------------------------------
 
+
 def bag() -> Any:
     words = CountVectorizer(token_pattern=r"\S+", lowercase=False, min_df=3, ngram_range=(1, 2))
     chars = CountVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=5, lowercase=False)
@@ -40,12 +41,22 @@ def bag() -> Any:
 def shapes(document: Document) -> dict[str, Any]:
     """Lengths, positions and letters of the post and its names."""
     words = document.word_texts()
-    out: dict[str, Any] = {"chars": len(document.text), "words": len(words), "mentions": len(document.mentions),
-                           "last": words[-1], "first": words[0]}
+    out: dict[str, Any] = {
+        "chars": len(document.text),
+        "words": len(words),
+        "mentions": len(document.mentions),
+        "last": words[-1],
+        "first": words[0],
+    }
     for i, m in enumerate(document.mentions):
         name = m.text.lower()
-        out |= {f"{i}length": len(name), f"{i}vowels": sum(c in "aeiou" for c in name), f"{i}start": m.start,
-                f"{i}word": document.text[:m.start].count(" "), f"{i}rest": len(document.text) - m.end}
+        out |= {
+            f"{i}length": len(name),
+            f"{i}vowels": sum(c in "aeiou" for c in name),
+            f"{i}start": m.start,
+            f"{i}word": document.text[: m.start].count(" "),
+            f"{i}rest": len(document.text) - m.end,
+        }
         out |= {f"{i}a{ord(name[0])}": 1, f"{i}z{ord(name[-1])}": 1, f"{i}-2{name[:2]}": 1, f"{i}-3{name[-3:]}": 1}
     return out
 
@@ -67,18 +78,28 @@ def attack_text(seed: int, scale: float) -> None:
         ("which name is the head", tied, lambda d: d.source["head"]),
         ("which name stands left, no cue given", free, lambda d: d.source["left"]),
         ("unrelated image, one name", one, lambda d: bool(d.source["unrelated"])),
-        ("clutter or scene, unrelated, two names", [d for d in two if d.source["unrelated"]],
-         lambda d: d.source["unrelated"]),
+        (
+            "clutter or scene, unrelated, two names",
+            [d for d in two if d.source["unrelated"]],
+            lambda d: d.source["unrelated"],
+        ),
     ]
     for name, some, of in targets:
         y = [of(d) for d in some]
         accuracy(f"text, words and n-grams: {name} (n={len(y)})", bag(), [d.text for d in some], y)
-        accuracy(f"text, boosted on shapes: {name}", boosted(),
-                 DictVectorizer(sparse=False).fit_transform([shorter(shapes(d)) for d in some]), y)
+        accuracy(
+            f"text, boosted on shapes: {name}",
+            boosted(),
+            DictVectorizer(sparse=False).fit_transform([shorter(shapes(d)) for d in some]),
+            y,
+        )
     named = [(m.text, m.label) for d in found for m in d.mentions]
-    accuracy(f"name alone, letters: type (n={len(named)})",
-             make_pipeline(CountVectorizer(analyzer="char_wb", ngram_range=(1, 9), min_df=2), linear(0.02)),
-             [n for n, _ in named], [t for _, t in named])
+    accuracy(
+        f"name alone, letters: type (n={len(named)})",
+        make_pipeline(CountVectorizer(analyzer="char_wb", ngram_range=(1, 9), min_df=2), linear(0.02)),
+        [n for n, _ in named],
+        [t for _, t in named],
+    )
     independent("name alone, whole: type", named)
     text_controls(seed, scale)
 
@@ -94,23 +115,39 @@ def text_controls(seed: int, scale: float) -> None:
     y = [d.source["ambiguous"][0] for d in clear]
     accuracy("control, words and n-grams: ambiguous or not", bag(), [d.text for d in clear], y, kind="control")
     told = [d for d in clear if not d.source["ambiguous"][0]]
-    accuracy("control, words and n-grams: type where the text tells it", bag(), [d.text for d in told],
-             [d.mentions[0].label for d in told], kind="control")
+    accuracy(
+        "control, words and n-grams: type where the text tells it",
+        bag(),
+        [d.text for d in told],
+        [d.mentions[0].label for d in told],
+        kind="control",
+    )
     dark = posts(Config(seed=seed, ambiguous=1.0, two_names=0.6, in_order=0.5, translation=False), int(24_000 * scale))
     dark = [d for d in dark if len(d.mentions) == 1]
     planted = [d.text + (" !" if d.mentions[0].label == "PER" and i % 5 == 0 else "") for i, d in enumerate(dark)]
-    accuracy("control, planted: a mark on every fifth person", bag(), planted, [d.mentions[0].label for d in dark],
-             kind="control")
+    accuracy(
+        "control, planted: a mark on every fifth person",
+        bag(),
+        planted,
+        [d.mentions[0].label for d in dark],
+        kind="control",
+    )
 
 
 # ---- 4 to 7 ----------------------------------------------------------------------------------------------------------
+
 
 def everything(document: Document) -> dict[str, Any]:
     """All of a post but its pixels and its gold, each thing on its own: what is drawn, said and measured."""
     s, words = document.source, document.word_texts()
     scene = s["scene"]
-    out: dict[str, Any] = {"sign": scene["sign"], "cue": s["cue"], "first": words[0], "last": words[-1],
-                           "told": ("left" in words) - ("right" in words)}
+    out: dict[str, Any] = {
+        "sign": scene["sign"],
+        "cue": s["cue"],
+        "first": words[0],
+        "last": words[-1],
+        "told": ("left" in words) - ("right" in words),
+    }
     colour = next((w for w in words if w in COLOURS), "")
     out["fit"] = scene["flags"].index(colour) if colour in scene["flags"] else -1
     for i, f in enumerate(scene["figures"]):
@@ -128,19 +165,35 @@ def attack_rich(seed: int, scale: float) -> None:
     x = DictVectorizer(sparse=False).fit_transform([everything(d) for d in found])
     bar = ceiling(config, task="ner", sees=("text", "image")) / 100
     for place in (0, 1):
-        accuracy(f"all but pixels, boosted: type of name {place}, beside ceiling(text+image) (n={len(found)})",
-                 boosted(), x, [d.mentions[place].label for d in found], bar)
+        accuracy(
+            f"all but pixels, boosted: type of name {place}, beside ceiling(text+image) (n={len(found)})",
+            boosted(),
+            x,
+            [d.mentions[place].label for d in found],
+            bar,
+        )
     even = replace(config, in_order=0.5, cue=0.0, unrelated=0.0, ambiguous=0.0)
-    alike = [d for d in posts(even, int(14_000 * scale)) if len({m.label for m in d.mentions}) == 1
-             and d.relations[0].label != "parent"]
+    alike = [
+        d
+        for d in posts(even, int(14_000 * scale))
+        if len({m.label for m in d.mentions}) == 1 and d.relations[0].label != "parent"
+    ]
     x = DictVectorizer(sparse=False).fit_transform([{**everything(d), **shorter(shapes(d))} for d in alike])
-    accuracy(f"all but pixels, boosted: which of two alike stands left, no cue (n={len(alike)})", boosted(), x,
-             [d.source["left"] for d in alike], 0.5)
+    accuracy(
+        f"all but pixels, boosted: which of two alike stands left, no cue (n={len(alike)})",
+        boosted(),
+        x,
+        [d.source["left"] for d in alike],
+        0.5,
+    )
 
 
 EXTREMES: dict[str, dict[str, Any]] = {
-    "ambiguous=1": {"ambiguous": 1.0}, "unrelated=0": {"unrelated": 0.0}, "unrelated=1": {"unrelated": 1.0},
-    "two_names=1, cue=0": {"two_names": 1.0, "cue": 0.0}, "two_names=1, cue=1": {"two_names": 1.0, "cue": 1.0},
+    "ambiguous=1": {"ambiguous": 1.0},
+    "unrelated=0": {"unrelated": 0.0},
+    "unrelated=1": {"unrelated": 1.0},
+    "two_names=1, cue=0": {"two_names": 1.0, "cue": 0.0},
+    "two_names=1, cue=1": {"two_names": 1.0, "cue": 1.0},
     "all by colour": {"two_names": 1.0, "cue": 1.0, "colour_cue": 1.0, "in_order": 0.5},
     "captions without noise": {"left_out": 0.0, "hallucinated": 0.0},
     "captions mostly noise": {"left_out": 0.9, "hallucinated": 0.9},
@@ -170,8 +223,12 @@ def attack_ceilings(seed: int, scale: float) -> None:
 
 
 ATTACKS: dict[str, Callable[[int, float], Any]] = {
-    "text": attack_text, "image": attack_image, "metadata": attack_metadata, "rich": attack_rich,
-    "captions": lambda seed, scale: captions(seed, int(16_000 * scale)), "ceilings": attack_ceilings,
+    "text": attack_text,
+    "image": attack_image,
+    "metadata": attack_metadata,
+    "rich": attack_rich,
+    "captions": lambda seed, scale: captions(seed, int(16_000 * scale)),
+    "ceilings": attack_ceilings,
     "splits": lambda seed, scale: splits(seed, int(4000 * scale)),
     "grounding": lambda seed, scale: grounding(seed, int(4000 * scale)),
 }

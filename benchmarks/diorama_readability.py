@@ -142,14 +142,24 @@ def test(model: Detector, config: Config, n: int) -> dict[str, float]:
             hit = sum(any(same(g, f) for f in found) for g in gold)
             signed = SIGNS[int(sign[i].argmax())] == layout.sign
             flags = tuple(COLOURS[c] for c in flag[i].argmax(-1).tolist()) == layout.flags if layout.flags else True
-            for key, more in (("figures", len(gold)), ("read", hit), ("false", sum(not any(same(g, f) for g in gold)
-                              for f in found)), ("images", 1), ("signs", signed), ("flagged", bool(layout.flags)),
-                              ("flags", flags and bool(layout.flags)),
-                              ("whole", hit == len(gold) == len(found) and signed and flags)):
+            for key, more in (
+                ("figures", len(gold)),
+                ("read", hit),
+                ("false", sum(not any(same(g, f) for g in gold) for f in found)),
+                ("images", 1),
+                ("signs", signed),
+                ("flagged", bool(layout.flags)),
+                ("flags", flags and bool(layout.flags)),
+                ("whole", hit == len(gold) == len(found) and signed and flags),
+            ):
                 count[key] += int(more)
-    return {"figures read": 100 * count["read"] / count["figures"], "false": 100 * count["false"] / count["figures"],
-            "signs": 100 * count["signs"] / count["images"], "flags": 100 * count["flags"] / count["flagged"],
-            "whole scenes": 100 * count["whole"] / count["images"]}
+    return {
+        "figures read": 100 * count["read"] / count["figures"],
+        "false": 100 * count["false"] / count["figures"],
+        "signs": 100 * count["signs"] / count["images"],
+        "flags": 100 * count["flags"] / count["flagged"],
+        "whole scenes": 100 * count["whole"] / count["images"],
+    }
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """How many Diorama posts and documents a second, pixels in memory, on one core.
 
-    python benchmarks/diorama_speed.py [posts]
+python benchmarks/diorama_speed.py [posts]
 """
 
 from __future__ import annotations

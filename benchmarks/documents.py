@@ -42,15 +42,24 @@ def longformer(layers: int) -> nn.Module:
     from transformers import LongformerConfig, LongformerModel
 
     config = LongformerConfig(
-        vocab_size=1000, hidden_size=WIDTH, num_hidden_layers=layers, num_attention_heads=12, intermediate_size=3072,
-        attention_window=[512] * layers, max_position_embeddings=4098, type_vocab_size=1, pad_token_id=1,
+        vocab_size=1000,
+        hidden_size=WIDTH,
+        num_hidden_layers=layers,
+        num_attention_heads=12,
+        intermediate_size=3072,
+        attention_window=[512] * layers,
+        max_position_embeddings=4098,
+        type_vocab_size=1,
+        pad_token_id=1,
     )
     return LongformerModel(config, add_pooling_layer=False)
 
 
 def recipe() -> Recipe:
     heads = (
-        Crf(labels=LABELS), Chains(labels=LABELS), ChainRelations(labels=RELATIONS, mentions=LABELS),
+        Crf(labels=LABELS),
+        Chains(labels=LABELS),
+        ChainRelations(labels=RELATIONS, mentions=LABELS),
         Regions(labels=LABELS[:3]),
     )
     encode = Hierarchical(text=Text(pool="max"), vision=Vision(freeze=True))
@@ -105,8 +114,10 @@ def step(layers: int, pieces: int, frames: int) -> None:
     output.total.backward()
     optimizer.step()
     seconds = time.perf_counter() - started
-    print(f"one step, {pieces} pieces, {frames} cached frames, {layers} layers of {WIDTH}: {seconds:.1f} s "
-          f"({forward:.1f} forward), peak {peak():.2f} GB ({before:.2f} before it)")
+    print(
+        f"one step, {pieces} pieces, {frames} cached frames, {layers} layers of {WIDTH}: {seconds:.1f} s "
+        f"({forward:.1f} forward), peak {peak():.2f} GB ({before:.2f} before it)"
+    )
 
 
 def hot_spots(repeat: int = 20) -> None:
@@ -114,8 +125,10 @@ def hot_spots(repeat: int = 20) -> None:
     states = torch.randn(1, 400, WIDTH, requires_grad=True)
     word = torch.linspace(0, 304, 400).round().long()[None]
     owner = torch.zeros(1, dtype=torch.long)
-    print(f"pieces to words, 305 words of 400 pieces, {WIDTH} wide: "
-          f"{best(lambda: max_words(states, owner, word, (1, 305)).sum().backward(), repeat):.2f} ms")
+    print(
+        f"pieces to words, 305 words of 400 pieces, {WIDTH} wide: "
+        f"{best(lambda: max_words(states, owner, word, (1, 305)).sum().backward(), repeat):.2f} ms"
+    )
     pair, vectors = Bilinear(WIDTH, 35), torch.randn(1, 17, WIDTH, requires_grad=True)
 
     def score() -> None:

@@ -85,7 +85,8 @@ def words(repeats: int) -> None:
         "mean of pieces": lambda: pool_words(states, owner, word, (1, 305), True),
         "largest of pieces": lambda: max_words(states, owner, word, (1, 305)),
         "largest, as a matrix (release)": lambda: torch.where(
-            (word[0] == torch.arange(305)[:, None])[..., None], states[0], -1e9).amax(1)[None],
+            (word[0] == torch.arange(305)[:, None])[..., None], states[0], -1e9
+        ).amax(1)[None],
     }
     torch.testing.assert_close(forms["largest of pieces"](), forms["largest, as a matrix (release)"]())
     for name, make in forms.items():

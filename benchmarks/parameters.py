@@ -1,6 +1,6 @@
 """How many parameters Shap-CA has with the paper's backbones, built from their configs without weights (table 4).
 
-    python benchmarks/parameters.py
+python benchmarks/parameters.py
 """
 
 from __future__ import annotations

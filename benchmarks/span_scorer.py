@@ -68,8 +68,10 @@ def compare(gold: Rows, predicted: Rows, mode: Mode, repeats: int) -> str:
     array = median(lambda: spans_from_tags(want, got, mode, names=names), repeats)
     whole = median(lambda: spans(left, right, mode), repeats)
     drawn = median(lambda: spans(left, right, mode, bootstrap=1000), repeats)
-    return (f"{mode:10}{report:16.0f}{only_f1:12.0f}{tags:12.1f}{tags / report:11.3f}{tags / only_f1:9.3f}"
-            f"{array:11.1f}{whole:11.1f}{drawn:12.1f}")
+    return (
+        f"{mode:10}{report:16.0f}{only_f1:12.0f}{tags:12.1f}{tags / report:11.3f}{tags / only_f1:9.3f}"
+        f"{array:11.1f}{whole:11.1f}{drawn:12.1f}"
+    )
 
 
 def ids(rows: Rows) -> np.ndarray:
@@ -91,8 +93,10 @@ def main() -> None:
     warnings.simplefilter("ignore")
     gold, predicted = sentences(options.sentences)
     print(f"{options.sentences} sentences, {sum(map(len, gold))} words, medians of {options.repeats} in ms")
-    print(f"{'':10}{'seqeval report':>16}{'seqeval f1':>12}{'ours, tags':>12}{'to report':>11}{'to f1':>9}"
-          f"{'ours, ids':>11}{'documents':>11}{'+ interval':>12}")
+    print(
+        f"{'':10}{'seqeval report':>16}{'seqeval f1':>12}{'ours, tags':>12}{'to report':>11}{'to f1':>9}"
+        f"{'ours, ids':>11}{'documents':>11}{'+ interval':>12}"
+    )
     for mode in get_args(Mode):
         print(compare(gold, predicted, mode, options.repeats))
     matrix, filled = ids(gold), documents(gold)

@@ -84,8 +84,10 @@ def whole_head(size: int, length: int, width: int, repeats: int) -> None:
     torch.manual_seed(0)
     calls: dict[str, Callable[[], object]] = {}
     lengths = torch.randint(length // 4, length + 1, (size,))
-    for what, mask in (("no padding", torch.ones(size, length, dtype=torch.bool)),
-                       ("a quarter to full length", torch.arange(length) < lengths[:, None])):
+    for what, mask in (
+        ("no padding", torch.ones(size, length, dtype=torch.bool)),
+        ("a quarter to full length", torch.arange(length) < lengths[:, None]),
+    ):
         streams = {"fused": Stream(torch.randn(size, length, width, requires_grad=True), mask)}
         given = {"pos": torch.randint(18, (size, length))}
         targets = {"cells": torch.randint(-1, 26, (size, length, length))}
@@ -115,17 +117,32 @@ def codec(size: int, length: int, repeats: int) -> None:
     for k in range(size):
         d = Document.from_words(str(k), ["word"] * length)
         starts = sorted(rng.sample(range(0, length - 3, 3), 4))
-        mentions = [Mention(id=f"m{a}", start=d.words[a].start, end=d.words[a + rng.randrange(3)].end,
-                            label=rng.choice(MENTIONS)) for a in starts]
+        mentions = [
+            Mention(
+                id=f"m{a}", start=d.words[a].start, end=d.words[a + rng.randrange(3)].end, label=rng.choice(MENTIONS)
+            )
+            for a in starts
+        ]
         pairs = rng.sample([(a, b) for a in starts for b in starts if a != b], 3)
-        documents.append(d.replace(mentions=mentions, relations=[
-            Relation(head=f"m{a}", tail=f"m{b}", label=rng.choice(RELATIONS)) for a, b in pairs]))
+        documents.append(
+            d.replace(
+                mentions=mentions,
+                relations=[Relation(head=f"m{a}", tail=f"m{b}", label=rng.choice(RELATIONS)) for a, b in pairs],
+            )
+        )
     cells = encode_batch(documents, MENTIONS, RELATIONS).cells
     for d, found in zip(documents, decode_batch(cells, documents, MENTIONS, RELATIONS)):
         assert facts(*found) == facts(d.mentions, d.relations)
     print(f"codec, {size} documents of {length} words:")
-    show(turns({"encode": lambda: encode_batch(documents, MENTIONS, RELATIONS),
-                "decode": lambda: decode_batch(cells, documents, MENTIONS, RELATIONS)}, repeats))
+    show(
+        turns(
+            {
+                "encode": lambda: encode_batch(documents, MENTIONS, RELATIONS),
+                "decode": lambda: decode_batch(cells, documents, MENTIONS, RELATIONS),
+            },
+            repeats,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -70,10 +70,17 @@ def views(document: Document, meanings: dict[str, tuple[str, bool]]) -> dict[str
     said: Any = None
     if document.captions:
         things, _, signs = document.captions["noisy"].removeprefix("a picture of ").partition(" , with ")
-        said = (() if things == "some things" else tuple(meanings.get(t, t) for t in things.split(" and ")),
-                frozenset(signs.split(" and ")))
-    return {"text": (told, s["cue"], s["left"] if s["cue"] == "position" else None), "image": seen, "caption": said,
-            "fit": fit, "given": (s["names"], s["head"])}
+        said = (
+            () if things == "some things" else tuple(meanings.get(t, t) for t in things.split(" and ")),
+            frozenset(signs.split(" and ")),
+        )
+    return {
+        "text": (told, s["cue"], s["left"] if s["cue"] == "position" else None),
+        "image": seen,
+        "caption": said,
+        "fit": fit,
+        "given": (s["names"], s["head"]),
+    }
 
 
 def items(posts: Sequence[Document], shown: Sequence[dict[str, Any]], task: str, sees: Sequence[str]) -> Iterator[Item]:
@@ -82,8 +89,12 @@ def items(posts: Sequence[Document], shown: Sequence[dict[str, Any]], task: str,
         if not document.mentions:
             continue
         names, head = view["given"]
-        key = (names, head if task == "re" else None, *(view[s] for s in sees),
-               view["fit"] if {"text", "image"} <= set(sees) else None)
+        key = (
+            names,
+            head if task == "re" else None,
+            *(view[s] for s in sees),
+            view["fit"] if {"text", "image"} <= set(sees) else None,
+        )
         part = (*key[:2], view["text"] if "text" in sees else None)
         for place, gold in enumerate(right(document, task)):
             yield Item(n, (place, key), (place, part), gold)
@@ -136,8 +147,10 @@ def decisions(counts: Table, task: str, sees: Sequence[str], rule: str) -> dict[
     """What is said for each key."""
     can = {k: {a: n for a, n in c.items() if sayable(a, task, sees)} for k, c in counts.items()}
     if rule == "argmax":
-        return {k: {max(c, key=c.__getitem__)} if c and max(c.values()) > counts[k][NOTHING] else set()
-                for k, c in can.items()}
+        return {
+            k: {max(c, key=c.__getitem__)} if c and max(c.values()) > counts[k][NOTHING] else set()
+            for k, c in can.items()
+        }
     total = {k: sum(c.values()) for k, c in counts.items()}
     gold = sum(total[k] - c[NOTHING] for k, c in counts.items())
     score, said = 0.0, {}
@@ -163,20 +176,29 @@ def score(found: Sequence[Item], said: dict[Any, set], posts: int) -> tuple[floa
     return 100 * value, 100 * float(np.sqrt(np.square(2 * hits - value * sizes).sum()) / max(sizes.sum(), 1))
 
 
-def bracket(config: Config, posts: Sequence[Document], shown: Sequence[dict[str, Any]], task: str,
-            sees: Sequence[str], rule: str) -> Bracket:
+def bracket(
+    config: Config,
+    posts: Sequence[Document],
+    shown: Sequence[dict[str, Any]],
+    task: str,
+    sees: Sequence[str],
+    rule: str,
+) -> Bracket:
     """The decoder's two scores beside the ceiling. Each half is decoded by the counts of the other."""
     found = list(items(posts, shown, task, sees))
     halves = [[x for x in found if x.post % 2 == side] for side in (0, 1)]
-    crossed = [score(half, decisions(tables(halves[1 - i], half), task, sees, rule), len(posts))
-               for i, half in enumerate(halves)]
+    crossed = [
+        score(half, decisions(tables(halves[1 - i], half), task, sees, rule), len(posts))
+        for i, half in enumerate(halves)
+    ]
     low, low_error = np.mean([c[0] for c in crossed]), np.hypot(crossed[0][1], crossed[1][1]) / 2
     high, high_error = score(found, decisions(tables(found), task, sees, rule), len(posts))
     return Bracket(float(low), float(low_error), high, high_error, ceiling(config, task=task, sees=sees, rule=rule))
 
 
-def brackets(config: Config, n: int, sees: Sequence[Sequence[str]] = SEES,
-             tasks: Sequence[str] = TASKS) -> Iterator[tuple[str, Bracket]]:
+def brackets(
+    config: Config, n: int, sees: Sequence[Sequence[str]] = SEES, tasks: Sequence[str] = TASKS
+) -> Iterator[tuple[str, Bracket]]:
     """Every task, view and rule that the config has anything for."""
     posts = list(generate(config, "test", n, pixels=False))
     meanings = nouns(posts)

@@ -28,8 +28,18 @@ def spread(box: np.ndarray) -> list[float]:
 def outside(i: int, document: Document) -> list[float]:
     """Numbers around a post that are neither words nor pixels nor boxes."""
     digits = [int(c) for c in document.id[-3:]]
-    return [i, i % 2, i % 3, i % 5, i % 7, *digits, len(document.images), len(document.captions),
-            list(document.captions).index("noisy") if document.captions else -1, len(document.errors)]
+    return [
+        i,
+        i % 2,
+        i % 3,
+        i % 5,
+        i % 7,
+        *digits,
+        len(document.images),
+        len(document.captions),
+        list(document.captions).index("noisy") if document.captions else -1,
+        len(document.errors),
+    ]
 
 
 def attack_metadata(seed: int, scale: float) -> None:
@@ -37,10 +47,12 @@ def attack_metadata(seed: int, scale: float) -> None:
     config = Config(seed=seed, two_names=0.5)
     found = posts(config, int(16_000 * scale))
     x = np.array([outside(i, d) for i, d in enumerate(found)])
-    for name, y in (("type of the first name", [d.mentions[0].label for d in found]),
-                    ("number of names", [len(d.mentions) for d in found]),
-                    ("unrelated", [bool(d.source["unrelated"]) for d in found]),
-                    ("ambiguous", [d.source["ambiguous"][0] for d in found])):
+    for name, y in (
+        ("type of the first name", [d.mentions[0].label for d in found]),
+        ("number of names", [len(d.mentions) for d in found]),
+        ("unrelated", [bool(d.source["unrelated"]) for d in found]),
+        ("ambiguous", [d.source["ambiguous"][0] for d in found]),
+    ):
         accuracy(f"metadata, boosted on id, order and counts: {name} (n={len(y)})", boosted(), x, y)
         independent(f"metadata, the post before: {name}", list(pairwise(y)))
         independent(f"metadata, number of patches: {name}", [(len(boxes(d)), v) for d, v in zip(found, y)])
@@ -54,19 +66,40 @@ def attack_patches(found: list[Document]) -> None:
     shown = [d for d in one if d.regions]
     hidden = [d for d in one if not d.regions]
     two = [d for d in found if len(d.mentions) == 2 and d.regions and d.relations[0].label != "None"]
-    accuracy("patches, boosted on boxes, unrelated image: type of the name", boosted(),
-             np.array([spread(boxes(d)) for d in hidden]), [d.mentions[0].label for d in hidden])
-    accuracy("patches, boosted on boxes: unrelated", boosted(), np.array([spread(boxes(d)) for d in one]),
-             [bool(d.regions) for d in one], kind="fact")
-    accuracy("patches, boosted on boxes, related image: type of the name", boosted(),
-             np.array([spread(boxes(d)) for d in shown]), [d.mentions[0].label for d in shown], kind="fact")
-    accuracy("patches, boosted on boxes, related image: parent or another relation", boosted(),
-             np.array([spread(boxes(d)) for d in two]), [d.relations[0].label == "parent" for d in two], kind="fact")
+    accuracy(
+        "patches, boosted on boxes, unrelated image: type of the name",
+        boosted(),
+        np.array([spread(boxes(d)) for d in hidden]),
+        [d.mentions[0].label for d in hidden],
+    )
+    accuracy(
+        "patches, boosted on boxes: unrelated",
+        boosted(),
+        np.array([spread(boxes(d)) for d in one]),
+        [bool(d.regions) for d in one],
+        kind="fact",
+    )
+    accuracy(
+        "patches, boosted on boxes, related image: type of the name",
+        boosted(),
+        np.array([spread(boxes(d)) for d in shown]),
+        [d.mentions[0].label for d in shown],
+        kind="fact",
+    )
+    accuracy(
+        "patches, boosted on boxes, related image: parent or another relation",
+        boosted(),
+        np.array([spread(boxes(d)) for d in two]),
+        [d.relations[0].label == "parent" for d in two],
+        kind="fact",
+    )
     places = [(len(boxes(d)), nearest(d)) for d in shown]
     for n in sorted({p[0] for p in places}):
         at = [p[1] for p in places if p[0] == n]
-        independent(f"patches, place of the gold one among {n} in file order, against uniform",
-                    [(0, a) for a in at] + [(1, i % n) for i in range(10 * n * len(at) // n)])
+        independent(
+            f"patches, place of the gold one among {n} in file order, against uniform",
+            [(0, a) for a in at] + [(1, i % n) for i in range(10 * n * len(at) // n)],
+        )
 
 
 def nearest(document: Document, region: int = 0) -> int:
@@ -89,13 +122,19 @@ def attack_files(seed: int, n: int) -> None:
     drawn = [{i.kind: i.pixels for i in d.images if i.pixels is not None} for d in found]
     sizes = np.array([[weight(p["main"]), weight(p["generated"])] for p in drawn])
     accuracy(f"files, PNG size of the image: type (n={n}; pixels tell it too)", boosted(), sizes[:, :1], y, kind="fact")
-    accuracy("files, PNG size of the image: unrelated", boosted(), sizes[:, :1],
-             [bool(d.source["unrelated"]) for d in found], kind="fact")
+    accuracy(
+        "files, PNG size of the image: unrelated",
+        boosted(),
+        sizes[:, :1],
+        [bool(d.source["unrelated"]) for d in found],
+        kind="fact",
+    )
     lost = [i for i, d in enumerate(found) if d.source["unrelated"]]
     accuracy("files, PNG size, unrelated image: type of the name", boosted(), sizes[lost, :1], [y[i] for i in lost])
     accuracy("translation, PNG size: type of the ambiguous name", boosted(), sizes[:, 1:], y)
-    accuracy("translation, pixels: type of the ambiguous name", seeing(),
-             np.array([small(p["generated"]) for p in drawn]), y)
+    accuracy(
+        "translation, pixels: type of the ambiguous name", seeing(), np.array([small(p["generated"]) for p in drawn]), y
+    )
     with tempfile.TemporaryDirectory() as folder:
         text = save(iter(found[:60]), Path(folder) / "posts").read_text(encoding="utf8").splitlines()
         names = sorted(p.name for p in (Path(folder) / "posts/images").iterdir())
@@ -104,5 +143,4 @@ def attack_files(seed: int, n: int) -> None:
     orders = {tuple(re.findall(r'[{,]"(\w+)":', re.sub(r'"source":\{.*', "", line))[:3]) for line in text}
     say("files, orders of the first keys beyond one", float(len(orders) - 1), 0.0, 0.0)
     bare = found[0].without_gold()
-    say("Document.without_gold: posts that still say their types in `source`",
-        float("types" in bare.source), 0.0, 0.0)
+    say("Document.without_gold: posts that still say their types in `source`", float("types" in bare.source), 0.0, 0.0)

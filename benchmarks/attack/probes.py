@@ -49,8 +49,12 @@ def independent(name: str, pairs: Sequence[tuple[Any, Any]]) -> None:
     expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
     free = (len(rows) - 1) * (len(columns) - 1)
     statistic = (np.square(table - expected) / expected).sum()
-    say(f"{name} (chi2 {statistic:.0f}, df {free})",
-        (np.cbrt(statistic / free) - (1 - 2 / (9 * free))) / np.sqrt(2 / (9 * free)), 0.0, 1.0)
+    say(
+        f"{name} (chi2 {statistic:.0f}, df {free})",
+        (np.cbrt(statistic / free) - (1 - 2 / (9 * free))) / np.sqrt(2 / (9 * free)),
+        0.0,
+        1.0,
+    )
 
 
 def linear(c: float = 0.05) -> Any:

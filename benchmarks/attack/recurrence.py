@@ -28,6 +28,7 @@ Box = tuple[float, float, float, float]
 
 # ---- captions --------------------------------------------------------------------------------------------------------
 
+
 def entropy(*columns: np.ndarray) -> float:
     """Bits of the columns together."""
     code = np.zeros(len(columns[0]), dtype=np.int64)
@@ -56,18 +57,25 @@ def captions(seed: int, n: int) -> Iterator[Line]:
     """The noisy caption given the scene, against everything hidden; unrelated posts; the true one against the scene."""
     config = Config(seed=seed, two_names=0.6, ambiguous=1.0, in_order=0.5, translation=False)
     posts = list(generate(config, "train", n, pixels=False))
-    scenes = [([(f["type"], f["young"]) for f in d.source["scene"]["figures"]], d.source["scene"]["sign"])
-              for d in posts]
+    scenes = [
+        ([(f["type"], f["young"]) for f in d.source["scene"]["figures"]], d.source["scene"]["sign"]) for d in posts
+    ]
     said = [re.sub(r"\b(a|an|and|with|of|picture|big|the)\b", "", d.captions["noisy"]).split()[:3] for d in posts]
     hidden: dict[str, Callable[[Document], Hashable]] = {
-        "types": lambda d: tuple(d.source["types"]), "relation": lambda d: d.source["relation"],
+        "types": lambda d: tuple(d.source["types"]),
+        "relation": lambda d: d.source["relation"],
         "which name stands left": lambda d: (d.source["names"], d.source["left"]),
-        "the head": lambda d: (d.source["names"], d.source["head"]), "unrelated": lambda d: d.source["unrelated"],
+        "the head": lambda d: (d.source["names"], d.source["head"]),
+        "unrelated": lambda d: d.source["unrelated"],
         "the cue": lambda d: (d.source["names"], d.source["cue"]),
-        "the flags": lambda d: tuple(d.source["scene"]["flags"])}
+        "the flags": lambda d: tuple(d.source["scene"]["flags"]),
+    }
     for name, of in hidden.items():
-        yield shared(f"caption, noisy, given the scene: {name}, millibits (n={n})",
-                     [(s, c, of(d)) for s, c, d in zip(scenes, said, posts)], seed)
+        yield shared(
+            f"caption, noisy, given the scene: {name}, millibits (n={n})",
+            [(s, c, of(d)) for s, c, d in zip(scenes, said, posts)],
+            seed,
+        )
     lost = [(d.source["names"], c, tuple(d.source["types"])) for c, d in zip(said, posts) if d.source["unrelated"]]
     yield shared(f"caption, noisy, unrelated image: types, millibits (n={len(lost)})", lost, seed)
     told = [(0, c, tuple(d.source["types"])) for c, d in zip(said, posts)]
@@ -81,12 +89,15 @@ def says(document: Document) -> bool:
     things, _, signs = document.captions["true"].removeprefix("a picture of ").partition(" , with ")
     said, scene = things.split(" and "), document.source["scene"]
     words = {"worker": "helmet", "office": "office"}
-    named = [x in ("a child", "a small copy") if f["young"] else words.get(f["kind"], f["kind"]) in x.split()
-             for f, x in zip(scene["figures"], said)]
+    named = [
+        x in ("a child", "a small copy") if f["young"] else words.get(f["kind"], f["kind"]) in x.split()
+        for f, x in zip(scene["figures"], said)
+    ]
     return all(named) and len(said) == len(scene["figures"]) and bool(signs) == bool(scene["sign"])
 
 
 # ---- splits and seeds ------------------------------------------------------------------------------------------------
+
 
 def splits(seed: int, n: int) -> Iterator[Line]:
     """What recurs between splits and seeds, and whether more posts begin with fewer."""
@@ -104,12 +115,21 @@ def splits(seed: int, n: int) -> Iterator[Line]:
     first, test = (seed, "train"), (seed, "test")
     yield "splits, test texts that are there twice, percent", 100 * (1 - len(texts[test]) / n), 0, 0, "fact"
     for key in ((seed + 1, "train"), test):
-        yield shared(f"splits, same index, {first} and {key}: facts, millibits",
-                     [(0, facts(a), facts(b)) for a, b in zip(made[first], made[key])], seed)
+        yield shared(
+            f"splits, same index, {first} and {key}: facts, millibits",
+            [(0, facts(a), facts(b)) for a, b in zip(made[first], made[key])],
+            seed,
+        )
     yield "splits, posts that differ when more are made", prefix(config), 0, 0, "judge"
     pure = Config(seed=seed, noise=0, size=64)
-    seen = Counter(i.pixels.tobytes() for s in SPLITS for c in (pure, replace(pure, seed=seed + 1))
-                   for d in generate(c, s, 120) for i in d.images if i.pixels is not None)
+    seen = Counter(
+        i.pixels.tobytes()
+        for s in SPLITS
+        for c in (pure, replace(pure, seed=seed + 1))
+        for d in generate(c, s, 120)
+        for i in d.images
+        if i.pixels is not None
+    )
     yield f"splits, images there twice, no noise, of {seen.total()}", seen.total() - len(seen), 0, 0, "judge"
 
 
@@ -119,6 +139,7 @@ def facts(document: Document) -> Hashable:
 
 def prefix(config: Config) -> int:
     """Posts of 40 that differ from the first of 80."""
+
     def same(a: Document, b: Document) -> bool:
         pixels = all(np.array_equal(x.pixels, y.pixels) for x, y in zip(a.images, b.images) if x.pixels is not None)
         return pixels and a.to_json() == b.to_json()
@@ -127,6 +148,7 @@ def prefix(config: Config) -> int:
 
 
 # ---- boxes without a look at pixels ----------------------------------------------------------------------------------
+
 
 def describe(box: np.ndarray, size: int) -> np.ndarray:
     """(N, 9): place and size of each box, its ranks, and how it stands to the largest other."""
@@ -148,11 +170,13 @@ def pickers(train: Sequence[Document]) -> dict[str, Callable[[Document], Box]]:
     def by(score: Callable[[Document], np.ndarray]) -> Callable[[Document], Box]:
         return lambda d: tuple(boxes(d)[int(score(d).argmax())])
 
-    return {"first patch": by(lambda d: -np.arange(len(boxes(d)))),
-            "biggest patch": by(lambda d: describe(boxes(d), 128)[:, 4]),
-            "most central patch": by(lambda d: -describe(boxes(d), 128)[:, 8]),
-            "patch by boosted geometry": by(lambda d: model.predict_proba(describe(boxes(d), 128))[:, 1]),
-            "centre box": lambda d: (32.0, 38.0, 96.0, 102.0)}
+    return {
+        "first patch": by(lambda d: -np.arange(len(boxes(d)))),
+        "biggest patch": by(lambda d: describe(boxes(d), 128)[:, 4]),
+        "most central patch": by(lambda d: -describe(boxes(d), 128)[:, 8]),
+        "patch by boosted geometry": by(lambda d: model.predict_proba(describe(boxes(d), 128))[:, 1]),
+        "centre box": lambda d: (32.0, 38.0, 96.0, 102.0),
+    }
 
 
 def hit(a: Box, b: Box) -> bool:
@@ -172,15 +196,23 @@ def grounding(seed: int, n: int) -> Iterator[Line]:
     priors = {d.id: d for d in box_prior(train, test)}
     for name, way in {**ways, "box prior": lambda d: priors[d.id].regions[0].box}.items():
         hits = np.array([hit(way(d), d.regions[0].box) for d in shown], dtype=float)
-        yield (f"boxes, {name}: hits beside a random patch's (n={len(hits)})", 100 * hits.mean(), 100 * np.mean(chance),
-               100 * hits.std() / len(hits) ** 0.5, "fact")
+        yield (
+            f"boxes, {name}: hits beside a random patch's (n={len(hits)})",
+            100 * hits.mean(),
+            100 * np.mean(chance),
+            100 * hits.std() / len(hits) ** 0.5,
+            "fact",
+        )
     open_ = replace(config, unrelated=0.0)
     open_train, open_test = (list(generate(open_, s, n, pixels=False)) for s in ("train", "test"))
     for name, c, a, b in (("default", config, train, test), ("unrelated=0", open_, open_train, open_test)):
         guessed = [blind(d) for d in box_prior(a, b)]
         typed = list(typed_prior(a, b))
-        for what, predicted in (("box prior", guessed), ("no box", [d.replace(regions=()) for d in guessed]),
-                                ("box prior of the type, told names only", typed)):
+        for what, predicted in (
+            ("box prior", guessed),
+            ("no box", [d.replace(regions=()) for d in guessed]),
+            ("box prior of the type, told names only", typed),
+        ):
             f1 = metrics.grounded(b, predicted).f1
             for sees in (("text",), ("text", "image")):
                 limit = ceiling(c, task="grounded", sees=sees, rule="optimal")
@@ -207,6 +239,10 @@ def blind(document: Document) -> Document:
     """As a text-only system would type: right where the text tells, a person elsewhere."""
     dark = document.source["ambiguous"][0]
     mentions = tuple(m.model_copy(update={"label": "PER"}) if dark else m for m in document.mentions)
-    regions = tuple(Region(image=r.image, box=r.box, label=m.label, of=m.id) for m in mentions
-                    for r in document.regions if r.of == m.id)
+    regions = tuple(
+        Region(image=r.image, box=r.box, label=m.label, of=m.id)
+        for m in mentions
+        for r in document.regions
+        if r.of == m.id
+    )
     return document.replace(mentions=mentions, regions=regions)

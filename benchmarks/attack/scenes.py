@@ -36,8 +36,17 @@ def pictures(config: Config, n: int, bare: bool) -> tuple[np.ndarray, list[Any],
         small_things = sorted(layout.distractors, key=lambda p: p.box)
         spots = [*(v for p in small_things for v in p.box), *[0] * 16][:16]
         poles = [v for p in layout.figures for v in p.cell]
-        around.append([layout.horizon, *layout.sky, *layout.ground, len(small_things), *layout.sign_at, *spots,
-                       *(poles + [0] * 4)[:4]])
+        around.append(
+            [
+                layout.horizon,
+                *layout.sky,
+                *layout.ground,
+                len(small_things),
+                *layout.sign_at,
+                *spots,
+                *(poles + [0] * 4)[:4],
+            ]
+        )
         facts_.append(facts)
     return np.array(rows), facts_, np.array(around, dtype=float)
 
@@ -53,10 +62,12 @@ def attack_image(seed: int, scale: float) -> None:
     two = replace(one, two_names=1.0)
     mixed = replace(one, unrelated=0.5)
     for name, config, of in (
-            ("type, one name", one, lambda f: f.types[0]), ("type of the left of two", two, lambda f: f.types[f.left]),
-            ("None or a relation", two, lambda f: f.relation == "None"), ("head stands left", two,
-                                                                        lambda f: f.head == f.left),
-            ("unrelated", mixed, lambda f: bool(f.image))):
+        ("type, one name", one, lambda f: f.types[0]),
+        ("type of the left of two", two, lambda f: f.types[f.left]),
+        ("None or a relation", two, lambda f: f.relation == "None"),
+        ("head stands left", two, lambda f: f.head == f.left),
+        ("unrelated", mixed, lambda f: bool(f.image)),
+    ):
         x, facts, around = pictures(config, n, bare=True)
         y = [of(f) for f in facts]
         accuracy(f"image, figures erased, linear: {name} (n={n})", seeing(), x, y)
@@ -69,5 +80,10 @@ def attack_image(seed: int, scale: float) -> None:
     default = replace(one, unrelated=1 / 3)
     x, facts, _ = pictures(default, 2 * n, bare=False)
     limit = ceiling(default, task="ner", sees=("image",)) / 100
-    accuracy("image, whole, without text, boosted: type, beside ceiling(image)",
-             make_pipeline(PCA(60, random_state=0), boosted(31)), x, [f.types[0] for f in facts], limit)
+    accuracy(
+        "image, whole, without text, boosted: type, beside ceiling(image)",
+        make_pipeline(PCA(60, random_state=0), boosted(31)),
+        x,
+        [f.types[0] for f in facts],
+        limit,
+    )

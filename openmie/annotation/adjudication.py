@@ -21,8 +21,15 @@ Undecided = Literal["error", "a", "b"]
 Verdict = tuple[str, str]
 
 
-def resolve(a: Iterable[Document], b: Iterable[Document], decisions: Iterable[Disagreement], *,
-            symmetric: Collection[str] = (), iou: float = 0.5, undecided: Undecided = "error") -> Iterator[Document]:
+def resolve(
+    a: Iterable[Document],
+    b: Iterable[Document],
+    decisions: Iterable[Disagreement],
+    *,
+    symmetric: Collection[str] = (),
+    iou: float = 0.5,
+    undecided: Undecided = "error",
+) -> Iterator[Document]:
     """One document for each that A and B annotated, agreed and decided; `symmetric` and `iou` as for `agreement`.
 
     Spans are kept as decided. Chains are divided as both, or the chosen annotator, divide them; a mention that only the
@@ -38,25 +45,36 @@ def resolve(a: Iterable[Document], b: Iterable[Document], decisions: Iterable[Di
     given: dict[tuple[str, str, str], Verdict] = {}
     for d in decisions:
         if d.key in given:
-            raise MetricError(f"two decisions on {d.layer} {d.where}", expected="one", where=f"document {d.document}",
-                              remedy="remove one of them")
+            raise MetricError(
+                f"two decisions on {d.layer} {d.where}",
+                expected="one",
+                where=f"document {d.document}",
+                remedy="remove one of them",
+            )
         given[d.key] = d.verdict()
     asked = {d.key for both in documents for d in differences(both)}
     if strange := [key for key in given if key not in asked]:
-        raise MetricError(f"{len(strange)} decisions on what A and B do not differ in, the first {strange[0][1:]}",
-                          expected="the disagreements of these documents", where=f"document {strange[0][0]}",
-                          remedy="list them again with the same documents, symmetric labels and iou, and decide those")
+        raise MetricError(
+            f"{len(strange)} decisions on what A and B do not differ in, the first {strange[0][1:]}",
+            expected="the disagreements of these documents",
+            where=f"document {strange[0][0]}",
+            remedy="list them again with the same documents, symmetric labels and iou, and decide those",
+        )
     open_ = [key for key in sorted(asked) if not given.get(key, ("", ""))[0]]
     if open_ and undecided == "error":
-        raise MetricError(f"{len(open_)} disagreements without a decision, the first {open_[0][1:]}",
-                          expected="a decision on each", where=f"document {open_[0][0]}",
-                          remedy="decide them, or take one side in these: undecided (--undecided), a or b")
+        raise MetricError(
+            f"{len(open_)} disagreements without a decision, the first {open_[0][1:]}",
+            expected="a decision on each",
+            where=f"document {open_[0][0]}",
+            remedy="decide them, or take one side in these: undecided (--undecided), a or b",
+        )
     verdicts = given | dict.fromkeys(open_, (undecided, ""))
     return (_Merging(both, verdicts).document() for both in documents)
 
 
-def apply_decisions(a: Iterable[Document], b: Iterable[Document], decisions: Iterable[Disagreement],
-                    **options: Any) -> list[Document]:
+def apply_decisions(
+    a: Iterable[Document], b: Iterable[Document], decisions: Iterable[Disagreement], **options: Any
+) -> list[Document]:
     """`resolve`, as a list."""
     return list(resolve(a, b, decisions, **options))
 
@@ -81,9 +99,14 @@ class _Merging:
         chains = self._chains(mentions, parts)
         ends = {place: self._end(part, chains, mentions) for part in parts for place in part}
         images = [*a.images, *(i for i in b.images if a.image(i.id) is None)]
-        return a.replace(mentions=[m for found in mentions.values() for m in found], chains=list(chains.values()),
-                         relations=self._relations(ends), regions=self._regions(ends), images=images,
-                         errors=(*a.errors, *self.errors))
+        return a.replace(
+            mentions=[m for found in mentions.values() for m in found],
+            chains=list(chains.values()),
+            relations=self._relations(ends),
+            regions=self._regions(ends),
+            images=images,
+            errors=(*a.errors, *self.errors),
+        )
 
     def _verdict(self, layer: str, at: str) -> Verdict:
         return self.verdicts.get((self.both.a.document.id, layer, at), ("a", ""))
@@ -145,8 +168,9 @@ class _Merging:
     def _nearest(self, part: Thing) -> tuple[Chain | None, str]:
         """The chain of A, or else of B, that has most in common with a thing; and an id, A's where it is free."""
         for side in self.both.sides:
-            shares = [(len(part & {side.places[m] for m in c.mentions}), -k, c)
-                      for k, c in enumerate(side.document.chains)]
+            shares = [
+                (len(part & {side.places[m] for m in c.mentions}), -k, c) for k, c in enumerate(side.document.chains)
+            ]
             most, _, near = max(shares, default=(0, 0, None), key=lambda x: x[:2])
             if near is not None and most:
                 if side is self.both.a and near.id not in self.used:
@@ -192,8 +216,11 @@ class _Merging:
         """The order in which A, or else B, has the ends of a relation without direction."""
         turned = numbers[::-1]
         for side in self.both.sides:
-            said = {(self.both.of[side.name, head], self.both.of[side.name, tail])
-                    for head, tail, x in side.relations() if x == label}
+            said = {
+                (self.both.of[side.name, head], self.both.of[side.name, tail])
+                for head, tail, x in side.relations()
+                if x == label
+            }
             if numbers in said or turned in said:
                 return numbers if numbers in said else turned
         return numbers
@@ -219,8 +246,14 @@ class _Merging:
         return out
 
     def _dropped(self, what: str, expected: str) -> None:
-        self.errors.append(ErrorRecord(where=f"document {self.both.a.document.id}", found=f"{what}, left out",
-                                       expected=expected, remedy="keep its mentions in their own decisions"))
+        self.errors.append(
+            ErrorRecord(
+                where=f"document {self.both.a.document.id}",
+                found=f"{what}, left out",
+                expected=expected,
+                remedy="keep its mentions in their own decisions",
+            )
+        )
 
 
 def _divided(kept: Collection[Place], mine: Side, theirs: Side) -> list[Thing]:

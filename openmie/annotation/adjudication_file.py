@@ -15,8 +15,13 @@ from openmie.data import replace_file as writing
 from openmie.errors import MetricError
 
 Layer = Literal["spans", "chains", "relations", "boxes", "links"]
-ALLOWED = {"spans": ("a", "b", "none", "label: X"), "chains": ("a", "b"), "relations": ("a", "b", "none", "label: X"),
-           "boxes": ("a", "b", "none", "label: X"), "links": ("a", "b", "none")}
+ALLOWED = {
+    "spans": ("a", "b", "none", "label: X"),
+    "chains": ("a", "b"),
+    "relations": ("a", "b", "none", "label: X"),
+    "boxes": ("a", "b", "none", "label: X"),
+    "links": ("a", "b", "none"),
+}
 NEEDED = ("document", "layer", "where", "decision")
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
@@ -49,10 +54,12 @@ class Disagreement:
         allowed = ALLOWED.get(self.layer, ())
         known = (word == "label" and label and "label: X" in allowed) if colon else (word in allowed or not word)
         if not known:
-            raise MetricError(f"decision {self.decision!r} on {self.layer}",
-                              expected=" or ".join(allowed) or f"a layer of {', '.join(ALLOWED)}",
-                              where=f"document {self.document}, {self.where}",
-                              remedy="write one of these, or leave the cell empty while it is open")
+            raise MetricError(
+                f"decision {self.decision!r} on {self.layer}",
+                expected=" or ".join(allowed) or f"a layer of {', '.join(ALLOWED)}",
+                where=f"document {self.document}, {self.where}",
+                remedy="write one of these, or leave the cell empty while it is open",
+            )
         return word, label
 
 
@@ -74,8 +81,12 @@ def write(disagreements: Iterable[Disagreement], path: str | os.PathLike[str]) -
     try:
         data = text.encode("utf8")
     except UnicodeEncodeError as error:
-        raise MetricError(f"{text[error.start:error.end]!r}, half a character", expected="text that UTF-8 can hold",
-                          where=str(path), remedy="mend the documents' text, and compare them again") from None
+        raise MetricError(
+            f"{text[error.start : error.end]!r}, half a character",
+            expected="text that UTF-8 can hold",
+            where=str(path),
+            remedy="mend the documents' text, and compare them again",
+        ) from None
     with writing.replace_file(path) as stream:
         stream.write(data)
     return len(rows)
@@ -94,8 +105,12 @@ def read_decisions(path: str | os.PathLike[str]) -> list[Disagreement]:
     for number, row in _rows(Path(path)):
         made = Disagreement(**{k: v for k, v in row.items() if k in names})
         if (before := at.setdefault(made.key, number)) != number:
-            raise MetricError(f"two rows on {' '.join(made.key)!r}", expected="one row a disagreement",
-                              where=f"{path}, rows {before} and {number}", remedy="remove one of them")
+            raise MetricError(
+                f"two rows on {' '.join(made.key)!r}",
+                expected="one row a disagreement",
+                where=f"{path}, rows {before} and {number}",
+                remedy="remove one of them",
+            )
         try:
             made.verdict()
         except MetricError as error:
@@ -125,8 +140,12 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _unreadable(path: Path, found: str) -> MetricError:
-    return MetricError(found, expected="the file of disagreements, as UTF-8 CSV or JSON", where=str(path),
-                       remedy="read the file that was written for the decisions, saved in the format it had")
+    return MetricError(
+        found,
+        expected="the file of disagreements, as UTF-8 CSV or JSON",
+        where=str(path),
+        remedy="read the file that was written for the decisions, saved in the format it had",
+    )
 
 
 def _objects(data: Any, path: Path) -> Iterator[tuple[int, dict[str, str]]]:

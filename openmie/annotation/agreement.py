@@ -68,8 +68,9 @@ class Agreement:
         return write(self.disagreements, path)
 
 
-def agreement(a: Iterable[Document], b: Iterable[Document], *, symmetric: Collection[str] = (),
-              iou: float = 0.5) -> Agreement:
+def agreement(
+    a: Iterable[Document], b: Iterable[Document], *, symmetric: Collection[str] = (), iou: float = 0.5
+) -> Agreement:
     """Agreement of annotators A and B. `symmetric`: relation labels without direction; `iou`: above it, boxes are one.
 
     Errors: an id twice, a document that one of them lacks, another text or other words, a reference that leads nowhere.
@@ -84,8 +85,10 @@ def agreement(a: Iterable[Document], b: Iterable[Document], *, symmetric: Collec
         tables["relations"].update(_related(both))
         tables["boxes"].update(both.box_labels(pair) for pair in both.boxes)
         tables["links"].update(((id, m), (id, n)) for m, n in both.links().values())
-    return Agreement({layer: kappa(table) for layer, table in tables.items()},
-                     tuple(d for both in documents for d in differences(both)))
+    return Agreement(
+        {layer: kappa(table) for layer, table in tables.items()},
+        tuple(d for both in documents for d in differences(both)),
+    )
 
 
 def kappa(table: Mapping[tuple[Hashable, Hashable], int]) -> Kappa:
@@ -109,8 +112,12 @@ def _same_chain(both: Both) -> Table:
         by_a[one] += n
         by_b[other] += n
     same, in_a, in_b = (sum(comb(n, 2) for n in sizes.values()) for sizes in (cells, by_a, by_b))
-    found = {(True, True): same, (True, False): in_a - same, (False, True): in_b - same,
-             (False, False): comb(len(both.shared), 2) - in_a - in_b + same}
+    found = {
+        (True, True): same,
+        (True, False): in_a - same,
+        (False, True): in_b - same,
+        (False, False): comb(len(both.shared), 2) - in_a - in_b + same,
+    }
     return Counter({k: n for k, n in found.items() if n})
 
 

@@ -65,8 +65,9 @@ class Side:
     @cached_property
     def places(self) -> dict[str, Place]:
         """Where each mention stands, by its id."""
-        return {m.id: (-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "")
-                for m in self.document.mentions}
+        return {
+            m.id: (-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "") for m in self.document.mentions
+        }
 
     @cached_property
     def labels(self) -> dict[Place, str]:
@@ -104,13 +105,19 @@ class Side:
         return self.places[id]
 
     def _lost(self, id: str, what: str) -> MetricError:
-        return MetricError(f"{what} of annotator {self.name} with {id!r}, which leads to no mention",
-                           expected="ids of mentions", where=f"document {self.document.id}",
-                           remedy="Document.dangling() lists such references; mend or drop them before comparing")
+        return MetricError(
+            f"{what} of annotator {self.name} with {id!r}, which leads to no mention",
+            expected="ids of mentions",
+            where=f"document {self.document.id}",
+            remedy="Document.dangling() lists such references; mend or drop them before comparing",
+        )
 
     def relations(self, none: Collection[str] = NONE) -> list[tuple[Thing, Thing, str]]:
-        return [(self.thing(r.head, "a relation"), self.thing(r.tail, "a relation"), r.label)
-                for r in self.document.relations if r.label not in none]
+        return [
+            (self.thing(r.head, "a relation"), self.thing(r.tail, "a relation"), r.label)
+            for r in self.document.relations
+            if r.label not in none
+        ]
 
 
 @dataclass(frozen=True)
@@ -165,8 +172,12 @@ class Both:
     @cached_property
     def of(self) -> dict[tuple[str, Thing], int]:
         """The number of the pair that a thing of "A" or "B" is in."""
-        return {(name, thing): n for n, pair in enumerate(self.pairs)
-                for name, thing in zip("AB", pair) if thing is not None}
+        return {
+            (name, thing): n
+            for n, pair in enumerate(self.pairs)
+            for name, thing in zip("AB", pair)
+            if thing is not None
+        }
 
     @cached_property
     def groups(self) -> list[Thing]:
@@ -194,17 +205,24 @@ class Both:
         a, b = self.a.document.regions, self.b.document.regions
         chosen = assigned(np.where(agree(a, b, self.iou), overlaps(a, b), 0.0))
         taken = {i for i, _ in chosen}, {j for _, j in chosen}
-        return [*(BoxPair(i, j) for i, j in chosen), *(BoxPair(i, None) for i in range(len(a)) if i not in taken[0]),
-                *(BoxPair(None, j) for j in range(len(b)) if j not in taken[1])]
+        return [
+            *(BoxPair(i, j) for i, j in chosen),
+            *(BoxPair(i, None) for i in range(len(a)) if i not in taken[0]),
+            *(BoxPair(None, j) for j in range(len(b)) if j not in taken[1]),
+        ]
 
     def regions(self, pair: BoxPair) -> tuple[Region | None, Region | None]:
-        return (None if pair.a is None else self.a.document.regions[pair.a],
-                None if pair.b is None else self.b.document.regions[pair.b])
+        return (
+            None if pair.a is None else self.a.document.regions[pair.a],
+            None if pair.b is None else self.b.document.regions[pair.b],
+        )
 
     def box_labels(self, pair: BoxPair) -> tuple[str, str]:
         a, b = self.regions(pair)
-        return ("" if a is None else label_of(self.a.document, a) or UNTYPED,
-                "" if b is None else label_of(self.b.document, b) or UNTYPED)
+        return (
+            "" if a is None else label_of(self.a.document, a) or UNTYPED,
+            "" if b is None else label_of(self.b.document, b) or UNTYPED,
+        )
 
     def links(self) -> dict[BoxPair, tuple[int | None, int | None]]:
         """Of boxes that both drew, where either says what it shows: the numbers of the pairs of things."""
@@ -248,14 +266,20 @@ def compared(a: Iterable[Document], b: Iterable[Document], symmetric: Collection
     sides = [{d.id: d for d in _listed(documents, name)} for documents, name in ((a, "A"), (b, "B"))]
     for mine, theirs, name in ((sides[0], sides[1], "B"), (sides[1], sides[0], "A")):
         if lacking := [id for id in mine if id not in theirs]:
-            raise MetricError(f"{len(lacking)} documents that annotator {name} lacks, the first {lacking[0]!r}",
-                              expected="the same documents from both", remedy="leave out what only one has annotated")
+            raise MetricError(
+                f"{len(lacking)} documents that annotator {name} lacks, the first {lacking[0]!r}",
+                expected="the same documents from both",
+                remedy="leave out what only one has annotated",
+            )
     for id, document in sides[0].items():
         other = sides[1][id]
         if document.text != other.text or document.words != other.words:
-            raise MetricError("another text" if document.text != other.text else "other words",
-                              expected="the same text and words from both", where=f"document {id}",
-                              remedy="annotate the same export; offsets into different texts cannot be compared")
+            raise MetricError(
+                "another text" if document.text != other.text else "other words",
+                expected="the same text and words from both",
+                where=f"document {id}",
+                remedy="annotate the same export; offsets into different texts cannot be compared",
+            )
     return [Both(Side(d, "A"), Side(sides[1][id], "B"), frozenset(symmetric), iou) for id, d in sides[0].items()]
 
 
@@ -264,6 +288,9 @@ def _listed(documents: Iterable[Document], name: str) -> Sequence[Document]:
     ids = [d.id for d in listed]
     if len(set(ids)) < len(ids):
         twice = next(id for id in ids if ids.count(id) > 1)
-        raise MetricError(f"id {twice!r} twice from annotator {name}", expected="one document an id",
-                          remedy="give every document an id of its own")
+        raise MetricError(
+            f"id {twice!r} twice from annotator {name}",
+            expected="one document an id",
+            remedy="give every document an id of its own",
+        )
     return listed

@@ -73,8 +73,10 @@ def captions(documents: Iterable[Document], generators: str | Collection[str] = 
             key = (image or document.id, generator, caption)
             if caption.strip() and key not in seen:
                 seen.add(key)
-                yield (Judgement(document=document.id, generator=generator, caption=caption, image=image),
-                       document.text)
+                yield (
+                    Judgement(document=document.id, generator=generator, caption=caption, image=image),
+                    document.text,
+                )
 
 
 def _picture(document: Document) -> str:
@@ -83,8 +85,13 @@ def _picture(document: Document) -> str:
     return "" if main is None else main.path or (main.id if main.id != main.kind else "")
 
 
-def write(documents: Iterable[Document], path: str | os.PathLike[str], generator: str | Collection[str] = (),
-          sample: int = 0, seed: int = 0) -> int:
+def write(
+    documents: Iterable[Document],
+    path: str | os.PathLike[str],
+    generator: str | Collection[str] = (),
+    sample: int = 0,
+    seed: int = 0,
+) -> int:
     """Write the captions of a generator, of several or of all (none named) for review, and say how many it were.
 
     UTF-8 with a byte-order mark, by which Excel knows it, all cells quoted. A cell that a spreadsheet would run as a
@@ -93,8 +100,12 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], generator
     `CorpusError` where a generator has no caption at all.
     """
     if sample < 0:
-        raise CorpusError(f"sample={sample}", expected="a number of captions; 0: all", where="captions for review",
-                          remedy="leave it out to review all")
+        raise CorpusError(
+            f"sample={sample}",
+            expected="a number of captions; 0: all",
+            where="captions for review",
+            remedy="leave it out to review all",
+        )
     wanted = (generator,) if isinstance(generator, str) else tuple(generator)
     others: set[str] = set()
     rows = list(captions(_noting(documents, others), wanted))
@@ -117,9 +128,12 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], generator
 
 def no_caption(name: str, there: Collection[str]) -> CorpusError:
     """The error for a generator that no document has a caption of."""
-    return CorpusError(f"no caption {name!r}" if there else "no captions", where="captions for review",
-                       expected=f"one of {sorted(there)}" if there else "documents with captions",
-                       remedy="name another, or load the corpus with captions, as in mnre:DIR?captions=NAME")
+    return CorpusError(
+        f"no caption {name!r}" if there else "no captions",
+        where="captions for review",
+        expected=f"one of {sorted(there)}" if there else "documents with captions",
+        remedy="name another, or load the corpus with captions, as in mnre:DIR?captions=NAME",
+    )
 
 
 def _noting(documents: Iterable[Document], names: set[str]) -> Iterator[Document]:
@@ -165,11 +179,20 @@ def read(path: str | os.PathLike[str]) -> list[Judgement]:
     rows = _rows(Path(path))
     header = [cell.strip().casefold() for cell in next(rows, (0, []))[1]]
     if wrong := [c for c in NEEDED if header.count(c) != 1] or [c for c in COLUMNS if header.count(c) > 1]:
-        raise CorpusError(f"{header.count(wrong[0])} columns {wrong[0]!r} in {short(','.join(header))}",
-                          expected="a header with " + ", ".join(NEEDED), where=f"{path}, row 1",
-                          remedy="read the file that `openmie captions --out` wrote, saved as CSV with its header")
-    return _once(((number, _judgement(header, cells, f"{path}, row {number}"))
-                  for number, cells in rows if any(cell.strip() for cell in cells)), f"{path}, rows")
+        raise CorpusError(
+            f"{header.count(wrong[0])} columns {wrong[0]!r} in {short(','.join(header))}",
+            expected="a header with " + ", ".join(NEEDED),
+            where=f"{path}, row 1",
+            remedy="read the file that `openmie captions --out` wrote, saved as CSV with its header",
+        )
+    return _once(
+        (
+            (number, _judgement(header, cells, f"{path}, row {number}"))
+            for number, cells in rows
+            if any(cell.strip() for cell in cells)
+        ),
+        f"{path}, rows",
+    )
 
 
 def _once(rows: Iterable[tuple[int, Judgement]], where: str) -> list[Judgement]:
@@ -186,8 +209,12 @@ def _key(judgement: Judgement) -> tuple[str, str]:
 
 
 def _twice(judgement: Judgement, where: str) -> CorpusError:
-    return CorpusError(f"two rows for document {judgement.document!r}, generator {judgement.generator!r}",
-                       expected="one row a caption", where=where, remedy="remove one of them")
+    return CorpusError(
+        f"two rows for document {judgement.document!r}, generator {judgement.generator!r}",
+        expected="one row a caption",
+        where=where,
+        remedy="remove one of them",
+    )
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -203,22 +230,40 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True), 1):
             yield number, cells
     except csv.Error as error:
-        raise CorpusError(f"broken CSV: {error}", expected="rows of cells, quoted where they hold a quote or a break",
-                          where=f"{path}, after row {number}", remedy="save it as CSV again") from None
+        raise CorpusError(
+            f"broken CSV: {error}",
+            expected="rows of cells, quoted where they hold a quote or a break",
+            where=f"{path}, after row {number}",
+            remedy="save it as CSV again",
+        ) from None
 
 
 def _judgement(header: list[str], cells: list[str], where: str) -> Judgement:
-    if any(cell.strip() for cell in cells[len(header):]):
-        raise CorpusError(f"{len(cells)} cells", expected=f"{len(header)} as in the header", where=where,
-                          remedy="quote the cells that hold a comma, or save the file as CSV from a spreadsheet")
+    if any(cell.strip() for cell in cells[len(header) :]):
+        raise CorpusError(
+            f"{len(cells)} cells",
+            expected=f"{len(header)} as in the header",
+            where=where,
+            remedy="quote the cells that hold a comma, or save the file as CSV from a spreadsheet",
+        )
     row = {name: _unguarded(cell) for name, cell in zip(header, cells)}
     if missing := [name for name in ("document", "generator", "caption") if not row.get(name, "").strip()]:
-        raise CorpusError(f"no {missing[0]}", expected="document, generator and caption in each row", where=where,
-                          remedy="restore the cell, or remove the row")
+        raise CorpusError(
+            f"no {missing[0]}",
+            expected="document, generator and caption in each row",
+            where=where,
+            remedy="restore the cell, or remove the row",
+        )
     better = row.get("corrected", "")
-    return Judgement(document=row["document"], generator=row["generator"], caption=row["caption"],
-                     correct=_verdict(row.get("correct", ""), where), corrected=better if better.strip() else "",
-                     image=row.get("image", ""), note=row.get("note", ""))
+    return Judgement(
+        document=row["document"],
+        generator=row["generator"],
+        caption=row["caption"],
+        correct=_verdict(row.get("correct", ""), where),
+        corrected=better if better.strip() else "",
+        image=row.get("image", ""),
+        note=row.get("note", ""),
+    )
 
 
 def _verdict(cell: str, where: str) -> bool | None:
@@ -226,8 +271,12 @@ def _verdict(cell: str, where: str) -> bool | None:
     if not spelt:
         return None
     if spelt not in YES | NO:
-        raise CorpusError(f"correct={short(cell)}", where=where, remedy="write yes or no, or leave the cell empty",
-                          expected="yes, y, true, 1, x or no, n, false, 0; empty: not judged")
+        raise CorpusError(
+            f"correct={short(cell)}",
+            where=where,
+            remedy="write yes or no, or leave the cell empty",
+            expected="yes, y, true, 1, x or no, n, false, 0; empty: not judged",
+        )
     return spelt in YES
 
 
@@ -239,8 +288,9 @@ def accuracy(judgements: Iterable[Judgement]) -> Accuracy:
     return Accuracy(len(said), sum(said), len(rows) - len(said), length)
 
 
-def apply(documents: Iterable[Document], judgements: Iterable[Judgement], name: str = "",
-          fill: bool = False) -> Iterator[Document]:
+def apply(
+    documents: Iterable[Document], judgements: Iterable[Judgement], name: str = "", fill: bool = False
+) -> Iterator[Document]:
     """The documents, all of them, with each corrected caption as a caption of "<generator> (corrected)", or `name`.
 
     The caption that was judged stays. Documents of the same picture with the same caption get the better one too.
@@ -256,8 +306,12 @@ def apply(documents: Iterable[Document], judgements: Iterable[Judgement], name: 
         rows[_key(j)] = j
     names = {generator: new_name(generator, name) for _, generator in rows}
     if len(set(names.values())) < len(names):
-        raise CorpusError(f"one name {name!r} for {sorted(names)}", expected="one generator", where="judgements",
-                          remedy="leave the name out, or take one generator at a time")
+        raise CorpusError(
+            f"one name {name!r} for {sorted(names)}",
+            expected="one generator",
+            where="judgements",
+            remedy="leave the name out, or take one generator at a time",
+        )
     return _applied(documents, rows, names, fill)
 
 
@@ -266,8 +320,9 @@ def new_name(generator: str, name: str = "") -> str:
     return name or f"{generator} (corrected)"
 
 
-def _applied(documents: Iterable[Document], rows: dict[tuple[str, str], Judgement], names: Mapping[str, str],
-             fill: bool) -> Iterator[Document]:
+def _applied(
+    documents: Iterable[Document], rows: dict[tuple[str, str], Judgement], names: Mapping[str, str], fill: bool
+) -> Iterator[Document]:
     better = {(j.image, j.generator, _plain(j.caption)): j.corrected for j in rows.values() if j.image}
     missing = dict.fromkeys(rows)
     for document in documents:
@@ -283,10 +338,13 @@ def _applied(documents: Iterable[Document], rows: dict[tuple[str, str], Judgemen
         yield named(document, made)
     if missing:
         ids = sorted({document for document, _ in missing})
-        raise CorpusError(f"{len(ids)} judged documents that are not there: {', '.join(ids[:_NAMED])}"
-                          + (", ..." if len(ids) > _NAMED else ""), where="judgements",
-                          expected="the documents that the captions were written from",
-                          remedy="read them back with the corpus and the split that they come from")
+        raise CorpusError(
+            f"{len(ids)} judged documents that are not there: {', '.join(ids[:_NAMED])}"
+            + (", ..." if len(ids) > _NAMED else ""),
+            where="judgements",
+            expected="the documents that the captions were written from",
+            remedy="read them back with the corpus and the split that they come from",
+        )
 
 
 def _plain(text: str) -> str:
@@ -296,15 +354,22 @@ def _plain(text: str) -> str:
 
 def _other_words(document: Document, judgement: Judgement, caption: str) -> CorpusError:
     now = f"where the document has {short(caption)}" if caption else "which the document has not"
-    return CorpusError(f"the caption {short(judgement.caption)} of {judgement.generator!r}, {now}",
-                       expected="the words that were judged", where=f"document {document.id}",
-                       remedy="write a better caption into the column corrected; load the corpus with its captions")
+    return CorpusError(
+        f"the caption {short(judgement.caption)} of {judgement.generator!r}, {now}",
+        expected="the words that were judged",
+        where=f"document {document.id}",
+        remedy="write a better caption into the column corrected; load the corpus with its captions",
+    )
 
 
 def named(document: Document, captions: Mapping[str, str]) -> Document:
     """The document with more captions; `CorpusError` where another caption has the name."""
     for name, text in captions.items():
         if document.captions.get(name, text) != text:
-            raise CorpusError(f"another caption {name!r}", expected="a name that no caption has",
-                              where=f"document {document.id}", remedy="choose another name")
+            raise CorpusError(
+                f"another caption {name!r}",
+                expected="a name that no caption has",
+                where=f"document {document.id}",
+                remedy="choose another name",
+            )
     return document.replace(captions={**document.captions, **captions}) if captions else document

@@ -70,10 +70,23 @@ def write(rows: Iterable[tuple[Judgement, str]], path: str | os.PathLike[str]) -
 
 
 def _task(judgement: Judgement, text: str, folder: Path) -> dict[str, Any]:
-    data = {"document": judgement.document, "generator": judgement.generator, "caption": judgement.caption,
-            "picture": judgement.image, "image": _shown(judgement.image, folder), "text": text}
-    begun = [{"id": "corrected", "from_name": "corrected", "to_name": "text", "type": "textarea",
-              "value": {"text": [judgement.caption]}}]
+    data = {
+        "document": judgement.document,
+        "generator": judgement.generator,
+        "caption": judgement.caption,
+        "picture": judgement.image,
+        "image": _shown(judgement.image, folder),
+        "text": text,
+    }
+    begun = [
+        {
+            "id": "corrected",
+            "from_name": "corrected",
+            "to_name": "text",
+            "type": "textarea",
+            "value": {"text": [judgement.caption]},
+        }
+    ]
     return {"data": data, "predictions": [{"model_version": judgement.generator, "result": begun}]}
 
 
@@ -92,17 +105,20 @@ def read(path: str | os.PathLike[str]) -> Iterator[tuple[int, Judgement]]:
     """
     tasks = load_json(path)
     if not isinstance(tasks, list):
-        raise CorpusError("JSON that is no list", expected="a list of tasks", where=str(path),
-                          remedy="export the project as JSON")
+        raise CorpusError(
+            "JSON that is no list", expected="a list of tasks", where=str(path), remedy="export the project as JSON"
+        )
     for number, task in enumerate(tasks):
         where = f"{path}, task {number}"
         try:
             yield number, _judgement(task, where)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CorpusError(f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",
-                              expected="data with document, generator and caption", where=where,
-                              remedy="import what `openmie captions --out FILE.json` wrote, and export it as JSON"
-                              ) from None
+            raise CorpusError(
+                f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",
+                expected="data with document, generator and caption",
+                where=where,
+                remedy="import what `openmie captions --out FILE.json` wrote, and export it as JSON",
+            ) from None
 
 
 def _judgement(task: Mapping[str, Any], where: str) -> Judgement:
@@ -114,11 +130,22 @@ def _judgement(task: Mapping[str, Any], where: str) -> Judgement:
     done = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
     said = {_said(a["result"], data["caption"], where) for a in [a for a in done if a.get("ground_truth")] or done}
     if len(said) > 1:
-        raise CorpusError(f"{len(said)} annotations that say different things", expected="one a task", where=where,
-                          remedy="mark one of them as ground truth")
+        raise CorpusError(
+            f"{len(said)} annotations that say different things",
+            expected="one a task",
+            where=where,
+            remedy="mark one of them as ground truth",
+        )
     correct, corrected, note = said.pop() if said else (None, "", "")
-    return Judgement(document=data["document"], generator=data["generator"], caption=data["caption"], correct=correct,
-                     corrected=corrected, image=data["picture"], note=note)
+    return Judgement(
+        document=data["document"],
+        generator=data["generator"],
+        caption=data["caption"],
+        correct=correct,
+        corrected=corrected,
+        image=data["picture"],
+        note=note,
+    )
 
 
 def _said(result: Sequence[Mapping[str, Any]], caption: str, where: str) -> tuple[bool | None, str, str]:
@@ -129,8 +156,12 @@ def _said(result: Sequence[Mapping[str, Any]], caption: str, where: str) -> tupl
         if name == "correct":
             choice = "".join(value["choices"])
             if choice not in ("yes", "no"):
-                raise CorpusError(f"correct={choice!r}", expected="yes or no", where=where,
-                                  remedy="take the labelling configuration that was written beside the tasks")
+                raise CorpusError(
+                    f"correct={choice!r}",
+                    expected="yes or no",
+                    where=where,
+                    remedy="take the labelling configuration that was written beside the tasks",
+                )
             verdict = choice == "yes"
         elif name in texts:
             text = value["text"]

@@ -30,13 +30,24 @@ def unchained(document: Document, label: str = COREFERENCE) -> Document:
     gone = {c.id for c in document.chains} - set(first)
     links = [Relation(head=a, tail=b, label=label) for m in order.values() for a, b in itertools.pairwise(m)]
     lost = [r for r in document.relations if {r.head, r.tail} & gone]
-    kept = [r.model_copy(update={"head": first.get(r.head, r.head), "tail": first.get(r.tail, r.tail)})
-            for r in document.relations if not {r.head, r.tail} & gone]
+    kept = [
+        r.model_copy(update={"head": first.get(r.head, r.head), "tail": first.get(r.tail, r.tail)})
+        for r in document.relations
+        if not {r.head, r.tail} & gone
+    ]
     regions = [r.model_copy(update={"of": "" if r.of in gone else first.get(r.of, r.of)}) for r in document.regions]
-    errors = [ErrorRecord(where=f"document {document.id}, relation {r.label}", found=f"{r.head} and {r.tail}",
-                          expected="two chains with mentions", remedy="it was left out") for r in lost]
-    return document.replace(chains=(), relations=(*links, *kept), regions=tuple(regions),
-                            errors=(*document.errors, *errors))
+    errors = [
+        ErrorRecord(
+            where=f"document {document.id}, relation {r.label}",
+            found=f"{r.head} and {r.tail}",
+            expected="two chains with mentions",
+            remedy="it was left out",
+        )
+        for r in lost
+    ]
+    return document.replace(
+        chains=(), relations=(*links, *kept), regions=tuple(regions), errors=(*document.errors, *errors)
+    )
 
 
 def chained(document: Document, label: str = COREFERENCE) -> Document:
@@ -53,12 +64,16 @@ def chained(document: Document, label: str = COREFERENCE) -> Document:
     prefix = "L"
     while any(m.id.startswith(prefix) for m in document.mentions):
         prefix += "_"
-    chains = tuple(Chain(id=f"{prefix}{n}", mentions=tuple(m.id for m in g), label=_most(g))
-                   for n, g in enumerate(groups))
+    chains = tuple(
+        Chain(id=f"{prefix}{n}", mentions=tuple(m.id for m in g), label=_most(g)) for n, g in enumerate(groups)
+    )
     of = {m: c.id for c in chains for m in c.mentions}
     relations: dict[tuple[str, str, str], Relation] = {}
-    errors = [_record(document, f"labels {sorted({m.label for m in g})} in one chain", "one label", c.id)
-              for c, g in zip(chains, groups) if len({m.label for m in g}) > 1]
+    errors = [
+        _record(document, f"labels {sorted({m.label for m in g})} in one chain", "one label", c.id)
+        for c, g in zip(chains, groups)
+        if len({m.label for m in g}) > 1
+    ]
     for r in document.relations:
         if lost := sorted({r.head, r.tail} - of.keys()):
             errors.append(_record(document, f"relation {r.label!r} with {lost[0]!r}", "mentions of it", lost[0]))
@@ -69,16 +84,21 @@ def chained(document: Document, label: str = COREFERENCE) -> Document:
             errors.append(_record(document, f"relation {r.label!r} from a chain to itself", "two chains", head))
         else:
             relations.setdefault((head, tail, r.label), r.model_copy(update={"head": head, "tail": tail}))
-    errors += [_record(document, f"a box in {r.image!r} of {r.of!r}", "a mention of it", r.of)
-               for r in document.regions if r.of and r.of not in of]
+    errors += [
+        _record(document, f"a box in {r.image!r} of {r.of!r}", "a mention of it", r.of)
+        for r in document.regions
+        if r.of and r.of not in of
+    ]
     regions = tuple(r.model_copy(update={"of": of.get(r.of, "")}) for r in document.regions)
-    return document.replace(chains=chains, relations=tuple(relations.values()), regions=regions,
-                            errors=(*document.errors, *errors))
+    return document.replace(
+        chains=chains, relations=tuple(relations.values()), regions=regions, errors=(*document.errors, *errors)
+    )
 
 
 def _record(document: Document, found: str, expected: str, chain: str) -> ErrorRecord:
-    return ErrorRecord(where=f"document {document.id}, chain {chain}", found=found, expected=expected,
-                       remedy="correct the annotation")
+    return ErrorRecord(
+        where=f"document {document.id}, chain {chain}", found=found, expected=expected, remedy="correct the annotation"
+    )
 
 
 def _connected(mentions: list[Mention], links: Iterable[tuple[str, str]]) -> list[list[Mention]]:

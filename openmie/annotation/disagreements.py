@@ -56,8 +56,9 @@ def box_key(both: Both, pair: BoxPair) -> str:
 
 def surface(both: Both, places: Collection[Place]) -> str:
     text = both.a.document.text
-    return ", ".join(text[start:end] if start >= 0 else f"{name} (not in the text)"
-                     for start, end, name in sorted(places))
+    return ", ".join(
+        text[start:end] if start >= 0 else f"{name} (not in the text)" for start, end, name in sorted(places)
+    )
 
 
 def thing_name(both: Both, pair: Pair) -> str:

@@ -45,12 +45,17 @@ def export(
     that is there already.
     """
     if unknown := sorted(set(tools) - set(TOOLS)):
-        raise CorpusError(f"the tool {unknown[0]!r}", expected=f"one of {', '.join(TOOLS)}", where="video export",
-                          remedy="correct it")
+        raise CorpusError(
+            f"the tool {unknown[0]!r}", expected=f"one of {', '.join(TOOLS)}", where="video export", remedy="correct it"
+        )
     tools = tuple(dict.fromkeys(tools))
     if there := [t for t in tools if os.path.lexists(Path(out) / t)]:
-        raise CorpusError("something is there already", expected="no such folder", where=str(Path(out) / there[0]),
-                          remedy="remove it, or choose another folder")
+        raise CorpusError(
+            "something is there already",
+            expected="no such folder",
+            where=str(Path(out) / there[0]),
+            remedy="remove it, or choose another folder",
+        )
     flat = [unchained(d) for d in documents]
     known = _with(labels, Labels.of(flat))
     make = {"brat": _brat, "labelimg": _labelimg, "labelstudio": _labelstudio}
@@ -63,8 +68,10 @@ def export(
 
 
 def _with(labels: Labels, more: Labels) -> Labels:
-    layers = {name: tuple(dict.fromkeys((*getattr(labels, name), *getattr(more, name))))
-              for name in ("mentions", "relations", "regions")}
+    layers = {
+        name: tuple(dict.fromkeys((*getattr(labels, name), *getattr(more, name))))
+        for name in ("mentions", "relations", "regions")
+    }
     layers["relations"] = tuple(x for x in layers["relations"] if x != COREFERENCE)
     return Labels(**layers, symmetric=labels.symmetric)
 
@@ -72,8 +79,13 @@ def _with(labels: Labels, more: Labels) -> Labels:
 def _brat(documents: list[Document], folder: Path, labels: Labels) -> dict[str, output.Written]:
     written = brat.write(documents, folder)
     any_ = "Arg1:<ENTITY>, Arg2:<ENTITY>"
-    lines = ["[entities]", *map(brat.escaped, labels.mentions), "", "[relations]",
-             f"{COREFERENCE}\t{any_}, <REL-TYPE>:symmetric-transitive"]
+    lines = [
+        "[entities]",
+        *map(brat.escaped, labels.mentions),
+        "",
+        "[relations]",
+        f"{COREFERENCE}\t{any_}, <REL-TYPE>:symmetric-transitive",
+    ]
     for label in labels.relations:
         types = ends(label)
         between = "Arg1:{}, Arg2:{}".format(*types) if types and set(types) <= set(labels.mentions) else any_
@@ -111,8 +123,14 @@ def _labelstudio(documents: list[Document], folder: Path, labels: Labels) -> dic
 def _placed(image: Image, folder: Path, document: str, lost: list[ErrorRecord]) -> Image:
     """The image with its file in the folder, a link or, where links cannot be, a copy; without one if it is gone."""
     if image.path and not Path(image.path).is_file():
-        lost.append(ErrorRecord(where=f"document {document}, image {image.id}", found=f"no file {image.path}",
-                                expected="the frame that build wrote", remedy="build the video again"))
+        lost.append(
+            ErrorRecord(
+                where=f"document {document}, image {image.id}",
+                found=f"no file {image.path}",
+                expected="the frame that build wrote",
+                remedy="build the video again",
+            )
+        )
         return image.model_copy(update={"path": ""})
     if not image.path:
         return image
@@ -131,8 +149,12 @@ def collect(
     Errors: neither is given; a folder of another kind.
     """
     if text is None and boxes is None:
-        raise CorpusError("nothing to read", expected="annotated text, boxes or both", where="video import",
-                          remedy="name a brat folder, a Label Studio export or a LabelImg folder")
+        raise CorpusError(
+            "nothing to read",
+            expected="annotated text, boxes or both",
+            where="video import",
+            remedy="name a brat folder, a Label Studio export or a LabelImg folder",
+        )
     spans, unread = _returned(Path(text)) if text is not None else ({}, [])
     pages = returned.boxes(boxes) if boxes is not None else None
     for clip in clips:
@@ -142,8 +164,12 @@ def collect(
         yield document if pages is None else _boxed(document, pages)
     yield from unread
     if spans:
-        yield ErrorRecord(where=str(text), found=f"{len(spans)} documents of no clip, such as {next(iter(spans))!r}",
-                          expected="documents named as these clips", remedy="name all clips, or check who renamed them")
+        yield ErrorRecord(
+            where=str(text),
+            found=f"{len(spans)} documents of no clip, such as {next(iter(spans))!r}",
+            expected="documents named as these clips",
+            remedy="name all clips, or check who renamed them",
+        )
     yield from pages.strays() if pages is not None else ()
 
 
@@ -162,8 +188,14 @@ def _returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[Error
             continue
         id = item.id if isinstance(item, Document) else unquote(Path(item.where).stem)
         if id in found:
-            others.append(ErrorRecord(where=str(path), found=f"the document {id!r} again", expected="one of each",
-                                      remedy="remove one; the first was read"))
+            others.append(
+                ErrorRecord(
+                    where=str(path),
+                    found=f"the document {id!r} again",
+                    expected="one of each",
+                    remedy="remove one; the first was read",
+                )
+            )
         elif id not in undone:
             found[id] = item
     return found, others
@@ -173,8 +205,11 @@ def _undone(path: Path) -> set[str]:
     """Ids of Label Studio's tasks without an annotation, or with cancelled ones only."""
     tasks = load_json(path)
     known = [t for t in tasks if isinstance(t, dict) and isinstance(t.get("data"), dict)]
-    done = {str(t["data"].get("id")) for t in known
-            if any(isinstance(a, dict) and not a.get("was_cancelled") for a in t.get("annotations") or ())}
+    done = {
+        str(t["data"].get("id"))
+        for t in known
+        if any(isinstance(a, dict) and not a.get("was_cancelled") for a in t.get("annotations") or ())
+    }
     return {str(t["data"].get("id")) for t in known} - done
 
 
@@ -200,22 +235,35 @@ def _annotated(clip: Document, found: Document | ErrorRecord | None, where: str,
             lost.append(_lost(clip, f"no mention of {r.of!r}, which a box in {r.image!r} shows", "one of them", where))
         own += [r.model_copy(update={"image": image, "of": of})] if image else []
     told = [e for e in found.errors if not e.where.startswith(f"document {clip.id}, image ")]  # paths: not needed
-    return _turned(chained(clip.replace(mentions=found.mentions, relations=found.relations, chains=(),
-                                        regions=tuple(own), errors=(*clip.errors, *told, *lost))))
+    return _turned(
+        chained(
+            clip.replace(
+                mentions=found.mentions,
+                relations=found.relations,
+                chains=(),
+                regions=tuple(own),
+                errors=(*clip.errors, *told, *lost),
+            )
+        )
+    )
 
 
 def _turned(clip: Document) -> Document:
-    """The clip with relations from the type that their label names first: not all tools keep to it. Records say which.
-    """
+    """The clip with relations from the type that their label names first; records say which were turned."""
     types = {c.id: c.label for c in clip.chains}
     relations: dict[tuple[str, str, str], Relation] = {}
     errors: list[ErrorRecord] = []
     for r in clip.relations:
         head, tail = r.head, r.tail
         if fit(r.label, types.get(head, ""), types.get(tail, "")) == "turned":
-            errors.append(ErrorRecord(where=f"document {clip.id}, relation {head} {tail}",
-                                      found=f"{r.label!r} from a {types[head]} to a {types[tail]}",
-                                      expected="the ends in the order of the label", remedy="it was turned"))
+            errors.append(
+                ErrorRecord(
+                    where=f"document {clip.id}, relation {head} {tail}",
+                    found=f"{r.label!r} from a {types[head]} to a {types[tail]}",
+                    expected="the ends in the order of the label",
+                    remedy="it was turned",
+                )
+            )
             head, tail = tail, head
         relations.setdefault((head, tail, r.label), r.model_copy(update={"head": head, "tail": tail}))
     return clip.replace(relations=tuple(relations.values()), errors=(*clip.errors, *errors))
@@ -229,8 +277,9 @@ def _moved(clip: Document, of: str, found: Document) -> str:
 
 
 def _lost(clip: Document, found: str, expected: str, where: str) -> ErrorRecord:
-    return ErrorRecord(where=f"document {clip.id}, {where}", found=found, expected=expected,
-                       remedy="annotate it, or leave it as it is")
+    return ErrorRecord(
+        where=f"document {clip.id}, {where}", found=found, expected=expected, remedy="annotate it, or leave it as it is"
+    )
 
 
 def _boxed(clip: Document, pages: returned.Voc | returned.Yolo) -> Document:

@@ -60,18 +60,24 @@ needs nothing.
 * A box is tight around all that is visible. Its label is the type.
 """
 TOOL = {
-    "brat": (f"by the relation `{COREFERENCE}` from one mention to the next",
-             "Copy this folder into brat's data folder. Types and relations stand in `annotation.conf`. When done, "
-             "hand the folder back."),
-    "labelimg": (f"in the text tool, by `{COREFERENCE}`",
-                 "Start `labelImg FRAMES voc/classes.txt voc`, FRAMES being the video's folder of frames, and save as "
-                 "PascalVOC; or `labelImg FRAMES yolo/labels/classes.txt yolo/labels`, and save as YOLO. New labels go "
-                 "behind those that `classes.txt` has. Rename no frame. When done, hand the folder back."),
-    "labelstudio": (f"by a relation `{COREFERENCE}` from one mention to the next",
-                    "Paste `interface.xml` into the project's labelling interface, serve this folder as local storage "
-                    "(LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT), and import `tasks.json`. What is annotated "
-                    "already is there as predictions, to be copied into your annotation. Draw a relation `shows` from "
-                    "a box to a mention of what it shows. When done, export as JSON and hand that file back."),
+    "brat": (
+        f"by the relation `{COREFERENCE}` from one mention to the next",
+        "Copy this folder into brat's data folder. Types and relations stand in `annotation.conf`. When done, "
+        "hand the folder back.",
+    ),
+    "labelimg": (
+        f"in the text tool, by `{COREFERENCE}`",
+        "Start `labelImg FRAMES voc/classes.txt voc`, FRAMES being the video's folder of frames, and save as "
+        "PascalVOC; or `labelImg FRAMES yolo/labels/classes.txt yolo/labels`, and save as YOLO. New labels go "
+        "behind those that `classes.txt` has. Rename no frame. When done, hand the folder back.",
+    ),
+    "labelstudio": (
+        f"by a relation `{COREFERENCE}` from one mention to the next",
+        "Paste `interface.xml` into the project's labelling interface, serve this folder as local storage "
+        "(LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT), and import `tasks.json`. What is annotated "
+        "already is there as predictions, to be copied into your annotation. Draw a relation `shows` from "
+        "a box to a mention of what it shows. When done, export as JSON and hand that file back.",
+    ),
 }
 
 

@@ -23,8 +23,9 @@ Page = tuple[list[Region], list[ErrorRecord]]
 def boxes(path: str | os.PathLike[str]) -> Voc | Yolo:
     """The folder that LabelImg saved in. Errors: no such folder, none of its."""
     if not Path(path).is_dir():
-        raise CorpusError("no such folder", expected="LabelImg's folder, VOC or YOLO", where=str(path),
-                          remedy="check the path")
+        raise CorpusError(
+            "no such folder", expected="LabelImg's folder, VOC or YOLO", where=str(path), remedy="check the path"
+        )
     return Voc(Path(path)) if Boxes(Path(path)).images() else Yolo(Path(path))
 
 
@@ -42,8 +43,12 @@ class _Pages:
         if name not in self.known:
             return self._lost(document, f"no file for frame {name}", "a file per frame", "annotate it, or leave it")
         if self.asked.setdefault(name, who) != who:
-            return self._lost(document, f"a second frame called {name}", "names of their own",
-                              "import videos of equal names apart from each other")
+            return self._lost(
+                document,
+                f"a second frame called {name}",
+                "names of their own",
+                "import videos of equal names apart from each other",
+            )
         try:
             return self._page(name, document, image, size(image))
         except (ImageError, OSError, UnicodeDecodeError) as error:
@@ -53,9 +58,12 @@ class _Pages:
     def strays(self) -> Iterator[ErrorRecord]:
         """Files that no frame asked for, as one record."""
         if left := sorted(self.known - self.asked.keys()):
-            yield ErrorRecord(where=str(self.root), found=f"{len(left)} files of no frame, such as {left[0]}",
-                              expected="files named as the frames of these clips", remedy="name all clips, or check "
-                              "who renamed them; their boxes were left out")
+            yield ErrorRecord(
+                where=str(self.root),
+                found=f"{len(left)} files of no frame, such as {left[0]}",
+                expected="files named as the frames of these clips",
+                remedy="name all clips, or check who renamed them; their boxes were left out",
+            )
 
     def _lost(self, document: str, found: str, expected: str, remedy: str) -> ErrorRecord:
         return ErrorRecord(where=f"document {document}, {self.root}", found=found, expected=expected, remedy=remedy)
@@ -70,16 +78,21 @@ class Voc(_Pages):
     def __init__(self, root: Path) -> None:
         self.files = Boxes(root)
         said = {n: page.source for n in self.files.images() if (page := self.files.get(n))}
-        names = {(s.get("document", ""), s.get("image", "")): n for n, s in said.items()
-                 if s.get("database") == "openmie"}
+        names = {
+            (s.get("document", ""), s.get("image", "")): n for n, s in said.items() if s.get("database") == "openmie"
+        }
         super().__init__(root, set(said), names)
 
     def _page(self, name: str, document: str, image: Image, size: tuple[int, int]) -> Page | ErrorRecord:
         page = self.files.get(name)
         assert page is not None
         if page.width and page.height and (page.width, page.height) != size:
-            return self._lost(document, f"boxes of {name} in {page.width} x {page.height} pixels",
-                              f"{size[0]} x {size[1]}, as the frame has", "annotate the frames that build wrote")
+            return self._lost(
+                document,
+                f"boxes of {name} in {page.width} x {page.height} pixels",
+                f"{size[0]} x {size[1]}, as the frame has",
+                "annotate the frames that build wrote",
+            )
         return [Region(image=image.id, box=o.box, label=o.name) for o in page.objects], list(page.errors)
 
 
@@ -95,9 +108,12 @@ class Yolo(_Pages):
             names = {(str(e["document"]), str(e["image"])): str(e["labels"]) for e in entries}
             self.classes = _classes(root, self.folder, ours)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CorpusError(str(error)[:160], expected="classes.txt and labels/NAME.txt, or .xml files",
-                              where=str(root), remedy="write the class names into classes.txt, one a line, in order"
-                              ) from None
+            raise CorpusError(
+                str(error)[:160],
+                expected="classes.txt and labels/NAME.txt, or .xml files",
+                where=str(root),
+                remedy="write the class names into classes.txt, one a line, in order",
+            ) from None
         known = {f.stem for f in self.folder.glob("*.txt") if f.name != "classes.txt"}
         super().__init__(root, known, names)
 
@@ -121,7 +137,10 @@ def _classes(root: Path, folder: Path, ours: bool) -> list[str]:
     now, before = lists[0], lists[-1]
     moved = [x for x in before if x in now and now.index(x) != before.index(x)]
     if moved:
-        raise CorpusError(f"the class {moved[0]!r} at number {now.index(moved[0])}", where=str(files[0]),
-                          expected=f"number {before.index(moved[0])}, as in {files[-1]}",
-                          remedy="which order a file has cannot be told: save all again, then make the lists alike")
+        raise CorpusError(
+            f"the class {moved[0]!r} at number {now.index(moved[0])}",
+            where=str(files[0]),
+            expected=f"number {before.index(moved[0])}, as in {files[-1]}",
+            remedy="which order a file has cannot be told: save all again, then make the lists alike",
+        )
     return now

@@ -109,16 +109,30 @@ def _facts(document: Document, task: str) -> list[dict[str, Any]]:
         said += [{"text": m.text, "label": m.label, "start": m.start, "end": m.end} for m in document.mentions]
     for r in document.relations:
         ends = [named.get(end) for end in (r.head, r.tail)]
-        said.append({"relation": r.label, "head": ends[0].text if ends[0] else r.head,
-                     "tail": ends[1].text if ends[1] else r.tail})
+        said.append(
+            {
+                "relation": r.label,
+                "head": ends[0].text if ends[0] else r.head,
+                "tail": ends[1].text if ends[1] else r.tail,
+            }
+        )
     return sorted(said, key=lambda fact: json.dumps(fact, sort_keys=True))
 
 
 def _line(kind: str, gold: Document, answers: list[Document], names: list[str], task: str) -> dict[str, Any]:
-    found = {side: {"run": name, "right": kind == f"only {side} right", "found": _facts(answer, task)}
-             for side, name, answer in zip("AB", names, answers)}
-    return {"id": gold.id, "text": gold.text, "images": [i.path or i.id for i in gold.images if i.kind == "main"],
-            "captions": gold.captions, "difference": kind, "gold": _facts(gold, task), **found}
+    found = {
+        side: {"run": name, "right": kind == f"only {side} right", "found": _facts(answer, task)}
+        for side, name, answer in zip("AB", names, answers)
+    }
+    return {
+        "id": gold.id,
+        "text": gold.text,
+        "images": [i.path or i.id for i in gold.images if i.kind == "main"],
+        "captions": gold.captions,
+        "difference": kind,
+        "gold": _facts(gold, task),
+        **found,
+    }
 
 
 def _page(path: Path, runs: list[_Run], names: list[str], counts: dict[str, int], found: list[Found]) -> Path:
@@ -129,18 +143,29 @@ def _page(path: Path, runs: list[_Run], names: list[str], counts: dict[str, int]
             documents.append((gold.replace(id=id), answer.replace(id=id)))
     one = runs[0]
     metric = one.record["metric"]
-    rows: list[list[Any]] = [[f"{side}: {row_name(r.cell)}, seed {r.cell.seed}", r.record["scores"][metric]["f1"]]
-                             for side, r in zip("AB", runs)]
+    rows: list[list[Any]] = [
+        [f"{side}: {row_name(r.cell)}, seed {r.cell.seed}", r.record["scores"][metric]["f1"]]
+        for side, r in zip("AB", runs)
+    ]
     tables = [
         report.Table(title="The two runs", columns=["run", f"test F1 ({metric}), %"], rows=rows),
-        report.Table(title="Documents that differ", columns=["difference", "documents"],
-                     rows=[[k, n] for k, n in counts.items()]),
+        report.Table(
+            title="Documents that differ", columns=["difference", "documents"], rows=[[k, n] for k, n in counts.items()]
+        ),
     ]
     total, where = sum(counts.values()), one.cell.test or one.cell.corpus
-    intro = (f"{total} of {one.record['documents']} test documents of {where} differ; {len(found)} of them are shown, "
-             "each twice.")
-    return report.write(path, title="Where two runs differ", intro=intro, tables=tables, documents=documents,
-                        symmetric=_symmetric(one.record))
+    intro = (
+        f"{total} of {one.record['documents']} test documents of {where} differ; {len(found)} of them are shown, "
+        "each twice."
+    )
+    return report.write(
+        path,
+        title="Where two runs differ",
+        intro=intro,
+        tables=tables,
+        documents=documents,
+        symmetric=_symmetric(one.record),
+    )
 
 
 def _symmetric(record: dict[str, Any]) -> frozenset[str]:
@@ -154,15 +179,20 @@ def _gold(runs: list[_Run]) -> list[Document]:
     if (one["data"], one["task"]) != (other["data"], other["task"]):
         raise TrainError(
             f"task {one['task']} on {one['test']['name']}, and task {other['task']} on {other['test']['name']}",
-            expected="two runs with one task on the same test documents", remedy="choose two of one column",
+            expected="two runs with one task on the same test documents",
+            remedy="choose two of one column",
         )
     cell, digest = runs[0].cell, hashlib.sha256()
     gold = list(corpora.load(cell.test or cell.corpus).test)
     for document in gold:
         digest.update(document.to_json().encode("utf8", "surrogatepass"))
     if digest.hexdigest() != one["data"]:
-        raise TrainError("other test documents than those that were scored", expected="the same", where=cell.corpus,
-                         remedy="the corpus has changed since: bench into another --out")
+        raise TrainError(
+            "other test documents than those that were scored",
+            expected="the same",
+            where=cell.corpus,
+            remedy="the corpus has changed since: bench into another --out",
+        )
     return gold
 
 
@@ -179,8 +209,10 @@ def _find(out: Path, text: str, paper: str) -> _Run:
     if len(found) != 1:
         known = [str(p.relative_to(out)) for p in (found or every)][:12]
         raise TrainError(
-            f"{len(found)} runs of the name {text!r}", expected="one of " + (", ".join(known) or "no runs"),
-            where=str(out), remedy="give the folder of the run, or a part of its name that no other has",
+            f"{len(found)} runs of the name {text!r}",
+            expected="one of " + (", ".join(known) or "no runs"),
+            where=str(out),
+            remedy="give the folder of the run, or a part of its name that no other has",
         )
     record = read(found[0]) or {}
     kept = found[0].with_name(found[0].name.replace("run", "predictions", 1)).with_suffix(".jsonl")

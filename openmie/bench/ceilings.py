@@ -49,8 +49,13 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
             continue
         try:
             what, given = asked.removesuffix(GOLD), ("types",) if asked.endswith(GOLD) else ()
-            found[asked] = {rule: {name: diorama.ceiling(config, task=what, sees=(*sees, *given), rule=rule)
-                                   for name, sees in SEES.items()} for rule in RULES}
+            found[asked] = {
+                rule: {
+                    name: diorama.ceiling(config, task=what, sees=(*sees, *given), rule=rule)
+                    for name, sees in SEES.items()
+                }
+                for rule in RULES
+            }
         except CorpusError:  # posts with nothing to find for this task, such as relations where each has one name
             continue
     closures = {}

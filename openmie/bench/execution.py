@@ -170,7 +170,9 @@ def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Pa
     kept = cell.record(out)
     if kept and kept["documents"] != len(gold):
         raise TrainError(
-            f"{len(gold)} test documents", expected=f"the {kept['documents']} that were scored", where=corpus.name,
+            f"{len(gold)} test documents",
+            expected=f"the {kept['documents']} that were scored",
+            where=corpus.name,
             remedy="the corpus has changed since: bench into another --out",
         )
     scores: dict[str, Scores] = {}
@@ -224,8 +226,11 @@ def _shuffled_frames(model: Model, gold: list[Document], corpus: Corpus) -> dict
     answers = model.answer_each(model.batcher.examples(strange, candidates="gold"), KINDS)
     bare = {kind: [d.replace(regions=()) for d in found] for kind, found in answers.items()}
     found = scored(strange, bare, symmetric_labels(model, corpus.symmetric))
-    names = {"shuffled images": "document", "relations, shuffled images": "relations",
-             "frame relations, shuffled images": "frame relations"}
+    names = {
+        "shuffled images": "document",
+        "relations, shuffled images": "relations",
+        "frame relations, shuffled images": "frame relations",
+    }
     return {name: found[score] for name, score in names.items() if score in found}
 
 
@@ -233,10 +238,16 @@ def fail(cell: Cell, out: str | Path, why: str, details: str = "") -> None:
     """Write down that an attempt failed."""
     path = cell.folder(out) / "error.json"
     before = read(path) or {}
-    write_record(path, {
-        "cell": cell.dump(), "error": why, "details": details, "failures": before.get("failures", 0) + 1,
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
-    })
+    write_record(
+        path,
+        {
+            "cell": cell.dump(),
+            "error": why,
+            "details": details,
+            "failures": before.get("failures", 0) + 1,
+            "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M}",
+        },
+    )
 
 
 class Busy(TrainError):
@@ -257,7 +268,9 @@ def alone(folder: Path) -> Iterator[None]:
         except OSError:
             file.seek(0)
             raise Busy(
-                f"a run that process {file.read()} is at", expected="one process a run", where=str(folder),
+                f"a run that process {file.read()} is at",
+                expected="one process a run",
+                where=str(folder),
                 remedy="wait for it; started again later, the bench finds its result",
             ) from None
         file.truncate(0)
@@ -282,7 +295,11 @@ def machine() -> dict[str, Any]:
     """What time and memory depend on, and versions."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     return {
-        "system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count(), "gpu": gpu,
-        "threads": torch.get_num_threads(), "python": platform.python_version(),
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "gpu": gpu,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
         "versions": {p: version(p) for p in ("openmie", "torch", "transformers", "accelerate")},
     }

@@ -30,34 +30,62 @@ def plot(cells: Iterable[Cell], out: str | Path, score: str = "") -> Path:
                 figures[type(figure)].append(figure)
     if not any(figures.values()):
         raise TrainError(
-            f"{len(swept)} cells of sweeps, none of them run" if swept else "no sweep", expected="runs of a sweep",
-            remedy="run one first: openmie bench PAPER --corpus ... --sweep NAME", where=str(out),
+            f"{len(swept)} cells of sweeps, none of them run" if swept else "no sweep",
+            expected="runs of a sweep",
+            remedy="run one first: openmie bench PAPER --corpus ... --sweep NAME",
+            where=str(out),
         )
     papers = list(dict.fromkeys(c.paper for c in swept))
     title = f"{', '.join(map(system.full_name, papers))}: sweeps"
-    notes = ["Each point is the mean over seeds, its whisker one standard deviation to either side; a point of one "
-             "seed has none. Values are chosen on dev, never on test.", *_missing(table(swept, out, score))]
-    return write(Path(out) / f"{papers[0]}-sweeps.html", title=title, curves=figures[Curves], tables=figures[Bars],
-                 notes=notes, heading="Sweeps")
+    notes = [
+        "Each point is the mean over seeds, its whisker one standard deviation to either side; a point of one "
+        "seed has none. Values are chosen on dev, never on test.",
+        *_missing(table(swept, out, score)),
+    ]
+    return write(
+        Path(out) / f"{papers[0]}-sweeps.html",
+        title=title,
+        curves=figures[Curves],
+        tables=figures[Bars],
+        notes=notes,
+        heading="Sweeps",
+    )
 
 
 def _figures(found: Table, name: str, what: str) -> list[Curves | Bars]:
     """One figure with a line for each corpus, or bars for each corpus."""
-    lines = {column: [_point(found.entries[row, column], what) for row in found.rows
-                      if (row, column) in found.entries and found.entries[row, column].f1()]
-             for column in found.columns}
+    lines = {
+        column: [
+            _point(found.entries[row, column], what)
+            for row in found.rows
+            if (row, column) in found.entries and found.entries[row, column].f1()
+        ]
+        for column in found.columns
+    }
     lines = {column: points for column, points in lines.items() if points}
     label = f"{what} F1, %"
     if not lines:
         return []
     if any(_number(value) is None for points in lines.values() for value, _ in points):
-        return [Bars(title=f"{name}, {column}: {what} F1", note=_n(points),
-                     bars={v: statistics.mean(f1) for v, f1 in points},
-                     intervals={v: _spread(f1) for v, f1 in points if len(f1) > 1})
-                for column, points in lines.items()]
+        return [
+            Bars(
+                title=f"{name}, {column}: {what} F1",
+                note=_n(points),
+                bars={v: statistics.mean(f1) for v, f1 in points},
+                intervals={v: _spread(f1) for v, f1 in points if len(f1) > 1},
+            )
+            for column, points in lines.items()
+        ]
     drawn = {column: _line(points) for column, points in lines.items()}
-    return [Curves(title=f"{name}: {what} F1", x=name, y=label, lines=drawn,
-                   note=" ".join(f"{column}: {_n(points)}." for column, points in lines.items()))]
+    return [
+        Curves(
+            title=f"{name}: {what} F1",
+            x=name,
+            y=label,
+            lines=drawn,
+            note=" ".join(f"{column}: {_n(points)}." for column, points in lines.items()),
+        )
+    ]
 
 
 def _point(entry: Entry, what: str) -> Point:

@@ -35,8 +35,9 @@ class Progress:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def run(cells: Sequence[Cell], out: str | Path, *, workers: int = 1, fresh: bool = True
-        ) -> Generator[Progress, None, None]:
+def run(
+    cells: Sequence[Cell], out: str | Path, *, workers: int = 1, fresh: bool = True
+) -> Generator[Progress, None, None]:
     """Do what is left to do; a generator: iterate to run it. What failed before is tried again.
 
     `workers` runs at once share the machine's threads (`OMP_NUM_THREADS`, else all cores). `fresh=False` runs in this
@@ -150,8 +151,11 @@ class _Pool:
         environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": str(self.threads)}
         with self.lock:
             process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "openmie.bench"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=log, env=environment,
+                [sys.executable, "-P", "-m", "openmie.bench"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=environment,
             )
             self.running.add(process)
         return process

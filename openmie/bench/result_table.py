@@ -99,8 +99,7 @@ class Table:
             told.append("Not legible: the text that this page was written from has lost the number.")
         if stale := [f"{e.row}, {e.column} ({e.stale} of {len(e.records)} runs)" for e in entries if e.stale]:
             told.append(f"† Of a recipe that has changed since: {'; '.join(stale)}.")
-        return told + [f"{e.row}, {e.column}: {len(e.failures)} failed: {e.failures[0]}"
-                       for e in entries if e.failures]
+        return told + [f"{e.row}, {e.column}: {len(e.failures)} failed: {e.failures[0]}" for e in entries if e.failures]
 
 
 def table(cells: Iterable[Cell], out: str | Path, score: str = "") -> Table:
@@ -123,9 +122,13 @@ def _entry(row: str, column: str, cells: Sequence[Cell], out: str | Path, score:
     tested = place(one.test or one.corpus)
     shown = score or next((r["metric"] for r in records), "")
     return Entry(
-        row=row, column=column, cells=tuple(cells), records=tuple(records),
+        row=row,
+        column=column,
+        cells=tuple(cells),
+        records=tuple(records),
         failures=tuple(f for f in (c.failure(out) for c, r in found if not r) if f),
-        stale=sum(_stale(c, r["recipe"]) for c, r in found if r), score=shown,
+        stale=sum(_stale(c, r["recipe"]) for c, r in found if r),
+        score=shown,
         reported=system.reported(one.paper, name, _names(one, tested)),
     )
 
@@ -231,8 +234,9 @@ def _all_scores(found: Table) -> list[list[str]]:
     entries = [e for e in found.entries.values() if e.records]
     names = [n for e in entries for n in system.scores(e.cells[0].paper) if e.with_score(n)]
     names = list(dict.fromkeys(names))
-    rows = [[f"{e.row}, {e.column}", *(mean_and_spread(e.f1(n), of=len(e.cells)) or "–" for n in names)]
-            for e in entries]
+    rows = [
+        [f"{e.row}, {e.column}", *(mean_and_spread(e.f1(n), of=len(e.cells)) or "–" for n in names)] for e in entries
+    ]
     return [["test F1", *names], *rows] if names else []
 
 
@@ -249,8 +253,31 @@ def _piped(line: Sequence[str]) -> str:
     return "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
 
 
-CSV = ("paper", "row", "column", "corpus", "test", "task", "posts", "score", "n", "mean", "sd", "min", "max", "seeds",
-       "dev_mean", "dev_sd", "closure_mean", "closure_min", "closure_max", "reported", "reported_in", "status", "date")
+CSV = (
+    "paper",
+    "row",
+    "column",
+    "corpus",
+    "test",
+    "task",
+    "posts",
+    "score",
+    "n",
+    "mean",
+    "sd",
+    "min",
+    "max",
+    "seeds",
+    "dev_mean",
+    "dev_sd",
+    "closure_mean",
+    "closure_min",
+    "closure_max",
+    "reported",
+    "reported_in",
+    "status",
+    "date",
+)
 
 
 def csv(found: Table) -> str:
@@ -270,21 +297,35 @@ def _line(entry: Entry, score: str) -> dict[str, Any]:
     first = score == entry.score
     reported = entry.reported if first or not score else None
     return {
-        "paper": one.paper, "row": entry.row, "column": entry.column, "corpus": one.corpus, "task": one.task,
-        "test": one.test or one.corpus, "posts": one.posts or "", "score": score, "n": len(f1), **_spread("", f1),
-        "min": _digits(min(f1, default=None)), "max": _digits(max(f1, default=None)),
+        "paper": one.paper,
+        "row": entry.row,
+        "column": entry.column,
+        "corpus": one.corpus,
+        "task": one.task,
+        "test": one.test or one.corpus,
+        "posts": one.posts or "",
+        "score": score,
+        "n": len(f1),
+        **_spread("", f1),
+        "min": _digits(min(f1, default=None)),
+        "max": _digits(max(f1, default=None)),
         "seeds": " ".join(map(str, entry.seeds(score) if score else [])),
         **_spread("dev_", entry.dev() if score else []),
         "closure_mean": _digits(statistics.mean(closed) if closed else None),
-        "closure_min": _digits(min(closed, default=None)), "closure_max": _digits(max(closed, default=None)),
-        "reported": _digits(reported[1] if reported else None), "reported_in": reported[0] if reported else "",
-        "status": "run" if f1 else entry.status, "date": max((r["date"] for r in entry.records), default=""),
+        "closure_min": _digits(min(closed, default=None)),
+        "closure_max": _digits(max(closed, default=None)),
+        "reported": _digits(reported[1] if reported else None),
+        "reported_in": reported[0] if reported else "",
+        "status": "run" if f1 else entry.status,
+        "date": max((r["date"] for r in entry.records), default=""),
     }
 
 
 def _spread(prefix: str, values: Sequence[float]) -> dict[str, str]:
-    return {f"{prefix}mean": _digits(statistics.mean(values) if values else None),
-            f"{prefix}sd": _digits(statistics.stdev(values) if len(values) > 1 else None)}
+    return {
+        f"{prefix}mean": _digits(statistics.mean(values) if values else None),
+        f"{prefix}sd": _digits(statistics.stdev(values) if len(values) > 1 else None),
+    }
 
 
 def _digits(value: float | None) -> str:
@@ -297,22 +338,63 @@ def html(found: Table, path: str | Path) -> Path:
     for column in found.columns:
         heading, rows = _lines(found, [column])
         rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in rows if row[1] != NONE_SUCH]
-        tables.append(report.Table(title=f"{column}: F1 beside the published numbers", rows=rows,
-                                   columns=[heading[0], "test F1", *heading[2:]]))
-    scores = [[e.row, e.column, name, len(e.f1(name)), statistics.mean(e.f1(name)), min(e.f1(name)), max(e.f1(name)),
-               " ".join(map(str, e.seeds(name)))]
-              for e in found.entries.values() for name in dict.fromkeys(n for r in e.records for n in r["scores"])]
-    costs = [[e.row, e.column, r["cell"]["seed"], r["seconds"]["train"], r["peak_mb"]["train"], r["parameters"],
-              r["dev"]["epoch"] + 1, r["date"]] for e in found.entries.values() for r in e.records]
+        tables.append(
+            report.Table(
+                title=f"{column}: F1 beside the published numbers",
+                rows=rows,
+                columns=[heading[0], "test F1", *heading[2:]],
+            )
+        )
+    scores = [
+        [
+            e.row,
+            e.column,
+            name,
+            len(e.f1(name)),
+            statistics.mean(e.f1(name)),
+            min(e.f1(name)),
+            max(e.f1(name)),
+            " ".join(map(str, e.seeds(name))),
+        ]
+        for e in found.entries.values()
+        for name in dict.fromkeys(n for r in e.records for n in r["scores"])
+    ]
+    costs = [
+        [
+            e.row,
+            e.column,
+            r["cell"]["seed"],
+            r["seconds"]["train"],
+            r["peak_mb"]["train"],
+            r["parameters"],
+            r["dev"]["epoch"] + 1,
+            r["date"],
+        ]
+        for e in found.entries.values()
+        for r in e.records
+    ]
     if scores:
         tables += [
-            report.Table(title="Every score", columns=["variant", "corpus", "score", "n", "mean", "lowest", "highest",
-                                                       "seeds"], rows=scores, digits=2),
-            report.Table(title="Runs", columns=["variant", "corpus", "seed", "seconds", "peak MiB", "parameters",
-                                                "best epoch", "date"], rows=costs, digits=0),
+            report.Table(
+                title="Every score",
+                columns=["variant", "corpus", "score", "n", "mean", "lowest", "highest", "seeds"],
+                rows=scores,
+                digits=2,
+            ),
+            report.Table(
+                title="Runs",
+                columns=["variant", "corpus", "seed", "seconds", "peak MiB", "parameters", "best epoch", "date"],
+                rows=costs,
+                digits=0,
+            ),
         ]
-    return report.write(path, title=f"{found.title}: bench", tables=tables, notes=found.notes(),
-                        intro=f"Every cell with its n. {found.dates}")
+    return report.write(
+        path,
+        title=f"{found.title}: bench",
+        tables=tables,
+        notes=found.notes(),
+        intro=f"Every cell with its n. {found.dates}",
+    )
 
 
 def write(found: Table, out: str | Path, format: str) -> Path:

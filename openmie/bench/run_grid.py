@@ -22,8 +22,9 @@ class Rows:
     same: dict[str, Any] = field(default_factory=dict)  # fields of every `Cell`: changes, options, posts, test, ...
 
 
-def grid(paper: str, specs: Sequence[str], *, rows: Rows | None = None, task: str = "",
-         seeds: Iterable[int] = (1,)) -> list[Cell]:
+def grid(
+    paper: str, specs: Sequence[str], *, rows: Rows | None = None, task: str = "", seeds: Iterable[int] = (1,)
+) -> list[Cell]:
     """Every cell, the whole table at one seed before the next seed.
 
     A variant that a corpus's task does not have is left out there. Errors: an unknown system, corpus, ablation or
@@ -84,8 +85,10 @@ def found(out: str | Path, paper: str = "") -> list[Cell]:
             cells.append(cell)
     plain = dict.fromkeys(replace(c, ablation=system.FULL, sweep="", value="", seed=0) for c in cells)
     whole = [variant for c in plain for variant in _others(c)]
-    seeds = {p: sorted({c.seed for c in cells if replace(c, ablation=system.FULL, sweep="", value="", seed=0) == p})
-             for p in plain}
+    seeds = {
+        p: sorted({c.seed for c in cells if replace(c, ablation=system.FULL, sweep="", value="", seed=0) == p})
+        for p in plain
+    }
     beside = [replace(v, seed=s) for v in whole for s in seeds[replace(v, ablation=system.FULL)]]
     order = {name: i for i, name in enumerate(dict.fromkeys(c.row for c in whole))}
     return sorted(dict.fromkeys([*beside, *cells]), key=lambda c: (c.paper, order.get(c.row, len(order))))

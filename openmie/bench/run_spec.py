@@ -1,12 +1,12 @@
 """Cell: one training and one scoring of the grid, by name, as JSON data, and the folder that holds it.
 
-    OUT/RUN/train.json           the training is done: recipe, data hashes, dev score, time, memory
-            model/               its model folder; checkpoints while it is under way
-            run.json             scores on the corpus's own test split, beside all of train.json
-            run--TEST.json       the same on another corpus's
-            predictions*.jsonl   what was predicted there
-            error.json           why the last attempt failed; gone after one that did not
-            log.txt              what the run's process said
+OUT/RUN/train.json           the training is done: recipe, data hashes, dev score, time, memory
+        model/               its model folder; checkpoints while it is under way
+        run.json             scores on the corpus's own test split, beside all of train.json
+        run--TEST.json       the same on another corpus's
+        predictions*.jsonl   what was predicted there
+        error.json           why the last attempt failed; gone after one that did not
+        log.txt              what the run's process said
 """
 
 from __future__ import annotations

@@ -34,8 +34,12 @@ def execute(cell: Cell, corpus: Corpus, out: str | Path, watch: Watch, about: Ma
     """Do what is left of a run and return its record; `about`: the machine, and a function that tells the memory."""
     recipe: Any = cell.recipe(corpus)
     if cell.shuffle or cell.test:
-        raise TrainError("--shuffle or --test", expected="neither, for a system that answers in words",
-                         where=cell.paper, remedy="leave it out; `openmie prompt` asks the model about another corpus")
+        raise TrainError(
+            "--shuffle or --test",
+            expected="neither, for a system that answers in words",
+            where=cell.paper,
+            remedy="leave it out; `openmie prompt` asks the model about another corpus",
+        )
     folder = cell.folder(out)
     trained = read(folder / "train.json") or train(cell, recipe, corpus, folder, watch) | {"machine": about["machine"]}
     found = score(cell, recipe, corpus, trained, out)
@@ -51,20 +55,31 @@ def train(cell: Cell, recipe: ChatRecipe, corpus: Corpus, folder: Path, watch: W
     data = recipe.data(corpus)
 
     def tell(kind: str, values: Mapping[str, Any]) -> None:
-        told = {"start": "{lessons} lessons, {steps} steps", "dev": "step {step}, dev loss {loss:.4f}",
-                "done": "trained in {seconds:.0f} s, dev loss {best:.4f}"}
+        told = {
+            "start": "{lessons} lessons, {steps} steps",
+            "dev": "step {step}, dev loss {loss:.4f}",
+            "done": "trained in {seconds:.0f} s, dev loss {best:.4f}",
+        }
         watch(kind, values if kind not in told else {**values, "told": told[kind].format(**values)})
 
-    found = fit_chat(recipe, list(data.train)[: cell.posts or None], list(data.dev), folder / "model", seed=cell.seed,
-                     watch=tell)
-    facts = {"cell": cell.dump(), "corpus": {"name": data.name}, **facts_of(found), "recipe": recipes.dump(recipe),
-             "fingerprint": found["fingerprint"], "seconds": found["seconds"]}
+    found = fit_chat(
+        recipe, list(data.train)[: cell.posts or None], list(data.dev), folder / "model", seed=cell.seed, watch=tell
+    )
+    facts = {
+        "cell": cell.dump(),
+        "corpus": {"name": data.name},
+        **facts_of(found),
+        "recipe": recipes.dump(recipe),
+        "fingerprint": found["fingerprint"],
+        "seconds": found["seconds"],
+    }
     write_record(folder / "train.json", facts)
     return facts
 
 
-def score(cell: Cell, recipe: ChatRecipe, corpus: Corpus, trained: Mapping[str, Any],
-          out: str | Path) -> dict[str, Any]:
+def score(
+    cell: Cell, recipe: ChatRecipe, corpus: Corpus, trained: Mapping[str, Any], out: str | Path
+) -> dict[str, Any]:
     """Answer the test split once, and a part of it under the grammar; keep what was answered."""
     from openmie.vlm.backends.local import Local
 
@@ -83,22 +98,37 @@ def score(cell: Cell, recipe: ChatRecipe, corpus: Corpus, trained: Mapping[str, 
     }
 
 
-def record(cell: Cell, corpus: Corpus, gold: Sequence[Document], numbers: Mapping[str, float],
-           again: Mapping[str, float], trained: Mapping[str, Any]) -> dict[str, Any]:
+def record(
+    cell: Cell,
+    corpus: Corpus,
+    gold: Sequence[Document],
+    numbers: Mapping[str, float],
+    again: Mapping[str, float],
+    trained: Mapping[str, Any],
+) -> dict[str, Any]:
     """One run's JSON, in the shape of the other systems' records."""
     from openmie.bench.ceilings import dials
 
     config = dials(corpus)
     ceilings: dict[str, Any] = {}
     if config is not None:
-        ceilings = {"F1, text": diorama.ceiling(config, task="ner"),
-                    "F1": diorama.ceiling(config, task="ner", sees=("text", "image")),
-                    "Exact": described.ceiling(config)}
+        ceilings = {
+            "F1, text": diorama.ceiling(config, task="ner"),
+            "F1": diorama.ceiling(config, task="ner", sees=("text", "image")),
+            "Exact": described.ceiling(config),
+        }
     digest = hashlib.sha256("".join(d.to_json() for d in gold).encode("utf8", "surrogatepass")).hexdigest()
     kept = {k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "refused", "recipe")}
     return {
-        "cell": cell.dump(), "row": cell.row, "task": cell.task, "metric": next(iter(numbers)),
+        "cell": cell.dump(),
+        "row": cell.row,
+        "task": cell.task,
+        "metric": next(iter(numbers)),
         "scores": {name: {"f1": value} for name, value in numbers.items()},
-        "constrained": {"documents": min(CONSTRAINED, len(gold)), **again}, "ceilings": ceilings,
-        "documents": len(gold), "data": digest, "date": f"{datetime.now(UTC):%Y-%m-%d}", **kept,
+        "constrained": {"documents": min(CONSTRAINED, len(gold)), **again},
+        "ceilings": ceilings,
+        "documents": len(gold),
+        "data": digest,
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        **kept,
     }

@@ -59,8 +59,16 @@ def markdown(cells: Sequence[Cell], out: str | Path) -> str:
     parts = []
     for where in dict.fromkeys(w for w, _ in grid):
         rows = {row: records for (w, row), records in grid.items() if w == where}
-        parts += [f"{page.NAME} on {where}, percent, mean ± standard deviation over n seeds", "",
-                  *_runs(rows, page, out), "", *_gains(gains(grid, where, page), page), "", *_notes(rows), ""]
+        parts += [
+            f"{page.NAME} on {where}, percent, mean ± standard deviation over n seeds",
+            "",
+            *_runs(rows, page, out),
+            "",
+            *_gains(gains(grid, where, page), page),
+            "",
+            *_notes(rows),
+            "",
+        ]
     return "\n".join(parts).rstrip()
 
 
@@ -101,11 +109,16 @@ def _notes(rows: Mapping[str, Any]) -> list[str]:
         return [f"* {NOT_RUN}: nothing yet."]
     one = records[0]
     days = sorted({r["date"] for r in records})
-    told = [f"* {one['documents']} test documents, {one['examples']} lessons, {one['parameters']:,} parameters; epoch "
-            f"chosen by dev loss; runs of {days[0]} to {days[-1]}."]
+    told = [
+        f"* {one['documents']} test documents, {one['examples']} lessons, {one['parameters']:,} parameters; epoch "
+        f"chosen by dev loss; runs of {days[0]} to {days[-1]}."
+    ]
     if one["ceilings"]:
-        told.append("* Ceilings: " + ", ".join(f"{k} {v:.2f}" for k, v in one["ceilings"].items())
-                    + " (best of the text alone; of text and image; summaries right to the word).")
+        told.append(
+            "* Ceilings: "
+            + ", ".join(f"{k} {v:.2f}" for k, v in one["ceilings"].items())
+            + " (best of the text alone; of text and image; summaries right to the word)."
+        )
     stale = [r["row"] for r in records if r["recipe"] != _recipe_now(Cell.load(r["cell"]))]
     return told + ([f"* † Of a recipe that has changed since: {', '.join(stale)}."] if stale else [])
 
@@ -129,7 +142,17 @@ def csv(cells: Sequence[Cell], out: str | Path) -> str:
         for measure in (*page.MEASURES, *page.OURS):
             found = values(records, measure)
             n = list(found.values())
-            file.writerow([where, row, measure, len(n), f"{statistics.mean(n):.4f}" if n else "",
-                           f"{statistics.stdev(n):.4f}" if len(n) > 1 else "", " ".join(map(str, found)),
-                           reported(page, row).get(measure, ""), "run" if any(r for _, r in records) else NOT_RUN])
+            file.writerow(
+                [
+                    where,
+                    row,
+                    measure,
+                    len(n),
+                    f"{statistics.mean(n):.4f}" if n else "",
+                    f"{statistics.stdev(n):.4f}" if len(n) > 1 else "",
+                    " ".join(map(str, found)),
+                    reported(page, row).get(measure, ""),
+                    "run" if any(r for _, r in records) else NOT_RUN,
+                ]
+            )
     return text.getvalue()

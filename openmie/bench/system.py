@@ -1,16 +1,16 @@
 """Systems by name: what the page of a paper, a module of `openmie.papers`, gives to those who build and compare it.
 
-    recipe(*, corpus, task="", ...) -> Recipe           the full system; further keyword options are the page's own
-    ablations(recipe) -> dict[str, Recipe]              name -> the recipe with one change
-    sweeps(recipe) -> dict[str, dict[str, Recipe]]      optional: name -> value -> recipe, such as "alpha" -> "0.1"
-    NAME = "Shap-CA"                                    optional: the full system's name in tables; else the module's
-    REPORTED: dict[table, dict[row, dict[column, float | None]]]
-        the published numbers in percent. A row is `NAME`, the name of an ablation, `SWEEP=VALUE`, or another system's;
-        None: printed there, but not legible in the text that the page was written from.
-    SCORES: tuple[str, ...]                             optional: scores that stand in a table beside the main one
-    MEASURES, OURS, GAINS                               of systems that answer in words, see `bench/chat_table.py`
-    COLUMNS: dict[str, str]                             optional: a corpus -> the column of REPORTED that it is held to.
-        The corpus is named by the last part of its path with its task, or without: `twitter2017/ner`, `twitter2017`.
+recipe(*, corpus, task="", ...) -> Recipe           the full system; further keyword options are the page's own
+ablations(recipe) -> dict[str, Recipe]              name -> the recipe with one change
+sweeps(recipe) -> dict[str, dict[str, Recipe]]      optional: name -> value -> recipe, such as "alpha" -> "0.1"
+NAME = "Shap-CA"                                    optional: the full system's name in tables; else the module's
+REPORTED: dict[table, dict[row, dict[column, float | None]]]
+    the published numbers in percent. A row is `NAME`, the name of an ablation, `SWEEP=VALUE`, or another system's;
+    None: printed there, but not legible in the text that the page was written from.
+SCORES: tuple[str, ...]                             optional: scores that stand in a table beside the main one
+MEASURES, OURS, GAINS                               of systems that answer in words, see `bench/chat_table.py`
+COLUMNS: dict[str, str]                             optional: a corpus -> the column of REPORTED that it is held to.
+    The corpus is named by the last part of its path with its task, or without: `twitter2017/ner`, `twitter2017`.
 """
 
 from __future__ import annotations

@@ -87,8 +87,17 @@ def extract(
     """
     from openmie.inference import pipeline as extraction
 
-    asking = asked(system, model, endpoint=endpoint, tasks=task, label=label, relation=relation, labels=labels,
-                   cache=cache, settings=set_)
+    asking = asked(
+        system,
+        model,
+        endpoint=endpoint,
+        tasks=task,
+        label=label,
+        relation=relation,
+        labels=labels,
+        cache=cache,
+        settings=set_,
+    )
     if format not in ("jsonl", "csv", "table"):
         raise OpenMIEError(f"--format {format}", expected="jsonl, csv or table", remedy="choose one")
     if bool(source) == bool(text or image or caption):
@@ -185,8 +194,9 @@ def doctor(
         boxes(model, endpoint, set_)
         return
     if model or endpoint or set_:
-        raise OpenMIEError("a model for a corpus", expected="openmie doctor boxes --model NAME, or a corpus alone",
-                           remedy="choose one")
+        raise OpenMIEError(
+            "a model for a corpus", expected="openmie doctor boxes --model NAME, or a corpus alone", remedy="choose one"
+        )
     from openmie.datasets.audit.doctor import examine
 
     for line in examine(corpus).lines(examples):

@@ -67,8 +67,12 @@ def caption(
         "--concurrency": concurrency, "--timeout": timeout, "--retries": retries, "--key-env": key_env,
         "--pictures": pictures}  # fmt: skip
     if wrong := [flag for flag, value in only.items() if value is not None]:
-        raise OpenMIEError(f"{wrong[0]} {'with' if endpoint else 'without'} --endpoint", where="openmie caption",
-                           expected="settings of the model that is meant", remedy="leave it out")
+        raise OpenMIEError(
+            f"{wrong[0]} {'with' if endpoint else 'without'} --endpoint",
+            where="openmie caption",
+            expected="settings of the model that is meant",
+            remedy="leave it out",
+        )
     backend = backends.connect(
         model, endpoint, max_tokens=max_tokens, temperature=temperature, revision=revision, device=device, dtype=dtype,
         batch=batch, concurrency=concurrency, timeout=timeout, retries=retries, key_env=key_env, pictures=pictures,
@@ -101,8 +105,11 @@ def _prices(text: str) -> tuple[float, float] | None:
         if not (0 <= prompt < float("inf") and 0 <= answer < float("inf")):
             raise ValueError
     except ValueError:
-        raise OpenMIEError(f"--price {text}", expected="two prices of a million tokens, such as 0.15,0.6",
-                           remedy="give that of prompts, a comma, and that of answers") from None
+        raise OpenMIEError(
+            f"--price {text}",
+            expected="two prices of a million tokens, such as 0.15,0.6",
+            remedy="give that of prompts, a comma, and that of answers",
+        ) from None
     return prompt, answer
 
 

@@ -38,9 +38,7 @@ def captions(
     read: Annotated[
         Path | None, typer.Option(help="The review: a CSV with `correct` yes, no or empty, or Label Studio's JSON.")
     ] = None,
-    name: Annotated[
-        str, typer.Option(help='Generator of the better captions; default: "GENERATOR (corrected)".')
-    ] = "",
+    name: Annotated[str, typer.Option(help='Generator of the better captions; default: "GENERATOR (corrected)".')] = "",
 ) -> None:
     """Say how many captions are right (CapAcc) and how long they are (CapLen, words), each picture counted once.
 
@@ -56,11 +54,16 @@ def captions(
     """
     from openmie.annotation import caption_review as review
 
-    wrong = [flag for flag, given in (("--sample", sample and (read or not out)), ("--name", name and not read))
-             if given]
+    wrong = [
+        flag for flag, given in (("--sample", sample and (read or not out)), ("--name", name and not read)) if given
+    ]
     if wrong:
-        raise CorpusError(f"{wrong[0]} here", expected="--sample with --out FILE, --name with --read",
-                          where="openmie captions", remedy="leave it out")
+        raise CorpusError(
+            f"{wrong[0]} here",
+            expected="--sample with --out FILE, --name with --read",
+            where="openmie captions",
+            remedy="leave it out",
+        )
     data = load_corpus(corpus)
     if read:
         found = [j for j in review.read(read) if not source or j.generator in source]
@@ -76,11 +79,15 @@ def captions(
 def _review(out: Path) -> str:
     """What is to be done with a file that was written for review."""
     if out.suffix.lower() == ".json":
-        return (f"{out}: import it into a Label Studio project with the labelling configuration of "
-                f"{out.with_suffix('.xml')}; read the JSON export back with --read EXPORT.json")
+        return (
+            f"{out}: import it into a Label Studio project with the labelling configuration of "
+            f"{out.with_suffix('.xml')}; read the JSON export back with --read EXPORT.json"
+        )
     file = "FILE" if str(out) == "-" else out
-    return (f"{file}: write yes or no into the column correct and a better caption, if you like, into corrected; then "
-            f"read it back with --read {file}")
+    return (
+        f"{file}: write yes or no into the column correct and a better caption, if you like, into corrected; then "
+        f"read it back with --read {file}"
+    )
 
 
 def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out: Path | None) -> None:
@@ -89,8 +96,12 @@ def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out
     from openmie.formats.registry import write
 
     if not found:
-        raise CorpusError("no judgements", expected="rows of the generators asked for", where="openmie captions --read",
-                          remedy="fill in rows of the file; --source, if given, must name a generator of it")
+        raise CorpusError(
+            "no judgements",
+            expected="rows of the generators asked for",
+            where="openmie captions --read",
+            remedy="fill in rows of the file; --source, if given, must name a generator of it",
+        )
     whole = review.apply(data.split(split), found, name, fill=True)
     if out:
         names = {j.generator: review.new_name(j.generator, name) for j in found}
@@ -112,8 +123,9 @@ def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out
 def _filled(review: Any, documents: Iterable[Any], names: Mapping[str, str]) -> Iterator[Any]:
     """Documents of which no caption was judged, with the captions under the new names too."""
     for document in documents:
-        yield review.named(document, {new: document.captions[old] for old, new in names.items()
-                                      if document.captions.get(old)})
+        yield review.named(
+            document, {new: document.captions[old] for old, new in names.items() if document.captions.get(old)}
+        )
 
 
 def _counted(review: Any, documents: Iterable[Any], source: list[str]) -> None:
@@ -128,15 +140,24 @@ def _counted(review: Any, documents: Iterable[Any], source: list[str]) -> None:
         own = [replace(j, correct=tally.right(j)) for j, _ in found if j.generator == generator]
         a, silent = review.accuracy(own), [tally.verdicts.get((j.document, generator)) for j in own]
         left = sum(not v.complete for v in silent if v)
-        rows.append([*_row(generator, a), 100 * left / a.judged if a.judged else "", len(own),
-                     tally.documents - tally.captions[generator]])
+        rows.append(
+            [
+                *_row(generator, a),
+                100 * left / a.judged if a.judged else "",
+                len(own),
+                tally.documents - tally.captions[generator],
+            ]
+        )
     known = bool(tally.verdicts)
     columns = [*COLUMNS, "leave out %", "number", "documents without"]
     keep = [i for i in range(len(columns)) if known or i not in (1, 2, 4)]
     console.table([columns[i] for i in keep], [[row[i] for i in keep] for row in rows])
     if not known:
-        print("whether they are right, a reader has to say: --out review.csv writes them down, --read review.csv "
-              "counts what was said", file=sys.stderr)
+        print(
+            "whether they are right, a reader has to say: --out review.csv writes them down, --read review.csv "
+            "counts what was said",
+            file=sys.stderr,
+        )
 
 
 class _Tally:

@@ -76,8 +76,12 @@ def _corrected(reviews: Any, splits: dict[str, list[Any]], file: Path, summary: 
     found = [j for j in reviews.read(file) if not summary or j.generator == summary]
     names = {j.generator for j in found}
     if len(names) != 1:
-        raise CorpusError(f"judgements of {sorted(names)}", expected="those of one generator", where=str(file),
-                          remedy="name it with --summary")
+        raise CorpusError(
+            f"judgements of {sorted(names)}",
+            expected="those of one generator",
+            where=str(file),
+            remedy="name it with --summary",
+        )
     new = reviews.new_name(names.pop())
     whole: Iterator[Any] = reviews.apply(chain.from_iterable(splits.values()), found, "", fill=True)
     better = {d.id: d.replace(summary=d.captions.get(new, "") or d.summary) for d in whole}
@@ -100,8 +104,9 @@ def _told(splits: dict[str, list[Any]], name: str) -> None:
     console.table(["summaries", *columns], rows)
 
 
-def _export(splits: dict[str, list[Any]], labels: Sequence[str], folder: Path, format: str, task: str,
-            plain: bool) -> None:
+def _export(
+    splits: dict[str, list[Any]], labels: Sequence[str], folder: Path, format: str, task: str, plain: bool
+) -> None:
     from openmie.papers.pfa import TASKS
     from openmie.vlm.sft.dataset import Ask, export, teach
 

@@ -119,8 +119,10 @@ def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> N
         shutil.rmtree(out, ignore_errors=True)
     told = console.steps(recipe.name)
     found = fit_chat(recipe, data.train, data.dev, out, seed=seed, watch=told)
-    print(f"best dev loss {found['best']:.4f}; model: {out}, which `openmie prompt --system pfa --model {out} --set "
-          "fenced=false` asks, and `transformers serve` and vLLM serve")
+    print(
+        f"best dev loss {found['best']:.4f}; model: {out}, which `openmie prompt --system pfa --model {out} --set "
+        "fenced=false` asks, and `transformers serve` and vLLM serve"
+    )
     for record in found["refused"]["records"][:3]:
         print(f"not learnt from: {record}", file=sys.stderr)
     console.say_skipped(data)
@@ -196,7 +198,11 @@ def bench(
         print(benches.cases(out, *cases, paper=paper))
         return
     same = {
-        "changes": tuple(set_ or ()), "options": tuple(option or ()), "posts": posts, "test": test, "shuffle": shuffle,
+        "changes": tuple(set_ or ()),
+        "options": tuple(option or ()),
+        "posts": posts,
+        "test": test,
+        "shuffle": shuffle,
         "precision": precision,
     }
     if corpus:
@@ -234,8 +240,11 @@ def _measured(benches: Any, cells: list[Any], out: Path, table: str, workers: in
 
     texts = {"md": chat_table.markdown, "csv": chat_table.csv}
     if (table and table not in texts) or not (table or run):
-        raise OpenMIEError(f"--table {table}" if table else "no --corpus", expected="--table md or csv, or a corpus",
-                           remedy="choose one")
+        raise OpenMIEError(
+            f"--table {table}" if table else "no --corpus",
+            expected="--table md or csv, or a corpus",
+            remedy="choose one",
+        )
     failed = 0 if table else console.benched(benches.run(cells, out, workers=workers))
     print(texts[table or "md"](cells, out).rstrip())
     if failed:
@@ -271,7 +280,8 @@ def show(
     if paper == EMBEDDINGS:
         if not run or ablate or task or option or set_:
             raise OpenMIEError(
-                "a change to a recipe" if run else "no run", expected="openmie show embeddings RUN",
+                "a change to a recipe" if run else "no run",
+                expected="openmie show embeddings RUN",
                 remedy="name a folder; what else can be said are --corpus, --split, --most, --seed and --out",
             )
         from openmie.bench import entity_space as embeddings
@@ -280,7 +290,8 @@ def show(
         return
     if run:
         raise OpenMIEError(
-            f"{run!r} after {paper!r}", expected=f"one system or model folder, or {EMBEDDINGS} RUN",
+            f"{run!r} after {paper!r}",
+            expected=f"one system or model folder, or {EMBEDDINGS} RUN",
             remedy="show them one after the other",
         )
     _recipe(paper, corpus or "diorama:", ablate, task, option or (), set_ or ())
@@ -310,4 +321,3 @@ def load_corpus(spec: str) -> Any:
     from openmie import corpora
 
     return corpora.load(spec)
-

@@ -45,20 +45,29 @@ def build(
     from openmie.video.transcribe import transcribe as listen
 
     if subtitles and len(subtitles) != len(videos):
-        raise CorpusError(f"{len(subtitles)} subtitle files for {len(videos)} videos", expected="one each, in order",
-                          where="openmie video build", remedy="name one a video, or none")
+        raise CorpusError(
+            f"{len(subtitles)} subtitle files for {len(videos)} videos",
+            expected="one each, in order",
+            where="openmie video build",
+            remedy="name one a video, or none",
+        )
     settings = library.Settings(every=every, shortest=shortest, longest=longest, language=language, image=image)
     named = f"{transcribe}@{revision}" if revision else transcribe  # as `listen` names what it heard
     records: list[ErrorRecord] = []
     for number, path in enumerate(videos):
         try:
             if not path.is_file():
-                raise CorpusError("no such file", expected="a video file", where=f"video {path}",
-                                  remedy="check the path")
+                raise CorpusError(
+                    "no such file", expected="a video file", where=f"video {path}", remedy="check the path"
+                )
             file = subtitles[number] if subtitles else _beside(path)
             if file is None and not transcribe:
-                raise CorpusError("no subtitles", expected=f"{path.stem}.srt or .vtt beside it, or --subtitles",
-                                  where=f"video {path}", remedy="give them, or --transcribe openai/whisper-small")
+                raise CorpusError(
+                    "no subtitles",
+                    expected=f"{path.stem}.srt or .vtt beside it, or --subtitles",
+                    where=f"video {path}",
+                    remedy="give them, or --transcribe openai/whisper-small",
+                )
             cues = library.read(file, encoding) if file else heard(path, named, out, settings)
             cues = cues or listen(path, transcribe, revision=revision, language=language)
             clips, wrong = library.save(path, cues, out, settings)
@@ -89,8 +98,12 @@ def _clips(paths: Iterable[Path]) -> list[Any]:
 
     files = [f for p in paths for f in (_built(p) if p.is_dir() else [p])]
     if not files:
-        raise CorpusError("no clips.jsonl there", expected="a folder that `openmie video build` wrote",
-                          where=", ".join(map(str, paths)), remedy="check the path")
+        raise CorpusError(
+            "no clips.jsonl there",
+            expected="a folder that `openmie video build` wrote",
+            where=", ".join(map(str, paths)),
+            remedy="check the path",
+        )
     return [d for f in files for d in read(f)]
 
 
@@ -172,8 +185,12 @@ def agree(
     from openmie.video.copy_frames import carried
 
     if (decided is None) != (resolved is None):
-        raise CorpusError("--decided or --resolved alone", expected="both", where="openmie video agree",
-                          remedy="name the file with decisions and the file to write")
+        raise CorpusError(
+            "--decided or --resolved alone",
+            expected="both",
+            where="openmie video agree",
+            remedy="name the file with decisions and the file to write",
+        )
     a, b = list(read(first)), list(read(second))
     turned = LABELS.symmetric | {*(symmetric or ())}
     if decided and resolved:

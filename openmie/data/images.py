@@ -56,8 +56,12 @@ def crop(picture: Picture, image: Image) -> Picture:
         right, bottom = (min(math.ceil(x), edge) for x, edge in zip(box[2:], picture.size))
         if right > left and bottom > top:
             return picture.crop((left, top, right, bottom))
-    raise _error(image.id, f"box {image.box} in a picture of {picture.width} x {picture.height} pixels",
-                 "xyxy pixels of the upright original, with some of the picture inside", "correct the box")
+    raise _error(
+        image.id,
+        f"box {image.box} in a picture of {picture.width} x {picture.height} pixels",
+        "xyxy pixels of the upright original, with some of the picture inside",
+        "correct the box",
+    )
 
 
 def of(document: Document, image: Image, known: dict[str, Any]) -> Picture | ImageError:
@@ -125,8 +129,12 @@ def locate(path: str, base: str | os.PathLike[str], *also: str | os.PathLike[str
     roots = [os.path.realpath(folder) for folder in (base, *also)]
     real = os.path.realpath(os.path.join(roots[0], path))
     if not any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
-        raise _error(path, "a path that leads out of its folder", f"a file inside {os.fspath(base)}",
-                     "move the image there, or name the folder that holds it (images=FOLDER)")
+        raise _error(
+            path,
+            "a path that leads out of its folder",
+            f"a file inside {os.fspath(base)}",
+            "move the image there, or name the folder that holds it (images=FOLDER)",
+        )
     return Path(base) / path
 
 
@@ -162,20 +170,36 @@ def _opened(path: Path, max_pixels: int | None) -> Iterator[ImageFile]:
         with PIL.Image.open(path, formats=_formats()) as picture:
             width, height = picture.size
             if max_pixels is not None and width * height > max_pixels:
-                raise _error(path, f"{width} x {height} pixels", f"at most {max_pixels:,} pixels",
-                             "scale the image down, or pass a larger max_pixels")
+                raise _error(
+                    path,
+                    f"{width} x {height} pixels",
+                    f"at most {max_pixels:,} pixels",
+                    "scale the image down, or pass a larger max_pixels",
+                )
             yield picture
     except ImageError:
         raise
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
-        raise _error(path, str(error).split(",")[0], f"at most {max_pixels or MAX_PIXELS:,} pixels",
-                     "scale the image down (to go beyond, raise PIL.Image.MAX_IMAGE_PIXELS too)") from None
+        raise _error(
+            path,
+            str(error).split(",")[0],
+            f"at most {max_pixels or MAX_PIXELS:,} pixels",
+            "scale the image down (to go beyond, raise PIL.Image.MAX_IMAGE_PIXELS too)",
+        ) from None
     except PIL.UnidentifiedImageError:
-        raise _error(path, "no image, or one of another format", "one of " + ", ".join(FORMATS),
-                     "look at the file; convert it to PNG or JPEG") from None
+        raise _error(
+            path,
+            "no image, or one of another format",
+            "one of " + ", ".join(FORMATS),
+            "look at the file; convert it to PNG or JPEG",
+        ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, ... on broken files
-        raise _error(path, f"a broken file ({type(error).__name__}: {str(error)[:120]})", "a whole image",
-                     "fetch or export the image again") from error
+        raise _error(
+            path,
+            f"a broken file ({type(error).__name__}: {str(error)[:120]})",
+            "a whole image",
+            "fetch or export the image again",
+        ) from error
 
 
 def _formats() -> list[str]:
@@ -193,8 +217,12 @@ def _plain(path: Path) -> None:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)[:120]
         raise _error(path, reason, "an image file", "check the path and the image folder") from None
     if not stat.S_ISREG(status.st_mode):
-        raise _error(path, "a folder" if stat.S_ISDIR(status.st_mode) else "no plain file", "an image file",
-                     "name the image file itself")
+        raise _error(
+            path,
+            "a folder" if stat.S_ISDIR(status.st_mode) else "no plain file",
+            "an image file",
+            "name the image file itself",
+        )
     if not status.st_size:
         raise _error(path, "an empty file", "a whole image", "fetch or export the image again")
 
@@ -230,8 +258,15 @@ def _upright(picture: ImageFile) -> Picture:
 
     if picture.format == "TIFF":  # turned by Pillow while loading
         return picture
-    turn = {2: Transpose.FLIP_LEFT_RIGHT, 3: Transpose.ROTATE_180, 4: Transpose.FLIP_TOP_BOTTOM, 5: Transpose.TRANSPOSE,
-            6: Transpose.ROTATE_270, 7: Transpose.TRANSVERSE, 8: Transpose.ROTATE_90}.get(_orientation(picture))
+    turn = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(_orientation(picture))
     return picture.copy() if turn is None else picture.transpose(turn)
 
 
@@ -265,8 +300,12 @@ def _sixteen_bits(picture: Picture, path: Path) -> Picture:
 def _shape(image: Image) -> tuple[int, int]:
     shape, kind = getattr(image.pixels, "shape", None), str(getattr(image.pixels, "dtype", ""))
     if shape is None or len(shape) != 3 or shape[2] != 3 or kind != "uint8" or not shape[0] * shape[1]:
-        raise _error(image.id, f"pixels of shape {shape} and type {kind or type(image.pixels).__name__}",
-                     "a (height, width, 3) array of uint8", "convert them, for example with numpy.asarray")
+        raise _error(
+            image.id,
+            f"pixels of shape {shape} and type {kind or type(image.pixels).__name__}",
+            "a (height, width, 3) array of uint8",
+            "convert them, for example with numpy.asarray",
+        )
     return shape[0], shape[1]
 
 
@@ -275,6 +314,10 @@ def _from_pixels(image: Image, max_pixels: int) -> Picture:
 
     height, width = _shape(image)
     if height * width > max_pixels:
-        raise _error(image.id, f"{width} x {height} pixels", f"at most {max_pixels:,} pixels",
-                     "scale the image down, or pass a larger max_pixels")
+        raise _error(
+            image.id,
+            f"{width} x {height} pixels",
+            f"at most {max_pixels:,} pixels",
+            "scale the image down, or pass a larger max_pixels",
+        )
     return PIL.Image.fromarray(image.pixels)

@@ -29,8 +29,14 @@ from typing import IO
 
 from openmie.errors import CorpusError
 
-_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a block device, such as a disk",
-          stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a character device", stat.S_IFREG: "a file"}
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFBLK: "a block device, such as a disk",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFREG: "a file",
+}
 _THROUGH = (stat.S_IFIFO, stat.S_IFCHR)
 # what a write meets in the medium itself; BrokenPipeError is not among them, the reader of a pipe may go
 _MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
@@ -62,19 +68,28 @@ def place(path: str | os.PathLike[str]) -> Place:
     except FileNotFoundError:
         target = Path(os.path.realpath(asked)) if os.path.islink(asked) else Path(asked)
         if not target.parent.is_dir():
-            raise OutputError(f"no folder {target.parent}", expected="a folder to write to", where=asked,
-                              remedy="make it first") from None
+            raise OutputError(
+                f"no folder {target.parent}", expected="a folder to write to", where=asked, remedy="make it first"
+            ) from None
         return Place(asked, target)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise OutputError("symbolic links in a circle", expected="links that lead to a file", where=asked,
-                              remedy="remove them, or name another file") from None
+            raise OutputError(
+                "symbolic links in a circle",
+                expected="links that lead to a file",
+                where=asked,
+                remedy="remove them, or name another file",
+            ) from None
         raise _failed(error, asked) from error
     if stat.S_ISREG(there.st_mode):
         return Place(asked, Path(os.path.realpath(asked)) if os.path.islink(asked) else Path(asked), there)
     if stat.S_IFMT(there.st_mode) not in _THROUGH:
-        raise OutputError(kind(asked), expected="a file, one there or a new one, a pipe or a character device",
-                          where=asked, remedy="name another file; what is there was not touched")
+        raise OutputError(
+            kind(asked),
+            expected="a file, one there or a new one, a pipe or a character device",
+            where=asked,
+            remedy="name another file; what is there was not touched",
+        )
     return Place(asked, Path(asked), node=True)
 
 
@@ -95,8 +110,12 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
         at = next((p for p in (folder, *folder.parents) if os.path.lexists(p)), folder)
         if at.is_dir():
             raise _failed(error, os.fspath(path)) from error
-        raise OutputError(kind(at), expected="a folder, new or there already", where=str(at),
-                          remedy="name another; what is there was not touched") from None
+        raise OutputError(
+            kind(at),
+            expected="a folder, new or there already",
+            where=str(at),
+            remedy="name another; what is there was not touched",
+        ) from None
     return folder
 
 
@@ -196,8 +215,12 @@ def medium(asked: str) -> Iterator[None]:
 
 
 def _failed(error: OSError, asked: str) -> OutputError:
-    return OutputError((error.strerror or str(error)).lower(), expected="a place that takes what is written",
-                       where=asked, remedy="make room or give the right to write there, or name another file")
+    return OutputError(
+        (error.strerror or str(error)).lower(),
+        expected="a place that takes what is written",
+        where=asked,
+        remedy="make room or give the right to write there, or name another file",
+    )
 
 
 def _descriptor(asked: str) -> int | None:

@@ -23,8 +23,12 @@ def folded(sources: Sequence[Source], fold: int, folds: int, group: Group) -> di
     Errors: a fold that there is none of.
     """
     if folds < 2 or not 0 <= fold < folds:
-        raise CorpusError(f"fold={fold} of folds={folds}", expected="at least two folds, counted from 0", where="fold",
-                          remedy=f"choose one of 0 to {max(folds, 2) - 1}")
+        raise CorpusError(
+            f"fold={fold} of folds={folds}",
+            expected="at least two folds, counted from 0",
+            where="fold",
+            remedy=f"choose one of 0 to {max(folds, 2) - 1}",
+        )
     part = partial(_part, tuple(sources), fold, folds, group)
     return {name: partial(part, name) for name in ("train", "dev", "test")}
 
@@ -86,11 +90,22 @@ def lacking(items: Iterable[Item], share: float, seed: int = 0) -> Iterator[Item
 
 def without_text(document: Document) -> Document:
     """Its frames and their regions alone."""
-    regions = tuple(r.model_copy(update={"of": "", "label": r.label or _label(document, r.of)})
-                    for r in document.regions)
+    regions = tuple(
+        r.model_copy(update={"of": "", "label": r.label or _label(document, r.of)}) for r in document.regions
+    )
     none: tuple[()] = ()
-    return document.replace(text="", words=none, mentions=none, chains=none, relations=none, times=none, phrases=none,
-                            captions={}, summary="", regions=regions)
+    return document.replace(
+        text="",
+        words=none,
+        mentions=none,
+        chains=none,
+        relations=none,
+        times=none,
+        phrases=none,
+        captions={},
+        summary="",
+        regions=regions,
+    )
 
 
 def _label(document: Document, id: str) -> str:

@@ -23,8 +23,9 @@ from openmie.formats.archives import SUFFIXES
 from openmie.formats.labelimg import Annotation, Boxes
 
 
-def corpus(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "",
-           boxes: str | Path = "") -> Corpus:
+def corpus(
+    path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", boxes: str | Path = ""
+) -> Corpus:
     """The corpus in a folder with `txt/{train,dev,test}.txt` and `xml/` or `xml.tar.gz` (else name it: `boxes=`)."""
     files = single(split_files(path, (".txt",), within=("txt",)))
     options = Options.find(path, tuple(files), captions=captions, images=images)
@@ -35,12 +36,18 @@ def corpus(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Pa
 def boxes_of(path: Path, named: str | Path = "") -> Path:
     """The folder or archive of the annotation files: the one that is named, or the one beside the texts."""
     names = [str(named)] if named else ["xml", *("xml" + suffix for suffix in SUFFIXES), "../xml", "../xml.tar.gz"]
-    found = [p for name in names if (p := located(name, path)) is not None] if named else \
-        [p for name in names if (p := (path.parent if path.is_file() else path) / name).exists()]
+    found = (
+        [p for name in names if (p := located(name, path)) is not None]
+        if named
+        else [p for name in names if (p := (path.parent if path.is_file() else path) / name).exists()]
+    )
     if not found:
         root = path.parent if path.is_file() else path
-        raise CorpusError(f"no boxes in {root}, which holds {listing(root)}", expected="a folder xml, or xml.tar.gz",
-                          remedy="name the folder or archive with boxes=, or read the text alone as twitter:PATH")
+        raise CorpusError(
+            f"no boxes in {root}, which holds {listing(root)}",
+            expected="a folder xml, or xml.tar.gz",
+            remedy="name the folder or archive with boxes=, or read the text alone as twitter:PATH",
+        )
     return found[0]
 
 
@@ -63,12 +70,17 @@ def _with(document: Document, found: Annotation) -> Document:
         regions += [Region(image=image.id, box=box, label=m.label, of=m.id) for m in shown]
         if not shown:
             regions.append(Region(image=image.id, box=box))
-            errors.append(ErrorRecord(where=f"document {document.id}, box {box}", found=f"name {name!r}",
-                                      expected="the text of a mention", remedy="correct the name; the box was kept"))
+            errors.append(
+                ErrorRecord(
+                    where=f"document {document.id}, box {box}",
+                    found=f"name {name!r}",
+                    expected="the text of a mention",
+                    remedy="correct the name; the box was kept",
+                )
+            )
     sized = image.model_copy(update={"width": found.width or None, "height": found.height or None})
     source = {**document.source, "corpus": "gmner", "boxes": len(found.objects), "filename": found.filename}
-    return document.replace(images=(sized,), regions=tuple(regions), source=source,
-                            errors=(*document.errors, *errors))
+    return document.replace(images=(sized,), regions=tuple(regions), source=source, errors=(*document.errors, *errors))
 
 
 def named(name: str, mentions: tuple[Mention, ...]) -> list[Mention]:

@@ -48,8 +48,13 @@ def posts(path: Path, options: Options, split: str) -> Iterator[Item]:
 def _document(path: Path, id: str, row: Row, media: Media) -> Iterator[Item]:
     post = row.value if isinstance(row.value, dict) else {}
     token, image, labels = post.get("token"), post.get("img_id", ""), post.get("label_list", [])
-    if not (isinstance(token, list) and token and all(isinstance(t, str) for t in token)
-            and isinstance(image, str) and isinstance(labels, list)):
+    if not (
+        isinstance(token, list)
+        and token
+        and all(isinstance(t, str) for t in token)
+        and isinstance(image, str)
+        and isinstance(labels, list)
+    ):
         yield record(path, row.line, short(row.value), EXPECTED, "mend or remove the row; it was left out")
         return
     found = _Triples(path, row.line, token, word_spans(token))
@@ -61,10 +66,17 @@ def _document(path: Path, id: str, row: Row, media: Media) -> Iterator[Item]:
     errors = (*found.errors, *((row.noted,) if row.noted else ()))
     yield from found.errors
     yield Document(
-        id=id, text=" ".join(token), words=found.spans, images=(media.image(image),) if image else (),
-        mentions=tuple(found.mentions.values()), relations=tuple(found.relations), errors=errors, lang="en",
+        id=id,
+        text=" ".join(token),
+        words=found.spans,
+        images=(media.image(image),) if image else (),
+        mentions=tuple(found.mentions.values()),
+        relations=tuple(found.relations),
+        errors=errors,
+        lang="en",
         captions={**own, **(media.captions(image) if image else {})},
-        source={"corpus": "jmere", "file": path.name, "line": row.line, "img_id": image})
+        source={"corpus": "jmere", "file": path.name, "line": row.line, "img_id": image},
+    )
 
 
 class _Triples:
@@ -83,14 +95,19 @@ class _Triples:
         problem = next((e for e in ends if isinstance(e, str)), "")
         if problem or not (isinstance(label, str) and label):
             expected = f"two entities as {{name, pos: [start, end), tags}} in {len(self.token)} tokens, and a relation"
-            self.errors.append(record(self.path, self.line, problem or short(triple), expected,
-                                      "correct it; the triple was left out"))
+            self.errors.append(
+                record(self.path, self.line, problem or short(triple), expected, "correct it; the triple was left out")
+            )
             return
         for entity in ends:
             assert isinstance(entity, tuple)
             start, end, kind = entity
-            self.mentions.setdefault(entity, Mention(id=f"m{len(self.mentions)}", start=self.spans[start].start,
-                                                     end=self.spans[end - 1].end, label=kind))
+            self.mentions.setdefault(
+                entity,
+                Mention(
+                    id=f"m{len(self.mentions)}", start=self.spans[start].start, end=self.spans[end - 1].end, label=kind
+                ),
+            )
         head, tail = (self.mentions[entity].id for entity in ends)  # type: ignore[index]
         relation = Relation(head=head, tail=tail, label=str(label).lower())
         if relation not in self.relations:
@@ -100,10 +117,16 @@ class _Triples:
         """(start, end, type) in tokens, or what is wrong."""
         given = given if isinstance(given, dict) else {}
         name, pos, kind = (given.get(key) for key in ("name", "pos", "tags"))
-        if not (isinstance(pos, list | tuple) and len(pos) == 2 and all(type(p) is int for p in pos)
-                and 0 <= pos[0] < pos[1] <= len(self.token) and isinstance(kind, str) and kind):
+        if not (
+            isinstance(pos, list | tuple)
+            and len(pos) == 2
+            and all(type(p) is int for p in pos)
+            and 0 <= pos[0] < pos[1] <= len(self.token)
+            and isinstance(kind, str)
+            and kind
+        ):
             return f"entity {short(given)}"
-        said = " ".join(self.token[pos[0]:pos[1]])
+        said = " ".join(self.token[pos[0] : pos[1]])
         if isinstance(name, str) and "".join(name.split()).lower() != "".join(said.split()).lower():
             return f"entity {short(name)} at {list(pos)}, where the tokens say {short(said)}"
         return pos[0], pos[1], kind.lower()

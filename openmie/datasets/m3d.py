@@ -31,15 +31,32 @@ from openmie.formats.text_lines import record, short, whole
 
 # What holds from A to B holds from B to A by the meaning of the word. `contain`, `parents`, `employ`, `affiliated` and
 # all relations between chains of different types have a direction.
-SYMMETRIC = frozenset({
-    "PER-PER_couple", "PER-PER_colleague", "PER-PER_peer", "PER-PER_brother_sister", "PER-PER_other_relatives",
-    "PER-PER_neighbor", "LOC-LOC_nearby", "ORG-ORG_nearby",
-})
+SYMMETRIC = frozenset(
+    {
+        "PER-PER_couple",
+        "PER-PER_colleague",
+        "PER-PER_peer",
+        "PER-PER_brother_sister",
+        "PER-PER_other_relatives",
+        "PER-PER_neighbor",
+        "LOC-LOC_nearby",
+        "ORG-ORG_nearby",
+    }
+)
 EXPECTED = "a dict with doc, entityLink, relation, time_sent_pair and video_id"
 
 
-def corpus(path: Path, *, language: str = "", lang: str = "", images: str | Path = "", fps: str | float = 0,
-           fold: str | int = "", folds: str | int = 5, missing: str | float = 0) -> Corpus:
+def corpus(
+    path: Path,
+    *,
+    language: str = "",
+    lang: str = "",
+    images: str | Path = "",
+    fps: str | float = 0,
+    fold: str | int = "",
+    folds: str | int = 5,
+    missing: str | float = 0,
+) -> Corpus:
     """The corpus in a folder with `{train,dev,test}_{en,zh}.json` (also in its folders `en` and `zh`, or `data`).
 
     `language`, or `lang`: "en" or "zh", else both. `images`: the folder with a folder of frames per video id; box files
@@ -98,8 +115,11 @@ def _files(path: Path, language: str) -> dict[str, list[Path]]:
                 if not language or file.stem.endswith("_" + language) or not file.stem.endswith(("_en", "_zh")):
                     found.setdefault(split, []).append(file)
     if not found:
-        raise CorpusError(f"no {language} file in {path}", expected=f"files such as dev_{language}.json",
-                          remedy="name the other language, or leave the option out")
+        raise CorpusError(
+            f"no {language} file in {path}",
+            expected=f"files such as dev_{language}.json",
+            remedy="name the other language, or leave the option out",
+        )
     return found
 
 
@@ -147,12 +167,28 @@ class _Clip:
         spans = self._times()
         yield from self.errors
         yield Document(
-            id=id + (f"#{times}" if times > 1 else ""), text=self.text, lang=self.lang,
-            words=tuple(s for s, unit in zip(self.spans, self.units) if unit.strip()), images=images, regions=regions,
-            mentions=mentions, chains=chains, relations=relations, times=spans, errors=(*self.errors, *self.noted),
-            source={"corpus": "m3d", "file": self.path.name, "line": self.line, "video_id": video,
-                    "video": video.rpartition("_")[0] or video, "title": str(self.clip.get("video_title") or ""),
-                    "unresolved_times": len(self.noted), "turned_relations": turned})
+            id=id + (f"#{times}" if times > 1 else ""),
+            text=self.text,
+            lang=self.lang,
+            words=tuple(s for s, unit in zip(self.spans, self.units) if unit.strip()),
+            images=images,
+            regions=regions,
+            mentions=mentions,
+            chains=chains,
+            relations=relations,
+            times=spans,
+            errors=(*self.errors, *self.noted),
+            source={
+                "corpus": "m3d",
+                "file": self.path.name,
+                "line": self.line,
+                "video_id": video,
+                "video": video.rpartition("_")[0] or video,
+                "title": str(self.clip.get("video_title") or ""),
+                "unresolved_times": len(self.noted),
+                "turned_relations": turned,
+            },
+        )
 
     def _list(self, key: str) -> list[Any]:
         value = self.clip.get(key)
@@ -187,12 +223,20 @@ class _Clip:
             self.error(f"mention {id}: {short(link)}", "start, end, text", "correct it; the mention was left out")
             return None
         if link.get("type", label) != label:
-            self.error(f"mention {id} of type {short(link['type'])} in a chain of type {label!r}", "one type a chain",
-                       "correct one of them; the chain's was taken")
+            self.error(
+                f"mention {id} of type {short(link['type'])} in a chain of type {label!r}",
+                "one type a chain",
+                "correct one of them; the chain's was taken",
+            )
         if str(link.get("sent_time")) not in self.sentences:
-            self.noted.append(ErrorRecord(
-                where=f"{self.path}:{self.line}, mention {id}", found=f"sent_time {link.get('sent_time')!r}",
-                expected="a key of time_sent_pair", remedy="nothing is lost: the time follows from the offsets"))
+            self.noted.append(
+                ErrorRecord(
+                    where=f"{self.path}:{self.line}, mention {id}",
+                    found=f"sent_time {link.get('sent_time')!r}",
+                    expected="a key of time_sent_pair",
+                    remedy="nothing is lost: the time follows from the offsets",
+                )
+            )
         start, end = link.get("start"), link.get("end")
         if type(start) is int and type(end) is int and 0 <= start < end <= len(self.spans):
             a, b = self.spans[start].start, self.spans[end - 1].end
@@ -201,9 +245,11 @@ class _Clip:
             said = short(self.text[a:b])
         else:
             said = f"nothing, of {len(self.spans)} {'words' if self.lang == 'en' else 'characters'}"
-        self.error(f"mention {id} {short(link['text'])} at {start}:{end}, where the text says {said}",
-                   'half-open offsets into doc.split(" ") (en) or doc (zh)',
-                   "correct them; the mention was kept as unlocated")
+        self.error(
+            f"mention {id} {short(link['text'])} at {start}:{end}, where the text says {said}",
+            'half-open offsets into doc.split(" ") (en) or doc (zh)',
+            "correct them; the mention was kept as unlocated",
+        )
         return Mention(id=id, start=0, end=0, label=label, text=link["text"], status="unlocated")
 
     def _relations(self, types: Mapping[str, str]) -> tuple[tuple[Relation, ...], int]:
@@ -212,17 +258,27 @@ class _Clip:
         for link in self._list("relation"):
             link = link if isinstance(link, dict) else {"link1": link}
             head, tail, label = (link.get(key) for key in ("link1", "link2", "type"))
-            if not (isinstance(label, str) and isinstance(head, str) and isinstance(tail, str)
-                    and {head, tail} <= types.keys()):
-                self.error(f"relation {short(link)}", "link1 and link2 of entityLink, and type",
-                           "correct it; the relation was left out")
+            if not (
+                isinstance(label, str)
+                and isinstance(head, str)
+                and isinstance(tail, str)
+                and {head, tail} <= types.keys()
+            ):
+                self.error(
+                    f"relation {short(link)}",
+                    "link1 and link2 of entityLink, and type",
+                    "correct it; the relation was left out",
+                )
                 continue
             fits = fit(label, types[head], types[tail])
             if fits == "turned":
                 head, tail, turned = tail, head, turned + 1
             elif fits == "neither":
-                self.error(f"relation {short(link)} between a {types[head]!r} and a {types[tail]!r}",
-                           "the types that its label names", "correct it; it was kept as it is stored")
+                self.error(
+                    f"relation {short(link)} between a {types[head]!r} and a {types[tail]!r}",
+                    "the types that its label names",
+                    "correct it; it was kept as it is stored",
+                )
             found.append(Relation(head=head, tail=tail, label=label))
         return tuple(found), turned
 
@@ -236,8 +292,11 @@ class _Clip:
                 start = self.text.find(sentence)
             seconds = _seconds(begin, finish)
             if start < 0 or seconds is None:
-                self.error(f"sentence {short(sentence)} at {key!r}", "a sentence of doc, at START-END in seconds",
-                           "correct it; this time was left out")
+                self.error(
+                    f"sentence {short(sentence)} at {key!r}",
+                    "a sentence of doc, at START-END in seconds",
+                    "correct it; this time was left out",
+                )
                 continue
             at = start + len(sentence)
             found.append(TimeSpan(start, at, *seconds))

@@ -45,8 +45,12 @@ def corpus(source: Corpus, *, summary: str = "", seed: int = 0, dev: float = 0.1
         return Corpus(f"mmre of {source.name}", kept, source.symmetric, source.declared)
     drawn = cache(partial(draw, source, seed, dev))
     parts = ("train", *(("dev",) if dev else ()), "test")
-    return Corpus(f"mmre of {source.name}", {s: partial(_drawn, source, s, summary, drawn) for s in parts},
-                  source.symmetric, source.declared)
+    return Corpus(
+        f"mmre of {source.name}",
+        {s: partial(_drawn, source, s, summary, drawn) for s in parts},
+        source.symmetric,
+        source.declared,
+    )
 
 
 def draw(source: Corpus, seed: int, dev: float) -> dict[str, str]:
@@ -56,8 +60,12 @@ def draw(source: Corpus, seed: int, dev: float) -> dict[str, str]:
     """
     ids = [d.id for s in source.sources for d in source.split(s) if groundable(d)]
     if len(set(ids)) < len(ids):
-        raise CorpusError("a document id in two splits", expected="one id a document", where=source.name,
-                          remedy="keep the corpus's own splits (split=False)")
+        raise CorpusError(
+            "a document id in two splits",
+            expected="one id a document",
+            where=source.name,
+            remedy="keep the corpus's own splits (split=False)",
+        )
     ranked = sorted(ids, key=lambda id: hashlib.sha256(f"{seed} {id}".encode("utf8", "surrogatepass")).digest())
     train = int(TRAIN * len(ranked))
     kept = train - int(dev * train)
@@ -95,12 +103,20 @@ def prepared(document: Document, summary: str = "") -> Document:
     """
     main = document.main_image
     if main is None:
-        raise CorpusError("no main image", expected="a document with an image", where=f"document {document.id}",
-                          remedy="take the documents that openmie.datasets.mmre.groundable lets pass")
+        raise CorpusError(
+            "no main image",
+            expected="a document with an image",
+            where=f"document {document.id}",
+            remedy="take the documents that openmie.datasets.mmre.groundable lets pass",
+        )
     boxes = {r.box for r in document.regions if r.image == main.id}
     for image in document.images:
-        if image.kind in ("object", "patch") and image.parent in ("", main.id) and image.box is not None \
-                and all(_overlap(image.box, box) < 0.5 for box in boxes):
+        if (
+            image.kind in ("object", "patch")
+            and image.parent in ("", main.id)
+            and image.box is not None
+            and all(_overlap(image.box, box) < 0.5 for box in boxes)
+        ):
             boxes.add(image.box)
     patches = tuple(Image(kind="patch", id=f"patch{i}", parent=main.id, box=box) for i, box in enumerate(sorted(boxes)))
     text, errors = _summary(document, summary)
@@ -114,11 +130,14 @@ def _summary(document: Document, name: str) -> tuple[str, tuple[ErrorRecord, ...
         return document.summary or next(iter(there.values())), ()
     if name in there:
         return there[name], ()
-    return "", (ErrorRecord(
-        where=f"document {document.id}, summary", found=f"no caption {name!r}" if name else f"captions {sorted(there)}",
-        expected=f"one of {sorted(there)}" if there else "a caption",
-        remedy="name its generator; openmie caption writes captions",
-    ),)
+    return "", (
+        ErrorRecord(
+            where=f"document {document.id}, summary",
+            found=f"no caption {name!r}" if name else f"captions {sorted(there)}",
+            expected=f"one of {sorted(there)}" if there else "a caption",
+            remedy="name its generator; openmie caption writes captions",
+        ),
+    )
 
 
 def _overlap(a: Box, b: Box) -> float:

@@ -23,15 +23,23 @@ from openmie.formats.text_lines import lines, record, short, whole
 # What holds from A to B holds from B to A by the meaning of the word, so an annotator could have named either first.
 # `alternate_names` is one of them: two names of one thing. `parent`, `charges`, `subsidiary`, `contain`, `part_of` and
 # all relations between things of different types have a direction. `None` says nothing of the pair, either way.
-SYMMETRIC = frozenset({
-    "/per/per/couple", "/per/per/peer", "/per/per/siblings", "/per/per/neighbor", "/per/per/alumi",
-    "/per/per/alternate_names", "/org/org/alternate_names",
-})
+SYMMETRIC = frozenset(
+    {
+        "/per/per/couple",
+        "/per/per/peer",
+        "/per/per/siblings",
+        "/per/per/neighbor",
+        "/per/per/alumi",
+        "/per/per/alternate_names",
+        "/org/org/alternate_names",
+    }
+)
 EXPECTED = "a dict with token, h and t (name, pos), img_id and relation"
 
 
-def corpus(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "",
-           weights: str | bool | Path = "") -> Corpus:
+def corpus(
+    path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", weights: str | bool | Path = ""
+) -> Corpus:
     """The corpus in a folder with `mnre_train.txt`, `mnre_val.txt` (`mnre_val .txt`) and `mnre_test.txt`.
 
     `captions`: a generator of `captions/NAME_{train,val,test}.txt`, or several; `weights=True` reads the image-text
@@ -59,8 +67,9 @@ def rows(path: Path, options: Options, split: str) -> Iterator[Item]:
     yield from media.records()
 
 
-def _document(path: Path, number: int, row: dict[str, Any], media: Media, split: str,
-              errors: tuple[ErrorRecord, ...]) -> Iterator[Item]:
+def _document(
+    path: Path, number: int, row: dict[str, Any], media: Media, split: str, errors: tuple[ErrorRecord, ...]
+) -> Iterator[Item]:
     token, image, label = row.get("token"), row.get("img_id"), row.get("relation")
     if not _is_row(token, image, label):
         yield record(path, number, short(row), EXPECTED, "mend or remove the line; it was left out")
@@ -71,19 +80,38 @@ def _document(path: Path, number: int, row: dict[str, Any], media: Media, split:
     for key in ("h", "t"):
         mention = _mention(key, row.get(key), token, spans)
         if isinstance(mention, str):
-            yield record(path, number, mention, f"{key}.pos as [start, end) in {len(token)} tokens, over {key}.name",
-                         "correct the offsets; the row was left out")
+            yield record(
+                path,
+                number,
+                mention,
+                f"{key}.pos as [start, end) in {len(token)} tokens, over {key}.name",
+                "correct the offsets; the row was left out",
+            )
             return
         ends.append(mention)
     yield Document(
-        id=f"{split}-{number}", text=" ".join(token), words=spans, images=(media.image(image),) if image else (),
-        mentions=tuple(ends), relations=(Relation(head="h", tail="t", label=label),), captions=media.captions(image),
-        source={"corpus": "mnre", "file": path.name, "line": number, "img_id": image}, lang="en", errors=errors)
+        id=f"{split}-{number}",
+        text=" ".join(token),
+        words=spans,
+        images=(media.image(image),) if image else (),
+        mentions=tuple(ends),
+        relations=(Relation(head="h", tail="t", label=label),),
+        captions=media.captions(image),
+        source={"corpus": "mnre", "file": path.name, "line": number, "img_id": image},
+        lang="en",
+        errors=errors,
+    )
 
 
 def _is_row(token: object, image: object, label: object) -> bool:
-    return (isinstance(token, list) and bool(token) and all(isinstance(t, str) for t in token)
-            and isinstance(image, str) and isinstance(label, str) and bool(label))
+    return (
+        isinstance(token, list)
+        and bool(token)
+        and all(isinstance(t, str) for t in token)
+        and isinstance(image, str)
+        and isinstance(label, str)
+        and bool(label)
+    )
 
 
 def _mention(key: str, given: object, token: list[str], spans: tuple[Word, ...]) -> Mention | str:

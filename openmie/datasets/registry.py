@@ -31,14 +31,21 @@ class Spec:
         """The spec of a text; keyword options win over those in the text."""
         name, colon, rest = text.partition(":")
         if not colon or name not in FORMATS:
-            raise CorpusError(f"corpus {text!r}", expected="FORMAT:PATH with one of the formats " + ", ".join(FORMATS),
-                              remedy="put the format before the path, for example twitter:" + (text or "PATH"))
+            raise CorpusError(
+                f"corpus {text!r}",
+                expected="FORMAT:PATH with one of the formats " + ", ".join(FORMATS),
+                remedy="put the format before the path, for example twitter:" + (text or "PATH"),
+            )
         if name == "diorama":
             return cls(name, Path(), {**_pairs(rest.lstrip("?"), ",", text), **options})
         path, given = _path(rest, text)
         if not path.exists():
-            raise CorpusError(f"nothing at {path}", expected=f"a folder or file in the format {name}", where=text,
-                              remedy="check the path after the colon; it is relative to the working directory")
+            raise CorpusError(
+                f"nothing at {path}",
+                expected=f"a folder or file in the format {name}",
+                where=text,
+                remedy="check the path after the colon; it is relative to the working directory",
+            )
         return cls(name, path, {**given, **options})
 
     def load(self) -> Corpus:
@@ -60,15 +67,19 @@ def accepted(make: Callable[..., Corpus]) -> tuple[str, ...]:
 
 def _check(name: str, options: dict[str, Any], known: tuple[str, ...]) -> None:
     if wrong := sorted(set(options) - set(known)):
-        raise CorpusError(f"option {wrong[0]!r} for {name}", expected="one of " + (", ".join(known) or "no options"),
-                          remedy="leave it out, or correct its name")
+        raise CorpusError(
+            f"option {wrong[0]!r} for {name}",
+            expected="one of " + (", ".join(known) or "no options"),
+            remedy="leave it out, or correct its name",
+        )
 
 
 def _path(rest: str, spec: str) -> tuple[Path, dict[str, str]]:
     """Path and options; a file whose own name has a question mark is taken as it stands."""
     if not rest:
-        raise CorpusError(f"corpus {spec!r} without a path", expected="FORMAT:PATH",
-                          remedy=f"write {spec}. for the working directory")
+        raise CorpusError(
+            f"corpus {spec!r} without a path", expected="FORMAT:PATH", remedy=f"write {spec}. for the working directory"
+        )
     if "?" not in rest or Path(rest).expanduser().exists():
         return Path(rest).expanduser(), {}
     path, _, query = rest.partition("?")
@@ -78,8 +89,12 @@ def _path(rest: str, spec: str) -> tuple[Path, dict[str, str]]:
 def _pairs(text: str, mark: str, spec: str) -> dict[str, str]:
     pairs = [part.partition("=") for part in text.split(mark) if part.strip()]
     if wrong := [key for key, equals, _ in pairs if not (equals and key.strip())]:
-        raise CorpusError(f"option {wrong[0]!r}", expected=f"key=value, joined by {mark!r}", where=spec,
-                          remedy=f"write {wrong[0] or 'key'}=VALUE")
+        raise CorpusError(
+            f"option {wrong[0]!r}",
+            expected=f"key=value, joined by {mark!r}",
+            where=spec,
+            remedy=f"write {wrong[0] or 'key'}=VALUE",
+        )
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
@@ -93,8 +108,12 @@ def _diorama(options: dict[str, Any]) -> Corpus:
     _check("diorama", values, (*sizes, "paired", *fields))
     for name in set(sizes) & set(values):
         if type(values[name]) is not int or values[name] < 0:
-            raise CorpusError(f"{name}={options[name]!r}", expected="a number of posts", where="diorama",
-                              remedy=f"write {name}=500, or leave it out")
+            raise CorpusError(
+                f"{name}={options[name]!r}",
+                expected="a number of posts",
+                where="diorama",
+                remedy=f"write {name}=500, or leave it out",
+            )
     dials = {key: values.pop(key) for key in fields if key in values}
     return diorama.corpus(dataclasses.replace(config, **dials), **values)
 

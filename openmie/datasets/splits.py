@@ -10,8 +10,11 @@ from typing import Any
 from openmie.data.corpus import Corpus, Item
 from openmie.datasets.reading.split_files import single, split_files
 
-SUFFIXES = {"conll": (".conll", ".txt", ".bio", ".iob", ".iob2", ".tsv"), "jsonl": (".jsonl", ".json", ".ndjson"),
-            "parquet": (".parquet", ".pq")}
+SUFFIXES = {
+    "conll": (".conll", ".txt", ".bio", ".iob", ".iob2", ".tsv"),
+    "jsonl": (".jsonl", ".json", ".ndjson"),
+    "parquet": (".parquet", ".pq"),
+}
 
 
 def corpus(format: str, path: Path, *, symmetric: str | tuple[str, ...] = (), **options: Any) -> Corpus:
@@ -22,8 +25,11 @@ def corpus(format: str, path: Path, *, symmetric: str | tuple[str, ...] = (), **
     """
     files = single(split_files(path, SUFFIXES[format], within=(format,)))
     names = symmetric.split(",") if isinstance(symmetric, str) else symmetric
-    return Corpus(f"{format}:{path}", {s: partial(_documents, f, format, options) for s, f in files.items()},
-                  symmetric=frozenset(n for n in names if n))
+    return Corpus(
+        f"{format}:{path}",
+        {s: partial(_documents, f, format, options) for s, f in files.items()},
+        symmetric=frozenset(n for n in names if n),
+    )
 
 
 def _documents(path: Path, format: str, options: dict[str, Any]) -> Iterator[Item]:

@@ -52,8 +52,9 @@ def _blocks(path: Path) -> Iterator[tuple[int, str, list[Line]]]:
         yield number, imgid, block
 
 
-def _document(path: Path, number: int, imgid: str, block: Sequence[Line], media: Media,
-              seen: dict[str, int]) -> Iterator[Item]:
+def _document(
+    path: Path, number: int, imgid: str, block: Sequence[Line], media: Media, seen: dict[str, int]
+) -> Iterator[Item]:
     """Records, then the document, or a record alone where the tweet has no words."""
     errors = [line.error for line in block if line.error]
     words, tags = [], []
@@ -66,20 +67,41 @@ def _document(path: Path, number: int, imgid: str, block: Sequence[Line], media:
             words.append(word)
             tags.append(tag)
     if not imgid:
-        errors.append(record(path, number, "words outside any tweet", "a line IMGID:<id> before them",
-                             "add that line, or read the file as conll; the words were kept, without an image"))
+        errors.append(
+            record(
+                path,
+                number,
+                "words outside any tweet",
+                "a line IMGID:<id> before them",
+                "add that line, or read the file as conll; the words were kept, without an image",
+            )
+        )
     if not words:
-        errors.append(record(path, number, f"tweet {imgid!r} without words", "token<TAB>label lines under IMGID:",
-                             "add its words, or remove the line; it was left out"))
+        errors.append(
+            record(
+                path,
+                number,
+                f"tweet {imgid!r} without words",
+                "token<TAB>label lines under IMGID:",
+                "add its words, or remove the line; it was left out",
+            )
+        )
     yield from errors
     if words:
         seen[imgid] = times = seen.get(imgid, 0) + 1
         source = {"corpus": "twitter", "file": path.name, "line": number, "imgid": imgid}
         spans = word_spans(words)
         yield Document(
-            id=(imgid or f"{path.stem}-{number}") + (f"#{times}" if times > 1 and imgid else ""), text=" ".join(words),
-            words=spans, images=(media.image(imgid),) if imgid else (), mentions=mentions(spans, tags),
-            captions=media.captions(imgid) if imgid else {}, source=source, lang="en", errors=tuple(errors))
+            id=(imgid or f"{path.stem}-{number}") + (f"#{times}" if times > 1 and imgid else ""),
+            text=" ".join(words),
+            words=spans,
+            images=(media.image(imgid),) if imgid else (),
+            mentions=mentions(spans, tags),
+            captions=media.captions(imgid) if imgid else {},
+            source=source,
+            lang="en",
+            errors=tuple(errors),
+        )
 
 
 def _token(path: Path, line: Line) -> tuple[str, str, ErrorRecord | None]:
@@ -91,8 +113,17 @@ def _token(path: Path, line: Line) -> tuple[str, str, ErrorRecord | None]:
     if word and _is_tag(tag):
         return word, tag, None
     kept = "the word was kept as outside any entity" if word else "the line was left out"
-    return word, "O", record(path, line.number, short(line.text), "token<TAB>label, label O, B-<type> or I-<type>",
-                             f"mend the line; {kept}")
+    return (
+        word,
+        "O",
+        record(
+            path,
+            line.number,
+            short(line.text),
+            "token<TAB>label, label O, B-<type> or I-<type>",
+            f"mend the line; {kept}",
+        ),
+    )
 
 
 def _is_tag(tag: str) -> bool:
@@ -118,5 +149,7 @@ def mentions(spans: Sequence[Word], tags: Sequence[str]) -> tuple[Mention, ...]:
             found[-1] = (found[-1][0], i + 1, label, found[-1][3])
         elif tag[0] != "O":
             found.append((i, i + 1, label, "located" if tag[0] == "B" else "orphan"))
-    return tuple(Mention(id=f"m{n}", start=spans[a].start, end=spans[b - 1].end, label=label, status=status)
-                 for n, (a, b, label, status) in enumerate(found))
+    return tuple(
+        Mention(id=f"m{n}", start=spans[a].start, end=spans[b - 1].end, label=label, status=status)
+        for n, (a, b, label, status) in enumerate(found)
+    )

@@ -46,11 +46,33 @@ class Config:
     # `missing_text` and `missing_image`, and no document lacks both
 
     def __post_init__(self) -> None:
-        for name in ("two_names", "ambiguous", "cue", "in_order", "colour_cue", "long_names", "unrelated", "clutter",
-                     "left_out", "hallucinated", "missing_text", "missing_image", "pairs", "flag_cue", "missing"):
+        for name in (
+            "two_names",
+            "ambiguous",
+            "cue",
+            "in_order",
+            "colour_cue",
+            "long_names",
+            "unrelated",
+            "clutter",
+            "left_out",
+            "hallucinated",
+            "missing_text",
+            "missing_image",
+            "pairs",
+            "flag_cue",
+            "missing",
+        ):
             self._number(name, 0, 1, (int, float))
-        for name, low, high in (("size", 48, 1024), ("distractors", 0, 4), ("patches", 4, 12), ("noise", 0, 32),
-                                ("seed", 0, 2**63 - 1), ("sentences", 6, 12), ("frames", 4, 8)):
+        for name, low, high in (
+            ("size", 48, 1024),
+            ("distractors", 0, 4),
+            ("patches", 4, 12),
+            ("noise", 0, 32),
+            ("seed", 0, 2**63 - 1),
+            ("sentences", 6, 12),
+            ("frames", 4, 8),
+        ):
             self._number(name, low, high, (int,))
         for name in ("translation", "documents"):
             if not isinstance(getattr(self, name), bool):
@@ -85,5 +107,6 @@ class Config:
             self._refuse(name, value, f"{'a whole number' if kinds == (int,) else 'a number'} in {low} .. {high}")
 
     def _refuse(self, name: str, value: Any, expected: str) -> None:
-        raise CorpusError(f"{name}={value!r}", expected=expected, where=f"diorama.Config.{name}",
-                          remedy=f"set {name} to {expected}")
+        raise CorpusError(
+            f"{name}={value!r}", expected=expected, where=f"diorama.Config.{name}", remedy=f"set {name} to {expected}"
+        )

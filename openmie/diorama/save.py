@@ -24,8 +24,12 @@ def save(documents: Iterable[Document], folder: str | os.PathLike[str]) -> Path:
     out = root / "documents.jsonl"
     writing.make_folder(root / "images")
     if os.path.lexists(out):
-        raise CorpusError("documents.jsonl is there already", expected="a folder without posts", where=str(root),
-                          remedy="name another folder, or remove the posts in it")
+        raise CorpusError(
+            "documents.jsonl is there already",
+            expected="a folder without posts",
+            where=str(root),
+            remedy="name another folder, or remove the posts in it",
+        )
     with writing.replace_file(out) as file:
         for document in documents:
             images = tuple(_written(image, document.id, root) for image in document.images)
@@ -39,8 +43,12 @@ def _written(image: Image, document: str, root: Path) -> Image:
         return image
     name = f"{document}-{image.id}"
     if not re.fullmatch(r"[\w-][\w.-]{0,199}", name):
-        raise CorpusError(f"ids {document!r} and {image.id!r}", expected="letters, digits, '_', '-' and '.' only",
-                          where=str(root), remedy="give the document and its images ids that can be file names")
+        raise CorpusError(
+            f"ids {document!r} and {image.id!r}",
+            expected="letters, digits, '_', '-' and '.' only",
+            where=str(root),
+            remedy="give the document and its images ids that can be file names",
+        )
     path = f"images/{name}.png"
     with writing.replace_file(root / path) as file:
         Pillow.fromarray(image.pixels).save(file, format="PNG")

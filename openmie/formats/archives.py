@@ -28,16 +28,22 @@ def members(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         yield from (_zip if path.suffix.lower() == ".zip" else _tar)(path)
     except _BROKEN as error:
-        raise CorpusError(f"{type(error).__name__}: {error}", expected="a whole tar or zip archive", where=str(path),
-                          remedy="fetch the archive anew, or unpack it and name the folder (boxes=FOLDER)") from None
+        raise CorpusError(
+            f"{type(error).__name__}: {error}",
+            expected="a whole tar or zip archive",
+            where=str(path),
+            remedy="fetch the archive anew, or unpack it and name the folder (boxes=FOLDER)",
+        ) from None
 
 
 def _tar(path: Path) -> Iterator[tuple[str, bytes]]:
     guard = _Guard(path)
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
-    with (gzip.open(path) if packed else path.open("rb") as file,
-          tarfile.open(mode="r|", fileobj=_Limited(file, guard)) as archive):  # type: ignore[call-overload]
+    with (
+        gzip.open(path) if packed else path.open("rb") as file,
+        tarfile.open(mode="r|", fileobj=_Limited(file, guard)) as archive,
+    ):  # type: ignore[call-overload]
         for member in archive:
             if member.isdir():
                 continue
@@ -96,9 +102,15 @@ class _Guard:
 
     def check_size(self, name: str, size: int) -> None:
         if size > MAX_MEMBER or self.total > MAX_TOTAL or self.count > MAX_MEMBERS:
-            self.refuse(f"{self.count} members, {self.total:,} bytes, {name[:120]!r} with {size:,}",
-                        f"at most {MAX_MEMBERS:,} members, {MAX_MEMBER:,} bytes each and {MAX_TOTAL:,} in all")
+            self.refuse(
+                f"{self.count} members, {self.total:,} bytes, {name[:120]!r} with {size:,}",
+                f"at most {MAX_MEMBERS:,} members, {MAX_MEMBER:,} bytes each and {MAX_TOTAL:,} in all",
+            )
 
     def refuse(self, found: str, expected: str) -> None:
-        raise CorpusError(found, expected=expected, where=str(self.path),
-                          remedy="do not trust this archive: fetch it from its publisher, or name an unpacked folder")
+        raise CorpusError(
+            found,
+            expected=expected,
+            where=str(self.path),
+            remedy="do not trust this archive: fetch it from its publisher, or name an unpacked folder",
+        )

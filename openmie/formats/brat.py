@@ -17,13 +17,33 @@ from openmie.data.images import locate
 from openmie.errors import CorpusError, DocumentError, ErrorRecord, ImageError
 from openmie.formats import output
 
-CANNOT_HOLD = ("words", "images", "chains", "regions", "phrases", "captions", "summary", "times", "lang", "source",
-               "errors", "mentions.status", "mentions.score", "relations.score")
+CANNOT_HOLD = (
+    "words",
+    "images",
+    "chains",
+    "regions",
+    "phrases",
+    "captions",
+    "summary",
+    "times",
+    "lang",
+    "source",
+    "errors",
+    "mentions.status",
+    "mentions.score",
+    "relations.score",
+)
 
 _SPAN = re.compile(r"(\S+) (\d+) (\d+)")
 _LINK = re.compile(r"(\S+) Arg1:(\S+) Arg2:(\S+)")
-_KINDS = {"*": "an equivalence", "E": "an event", "A": "an attribute", "M": "an attribute", "N": "a normalisation",
-          "#": "a note"}
+_KINDS = {
+    "*": "an equivalence",
+    "E": "an event",
+    "A": "an attribute",
+    "M": "an attribute",
+    "N": "a normalisation",
+    "#": "a note",
+}
 
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
@@ -34,8 +54,9 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
             tally.take(document)
             name = output.safe_name(document.id)
             if name.casefold() in taken:
-                tally.refuse(document, f"the file name {name} again", "ids that differ in more than case",
-                             "rename the document")
+                tally.refuse(
+                    document, f"the file name {name} again", "ids that differ in more than case", "rename the document"
+                )
                 continue
             taken.add(name.casefold())
             if unquote(name) != document.id:
@@ -50,8 +71,13 @@ def _lines(document: Document, tally: output.Tally) -> Iterator[str]:
     names: dict[str, str] = {}
     for m in document.mentions:
         if m.status == "unlocated":
-            tally.drop("mentions", document, f"mention {m.id!r}, which is not in the text", "a span of the text",
-                       "use jsonl to keep it")
+            tally.drop(
+                "mentions",
+                document,
+                f"mention {m.id!r}, which is not in the text",
+                "a span of the text",
+                "use jsonl to keep it",
+            )
             continue
         names[m.id] = f"T{len(names) + 1}"
         yield f"{names[m.id]}\t{escaped(m.label)} {m.start} {m.end}\t{_flat(m.text)}\n"
@@ -61,8 +87,13 @@ def _lines(document: Document, tally: output.Tally) -> Iterator[str]:
             count += 1
             yield f"R{count}\t{escaped(r.label)} Arg1:{names[r.head]} Arg2:{names[r.tail]}\n"
         else:
-            tally.drop("relations", document, f"relation {r.label!r} of {r.head!r} and {r.tail!r}",
-                       "two mentions of the text", "use jsonl to keep relations of chains")
+            tally.drop(
+                "relations",
+                document,
+                f"relation {r.label!r} of {r.head!r} and {r.tail!r}",
+                "two mentions of the text",
+                "use jsonl to keep relations of chains",
+            )
 
 
 def _flat(text: str) -> str:
@@ -86,15 +117,20 @@ def read(path: str | os.PathLike[str]) -> Iterator[Document | ErrorRecord]:
     elif root.is_dir():
         files = sorted({f.with_suffix(".txt") for f in root.rglob("*.ann")} | set(root.rglob("*.txt")))
     else:
-        raise CorpusError("no such folder", expected="a folder with .txt and .ann files", where=str(path),
-                          remedy="check the path")
+        raise CorpusError(
+            "no such folder", expected="a folder with .txt and .ann files", where=str(path), remedy="check the path"
+        )
     for file in files:
         try:
             yield _document(file, root)
         except (OSError, UnicodeDecodeError, DocumentError, ImageError) as error:
             found = error.record.found if isinstance(error, DocumentError | ImageError) else str(error)
-            yield ErrorRecord(where=str(file), found=found, remedy="restore the pair of files",
-                              expected="a UTF-8 text file beside its .ann, both in the folder")
+            yield ErrorRecord(
+                where=str(file),
+                found=found,
+                remedy="restore the pair of files",
+                expected="a UTF-8 text file beside its .ann, both in the folder",
+            )
 
 
 def _document(file: Path, root: Path) -> Document:
@@ -123,14 +159,16 @@ def _document(file: Path, root: Path) -> Document:
 def _item(cells: list[str], text: str, mentions: dict[str, Mention], where: str) -> Mention | Relation | ErrorRecord:
     kind = cells[0][:1]
     if kind == "T" and cells[0] in mentions:
-        return ErrorRecord(where=where, found=f"the id {cells[0]} again", expected="one id each",
-                           remedy="renumber the annotations")
+        return ErrorRecord(
+            where=where, found=f"the id {cells[0]} again", expected="one id each", remedy="renumber the annotations"
+        )
     if kind == "T":
         return _mention(cells, text, where)
     if kind == "R":
         return _relation(cells, mentions, where)
-    return ErrorRecord(where=where, found=_KINDS.get(kind, "an unknown line"), expected="T and R lines",
-                       remedy="openmie leaves it out")
+    return ErrorRecord(
+        where=where, found=_KINDS.get(kind, "an unknown line"), expected="T and R lines", remedy="openmie leaves it out"
+    )
 
 
 def _mention(cells: list[str], text: str, where: str) -> Mention | ErrorRecord:
@@ -143,15 +181,22 @@ def _mention(cells: list[str], text: str, where: str) -> Mention | ErrorRecord:
     surface = text[start:end]
     said = "\t".join(cells[2:])
     if not start < end <= len(text) or (said and said.split() != _flat(surface).split()):
-        return ErrorRecord(where=where, found=f"{said[:80]!r} at {start}:{end}, where the text has {surface[:80]!r}",
-                           expected="offsets in code points of the .txt file", remedy="check that the two files belong "
-                           "together, line ends included")
+        return ErrorRecord(
+            where=where,
+            found=f"{said[:80]!r} at {start}:{end}, where the text has {surface[:80]!r}",
+            expected="offsets in code points of the .txt file",
+            remedy="check that the two files belong together, line ends included",
+        )
     return Mention(id=cells[0], start=start, end=end, label=_label(span[1]))
 
 
 def _relation(cells: list[str], mentions: dict[str, Mention], where: str) -> Relation | ErrorRecord:
     link = _LINK.fullmatch(cells[1].strip()) if len(cells) > 1 else None
     if link is None or link[2] not in mentions or link[3] not in mentions:
-        return ErrorRecord(where=where, found=repr("\t".join(cells)[:120]), remedy="openmie leaves it out",
-                           expected="Rn TAB LABEL Arg1:Tn Arg2:Tn, between two mentions that could be read")
+        return ErrorRecord(
+            where=where,
+            found=repr("\t".join(cells)[:120]),
+            remedy="openmie leaves it out",
+            expected="Rn TAB LABEL Arg1:Tn Arg2:Tn, between two mentions that could be read",
+        )
     return Relation(head=link[2], tail=link[3], label=_label(link[1]))

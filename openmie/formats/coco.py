@@ -18,9 +18,27 @@ from openmie.formats import image_paths as paths
 from openmie.formats import output
 from openmie.formats.jsonl import load_json
 
-CANNOT_HOLD = ("text", "words", "mentions", "chains", "relations", "phrases", "captions", "summary", "times", "lang",
-               "source", "errors", "images.kind", "images.parent", "images.box", "images.time", "images.relevance",
-               "images.pixels", "regions.of")
+CANNOT_HOLD = (
+    "text",
+    "words",
+    "mentions",
+    "chains",
+    "relations",
+    "phrases",
+    "captions",
+    "summary",
+    "times",
+    "lang",
+    "source",
+    "errors",
+    "images.kind",
+    "images.parent",
+    "images.box",
+    "images.time",
+    "images.relevance",
+    "images.pixels",
+    "regions.of",
+)
 
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
@@ -38,11 +56,19 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
             if region.image in numbers:
                 boxes.append((region.label, _annotation(region, len(boxes) + 1, numbers[region.image])))
             else:
-                tally.drop("regions", document, f"a region in {region.image!r}", "an image of the document",
-                           "correct the region's image")
+                tally.drop(
+                    "regions",
+                    document,
+                    f"a region in {region.image!r}",
+                    "an image of the document",
+                    "correct the region's image",
+                )
     categories = {label: number for number, label in enumerate(sorted({label for label, _ in boxes}), 1)}
-    data = {"images": images, "annotations": [{**box, "category_id": categories[label]} for label, box in boxes],
-            "categories": [{"id": number, "name": label} for label, number in categories.items()]}
+    data = {
+        "images": images,
+        "annotations": [{**box, "category_id": categories[label]} for label, box in boxes],
+        "categories": [{"id": number, "name": label} for label, number in categories.items()],
+    }
     with output.file(path) as file:
         file.write(output.utf8(_json(data), str(path)))
     return tally.written()
@@ -52,8 +78,11 @@ def _json(data: Any) -> str:
     try:
         return json.dumps(data, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False) + "\n"
     except ValueError as error:
-        raise CorpusError(f"a number that JSON cannot hold ({error})", expected="finite boxes and scores",
-                          remedy="look for NaN in the regions") from None
+        raise CorpusError(
+            f"a number that JSON cannot hold ({error})",
+            expected="finite boxes and scores",
+            remedy="look for NaN in the regions",
+        ) from None
 
 
 def _images(document: Document, folder: Path, images: list[dict[str, Any]], tally: output.Tally) -> dict[str, int]:
@@ -76,16 +105,21 @@ def _annotation(region: Region, id: int, image: int) -> dict[str, Any]:
     return {"id": id, "image_id": image, "bbox": box, "area": box[2] * box[3], "iscrowd": 0, **score}
 
 
-def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
-         ) -> Iterator[Document | ErrorRecord]:
+def read(
+    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+) -> Iterator[Document | ErrorRecord]:
     """A document per image, or per `document` key; a malformed annotation is a record in its document's `errors`."""
     data = load_json(path)
     try:
         categories = {c["id"]: str(c["name"]) for c in data.get("categories", ())}
         entries, annotations = list(data["images"]), list(data["annotations"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(f"JSON of another shape ({type(error).__name__}: {error})", remedy="name the file's format",
-                          expected="COCO: images, annotations and categories", where=str(path)) from None
+        raise CorpusError(
+            f"JSON of another shape ({type(error).__name__}: {error})",
+            remedy="name the file's format",
+            expected="COCO: images, annotations and categories",
+            where=str(path),
+        ) from None
     groups: dict[str, list[Mapping[str, Any]]] = {}
     boxes: dict[Any, list[Mapping[str, Any]]] = {}
     stray: list[ErrorRecord] = []
@@ -110,19 +144,38 @@ def _record(where: str, found: Any, expected: str) -> ErrorRecord:
     return ErrorRecord(where=where, found=repr(found)[:120], expected=expected, remedy="mend the entry")
 
 
-def _document(id: str, group: list[Mapping[str, Any]], boxes: Mapping[Any, list[Mapping[str, Any]]],
-              categories: Mapping[Any, str], path: str | os.PathLike[str], images: Any) -> Document | ErrorRecord:
+def _document(
+    id: str,
+    group: list[Mapping[str, Any]],
+    boxes: Mapping[Any, list[Mapping[str, Any]]],
+    categories: Mapping[Any, str],
+    path: str | os.PathLike[str],
+    images: Any,
+) -> Document | ErrorRecord:
     regions, errors = [], []
     where = f"{path}, document {id}"
     try:
-        pictures = [Image(path=e["file_name"], id=str(e.get("image", e["file_name"])), width=e.get("width"),
-                          height=e.get("height")) for e in group]
+        pictures = [
+            Image(
+                path=e["file_name"],
+                id=str(e.get("image", e["file_name"])),
+                width=e.get("width"),
+                height=e.get("height"),
+            )
+            for e in group
+        ]
         for entry, picture in zip(group, pictures):
             for a in boxes[entry["id"]]:
                 try:
                     x, y, width, height = a["bbox"]
-                    regions.append(Region(image=picture.id, box=(x, y, x + width, y + height),
-                                          label=categories[a["category_id"]], score=a.get("score")))
+                    regions.append(
+                        Region(
+                            image=picture.id,
+                            box=(x, y, x + width, y + height),
+                            label=categories[a["category_id"]],
+                            score=a.get("score"),
+                        )
+                    )
                 except (KeyError, TypeError, ValueError, OverflowError, DocumentError):
                     errors.append(_record(f"{where}, annotation {a.get('id')}", a, "a bbox and a known category_id"))
         document = Document(id=id, images=tuple(pictures), regions=tuple(regions), errors=tuple(errors))

@@ -19,8 +19,20 @@ from openmie.formats import output
 from openmie.formats.jsonl import opened
 from openmie.text.words import split
 
-CANNOT_HOLD = ("images", "chains", "relations", "regions", "phrases", "captions", "summary", "times", "lang", "source",
-               "errors", "mentions.score")
+CANNOT_HOLD = (
+    "images",
+    "chains",
+    "relations",
+    "regions",
+    "phrases",
+    "captions",
+    "summary",
+    "times",
+    "lang",
+    "source",
+    "errors",
+    "mentions.score",
+)
 
 _ID = re.compile(r"#\s*(?:id|sent_id|newdoc id)\s*=\s?(.*)")
 _TAG = re.compile(r"([BIESLU])(?:-(.*))?|O", re.DOTALL)
@@ -28,8 +40,9 @@ _BLANK = re.compile(r"[ \t]+")
 _WHITE = re.compile(r"[\t\n\r]")
 
 
-def read(path: str | os.PathLike[str], *, tokens: int = 0, tags: int = -1, scheme: str = "bio"
-         ) -> Iterator[Document | ErrorRecord]:
+def read(
+    path: str | os.PathLike[str], *, tokens: int = 0, tags: int = -1, scheme: str = "bio"
+) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a malformed one, per sentence.
 
     `tokens` and `tags` are the columns to take (negative counts from the right); `scheme` is "bio" (also BIOES and
@@ -65,16 +78,21 @@ def _comment(line: bytes) -> bool:
     return line.startswith(b"# ") and b" = " in line and b"\t" not in line
 
 
-def _document(block: Sequence[Line], path: str | os.PathLike[str], id: str, tokens: int, tags: int, scheme: str
-              ) -> Document | ErrorRecord:
+def _document(
+    block: Sequence[Line], path: str | os.PathLike[str], id: str, tokens: int, tags: int, scheme: str
+) -> Document | ErrorRecord:
     columns: list[tuple[str, str]] = []
     for number, raw in block:
         where = f"{path}:{number}"
         try:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:
-            return ErrorRecord(where=where, found=f"bytes that are not UTF-8 ({error.reason})", expected="UTF-8",
-                               remedy="save the file as UTF-8")
+            return ErrorRecord(
+                where=where,
+                found=f"bytes that are not UTF-8 ({error.reason})",
+                expected="UTF-8",
+                remedy="save the file as UTF-8",
+            )
         if not columns and _comment(raw):
             id = found.group(1) if (found := _ID.fullmatch(line)) else id
             continue
@@ -84,8 +102,12 @@ def _document(block: Sequence[Line], path: str | os.PathLike[str], id: str, toke
         except IndexError:
             columns = []
         if len(cells) < 2 or not columns or not columns[-1][0] or not _TAG.fullmatch(columns[-1][1]):
-            return ErrorRecord(where=where, found=repr(line[:120]), expected="a token and a tag like O, B-PER or I-PER",
-                               remedy="mend the line, or name the columns (tokens=, tags=)")
+            return ErrorRecord(
+                where=where,
+                found=repr(line[:120]),
+                expected="a token and a tag like O, B-PER or I-PER",
+                remedy="mend the line, or name the columns (tokens=, tags=)",
+            )
     document = Document.from_words(id, [token for token, _ in columns])
     return document.replace(mentions=mentions(document, [tag for _, tag in columns], scheme))
 
@@ -140,12 +162,21 @@ def _sentence(document: Document, ids: bool, tally: output.Tally) -> str:
     tags = _tags(document, words, tally)
     texts = [document.text[w.start : w.end] for w in words]
     if " ".join(texts) != document.text:
-        tally.drop("text", document, "text that is not its words joined by blanks", "single blanks between words",
-                   "the words are written; keep the spacing in another format")
+        tally.drop(
+            "text",
+            document,
+            "text that is not its words joined by blanks",
+            "single blanks between words",
+            "the words are written; keep the spacing in another format",
+        )
     clean = ["-DOCSTART_" if t == "-DOCSTART-" else _WHITE.sub("_", t) for t in texts]
     if clean != texts:
-        tally.note(document, "a tab or line end inside a word, or the word -DOCSTART-", "words on one line",
-                   "what has a meaning of its own is written as _")
+        tally.note(
+            document,
+            "a tab or line end inside a word, or the word -DOCSTART-",
+            "words on one line",
+            "what has a meaning of its own is written as _",
+        )
     head = f"# id = {_WHITE.sub(' ', document.id)}\n" if ids else ""
     return head + "".join(f"{token}\t{tag}\n" for token, tag in zip(clean, tags)) + "\n"
 
@@ -157,8 +188,13 @@ def _apart_words(document: Document, tally: output.Tally) -> list[Word]:
         if word.end > word.start and (not words or word.start >= words[-1].end):
             words.append(word)
         elif word.end > word.start:
-            tally.drop("words", document, f"word {word.start}:{word.end} inside another", "words apart from each other",
-                       "use jsonl to keep it")
+            tally.drop(
+                "words",
+                document,
+                f"word {word.start}:{word.end} inside another",
+                "words apart from each other",
+                "use jsonl to keep it",
+            )
     return words
 
 
@@ -169,14 +205,22 @@ def _tags(document: Document, words: Sequence[Word], tally: output.Tally) -> lis
         located = m.status != "unlocated"
         covered = range(bisect_right(ends, m.start), bisect_left(starts, m.end)) if located else range(0)
         if not covered or any(tags[i] != "O" for i in covered):
-            tally.drop("mentions", document, f"mention {m.id!r} at {m.start}:{m.end}, " + (
-                       "overlapping a longer one" if covered else "on no word"), "mentions apart from each other",
-                       "use jsonl, brat or labelstudio to keep it")
+            tally.drop(
+                "mentions",
+                document,
+                f"mention {m.id!r} at {m.start}:{m.end}, " + ("overlapping a longer one" if covered else "on no word"),
+                "mentions apart from each other",
+                "use jsonl, brat or labelstudio to keep it",
+            )
             continue
         first, last = words[covered[0]], words[covered[-1]]
         if (first.start, last.end) != (m.start, m.end):
-            tally.note(document, f"mention {m.id!r} at {m.start}:{m.end}, not whole words", "word boundaries",
-                       f"written as {document.text[first.start : last.end][:80]!r}")
+            tally.note(
+                document,
+                f"mention {m.id!r} at {m.start}:{m.end}, not whole words",
+                "word boundaries",
+                f"written as {document.text[first.start : last.end][:80]!r}",
+            )
         label = "-" + _WHITE.sub("_", m.label) if m.label else ""
         for i in covered:
             tags[i] = "I" + label
@@ -192,6 +236,7 @@ def _apart(document: Document, tags: list[str], orphans: Sequence[int], tally: o
     for at in orphans:
         if at and tags[at - 1] != "O" and tags[at - 1][1:] == tags[at][1:]:
             tags[at] = "B" + tags[at][1:]
-            tally.note(document, f"an orphan, word {at}, behind a mention of its label", "something between",
-                       "written with B-")
+            tally.note(
+                document, f"an orphan, word {at}, behind a mention of its label", "something between", "written with B-"
+            )
     return tags

@@ -39,8 +39,13 @@ def rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
 
 def _row(document: Document, kind: str, item: Mention | Relation | Region | object, **values: object) -> dict[str, str]:
     score = getattr(item, "score", None)
-    known = {"document": document.id, "kind": kind, "label": getattr(item, "label", ""),
-             "score": "" if score is None else f"{score:.6g}", **values}
+    known = {
+        "document": document.id,
+        "kind": kind,
+        "label": getattr(item, "label", ""),
+        "score": "" if score is None else f"{score:.6g}",
+        **values,
+    }
     return {column: str(known.get(column, "")) for column in COLUMNS}
 
 

@@ -27,10 +27,15 @@ def attach(document: Document, folder: Folder, images: Folder | None = None) -> 
     if not any(i.path for i in document.images):
         return document
     found = [resolve(i.path, folder, images) if i.path else i.path for i in document.images]
-    records = tuple(f.model_copy(update={"where": f"document {document.id}, image {i.path[:200]}"})
-                    for i, f in zip(document.images, found) if isinstance(f, ErrorRecord))
-    moved = tuple(i.model_copy(update={"path": "" if isinstance(f, ErrorRecord) else str(f)})
-                  for i, f in zip(document.images, found))
+    records = tuple(
+        f.model_copy(update={"where": f"document {document.id}, image {i.path[:200]}"})
+        for i, f in zip(document.images, found)
+        if isinstance(f, ErrorRecord)
+    )
+    moved = tuple(
+        i.model_copy(update={"path": "" if isinstance(f, ErrorRecord) else str(f)})
+        for i, f in zip(document.images, found)
+    )
     return document.model_copy(update={"images": moved, "errors": document.errors + records})
 
 
@@ -42,8 +47,12 @@ def resolve(path: str, folder: Folder, images: Folder | None = None) -> str | Er
     for root in roots:
         try:
             if images is None and _absolute(path):
-                raise ImageError("an absolute path", expected=f"a path inside {os.fspath(folder) or '.'}", where=path,
-                                 remedy="name the folder that holds the images (images=FOLDER)")
+                raise ImageError(
+                    "an absolute path",
+                    expected=f"a path inside {os.fspath(folder) or '.'}",
+                    where=path,
+                    remedy="name the folder that holds the images (images=FOLDER)",
+                )
             allowed.append(str(pictures.locate(path, root, *roots)))
         except ImageError as error:
             refused = refused or error.record
@@ -67,6 +76,8 @@ def detach(document: Document, folder: Path | None) -> tuple[Document, Sequence[
     root = os.path.abspath(folder)
     paths = [os.path.relpath(os.path.abspath(i.path), root) if i.path else "" for i in document.images]
     outside = [i for i, p in zip(document.images, paths) if p.split(os.sep)[0] == os.pardir]
-    moved = tuple(i if i in outside or not i.path else i.model_copy(update={"path": Path(p).as_posix()})
-                  for i, p in zip(document.images, paths))
+    moved = tuple(
+        i if i in outside or not i.path else i.model_copy(update={"path": Path(p).as_posix()})
+        for i, p in zip(document.images, paths)
+    )
     return document.model_copy(update={"images": moved}), outside

@@ -18,8 +18,9 @@ from openmie.formats import output
 CANNOT_HOLD = ("images.pixels",)
 
 
-def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
-         ) -> Iterator[Document | ErrorRecord]:
+def read(
+    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a bad line, per line that is not blank; "-" is standard input."""
     folder = paths.beside(path)
     with opened(path) as stream:
@@ -29,8 +30,9 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
                 yield _document(line, f"{path}:{number}", folder, images)
 
 
-def read_list(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
-              ) -> Iterator[Document | ErrorRecord]:
+def read_list(
+    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+) -> Iterator[Document | ErrorRecord]:
     """The same from one JSON file: a list of documents, or a single one."""
     data = load_json(path)
     for number, item in enumerate(data if isinstance(data, list) else [data], 1):
@@ -54,8 +56,9 @@ def opened(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
         return open(path, "rb")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise CorpusError(str(reason), expected="a file that can be read", where=str(path),
-                          remedy="check the path") from None
+        raise CorpusError(
+            str(reason), expected="a file that can be read", where=str(path), remedy="check the path"
+        ) from None
 
 
 def load_json(path: str | os.PathLike[str]) -> Any:
@@ -65,11 +68,19 @@ def load_json(path: str | os.PathLike[str]) -> Any:
     try:
         return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise CorpusError(f"broken JSON: {error.msg}", expected="one JSON value", where=f"{path}:{error.lineno}",
-                          remedy="export the file again, or name its format") from None
+        raise CorpusError(
+            f"broken JSON: {error.msg}",
+            expected="one JSON value",
+            where=f"{path}:{error.lineno}",
+            remedy="export the file again, or name its format",
+        ) from None
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise CorpusError(f"no JSON: {str(error)[:120]}", expected="JSON in UTF-8", where=str(path),
-                          remedy="save the file as UTF-8 JSON") from None
+        raise CorpusError(
+            f"no JSON: {str(error)[:120]}",
+            expected="JSON in UTF-8",
+            where=str(path),
+            remedy="save the file as UTF-8 JSON",
+        ) from None
 
 
 def _no_constant(name: str) -> Any:

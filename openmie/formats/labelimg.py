@@ -79,8 +79,15 @@ def parse(data: bytes, path: Path) -> Annotation:
         box = tuple(v for v in values if v is not None)
         problem = _problem(box, width, height)
         if problem:
-            errors.append(record(path, 0, f"object {number}: {problem}", "xmin < xmax and ymin < ymax inside the image",
-                                 "correct the box; it was left out"))
+            errors.append(
+                record(
+                    path,
+                    0,
+                    f"object {number}: {problem}",
+                    "xmin < xmax and ymin < ymax inside the image",
+                    "correct the box; it was left out",
+                )
+            )
         else:
             objects.append(Labelled(element.findtext("name") or "", box))  # type: ignore[arg-type]
     source = {child.tag: child.text or "" for child in root.findall("source/*")}

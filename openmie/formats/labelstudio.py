@@ -25,9 +25,24 @@ from openmie.formats.labelstudio_tasks import SERVED, read
 
 __all__ = ["CANNOT_HOLD", "SHOWS", "interface", "read", "write"]
 
-CANNOT_HOLD = ("words", "chains", "phrases", "captions", "summary", "times", "lang", "source", "errors",
-               "images.parent", "images.box", "images.time", "images.relevance", "images.pixels", "mentions.status",
-               "relations.score")
+CANNOT_HOLD = (
+    "words",
+    "chains",
+    "phrases",
+    "captions",
+    "summary",
+    "times",
+    "lang",
+    "source",
+    "errors",
+    "images.parent",
+    "images.box",
+    "images.time",
+    "images.relevance",
+    "images.pixels",
+    "mentions.status",
+    "relations.score",
+)
 SHOWS = "shows"  # label of the relation from a box to its mention
 
 
@@ -41,20 +56,33 @@ def interface(documents: Iterable[Document], offered: Labels | None = None) -> s
         images = max(images, len(document.images))
         for layer, seen in labels.items():
             seen.update(x.label for x in getattr(document, layer))
-    options = {layer: "".join(f"<{tag} value={quoteattr(x)}/>" for x in sorted(labels[layer]))
-               for layer, tag in (("mentions", "Label"), ("regions", "Label"), ("relations", "Relation"))}
-    boxes = "".join(f'  <Image name="{k}" value="${k}"/>\n  <RectangleLabels name="{k}-box" toName="{k}">'
-                    f'{options["regions"]}</RectangleLabels>\n' for k in map(_key, range(images)))
-    return (f'<View>\n  <Relations>{options["relations"]}</Relations>\n  <Labels name="label" toName="text">'
-            f'{options["mentions"]}</Labels>\n  <Text name="text" value="$text"/>\n{boxes}</View>\n')
+    options = {
+        layer: "".join(f"<{tag} value={quoteattr(x)}/>" for x in sorted(labels[layer]))
+        for layer, tag in (("mentions", "Label"), ("regions", "Label"), ("relations", "Relation"))
+    }
+    boxes = "".join(
+        f'  <Image name="{k}" value="${k}"/>\n  <RectangleLabels name="{k}-box" toName="{k}">'
+        f"{options['regions']}</RectangleLabels>\n"
+        for k in map(_key, range(images))
+    )
+    return (
+        f'<View>\n  <Relations>{options["relations"]}</Relations>\n  <Labels name="label" toName="text">'
+        f'{options["mentions"]}</Labels>\n  <Text name="text" value="$text"/>\n{boxes}</View>\n'
+    )
 
 
 def _key(number: int) -> str:
     return f"image{number + 1}" if number else "image"
 
 
-def write(documents: Iterable[Document], path: str | os.PathLike[str], *, predictions: bool = False,
-          served: bool = False, model: str = "openmie") -> output.Written:
+def write(
+    documents: Iterable[Document],
+    path: str | os.PathLike[str],
+    *,
+    predictions: bool = False,
+    served: bool = False,
+    model: str = "openmie",
+) -> output.Written:
     """One task a document, its results as annotations, or as predictions of `model`.
 
     `served` writes image paths as Label Studio serves a local folder: the folder of this file is then the one to serve.
@@ -68,7 +96,8 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, predic
             task = _task(document, paths.beside(path), served, tally)
             results = {"result": task.pop("result")}
             task["predictions" if predictions else "annotations"] = [
-                {**results, "model_version": model} if predictions else results]
+                {**results, "model_version": model} if predictions else results
+            ]
             file.write(output.utf8(_json(task, document), f"document {document.id}"))
         file.write(b"\n]\n")
     return tally.written()
@@ -78,8 +107,12 @@ def _json(task: Any, document: Document) -> str:
     try:
         return json.dumps(task, ensure_ascii=False, sort_keys=True, allow_nan=False)
     except ValueError as error:
-        raise CorpusError(f"a number that JSON cannot hold ({error})", expected="finite boxes and scores",
-                          where=f"document {document.id}", remedy="look for NaN") from None
+        raise CorpusError(
+            f"a number that JSON cannot hold ({error})",
+            expected="finite boxes and scores",
+            where=f"document {document.id}",
+            remedy="look for NaN",
+        ) from None
 
 
 def _task(document: Document, folder: Path, served: bool, tally: output.Tally) -> dict[str, Any]:
@@ -99,15 +132,25 @@ def _task(document: Document, folder: Path, served: bool, tally: output.Tally) -
         if r.head in spans and r.tail in spans:
             result.append(_link(r.head, r.tail, r.label))
         else:
-            tally.drop("relations", document, f"relation {r.label!r} of {r.head!r} and {r.tail!r}",
-                       "two mentions of the text", "use jsonl to keep relations of chains")
+            tally.drop(
+                "relations",
+                document,
+                f"relation {r.label!r} of {r.head!r} and {r.tail!r}",
+                "two mentions of the text",
+                "use jsonl to keep relations of chains",
+            )
     return {"data": data, "result": result, **({"meta": {"openmie": meta}} if meta else {})}
 
 
 def _located(mention: Mention, document: Document, tally: output.Tally) -> bool:
     if mention.status == "unlocated":
-        tally.drop("mentions", document, f"mention {mention.id!r}, which is not in the text", "a span of the text",
-                   "use jsonl to keep it")
+        tally.drop(
+            "mentions",
+            document,
+            f"mention {mention.id!r}, which is not in the text",
+            "a span of the text",
+            "use jsonl to keep it",
+        )
     return mention.status != "unlocated"
 
 
@@ -116,15 +159,30 @@ def _score(score: float | None) -> dict[str, float]:
 
 
 def _span(mention: Mention) -> dict[str, Any]:
-    value = {"start": mention.start, "end": mention.end, "text": mention.text,
-             "labels": [mention.label] if mention.label else []}
-    return {"id": mention.id, "from_name": "label", "to_name": "text", "type": "labels", "value": value,
-            **_score(mention.score)}
+    value = {
+        "start": mention.start,
+        "end": mention.end,
+        "text": mention.text,
+        "labels": [mention.label] if mention.label else [],
+    }
+    return {
+        "id": mention.id,
+        "from_name": "label",
+        "to_name": "text",
+        "type": "labels",
+        "value": value,
+        **_score(mention.score),
+    }
 
 
 def _link(head: str, tail: str, label: str) -> dict[str, Any]:
-    return {"type": "relation", "from_id": head, "to_id": tail, "direction": "right",
-            "labels": [label] if label else []}
+    return {
+        "type": "relation",
+        "from_id": head,
+        "to_id": tail,
+        "direction": "right",
+        "labels": [label] if label else [],
+    }
 
 
 def _boxes(document: Document, spans: set[str], tally: output.Tally) -> list[dict[str, Any]]:
@@ -135,8 +193,13 @@ def _boxes(document: Document, spans: set[str], tally: output.Tally) -> list[dic
     links: list[dict[str, Any]] = []
     for n, region in enumerate(document.regions):
         if region.image not in sizes:
-            tally.drop("regions", document, f"a region in {region.image!r}", "an image of known size",
-                       "give the image's width and height")
+            tally.drop(
+                "regions",
+                document,
+                f"a region in {region.image!r}",
+                "an image of known size",
+                "give the image's width and height",
+            )
             continue
         id = f"box{n}"
         while id in spans:
@@ -145,17 +208,35 @@ def _boxes(document: Document, spans: set[str], tally: output.Tally) -> list[dic
         if region.of in spans:
             links.append(_link(id, region.of, SHOWS))
         elif region.of:
-            tally.drop("regions.of", document, f"a region of {region.of!r}", "a mention of the text",
-                       "use jsonl to keep boxes of chains")
+            tally.drop(
+                "regions.of",
+                document,
+                f"a region of {region.of!r}",
+                "a mention of the text",
+                "use jsonl to keep boxes of chains",
+            )
     return boxes + links
 
 
 def _rectangle(region: Region, id: str, key: str, size: tuple[int, int]) -> dict[str, Any]:
     width, height = size
     x, y, right, bottom = region.box
-    value = {"x": 100 * x / width, "y": 100 * y / height, "width": 100 * (right - x) / width,
-             "height": 100 * (bottom - y) / height, "rotation": 0,
-             "rectanglelabels": [region.label] if region.label else []}
-    return {"id": id, "from_name": f"{key}-box", "to_name": key, "type": "rectanglelabels", "original_width": width,
-            "original_height": height, "image_rotation": 0, "value": value, **_score(region.score)}
-
+    value = {
+        "x": 100 * x / width,
+        "y": 100 * y / height,
+        "width": 100 * (right - x) / width,
+        "height": 100 * (bottom - y) / height,
+        "rotation": 0,
+        "rectanglelabels": [region.label] if region.label else [],
+    }
+    return {
+        "id": id,
+        "from_name": f"{key}-box",
+        "to_name": key,
+        "type": "rectanglelabels",
+        "original_width": width,
+        "original_height": height,
+        "image_rotation": 0,
+        "value": value,
+        **_score(region.score),
+    }

@@ -19,8 +19,9 @@ Item = Mapping[str, Any]
 _SPANS = ("labels", "hypertextlabels")
 
 
-def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None, text: str = "text",
-         layer: str = "") -> Iterator[Document | ErrorRecord]:
+def read(
+    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None, text: str = "text", layer: str = ""
+) -> Iterator[Document | ErrorRecord]:
     """A document per task of an export or of an import file.
 
     `text` is the key of the text in the task's data; `layer` is "annotations" or "predictions" (left out: annotations
@@ -32,8 +33,12 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
         raise CorpusError(f"the layer {layer!r}", expected="annotations or predictions", remedy="correct it")
     tasks = load_json(path)
     if not isinstance(tasks, list):
-        raise CorpusError("JSON that is no list", expected="a list of tasks", where=str(path),
-                          remedy="export as JSON, not as JSON-MIN or COCO")
+        raise CorpusError(
+            "JSON that is no list",
+            expected="a list of tasks",
+            where=str(path),
+            remedy="export as JSON, not as JSON-MIN or COCO",
+        )
     for number, task in enumerate(tasks):
         where = f"{path}, task {number}"
         try:
@@ -42,9 +47,12 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
         except DocumentError as error:
             yield error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            yield ErrorRecord(where=where, found=f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",
-                              expected=f"data with a text under {text!r}, and annotations or predictions with a result",
-                              remedy="export as JSON; name the key of the text (text=KEY)")
+            yield ErrorRecord(
+                where=where,
+                found=f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",
+                expected=f"data with a text under {text!r}, and annotations or predictions with a result",
+                remedy="export as JSON; name the key of the text (text=KEY)",
+            )
 
 
 def _document(task: Mapping[str, Any], name: str, where: str, key: str, layer: str) -> Document:
@@ -55,8 +63,11 @@ def _document(task: Mapping[str, Any], name: str, where: str, key: str, layer: s
     if not isinstance(text, str) or (key not in data and any(item.get("type") == "labels" for item in result)):
         raise ValueError(f"no text under {key!r}")
     ours = (task.get("meta") or {}).get("openmie") or {}
-    images = {k: _image(k, v, ours.get(k) or {}) for k, v in sorted(data.items(), key=_by_number)
-              if k.startswith("image") and isinstance(v, str)}
+    images = {
+        k: _image(k, v, ours.get(k) or {})
+        for k, v in sorted(data.items(), key=_by_number)
+        if k.startswith("image") and isinstance(v, str)
+    }
     spans = _spans([item for item in result if item.get("type") in _SPANS], text, where, errors)
     mentions = {m.id: m for m in spans}
     regions: dict[str, Region] = {}
@@ -69,8 +80,15 @@ def _document(task: Mapping[str, Any], name: str, where: str, key: str, layer: s
             errors.append(_left(at, f"a result of type {item.get('type')!r}", "labels, rectanglelabels and relation"))
     relations = [r for item in links if (r := _read_link(item, mentions, regions, where, errors)) is not None]
     id = data["id"] if "id" in data else task.get("id", name)
-    return Document(id=str(id), text=text, images=tuple(images.values()), mentions=tuple(mentions.values()),
-                    relations=tuple(relations), regions=tuple(regions.values()), errors=tuple(errors))
+    return Document(
+        id=str(id),
+        text=text,
+        images=tuple(images.values()),
+        mentions=tuple(mentions.values()),
+        relations=tuple(relations),
+        regions=tuple(regions.values()),
+        errors=tuple(errors),
+    )
 
 
 def _by_number(item: tuple[str, Any]) -> tuple[int, str]:
@@ -110,13 +128,21 @@ def _spans(items: Sequence[Item], text: str, where: str, errors: list[ErrorRecor
         value, id = item["value"], str(item["id"])
         span = (unit or point) if old else point
         if span is None:
-            errors.append(_left(f"{where}, result {id}", f"{str(value.get('text'))[:80]!r} at {value.get('start')}:"
-                                f"{value.get('end')}, where the text has something else",
-                                "offsets in code points, or in UTF-16 units"))
+            errors.append(
+                _left(
+                    f"{where}, result {id}",
+                    f"{str(value.get('text'))[:80]!r} at {value.get('start')}:"
+                    f"{value.get('end')}, where the text has something else",
+                    "offsets in code points, or in UTF-16 units",
+                )
+            )
             continue
         for n, label in enumerate(value.get("labels") or value.get("hypertextlabels") or [""]):
-            mentions.append(Mention(id=f"{id}-{n + 1}" if n else id, start=span[0], end=span[1], label=label,
-                                    score=item.get("score")))
+            mentions.append(
+                Mention(
+                    id=f"{id}-{n + 1}" if n else id, start=span[0], end=span[1], label=label, score=item.get("score")
+                )
+            )
     return mentions
 
 
@@ -145,8 +171,9 @@ def _same(found: str, said: str) -> bool:
     return found == said or "".join(found.split()) == "".join(said.replace("\\n", "\n").split())
 
 
-def _read_box(item: Item, images: dict[str, Image], where: str, regions: dict[str, Region],
-              errors: list[ErrorRecord]) -> None:
+def _read_box(
+    item: Item, images: dict[str, Image], where: str, regions: dict[str, Region], errors: list[ErrorRecord]
+) -> None:
     value, key = item["value"], str(item.get("to_name"))
     key = next(iter(images)) if key not in images and len(images) == 1 else key  # a project names its one image freely
     image = images.get(key)
@@ -164,8 +191,9 @@ def _read_box(item: Item, images: dict[str, Image], where: str, regions: dict[st
         regions[id] = Region(image=image.id, box=box, label=label, score=item.get("score"))
 
 
-def _read_link(item: Item, mentions: Mapping[str, Mention], regions: dict[str, Region], where: str,
-               errors: list[ErrorRecord]) -> Relation | None:
+def _read_link(
+    item: Item, mentions: Mapping[str, Mention], regions: dict[str, Region], where: str, errors: list[ErrorRecord]
+) -> Relation | None:
     head, tail = str(item.get("from_id")), str(item.get("to_id"))
     if item.get("direction") == "left":
         head, tail = tail, head
@@ -175,6 +203,7 @@ def _read_link(item: Item, mentions: Mapping[str, Mention], regions: dict[str, R
     if box in regions and span in mentions and not regions[box].of:
         regions[box] = regions[box].model_copy(update={"of": span})
     else:
-        errors.append(_left(where, f"a relation from {head!r} to {tail!r}",
-                            "two spans, or a rectangle and its one span"))
+        errors.append(
+            _left(where, f"a relation from {head!r} to {tail!r}", "two spans, or a rectangle and its one span")
+        )
     return None

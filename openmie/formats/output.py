@@ -67,8 +67,12 @@ class Tally:
         """What is written in the place of a document that cannot be: its id, and why. No document ends a job."""
         self.lost += 1
         found = error.record.found if isinstance(error, OpenMIEError) else f"{type(error).__name__}: {error}"
-        self.note(document, f"a document that cannot be written ({found[:300]})",
-                  "finite numbers, whole characters and JSON values", "correct the value; this record is in its place")
+        self.note(
+            document,
+            f"a document that cannot be written ({found[:300]})",
+            "finite numbers, whole characters and JSON values",
+            "correct the value; this record is in its place",
+        )
         return Document(id=whole(str(document.id)), errors=(self.records[-1],))
 
     def note(self, document: Document, found: str, expected: str, remedy: str) -> None:
@@ -77,8 +81,12 @@ class Tally:
 
     def outside(self, document: Document, image: Image) -> None:
         """Note an image whose file a reader will not find without being told where."""
-        self.note(document, f"image {image.path} outside the folder of the file", "images beside the file",
-                  "name their folder when reading (images=FOLDER)")
+        self.note(
+            document,
+            f"image {image.path} outside the folder of the file",
+            "images beside the file",
+            "name their folder when reading (images=FOLDER)",
+        )
 
     def size(self, document: Document, image: Image) -> tuple[int, int] | None:
         """(width, height) of an image, else None and a note why."""
@@ -128,14 +136,23 @@ def folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise CorpusError(f"{writing.kind(path)}; something is there already", expected="a new or empty folder",
-                          where=os.fspath(path), remedy="choose another folder; what is there was not touched")
+        raise CorpusError(
+            f"{writing.kind(path)}; something is there already",
+            expected="a new or empty folder",
+            where=os.fspath(path),
+            remedy="choose another folder; what is there was not touched",
+        )
     if target.exists() and any(target.iterdir()):
-        raise CorpusError("something is there already", expected="a new or empty folder", where=os.fspath(path),
-                          remedy="remove it, or choose another folder")
+        raise CorpusError(
+            "something is there already",
+            expected="a new or empty folder",
+            where=os.fspath(path),
+            remedy="remove it, or choose another folder",
+        )
     if not target.parent.is_dir():
-        raise CorpusError(f"no folder {target.parent}", expected="a folder to write to", where=os.fspath(path),
-                          remedy="make it first")
+        raise CorpusError(
+            f"no folder {target.parent}", expected="a folder to write to", where=os.fspath(path), remedy="make it first"
+        )
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:50]}.", suffix=".tmp"))
     try:
         yield temporary
@@ -160,8 +177,12 @@ def utf8(text: str, where: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise CorpusError(f"a lone surrogate U+{ord(text[error.start]):04X}", expected="Unicode text", where=where,
-                          remedy="decode the source as UTF-16 or drop the character") from None
+        raise CorpusError(
+            f"a lone surrogate U+{ord(text[error.start]):04X}",
+            expected="Unicode text",
+            where=where,
+            remedy="decode the source as UTF-16 or drop the character",
+        ) from None
 
 
 def safe_name(text: str) -> str:

@@ -33,17 +33,38 @@ def schema() -> Any:
         return pa.list_(pa.struct(list(fields.items())))
 
     relevance = rows(name=text, score=number)
-    return pa.schema([
-        ("id", text), ("text", text), ("words", rows(start=whole, end=whole)),
-        ("images", rows(path=text, kind=text, id=text, parent=text, box=box, time=number, width=whole, height=whole,
-                        relevance=relevance)),
-        ("mentions", rows(id=text, start=whole, end=whole, label=text, text=text, status=text, score=number)),
-        ("chains", rows(id=text, mentions=pa.list_(text), label=text, score=number)),
-        ("relations", rows(head=text, tail=text, label=text, score=number)),
-        ("regions", rows(image=text, box=box, label=text, of=text, score=number)),
-        ("phrases", rows(text=text, image=text)), ("captions", pa.map_(text, text)), ("summary", text),
-        ("times", rows(start=whole, end=whole, begin=number, finish=number)), ("lang", text), ("source", text),
-        ("errors", rows(where=text, found=text, expected=text, remedy=text))])
+    return pa.schema(
+        [
+            ("id", text),
+            ("text", text),
+            ("words", rows(start=whole, end=whole)),
+            (
+                "images",
+                rows(
+                    path=text,
+                    kind=text,
+                    id=text,
+                    parent=text,
+                    box=box,
+                    time=number,
+                    width=whole,
+                    height=whole,
+                    relevance=relevance,
+                ),
+            ),
+            ("mentions", rows(id=text, start=whole, end=whole, label=text, text=text, status=text, score=number)),
+            ("chains", rows(id=text, mentions=pa.list_(text), label=text, score=number)),
+            ("relations", rows(head=text, tail=text, label=text, score=number)),
+            ("regions", rows(image=text, box=box, label=text, of=text, score=number)),
+            ("phrases", rows(text=text, image=text)),
+            ("captions", pa.map_(text, text)),
+            ("summary", text),
+            ("times", rows(start=whole, end=whole, begin=number, finish=number)),
+            ("lang", text),
+            ("source", text),
+            ("errors", rows(where=text, found=text, expected=text, remedy=text)),
+        ]
+    )
 
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str], *, rows: int = 1000) -> output.Written:
@@ -67,8 +88,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, rows: 
     return tally.written()
 
 
-def _held(document: Document, folder: Path, tally: output.Tally, made: dict[str, Any] | None = None
-          ) -> dict[str, Any]:
+def _held(document: Document, folder: Path, tally: output.Tally, made: dict[str, Any] | None = None) -> dict[str, Any]:
     """The row of a document, or of the record of one that cannot be written; a row that was `made` is tried."""
     import pyarrow as pa
 
@@ -97,8 +117,9 @@ def _row(document: Document, folder: Path, tally: output.Tally) -> dict[str, Any
     return row
 
 
-def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
-         ) -> Iterator[Document | ErrorRecord]:
+def read(
+    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a bad row, per row; only `id` must be there, absent columns are empty layers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -110,17 +131,33 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
         try:
             table = pq.ParquetFile(file)
             if "id" not in table.schema_arrow.names:
-                raise CorpusError(f"the columns {table.schema_arrow.names[:20]}", expected="a column id",
-                                  where=str(path), remedy="rename the columns to the layers of a Document")
+                raise CorpusError(
+                    f"the columns {table.schema_arrow.names[:20]}",
+                    expected="a column id",
+                    where=str(path),
+                    remedy="rename the columns to the layers of a Document",
+                )
             known = [name for name in table.schema_arrow.names if name in Document.model_fields]
             for batch in table.iter_batches(batch_size=1000, columns=known):
                 for row in _rows(batch):
                     number += 1
                     yield _document(row, f"{path}, row {number}", paths.beside(path), images)
-        except (pa.ArrowException, OSError, ValueError, TypeError, LookupError, OverflowError, RecursionError,
-                MemoryError) as error:  # a damaged file may say anything
-            raise CorpusError(f"no Parquet, or broken ({str(error)[:120]})", expected="a Parquet file",
-                              where=f"{path}, after row {number}", remedy="write the file again") from None
+        except (
+            pa.ArrowException,
+            OSError,
+            ValueError,
+            TypeError,
+            LookupError,
+            OverflowError,
+            RecursionError,
+            MemoryError,
+        ) as error:  # a damaged file may say anything
+            raise CorpusError(
+                f"no Parquet, or broken ({str(error)[:120]})",
+                expected="a Parquet file",
+                where=f"{path}, after row {number}",
+                remedy="write the file again",
+            ) from None
 
 
 def _rows(batch: Any) -> Iterator[dict[str, Any] | Exception]:
@@ -155,5 +192,9 @@ def _document(row: dict[str, Any] | Exception, where: str, folder: Path, images:
     except DocumentError as error:
         return error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
-        return ErrorRecord(where=where, found=f"a row of another shape ({str(error)[:120]})",
-                           expected="the columns of openmie.formats.parquet.schema()", remedy="rename or convert them")
+        return ErrorRecord(
+            where=where,
+            found=f"a row of another shape ({str(error)[:120]})",
+            expected="the columns of openmie.formats.parquet.schema()",
+            remedy="rename or convert them",
+        )

@@ -17,8 +17,19 @@ from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats.output import Written
 
 FORMATS = ("jsonl", "json", "parquet", "conll", "brat", "coco", "yolo", "voc", "labelstudio")
-_ENDINGS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".conll": "conll", ".conllu": "conll",
-            ".bio": "conll", ".iob": "conll", ".iob2": "conll", ".tsv": "conll", ".txt": "conll", ".ann": "brat"}
+_ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".conll": "conll",
+    ".conllu": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".tsv": "conll",
+    ".txt": "conll",
+    ".ann": "brat",
+}
 _JSON = {"json": ("jsonl", "_list"), "jsonl": ("jsonl", "")}  # the two that share a module
 
 
@@ -30,8 +41,9 @@ def read(path: str | os.PathLike[str], format: str | None = None, **options: Any
         yield item
 
 
-def read_items(path: str | os.PathLike[str], format: str | None = None, **options: Any
-               ) -> Iterator[Document | ErrorRecord]:
+def read_items(
+    path: str | os.PathLike[str], format: str | None = None, **options: Any
+) -> Iterator[Document | ErrorRecord]:
     """Documents in file order, and a record in the place of each that could not be read.
 
     `format` is one of `FORMATS`; left out, it is guessed. `images=` names the folder that image paths are relative to
@@ -41,8 +53,9 @@ def read_items(path: str | os.PathLike[str], format: str | None = None, **option
     return _function(name, "read", options)(path, **options)
 
 
-def write(documents: Iterable[Document], path: str | os.PathLike[str], format: str | None = None, **options: Any
-          ) -> Written:
+def write(
+    documents: Iterable[Document], path: str | os.PathLike[str], format: str | None = None, **options: Any
+) -> Written:
     """Write documents, whole or not at all, and tell what the format could not hold. "-" writes standard output."""
     name = format or guess(path, reading=False)
     return _function(name, "write", options)(documents, path, **options)
@@ -65,8 +78,12 @@ def guess(path: str | os.PathLike[str], reading: bool) -> str:
     else:
         found = _ENDINGS.get(target.suffix.lower(), "")
     if not found:
-        raise CorpusError(f"the ending {target.suffix!r}", expected=f"one of {sorted([*_ENDINGS, '.json'])}",
-                          where=str(path), remedy=f"name the format: one of {', '.join(FORMATS)}")
+        raise CorpusError(
+            f"the ending {target.suffix!r}",
+            expected=f"one of {sorted([*_ENDINGS, '.json'])}",
+            where=str(path),
+            remedy=f"name the format: one of {', '.join(FORMATS)}",
+        )
     return found
 
 
@@ -98,6 +115,9 @@ def _function(name: str, verb: str, options: dict[str, Any]) -> Callable[..., An
     function = getattr(_module(name), verb + _JSON.get(name, (name, ""))[1])
     known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     if unknown := sorted(set(options) - set(known)):
-        raise CorpusError(f"the options {unknown}", expected=f"of {verb} {name}: {known or 'none'}",
-                          remedy="leave them out or check their spelling")
+        raise CorpusError(
+            f"the options {unknown}",
+            expected=f"of {verb} {name}: {known or 'none'}",
+            remedy="leave them out or check their spelling",
+        )
     return function

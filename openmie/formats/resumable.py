@@ -63,8 +63,12 @@ def _regular(*paths: Path) -> None:
     """All are files, through links or not, or nothing is there."""
     for path in paths:
         if os.path.lexists(path) and not path.is_file():
-            raise CorpusError(writing.kind(path), expected="a file, or nothing yet: a stopped process goes on in it",
-                              where=str(path), remedy="remove it, or choose another folder; it was not touched")
+            raise CorpusError(
+                writing.kind(path),
+                expected="a file, or nothing yet: a stopped process goes on in it",
+                where=str(path),
+                remedy="remove it, or choose another folder; it was not touched",
+            )
 
 
 def _good(lines: Sequence[bytes], again: Callable[[Document], bool]) -> Sequence[bytes]:
@@ -101,8 +105,12 @@ def _held(folder: Path, settings: Mapping[str, Any], name: str) -> Iterator[None
     """The folder, made or found to be of these settings, and held against other processes."""
     notes = folder / name
     if os.path.lexists(folder) and not folder.is_dir():
-        raise CorpusError(writing.kind(folder), expected="a folder, new or not", where=str(folder),
-                          remedy="choose another; what is there was not touched")
+        raise CorpusError(
+            writing.kind(folder),
+            expected="a folder, new or not",
+            where=str(folder),
+            remedy="choose another; what is there was not touched",
+        )
     if not folder.exists() or (folder.is_dir() and all(_begun(p, name) for p in folder.iterdir())):
         writing.make_folder(folder)
         with output.file(notes) as made:
@@ -136,5 +144,9 @@ def _lock(file: IO[bytes], folder: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise CorpusError("another process is at it", expected="one process a folder", where=str(folder),
-                          remedy="wait for it; started again later, the command goes on from there") from None
+        raise CorpusError(
+            "another process is at it",
+            expected="one process a folder",
+            where=str(folder),
+            remedy="wait for it; started again later, the command goes on from there",
+        ) from None

@@ -35,16 +35,19 @@ def _opened(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise CorpusError(f"{type(error).__name__}: {error.strerror}", expected="a file that can be read",
-                          where=str(path), remedy="check that it is still there and that you may read it") from None
+        raise CorpusError(
+            f"{type(error).__name__}: {error.strerror}",
+            expected="a file that can be read",
+            where=str(path),
+            remedy="check that it is still there and that you may read it",
+        ) from None
 
 
 def _not_utf8(path: Path, number: int, raw: bytes, error: UnicodeDecodeError) -> ErrorRecord:
     with path.open("rb") as file:
         guess = "UTF-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "Windows-1252 or Latin-1"
     found = f"byte 0x{raw[error.start]:02x} at column {error.start + 1}, which is not UTF-8"
-    return record(path, number, found, "UTF-8",
-                  f"convert the file (it may be {guess}); the bytes were read as U+FFFD")
+    return record(path, number, found, "UTF-8", f"convert the file (it may be {guess}); the bytes were read as U+FFFD")
 
 
 def text_of(path: Path) -> tuple[str, list[ErrorRecord]]:
@@ -58,8 +61,9 @@ def whole(items: Iterator[Document | ErrorRecord], path: Path, line: int) -> Ite
     try:
         yield from list(items)
     except DocumentError as error:
-        yield record(path, line, str(error), "a row that makes a valid document",
-                     "mend or remove the row; it was left out")
+        yield record(
+            path, line, str(error), "a row that makes a valid document", "mend or remove the row; it was left out"
+        )
 
 
 def record(path: Path, line: int, found: str, expected: str, remedy: str) -> ErrorRecord:

@@ -45,8 +45,13 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
             known = {i.id for i in document.images}
             for region in document.regions:
                 if region.image not in known:
-                    tally.drop("regions", document, f"a region in {region.image!r}", "an image of the document",
-                               "correct the region's image")
+                    tally.drop(
+                        "regions",
+                        document,
+                        f"a region in {region.image!r}",
+                        "an image of the document",
+                        "correct the region's image",
+                    )
         listed = "".join(f"{' '.join(x.split())}\n" for x in sorted(labels))
         (folder / "classes.txt").write_bytes(output.utf8(listed, "classes.txt"))
     return tally.written()
@@ -58,12 +63,21 @@ def _inside(document: Document, image: str, size: tuple[int, int], tally: output
         (a, b, c, d), (width, height) = region.box, size
         box = tuple(round(x, 3) for x in (max(a, 0.0), max(b, 0.0), min(c, width), min(d, height)))
         if not (box[0] < box[2] and box[1] < box[3]):
-            tally.drop("regions", document, f"the box {region.box} in an image of {width} x {height}",
-                       "a box with an area inside the image", "correct it, or use jsonl to keep it")
+            tally.drop(
+                "regions",
+                document,
+                f"the box {region.box} in an image of {width} x {height}",
+                "a box with an area inside the image",
+                "correct it, or use jsonl to keep it",
+            )
             continue
         if min(a, b) < 0 or c > width or d > height:
-            tally.note(document, f"the box {region.box} in an image of {width} x {height}", "a box inside its image",
-                       "it is cut at the border")
+            tally.note(
+                document,
+                f"the box {region.box} in an image of {width} x {height}",
+                "a box inside its image",
+                "it is cut at the border",
+            )
         yield region.model_copy(update={"box": box})
 
 
@@ -108,8 +122,9 @@ def plain(text: str) -> str:
     return "".join(c if c >= " " and c not in "\ufffe\uffff" else " " for c in text)
 
 
-def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
-         ) -> Iterator[Document | ErrorRecord]:
+def read(
+    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+) -> Iterator[Document | ErrorRecord]:
     """A document per file; files that say whose they are (see above) are put together again, in the order of names.
 
     `images` is the folder where an image is looked for by its file's name. A broken file or box is a record in the
@@ -117,8 +132,9 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
     """
     root = Path(path)
     if not root.is_dir():
-        raise CorpusError("no such folder", expected="a folder with an .xml file per image", where=str(path),
-                          remedy="check the path")
+        raise CorpusError(
+            "no such folder", expected="a folder with an .xml file per image", where=str(path), remedy="check the path"
+        )
     found: dict[str, list[tuple[Image, list[Region], list[ErrorRecord]]]] = {}
     for file in sorted(root.glob("*.xml")):
         try:
@@ -129,24 +145,36 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
             found.setdefault(id, []).append((image, regions, errors))
     for id, pages in found.items():
         try:
-            yield Document(id=id, images=tuple(p[0] for p in pages), regions=tuple(r for p in pages for r in p[1]),
-                           errors=tuple(e for p in pages for e in p[2]))
+            yield Document(
+                id=id,
+                images=tuple(p[0] for p in pages),
+                regions=tuple(r for p in pages for r in p[1]),
+                errors=tuple(e for p in pages for e in p[2]),
+            )
         except DocumentError as error:  # two files that say they are of one image
             yield _unread(f"{path}, document {id}", error)
 
 
 def _unread(where: str, error: OSError | DocumentError) -> ErrorRecord:
     found = error.record.found if isinstance(error, DocumentError) else str(error)[:160]
-    return ErrorRecord(where=where, found=found, expected="a file per image, as LabelImg or openmie writes it",
-                       remedy="remove the copy, or restore the file")
+    return ErrorRecord(
+        where=where,
+        found=found,
+        expected="a file per image, as LabelImg or openmie writes it",
+        remedy="remove the copy, or restore the file",
+    )
 
 
 def _read(file: Path, folder: str | os.PathLike[str] | None) -> tuple[str, Image, list[Region], list[ErrorRecord]]:
     page = boxes.parse(file.read_bytes(), file)
     place = Path(folder) / Path(page.filename).name if folder and page.filename else None
     ours = page.source if page.source.get("database") == "openmie" else {}
-    image = Image(id=ours.get("image") or file.stem, kind=ours.get("kind") or "main",  # type: ignore[arg-type]
-                  path=str(place) if place and place.is_file() else "", width=page.width or None,
-                  height=page.height or None)
+    image = Image(
+        id=ours.get("image") or file.stem,
+        kind=ours.get("kind") or "main",  # type: ignore[arg-type]
+        path=str(place) if place and place.is_file() else "",
+        width=page.width or None,
+        height=page.height or None,
+    )
     regions = [Region(image=image.id, box=o.box, label=o.name) for o in page.objects]
     return ours.get("document") or file.stem, image, regions, list(page.errors)

@@ -62,16 +62,22 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
     return tally.written()
 
 
-def _pages(document: Document, path: Path, names: set[str], tally: output.Tally
-           ) -> Iterator[tuple[dict[str, Any], list[Region]]]:
+def _pages(
+    document: Document, path: Path, names: set[str], tally: output.Tally
+) -> Iterator[tuple[dict[str, Any], list[Region]]]:
     moved, outside = paths.detach(document, path)
     for image in outside:
         tally.outside(document, image)
     sizes = {i.id: size for i in document.images if (size := tally.size(document, i)) is not None}
     for region in document.regions:
         if region.image not in sizes:
-            tally.drop("regions", document, f"a region in {region.image!r}", "an image of known size",
-                       "give the image's width and height")
+            tally.drop(
+                "regions",
+                document,
+                f"a region in {region.image!r}",
+                "an image of known size",
+                "give the image's width and height",
+            )
     for image in moved.images:
         if image.id not in sizes:
             tally.dropped["images"] += 1
@@ -85,8 +91,14 @@ def _pages(document: Document, path: Path, names: set[str], tally: output.Tally
             tally.note(document, f"a second image called {stem}", "one stem each", f"its labels are in {name}.txt")
         names.add(name.casefold())
         width, height = sizes[image.id]
-        entry = {"labels": name, "document": document.id, "image": image.id, "path": image.path, "width": width,
-                 "height": height}
+        entry = {
+            "labels": name,
+            "document": document.id,
+            "image": image.id,
+            "path": image.path,
+            "width": width,
+            "height": height,
+        }
         yield entry, _inside(document, image.id, width, height, tally)
 
 
@@ -101,8 +113,12 @@ def _inside(document: Document, image: str, width: int, height: int, tally: outp
     regions = [r for r in document.regions if r.image == image]
     for r in regions:
         if not (0 <= r.box[0] <= r.box[2] <= width and 0 <= r.box[1] <= r.box[3] <= height):
-            tally.note(document, f"the box {r.box} in an image of {width} x {height}", "a box inside its image",
-                       "it is cut at the border")
+            tally.note(
+                document,
+                f"the box {r.box} in an image of {width} x {height}",
+                "a box inside its image",
+                "it is cut at the border",
+            )
     return regions
 
 
@@ -111,8 +127,9 @@ def _row(region: Region, number: int, width: int, height: int) -> str:
     return " ".join([str(number), *shares, *([] if region.score is None else [repr(float(region.score))])]) + "\n"
 
 
-def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
-         ) -> Iterator[Document | ErrorRecord]:
+def read(
+    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+) -> Iterator[Document | ErrorRecord]:
     """A document per label file, or as `index.jsonl` says; a malformed line is a record in its document's `errors`."""
     root = Path(path)
     folder = root / "labels" if (root / "labels").is_dir() else root
@@ -120,9 +137,12 @@ def read(path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None 
         listed = (root / "classes.txt").read_text(encoding="utf-8")
         entries = _index(root, folder)
     except (OSError, ValueError) as error:
-        raise CorpusError(str(error)[:160], expected="a folder with classes.txt and labels/NAME.txt", where=str(path),
-                          remedy="write the class names into classes.txt, one a line, in the order of their numbers"
-                          ) from None
+        raise CorpusError(
+            str(error)[:160],
+            expected="a folder with classes.txt and labels/NAME.txt",
+            where=str(path),
+            remedy="write the class names into classes.txt, one a line, in the order of their numbers",
+        ) from None
     names = classes(listed, escaped=(root / "index.jsonl").is_file())  # only our own class names are escaped
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
@@ -155,8 +175,9 @@ def _index(root: Path, folder: Path) -> list[dict[str, Any]]:
             raise ValueError("index.jsonl without labels, document, image and path on each line")
         return entries
     files = sorted(f for f in folder.glob("*.txt") if f.name != "classes.txt")
-    return [{"labels": f.stem, "document": f.stem, "image": f.stem, "path": _picture(root, folder, f.stem)}
-            for f in files]
+    return [
+        {"labels": f.stem, "document": f.stem, "image": f.stem, "path": _picture(root, folder, f.stem)} for f in files
+    ]
 
 
 def _picture(root: Path, folder: Path, stem: str) -> str:
@@ -164,13 +185,15 @@ def _picture(root: Path, folder: Path, stem: str) -> str:
     return next((p.relative_to(root).as_posix() for p in places if p.is_file()), "")
 
 
-def _document(id: str, group: Sequence[Mapping[str, Any]], folder: Path, names: Sequence[str], root: Path,
-              images: Any) -> Document | ErrorRecord:
+def _document(
+    id: str, group: Sequence[Mapping[str, Any]], folder: Path, names: Sequence[str], root: Path, images: Any
+) -> Document | ErrorRecord:
     regions: list[Region] = []
     errors: list[ErrorRecord] = []
     try:
-        listed = tuple(Image(path=e["path"], id=e["image"], width=e.get("width"), height=e.get("height"))
-                       for e in group)
+        listed = tuple(
+            Image(path=e["path"], id=e["image"], width=e.get("width"), height=e.get("height")) for e in group
+        )
         document = paths.attach(Document(id=id, images=listed), root, images)
         for entry, image in zip(group, document.images):
             file = pictures.locate(f"{entry['labels']}.txt", folder)
@@ -185,8 +208,12 @@ def _document(id: str, group: Sequence[Mapping[str, Any]], folder: Path, names: 
     except (DocumentError, ImageError) as error:
         return error.record.model_copy(update={"where": f"{root}, document {id}, {error.record.where}"})
     except (OSError, UnicodeDecodeError) as error:
-        return ErrorRecord(where=f"{root}, document {id}", found=str(error)[:160], expected="a label file in UTF-8",
-                           remedy="restore the file")
+        return ErrorRecord(
+            where=f"{root}, document {id}",
+            found=str(error)[:160],
+            expected="a label file in UTF-8",
+            remedy="restore the file",
+        )
 
 
 def region(line: str, image: str, names: Sequence[str], size: tuple[int, int], where: str) -> Region | ErrorRecord:
@@ -200,6 +227,9 @@ def region(line: str, image: str, names: Sequence[str], size: tuple[int, int], w
         score = values[4] if len(values) == 5 else None
         return Region(image=image, box=decode(values[:4], *size), label=names[int(number)], score=score)
     except (ValueError, DocumentError) as error:
-        return ErrorRecord(where=where, found=f"{line[:80]!r} ({str(error)[:80]})",
-                           expected=f"a class below {len(names)} and four shares between 0 and 1",
-                           remedy="mend the line, or classes.txt")
+        return ErrorRecord(
+            where=where,
+            found=f"{line[:80]!r} ({str(error)[:80]})",
+            expected=f"a class below {len(names)} and four shares between 0 and 1",
+            remedy="mend the line, or classes.txt",
+        )

@@ -219,8 +219,9 @@ def load(source: str, device: str = "", revision: str = "") -> _Transformers:
             expected=f"a zero-shot object detector: {', '.join(FAMILIES)}",
             remedy="name one, such as google/owlvit-base-patch32",
         )
-    processor = _loading(source, lambda: AutoProcessor.from_pretrained(
-        source, backend="pil", trust_remote_code=False, **pinned))
+    processor = _loading(
+        source, lambda: AutoProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **pinned)
+    )
     model, info = _loading(
         source,
         lambda: AutoModelForZeroShotObjectDetection.from_pretrained(

@@ -62,8 +62,12 @@ def sources(spec: str, split: Sequence[str] | None, images: str | None) -> tuple
         data = corpora.load(spec, **({"images": images} if images else {}))
         return {name: data.split(name) for name in split or data.sources}, data
     if split:
-        raise CorpusError(f"--split {split[0]} of a file", expected="the splits of FORMAT:PATH", where=spec,
-                          remedy=f"leave it out, or name the corpus with its format, such as jsonl:{spec}")
+        raise CorpusError(
+            f"--split {split[0]} of a file",
+            expected="the splits of FORMAT:PATH",
+            where=spec,
+            remedy=f"leave it out, or name the corpus with its format, such as jsonl:{spec}",
+        )
     name = "documents" if spec == "-" else output.safe_name(Path(spec).stem)
     return {name: _documents(spec, images)}, None
 

@@ -28,8 +28,16 @@ class _Chunks(NamedTuple):
     end: Ints
 
 
-def spans_from_tags(gold: Any, predicted: Any, mode: Mode = "strict", *, names: Sequence[str] | None = None,
-                    mask: Any = None, bootstrap: int = 0, seed: int = 0) -> Scores:
+def spans_from_tags(
+    gold: Any,
+    predicted: Any,
+    mode: Mode = "strict",
+    *,
+    names: Sequence[str] | None = None,
+    mask: Any = None,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> Scores:
     """Scores of `openmie.metrics.spans`, from tags.
 
     gold, predicted: sequences of sequences of tag names; or integer arrays (B, T) with `names`, the tag of each id, and
@@ -44,8 +52,9 @@ def spans_from_tags(gold: Any, predicted: Any, mode: Mode = "strict", *, names: 
     return _score(sides[0], sides[1], lengths, names, mode, bootstrap, seed)
 
 
-def _score(gold: Ints, predicted: Ints, lengths: Ints, names: Sequence[str], mode: Mode, bootstrap: int,
-           seed: int) -> Scores:
+def _score(
+    gold: Ints, predicted: Ints, lengths: Ints, names: Sequence[str], mode: Mode, bootstrap: int, seed: int
+) -> Scores:
     kind, label, labels = _parse(names)
     opens = np.zeros(len(gold), dtype=bool)  # the first word of each sentence
     opens[(np.cumsum(lengths) - lengths)[lengths > 0]] = True
@@ -54,8 +63,9 @@ def _score(gold: Ints, predicted: Ints, lengths: Ints, names: Sequence[str], mod
     sentence = np.repeat(np.arange(len(lengths)), lengths)
     marks = (hit, got.label >= 0, want.label >= 0)
     counts = np.stack([np.bincount(sentence[x], minlength=len(lengths)) for x in marks], axis=1)
-    per = np.stack([np.bincount(side.label[x], minlength=len(labels))
-                    for side, x in zip((want, got, want), marks)], axis=1)
+    per = np.stack(
+        [np.bincount(side.label[x], minlength=len(labels)) for side, x in zip((want, got, want), marks)], axis=1
+    )
     by_label = {labels[k]: Scores(*per[k].tolist()) for k in np.argsort(labels).tolist() if per[k].any()}
     return summed(counts, by_label, bootstrap, seed)
 
@@ -64,8 +74,11 @@ def _parse(names: Sequence[str]) -> tuple[Ints, Ints, list[str]]:
     """Of each tag: 0 for O, 1 for B-, 2 for I-; its label index or -1. And the labels."""
     for name in names:
         if name != "O" and name[:2] not in ("B-", "I-"):
-            raise MetricError(f"tag {name!r}", expected="O, B-X or I-X",
-                              remedy="map special tags ([CLS], X, ...) to O and other schemes to BIO before scoring")
+            raise MetricError(
+                f"tag {name!r}",
+                expected="O, B-X or I-X",
+                remedy="map special tags ([CLS], X, ...) to O and other schemes to BIO before scoring",
+            )
     labels = sorted({name[2:] for name in names if name != "O"})
     kind = np.array(["OBI".index(name[0]) for name in names], dtype=np.int64)
     label = np.array([labels.index(name[2:]) if name != "O" else -1 for name in names], dtype=np.int64)
@@ -90,8 +103,10 @@ def _numbered(gold: list[Sequence[str]], predicted: list[Sequence[str]]) -> tupl
     lengths, other = (np.fromiter(map(len, side), np.int64, len(side)) for side in (gold, predicted))
     _check_lengths(lengths, other)
     table: defaultdict[str, int] = defaultdict(count().__next__)  # a number for each tag when it is first seen
-    sides = [np.fromiter(map(table.__getitem__, chain.from_iterable(side)), np.int64, int(lengths.sum()))
-             for side in (gold, predicted)]
+    sides = [
+        np.fromiter(map(table.__getitem__, chain.from_iterable(side)), np.int64, int(lengths.sum()))
+        for side in (gold, predicted)
+    ]
     return lengths, sides, list(table)
 
 
@@ -101,20 +116,27 @@ def _check_lengths(gold: Ints, predicted: Ints) -> None:
         raise MetricError(f"{len(predicted)} predicted sentences", expected=f"{len(gold)}, as in gold", remedy=remedy)
     if (gold != predicted).any():
         at = int(np.flatnonzero(gold != predicted)[0])
-        raise MetricError(f"{predicted[at]} predicted tags", expected=f"{gold[at]}, as in gold", where=f"sentence {at}",
-                          remedy=remedy)
+        raise MetricError(
+            f"{predicted[at]} predicted tags", expected=f"{gold[at]}, as in gold", where=f"sentence {at}", remedy=remedy
+        )
 
 
 def _masked(gold: Any, predicted: Any, mask: Any, names: int) -> tuple[Ints, list[Ints]]:
     """Lengths of the sentences, and both sides flat, of integer arrays (B, T)."""
     gold, predicted = np.asarray(gold, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
     if gold.ndim != 2 or gold.shape != predicted.shape:
-        raise MetricError(f"arrays of shapes {gold.shape} and {predicted.shape}", expected="(B, T) twice",
-                          remedy="pad both sides to one length and pass the mask")
+        raise MetricError(
+            f"arrays of shapes {gold.shape} and {predicted.shape}",
+            expected="(B, T) twice",
+            remedy="pad both sides to one length and pass the mask",
+        )
     words = gold >= 0 if mask is None else np.asarray(mask, dtype=bool)
     sides = [gold[words], predicted[words]]
     for side in sides:
         if len(side) and not 0 <= side.min() <= side.max() < names:
-            raise MetricError(f"tag ids from {side.min()} to {side.max()}", expected=f"0 to {names - 1}",
-                              remedy="pass the mask, and the names of the tags that the ids were made with")
+            raise MetricError(
+                f"tag ids from {side.min()} to {side.max()}",
+                expected=f"0 to {names - 1}",
+                remedy="pass the mask, and the names of the tags that the ids were made with",
+            )
     return words.sum(axis=1), sides

@@ -22,9 +22,16 @@ from openmie.metrics.scores import Scores
 RelationMode = Literal["overlap", "as_released"]
 
 
-def chain_relations(gold: Iterable[Document], predicted: Iterable[Document], mode: RelationMode = "overlap", *,
-                    symmetric: Collection[str] = (), none: Collection[str] = NONE, bootstrap: int = 0,
-                    seed: int = 0) -> Scores:
+def chain_relations(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    mode: RelationMode = "overlap",
+    *,
+    symmetric: Collection[str] = (),
+    none: Collection[str] = NONE,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> Scores:
     """Micro precision, recall and F1 over triples between chains.
 
     `correct` is the largest one-to-one matching of predicted and gold triples that agree, so that each is used once.
@@ -52,8 +59,12 @@ def chain_relations(gold: Iterable[Document], predicted: Iterable[Document], mod
     return tally(chain_relation_rows(gold, predicted, symmetric, none), bootstrap, seed)
 
 
-def chain_relation_rows(gold: Iterable[Document], predicted: Iterable[Document], symmetric: Collection[str] = (),
-                        none: Collection[str] = NONE) -> Iterator[Row]:
+def chain_relation_rows(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    symmetric: Collection[str] = (),
+    none: Collection[str] = NONE,
+) -> Iterator[Row]:
     """Labels right, predicted and gold of each document, by overlap."""
     for document, prediction in aligned(gold, predicted):
         want, got = triples(document, "gold", symmetric, none), triples(prediction, "predicted", symmetric, none)
@@ -69,8 +80,9 @@ class Triple(NamedTuple):
     label: str
 
 
-def triples(document: Document | None, side: str, symmetric: Collection[str] = (),
-            none: Collection[str] = NONE) -> list[Triple]:
+def triples(
+    document: Document | None, side: str, symmetric: Collection[str] = (), none: Collection[str] = NONE
+) -> list[Triple]:
     """The relations of a document, each once, in a fixed order; a symmetric one has its ends in order."""
     found: set[Link] = set()
     for head, tail, label in links(document, False, side) if document else ():
@@ -79,17 +91,21 @@ def triples(document: Document | None, side: str, symmetric: Collection[str] = (
     return [Triple(frozenset(head[0]), frozenset(tail[0]), label) for head, tail, label in sorted(found)]
 
 
-def agreeing(left: Sequence[Triple], right: Sequence[Triple], symmetric: Collection[str] = (),
-             labels: bool = True) -> Bools:
+def agreeing(
+    left: Sequence[Triple], right: Sequence[Triple], symmetric: Collection[str] = (), labels: bool = True
+) -> Bools:
     """Which triples agree: (len(left), len(right)). `labels=False`: whose ends do, whatever holds between them."""
-    heads, tails = overlap([t.head for t in left], [t.head for t in right]), overlap(
-        [t.tail for t in left], [t.tail for t in right])
+    heads, tails = (
+        overlap([t.head for t in left], [t.head for t in right]),
+        overlap([t.tail for t in left], [t.tail for t in right]),
+    )
     hits = heads & tails
     names = np.array([t.label for t in left], dtype=object), np.array([t.label for t in right], dtype=object)
     turns = np.array([x in symmetric for x in names[0]], dtype=bool)
     if turns.any():
-        crosswise = (overlap([t.head for t in left], [t.tail for t in right])
-                     & overlap([t.tail for t in left], [t.head for t in right]))
+        crosswise = overlap([t.head for t in left], [t.tail for t in right]) & overlap(
+            [t.tail for t in left], [t.head for t in right]
+        )
         hits |= crosswise & turns[:, None]
     return hits & (names[0][:, None] == names[1][None]).reshape(hits.shape) if labels else hits
 

@@ -113,8 +113,15 @@ class ChainScores(Scores):
         return sum(self.by_label[x].f1 for x in PARTS[:AVERAGED]) / AVERAGED
 
 
-def chains(gold: Iterable[Document], predicted: Iterable[Document], mode: ChainMode = "standard", *,
-           labels: bool = False, bootstrap: int = 0, seed: int = 0) -> ChainScores:
+def chains(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    mode: ChainMode = "standard",
+    *,
+    labels: bool = False,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> ChainScores:
     """MUC, B3, CEAF (phi4 and phi3) and their mean, in percent; `labels`: a mention's label must be right too.
 
     `bootstrap` draws (0: none) give the 95% interval of the mean over documents.
@@ -131,8 +138,9 @@ def chains(gold: Iterable[Document], predicted: Iterable[Document], mode: ChainM
     return summed_chains(np.array(counts, dtype=np.float64).reshape(-1, WIDTH), bootstrap, seed, nothing)
 
 
-def document_counts(gold: Document, predicted: Document | None, mode: ChainMode = "standard",
-                    labels: bool = False) -> Floats:
+def document_counts(
+    gold: Document, predicted: Document | None, mode: ChainMode = "standard", labels: bool = False
+) -> Floats:
     """The numbers of one document, (WIDTH,): all that the scores of a corpus are summed from."""
     want, got = clusters(gold, "gold", labels), clusters(predicted, "predicted", labels) if predicted else []
     if mode == "as_released":
@@ -144,21 +152,23 @@ def document_counts(gold: Document, predicted: Document | None, mode: ChainMode 
 def summed_chains(counts: Floats, bootstrap: int = 0, seed: int = 0, nothing: float = 100.0) -> ChainScores:
     """Scores from the numbers of documents (D, WIDTH)."""
     total = counts.sum(axis=0)
-    parts = {name: ChainPart(correct=float(r), predicted=round(p), gold=round(g), right=float(right),
-                             nothing=nothing)
-             for name, (right, r, p, g) in zip(PARTS, total[:-1].reshape(-1, 4))}
+    parts = {
+        name: ChainPart(correct=float(r), predicted=round(p), gold=round(g), right=float(right), nothing=nothing)
+        for name, (right, r, p, g) in zip(PARTS, total[:-1].reshape(-1, 4))
+    }
     interval = None
     if bootstrap and len(counts):
         means = mean_f1(resampled(counts, bootstrap, seed), nothing)
         interval = (float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975)))
     chains = parts["CEAF phi4"]
-    return ChainScores(correct=round(total[-1]), predicted=chains.predicted, gold=chains.gold, by_label=parts,
-                       interval=interval)
+    return ChainScores(
+        correct=round(total[-1]), predicted=chains.predicted, gold=chains.gold, by_label=parts, interval=interval
+    )
 
 
 def mean_f1(counts: Floats, nothing: float = 100.0) -> Floats:
     """The mean F1 of rows (R, WIDTH): (R,)."""
-    right, correct, predicted, gold = np.moveaxis(counts[:, :4 * AVERAGED].reshape(-1, AVERAGED, 4), 2, 0)
+    right, correct, predicted, gold = np.moveaxis(counts[:, : 4 * AVERAGED].reshape(-1, AVERAGED, 4), 2, 0)
     p, r = _ratio(right, predicted, gold, nothing), _ratio(correct, gold, predicted, nothing)
     f1: Floats = np.divide(2 * p * r, p + r, out=np.zeros_like(p), where=p + r > 0)
     return f1.mean(axis=1)
@@ -182,9 +192,12 @@ def clusters(document: Document, side: str, labels: bool = False) -> list[Cluste
     for chain in document.chains:
         members = [document.find(id) for id in chain.mentions]
         if lost := [id for id, m in zip(chain.mentions, members) if not isinstance(m, Mention)]:
-            raise MetricError(f"a {side} chain {chain.id!r} of {lost[0]!r}, which is no mention",
-                              expected="ids of mentions", where=f"document {document.id}",
-                              remedy="Document.dangling() lists such references; mend or drop them before scoring")
+            raise MetricError(
+                f"a {side} chain {chain.id!r} of {lost[0]!r}, which is no mention",
+                expected="ids of mentions",
+                where=f"document {document.id}",
+                remedy="Document.dangling() lists such references; mend or drop them before scoring",
+            )
         inside.update(chain.mentions)
         found.append({_place(m, side, labels) for m in members if isinstance(m, Mention)})
     found += [{_place(m, side, labels)} for m in document.mentions if m.id not in inside and m.status != "orphan"]
@@ -234,16 +247,41 @@ class _Table:
         want, got = self.gold[self.k], self.predicted[self.r]
         links, all_got, all_want = (self.n - 1).sum(), self.predicted.sum(), self.gold.sum()
         phi4, phi3 = self._paired(2 * self.n / (want + got)), self._paired(self.n.astype(np.float64))
-        return [links, links, all_got - len(self.predicted), all_want - len(self.gold),
-                (self.n ** 2 / got).sum(), (self.n ** 2 / want).sum(), all_got, all_want,
-                phi4, phi4, len(self.predicted), len(self.gold), phi3, phi3, all_got, all_want]
+        return [
+            links,
+            links,
+            all_got - len(self.predicted),
+            all_want - len(self.gold),
+            (self.n**2 / got).sum(),
+            (self.n**2 / want).sum(),
+            all_got,
+            all_want,
+            phi4,
+            phi4,
+            len(self.predicted),
+            len(self.gold),
+            phi3,
+            phi3,
+            all_got,
+            all_want,
+        ]
 
     def released(self) -> list[float]:
         want, got, n = self.gold[self.k], self.predicted[self.r], self.n
         pairs, shared = _pairs(n), n.sum()
         phi3 = [*[self._paired(n.astype(np.float64))] * 2, self.predicted.sum(), self.gold.sum()]
-        return [pairs, pairs, _pairs(self.predicted), _pairs(self.gold),
-                (n ** 2 / got).sum(), (n ** 2 / want).sum(), shared, shared, *phi3, *phi3]
+        return [
+            pairs,
+            pairs,
+            _pairs(self.predicted),
+            _pairs(self.gold),
+            (n**2 / got).sum(),
+            (n**2 / want).sum(),
+            shared,
+            shared,
+            *phi3,
+            *phi3,
+        ]
 
     def _paired(self, phi: Floats) -> float:
         """The largest sum of similarities phi (C,) over one-to-one pairings, each connected block on its own."""

@@ -26,22 +26,28 @@ def aligned(gold: Iterable[Document], predicted: Iterable[Document]) -> Iterator
     golds, found = _by_id(gold, "gold"), _by_id(predicted, "predicted")
     unknown = [id for id in found if id not in golds]
     if unknown:
-        raise MetricError(f"{len(unknown)} predicted documents that gold does not have, the first {unknown[0]!r}",
-                          expected="predicted ids that are gold ids",
-                          remedy="score against the split that was predicted, or drop the documents of other splits")
+        raise MetricError(
+            f"{len(unknown)} predicted documents that gold does not have, the first {unknown[0]!r}",
+            expected="predicted ids that are gold ids",
+            remedy="score against the split that was predicted, or drop the documents of other splits",
+        )
     return ((document, found.get(id)) for id, document in golds.items())
 
 
 def _by_id(documents: Iterable[Document], side: str) -> dict[str, Document]:
     if isinstance(documents, Document):
-        raise MetricError(f"one document as the {side} side", expected="an iterable of documents",
-                          remedy="pass a list: [document]")
+        raise MetricError(
+            f"one document as the {side} side", expected="an iterable of documents", remedy="pass a list: [document]"
+        )
     listed = list(documents)
     out = {document.id: document for document in listed}
     if len(out) != len(listed):
         twice = next(id for id, n in Counter(d.id for d in listed).items() if n > 1)
-        raise MetricError(f"id {twice!r} twice among the {side} documents", expected="one document an id",
-                          remedy="give every document an id of its own; merge predictions for one document into one")
+        raise MetricError(
+            f"id {twice!r} twice among the {side} documents",
+            expected="one document an id",
+            remedy="give every document an id of its own; merge predictions for one document into one",
+        )
     return out
 
 
@@ -57,8 +63,9 @@ def tally(rows: Iterable[Row], bootstrap: int = 0, seed: int = 0, accuracy: floa
     return summed(np.array(counts, dtype=np.int64).reshape(-1, 3), by_label, bootstrap, seed, accuracy)
 
 
-def summed(counts: Ints, by_label: dict[str, Scores], bootstrap: int = 0, seed: int = 0,
-           accuracy: float | None = None) -> Scores:
+def summed(
+    counts: Ints, by_label: dict[str, Scores], bootstrap: int = 0, seed: int = 0, accuracy: float | None = None
+) -> Scores:
     """Scores from counts (documents, 3): correct, predicted, gold."""
     correct, predicted, gold = (int(x) for x in counts.sum(axis=0))
     return Scores(correct, predicted, gold, by_label, interval(counts, bootstrap, seed), accuracy)

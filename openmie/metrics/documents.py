@@ -72,9 +72,17 @@ class DocumentScores(Scores):
         return sum(values) / len(values) if values else 0.0
 
 
-def documents(gold: Iterable[Document], predicted: Iterable[Document], *, chained: Iterable[Document] | None = None,
-              related: Iterable[Document] | None = None, symmetric: Collection[str] = (), iou: float = 0.5,
-              bootstrap: int = 0, seed: int = 0) -> DocumentScores:
+def documents(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    *,
+    chained: Iterable[Document] | None = None,
+    related: Iterable[Document] | None = None,
+    symmetric: Collection[str] = (),
+    iou: float = 0.5,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> DocumentScores:
     """Entities as in `spans` (strict), chains as in `chains`, relations as in `chain_relations`, regions as in `boxes`.
 
     Chains are those of `chained` and relations those of `related`, where given: what was predicted with gold mentions,
@@ -85,9 +93,11 @@ def documents(gold: Iterable[Document], predicted: Iterable[Document], *, chaine
     gold, predicted = list(gold), list(predicted)
     chained = predicted if chained is None else list(chained)
     related = predicted if related is None else list(related)
-    rows = {"entities": list(span_rows(gold, predicted)),
-            "relations": list(chain_relation_rows(gold, related, symmetric)),
-            "regions": list(box_rows(gold, predicted, iou))}
+    rows = {
+        "entities": list(span_rows(gold, predicted)),
+        "relations": list(chain_relation_rows(gold, related, symmetric)),
+        "regions": list(box_rows(gold, predicted, iou)),
+    }
     chained = np.array([document_counts(d, p) for d, p in aligned(gold, chained)]).reshape(-1, WIDTH)
     parts: dict[str, Scores] = {name: tally(found) for name, found in rows.items()} | {"chains": summed_chains(chained)}
     whole = _whole({name: parts[name] for name in TASKS}, None)
@@ -97,7 +107,8 @@ def documents(gold: Iterable[Document], predicted: Iterable[Document], *, chaine
     drawn = resampled(counts, bootstrap, seed)
     plain = drawn[:, WIDTH:].reshape(len(drawn), -1, 3)
     f1 = {"chains": mean_f1(drawn[:, :WIDTH])} | {
-        x: _f1(plain[:, k]) for k, x in enumerate(name for name in TASKS if name != "chains")}
+        x: _f1(plain[:, k]) for k, x in enumerate(name for name in TASKS if name != "chains")
+    }
     parts = {name: replace(parts[name], interval=_interval(f1[name])) for name in TASKS}
     counted = np.mean([f1[x] for x in whole.tasks], axis=0) if whole.tasks else np.zeros(bootstrap)
     return _whole(parts, _interval(counted))

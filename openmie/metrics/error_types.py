@@ -65,17 +65,21 @@ def _near(left: Sequence[Key], right: Sequence[tuple[int, int]]) -> list[bool]:
 
 
 def _span(document: Document, key: Key) -> str:
-    return f"{document.text[key[0]:key[1]]} ({key[2]}) at {key[0]}:{key[1]}"
+    return f"{document.text[key[0] : key[1]]} ({key[2]}) at {key[0]}:{key[1]}"
 
 
 def chains(gold: Document, predicted: Document) -> Sorted:
     """A chain is right when it is one of gold's, mention for mention; mentions in no chain are chains of one."""
     want, got = clusters(gold, "gold"), clusters(predicted, "predicted")
     golden, given = ({x: c for c in side for x in c} for side in (want, got))
-    out: list[Found] = [("predicted", *_chain(c, golden, given), _surface(predicted, c)) for c in got
-                        if golden.get(next(iter(c))) != c]
-    out += [("gold", "missed", _missed_chain(c, golden, given), _surface(gold, c)) for c in want
-            if given.get(next(iter(c))) != c]
+    out: list[Found] = [
+        ("predicted", *_chain(c, golden, given), _surface(predicted, c)) for c in got if golden.get(next(iter(c))) != c
+    ]
+    out += [
+        ("gold", "missed", _missed_chain(c, golden, given), _surface(gold, c))
+        for c in want
+        if given.get(next(iter(c))) != c
+    ]
     return Sorted(len(got), len(want), len(set(got) & set(want)), out)
 
 
@@ -86,8 +90,9 @@ def _chain(chain: Cluster, golden: Owner, given: Owner) -> tuple[str, str]:
     rest = met.pop() - chain
     if not all(x in golden for x in chain):
         return "wrong mentions", "some mentions are none"
-    return "mentions missing", "the rest is in other chains" if any(x in given for x in rest) else \
-        "the rest was not found"
+    return "mentions missing", "the rest is in other chains" if any(
+        x in given for x in rest
+    ) else "the rest was not found"
 
 
 def _missed_chain(chain: Cluster, golden: Owner, given: Owner) -> str:
@@ -104,8 +109,10 @@ def _surface(document: Document, chain: Iterable[Hashable]) -> str:
     """The mentions of a chain in text order; one that is not located by its id."""
     places = sorted(x for x in chain if isinstance(x, tuple) and len(x) == 3)
     lost = [document.find(x[1]) for x in chain if isinstance(x, tuple) and len(x) == 2]
-    return ", ".join([f"{document.text[a:b]} at {a}:{b}" for a, b, _ in places]
-                     + sorted(f"{m.text}, not in the text" for m in lost if isinstance(m, Mention)))
+    return ", ".join(
+        [f"{document.text[a:b]} at {a}:{b}" for a, b, _ in places]
+        + sorted(f"{m.text}, not in the text" for m in lost if isinstance(m, Mention))
+    )
 
 
 def relations(gold: Document, predicted: Document, symmetric: Collection[str] = ()) -> Sorted:
@@ -122,8 +129,14 @@ def relations(gold: Document, predicted: Document, symmetric: Collection[str] = 
     return Sorted(len(got), len(want), len(owner), out)
 
 
-def _links(side: Side, mine: Sequence[Triple], theirs: Sequence[Triple], used: tuple[set[int], set[int]],
-           things: Sequence[frozenset[Place]], symmetric: Collection[str]) -> Iterator[tuple[int, str, str]]:
+def _links(
+    side: Side,
+    mine: Sequence[Triple],
+    theirs: Sequence[Triple],
+    used: tuple[set[int], set[int]],
+    things: Sequence[frozenset[Place]],
+    symmetric: Collection[str],
+) -> Iterator[tuple[int, str, str]]:
     """Each wrong triple: its number, kind and cause. `used`: those of mine and of theirs that are right."""
     same, ends = agreeing(mine, theirs, symmetric), agreeing(mine, theirs, symmetric, labels=False)
     turned = agreeing([Triple(t.tail, t.head, t.label) for t in mine], theirs, symmetric)
@@ -141,8 +154,14 @@ def _links(side: Side, mine: Sequence[Triple], theirs: Sequence[Triple], used: t
             yield at, "repeated" if first == 0 else "false relation", _FALSE[first]
 
 
-_MISSED = ("one answer for two", "wrong type", "turned round", "an end was not found", "both ends in one chain",
-           "not answered")
+_MISSED = (
+    "one answer for two",
+    "wrong type",
+    "turned round",
+    "an end was not found",
+    "both ends in one chain",
+    "not answered",
+)
 _FALSE = ("gold has it once", "", "turned round", "an end is no entity", "both ends are one thing", "not related")
 
 
@@ -151,8 +170,10 @@ def _located(chain: Cluster) -> frozenset[Place]:
 
 
 def _told(document: Document, triple: Triple) -> str:
-    head, tail = (" / ".join(document.text[a:b] if a >= 0 else text for a, b, text in sorted(end))
-                  for end in (triple.head, triple.tail))
+    head, tail = (
+        " / ".join(document.text[a:b] if a >= 0 else text for a, b, text in sorted(end))
+        for end in (triple.head, triple.tail)
+    )
     return f"{head} -> {tail} ({triple.label})"
 
 
@@ -162,19 +183,24 @@ def regions(gold: Document, predicted: Document, iou: float = 0.5) -> Sorted:
     want, got = gold.regions, predicted.regions
     labels = [label_of(d, r) for d, side in ((predicted, got), (gold, want)) for r in side]
     near = agree(got, want, iou)
-    same = near & (np.array(labels[:len(got)], dtype=object)[:, None] == np.array(labels[len(got):], dtype=object))
+    same = near & (np.array(labels[: len(got)], dtype=object)[:, None] == np.array(labels[len(got) :], dtype=object))
     touch, images = agree(got, want, 0.0), {r.image for r in want}
     owner = matching(same)
     out: list[Found] = []
     for p in sorted(set(range(len(got))) - set(owner.values())):
         first = _first((same[p], near[p], touch[p]))
         kind = ("repeated", "type", "boundary", "boundary")[first]
-        cause = ("gold has it once", "another type there", "overlaps a region",
-                 "no region there" if got[p].image in images else "no region in the image")[first]
+        cause = (
+            "gold has it once",
+            "another type there",
+            "overlaps a region",
+            "no region there" if got[p].image in images else "no region in the image",
+        )[first]
         out.append(("predicted", kind, cause, _box(got[p], labels[p])))
     for g in sorted(set(range(len(want))) - set(owner)):
         cause = ("one box for two", "wrong type", "wrong boundary", "not found")[
-            _first((same[:, g], near[:, g], touch[:, g]))]
+            _first((same[:, g], near[:, g], touch[:, g]))
+        ]
         out.append(("gold", "missed", cause, _box(want[g], labels[len(got) + g])))
     return Sorted(len(got), len(want), len(owner), out)
 

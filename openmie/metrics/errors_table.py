@@ -28,22 +28,42 @@ from openmie.metrics.error_types import Side
 
 TASKS = ("entities", "chains", "relations", "regions")
 OF: Mapping[str, tuple[str, ...]] = {  # what is of interest beside the scores of a task
-    "ner": ("entities",), "re": ("relations",), "joint": ("entities", "relations"), "boxes": ("regions",),
-    "grounded": ("entities", "regions"), "document": TASKS}
+    "ner": ("entities",),
+    "re": ("relations",),
+    "joint": ("entities", "relations"),
+    "boxes": ("regions",),
+    "grounded": ("entities", "regions"),
+    "document": TASKS,
+}
 CAUSES: Mapping[tuple[str, Side, str], tuple[str, ...]] = {  # task, side, kind -> causes
     ("entities", "predicted", "boundary"): ("overlaps an entity", "no entity there", "not in the text"),
     ("entities", "predicted", "type"): ("another type there",),
     ("entities", "gold", "missed"): ("wrong type", "wrong boundary", "not found", "not in the text"),
     ("chains", "predicted", "wrong mentions"): ("joins chains", "no mention is one", "some mentions are none"),
     ("chains", "predicted", "mentions missing"): ("the rest is in other chains", "the rest was not found"),
-    ("chains", "gold", "missed"): ("not found", "split", "joined with others", "holds what is no mention",
-                                   "mentions missing"),
+    ("chains", "gold", "missed"): (
+        "not found",
+        "split",
+        "joined with others",
+        "holds what is no mention",
+        "mentions missing",
+    ),
     ("relations", "predicted", "repeated"): ("gold has it once",),
     ("relations", "predicted", "wrong type"): ("another type there", "more types than there are"),
-    ("relations", "predicted", "false relation"): ("turned round", "an end is no entity", "both ends are one thing",
-                                                   "not related"),
-    ("relations", "gold", "missed"): ("one answer for two", "wrong type", "turned round", "an end was not found",
-                                      "both ends in one chain", "not answered"),
+    ("relations", "predicted", "false relation"): (
+        "turned round",
+        "an end is no entity",
+        "both ends are one thing",
+        "not related",
+    ),
+    ("relations", "gold", "missed"): (
+        "one answer for two",
+        "wrong type",
+        "turned round",
+        "an end was not found",
+        "both ends in one chain",
+        "not answered",
+    ),
     ("regions", "predicted", "repeated"): ("gold has it once",),
     ("regions", "predicted", "type"): ("another type there",),
     ("regions", "predicted", "boundary"): ("overlaps a region", "no region there", "no region in the image"),
@@ -83,8 +103,11 @@ class ErrorTable:
 
     def count(self, task: str, side: Side, kind: str = "", cause: str = "") -> int:
         """Errors of a task and side; of one kind, and one cause, where they are named."""
-        return sum(n for (t, s, k, c), n in self._counts().items()
-                   if (t, s) == (task, side) and kind in ("", k) and cause in ("", c))
+        return sum(
+            n
+            for (t, s, k, c), n in self._counts().items()
+            if (t, s) == (task, side) and kind in ("", k) and cause in ("", c)
+        )
 
     def rate(self, task: str, side: Side, kind: str = "", cause: str = "") -> float:
         """Percent of all predictions (or of all gold): the paper's error rate."""
@@ -108,8 +131,9 @@ class ErrorTable:
         return Counter((m.task, m.side, m.kind, m.cause) for m in self.mistakes)
 
 
-def errors(gold: Iterable[Document], predicted: Iterable[Document], *, symmetric: Collection[str] = (),
-           iou: float = 0.5) -> ErrorTable:
+def errors(
+    gold: Iterable[Document], predicted: Iterable[Document], *, symmetric: Collection[str] = (), iou: float = 0.5
+) -> ErrorTable:
     """Every error of a run, sorted. `symmetric` and `iou` as in `chain_relations` and `boxes`.
 
     Errors: those of the four scores.
@@ -127,8 +151,9 @@ def errors(gold: Iterable[Document], predicted: Iterable[Document], *, symmetric
     return ErrorTable(tuple(found), dict(totals), dict(correct))
 
 
-def _tasks(gold: Document, predicted: Document, symmetric: Collection[str],
-           iou: float) -> Iterator[tuple[str, mistakes.Sorted]]:
+def _tasks(
+    gold: Document, predicted: Document, symmetric: Collection[str], iou: float
+) -> Iterator[tuple[str, mistakes.Sorted]]:
     yield "entities", mistakes.entities(gold, predicted)
     yield "chains", mistakes.chains(gold, predicted)
     yield "relations", mistakes.relations(gold, predicted, symmetric)

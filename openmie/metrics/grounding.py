@@ -25,8 +25,9 @@ Class = tuple[str, str]  # image, label
 Key = tuple[int, int, str, str]  # start, end, label, ""; or -1, -1, label and the name of what is not located
 
 
-def boxes(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0,
-          seed: int = 0) -> Scores:
+def boxes(
+    gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0, seed: int = 0
+) -> Scores:
     """Micro scores over regions: a box is right when one of its image and label agrees with it.
 
     Each gold box is used once: counted is the largest one-to-one matching, so the order of boxes and their scores play
@@ -42,8 +43,12 @@ def box_rows(gold: Iterable[Document], predicted: Iterable[Document], iou: float
     check_iou(iou)
     for document, prediction in aligned(gold, predicted):
         want, got = _classes(document), _classes(prediction) if prediction else {}
-        right = [label for (image, label), found in got.items() if (image, label) in want
-                 for _ in range(matched(agree(found, want[image, label], iou)))]
+        right = [
+            label
+            for (image, label), found in got.items()
+            if (image, label) in want
+            for _ in range(matched(agree(found, want[image, label], iou)))
+        ]
         yield right, _spread(got), _spread(want)
 
 
@@ -129,8 +134,16 @@ def _augment(row: int, options: Sequence[Sequence[int]], owner: dict[int, int]) 
             return
 
 
-def grounded(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, mode: Mode = "strict",
-             types: bool = True, bootstrap: int = 0, seed: int = 0) -> Scores:
+def grounded(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    iou: float = 0.5,
+    *,
+    mode: Mode = "strict",
+    types: bool = True,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> Scores:
     """GMNER: triples of entity, type and region; right when span, label and region are all right.
 
     A region is right when gold and prediction both have none, or when the predicted box agrees with any gold box of

@@ -23,8 +23,16 @@ Link = tuple[End, End, str]  # head, tail, relation label
 Pair = tuple[End, End]
 
 
-def relations(gold: Iterable[Document], predicted: Iterable[Document], *, symmetric: Collection[str] = (),
-              none: Collection[str] = NONE, bootstrap: int = 0, seed: int = 0, as_released: bool = False) -> Scores:
+def relations(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    *,
+    symmetric: Collection[str] = (),
+    none: Collection[str] = NONE,
+    bootstrap: int = 0,
+    seed: int = 0,
+    as_released: bool = False,
+) -> Scores:
     """Micro precision, recall and F1 over labels of given pairs, without None; accuracy over all gold pairs with it.
 
     A gold pair is answered right when the set of labels predicted for it is the gold set. A pair that a predicted
@@ -49,8 +57,9 @@ def relations(gold: Iterable[Document], predicted: Iterable[Document], *, symmet
     return tally(rows, bootstrap, seed, accuracy=100.0 * right / asked if asked else 0.0)
 
 
-def _by_row(gold: Iterable[Document], predicted: Iterable[Document], none: Collection[str], bootstrap: int,
-            seed: int) -> Scores:
+def _by_row(
+    gold: Iterable[Document], predicted: Iterable[Document], none: Collection[str], bootstrap: int, seed: int
+) -> Scores:
     """Each relation of gold is a row; its answer is the next one predicted for the same head and tail, or None."""
     rows: list[Row] = []
     right = asked = 0
@@ -61,8 +70,13 @@ def _by_row(gold: Iterable[Document], predicted: Iterable[Document], none: Colle
         answers = [(r.label, (said[_ends(document, r, "gold")] or ["None"]).pop()) for r in document.relations]
         both = [("None" if y in none else y, "None" if z in none else z) for y, z in answers]
         asked, right = asked + len(both), right + sum(y == z for y, z in both)
-        rows.append(([y for y, z in both if y == z != "None"], [z for _, z in both if z != "None"],
-                     [y for y, _ in both if y != "None"]))
+        rows.append(
+            (
+                [y for y, z in both if y == z != "None"],
+                [z for _, z in both if z != "None"],
+                [y for y, _ in both if y != "None"],
+            )
+        )
     return tally(rows, bootstrap, seed, accuracy=100.0 * right / asked if asked else 0.0)
 
 
@@ -70,12 +84,20 @@ def _ends(document: Document, relation: Relation, side: str) -> Pair:
     return end(document, relation.head, False, side), end(document, relation.tail, False, side)
 
 
-def pairs(gold: Iterable[Document], predicted: Iterable[Document], symmetric: Collection[str] = (), *,
-          none: Collection[str] = NONE, bootstrap: int = 0, seed: int = 0) -> Scores:
+def pairs(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    symmetric: Collection[str] = (),
+    *,
+    none: Collection[str] = NONE,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> Scores:
     """Joint scores: a relation is right when both spans, both entity labels and its own label are.
 
     Errors: as `relations`.
     """
+
     def rows() -> Iterator[Row]:
         for document, prediction in aligned(gold, predicted):
             got = links(prediction, True, "predicted") if prediction else set()
@@ -111,8 +133,9 @@ def _by_pair(found: set[Link], symmetric: Collection[str], none: Collection[str]
 
 def links(document: Document, typed: bool, side: str) -> set[Link]:
     """The relations of a document by place; with the labels of their ends where those count."""
-    return {(end(document, r.head, typed, side), end(document, r.tail, typed, side), r.label)
-            for r in document.relations}
+    return {
+        (end(document, r.head, typed, side), end(document, r.tail, typed, side), r.label) for r in document.relations
+    }
 
 
 def end(document: Document, id: str, typed: bool, side: str) -> End:
@@ -121,8 +144,11 @@ def end(document: Document, id: str, typed: bool, side: str) -> End:
     parts = [document.find(m) for m in found.mentions] if isinstance(found, Chain) else [found]
     mentions = [p for p in parts if isinstance(p, Mention)]
     if not parts or len(mentions) < len(parts):
-        raise MetricError(f"a {side} relation with an end {id!r} that leads to no mention",
-                          expected="the id of a mention, or of a chain of mentions", where=f"document {document.id}",
-                          remedy="Document.dangling() lists such references; mend or drop them before scoring")
+        raise MetricError(
+            f"a {side} relation with an end {id!r} that leads to no mention",
+            expected="the id of a mention, or of a chain of mentions",
+            where=f"document {document.id}",
+            remedy="Document.dangling() lists such references; mend or drop them before scoring",
+        )
     places = {(-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "") for m in mentions}
     return tuple(sorted(places)), found.label if typed and found else ""

@@ -21,8 +21,9 @@ Key = tuple[int, int, str]  # start, end, label
 Named = tuple[str, str]  # text, label of what is not located
 
 
-def spans(gold: Iterable[Document], predicted: Iterable[Document], mode: Mode = "strict", *, bootstrap: int = 0,
-          seed: int = 0) -> Scores:
+def spans(
+    gold: Iterable[Document], predicted: Iterable[Document], mode: Mode = "strict", *, bootstrap: int = 0, seed: int = 0
+) -> Scores:
     """Micro precision, recall and F1 over mentions, by label too.
 
     `bootstrap` draws (0: none) give the 95% interval of F1 over documents.
@@ -42,8 +43,11 @@ def span_rows(gold: Iterable[Document], predicted: Iterable[Document], orphans: 
     for document, prediction in aligned(gold, predicted):
         want, missed = keys(document, orphans)
         got, wrong = keys(prediction, orphans) if prediction else (set(), set())
-        yield ([k[2] for k in want & got], [k[2] for k in got] + [k[1] for k in wrong],
-               [k[2] for k in want] + [k[1] for k in missed])
+        yield (
+            [k[2] for k in want & got],
+            [k[2] for k in got] + [k[1] for k in wrong],
+            [k[2] for k in want] + [k[1] for k in missed],
+        )
 
 
 def keys(document: Document, orphans: bool) -> tuple[set[Key], set[Named]]:

@@ -57,8 +57,16 @@ class MreScores:
         return self.pairs.accuracy or 0.0
 
 
-def mre(gold: Iterable[Document], predicted: Iterable[Document], *, denominator: Denominator = "gold",
-        average: Average = "micro", tokenizer: str = "", bootstrap: int = 0, seed: int = 0) -> MreScores:
+def mre(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    *,
+    denominator: Denominator = "gold",
+    average: Average = "micro",
+    tokenizer: str = "",
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> MreScores:
     """Algorithm 1 on documents. Which patch shows which mention is read on the gold document's patches for both.
 
     A region that lies on no patch cannot be said in the format, so it is in neither side.
@@ -77,8 +85,14 @@ def said(document: Document, given: Document | None = None) -> Said:
     return Said([(m.label, m.text) for m in mentions], pairs)
 
 
-def said_scores(rows: Iterable[tuple[Said, Said]], *, denominator: Denominator = "gold", average: Average = "micro",
-                bootstrap: int = 0, seed: int = 0) -> MreScores:
+def said_scores(
+    rows: Iterable[tuple[Said, Said]],
+    *,
+    denominator: Denominator = "gold",
+    average: Average = "micro",
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> MreScores:
     """Entities and pairs of (gold, predicted) answers, however they were read; blanks at the ends of names are nothing.
 
     Pairs are sets: a patch that is said twice to show a name shows it. Errors: an unknown denominator or average.
@@ -100,8 +114,10 @@ def said_scores(rows: Iterable[tuple[Said, Said]], *, denominator: Denominator =
 
 
 def _clean(side: Said) -> Said:
-    return Said([(label, name.strip()) for label, name in side.entities],
-                [(letter, name.strip()) for letter, name in side.pairs])
+    return Said(
+        [(label, name.strip()) for label, name in side.entities],
+        [(letter, name.strip()) for letter, name in side.pairs],
+    )
 
 
 def _entities(rows: Iterable[tuple[Said, Said]]) -> Iterator[Row]:

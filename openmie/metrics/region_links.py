@@ -15,8 +15,9 @@ from openmie.metrics.links import Place
 from openmie.metrics.scores import Scores
 
 
-def region_links(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0,
-                 seed: int = 0) -> Scores:
+def region_links(
+    gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0, seed: int = 0
+) -> Scores:
     """Micro scores over links from a region to the chain (or mention) that it shows, by the region's label.
 
     A link is right when image and label of the boxes are the same, their IoU is above the threshold, and the chains
@@ -50,8 +51,14 @@ def shown(document: Document, region: Region, side: str) -> frozenset[Place]:
     found = document.find(region.of)
     mentions = [document.find(m) for m in found.mentions] if isinstance(found, Chain) else [found]
     if not all(isinstance(m, Mention) for m in mentions):
-        raise MetricError(f"a {side} region in {region.image!r} of {region.of!r}, which leads to no mention",
-                          expected="the id of a mention, or of a chain of mentions", where=f"document {document.id}",
-                          remedy="Document.dangling() lists such references; mend or drop them before scoring")
-    return frozenset((-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "") for m in mentions
-                     if isinstance(m, Mention))
+        raise MetricError(
+            f"a {side} region in {region.image!r} of {region.of!r}, which leads to no mention",
+            expected="the id of a mention, or of a chain of mentions",
+            where=f"document {document.id}",
+            remedy="Document.dangling() lists such references; mend or drop them before scoring",
+        )
+    return frozenset(
+        (-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "")
+        for m in mentions
+        if isinstance(m, Mention)
+    )

@@ -36,8 +36,16 @@ class Line(TypedDict):
     accuracy: float | None
 
 
-def score(gold: Iterable[Document], predicted: Iterable[Document], task: Task = "ner", *, symmetric: Iterable[str] = (),
-          iou: float = 0.5, bootstrap: int = 1000, seed: int = 0) -> dict[str, Scores]:
+def score(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    task: Task = "ner",
+    *,
+    symmetric: Iterable[str] = (),
+    iou: float = 0.5,
+    bootstrap: int = 1000,
+    seed: int = 0,
+) -> dict[str, Scores]:
     """All scores that are usual for a task, by name; the first is the one to report.
 
     `symmetric` names relations without a direction (re, joint, document); `iou` is the threshold of boxes (boxes,
@@ -65,28 +73,49 @@ def score(gold: Iterable[Document], predicted: Iterable[Document], task: Task = 
         return {"pairs": pairs(gold, predicted, symmetric, **draws), "entities": entities["strict"]}
     if task == "boxes":
         return {"boxes": boxes(gold, predicted, iou, **draws)}
-    return {"grounded": grounded(gold, predicted, iou, **draws), "entities": entities["strict"],
-            "regions": grounded(gold, predicted, iou, types=False, **draws)}
+    return {
+        "grounded": grounded(gold, predicted, iou, **draws),
+        "entities": entities["strict"],
+        "regions": grounded(gold, predicted, iou, types=False, **draws),
+    }
 
 
-def _document(gold: list[Document], predicted: list[Document], symmetric: frozenset[str], iou: float,
-              draws: dict[str, Any]) -> dict[str, Scores]:
+def _document(
+    gold: list[Document], predicted: list[Document], symmetric: frozenset[str], iou: float, draws: dict[str, Any]
+) -> dict[str, Scores]:
     """The mean of the four tasks, each of them, which region shows which chain, and the release's own accounting."""
     whole = documents(gold, predicted, symmetric=symmetric, iou=iou, **draws)
-    return {"document": whole, **whole.by_label, "region links": region_links(gold, predicted, iou, **draws),
-            "chains as_released": chains(gold, predicted, "as_released", **draws),
-            "relations as_released": chain_relations(gold, predicted, "as_released", **draws)}
+    return {
+        "document": whole,
+        **whole.by_label,
+        "region links": region_links(gold, predicted, iou, **draws),
+        "chains as_released": chains(gold, predicted, "as_released", **draws),
+        "relations as_released": chain_relations(gold, predicted, "as_released", **draws),
+    }
 
 
 def table(scores: Mapping[str, Scores]) -> list[Line]:
     """Plain rows: for each metric its micro average first (label ""), then each label."""
-    return [_line(metric, label, s) for metric, whole in scores.items()
-            for label, s in (("", whole), *((x or "(none)", y) for x, y in whole.by_label.items()))]
+    return [
+        _line(metric, label, s)
+        for metric, whole in scores.items()
+        for label, s in (("", whole), *((x or "(none)", y) for x, y in whole.by_label.items()))
+    ]
 
 
 def _line(metric: str, label: str, s: Scores) -> Line:
-    return Line(metric=metric, label=label, precision=s.precision, recall=s.recall, f1=s.f1, correct=s.correct,
-                predicted=s.predicted, gold=s.gold, interval=s.interval, accuracy=s.accuracy)
+    return Line(
+        metric=metric,
+        label=label,
+        precision=s.precision,
+        recall=s.recall,
+        f1=s.f1,
+        correct=s.correct,
+        predicted=s.predicted,
+        gold=s.gold,
+        interval=s.interval,
+        accuracy=s.accuracy,
+    )
 
 
 def closure(f1: float | Scores, low: float, high: float) -> float:
@@ -97,6 +126,9 @@ def closure(f1: float | Scores, low: float, high: float) -> float:
     Errors: ceilings that leave no gap.
     """
     if not high > low:
-        raise MetricError(f"ceilings {low} and {high}", expected="the second above the first",
-                          remedy="pass the text ceiling, then that of text and image")
+        raise MetricError(
+            f"ceilings {low} and {high}",
+            expected="the second above the first",
+            remedy="pass the text ceiling, then that of text and image",
+        )
     return ((f1.f1 if isinstance(f1, Scores) else f1) - low) / (high - low)

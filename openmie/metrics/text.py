@@ -83,8 +83,15 @@ class TextScores:
         return int(self.measures["bleu"].gold)
 
 
-def text(gold: Iterable[Document], predicted: Iterable[Document], *, tokenizer: str = "", stem: bool = False,
-         bootstrap: int = 0, seed: int = 0) -> TextScores:
+def text(
+    gold: Iterable[Document],
+    predicted: Iterable[Document],
+    *,
+    tokenizer: str = "",
+    stem: bool = False,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> TextScores:
     """BLEU and ROUGE of predicted summaries.
 
     `tokenizer` as in `texts`; by default 13a, and zh where all gold summaries are of documents with `lang="zh"`.
@@ -94,13 +101,26 @@ def text(gold: Iterable[Document], predicted: Iterable[Document], *, tokenizer: 
     kept = [(d, p) for d, p in pairs if d.summary.strip()]
     if not tokenizer:
         tokenizer = "zh" if kept and all(d.lang == "zh" for d, _ in kept) else "13a"
-    found = texts([d.summary for d, _ in kept], [p.summary if p else "" for _, p in kept], tokenizer=tokenizer,
-                  stem=stem, bootstrap=bootstrap, seed=seed)
+    found = texts(
+        [d.summary for d, _ in kept],
+        [p.summary if p else "" for _, p in kept],
+        tokenizer=tokenizer,
+        stem=stem,
+        bootstrap=bootstrap,
+        seed=seed,
+    )
     return replace(found, skipped=len(pairs) - len(kept))
 
 
-def texts(references: Sequence[str], found: Sequence[str], *, tokenizer: str = "13a", stem: bool = False,
-          bootstrap: int = 0, seed: int = 0) -> TextScores:
+def texts(
+    references: Sequence[str],
+    found: Sequence[str],
+    *,
+    tokenizer: str = "13a",
+    stem: bool = False,
+    bootstrap: int = 0,
+    seed: int = 0,
+) -> TextScores:
     """BLEU and ROUGE of texts, one reference each.
 
     `tokenizer` is sacrebleu's: 13a (mteval's, for European languages), intl, zh and char (by characters, for Chinese
@@ -110,11 +130,17 @@ def texts(references: Sequence[str], found: Sequence[str], *, tokenizer: str = "
     Errors: lists of different lengths, an unknown tokenizer.
     """
     if tokenizer not in TOKENIZERS:
-        raise MetricError(f"tokenizer {tokenizer!r}", expected=f"one of {', '.join(TOKENIZERS)}",
-                          remedy="13a for European languages, zh for Chinese")
+        raise MetricError(
+            f"tokenizer {tokenizer!r}",
+            expected=f"one of {', '.join(TOKENIZERS)}",
+            remedy="13a for European languages, zh for Chinese",
+        )
     if len(references) != len(found):
-        raise MetricError(f"{len(found)} texts for {len(references)} references", expected="one for each",
-                          remedy="score documents with metrics.text, which pairs them by id")
+        raise MetricError(
+            f"{len(found)} texts for {len(references)} references",
+            expected="one for each",
+            remedy="score documents with metrics.text, which pairs them by id",
+        )
     counted = Measure(predicted=sum(bool(t.strip()) for t in found), gold=len(references))
     bleu, signature = _bleu(references, found, tokenizer)
     measures = {"bleu": replace(counted, means=bleu)}
@@ -138,8 +164,9 @@ def _bleu(references: Sequence[str], found: Sequence[str], tokenizer: str) -> tu
     return (before, 100.0 * penalty, value), str(metric.get_signature())
 
 
-def _rouge(references: Sequence[str], found: Sequence[str], characters: bool,
-           stem: bool) -> dict[str, npt.NDArray[np.float64]]:
+def _rouge(
+    references: Sequence[str], found: Sequence[str], characters: bool, stem: bool
+) -> dict[str, npt.NDArray[np.float64]]:
     """Measure -> (documents, 3): precision, recall, F1 in percent."""
     from rouge_score.rouge_scorer import RougeScorer
 

@@ -101,16 +101,21 @@ def load_text(config: Text) -> TextBackbone:
         bert = _dropping(BertConfig(vocab_size=len(known), **CHARACTERS), config)
         return _text(AutoModel.from_config(bert, add_pooling_layer=False, trust_remote_code=False), known)
     source, pinned = _source(config)
-    tokenizer = _loading(source, lambda: AutoTokenizer.from_pretrained(
-        source, use_fast=True, trust_remote_code=False, **_prefix(source, pinned), **pinned))
+    tokenizer = _loading(
+        source,
+        lambda: AutoTokenizer.from_pretrained(
+            source, use_fast=True, trust_remote_code=False, **_prefix(source, pinned), **pinned
+        ),
+    )
     if config.name == "tiny":
         bert = _dropping(BertConfig(vocab_size=len(tokenizer), **TINY_TEXT), config)
         model = AutoModel.from_config(bert, add_pooling_layer=False, trust_remote_code=False)
     else:
         read = _dropping(_hub_config(source, pinned), config)
         how: dict[str, Any] = {"config": read, **_bare(source, pinned), **pinned}
-        model = _loading(source, lambda: AutoModel.from_pretrained(
-            source, use_safetensors=True, trust_remote_code=False, **how))
+        model = _loading(
+            source, lambda: AutoModel.from_pretrained(source, use_safetensors=True, trust_remote_code=False, **how)
+        )
     return _text(model, tokenizer)
 
 
@@ -119,8 +124,12 @@ def _dropping(found: Any, config: Text) -> Any:
     if config.attention_dropout is not None:
         names = [n for n in ("attention_probs_dropout_prob", "attention_dropout") if hasattr(found, n)]
         if not names:
-            raise RecipeError(f"attention_dropout for {config.name!r}", expected="an encoder that has such a dropout",
-                              where="encode.text", remedy="leave attention_dropout out")
+            raise RecipeError(
+                f"attention_dropout for {config.name!r}",
+                expected="an encoder that has such a dropout",
+                where="encode.text",
+                remedy="leave attention_dropout out",
+            )
         setattr(found, names[0], config.attention_dropout)
     return found
 
@@ -139,10 +148,16 @@ def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> Vi
         return _built_in(_twin(beside or Text(), size))
     pinned = {"revision": config.revision} if config.revision else {}
     whole = {"size": {"height": size, "width": size}, "do_resize": True, "do_center_crop": False} if size else {}
-    processor = _loading(config.name, lambda: AutoImageProcessor.from_pretrained(
-        config.name, backend="pil", trust_remote_code=False, **whole, **pinned))
-    model = _loading(config.name, lambda: AutoModel.from_pretrained(
-        config.name, use_safetensors=True, trust_remote_code=False, **pinned))
+    processor = _loading(
+        config.name,
+        lambda: AutoImageProcessor.from_pretrained(
+            config.name, backend="pil", trust_remote_code=False, **whole, **pinned
+        ),
+    )
+    model = _loading(
+        config.name,
+        lambda: AutoModel.from_pretrained(config.name, use_safetensors=True, trust_remote_code=False, **pinned),
+    )
     return _vision(model, processor)
 
 

@@ -56,9 +56,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         vision = load_vision(encode.vision, encode.text, getattr(encode, "size", 0)) if encode.vision else None
         return cls(recipe, load_text(encode.text), vision)
 
-    def predict(
-        self, documents: Iterable[Document], batch_size: int = 32, candidates: Given = "own"
-    ) -> list[Document]:
+    def predict(self, documents: Iterable[Document], batch_size: int = 32, candidates: Given = "own") -> list[Document]:
         """One predicted Document per document, in order, with the same id. Gold layers are never read.
 
         What a relation recipe is asked about are the pairs that the document lists, or all pairs of its mentions.
@@ -216,6 +214,4 @@ def _restored(folder: Path, parts: Iterable[type]) -> Model:
 
 
 def _damaged(where: Path, found: str, expected: str) -> ModelError:
-    return ModelError(
-        found, expected=expected, where=str(where), remedy="the folder is damaged; copy or train it anew"
-    )
+    return ModelError(found, expected=expected, where=str(where), remedy="the folder is damaged; copy or train it anew")

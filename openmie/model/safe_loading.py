@@ -59,8 +59,11 @@ def _leave() -> None:
 def _no_pickled_adapter(folder: Path, kind: type[OpenMIEError]) -> None:
     """The library loads an adapter that lies beside a model, and takes a pickle whatever `use_safetensors` says."""
     if (folder / "adapter_model.bin").exists() and not (folder / "adapter_model.safetensors").exists():
-        raise kind(f"adapter_model.bin in {str(folder)!r}", expected="weights as safetensors",
-                   remedy="save the adapter as safetensors: a pickle can run code when it is read")
+        raise kind(
+            f"adapter_model.bin in {str(folder)!r}",
+            expected="weights as safetensors",
+            remedy="save the adapter as safetensors: a pickle can run code when it is read",
+        )
 
 
 def _naming(folder: Path) -> str:

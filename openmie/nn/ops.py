@@ -45,9 +45,7 @@ def attend(
 Apart = tuple[Tensor, Tensor, Tensor]  # seconds of queries (B, N) and of keys (B, M), and what one costs each head (h,)
 
 
-def attend_in_chunks(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, apart: Apart | None = None
-) -> Tensor:
+def attend_in_chunks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, apart: Apart | None = None) -> Tensor:
     """`attend`, some queries at a time, each piece made again for its gradient: at most `SCORES` scores are held.
 
     With `apart` each head's scores are less by what it costs them that query and key are so many seconds apart; where

@@ -85,8 +85,12 @@ def levels_of(side: Stream, k: int) -> tuple[Tensor, ...]:
     if side.levels is None:
         return (side.tokens,) * k
     if len(side.levels) != k:
-        raise RecipeError(f"a side of {len(side.levels)} levels", expected=f"{k}, as the part that reads it says",
-                          where="levels", remedy="set `levels` of encoder and parts to one number")
+        raise RecipeError(
+            f"a side of {len(side.levels)} levels",
+            expected=f"{k}, as the part that reads it says",
+            where="levels",
+            remedy="set `levels` of encoder and parts to one number",
+        )
     return side.levels.unbind(0)
 
 
@@ -96,8 +100,11 @@ def words_only(side: Stream, words: int) -> Stream:
     cut = slice(0, words)
     groups, levels, seconds = side.groups, side.levels, side.seconds
     return replace(
-        side, tokens=side.tokens[:, cut], mask=mask[:, cut],
-        groups=None if groups is None else groups[:, cut], levels=None if levels is None else levels[:, :, cut],
+        side,
+        tokens=side.tokens[:, cut],
+        mask=mask[:, cut],
+        groups=None if groups is None else groups[:, cut],
+        levels=None if levels is None else levels[:, :, cut],
         seconds=None if seconds is None else seconds[:, cut],
     )
 

@@ -6,7 +6,10 @@ from openmie.papers._tables import read_table
 
 NAME = "M3D"
 COLUMNS = {  # a corpus by its last part and options; folds of dev and test are another protocol, held to nothing
-    "m3d lang=en": "EN Avg.", "m3d language=en": "EN Avg.", "m3d lang=zh": "ZH Avg.", "m3d language=zh": "ZH Avg.",
+    "m3d lang=en": "EN Avg.",
+    "m3d language=en": "EN Avg.",
+    "m3d lang=zh": "ZH Avg.",
+    "m3d language=zh": "ZH Avg.",
 }
 TASKS = ("Ent.", "Cha.", "Rel.", "Gro.", "Avg.")
 Table = dict[str, dict[str, float | None]]

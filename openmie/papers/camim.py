@@ -142,8 +142,12 @@ def hvpnet(r: Recipe) -> Recipe:
 def _full(r: Recipe) -> Recipe:
     """The recipe, if it is the full system on TMR, which all others are made from."""
     if [type(part) for part in r.fuse] != [Caption, Translate] or not r.align:
-        raise RecipeError(f"recipe {r.name!r}", expected="the full system on TMR", where="camim",
-                          remedy="start from camim.recipe(corpus)")
+        raise RecipeError(
+            f"recipe {r.name!r}",
+            expected="the full system on TMR",
+            where="camim",
+            remedy="start from camim.recipe(corpus)",
+        )
     return r
 
 

@@ -46,8 +46,18 @@ __all__ = ["COLUMNS", "NAME", "NOTES", "REPORTED", "SCORES", "ablations", "recip
 TEXTS = {"en": "allenai/longformer-base-4096", "zh": "markussagen/xlm-roberta-longformer-base-4096"}
 VISION = "google/vit-base-patch16-224"
 VIDEOS = {"VideoMAE": "MCG-NJU/videomae-base", "ViViT": "google/vivit-b-16x2-kinetics400"}
-SCORES = ("entities", "chains", "own chains", "relations", "own relations", "relations as_released", "regions", "own",
-          "frame relations", "own frame relations")  # own: from the system's own candidates, not from gold
+SCORES = (
+    "entities",
+    "chains",
+    "own chains",
+    "relations",
+    "own relations",
+    "relations as_released",
+    "regions",
+    "own",
+    "frame relations",
+    "own frame relations",
+)  # own: from the system's own candidates, not from gold
 NONE = "none"  # vision=none: no frames are read
 SMALL = ("tiny", "characters")  # text encoders that start at random
 
@@ -103,12 +113,20 @@ def recipe(corpus: Corpus, *, task: str = "", text: str = "", vision: str = "", 
     labels, made = corpus.labels, corpus.name.startswith("diorama")
     if task not in ("", "document") or not labels.mentions:
         found = f"task {task!r}" if task not in ("", "document") else "a corpus without mention labels"
-        raise RecipeError(found, expected="document: M3D finds entities, chains, relations and regions",
-                          remedy="see `baseline` for other tasks", where="m3d")
+        raise RecipeError(
+            found,
+            expected="document: M3D finds entities, chains, relations and regions",
+            remedy="see `baseline` for other tasks",
+            where="m3d",
+        )
     language = language or corpus.language or _language(corpus)
     if language not in TEXTS:
-        raise RecipeError(f"language {language!r}", expected=f"one of {', '.join(TEXTS)}", where="m3d",
-                          remedy="give text=NAME with an encoder for it, and language=en")
+        raise RecipeError(
+            f"language {language!r}",
+            expected=f"one of {', '.join(TEXTS)}",
+            where="m3d",
+            remedy="give text=NAME with an encoder for it, and language=en",
+        )
     text = text or (SMALL[language == "zh"] if made else TEXTS[language])
     vision = vision or (NONE if not labels.regions else "tiny" if made else VISION)
     words, name = Text(name=text, pool="max", attention_dropout=0.0), f"m3d-{language}"
@@ -141,8 +159,11 @@ def _heads(corpus: Corpus, seen: bool) -> tuple[Any, ...]:
     relations = tuple(x for x in labels.relations if x != "None")
     if relations:
         symmetric = tuple(sorted(labels.symmetric & set(relations)))
-        found.append(ChainRelations(labels=relations, mentions=labels.mentions, symmetric=symmetric,
-                                    weight=20.0 if made else 1.0))
+        found.append(
+            ChainRelations(
+                labels=relations, mentions=labels.mentions, symmetric=symmetric, weight=20.0 if made else 1.0
+            )
+        )
     if seen and labels.regions:
         found.append(Regions(labels=labels.regions))
     return tuple(found)
@@ -213,9 +234,12 @@ def _baselines(r: Recipe) -> dict[str, dict[str, Any]]:
         return {f"tiny+{x}": {"complete": Blank(), "fuse": (fusion,)} for x, fusion in fusions.items()}
     return {
         f"{video}+Longformer+{x}": {
-            "complete": Blank(), "fuse": (fusion,), "encode": replace(encode, vision=Vision(name=name), size=224),
+            "complete": Blank(),
+            "fuse": (fusion,),
+            "encode": replace(encode, vision=Vision(name=name), size=224),
         }
-        for video, name in VIDEOS.items() for x, fusion in fusions.items()
+        for video, name in VIDEOS.items()
+        for x, fusion in fusions.items()
     }
 
 
@@ -251,7 +275,9 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
         return {}
     complete: Any = r.complete
     asked: dict[str, tuple[str, tuple[float, ...]]] = {
-        "prompt": ("prompt", (4, 8, 16, 32, 64, 128)), "kernel": ("kernel", (1, 3, 5)), "drop": ("drop", (0, 0.1, 0.3)),
+        "prompt": ("prompt", (4, 8, 16, 32, 64, 128)),
+        "kernel": ("kernel", (1, 3, 5)),
+        "drop": ("drop", (0, 0.1, 0.3)),
     }
     found = {
         name: {str(v): replace(r, complete=replace(complete, **{field: v})) for v in values}

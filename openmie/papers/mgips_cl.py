@@ -77,8 +77,16 @@ def recipe(corpus: Corpus, *, task: str = "", text: str = "", vision: str = "") 
         encode=Mutual(text=words, vision=Vision(name=vision), **crops),
         fuse=(Interweave() if built_in else Interweave(width=768, heads=12, expansion=4),),
         align=(
-            Align(loss=TopK(), first=("fused",), second=("vision",), at="fused", learned=True, width=0, weight=1.0,
-                  name="ips-cl"),
+            Align(
+                loss=TopK(),
+                first=("fused",),
+                second=("vision",),
+                at="fused",
+                learned=True,
+                width=0,
+                weight=1.0,
+                name="ips-cl",
+            ),
         ),
         heads=(Crf(labels=labels, per="document"),),
         training=_training(text, vision, generated),
@@ -145,9 +153,7 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
             for k in (*range(1, 7), "adaptive")
         },
         "layers": {str(n): replace(r, fuse=(replace(mgi, layers=n),)) for n in range(1, 8)},
-        "share": {
-            f"{s:g}": replace(r, training=replace(r.training, share=s)) for s in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
-        },
+        "share": {f"{s:g}": replace(r, training=replace(r.training, share=s)) for s in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)},
         "order": {o: replace(r, encode=replace(encode, order=o)) for o in ("lagged", "vision_first")},
         "first": {f: replace(r, encode=replace(encode, first=f)) for f in ("projected", "raw", "none")},
     }

@@ -59,19 +59,29 @@ def recipe(corpus: Corpus, *, task: str = "", model: str = "", summary: str = ""
     """
     labels, generated = corpus.labels.mentions, corpus.name.startswith("diorama")
     if task not in ("", *TASKS) or not labels:
-        raise RecipeError(f"task {task!r}" if labels else "a corpus without labels of names", where="pfa",
-                          expected=f"one of {', '.join(TASKS)}, and a corpus with names and boxes",
-                          remedy="gmner:DIR?captions=FILE or diorama: are such corpora")
+        raise RecipeError(
+            f"task {task!r}" if labels else "a corpus without labels of names",
+            where="pfa",
+            expected=f"one of {', '.join(TASKS)}, and a corpus with names and boxes",
+            remedy="gmner:DIR?captions=FILE or diorama: are such corpora",
+        )
     model = model or (TINY if generated else MODEL)
-    small = ChatTraining(epochs=1, batch=8, lr=2e-3, vision_lr=2e-3, merger_lr=2e-3, warmup=0.05, decay=0.01,
-                         dev_batch=32)
+    small = ChatTraining(
+        epochs=1, batch=8, lr=2e-3, vision_lr=2e-3, merger_lr=2e-3, warmup=0.05, decay=0.01, dev_batch=32
+    )
     large = ChatTraining(checkpointing=True)
     if lora:
         large = replace(large, lora=Lora(rank=lora, alpha=2 * lora), lr=1e-4, weights="bfloat16")
     return ChatRecipe(
-        name="pfa", labels=labels, tasks=TASKS[task or "joint"], model=model, summary=summary,
-        split=-1 if generated else 0, training=small if model == TINY else large,
-        max_tokens=160 if generated else 512, answers=32 if model == TINY else 4,
+        name="pfa",
+        labels=labels,
+        tasks=TASKS[task or "joint"],
+        model=model,
+        summary=summary,
+        split=-1 if generated else 0,
+        training=small if model == TINY else large,
+        max_tokens=160 if generated else 512,
+        answers=32 if model == TINY else 4,
     )
 
 
@@ -109,7 +119,13 @@ REPORTED: dict[str, dict[str, dict[str, float | None]]] = {
     "table 3": {
         "Single TS (no PFA)": {"BLEU": 14.25, "ROUGE-1": 51.24, "ROUGE-2": 25.45, "ROUGE-L": 38.09},
         "Single MNER (no PFA)": {"F1": 84.21, "Accuracy": 86.79},
-        "M-MRE (no PFA)": {"F1": 83.91, "Accuracy": 87.50, "BLEU": 15.61, "ROUGE-1": 56.96, "ROUGE-2": 28.71,
-                           "ROUGE-L": 42.44},
+        "M-MRE (no PFA)": {
+            "F1": 83.91,
+            "Accuracy": 87.50,
+            "BLEU": 15.61,
+            "ROUGE-1": 56.96,
+            "ROUGE-2": 28.71,
+            "ROUGE-L": 42.44,
+        },
     },
 }

@@ -29,8 +29,11 @@ def spots(boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], width: flo
     for (x0, y0, _, y1), (w, h) in zip(boxes, sizes):
         x = max(min(x0, width - w), 0.0)
         choices = [Spot("above", x, y0 - h), Spot("below", x, y1), Spot("inside", x, y0)]
-        free = [s for s in choices if s.y >= 0 and s.y + h <= height and not any(_meet((s.x, s.y, s.x + w, s.y + h), t)
-                                                                                for t in taken)]
+        free = [
+            s
+            for s in choices
+            if s.y >= 0 and s.y + h <= height and not any(_meet((s.x, s.y, s.x + w, s.y + h), t) for t in taken)
+        ]
         spot = free[0] if free else choices[-1]
         taken.append((spot.x, spot.y, spot.x + w, spot.y + h))
         found.append(spot)

@@ -54,12 +54,16 @@ def table(data: Table) -> str:
     digits = [data.digits] * len(data.columns) if isinstance(data.digits, int) else data.digits
     body = ""
     for i, row in enumerate(data.rows):
-        cells = [f'<td{_side(data, j)}>{_cell(c, digits[j])}</td>' if j else
-                 f'<th scope="row">{_cell(c, digits[j])}</th>' for j, c in enumerate(row)]
-        body += f'<tr{" class=marked" if i in data.marked else ""}>{"".join(cells)}</tr>'
-    return (f'<figure class="wide"><div class="scroll" tabindex="0" role="region" aria-label="{attribute(data.title)}">'
-            f"<table><caption>{isolated(data.title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-            f"</div>{_note(data.note)}</figure>")
+        cells = [
+            f"<td{_side(data, j)}>{_cell(c, digits[j])}</td>" if j else f'<th scope="row">{_cell(c, digits[j])}</th>'
+            for j, c in enumerate(row)
+        ]
+        body += f"<tr{' class=marked' if i in data.marked else ''}>{''.join(cells)}</tr>"
+    return (
+        f'<figure class="wide"><div class="scroll" tabindex="0" role="region" aria-label="{attribute(data.title)}">'
+        f"<table><caption>{isolated(data.title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"</div>{_note(data.note)}</figure>"
+    )
 
 
 def _side(data: Table, column: int) -> str:
@@ -95,8 +99,9 @@ def bars(data: Bars) -> str:
     def at(value: float) -> str:
         return number(100 * min(max(value / top, 0.0), 1.0)) + "%"
 
-    rules = "".join(f'<span class="rule r{i % 3}" style="left:{at(v)}"></span>'
-                    for i, v in enumerate(data.lines.values()))
+    rules = "".join(
+        f'<span class="rule r{i % 3}" style="left:{at(v)}"></span>' for i, v in enumerate(data.lines.values())
+    )
     rows = ""
     for i, (name, value) in enumerate(data.bars.items()):
         interval = data.intervals.get(name)
@@ -104,14 +109,20 @@ def bars(data: Bars) -> str:
         if interval:
             ends = f"left:{at(interval[0])};right:calc(100% - {at(interval[1])})"
             whisker = f'<span class="whisker" style="{ends}"></span>'
-            told = f' <small>{interval[0]:.1f} to {interval[1]:.1f}</small>'
-        rows += (f'<div class="bar c{i % len(COLOURS)}"><dt>{isolated(name)}</dt><dd><span class="track">'
-                 f'<span class="fill" style="width:{at(value)}"></span>{whisker}{rules}</span>'
-                 f'<span class="value">{value:.1f}{text(data.unit)}{told}</span></dd></div>')
-    key = "".join(f'<li><span class="rule-key r{i % 3}"></span>{isolated(n)} <b>{v:.1f}{text(data.unit)}</b></li>'
-                  for i, (n, v) in enumerate(data.lines.items()))
-    return (f'<figure class="bars"><h3>{isolated(data.title)}</h3><dl>{rows}</dl>'
-            f'{f"<ul class=key>{key}</ul>" if key else ""}{_note(data.note)}</figure>')
+            told = f" <small>{interval[0]:.1f} to {interval[1]:.1f}</small>"
+        rows += (
+            f'<div class="bar c{i % len(COLOURS)}"><dt>{isolated(name)}</dt><dd><span class="track">'
+            f'<span class="fill" style="width:{at(value)}"></span>{whisker}{rules}</span>'
+            f'<span class="value">{value:.1f}{text(data.unit)}{told}</span></dd></div>'
+        )
+    key = "".join(
+        f'<li><span class="rule-key r{i % 3}"></span>{isolated(n)} <b>{v:.1f}{text(data.unit)}</b></li>'
+        for i, (n, v) in enumerate(data.lines.items())
+    )
+    return (
+        f'<figure class="bars"><h3>{isolated(data.title)}</h3><dl>{rows}</dl>'
+        f"{f'<ul class=key>{key}</ul>' if key else ''}{_note(data.note)}</figure>"
+    )
 
 
 Place = Callable[[float, float], tuple[float, float]]
@@ -120,16 +131,20 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 440, 230, 50, 10, 10, 42
 
 def curves(data: Curves) -> str:
     """Lines in one plot, each with a dash of its own beside its colour, and their last values in words."""
-    lines = {name: [(float(x), float(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
-             for name, points in data.lines.items()}
+    lines = {
+        name: [(float(x), float(y)) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+        for name, points in data.lines.items()
+    }
     points = [p for line in lines.values() for p in line]
     if not points:
         return f'<figure><h3>{isolated(data.title)}</h3><p class="quiet">No points.</p>{_note(data.note)}</figure>'
     columns, rows = ticks(*_range([x for x, _ in points])), ticks(*_range([y for _, y in points]))
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return (LEFT + (x - columns[0]) / (columns[-1] - columns[0]) * (WIDTH - LEFT - RIGHT),
-                HEIGHT - BOTTOM - (y - rows[0]) / (rows[-1] - rows[0]) * (HEIGHT - TOP - BOTTOM))
+        return (
+            LEFT + (x - columns[0]) / (columns[-1] - columns[0]) * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BOTTOM - (y - rows[0]) / (rows[-1] - rows[0]) * (HEIGHT - TOP - BOTTOM),
+        )
 
     drawn, key, last = "", "", []
     for i, (name, line) in enumerate(lines.items()):
@@ -137,13 +152,17 @@ def curves(data: Curves) -> str:
         dash = f' stroke-dasharray="{DASHES[i % len(DASHES)]}"' if DASHES[i % len(DASHES)] else ""
         drawn += f'<polyline class="c{i % len(COLOURS)}" points="{path}"{dash}/>'
         value = f"{line[-1][1]:.4g}" if line else "no points"
-        key += (f'<li class="c{i % len(COLOURS)}"><svg class="swatch" viewBox="0 0 28 8" aria-hidden="true"><polyline '
-                f'points="0,4 28,4"{dash}/></svg>{isolated(name)} <b>{value}</b></li>')
+        key += (
+            f'<li class="c{i % len(COLOURS)}"><svg class="swatch" viewBox="0 0 28 8" aria-hidden="true"><polyline '
+            f'points="0,4 28,4"{dash}/></svg>{isolated(name)} <b>{value}</b></li>'
+        )
         last.append(f"{name} ends at {value}")
     told = attribute(f"{data.title}: {data.y} over {data.x}. " + "; ".join(last))
-    return (f'<figure><h3>{isolated(data.title)}</h3><svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-            f'aria-label="{told}">{_axes(data, columns, rows, place)}{drawn}</svg><ul class="key">{key}</ul>'
-            f'{_note(data.note)}</figure>')
+    return (
+        f'<figure><h3>{isolated(data.title)}</h3><svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="{told}">{_axes(data, columns, rows, place)}{drawn}</svg><ul class="key">{key}</ul>'
+        f"{_note(data.note)}</figure>"
+    )
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -154,15 +173,19 @@ def _axes(data: Curves, columns: Sequence[float], rows: Sequence[float], place: 
     parts = []
     for value in rows:
         y = number(place(columns[0], value)[1])
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-                     f'<text x="{LEFT - 8}" y="{y}" dy=".32em" text-anchor="end">{value:.6g}</text>')
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
+            f'<text x="{LEFT - 8}" y="{y}" dy=".32em" text-anchor="end">{value:.6g}</text>'
+        )
     for value in columns:
         x = number(place(value, rows[0])[0])
         parts.append(f'<text x="{x}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{value:.6g}</text>')
     middle = number((LEFT + WIDTH - RIGHT) / 2)
     parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">{attribute(data.x)}</text>')
-    parts.append(f'<text class="axis" transform="translate(12 {number((TOP + HEIGHT - BOTTOM) / 2)}) rotate(-90)" '
-                 f'text-anchor="middle">{attribute(data.y)}</text>')
+    parts.append(
+        f'<text class="axis" transform="translate(12 {number((TOP + HEIGHT - BOTTOM) / 2)}) rotate(-90)" '
+        f'text-anchor="middle">{attribute(data.y)}</text>'
+    )
     return "".join(parts)
 
 

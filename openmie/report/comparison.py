@@ -72,9 +72,12 @@ def judge(document: Document | tuple[Document, Document], symmetric: Collection[
         return _post(None, document, symmetric)
     gold, predicted = document
     if gold.id != predicted.id or gold.text != predicted.text:
-        raise DocumentError(f"{predicted.id!r} with {len(predicted.text)} characters beside gold {gold.id!r} with "
-                            f"{len(gold.text)}", expected="two versions of one document", where="report",
-                            remedy="pair gold and prediction by id, and predict on gold.without_gold()")
+        raise DocumentError(
+            f"{predicted.id!r} with {len(predicted.text)} characters beside gold {gold.id!r} with {len(gold.text)}",
+            expected="two versions of one document",
+            where="report",
+            remedy="pair gold and prediction by id, and predict on gold.without_gold()",
+        )
     return _post(gold, predicted, symmetric)
 
 
@@ -89,10 +92,16 @@ def _post(gold: Document | None, predicted: Document, symmetric: Collection[str]
     shown = {f.image for f in frames}
     stored = {i.id: i for i in gold.images} if gold else {}
     images = [stored.get(i.id, i) if i.pixels is None else i for i in predicted.images]
-    return Post(document=predicted, compared=gold is not None, spans=tuple(s for s in spans if s.end > s.start),
-                unlocated=tuple(s for s in spans if s.end == s.start), links=links, frames=frames,
-                images=tuple(i for i in images if i.kind in ("main", "frame") or i.id in shown),
-                gold_summary=gold.summary if gold else "")
+    return Post(
+        document=predicted,
+        compared=gold is not None,
+        spans=tuple(s for s in spans if s.end > s.start),
+        unlocated=tuple(s for s in spans if s.end == s.start),
+        links=links,
+        frames=frames,
+        images=tuple(i for i in images if i.kind in ("main", "frame") or i.id in shown),
+        gold_summary=gold.summary if gold else "",
+    )
 
 
 Placed = tuple[Hashable, str]  # where a part stands, and its label

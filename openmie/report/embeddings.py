@@ -21,8 +21,10 @@ from openmie.report.markup import attribute, isolated, text
 from openmie.report.style import sheet
 
 # plotly is a script of the page's own; with no other source than the page no script can send or fetch anything
-POLICY = ("default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
-          "base-uri 'none'; form-action 'none'")
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
 UNTYPED = "no type"
 AROUND = 100  # characters of the text to either side of a mention in its hover label
 LONGEST = 120  # characters of a mention or an id there
@@ -33,11 +35,19 @@ OPEN, CLOSE = "\ue000", "\ue001"  # stand for <b> and </b> while lines are broke
 
 # of the figure, on light and on dark
 _THEMES = [
-    {"font.color": ink, "hoverlabel.font.color": ink, "hoverlabel.bgcolor": card, "modebar.bgcolor": "rgba(0,0,0,0)",
-     "modebar.color": quiet, "modebar.activecolor": ink}
+    {
+        "font.color": ink,
+        "hoverlabel.font.color": ink,
+        "hoverlabel.bgcolor": card,
+        "modebar.bgcolor": "rgba(0,0,0,0)",
+        "modebar.color": quiet,
+        "modebar.activecolor": ink,
+    }
     | {f"scene.{axis}axis.{part}": line for axis in "xyz" for part in ("gridcolor", "linecolor", "zerolinecolor")}
-    for ink, quiet, card, line in (("#1b2027", "#6b7480", "#ffffff", "#c9cfd8"),
-                                   ("#e6e9ee", "#a3acb8", "#171b21", "#3a434e"))
+    for ink, quiet, card, line in (
+        ("#1b2027", "#6b7480", "#ffffff", "#c9cfd8"),
+        ("#e6e9ee", "#a3acb8", "#171b21", "#3a434e"),
+    )
 ]
 _PAINT = """
 const plot=document.getElementById("{plot_id}"),dark=matchMedia("screen and (prefers-color-scheme:dark)");
@@ -46,8 +56,10 @@ Plotly.update(plot,{"marker.color":plot.data.map(t=>t.meta[i]),"marker.line.colo
 THEMES[i])};
 dark.addEventListener("change",paint);if(dark.matches)paint();
 """
-_STYLE = ("#space{height:min(80vh,760px);margin-top:24px;padding:8px;background:var(--card);"
-          "border:1px solid var(--line);border-radius:12px}#space+figcaption{margin:10px 0 24px;max-width:100ch}")
+_STYLE = (
+    "#space{height:min(80vh,760px);margin-top:24px;padding:8px;background:var(--card);"
+    "border:1px solid var(--line);border-radius:12px}#space+figcaption{margin:10px 0 24px;max-width:100ch}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,25 +74,38 @@ class Entity:
     predicted: str | None  # the type that the model gives to these very words; None: it does not name them
 
 
-def write(path: str | os.PathLike[str], entities: Sequence[Entity], points: Sequence[Sequence[float]], *, title: str,
-          intro: str = "", caption: str = "", tables: Sequence[Table] = (), notes: Iterable[str] = ()) -> Path:
+def write(
+    path: str | os.PathLike[str],
+    entities: Sequence[Entity],
+    points: Sequence[Sequence[float]],
+    *,
+    title: str,
+    intro: str = "",
+    caption: str = "",
+    tables: Sequence[Table] = (),
+    notes: Iterable[str] = (),
+) -> Path:
     """Write the page and return its path; folders that are missing are made. Equal input gives equal bytes.
 
     `points` are the places (n, 3) of the entities. Needs plotly (`openmie[plots]`). It makes 4.8 MB of the page.
     """
     told = "".join(f"<li>{text(note)}</li>" for note in notes)
     cards = "".join(charts.table(t) for t in tables)
-    body = (f'<figure aria-label="{attribute(title)}"><div id="space">{_plot(entities, points)}</div>'
-            f"<figcaption>{isolated(caption)}</figcaption></figure>"
-            "<noscript><p>The picture needs JavaScript and WebGL; the numbers below do not.</p></noscript>"
-            f'<div class="cards">{cards}</div>'
-            f'{f"<h2>Notes</h2><ul class=notes>{told}</ul>" if told else ""}')
-    whole = (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-             f'<meta http-equiv="Content-Security-Policy" content="{attribute(POLICY)}">'
-             f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{attribute(title)}</title>'
-             f"<style>{sheet()}{_STYLE}</style></head><body><header><h1>{isolated(title)}</h1>"
-             f'<p class="intro">{text(intro)}</p></header><main>{body}</main>'
-             f"<footer>Written by openmie; drawn with plotly.</footer></body></html>\n")
+    body = (
+        f'<figure aria-label="{attribute(title)}"><div id="space">{_plot(entities, points)}</div>'
+        f"<figcaption>{isolated(caption)}</figcaption></figure>"
+        "<noscript><p>The picture needs JavaScript and WebGL; the numbers below do not.</p></noscript>"
+        f'<div class="cards">{cards}</div>'
+        f"{f'<h2>Notes</h2><ul class=notes>{told}</ul>' if told else ''}"
+    )
+    whole = (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{attribute(POLICY)}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{attribute(title)}</title>'
+        f"<style>{sheet()}{_STYLE}</style></head><body><header><h1>{isolated(title)}</h1>"
+        f'<p class="intro">{text(intro)}</p></header><main>{body}</main>'
+        f"<footer>Written by openmie; drawn with plotly.</footer></body></html>\n"
+    )
     target = Path(path)
     writing.make_folder(target.parent)
     writing.replace_text(target, whole)
@@ -104,12 +129,17 @@ def _plot(entities: Sequence[Entity], points: Sequence[Sequence[float]]) -> str:
     """A trace for each type, so that the legend shows and hides it."""
     import plotly.graph_objects as go
 
-    traces = [_trace(go, label, [(e, p) for e, p in zip(entities, points) if e.label == label])
-              for label in sorted({e.label for e in entities}, key=lambda x: (not x, x))]
+    traces = [
+        _trace(go, label, [(e, p) for e, p in zip(entities, points) if e.label == label])
+        for label in sorted({e.label for e in entities}, key=lambda x: (not x, x))
+    ]
     _place(traces, [e.label for e in entities])
     axis = {"title": {"text": ""}, "showticklabels": False, "showbackground": False, "showspikes": False}
     layout = go.Layout(
-        template="none", margin={"l": 0, "r": 0, "t": 0, "b": 0}, paper_bgcolor="rgba(0,0,0,0)", uirevision="same",
+        template="none",
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+        paper_bgcolor="rgba(0,0,0,0)",
+        uirevision="same",
         legend={"orientation": "h", "y": 0, "yanchor": "top", "x": 0.5, "xanchor": "center", "itemsizing": "constant"},
         hoverlabel={"align": "left", "namelength": 0},
         font={"family": 'system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",Arial,sans-serif', "size": 14},
@@ -117,10 +147,16 @@ def _plot(entities: Sequence[Entity], points: Sequence[Sequence[float]]) -> str:
     )
     figure = go.Figure(traces, layout).update_layout({k.replace(".", "_"): v for k, v in _THEMES[0].items()})
     script = _PAINT.replace("THEMES", str(_THEMES).replace("'", '"'))
-    config = {"displaylogo": False, "responsive": True, "showSendToCloud": False, "modeBarButtonsToRemove": SENDING,
-              "toImageButtonOptions": {"filename": "embeddings", "scale": 2}}
-    return figure.to_html(full_html=False, include_plotlyjs=True, include_mathjax=False, div_id="plot", config=config,
-                          post_script=script)
+    config = {
+        "displaylogo": False,
+        "responsive": True,
+        "showSendToCloud": False,
+        "modeBarButtonsToRemove": SENDING,
+        "toImageButtonOptions": {"filename": "embeddings", "scale": 2},
+    }
+    return figure.to_html(
+        full_html=False, include_plotlyjs=True, include_mathjax=False, div_id="plot", config=config, post_script=script
+    )
 
 
 def _trace(go: Any, label: str, held: Sequence[tuple[Entity, Sequence[float]]]) -> Any:
@@ -128,8 +164,16 @@ def _trace(go: Any, label: str, held: Sequence[tuple[Entity, Sequence[float]]]) 
     held = sorted(held, key=lambda x: x[0].predicted != x[0].label)
     x, y, z = ([round(float(p[i]), 3) for _, p in held] for i in range(3))
     name = f"{_inert(label or UNTYPED)} ({len(held):,})"
-    return go.Scatter3d(x=x, y=y, z=z, mode="markers", name=name, hovertext=[hover(e) for e, _ in held],
-                        hoverinfo="text", customdata=["" if e.predicted == e.label else "-open" for e, _ in held])
+    return go.Scatter3d(
+        x=x,
+        y=y,
+        z=z,
+        mode="markers",
+        name=name,
+        hovertext=[hover(e) for e, _ in held],
+        hoverinfo="text",
+        customdata=["" if e.predicted == e.label else "-open" for e, _ in held],
+    )
 
 
 def _place(traces: Sequence[Any], labels: Sequence[str]) -> None:
@@ -141,8 +185,13 @@ def _place(traces: Sequence[Any], labels: Sequence[str]) -> None:
         pair = COLOURS[colour[label]] if label else PLAIN
         shape = SHAPES[named.index(label) // len(COLOURS) % len(SHAPES)] if label else SHAPES[0]
         trace.meta = list(pair)
-        trace.marker = {"color": pair[0], "size": size, "symbol": [shape + mark for mark in trace.customdata],
-                        "line": {"color": pair[0], "width": 1}, "opacity": 0.85}
+        trace.marker = {
+            "color": pair[0],
+            "size": size,
+            "symbol": [shape + mark for mark in trace.customdata],
+            "line": {"color": pair[0], "width": 1},
+            "opacity": 0.85,
+        }
         trace.customdata = None
 
 

@@ -24,8 +24,9 @@ INK, QUIET, PAPER, LINE = "#1b2027", "#565f6b", "#ffffff", "#d4d9e0"
 FINE = 2  # everything is drawn so much larger and then reduced: Pillow smooths text but not shapes
 
 
-def picture(document: Document, width: int = 1200, font: str | os.PathLike[str] | None = None,
-            labels: Sequence[str] = ()) -> Picture:
+def picture(
+    document: Document, width: int = 1200, font: str | os.PathLike[str] | None = None, labels: Sequence[str] = ()
+) -> Picture:
     """`document` drawn `width` pixels wide, as RGB; its height follows. Relations named `None` are left out.
 
     Pictures that are given the same `labels` colour them alike; by default those of the document. `font` is a TrueType
@@ -85,11 +86,14 @@ def _image(view: Post, pen: Pen, width: int, colours: Mapping[str, int]) -> Pict
     return drawn
 
 
-def _boxes(draw: ImageDraw, frames: list[Frame], scale: float, size: tuple[int, int], pen: Pen,
-           colours: Mapping[str, int]) -> None:
+def _boxes(
+    draw: ImageDraw, frames: list[Frame], scale: float, size: tuple[int, int], pen: Pen, colours: Mapping[str, int]
+) -> None:
     """Frames with a white line on either side, and their names."""
-    boxes = [(max(a * scale, 0.0), max(b * scale, 0.0), min(c * scale, size[0] - 1.0), min(d * scale, size[1] - 1.0))
-             for a, b, c, d in (f.box for f in frames)]
+    boxes = [
+        (max(a * scale, 0.0), max(b * scale, 0.0), min(c * scale, size[0] - 1.0), min(d * scale, size[1] - 1.0))
+        for a, b, c, d in (f.box for f in frames)
+    ]
     names = [pen.drawable(f.name or f.label) for f in frames]
     high, space = pen.unit * 1.0, pen.unit * 0.3
     found = spots(boxes, [(pen.width(n, 0.72) + 2 * space, high) for n in names], *size)
@@ -142,8 +146,15 @@ def _atoms(view: Post, pen: Pen) -> list[Atom]:
     return atoms
 
 
-def _draw_lines(draw: ImageDraw, rows: list[list[tuple[float, Atom]]], pen: Pen, at: tuple[float, float],
-                view: Post | None = None, colours: Mapping[str, int] | None = None, size: float = 1.0) -> float:
+def _draw_lines(
+    draw: ImageDraw,
+    rows: list[list[tuple[float, Atom]]],
+    pen: Pen,
+    at: tuple[float, float],
+    view: Post | None = None,
+    colours: Mapping[str, int] | None = None,
+    size: float = 1.0,
+) -> float:
     """Marks first, then the text on them; returns the height."""
     step = pen.unit * 1.75 * size
     marks = [_colour(s.label, colours or {}) for s in _roots(view)] if view else []
@@ -164,8 +175,9 @@ def _draw_lines(draw: ImageDraw, rows: list[list[tuple[float, Atom]]], pen: Pen,
     return step * len(rows)
 
 
-def _draw_link(draw: ImageDraw, link: Link, pen: Pen, at: tuple[float, float], width: float,
-               colours: Mapping[str, int]) -> float:
+def _draw_link(
+    draw: ImageDraw, link: Link, pen: Pen, at: tuple[float, float], width: float, colours: Mapping[str, int]
+) -> float:
     """head -- label -> tail, the tail on a line of its own where they do not fit; returns the height."""
     size, space, high = 0.8, pen.unit * 0.35, pen.unit * 1.3
     named = (link.head, link.head_label), (link.tail, link.tail_label)

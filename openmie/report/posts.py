@@ -27,15 +27,18 @@ SIGNS: Mapping[Verdict, str] = {"": "", "right": "✓", "wrong": "✗", "missed"
 def post(view: Post, colours: Mapping[str, int]) -> str:
     """The whole card."""
     document = view.document
-    pictures = [_picture(image, [f for f in view.frames if f.image == image.id], colours)
-                for image in view.images[:FRAMES]]
+    pictures = [
+        _picture(image, [f for f in view.frames if f.image == image.id], colours) for image in view.images[:FRAMES]
+    ]
     left = len(view.images) - FRAMES
     if left > 0:
         pictures.append(f'<p class="quiet">{left} more images are not shown.</p>')
     parts = [_text(view, colours), _links(view, colours), _told(view), _errors(view)]
     side = f'<div class="images">{"".join(pictures)}</div>' if pictures else ""
-    return (f'<article class="post{"" if side else " bare"}"><h3>{isolated(document.id)} {_tally(view)}</h3>'
-            f'{side}<div class="said">{"".join(parts)}</div></article>')
+    return (
+        f'<article class="post{"" if side else " bare"}"><h3>{isolated(document.id)} {_tally(view)}</h3>'
+        f'{side}<div class="said">{"".join(parts)}</div></article>'
+    )
 
 
 def _tally(view: Post) -> str:
@@ -64,8 +67,10 @@ def _picture(image: Image, frames: Sequence[Frame], colours: Mapping[str, int]) 
     shown = ", ".join(f"{f.name or 'a region'} ({' '.join(filter(None, (f.label, f.verdict)))})" for f in frames)
     alt = attribute(f"{name} of the post" + (f"; boxes around {shown}" if frames else "; no boxes"))
     caption = "" if image.kind == "main" else f"<figcaption>{text(name)}</figcaption>"
-    return (f'<figure class="image"><div class="boxed"><img alt="{alt}" width="{width}" height="{height}" '
-            f'src="{embedded(picture)}">{boxes}</div>{caption}</figure>')
+    return (
+        f'<figure class="image"><div class="boxed"><img alt="{alt}" width="{width}" height="{height}" '
+        f'src="{embedded(picture)}">{boxes}</div>{caption}</figure>'
+    )
 
 
 def embedded(picture: Picture) -> str:
@@ -146,10 +151,14 @@ def _links(view: Post, colours: Mapping[str, int]) -> str:
 
     rows = "".join(
         f'<tr>{end(k.head, k.head_label)}<td class="relation {k.verdict}"><span class="arrow">{_badge(k)}</span></td>'
-        f"{end(k.tail, k.tail_label)}</tr>" for k in view.links)
+        f"{end(k.tail, k.tail_label)}</tr>"
+        for k in view.links
+    )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Head", "Relation", "Tail"))
-    return (f'<div class="scroll"><table class="relations"><caption>Relations</caption><thead><tr>{head}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>")
+    return (
+        f'<div class="scroll"><table class="relations"><caption>Relations</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _told(view: Post) -> str:

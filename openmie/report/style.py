@@ -2,10 +2,14 @@
 
 from openmie.report.label_colours import COLOURS, PLAIN
 
-_LIGHT = ("--ground:#f6f7f9;--card:#ffffff;--ink:#1b2027;--quiet:#565f6b;--line:#dde1e7;--shade:#edf0f4;"
-          "--right:#15784a;--wrong:#b53030;--missed:#8a5a00;")
-_DARK = ("--ground:#0f1216;--card:#171b21;--ink:#e6e9ee;--quiet:#a3acb8;--line:#2c333c;--shade:#20262e;"
-         "--right:#76d7a0;--wrong:#ff9d96;--missed:#f0c060;")
+_LIGHT = (
+    "--ground:#f6f7f9;--card:#ffffff;--ink:#1b2027;--quiet:#565f6b;--line:#dde1e7;--shade:#edf0f4;"
+    "--right:#15784a;--wrong:#b53030;--missed:#8a5a00;"
+)
+_DARK = (
+    "--ground:#0f1216;--card:#171b21;--ink:#e6e9ee;--quiet:#a3acb8;--line:#2c333c;--shade:#20262e;"
+    "--right:#76d7a0;--wrong:#ff9d96;--missed:#f0c060;"
+)
 
 
 def _labels(side: int) -> str:
@@ -143,5 +147,7 @@ nav{display:none}header{padding-top:0}h2{break-after:avoid;margin-top:24px}
 def sheet() -> str:
     """The whole sheet; paper is always light."""
     light, dark = f":root{{{_LIGHT}}}{_labels(0)}", f":root{{{_DARK}}}{_labels(1)}"
-    return (f":root{{color-scheme:light dark}}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
-            f"{_boxes()}{_RULES}")
+    return (
+        f":root{{color-scheme:light dark}}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
+        f"{_boxes()}{_RULES}"
+    )

@@ -7,8 +7,10 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import Any
 
-_ATOM = re.compile(r"\n|[^\S\n]+|[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|[^\s\u2e80-\u9fff\uac00-\ud7af"
-                   r"\uf900-\ufaff\uff00-\uffef]+")  # a line break, blanks, one CJK character, or a word
+_ATOM = re.compile(
+    r"\n|[^\S\n]+|[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|[^\s\u2e80-\u9fff\uac00-\ud7af"
+    r"\uf900-\ufaff\uff00-\uffef]+"
+)  # a line break, blanks, one CJK character, or a word
 
 
 @dataclass

@@ -34,8 +34,25 @@ from unicodedata import normalize
 from openmie.errors import CorpusError
 from openmie.text.pos_rules import rule
 
-TAGS: tuple[str, ...] = ("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM", "PART", "PRON", "PROPN",
-                         "PUNCT", "SCONJ", "SYM", "VERB", "X")
+TAGS: tuple[str, ...] = (
+    "ADJ",
+    "ADP",
+    "ADV",
+    "AUX",
+    "CCONJ",
+    "DET",
+    "INTJ",
+    "NOUN",
+    "NUM",
+    "PART",
+    "PRON",
+    "PROPN",
+    "PUNCT",
+    "SCONJ",
+    "SYM",
+    "VERB",
+    "X",
+)
 _IDS = {name: i for i, name in enumerate(TAGS, 1)}
 _SPACY, _HANTA, _JIEBA = "spacy:en_core_web_sm", "hanta:en", "jieba:zh"
 _Words = tuple[str, ...]
@@ -98,8 +115,11 @@ def _tagged(name: str) -> str:
     engine, _, model = name.partition(":")
     if name in (_HANTA, _JIEBA) or (engine == "spacy" and model):
         return model.split("_")[0]
-    raise CorpusError(f"part-of-speech tagger {name!r}", expected=f"{_HANTA}, {_JIEBA} or spacy:MODEL",
-                      remedy="leave it out for the default of the language")
+    raise CorpusError(
+        f"part-of-speech tagger {name!r}",
+        expected=f"{_HANTA}, {_JIEBA} or spacy:MODEL",
+        remedy="leave it out for the default of the language",
+    )
 
 
 def _installed(module: str) -> bool:
@@ -116,26 +136,72 @@ def _load(name: str) -> _Tagger:
         return {"hanta": _load_hanta, "jieba": _load_jieba}[engine]() if engine != "spacy" else _load_spacy(model)
     except (ImportError, OSError) as error:
         install = {"hanta": "pip install hanta", "jieba": "pip install 'openmie[zh]'"}.get(
-            engine, f"pip install spacy && python -m spacy download {model}")
-        raise CorpusError(f"no part-of-speech tagger {name} ({error})", expected="it is installed",
-                          remedy=f"{install}; or retrain with another tagger") from error
+            engine, f"pip install spacy && python -m spacy download {model}"
+        )
+        raise CorpusError(
+            f"no part-of-speech tagger {name} ({error})",
+            expected="it is installed",
+            remedy=f"{install}; or retrain with another tagger",
+        ) from error
 
 
 # English -------------------------------------------------------------------------------------------------------------
 
 _C5 = {  # the British National Corpus's tags that HanTa 1.2 emits -> UD; do, have, determiners: see _english_tags
-    "ADJ": "AJ0 AJC AJS ORD", "ADP": "PRF PRP AVP IN", "ADV": "AV0 AVQ", "AUX": "VBB VBD VBG VBI VBN VBZ VM0",
-    "CCONJ": "CJC", "DET": "AT0 DT0 DTQ", "INTJ": "ITJ", "NOUN": "NN NN0 NN1 NN2", "NUM": "CRD", "PART": "POS TO0 XX0",
-    "PRON": "DPS EX0 PNI PNP PNQ", "PROPN": "NP0", "PUNCT": "PUL PUN PUQ PUR", "SCONJ": "CJS CJT",
-    "VERB": "VDB VDD VDG VDI VDN VDZ VHB VHD VHG VHI VHN VHZ VVB VVD VVG VVI VVN VVZ", "X": "UNC ZZ0 !!!",
+    "ADJ": "AJ0 AJC AJS ORD",
+    "ADP": "PRF PRP AVP IN",
+    "ADV": "AV0 AVQ",
+    "AUX": "VBB VBD VBG VBI VBN VBZ VM0",
+    "CCONJ": "CJC",
+    "DET": "AT0 DT0 DTQ",
+    "INTJ": "ITJ",
+    "NOUN": "NN NN0 NN1 NN2",
+    "NUM": "CRD",
+    "PART": "POS TO0 XX0",
+    "PRON": "DPS EX0 PNI PNP PNQ",
+    "PROPN": "NP0",
+    "PUNCT": "PUL PUN PUQ PUR",
+    "SCONJ": "CJS CJT",
+    "VERB": "VDB VDD VDG VDI VDN VDZ VHB VHD VHG VHI VHN VHZ VVB VVD VVG VVI VVN VVZ",
+    "X": "UNC ZZ0 !!!",
 }
 _FROM_C5 = {code: name for name, codes in _C5.items() for code in codes.split()}
-_SPELLED = {"u": "you", "ur": "your", "r": "are", "im": "i", "ive": "i", "youre": "you", "thats": "that", "ya": "you",
-            "yall": "you", "y'all": "you", "thx": "thanks", "pls": "please", "plz": "please", "bc": "because",
-            "w": "with", "w/": "with", "b4": "before", "2nite": "tonight", "tmrw": "tomorrow", "ppl": "people",
-            "dont": "do", "doesnt": "does", "didnt": "did", "cant": "can", "wont": "will", "isnt": "is", "wasnt": "was",
-            "gonna": "going", "wanna": "want", "gotta": "got", "tho": "though", "cuz": "because", "em": "them",
-            "cannot": "can"}
+_SPELLED = {
+    "u": "you",
+    "ur": "your",
+    "r": "are",
+    "im": "i",
+    "ive": "i",
+    "youre": "you",
+    "thats": "that",
+    "ya": "you",
+    "yall": "you",
+    "y'all": "you",
+    "thx": "thanks",
+    "pls": "please",
+    "plz": "please",
+    "bc": "because",
+    "w": "with",
+    "w/": "with",
+    "b4": "before",
+    "2nite": "tonight",
+    "tmrw": "tomorrow",
+    "ppl": "people",
+    "dont": "do",
+    "doesnt": "does",
+    "didnt": "did",
+    "cant": "can",
+    "wont": "will",
+    "isnt": "is",
+    "wasnt": "was",
+    "gonna": "going",
+    "wanna": "want",
+    "gotta": "got",
+    "tho": "though",
+    "cuz": "because",
+    "em": "them",
+    "cannot": "can",
+}
 _OWN = {"today": "NOUN", "tonight": "NOUN", "tomorrow": "NOUN", "yesterday": "NOUN", "pm": "NOUN"}
 _CRY = re.compile("lol|lmf?ao|rofl|omg|w[oa]w|yay|(?:ha){2,}h?|yea+h?|yep|nope|nah|hey+|hi|hello|o+h+|aw+|ugh|wtf|hm+")
 _AFTER_AT = frozenset(("the", "a", "an", "my", "our", "your", "his", "her", "their", "this", "that", "work", "home"))
@@ -188,8 +254,9 @@ def _names(words: _Words, tags: list[str]) -> list[str]:
     A capitalised noun is PROPN beside a capitalised PROPN, or where it alone is all capitals (NBA), or where most words
     of the text are lower case and it does not begin a sentence.
     """
+
     def shouted(i: int) -> bool:
-        return any(word.isupper() and len(word) > 1 for word in (*words[max(0, i - 1):i], *words[i + 1:i + 2]))
+        return any(word.isupper() and len(word) > 1 for word in (*words[max(0, i - 1) : i], *words[i + 1 : i + 2]))
 
     capital = [word[:1].isupper() for word in words]
     plain = 2 * sum(capital) < sum(word[:1].isalpha() for word in words)
@@ -230,7 +297,7 @@ def _english_word(word: str) -> str:
     plain = _SPELLED.get(plain.lower(), plain)
     if contracted := _CONTRACTED.fullmatch(plain):
         plain = contracted[1]
-    return plain if len(plain) <= _LONGEST else plain[0] + plain[1 - _LONGEST:]
+    return plain if len(plain) <= _LONGEST else plain[0] + plain[1 - _LONGEST :]
 
 
 def _english_tags(codes: Sequence[str]) -> list[str]:
@@ -267,15 +334,29 @@ def _spacy(pipeline: Any, document: Any, words: _Words) -> list[str]:
 # Chinese -------------------------------------------------------------------------------------------------------------
 
 _FLAGS = {  # jieba's flags -> UD; a flag that is not here goes by its first letter, and then X
-    "ADJ": "a ag b z", "ADP": "f p", "ADV": "ad d", "AUX": "ug ul uz", "CCONJ": "c", "INTJ": "e o", "NUM": "m",
-    "NOUN": "an g l n q s t vn zg", "PART": "h k u y", "PRON": "r", "PROPN": "j nr ns nt nz", "VERB": "i v",
+    "ADJ": "a ag b z",
+    "ADP": "f p",
+    "ADV": "ad d",
+    "AUX": "ug ul uz",
+    "CCONJ": "c",
+    "INTJ": "e o",
+    "NUM": "m",
+    "NOUN": "an g l n q s t vn zg",
+    "PART": "h k u y",
+    "PRON": "r",
+    "PROPN": "j nr ns nt nz",
+    "VERB": "i v",
     "X": "eng x",
 }
 _FROM_FLAG = {flag: name for name, flags in _FLAGS.items() for flag in flags.split()}
 _CLOSED = {  # words of closed classes where the dictionary's flag misleads
-    "AUX": "是 能 会 可以 要 应该 应当 必须 可能 能够 可 须 肯 敢", "ADV": "很 较 仍 甚 反 更",
-    "PART": "啊 吗 呢 吧 们", "SCONJ": "如果 因为 虽然 虽 由于 即使 尽管 只要 除非 若 假如 既然", "PRON": "您",
-    "ADP": "往 在", "VERB": "没有 有",
+    "AUX": "是 能 会 可以 要 应该 应当 必须 可能 能够 可 须 肯 敢",
+    "ADV": "很 较 仍 甚 反 更",
+    "PART": "啊 吗 呢 吧 们",
+    "SCONJ": "如果 因为 虽然 虽 由于 即使 尽管 只要 除非 若 假如 既然",
+    "PRON": "您",
+    "ADP": "往 在",
+    "VERB": "没有 有",
 }
 _FROM_CLOSED = {word: name for name, words in _CLOSED.items() for word in words.split()}
 _POINTING = re.compile("[这那哪](?:个|些|样|种)?|此|每|各|该|某|任何|所有|一切")
@@ -318,9 +399,17 @@ def _chinese(cut: Callable[[str], Any], words: _Words) -> list[str]:
 
 def _pieces(cut: Callable[[str], Any], text: str) -> list[tuple[str, str]]:
     """jieba's pieces of a text with their UD tags; 这 and its like are DET before a nominal, else PRON."""
-    found = [(pair.word, _FROM_CLOSED.get(pair.word) or _FROM_FLAG.get(pair.flag) or _FROM_FLAG.get(pair.flag[:2])
-              or _FROM_FLAG.get(pair.flag[:1], "X")) for pair in cut(text)]
+    found = [
+        (
+            pair.word,
+            _FROM_CLOSED.get(pair.word)
+            or _FROM_FLAG.get(pair.flag)
+            or _FROM_FLAG.get(pair.flag[:2])
+            or _FROM_FLAG.get(pair.flag[:1], "X"),
+        )
+        for pair in cut(text)
+    ]
     for i, (piece, _) in enumerate(found):
         if _POINTING.fullmatch(piece):
-            found[i] = (piece, "DET" if _nominal([name for _, name in found[i + 1:i + 2]]) else "PRON")
+            found[i] = (piece, "DET" if _nominal([name for _, name in found[i + 1 : i + 2]]) else "PRON")
     return found

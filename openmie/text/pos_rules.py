@@ -7,10 +7,15 @@ from functools import lru_cache
 from html import unescape
 from unicodedata import category, normalize
 
-_ADDRESS = re.compile(r"(?:https?|ftp)(?::.*|…|\.{3})?|www\..+|[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"
-                      r"|(?:[a-z0-9-]+\.)+(?:com|net|org|gov|edu|info|io|ly|tv|co|gl|be|me|uk|de|cn)(?:/.*)?", re.I)
-_EMOTICON = re.compile(r"[<>]?[:;=][-'^o]?[)(\]\[DPpOo/\\|3*@$]+|[(\[][-^]?[:;=]|[xX]D+|</?3+"
-                       r"|[\^\-oOTuU>.;]_+[\^\-oOTuU<.;]")
+_ADDRESS = re.compile(
+    r"(?:https?|ftp)(?::.*|…|\.{3})?|www\..+|[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|(?:[a-z0-9-]+\.)+(?:com|net|org|gov|edu|info|io|ly|tv|co|gl|be|me|uk|de|cn)(?:/.*)?",
+    re.I,
+)
+_EMOTICON = re.compile(
+    r"[<>]?[:;=][-'^o]?[)(\]\[DPpOo/\\|3*@$]+|[(\[][-^]?[:;=]|[xX]D+|</?3+"
+    r"|[\^\-oOTuU>.;]_+[\^\-oOTuU<.;]"
+)
 _NUMBER = re.compile(r"[-+±~]?[$€£¥₹#]?\d+(?:[.,:/⁄x×–-]\d+)*[.]?[%‰]?[+]?")
 _ORDINAL = re.compile(r"\d*(?:1st|2nd|3rd|\dth)", re.I)
 _ONE_SYMBOL = {"&": "CCONJ", "#": "SYM", "@": "SYM", "%": "SYM", "§": "SYM", "`": "PUNCT", "´": "PUNCT", "|": "PUNCT"}

@@ -16,10 +16,14 @@ from functools import cache
 from openmie.data.document import Word
 
 # Han with its extensions, kana, bopomofo; Hangul is written with blanks and stays whole
-_CJK = "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u30ff\u3105-\u312f\u3190-\u319f" \
-       "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U0001b000-\U0001b16f\U00020000-\U000323af"
-_PICTURE = "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2934\u2935" \
-           "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
+_CJK = (
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u30ff\u3105-\u312f\u3190-\u319f"
+    "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U0001b000-\U0001b16f\U00020000-\U000323af"
+)
+_PICTURE = (
+    "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2934\u2935"
+    "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
+)
 _FLAG, _SKIN, _TAG = "\U0001f1e6-\U0001f1ff", "\U0001f3fb-\U0001f3ff", "\U000e0020-\U000e007f"
 _JOINERS = "\u00ad\u200c\u200d\u2060"  # soft hyphen, ZWNJ, ZWJ, word joiner
 
@@ -32,10 +36,21 @@ def _pattern() -> re.Pattern[str]:
     url = r"(?:https?://|www\.)[!-~]*[\w/=&#%+$~*-]"
     clitic = r"(?<=\w)['’](?:s|re|ve|ll|d|m|S|RE|VE|LL|D|M)(?!\w)"
     inner = rf"(?!{clitic})['’‐‑&-]{letter}+"
-    kinds = (rf"(?a:{url})", r"(?a:[\w.+%-]{1,64}@[\w-]{1,64}(?:\.[\w-]+)+)", rf"[#＃@＠]{letter}+",
-             rf"[{_FLAG}]{{2}}", r"[0-9#*]\ufe0f?\u20e3", rf"{emoji}(?:\u200d{emoji})*",
-             r"(?<!\w)(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?", r"\d+(?:[.,:/]\d+)+", clitic,
-             rf"{letter}+(?:{inner})*", rf"[{_CJK}]", r"([^\w\s])\1*", r"\S")
+    kinds = (
+        rf"(?a:{url})",
+        r"(?a:[\w.+%-]{1,64}@[\w-]{1,64}(?:\.[\w-]+)+)",
+        rf"[#＃@＠]{letter}+",
+        rf"[{_FLAG}]{{2}}",
+        r"[0-9#*]\ufe0f?\u20e3",
+        rf"{emoji}(?:\u200d{emoji})*",
+        r"(?<!\w)(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?",
+        r"\d+(?:[.,:/]\d+)+",
+        clitic,
+        rf"{letter}+(?:{inner})*",
+        rf"[{_CJK}]",
+        r"([^\w\s])\1*",
+        r"\S",
+    )
     return re.compile(f"(?:{'|'.join(kinds)}){extend}")
 
 

@@ -18,7 +18,9 @@ RELEASED = ("entities", "MUC", "CEAF", "B3", "relations", "regions")  # what M3D
 
 
 def scored(
-    gold: Sequence[Document], found: Mapping[Given, Sequence[Document]], symmetric: Collection[str] = (),
+    gold: Sequence[Document],
+    found: Mapping[Given, Sequence[Document]],
+    symmetric: Collection[str] = (),
     bootstrap: int = 0,
 ) -> dict[str, Scores]:
     """All scores by name, from the predictions with each kind of candidates; the first is the one to report.

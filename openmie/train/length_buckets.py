@@ -15,9 +15,7 @@ class Buckets(Sampler[list[int]]):
     is not full at the end: Accelerate deals batches out to several processes, and drops a round that ends in one.
     """
 
-    def __init__(
-        self, lengths: Sequence[int], batch: int, seed: int, pool: int = 20, short_last: bool = False
-    ) -> None:
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int, pool: int = 20, short_last: bool = False) -> None:
         self.lengths, self.seed, self.pool, self.short_last = np.asarray(lengths), seed, pool, short_last
         self.batch_size, self.drop_last = batch, False  # under the names that Accelerate looks for
         self.epoch, self.skip = 0, 0

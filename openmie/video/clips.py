@@ -35,8 +35,12 @@ def cut(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.0) -> 
     of cutting leaves none. A clip leaves the range only where no boundary allows it to stay there. All cues are kept.
     """
     if not 0 < shortest <= longest:
-        raise CorpusError(f"clips of {shortest} to {longest} seconds", expected="0 < shortest <= longest",
-                          where="openmie.video.cut", remedy="60 to 120 is the default")
+        raise CorpusError(
+            f"clips of {shortest} to {longest} seconds",
+            expected="0 < shortest <= longest",
+            where="openmie.video.cut",
+            remedy="60 to 120 is the default",
+        )
     middle, n = (shortest + longest) / 2, len(cues)
     best = [0.0] + [float("inf")] * n  # cost of the first i cues
     start = [0] * (n + 1)  # where their last clip begins

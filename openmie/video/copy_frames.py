@@ -36,8 +36,12 @@ def put(file: Path, folder: Path) -> Path:
     target = folder / file.name
     if os.path.lexists(target):
         if not target.is_file() or not filecmp.cmp(file, target, shallow=False):
-            raise CorpusError(f"two frames called {target.name}", expected="a name of its own", where=str(folder),
-                              remedy="keep videos of equal names apart from each other, in folders of their own")
+            raise CorpusError(
+                f"two frames called {target.name}",
+                expected="a name of its own",
+                where=str(folder),
+                remedy="keep videos of equal names apart from each other, in folders of their own",
+            )
         return target
     try:
         os.link(file, target)

@@ -1,8 +1,8 @@
 """A video and its subtitles as Documents, one a clip, written with their frames (M3D, section III).
 
-    out/VIDEO/clips.jsonl                      a Document a clip: timed transcript, frames with their seconds
-    out/VIDEO/frames/VIDEO_CLIP_NUMBER.jpg     every 24th frame of a clip, named by its number in the video
-    out/VIDEO/subtitles.srt                    the cues as they were used, to be corrected where a model heard them
+out/VIDEO/clips.jsonl                      a Document a clip: timed transcript, frames with their seconds
+out/VIDEO/frames/VIDEO_CLIP_NUMBER.jpg     every 24th frame of a clip, named by its number in the video
+out/VIDEO/subtitles.srt                    the cues as they were used, to be corrected where a model heard them
 """
 
 from __future__ import annotations
@@ -40,8 +40,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.language not in ("", *LANGUAGES) or self.image not in FORMATS:
-            raise CorpusError(f"language {self.language!r}, image {self.image!r}", where="openmie.video.Settings",
-                              expected=f"one of {LANGUAGES} and of {tuple(FORMATS)}", remedy="correct it")
+            raise CorpusError(
+                f"language {self.language!r}, image {self.image!r}",
+                where="openmie.video.Settings",
+                expected=f"one of {LANGUAGES} and of {tuple(FORMATS)}",
+                remedy="correct it",
+            )
 
 
 def save(
@@ -63,8 +67,12 @@ def save(
         built = _built(folder)
         if built.get("facts") == said:
             return built["clips"], tuple(ErrorRecord(**e) for e in built["errors"])
-        raise CorpusError("another build", expected="the same video, subtitles and settings", where=str(folder),
-                          remedy="remove the folder, or name another --out")
+        raise CorpusError(
+            "another build",
+            expected="the same video, subtitles and settings",
+            where=str(folder),
+            remedy="remove the folder, or name another --out",
+        )
     writing.make_folder(out)
     documents, errors = 0, list(subtitles.errors)
     with output.folder(folder) as place:
@@ -129,8 +137,12 @@ def build(
             taken[item.span].append(_write(item, frames, f"{output.safe_name(name)}_{item.span}", settings))
     if empty := [n for n, images in enumerate(taken) if not images]:
         found = f"{len(empty)} of {len(clips)} clips without a frame, such as clip {empty[0]}"
-        yield ErrorRecord(where=f"video {video}", found=found, expected="frames in each",
-                          remedy="look at the video there; text was kept")
+        yield ErrorRecord(
+            where=f"video {video}",
+            found=found,
+            expected="frames in each",
+            remedy="look at the video there; text was kept",
+        )
     language = settings.language or _language(subtitles.cues)
     for number, (clip, images) in enumerate(zip(clips, taken)):
         yield _document(f"{name}_{number}", clip, images, language, {"video": name, "clip": number, "fps": facts.fps})
@@ -144,15 +156,17 @@ def _strange(video: Path, clips: Sequence[Clip], settings: Settings) -> Iterator
             where=f"video {video}",
             found=f"{len(odd)} of {len(clips)} clips outside the range, such as one of {odd[0]:.1f} s",
             expected=f"{settings.shortest:g} to {settings.longest:g} seconds",
-            remedy="nothing to do: no subtitle boundary allows it, and nothing was cut off")
+            remedy="nothing to do: no subtitle boundary allows it, and nothing was cut off",
+        )
 
 
 def _write(frame: Frame, folder: Path, stem: str, settings: Settings) -> Image:
     file = folder / f"{stem}_{frame.number}.{settings.image}"
     frame.picture.save(file, **FORMATS[settings.image])
     width, height = frame.picture.size
-    return Image(kind="frame", id=f"frame_{frame.number}", path=str(file), time=round(frame.time, 6), width=width,
-                 height=height)
+    return Image(
+        kind="frame", id=f"frame_{frame.number}", path=str(file), time=round(frame.time, 6), width=width, height=height
+    )
 
 
 def _language(cues: Sequence[Cue]) -> str:
@@ -171,8 +185,15 @@ def _document(
         times.append(TimeSpan(len(text), len(text) + len(cue.text), cue.begin, cue.finish))
         text += cue.text
     span = {"begin": clip.begin, "finish": clip.finish}
-    return Document(id=id, text=text, words=words.split(text), images=tuple(images), times=tuple(times), lang=language,
-                    source={"corpus": "video", **source, **span})
+    return Document(
+        id=id,
+        text=text,
+        words=words.split(text),
+        images=tuple(images),
+        times=tuple(times),
+        lang=language,
+        source={"corpus": "video", **source, **span},
+    )
 
 
 def refused(error: OpenMIEError, video: str | os.PathLike[str]) -> ErrorRecord:

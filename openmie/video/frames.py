@@ -129,14 +129,27 @@ class _Decoded:
         """What was wrong, `wanted` the second up to which frames were looked for in vain, or 0."""
         told = []
         if self.count and wanted > self.ends + SHORT:
-            told.append((f"subtitles until {wanted:.1f} s, frames until {self.ends:.1f} s",
-                         "check that they belong together, and that the video is whole; text was kept"))
+            told.append(
+                (
+                    f"subtitles until {wanted:.1f} s, frames until {self.ends:.1f} s",
+                    "check that they belong together, and that the video is whole; text was kept",
+                )
+            )
         if self.back:
-            told.append((f"{self.back} frames whose time goes back", "such as in recordings put together: convert the "
-                         "video, which gives it times that only rise; frames outside their clip's time were left out"))
+            told.append(
+                (
+                    f"{self.back} frames whose time goes back",
+                    "such as in recordings put together: convert the "
+                    "video, which gives it times that only rise; frames outside their clip's time were left out",
+                )
+            )
         if self.broken:
-            told.append((f"{self.broken} packets that cannot be decoded", "fetch or export it again; what could be "
-                         "decoded was kept, and numbered as if nothing were missing"))
+            told.append(
+                (
+                    f"{self.broken} packets that cannot be decoded",
+                    "fetch or export it again; what could be decoded was kept, and numbered as if nothing were missing",
+                )
+            )
         if not self.count:
             told.append(("no frame that can be decoded", "fetch or export it again"))
         for found, remedy in told:
@@ -166,12 +179,20 @@ def _container(path: str | os.PathLike[str]) -> Iterator[Any]:
     try:
         container = av.open(os.path.abspath(path), metadata_errors="replace")  # "12:30.mp4" looks like a protocol
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise CorpusError(f"no video ({type(error).__name__})", expected="a file that FFmpeg reads", where=where,
-                          remedy="convert it, for example to MP4") from None
+        raise CorpusError(
+            f"no video ({type(error).__name__})",
+            expected="a file that FFmpeg reads",
+            where=where,
+            remedy="convert it, for example to MP4",
+        ) from None
     with closing(container):
         if LISTS & set(container.format.name.split(",")):
-            raise CorpusError(f"a list of other files ({container.format.name})", expected="a video", where=where,
-                              remedy="name the videos themselves")
+            raise CorpusError(
+                f"a list of other files ({container.format.name})",
+                expected="a video",
+                where=where,
+                remedy="name the videos themselves",
+            )
         yield container
 
 
@@ -182,13 +203,17 @@ def _opened(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Any,
     with _container(path) as container:
         stream = container.streams.best("video")  # not the picture of a cover
         if stream is None:
-            raise CorpusError("no video stream", expected="a video with pictures", where=where,
-                              remedy="name the video, not its sound")
+            raise CorpusError(
+                "no video stream", expected="a video with pictures", where=where, remedy="name the video, not its sound"
+            )
         seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
         if stream.width * stream.height > limits.pixels or seconds > limits.seconds:
-            raise CorpusError(f"{stream.width} x {stream.height} pixels, {seconds:.0f} seconds", where=where,
-                              expected=f"at most {limits.pixels:,} pixels and {limits.seconds:.0f} seconds",
-                              remedy="scale or cut the video, or raise the limit")
+            raise CorpusError(
+                f"{stream.width} x {stream.height} pixels, {seconds:.0f} seconds",
+                where=where,
+                expected=f"at most {limits.pixels:,} pixels and {limits.seconds:.0f} seconds",
+                remedy="scale or cut the video, or raise the limit",
+            )
         stream.codec_context.options = {"max_pixels": str(limits.pixels * 5 // 4 + EDGES)}  # where pictures grow later
         stream.thread_type = "SLICE"  # threads by frame lose some behind a broken packet, how many depends on the cores
         yield container, stream
@@ -198,6 +223,10 @@ def _av() -> Any:
     try:
         import av
     except ImportError:
-        raise CorpusError("no PyAV here", expected="the libraries for video", where="openmie.video",
-                          remedy="pip install 'openmie[video]'") from None
+        raise CorpusError(
+            "no PyAV here",
+            expected="the libraries for video",
+            where="openmie.video",
+            remedy="pip install 'openmie[video]'",
+        ) from None
     return av

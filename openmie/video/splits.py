@@ -26,12 +26,20 @@ def split(
     clips: dict[str, list[Document]] = defaultdict(list)
     for d in documents:
         if not (video := d.source.get("video")):
-            raise CorpusError(f"document {d.id!r} of no video", expected="`video` in its source", where="split",
-                              remedy="split what `openmie video build` or `import` wrote")
+            raise CorpusError(
+                f"document {d.id!r} of no video",
+                expected="`video` in its source",
+                where="split",
+                remedy="split what `openmie video build` or `import` wrote",
+            )
         clips[str(video)].append(d)
     if len(clips) < len(shares):
-        raise CorpusError(f"{len(clips)} videos", expected=f"at least {len(shares)}, one a split", where="split",
-                          remedy="clips of one video are never in two splits: add videos")
+        raise CorpusError(
+            f"{len(clips)} videos",
+            expected=f"at least {len(shares)}, one a split",
+            where="split",
+            remedy="clips of one video are never in two splits: add videos",
+        )
     total, whole = sum(map(len, clips.values())), sum(shares.values())
     lacking = {name: total * share / whole for name, share in shares.items()}
     chosen: dict[str, str] = {}

@@ -23,8 +23,13 @@ HAN_LINES = re.compile(r"(?<=[\u3400-\u9fff])\n(?=[\u3400-\u9fff])")  # Chinese 
 STAMP = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 TIMES = re.compile(rf"\s*{STAMP}\s*-->\s*{STAMP}(?!\S)")
 ASIDE = ("NOTE", "STYLE", "REGION", "WEBVTT")  # how WebVTT's blocks begin that are no cue
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,12 @@ def read(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:
         blocks = f"{skipped} blocks without a time that can be read, or with an end before its start"
         errors = (*errors, _record(path, blocks, "00:01:02,500 --> 00:01:04,000", "mend them: their text was left out"))
     if not cues:
-        raise CorpusError("no cue with a text", expected="SRT or WebVTT", where=str(path),
-                          remedy="look at the file, or let --transcribe make subtitles")
+        raise CorpusError(
+            "no cue with a text",
+            expected="SRT or WebVTT",
+            where=str(path),
+            remedy="look at the file, or let --transcribe make subtitles",
+        )
     return Subtitles(cues, errors)
 
 
@@ -71,22 +80,33 @@ def _decoded(path: Path, encoding: str) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise CorpusError(error.strerror or str(error), expected="a subtitle file", where=str(path),
-                          remedy="check the path") from None
+        raise CorpusError(
+            error.strerror or str(error), expected="a subtitle file", where=str(path), remedy="check the path"
+        ) from None
     name = encoding or next((name for mark, name in BOMS if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(name)
     except LookupError:
-        raise CorpusError(f"the encoding {name!r}", expected="one that Python knows, such as gb18030", where=str(path),
-                          remedy="correct --encoding") from None
+        raise CorpusError(
+            f"the encoding {name!r}",
+            expected="one that Python knows, such as gb18030",
+            where=str(path),
+            remedy="correct --encoding",
+        ) from None
     except UnicodeDecodeError as error:
-        raise CorpusError(f"byte 0x{raw[error.start]:02x} at offset {error.start}, which is not {name}",
-                          expected=f"text in {name}", where=str(path),
-                          remedy="name the encoding, for example --encoding gb18030 (Chinese) or cp1252 (Western)"
-                          ) from None
+        raise CorpusError(
+            f"byte 0x{raw[error.start]:02x} at offset {error.start}, which is not {name}",
+            expected=f"text in {name}",
+            where=str(path),
+            remedy="name the encoding, for example --encoding gb18030 (Chinese) or cp1252 (Western)",
+        ) from None
     if 10 * text.count("\0") > len(text):  # a stray one is a blank, see BREAK
-        raise CorpusError(f"zero bytes, read as {name}", expected="text", where=str(path),
-                          remedy="name the encoding, such as --encoding utf-16-le, or utf-32-le")
+        raise CorpusError(
+            f"zero bytes, read as {name}",
+            expected="text",
+            where=str(path),
+            remedy="name the encoding, such as --encoding utf-16-le, or utf-32-le",
+        )
     return text
 
 
@@ -145,8 +165,14 @@ def ordered(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[Err
     if not overlaps:
         return cut, ()
     first = overlaps[0]
-    return cut, (_record(where, f"{len(overlaps)} cues that overlap the next, the first at {first.begin:.3f} s",
-                         "one after the other", "nothing to do: each was cut where the next begins, its text kept"),)
+    return cut, (
+        _record(
+            where,
+            f"{len(overlaps)} cues that overlap the next, the first at {first.begin:.3f} s",
+            "one after the other",
+            "nothing to do: each was cut where the next begins, its text kept",
+        ),
+    )
 
 
 def _until(cues: list[Cue]) -> Iterator[Cue]:

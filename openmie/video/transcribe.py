@@ -29,17 +29,26 @@ def sound(path: str | os.PathLike[str], limits: Limits | None = None) -> np.ndar
     try:
         with _container(path) as container:
             if not container.streams.audio:
-                raise CorpusError("no sound", expected="a video with speech", where=where,
-                                  remedy="give a subtitle file instead")
+                raise CorpusError(
+                    "no sound", expected="a video with speech", where=where, remedy="give a subtitle file instead"
+                )
             for part in _heard(container, av.AudioResampler(format="flt", layout="mono", rate=RATE), most):
                 parts.append(part)
                 length += len(part)
                 if length > most:
-                    raise CorpusError(f"more than {most // RATE} seconds of sound", expected="a shorter video",
-                                      where=where, remedy="cut the video, or raise the limit")
+                    raise CorpusError(
+                        f"more than {most // RATE} seconds of sound",
+                        expected="a shorter video",
+                        where=where,
+                        remedy="cut the video, or raise the limit",
+                    )
     except av.FFmpegError as error:
-        raise CorpusError(f"a sound track that cannot be decoded ({type(error).__name__})", expected="a whole video",
-                          where=where, remedy="fetch or export it again, or give a subtitle file") from None
+        raise CorpusError(
+            f"a sound track that cannot be decoded ({type(error).__name__})",
+            expected="a whole video",
+            where=where,
+            remedy="fetch or export it again, or give a subtitle file",
+        ) from None
     return np.concatenate(parts)
 
 
@@ -76,24 +85,36 @@ def transcribe(
     processor, whisper = _load(model, revision, device)
     heard = sound(path)
     if not len(heard):
-        raise CorpusError("a sound track without sound", expected="a video with speech", where=f"video {path}",
-                          remedy="give a subtitle file")
-    found = processor(heard, sampling_rate=RATE, return_tensors="pt", truncation=False, padding="longest",
-                      return_attention_mask=True)
+        raise CorpusError(
+            "a sound track without sound",
+            expected="a video with speech",
+            where=f"video {path}",
+            remedy="give a subtitle file",
+        )
+    found = processor(
+        heard, sampling_rate=RATE, return_tensors="pt", truncation=False, padding="longest", return_attention_mask=True
+    )
     if found["input_features"].shape[-1] < 3000:  # shorter than one window: filled up to it
         found = processor(heard, sampling_rate=RATE, return_tensors="pt", return_attention_mask=True)
     several = getattr(whisper.generation_config, "is_multilingual", True)  # English alone cannot be asked for
     given: dict[str, Any] = {"language": language} if language and several else {}
     made = whisper.generate(**found.to(device), return_timestamps=True, return_segments=True, **given)
     said = [
-        Cue(round(float(s["start"]), 3), round(float(max(s["end"], s["start"])), 3),
-            " ".join(processor.decode(s["tokens"], skip_special_tokens=True).split()))
+        Cue(
+            round(float(s["start"]), 3),
+            round(float(max(s["end"], s["start"])), 3),
+            " ".join(processor.decode(s["tokens"], skip_special_tokens=True).split()),
+        )
         for s in made["segments"][0]
     ]
     cues, errors = ordered(said, f"{path}, as heard by {model}")
     if not cues:
-        raise CorpusError("no speech", expected="a video in which something is said", where=f"video {path}",
-                          remedy="give a subtitle file")
+        raise CorpusError(
+            "no speech",
+            expected="a video in which something is said",
+            where=f"video {path}",
+            remedy="give a subtitle file",
+        )
     return Subtitles(cues, errors, heard=f"{model}@{revision}" if revision else model)
 
 
@@ -105,9 +126,13 @@ def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:
         with safe_loading.loading(model, ModelError):
             processor = AutoProcessor.from_pretrained(model, trust_remote_code=False, **pinned)
             whisper = AutoModelForSpeechSeq2Seq.from_pretrained(
-                model, use_safetensors=True, trust_remote_code=False, **pinned)
+                model, use_safetensors=True, trust_remote_code=False, **pinned
+            )
     except (OSError, ValueError) as error:
-        raise ModelError(f"no speech model {model!r} ({str(error)[:120]})", expected="a Whisper model",
-                         where="video build --transcribe",
-                         remedy="name a hub id such as openai/whisper-small, or a folder") from None
+        raise ModelError(
+            f"no speech model {model!r} ({str(error)[:120]})",
+            expected="a Whisper model",
+            where="video build --transcribe",
+            remedy="name a hub id such as openai/whisper-small, or a folder",
+        ) from None
     return processor, whisper.eval().to(device)

@@ -48,8 +48,12 @@ class Captioning:
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
-            raise OpenMIEError("an empty prompt", expected="what is asked of each picture", where="captions",
-                               remedy=f"give a text, or one of {', '.join(PROMPTS)}")
+            raise OpenMIEError(
+                "an empty prompt",
+                expected="what is asked of each picture",
+                where="captions",
+                remedy=f"give a text, or one of {', '.join(PROMPTS)}",
+            )
 
 
 @dataclass
@@ -168,8 +172,14 @@ class _Run:
             record = found.model_copy(update={"where": where, "found": told})
             return document.replace(errors=(*errors, record))
         if found.finish == "length":
-            errors += (ErrorRecord(where=where, found=f"a caption cut at {found.tokens} tokens",
-                                   expected="one that ends by itself", remedy="allow more tokens"),)
+            errors += (
+                ErrorRecord(
+                    where=where,
+                    found=f"a caption cut at {found.tokens} tokens",
+                    expected="one that ends by itself",
+                    remedy="allow more tokens",
+                ),
+            )
         captions = {**document.captions, self.name: found.text.strip()}
         try:
             captioned = document.replace(captions=captions, errors=errors)
@@ -212,8 +222,15 @@ def fill(
     def remembered() -> Cached:  # opened in the folder once that is held
         return Cached(backend, Path(out) / ANSWERS if cache is None else cache)
 
-    return resume.fill(sources, out, lambda some: caption(some, remembered(), asked, report), told, NOTES, tally,
-                       lambda document: failed(document, name))
+    return resume.fill(
+        sources,
+        out,
+        lambda some: caption(some, remembered(), asked, report),
+        told,
+        NOTES,
+        tally,
+        lambda document: failed(document, name),
+    )
 
 
 def lengths(texts: Iterable[str]) -> dict[str, dict[str, float]]:
@@ -223,7 +240,8 @@ def lengths(texts: Iterable[str]) -> dict[str, dict[str, float]]:
     """
     known = list(texts)
     if not known:
-        raise OpenMIEError("no texts", expected="one or more captions", where="lengths",
-                           remedy="caption the corpus first")
+        raise OpenMIEError(
+            "no texts", expected="one or more captions", where="lengths", remedy="caption the corpus first"
+        )
     counts = {"characters": [len(t) for t in known], "words": [len(t.split()) for t in known]}
     return {unit: {"max": max(n), "min": min(n), "median": median(n), "mean": fmean(n)} for unit, n in counts.items()}

@@ -97,7 +97,9 @@ def _write(picture: Any, file: Path) -> str:
 def _with(document: Document, file: Path, failed: str | None) -> Document:
     if failed is not None:
         record = ErrorRecord(
-            where=f"document {document.id}, translation image", found=failed, expected="a picture of the text",
+            where=f"document {document.id}, translation image",
+            found=failed,
+            expected="a picture of the text",
             remedy="run again: what is drawn is kept",
         )
         return document.replace(errors=(*document.errors, record))

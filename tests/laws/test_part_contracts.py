@@ -204,7 +204,10 @@ def test_is_equivariant_to_batch_order(part):
     given, targets = gold()
     turned = {
         r: replace(
-            x, tokens=x.tokens[order], mask=x.mask[order], present=x.present[order],
+            x,
+            tokens=x.tokens[order],
+            mask=x.mask[order],
+            present=x.present[order],
             groups=None if x.groups is None else x.groups[order],
             levels=None if x.levels is None else x.levels[:, order],
             seconds=None if x.seconds is None else x.seconds[order],

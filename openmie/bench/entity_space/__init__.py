@@ -1,8 +1,8 @@
 """Vectors of entities under a trained model, how well their types part, and the picture (MGIPS-CL, figure 11).
 
-    found = entities(openmie.load("runs/model"), corpus.test)
-    separation(found.vectors, found.labels).accuracy
-    show("runs/bench/RUN", out="embeddings.html")
+found = entities(openmie.load("runs/model"), corpus.test)
+separation(found.vectors, found.labels).accuracy
+show("runs/bench/RUN", out="embeddings.html")
 """
 
 from openmie.bench.entity_space.picture import Shown, find, show

@@ -46,7 +46,8 @@ def find(run: str | Path) -> tuple[str, str]:
     inside = folder if (folder / "recipe.json").exists() else folder / "model"
     if not (inside / "recipe.json").exists():
         raise ModelError(
-            f"no model in {str(folder)!r}", expected="a model folder, or a run's folder of `openmie bench`",
+            f"no model in {str(folder)!r}",
+            expected="a model folder, or a run's folder of `openmie bench`",
             remedy="name the --out of a training, or OUT/RUN of a bench whose training is done",
         )
     told = next((t for name in ("train.json", "run.json") if (t := read(inside.parent / name))), {})
@@ -54,7 +55,12 @@ def find(run: str | Path) -> tuple[str, str]:
 
 
 def show(
-    run: str | Path, corpus: str = "", *, split: str = "test", most: int = 2000, seed: int = 0,
+    run: str | Path,
+    corpus: str = "",
+    *,
+    split: str = "test",
+    most: int = 2000,
+    seed: int = 0,
     out: str | Path = "embeddings.html",
 ) -> Shown:
     """Write the page of a run: a model folder, a hub id, or a bench run's folder, which knows its corpus itself.
@@ -67,7 +73,8 @@ def show(
     if not spec:
         raise OpenMIEError(
             f"no --corpus, and {run} {'does not tell one' if Path(run).is_dir() else 'is no folder here'}",
-            expected="a corpus whose mentions are drawn", remedy="name one: --corpus twitter:DIR, or the bench run",
+            expected="a corpus whose mentions are drawn",
+            remedy="name one: --corpus twitter:DIR, or the bench run",
         )
     data, model = corpora.load(spec), load(folder)
     if torch.cuda.is_available():
@@ -89,11 +96,16 @@ def show(
 
 
 def _page(
-    out: str | Path, found: Entities, points: np.ndarray, parted: Separation, about: dict[str, str],
+    out: str | Path,
+    found: Entities,
+    points: np.ndarray,
+    parted: Separation,
+    about: dict[str, str],
     skipped: Sequence[str],
 ) -> Path:
     scores = Table(
-        title="How well types part, on the vectors themselves", columns=["", "value"],
+        title="How well types part, on the vectors themselves",
+        columns=["", "value"],
         rows=[[k, v] for k, v in _scores(parted).items()],
         note=f"The {NEIGHBOURS} nearest other mentions vote on a mention's type. They may be the same name in another "
         "post. The silhouette goes from -1 to 1; near 0 the types lie among each other.",
@@ -103,23 +115,31 @@ def _page(
         if lines:
             notes.append(f"{what}: {len(lines):,}, such as {' | '.join(lines[:3])}")
     return write(
-        out, found.entities, points.tolist(), title=f"Entity vectors: {about['model'].split(', ')[0]}",
+        out,
+        found.entities,
+        points.tolist(),
+        title=f"Entity vectors: {about['model'].split(', ')[0]}",
         intro="Each point is a gold mention: the mean of the model's fused states over its words, brought to three "
         "dimensions by t-SNE, coloured by its gold type. A full point is a mention to which the model gives that type, "
         "an open one a mention to which it gives another or none.",
         caption="Drag to turn, scroll to come nearer, point to read; a click on a type hides it, two show it alone. "
         "t-SNE keeps neighbours together, but distances between clusters and their sizes mean little: the numbers "
         "below are of the vectors, not of the picture.",
-        tables=[scores, _types(found, parted),
-                Table(title="What is shown", columns=["", "value"], rows=[[k, v] for k, v in about.items()])],
+        tables=[
+            scores,
+            _types(found, parted),
+            Table(title="What is shown", columns=["", "value"], rows=[[k, v] for k, v in about.items()]),
+        ],
         notes=notes,
     )
 
 
 def _scores(parted: Separation) -> dict[str, str]:
     named: dict[str, Any] = {"silhouette": parted.silhouette, f"{NEIGHBOURS}-NN accuracy": parted.accuracy}
-    told = {k: "none, with one type" if v is None else f"{v:.3f}" if k == "silhouette" else f"{v:.1f}%"
-            for k, v in named.items()}
+    told = {
+        k: "none, with one type" if v is None else f"{v:.3f}" if k == "silhouette" else f"{v:.1f}%"
+        for k, v in named.items()
+    }
     return told | {"share of the commonest type": f"{parted.commonest:.1f}%"}
 
 
@@ -130,8 +150,10 @@ def _types(found: Entities, parted: Separation) -> Table:
     rows = [[name or UNTYPED, *_row(mask, same, parted.right)] for name, mask in masks.items()]
     whole = ["all", *_row(np.ones(len(labels), bool), same, parted.right)]
     return Table(
-        title="Types", columns=["type", "mentions", "named with this type by the model, %", f"{NEIGHBOURS}-NN, %"],
-        rows=[*rows, whole], marked=[len(rows)],
+        title="Types",
+        columns=["type", "mentions", "named with this type by the model, %", f"{NEIGHBOURS}-NN, %"],
+        rows=[*rows, whole],
+        marked=[len(rows)],
     )
 
 

@@ -67,13 +67,15 @@ def project(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
     n = len(vectors)
     if n < LEAST:
         raise CorpusError(
-            f"{n} located gold {'mention' if n == 1 else 'mentions'}", expected=f"at least {LEAST} to draw",
+            f"{n} located gold {'mention' if n == 1 else 'mentions'}",
+            expected=f"at least {LEAST} to draw",
             remedy="name a split with more gold mentions, with --corpus and --split, or raise --most",
         )
     if not np.isfinite(vectors).all() or (vectors == vectors[0]).all():
         raise ModelError(
             "vectors that are not finite" if not np.isfinite(vectors).all() else f"{n} vectors that are all the same",
-            expected="vectors that differ", remedy="the training has diverged or collapsed: train the model anew",
+            expected="vectors that differ",
+            remedy="the training has diverged or collapsed: train the model anew",
         )
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
@@ -87,6 +89,7 @@ def needed() -> None:
     """Error: a package of the extra `plots` is missing."""
     if missing := [package for module, package in PACKAGES.items() if find_spec(module) is None]:
         raise OpenMIEError(
-            f"no package {' and no '.join(missing)}", expected="what draws the picture",
+            f"no package {' and no '.join(missing)}",
+            expected="what draws the picture",
             remedy="pip install 'openmie[plots]'",
         )

@@ -64,8 +64,14 @@ def entities(
     found = [{(m.start, m.end): m.label for m in p.mentions if m.status != "unlocated"} for p in predicted]
     return Entities(
         entities=[
-            Entity(document=d.id, text=d.text, start=m.start, end=m.end, label=m.label,
-                   predicted=found[r].get((m.start, m.end)))
+            Entity(
+                document=d.id,
+                text=d.text,
+                start=m.start,
+                end=m.end,
+                label=m.label,
+                predicted=found[r].get((m.start, m.end)),
+            )
             for r, (_, d, m, _) in zip(row, chosen)
         ],
         vectors=vectors,
@@ -140,6 +146,7 @@ def _refuse(model: Model) -> None:
     if model.recipe.task not in ("ner", "joint"):
         marks = ", which reads a text with the two ends of a pair marked in it" if model.batcher.markers else ""
         raise ModelError(
-            f"{model.recipe.name}, a model that finds no entities{marks}", expected="a model of task ner or joint",
+            f"{model.recipe.name}, a model that finds no entities{marks}",
+            expected="a model of task ner or joint",
             remedy="train one: openmie train PAPER --task ner --corpus ...",
         )

@@ -68,11 +68,19 @@ class Tally:
         self.texts[split].add(hash(document.text))
         relations = [r.label for r in document.relations]
         boxes = document.source.get("boxes", len(document.regions))
-        count.update({"documents": 1, "words": len(document.words), "mentions": len(document.mentions),
-                      "relations": sum(label != NONE for label in relations), "chains": len(document.chains),
-                      "boxes": boxes, "images with boxes": int(boxes > 0),
-                      "frames": (frames := sum(i.kind == "frame" for i in document.images)),
-                      "documents with frames": int(frames > 0)})
+        count.update(
+            {
+                "documents": 1,
+                "words": len(document.words),
+                "mentions": len(document.mentions),
+                "relations": sum(label != NONE for label in relations),
+                "chains": len(document.chains),
+                "boxes": boxes,
+                "images with boxes": int(boxes > 0),
+                "frames": (frames := sum(i.kind == "frame" for i in document.images)),
+                "documents with frames": int(frames > 0),
+            }
+        )
         count.update("mentions " + m.label for m in document.mentions if m.label)
         count.update("chains " + c.label for c in document.chains if c.label)
         count.update("relation " + label for label in relations)
@@ -88,16 +96,22 @@ class Tally:
 
     @staticmethod
     def _row(count: Counter[str], images: set[str], texts: set[int]) -> dict[str, int]:
-        derived = {"distinct texts": len(texts), "images": len(images),
-                   "relation types": sum(name.startswith("relation ") for name in count)}
+        derived = {
+            "distinct texts": len(texts),
+            "images": len(images),
+            "relation types": sum(name.startswith("relation ") for name in count),
+        }
         fixed = {name: n for name, n in count.items() if not labelled(name)}
         return {**fixed, **derived, **{name: n for name, n in sorted(count.items()) if labelled(name)}}
 
     def findings(self) -> Iterator[Finding]:
         """Labels of the corpus that a split lacks, and labels of dev and test that train does not show."""
         for lang in {split.partition(" ")[2] for split in self.counts}:
-            own = {split: {name for name in count if labelled(name)}
-                   for split, count in self.counts.items() if split.partition(" ")[2] == lang}
+            own = {
+                split: {name for name in count if labelled(name)}
+                for split, count in self.counts.items()
+                if split.partition(" ")[2] == lang
+            }
             train = next((labels for split, labels in own.items() if split.startswith("train")), None)
             for split, labels in own.items():
                 if absent := sorted(set().union(*own.values()) - labels):
@@ -131,8 +145,12 @@ class Oddities(_Lists):
             head, tail = document.find(relation.head), document.find(relation.tail)
             if isinstance(head, Mention) and isinstance(tail, Mention):
                 self.note("tail before head", split, document.id, int(tail.start < head.start))
-                self.note("overlapping head and tail", split, document.id,
-                          int(max(head.start, tail.start) < min(head.end, tail.end)))
+                self.note(
+                    "overlapping head and tail",
+                    split,
+                    document.id,
+                    int(max(head.start, tail.start) < min(head.end, tail.end)),
+                )
         for record in document.dangling():
             self.note("references that lead nowhere", split, f"{record.where}: {record.found}")
         self._boxes(split, document)
@@ -144,8 +162,12 @@ class Oddities(_Lists):
         boxes = Counter(r.of for r in document.regions if r.of)
         self.note("mentions with several boxes", split, document.id, sum(n > 1 for n in boxes.values()))
         filename, image = document.source.get("filename", ""), document.source.get("imgid", "")
-        self.note("annotation files that name another image", split, f"{image}: {filename}",
-                  int(bool(filename) and filename.rpartition(".")[0] != image))
+        self.note(
+            "annotation files that name another image",
+            split,
+            f"{image}: {filename}",
+            int(bool(filename) and filename.rpartition(".")[0] != image),
+        )
 
 
 class Turned:

@@ -135,8 +135,14 @@ def examine(spec: str, *, decode: bool = True, **options: Any) -> Report:
             table.setdefault(split, {}).update(counts)
         findings += _box_files(parsed, used)
     published = nearest(parsed.format, table)
-    return Report(corpus.name, published.title if published else "", _counts(table, published),
-                  tuple(f for f in findings if f.count), tuple(records), beside.named())
+    return Report(
+        corpus.name,
+        published.title if published else "",
+        _counts(table, published),
+        tuple(f for f in findings if f.count),
+        tuple(records),
+        beside.named(),
+    )
 
 
 def _read(corpus: Corpus, checks: list[Check]) -> tuple[dict[str, Counter[str]], str]:
@@ -166,8 +172,11 @@ def _options(spec: Spec, corpus: Corpus) -> Options:
     found = discover(spec.path, _sources(corpus), tuple(corpus.sources))
     given = {k: v for k, v in spec.options.items() if k in (*ATTACHED, "images") and v}
     named = Options.find(spec.path, tuple(corpus.sources), **given)
-    return Options(captions=named.captions or found.captions, images=named.images or found.images,
-                   weights=named.weights or found.weights)
+    return Options(
+        captions=named.captions or found.captions,
+        images=named.images or found.images,
+        weights=named.weights or found.weights,
+    )
 
 
 def _sources(corpus: Corpus) -> frozenset[Path]:
@@ -189,5 +198,8 @@ def _box_files(spec: Spec, used: dict[str, Counter[str]]) -> list[Finding]:
 def _counts(table: dict[str, dict[str, int]], published: Published | None) -> tuple[Count, ...]:
     known = published.table if published else {}
     order = [s for s in table if s != "all"] + ["all"] * ("all" in table)
-    return tuple(Count(split, what, table[split].get(what, 0), known.get(split, {}).get(what))
-                 for split in order for what in {**table[split], **known.get(split, {})})
+    return tuple(
+        Count(split, what, table[split].get(what, 0), known.get(split, {}).get(what))
+        for split in order
+        for what in {**table[split], **known.get(split, {})}
+    )

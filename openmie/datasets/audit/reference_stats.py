@@ -24,39 +24,89 @@ def _table(splits: str, **rows: str) -> dict[str, dict[str, int]]:
 
 TWITTER_2015 = Published(
     "Twitter-2015 (Zhang et al., AAAI 2018)",  # 522 as the total demands; some papers print 552 for LOC of dev
-    _table("train,dev,test", documents="4000 1000 3257", mentions="6176 1546 5078", mentions__PER="2217 552 1816",
-           mentions__LOC="2091 522 1697", mentions__ORG="928 247 839", mentions__OTHER="940 225 726"))
+    _table(
+        "train,dev,test",
+        documents="4000 1000 3257",
+        mentions="6176 1546 5078",
+        mentions__PER="2217 552 1816",
+        mentions__LOC="2091 522 1697",
+        mentions__ORG="928 247 839",
+        mentions__OTHER="940 225 726",
+    ),
+)
 TWITTER_2017 = Published(
     "Twitter-2017 (Lu et al., ACL 2018; split of Yu et al., ACL 2020)",
-    _table("train,dev,test", documents="3373 723 723", mentions="6049 1324 1351", mentions__PER="2943 626 621",
-           mentions__LOC="731 173 178", mentions__ORG="1674 375 395", mentions__MISC="701 150 157"))
+    _table(
+        "train,dev,test",
+        documents="3373 723 723",
+        mentions="6049 1324 1351",
+        mentions__PER="2943 626 621",
+        mentions__LOC="731 173 178",
+        mentions__ORG="1674 375 395",
+        mentions__MISC="701 150 157",
+    ),
+)
 GMNER = Published(
     "GMNER (Yu et al., ACL 2023), documents as in the paper, boxes as counted in release 2.0 of July 2023",
-    {s: {"documents": d, "boxes": b, "images with boxes": f}
-     for s, d, b, f in (("train", 7000, 5652, 3925), ("dev", 1500, 1164, 832), ("test", 1500, 1242, 855))})
+    {
+        s: {"documents": d, "boxes": b, "images with boxes": f}
+        for s, d, b, f in (("train", 7000, 5652, 3925), ("dev", 1500, 1164, 832), ("test", 1500, 1242, 855))
+    },
+)
 MNRE = Published(
     "MNRE version 2 (Zheng et al., ICME 2021)",
-    {**_table("train,dev,test", documents="12247 1624 1614"),  # "sentences" there are images: some texts occur twice
-     "all": {"documents": 15485, "images": 9201, "mentions": 30970, "relation types": 23}})
+    {
+        **_table("train,dev,test", documents="12247 1624 1614"),  # "sentences" there are images: some texts occur twice
+        "all": {"documents": 15485, "images": 9201, "mentions": 30970, "relation types": 23},
+    },
+)
 M3D = Published(
     "M3D (Liu et al., TPAMI 2026, Table II); its boxes are published apart from the texts",
-    {**_table("train en,dev en,test en", documents="1644 205 207", mentions="27843 3457 3587",
-              relations="11410 1388 1364", chains="15031 1885 1882", boxes="9812 1171 1198"),
-     **_table("train zh,dev zh,test zh", documents="1629 203 205", mentions="22043 2685 2728",
-              relations="8372 985 1049", chains="11481 1397 1419", boxes="3726 505 482")})
-JMERE = Published("JMERE (Yuan et al., AAAI 2023), splits as in Shap-CA",
-                  _table("train,dev,test", documents="3617 495 474"))
+    {
+        **_table(
+            "train en,dev en,test en",
+            documents="1644 205 207",
+            mentions="27843 3457 3587",
+            relations="11410 1388 1364",
+            chains="15031 1885 1882",
+            boxes="9812 1171 1198",
+        ),
+        **_table(
+            "train zh,dev zh,test zh",
+            documents="1629 203 205",
+            mentions="22043 2685 2728",
+            relations="8372 985 1049",
+            chains="11481 1397 1419",
+            boxes="3726 505 482",
+        ),
+    },
+)
+JMERE = Published(
+    "JMERE (Yuan et al., AAAI 2023), splits as in Shap-CA", _table("train,dev,test", documents="3617 495 474")
+)
 
-_BY_FORMAT = {"gmner": (GMNER,), "mnre": (MNRE,), "m3d": (M3D,), "jmere": (JMERE,),
-              "twitter": (TWITTER_2015, TWITTER_2017, Published(GMNER.title, {
-                  s: {"documents": row["documents"]} for s, row in GMNER.table.items()}))}
+_BY_FORMAT = {
+    "gmner": (GMNER,),
+    "mnre": (MNRE,),
+    "m3d": (M3D,),
+    "jmere": (JMERE,),
+    "twitter": (
+        TWITTER_2015,
+        TWITTER_2017,
+        Published(GMNER.title, {s: {"documents": row["documents"]} for s, row in GMNER.table.items()}),
+    ),
+}
 
 
 def nearest(format: str, counted: Table) -> Published | None:
     """The published corpus whose numbers of documents are nearest, within a tenth; None where there is none."""
+
     def distance(candidate: Published) -> float:
-        pairs = [(row["documents"], counted[split].get("documents", 0))
-                 for split, row in candidate.table.items() if split in counted]
+        pairs = [
+            (row["documents"], counted[split].get("documents", 0))
+            for split, row in candidate.table.items()
+            if split in counted
+        ]
         return max((abs(a - b) / a for a, b in pairs), default=1.0)
 
     known = _BY_FORMAT.get(format, ())

@@ -44,8 +44,11 @@ class Companions:
     def named(self) -> tuple[str, ...]:
         """What was looked at, in words."""
         scores = sorted({name for named in self.options.weights.values() for name, _ in named})
-        return (*(f"captions {name}" for name, _ in self.options.captions), *(f"relevance {name}" for name in scores),
-                *([f"images in {self.options.images}"] if self.options.images else []))
+        return (
+            *(f"captions {name}" for name, _ in self.options.captions),
+            *(f"relevance {name}" for name in scores),
+            *([f"images in {self.options.images}"] if self.options.images else []),
+        )
 
     def _count(self, split: str, counts: dict[str, int]) -> None:
         self.counts[split] = counts
@@ -83,8 +86,10 @@ class Companions:
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             image, _, score = line.partition("\t")
             lines.setdefault(bare(image), set()).add(score)
-        lists = {f"images without relevance ({name})": sorted(wanted - set(scores)),
-                 f"images with several relevance scores ({name})": sorted(k for k in scores if len(lines[k]) > 1)}
+        lists = {
+            f"images without relevance ({name})": sorted(wanted - set(scores)),
+            f"images with several relevance scores ({name})": sorted(k for k in scores if len(lines[k]) > 1),
+        }
         for kind, found in lists.items():
             if found:
                 yield Finding(kind, split, len(found), tuple(found[:5]))
@@ -156,5 +161,5 @@ def _generator(file: Path) -> str:
     if first is None or first[3] is not None:
         return ""
     if match := _PER_SPLIT.fullmatch(file.stem.lower()):
-        return file.stem[:match.end("name")]
+        return file.stem[: match.end("name")]
     return str(file) if file.stem.lower().startswith("caption") else ""

@@ -39,22 +39,35 @@ class Options:
     images: Path | None = None
 
     @classmethod
-    def find(cls, folder: Path, splits: tuple[str, ...], *, captions: str | tuple[str, ...] = (),
-             images: str | Path = "", weights: str | bool | Path = "") -> Options:
+    def find(
+        cls,
+        folder: Path,
+        splits: tuple[str, ...],
+        *,
+        captions: str | tuple[str, ...] = (),
+        images: str | Path = "",
+        weights: str | bool | Path = "",
+    ) -> Options:
         """Resolve option values against the corpus folder; a `CorpusError` names what is not there."""
         names = tuple(c for c in captions.split(",") if c) if isinstance(captions, str) else tuple(captions)
         found = None
         if images and ((found := located(images, folder)) is None or not found.is_dir()):
             raise _absent("images", images, folder, "a folder with the image files")
-        return cls(captions=tuple(_captions(str(name), folder, splits) for name in names), images=found,
-                   weights=_weights(weights, folder, splits) if weights else {})
+        return cls(
+            captions=tuple(_captions(str(name), folder, splits) for name in names),
+            images=found,
+            weights=_weights(weights, folder, splits) if weights else {},
+        )
 
 
 def _absent(option: str, value: object, folder: Path, expected: str) -> CorpusError:
     root = folder.parent if folder.is_file() else folder
     holds = listing(root) + (f"; captions/: {listing(root / 'captions', 40)}" if (root / "captions").is_dir() else "")
-    return CorpusError(f"option {option}={value}, neither in the working directory nor in {root}, which holds {holds}",
-                       expected=expected, remedy="give a path, or leave the option out")
+    return CorpusError(
+        f"option {option}={value}, neither in the working directory nor in {root}, which holds {holds}",
+        expected=expected,
+        remedy="give a path, or leave the option out",
+    )
 
 
 def _captions(name: str, folder: Path, splits: tuple[str, ...]) -> tuple[str, dict[str, Path]]:
@@ -139,10 +152,15 @@ class Media:
         if not self.missing:
             return self.found
         names = sorted(set(self.missing))
-        return [*self.found, ErrorRecord(
-            where=f"{self._options.images} ({self._split})",
-            found=f"no file for {len(names)} images, the first {names[0]!r}",
-            expected="an image file for every id", remedy="get the image archive of the corpus, or go on without them")]
+        return [
+            *self.found,
+            ErrorRecord(
+                where=f"{self._options.images} ({self._split})",
+                found=f"no file for {len(names)} images, the first {names[0]!r}",
+                expected="an image file for every id",
+                remedy="get the image archive of the corpus, or go on without them",
+            ),
+        ]
 
 
 def image_files(folder: Path, split: str) -> dict[str, str]:
@@ -169,8 +187,15 @@ def captions(path: Path) -> tuple[dict[str, str], list[ErrorRecord]]:
             continue
         key, text = bare(image), text.strip()
         if found.get(key, text) != text:
-            errors.append(record(path, number, f"a second, different caption for {image!r}", "one caption an image",
-                                 "remove one of them; the first was kept"))
+            errors.append(
+                record(
+                    path,
+                    number,
+                    f"a second, different caption for {image!r}",
+                    "one caption an image",
+                    "remove one of them; the first was kept",
+                )
+            )
         else:
             found[key] = text
     return found, errors
@@ -208,8 +233,13 @@ def _entry(path: Path, line: Line) -> tuple[int, str, str, ErrorRecord | None]:
             return line.number, row["img_id"], row["text"], line.error
     elif parts := re.match(r"(\S+?)(?:\s*\t|\s+:|:\s)(.*)", text) or re.match(r"(\S+\.\w{3,4})(\s*)$", text):
         return line.number, parts[1], parts[2], line.error
-    error = record(path, line.number, short(text), "`id.jpg :caption`, or a dict with img_id and text",
-                   "mend or remove the line; it was left out")
+    error = record(
+        path,
+        line.number,
+        short(text),
+        "`id.jpg :caption`, or a dict with img_id and text",
+        "mend or remove the line; it was left out",
+    )
     return line.number, "", "", error
 
 
@@ -229,6 +259,13 @@ def weights(path: Path) -> tuple[dict[str, float], list[ErrorRecord]]:
             found.setdefault(bare(image), []).append(number)
         except ValueError:
             if line.text.strip():
-                errors.append(record(path, line.number, short(line.text), "image<TAB>score",
-                                     "mend or remove the line; it was left out"))
+                errors.append(
+                    record(
+                        path,
+                        line.number,
+                        short(line.text),
+                        "image<TAB>score",
+                        "mend or remove the line; it was left out",
+                    )
+                )
     return {k: sum(v) / len(v) for k, v in found.items() if v}, errors

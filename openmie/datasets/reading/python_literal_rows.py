@@ -68,8 +68,11 @@ def rows(path: Path) -> Iterator[Row]:
         text = line.text.strip()
         if text:
             value = literal(text)
-            error = None if value is not None else record(path, line.number, short(text), _EXPECTED,
-                                                          "mend or remove the line; it was left out")
+            error = (
+                None
+                if value is not None
+                else record(path, line.number, short(text), _EXPECTED, "mend or remove the line; it was left out")
+            )
             yield Row(line.number, value, error, line.error)
 
 
@@ -95,12 +98,30 @@ def _list(path: Path) -> Iterator[Row]:
             if line == 1 and isinstance(python := literal(text.strip()), list):
                 yield from (Row(1, value) for value in python)
             else:
-                yield Row(line, None, record(path, line, f"{short(text[at:at + 60])} ({_reason(error)})", "a JSON list",
-                                             "mend the file here; from this row on it could not be read"))
+                yield Row(
+                    line,
+                    None,
+                    record(
+                        path,
+                        line,
+                        f"{short(text[at : at + 60])} ({_reason(error)})",
+                        "a JSON list",
+                        "mend the file here; from this row on it could not be read",
+                    ),
+                )
             return
         if escaped and not _encodable(value):
-            yield Row(line, None, record(path, line, "half a character (a lone surrogate escape)", "whole characters",
-                                         "mend or remove the row; it was left out"))
+            yield Row(
+                line,
+                None,
+                record(
+                    path,
+                    line,
+                    "half a character (a lone surrogate escape)",
+                    "whole characters",
+                    "mend or remove the row; it was left out",
+                ),
+            )
         else:
             yield Row(line, value)
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from openmie.errors import CorpusError
 
-NAMES = {"train": ("train", "training"), "dev": ("dev", "valid", "val", "validation", "development"),
-         "test": ("test", "testing")}
+NAMES = {
+    "train": ("train", "training"),
+    "dev": ("dev", "valid", "val", "validation", "development"),
+    "test": ("test", "testing"),
+}
 _SPLIT = {alias: split for split, aliases in NAMES.items() for alias in aliases}
 
 
@@ -27,8 +30,11 @@ def split_files(path: Path, suffixes: Sequence[str], within: Iterable[str] = ())
     if path.is_file():
         return {split_of(path) or "test": [path]}
     if not path.is_dir():
-        raise CorpusError(f"nothing at {path}", expected="a folder with train, dev and test files, or one such file",
-                          remedy="check the path after the colon; it is relative to the working directory")
+        raise CorpusError(
+            f"nothing at {path}",
+            expected="a folder with train, dev and test files, or one such file",
+            remedy="check the path after the colon; it is relative to the working directory",
+        )
     for folder in (path, *(path / name for name in within)):
         found: dict[str, list[Path]] = {}
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -36,9 +42,11 @@ def split_files(path: Path, suffixes: Sequence[str], within: Iterable[str] = ())
                 found.setdefault(split, []).append(file)
         if found:
             return {split: found[split] for split in NAMES if split in found}
-    raise CorpusError(f"no split file in {path}, which holds {listing(path)}",
-                      expected="files named train, dev (or valid, val) and test, ending in " + " or ".join(suffixes),
-                      remedy="name the folder that holds the text files, or rename them")
+    raise CorpusError(
+        f"no split file in {path}, which holds {listing(path)}",
+        expected="files named train, dev (or valid, val) and test, ending in " + " or ".join(suffixes),
+        remedy="name the folder that holds the text files, or rename them",
+    )
 
 
 def single(files: dict[str, list[Path]]) -> dict[str, Path]:
@@ -47,9 +55,11 @@ def single(files: dict[str, list[Path]]) -> dict[str, Path]:
     for split, found in files.items():
         bare = [f for f in found if f.stem.strip().lower() in NAMES[split]] or found
         if len(bare) > 1:
-            raise CorpusError(f"{len(bare)} files for {split}: {', '.join(f.name for f in bare)}",
-                              expected="one file a split",
-                              remedy="name one file after the colon, or move the others away")
+            raise CorpusError(
+                f"{len(bare)} files for {split}: {', '.join(f.name for f in bare)}",
+                expected="one file a split",
+                remedy="name one file after the colon, or move the others away",
+            )
         chosen[split] = bare[0]
     return chosen
 

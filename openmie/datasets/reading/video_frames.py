@@ -40,14 +40,25 @@ class Frames:
         folder = located(images, path) if images else None
         if images and (folder is None or not folder.is_dir()):
             root = path.parent if path.is_file() else path
-            raise CorpusError(f"images={images}, neither in the working directory nor in {root} ({listing(root)})",
-                              expected="a folder with a folder of frames per video id", remedy="give its path")
+            raise CorpusError(
+                f"images={images}, neither in the working directory nor in {root} ({listing(root)})",
+                expected="a folder with a folder of frames per video id",
+                remedy="give its path",
+            )
         return cls(folder, rate)
 
     def of(self, video: str, numbers: Sequence[Any]) -> Found:
         """The frames that the corpus lists and those that the folder has, in order; their boxes; what is wrong."""
-        errors = [ErrorRecord(where=f"clip {video}", found=f"frame {short(n)}", expected="a number",
-                              remedy="correct it; it was left out") for n in numbers if type(n) is not int or n < 0]
+        errors = [
+            ErrorRecord(
+                where=f"clip {video}",
+                found=f"frame {short(n)}",
+                expected="a number",
+                remedy="correct it; it was left out",
+            )
+            for n in numbers
+            if type(n) is not int or n < 0
+        ]
         files = self._files(video)
         wanted = sorted({n for n in numbers if type(n) is int and n >= 0} | set(files))
         images: list[Image] = []
@@ -55,14 +66,27 @@ class Frames:
         for number in wanted:
             path = files.get(number)
             size, boxes, problems = _labelled(path, f"frame_{number}") if path else ((None, None), (), [])
-            images.append(Image(id=f"frame_{number}", kind="frame", path=str(path or ""), width=size[0], height=size[1],
-                                time=number / self.fps if self.fps else None))
+            images.append(
+                Image(
+                    id=f"frame_{number}",
+                    kind="frame",
+                    path=str(path or ""),
+                    width=size[0],
+                    height=size[1],
+                    time=number / self.fps if self.fps else None,
+                )
+            )
             regions += boxes
             errors += problems
         if self.folder and (missing := [n for n in wanted if n not in files]):
-            errors.append(ErrorRecord(where=f"{self.folder / video}", found=f"no file for frames {missing[:8]}",
-                                      expected="a file per frame, named after its number",
-                                      remedy="get the frames of the corpus, or go on without them"))
+            errors.append(
+                ErrorRecord(
+                    where=f"{self.folder / video}",
+                    found=f"no file for frames {missing[:8]}",
+                    expected="a file per frame, named after its number",
+                    remedy="get the frames of the corpus, or go on without them",
+                )
+            )
         return tuple(images), tuple(regions), errors
 
     def _files(self, video: str) -> dict[int, Path]:
@@ -91,10 +115,21 @@ def _labelled(path: Path, image: str) -> tuple[tuple[int | None, int | None], tu
         except ValueError:
             x = y = w = h = -1.0
         if label and 0 <= x <= 1 and 0 <= y <= 1 and 0 < w <= 1 and 0 < h <= 1:
-            box = (max(x - w / 2, 0) * width, max(y - h / 2, 0) * height,
-                   min(x + w / 2, 1) * width, min(y + h / 2, 1) * height)
+            box = (
+                max(x - w / 2, 0) * width,
+                max(y - h / 2, 0) * height,
+                min(x + w / 2, 1) * width,
+                min(y + h / 2, 1) * height,
+            )
             found.append(Region(image=image, box=box, label=label))
         elif line.text.strip():
-            errors.append(record(text, line.number, short(line.text), "LABEL x y width height, as shares of the frame",
-                                 "correct it; the box was left out"))
+            errors.append(
+                record(
+                    text,
+                    line.number,
+                    short(line.text),
+                    "LABEL x y width height, as shares of the frame",
+                    "correct it; the box was left out",
+                )
+            )
     return (width, height), tuple(found), errors

@@ -27,9 +27,13 @@ def box_prior(train: Iterable[Document], documents: Iterable[Document], iou: flo
     guess = {place: _centre(np.array(boxes), iou) for place, boxes in seen.items()}
     for document in documents:
         main, n = document.main_image, len(document.mentions)
-        yield document.replace(regions=tuple(
-            Region(image=main.id, box=guess[n, i], label=m.label, of=m.id)
-            for i, m in enumerate(document.mentions) if main and (n, i) in guess))
+        yield document.replace(
+            regions=tuple(
+                Region(image=main.id, box=guess[n, i], label=m.label, of=m.id)
+                for i, m in enumerate(document.mentions)
+                if main and (n, i) in guess
+            )
+        )
 
 
 def _centre(boxes: np.ndarray, iou: float) -> tuple[float, float, float, float]:

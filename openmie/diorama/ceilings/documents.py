@@ -63,8 +63,14 @@ def _shown(config: Config, told: Told, side: str) -> Iterator[tuple[bool, Scene 
     return iter([(False, None, 1.0)]) if side == "text" else biography.shows(config, told)
 
 
-def _add(tables: Tables, config: Config, task: str, seen: frozenset[str],
-         world: tuple[Told, str, bool, Scene | None], p: float) -> None:
+def _add(
+    tables: Tables,
+    config: Config,
+    task: str,
+    seen: frozenset[str],
+    world: tuple[Told, str, bool, Scene | None],
+    p: float,
+) -> None:
     """Put each item of a sentence and its frame where it is seen."""
     told, side, related, scene = world
     key = (_read(told), told.types if "types" in seen else ()) if "text" in seen and side != "frames" else None
@@ -80,8 +86,9 @@ def _read(told: Told) -> Hashable:
     return told.kind, told.left if told.cue else -1, told.head if told.kind in CLEAR else -1
 
 
-def _items(config: Config, task: str, told: Told, side: str, related: bool,
-           scene: Scene | None) -> Iterator[tuple[int, Hashable, float]]:
+def _items(
+    config: Config, task: str, told: Told, side: str, related: bool, scene: Scene | None
+) -> Iterator[tuple[int, Hashable, float]]:
     """Which item of the sentence, its right answer, None for nothing, and how often it counts."""
     if task in ("regions", "links"):
         for i, figure in enumerate(scene.figures if scene and (task == "regions" or side == "both") else ()):
@@ -121,11 +128,15 @@ def unframed(config: Config) -> float:
 
 def sure_relations(config: Config) -> float:
     """E[relations that the text tells]"""
+
     def of(kind: str) -> int:
         return len(CLEAR[kind].relations) if kind in CLEAR else 0
 
-    return (2 + unframed(config) * sum(p * of(kind) for kind, p in biography.UNFRAMED)
-            + frames(config) * sum(p * of(kind) for kind, p in biography.framed(config)))
+    return (
+        2
+        + unframed(config) * sum(p * of(kind) for kind, p in biography.UNFRAMED)
+        + frames(config) * sum(p * of(kind) for kind, p in biography.framed(config))
+    )
 
 
 def sure_mentions(config: Config) -> float:
@@ -139,9 +150,13 @@ def sure_mentions(config: Config) -> float:
     with_frame = sum(p * of(kind) for kind, p in biography.framed(config))
     clauses = sum(p for told, p in biography.told(config) if told.cue and told.kind in CLEAR)
     back, per = looked_back(config), names(config)
-    return (mean(words.OPEN) + unframed(config) * sum(p * of(kind) for kind, p in biography.UNFRAMED)
-            + frames(config) * (with_frame + clauses)
-            + mean(words.CLOSE) - sum(back[kind] * per[kind] for kind in back))
+    return (
+        mean(words.OPEN)
+        + unframed(config) * sum(p * of(kind) for kind, p in biography.UNFRAMED)
+        + frames(config) * (with_frame + clauses)
+        + mean(words.CLOSE)
+        - sum(back[kind] * per[kind] for kind in back)
+    )
 
 
 def mean(templates: tuple[str, ...]) -> float:

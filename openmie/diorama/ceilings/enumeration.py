@@ -37,10 +37,12 @@ class World(NamedTuple):
 @lru_cache(8)
 def worlds(config: Config) -> tuple[tuple[World, float], ...]:
     """Every world of a post with text. The probabilities sum to one."""
-    return tuple((World(told, related, scene, bound), p * q * r)
-                 for told, p in _texts(config)
-                 for related, scene, q in _scenes(config, told)
-                 for bound, r in _bound(told, related, scene))
+    return tuple(
+        (World(told, related, scene, bound), p * q * r)
+        for told, p in _texts(config)
+        for related, scene, q in _scenes(config, told)
+        for bound, r in _bound(told, related, scene)
+    )
 
 
 def _texts(config: Config) -> Iterator[tuple[Told, float]]:

@@ -49,14 +49,21 @@ def ceiling(config: Config, *, task: str, sees: Iterable[str] = ("text",), rule:
     config under which there is nothing to find.
     """
     tasks, sides = (document_ceilings.TASKS, document_ceilings.SEES) if config.documents else (TASKS, SEES)
-    seen = _check((("task", (task,), tasks), ("sees", (sees,) if isinstance(sees, str) else tuple(sees), sides),
-                   ("rule", (rule,), RULES)))
+    seen = _check(
+        (
+            ("task", (task,), tasks),
+            ("sees", (sees,) if isinstance(sees, str) else tuple(sees), sides),
+            ("rule", (rule,), RULES),
+        )
+    )
     weights = document_ceilings.weights(config, task, seen) if config.documents else _answers(config, task, seen)
     if weights.gold <= TIE or (not config.documents and config.missing_text == 1):
         raise CorpusError(
-            f"nothing to find for task {task!r} in what this config makes", where="diorama.ceiling",
+            f"nothing to find for task {task!r} in what this config makes",
+            where="diorama.ceiling",
             expected="texts; pairs for relations; related images for regions",
-            remedy="lower missing_text, missing_image, missing or unrelated, or raise two_names, ambiguous or pairs")
+            remedy="lower missing_text, missing_image, missing or unrelated, or raise two_names, ambiguous or pairs",
+        )
     return score(weights, rule)
 
 
@@ -64,11 +71,19 @@ def _check(asked: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]) -> f
     sees = asked[1][1]
     for name, found, allowed in asked:
         if bad := [x for x in found if x not in allowed]:
-            raise CorpusError(f"{name}={bad[0]!r}", expected=f"of {list(allowed)}", where="diorama.ceiling",
-                              remedy=f"choose {name} from {list(allowed)}")
+            raise CorpusError(
+                f"{name}={bad[0]!r}",
+                expected=f"of {list(allowed)}",
+                where="diorama.ceiling",
+                remedy=f"choose {name} from {list(allowed)}",
+            )
     if not sees:
-        raise CorpusError("sees is empty", expected=f"a non-empty subset of {list(asked[1][2])}",
-                          where="diorama.ceiling", remedy="say what the system sees")
+        raise CorpusError(
+            "sees is empty",
+            expected=f"a non-empty subset of {list(asked[1][2])}",
+            where="diorama.ceiling",
+            remedy="say what the system sees",
+        )
     return frozenset(sees)
 
 
@@ -89,8 +104,9 @@ def _gold(world: World, task: str) -> list[Hashable]:
         return list(told.types)
     if task == "grounded":
         last = len(told.types) - 1
-        return [(t, (0 if told.left == i or not last else 1) if world.related else None)
-                for i, t in enumerate(told.types)]
+        return [
+            (t, (0 if told.left == i or not last else 1) if world.related else None) for i, t in enumerate(told.types)
+        ]
     if task == "regions":
         return [(f.type, i) if world.related else None for i, f in enumerate(scene.figures)]
     if len(told.types) == 1:
@@ -148,8 +164,10 @@ def _channel(config: Config, states: list[State], seen: frozenset[str]) -> np.nd
     if "caption" not in seen:
         return np.ones((len(states), 1))
     said: dict[Hashable, int] = {None: 0}  # None: there is no caption, as there is no image
-    laws_ = [[(None, 1.0)] if scene == NO_IMAGE else [(c.said(), p) for c, p in captions(config, scene)]  # type: ignore[arg-type]
-             for scene, _ in states]
+    laws_ = [
+        [(None, 1.0)] if scene == NO_IMAGE else [(c.said(), p) for c, p in captions(config, scene)]  # type: ignore[arg-type]
+        for scene, _ in states
+    ]
     for law in laws_:
         for caption, _ in law:
             said.setdefault(caption, len(said))

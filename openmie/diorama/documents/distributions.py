@@ -40,12 +40,26 @@ class Pair(NamedTuple):
 
 
 # Summed over both ends every type weighs 24 of 72. Of 36 pairs 16 have no relation.
-_RELATED = {(COUPLE, "PER", "PER"): 2, (PEER, "PER", "PER"): 2, (PARENT, "PER", "PER"): 2, (MEMBER, "PER", "ORG"): 4,
-            (LOCATED, "PER", "LOC"): 4, (SEAT, "ORG", "LOC"): 6}
-_UNRELATED = {("PER", "PER"): 1, ("PER", "ORG"): 1, ("PER", "LOC"): 1, ("ORG", "ORG"): 4, ("ORG", "LOC"): 5,
-              ("LOC", "LOC"): 4}  # both directions together
-PAIR = Law([(Pair(*k), float(w)) for k, w in _RELATED.items()]
-           + [(Pair("", *ends), w / 2) for (a, b), w in _UNRELATED.items() for ends in ((a, b), (b, a))])
+_RELATED = {
+    (COUPLE, "PER", "PER"): 2,
+    (PEER, "PER", "PER"): 2,
+    (PARENT, "PER", "PER"): 2,
+    (MEMBER, "PER", "ORG"): 4,
+    (LOCATED, "PER", "LOC"): 4,
+    (SEAT, "ORG", "LOC"): 6,
+}
+_UNRELATED = {
+    ("PER", "PER"): 1,
+    ("PER", "ORG"): 1,
+    ("PER", "LOC"): 1,
+    ("ORG", "ORG"): 4,
+    ("ORG", "LOC"): 5,
+    ("LOC", "LOC"): 4,
+}  # both directions together
+PAIR = Law(
+    [(Pair(*k), float(w)) for k, w in _RELATED.items()]
+    + [(Pair("", *ends), w / 2) for (a, b), w in _UNRELATED.items() for ends in ((a, b), (b, a))]
+)
 TYPE = Law.uniform(TYPES)
 
 
@@ -89,8 +103,14 @@ class Told(NamedTuple):
 def framed(config: Config) -> Law[str]:
     """The kind of a sentence with a frame."""
     a, b = config.ambiguous, 1 - config.ambiguous
-    return Law([("one", a * (1 - config.pairs)), ("two", a * config.pairs), ("life", b / 3),
-                *((name, b * 2 / 3 / len(CLEAR)) for name in CLEAR)])
+    return Law(
+        [
+            ("one", a * (1 - config.pairs)),
+            ("two", a * config.pairs),
+            ("life", b / 3),
+            *((name, b * 2 / 3 / len(CLEAR)) for name in CLEAR),
+        ]
+    )
 
 
 @lru_cache(64)
@@ -127,8 +147,11 @@ def _pairs(config: Config, kind: str) -> Iterator[tuple[Pair, int, float]]:
 def clear_templates(language: str, kind: str, head: int) -> tuple[str, ...]:
     """The templates of a clear sentence that name the head of what the frame shows first (0) or second (1)."""
     _, h, t = CLEAR[kind].shown
-    return tuple(x for x in transcripts.OF[language].CLEAR[kind]
-                 if (x.index("{" + h + "}") < x.index("{" + t + "}")) == (head == 0))
+    return tuple(
+        x
+        for x in transcripts.OF[language].CLEAR[kind]
+        if (x.index("{" + h + "}") < x.index("{" + t + "}")) == (head == 0)
+    )
 
 
 def own_scene(told: Told) -> Scene:
@@ -170,5 +193,9 @@ def sides(config: Config) -> Law[str]:
 def sizes(config: Config) -> Law[tuple[int, int]]:
     """How many sentences and frames a document has; the first and last sentence never have one."""
     lengths = range(LEAST_SENTENCES, config.sentences + 1)
-    return Law(((n, f), 1 / len(lengths) / len(range(LEAST_FRAMES, most + 1)))
-               for n in lengths for most in (min(config.frames, n - 2),) for f in range(LEAST_FRAMES, most + 1))
+    return Law(
+        ((n, f), 1 / len(lengths) / len(range(LEAST_FRAMES, most + 1)))
+        for n in lengths
+        for most in (min(config.frames, n - 2),)
+        for f in range(LEAST_FRAMES, most + 1)
+    )

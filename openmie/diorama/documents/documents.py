@@ -25,19 +25,26 @@ def document(config: Config, split: str, index: int, pixels: bool = True) -> Doc
     story = tell(config, split, streams[FACTS], streams[WORDS])
     sides = streams[SIDES].draw(biography.sides(config))
     spans, moments = timed(story, streams[TIMES])
-    layouts = [lay_out(shot.scene, (shot.colour,) * len(shot.scene.figures), config.distractors, streams[SCENES])
-               for shot in story.shots]
+    layouts = [
+        lay_out(shot.scene, (shot.colour,) * len(shot.scene.figures), config.distractors, streams[SCENES])
+        for shot in story.shots
+    ]
     layers: dict[str, Any] = {}
     if sides != "text":
         shown = [render(layout, config.size, config.noise, streams[PIXELS]) if pixels else None for layout in layouts]
         layers["images"] = tuple(
             Image(kind="frame", id=f"frame{i}", time=float(moment), width=config.size, height=config.size, pixels=x)
-            for i, (moment, x) in enumerate(zip(moments, shown)))
+            for i, (moment, x) in enumerate(zip(moments, shown))
+        )
         layers["regions"] = regions(config, story, layouts, linked=sides != "frames")
     if sides != "frames":
         layers |= told(config, story, spans)
-    return Document(id=f"diorama-{split}-{index:06d}", lang=config.language, **layers,
-                    source=hidden(config, story, layouts, sides, split, index))
+    return Document(
+        id=f"diorama-{split}-{index:06d}",
+        lang=config.language,
+        **layers,
+        source=hidden(config, story, layouts, sides, split, index),
+    )
 
 
 def timed(story: Story, draws: Draws) -> tuple[list[tuple[int, int]], list[int]]:
@@ -55,14 +62,18 @@ def told(config: Config, story: Story, spans: list[tuple[int, int]]) -> dict[str
     mentions = []
     for i, (start, end, thing) in enumerate(story.mentions):
         of[thing].append(f"m{i}")
-        mentions.append(Mention(id=f"m{i}", start=start, end=end, label=story.things[thing].type,
-                                text=story.text[start:end]))
+        mentions.append(
+            Mention(id=f"m{i}", start=start, end=end, label=story.things[thing].type, text=story.text[start:end])
+        )
     return {
-        "text": story.text, "words": words(story.text, config.language), "mentions": tuple(mentions),
+        "text": story.text,
+        "words": words(story.text, config.language),
+        "mentions": tuple(mentions),
         "chains": tuple(Chain(id=f"c{i}", mentions=tuple(of[i]), label=t.type) for i, t in enumerate(story.things)),
         "relations": tuple(Relation(head=f"c{h}", tail=f"c{t}", label=label) for label, h, t in story.relations),
-        "times": tuple(TimeSpan(*where, float(begin), float(finish))
-                       for where, (begin, finish) in zip(story.sentences, spans)),
+        "times": tuple(
+            TimeSpan(*where, float(begin), float(finish)) for where, (begin, finish) in zip(story.sentences, spans)
+        ),
     }
 
 
@@ -83,22 +94,56 @@ def regions(config: Config, story: Story, layouts: list[Layout], linked: bool) -
     for i, (shot, layout) in enumerate(zip(story.shots, layouts)):
         for place, figure in enumerate(layout.figures if not shot.image else ()):
             which = shot.things[place if shot.told.left == 0 else len(shot.things) - 1 - place]
-            found.append(Region(image=f"frame{i}", box=to_pixels(figure.box, config.size),
-                                label=story.things[which].type, of=f"c{which}" if linked else ""))
+            found.append(
+                Region(
+                    image=f"frame{i}",
+                    box=to_pixels(figure.box, config.size),
+                    label=story.things[which].type,
+                    of=f"c{which}" if linked else "",
+                )
+            )
     return tuple(found)
 
 
 def hidden(config: Config, story: Story, layouts: list[Layout], sides: str, split: str, index: int) -> dict[str, Any]:
     """For analyses only: no system reads `source`."""
-    frames = [] if sides == "text" else [
-        {"sentence": shot.sentence, "kind": shot.told.kind, "unrelated": shot.image, "sign": shot.scene.sign,
-         "flag": shot.colour, "left": shot.told.left, "cue": shot.told.cue, "shows": [f"c{i}" for i in shot.things],
-         "figures": [{"type": p.figure.type, "young": p.figure.young, "kind": p.kind,
-                      "box": list(to_pixels(p.box, config.size))} for p in layout.figures if p.figure]}
-        for shot, layout in zip(story.shots, layouts)]
-    return {"corpus": "diorama", "documents": True, "split": split, "index": index, "sides": sides, "frames": frames,
-            "ambiguous": [f"c{i}" for i, t in enumerate(story.things) if not t.clear],
-            "pairs": [[f"c{a}", f"c{b}"] for a, b in story.pairs]}
+    frames = (
+        []
+        if sides == "text"
+        else [
+            {
+                "sentence": shot.sentence,
+                "kind": shot.told.kind,
+                "unrelated": shot.image,
+                "sign": shot.scene.sign,
+                "flag": shot.colour,
+                "left": shot.told.left,
+                "cue": shot.told.cue,
+                "shows": [f"c{i}" for i in shot.things],
+                "figures": [
+                    {
+                        "type": p.figure.type,
+                        "young": p.figure.young,
+                        "kind": p.kind,
+                        "box": list(to_pixels(p.box, config.size)),
+                    }
+                    for p in layout.figures
+                    if p.figure
+                ],
+            }
+            for shot, layout in zip(story.shots, layouts)
+        ]
+    )
+    return {
+        "corpus": "diorama",
+        "documents": True,
+        "split": split,
+        "index": index,
+        "sides": sides,
+        "frames": frames,
+        "ambiguous": [f"c{i}" for i, t in enumerate(story.things) if not t.clear],
+        "pairs": [[f"c{a}", f"c{b}"] for a, b in story.pairs],
+    }
 
 
 def told_by(document: Document, relation: Relation) -> Literal["text", "frame"]:
@@ -135,7 +180,10 @@ def _places(document: Document, id: str) -> set[tuple[int, int]]:
 
 def _facts(document: Document) -> dict[str, Any]:
     if document.source.get("corpus") != "diorama" or "pairs" not in document.source:
-        raise CorpusError("no facts of a Diorama document in its source", where=f"document {document.id}",
-                          expected="a document as diorama.generate makes it with documents=True",
-                          remedy="give the gold document, not a prediction or what without_gold() left")
+        raise CorpusError(
+            "no facts of a Diorama document in its source",
+            where=f"document {document.id}",
+            expected="a document as diorama.generate makes it with documents=True",
+            remedy="give the gold document, not a prediction or what without_gold() left",
+        )
     return document.source

@@ -70,7 +70,8 @@ def tell(config: Config, split: str, facts: Draws, words: Draws) -> Story:
         scene = {"": biography.own_scene(told), "other": other, "clutter": clutter}[image]
         things = teller.told_with_frame(told, colours[i] if flagged else "")
         teller.story.shots.append(
-            Shot(sentence=i, told=told, image=image, scene=scene, colour=colours[i], things=things))
+            Shot(sentence=i, told=told, image=image, scene=scene, colour=colours[i], things=things)
+        )
     teller.close()
     return teller.story
 
@@ -108,8 +109,13 @@ class Teller:
         if told.kind in CLEAR:
             _, *ends = CLEAR[told.kind].shown
             order = ends if told.head == 0 else ends[::-1]
-            self.clear(told.kind, self.draws.pick(biography.clear_templates(self.language, told.kind, told.head)),
-                       told, colour, tuple(order))
+            self.clear(
+                told.kind,
+                self.draws.pick(biography.clear_templates(self.language, told.kind, told.head)),
+                told,
+                colour,
+                tuple(order),
+            )
         elif told.kind == "life":
             self.sentence(self.draws.pick(self.words.LIFE), {}, told, colour, ("P",))
             return (0,)
@@ -123,8 +129,9 @@ class Teller:
                 self.story.relations.append((told.label, things[told.head], things[1 - told.head]))
         return things
 
-    def clear(self, kind: str, template: str, told: Told | None = None, colour: str = "",
-              order: tuple[str, ...] = ()) -> None:
+    def clear(
+        self, kind: str, template: str, told: Told | None = None, colour: str = "", order: tuple[str, ...] = ()
+    ) -> None:
         self.sentence(template, dict(zip("xy", CLEAR[kind].new)), told, colour, order)
         for label, head, tail in CLEAR[kind].relations:
             self.story.relations.append((label, self.slots[head], self.slots[tail]))
@@ -137,8 +144,14 @@ class Teller:
         """Everything that was named, but for the main person and times."""
         return [i for i, t in enumerate(self.story.things) if i and t.type != "TIME" and (t.clear or not clear)]
 
-    def sentence(self, template: str, new: dict[str, str] | None = None, told: Told | None = None, colour: str = "",
-                 order: tuple[str, ...] = ()) -> None:
+    def sentence(
+        self,
+        template: str,
+        new: dict[str, str] | None = None,
+        told: Told | None = None,
+        colour: str = "",
+        order: tuple[str, ...] = (),
+    ) -> None:
         """Append a sentence; `new`: slot -> type of the things that it brings in; the rest belongs to its frame."""
         story = self.story
         self.slots = {**({"q": self.slots["q"]} if "q" in self.slots and new is None else {}), "P": 0, "F": 0}
@@ -187,7 +200,8 @@ class Teller:
         for _ in range(2 if type == "PER" and not hidden else 1):
             made += [self.unused()]
         self.story.things.append(
-            Thing(type=type, words=tuple(made), clear=not hidden, home=home, rank=self.ranked(type)))
+            Thing(type=type, words=tuple(made), clear=not hidden, home=home, rank=self.ranked(type))
+        )
         return len(self.story.things) - 1
 
     def unused(self) -> str:

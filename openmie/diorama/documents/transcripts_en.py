@@ -6,21 +6,67 @@ ONE and TWO suit a person, a place and an organisation alike. Pronouns are no me
 from __future__ import annotations
 
 JOIN, STOP = " ", " ."  # between sentences; at the end of each
-ROLES = ("painter", "singer", "writer", "doctor", "sailor", "teacher", "baker", "lawyer", "farmer", "pilot", "poet",
-         "actor", "chemist", "tailor")  # of a person, each used once in a document
+ROLES = (
+    "painter",
+    "singer",
+    "writer",
+    "doctor",
+    "sailor",
+    "teacher",
+    "baker",
+    "lawyer",
+    "farmer",
+    "pilot",
+    "poet",
+    "actor",
+    "chemist",
+    "tailor",
+)  # of a person, each used once in a document
 PERSON = ("the {r}", "the young {r}", "the famous {r}", "the tireless {r}", "the modest {r}")
 FULL_PERSON = "{n} {m}"
-PLACES = (("{n} Valley", "the valley"), ("{n} Falls", "the falls"), ("Port {n}", "the port"),  # in full, and not
-          ("{n} Harbour", "the harbour"), ("{n} Bay", "the bay"), ("{n} Heights", "the heights"),
-          ("{n} City", "the city"), ("{n} Village", "the village"), ("{n} Mills", "the mills"),
-          ("{n} Beach", "the beach"), ("{n} Castle", "the castle"), ("{n} Forest", "the forest"))
-COMPANIES = (("{n} Bank", "the bank"), ("{n} Company", "the company"), ("{n} Press", "the press"),
-             ("{n} Theatre", "the theatre"), ("{n} College", "the college"), ("{n} Club", "the club"),
-             ("{n} Orchestra", "the orchestra"), ("{n} Gazette", "the gazette"), ("{n} Studio", "the studio"),
-             ("{n} Institute", "the institute"), ("{n} Circus", "the circus"), ("{n} Society", "the society"))
+PLACES = (
+    ("{n} Valley", "the valley"),
+    ("{n} Falls", "the falls"),
+    ("Port {n}", "the port"),  # in full, and not
+    ("{n} Harbour", "the harbour"),
+    ("{n} Bay", "the bay"),
+    ("{n} Heights", "the heights"),
+    ("{n} City", "the city"),
+    ("{n} Village", "the village"),
+    ("{n} Mills", "the mills"),
+    ("{n} Beach", "the beach"),
+    ("{n} Castle", "the castle"),
+    ("{n} Forest", "the forest"),
+)
+COMPANIES = (
+    ("{n} Bank", "the bank"),
+    ("{n} Company", "the company"),
+    ("{n} Press", "the press"),
+    ("{n} Theatre", "the theatre"),
+    ("{n} College", "the college"),
+    ("{n} Club", "the club"),
+    ("{n} Orchestra", "the orchestra"),
+    ("{n} Gazette", "the gazette"),
+    ("{n} Studio", "the studio"),
+    ("{n} Institute", "the institute"),
+    ("{n} Circus", "the circus"),
+    ("{n} Society", "the society"),
+)
 HOME = ("the home town", "the birthplace")
-MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-          "December")
+MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 YEAR, MONTH, DAY = "{y}", "{m} {y}", "{d} {m} {y}"
 COLOURS = {c: c for c in ("red", "blue", "green", "yellow", "purple", "orange", "black", "cyan")}
 
@@ -148,5 +194,7 @@ FLAG = (  # of a sentence with a frame
     " ( see the photo with the {c} flag )",
 )
 PHOTO = (" , as the photo shows", " ; here is the photo", " ( see the photo )")
-SIDE = {True: (" , {n} on the left", " , with {n} to the left"),
-        False: (" , {n} on the right", " , with {n} to the right")}
+SIDE = {
+    True: (" , {n} on the left", " , with {n} to the left"),
+    False: (" , {n} on the right", " , with {n} to the right"),
+}

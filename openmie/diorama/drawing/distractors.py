@@ -83,6 +83,13 @@ def cup(pen: Pen, draws: Draws) -> None:
 
 
 DRAWN: dict[str, Callable[[Pen, Draws], None]] = {
-    "umbrella": umbrella, "table": table, "chair": chair, "lamp": lamp, "ball": ball, "gift": gift, "plant": plant,
-    "trophy": trophy, "cup": cup,
+    "umbrella": umbrella,
+    "table": table,
+    "chair": chair,
+    "lamp": lamp,
+    "ball": ball,
+    "gift": gift,
+    "plant": plant,
+    "trophy": trophy,
+    "cup": cup,
 }

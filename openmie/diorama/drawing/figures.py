@@ -225,17 +225,36 @@ def rosette(pen: Pen, at: tuple[int, int]) -> None:
 
 
 LIVING: dict[str, Callable[[Pen, str, Draws, bool], None]] = {
-    "man": person, "woman": person, "worker": person, "runner": person, "dog": dog, "cat": cat, "bird": bird,
-    "car": car, "van": van, "boat": boat, "mountain": mountain, "bridge": bridge, "lighthouse": lighthouse,
+    "man": person,
+    "woman": person,
+    "worker": person,
+    "runner": person,
+    "dog": dog,
+    "cat": cat,
+    "bird": bird,
+    "car": car,
+    "van": van,
+    "boat": boat,
+    "mountain": mountain,
+    "bridge": bridge,
+    "lighthouse": lighthouse,
     "skyline": skyline,
 }
 BUILDINGS: dict[str, Callable[[Pen, tuple[str, Colour], Draws], None]] = {
-    "office": office, "shop": shop, "factory": factory,
+    "office": office,
+    "shop": shop,
+    "factory": factory,
 }
-ROSETTES = {"dog": (72, 56), "cat": (48, 54), "bird": (72, 54), "car": (86, 54), "van": (84, 62),
-            "boat": (50, 60)}
+ROSETTES = {"dog": (72, 56), "cat": (48, 54), "bird": (72, 54), "car": (86, 54), "van": (84, 62), "boat": (50, 60)}
 BIBS = {  # where the chest, flank or door is
-    "man": (16, 38, 84, 74), "woman": (16, 38, 84, 76), "worker": (16, 38, 84, 74),
-    "runner": (16, 38, 84, 74), "dog": (14, 34, 58, 78), "cat": (16, 62, 80, 94), "bird": (18, 34, 58, 80),
-    "car": (24, 40, 70, 78), "van": (8, 8, 64, 78), "boat": (22, 74, 78, 100),
+    "man": (16, 38, 84, 74),
+    "woman": (16, 38, 84, 76),
+    "worker": (16, 38, 84, 74),
+    "runner": (16, 38, 84, 74),
+    "dog": (14, 34, 58, 78),
+    "cat": (16, 62, 80, 94),
+    "bird": (18, 34, 58, 80),
+    "car": (24, 40, 70, 78),
+    "van": (8, 8, 64, 78),
+    "boat": (22, 74, 78, 100),
 }

@@ -20,17 +20,41 @@ MAX_OCCLUSION = 10  # percent of a figure's box that a thing in front may cover
 PEOPLE = ("man", "woman", "worker", "runner")
 ANIMALS = ("dog", "cat", "bird")
 VEHICLES = ("car", "van", "boat")
-KINDS = {"PER": PEOPLE, "MISC": (*ANIMALS, *VEHICLES), "LOC": ("mountain", "bridge", "lighthouse", "skyline"),
-         "ORG": ("office", "shop", "factory")}  # looks of each type, each as likely in every scene
+KINDS = {
+    "PER": PEOPLE,
+    "MISC": (*ANIMALS, *VEHICLES),
+    "LOC": ("mountain", "bridge", "lighthouse", "skyline"),
+    "ORG": ("office", "shop", "factory"),
+}  # looks of each type, each as likely in every scene
 THINGS = ("umbrella", "table", "chair", "lamp", "ball", "gift", "plant", "trophy", "cup")  # clutter and distractors
 KINDS[CLUTTER] = THINGS
 PROPORTIONS = {  # width, height in percent of the cell; the longer is 100
-    "man": (60, 100), "woman": (60, 100), "worker": (60, 100), "runner": (66, 100),
-    "dog": (100, 78), "cat": (70, 100), "bird": (100, 80), "car": (100, 56), "van": (100, 66), "boat": (90, 100),
-    "mountain": (100, 76), "bridge": (100, 62), "lighthouse": (52, 100), "skyline": (100, 74),
-    "office": (72, 100), "shop": (100, 82), "factory": (100, 84),
-    "umbrella": (90, 100), "table": (100, 64), "chair": (62, 100), "lamp": (50, 100), "ball": (100, 100),
-    "gift": (100, 96), "plant": (70, 100), "trophy": (76, 100), "cup": (100, 84),
+    "man": (60, 100),
+    "woman": (60, 100),
+    "worker": (60, 100),
+    "runner": (66, 100),
+    "dog": (100, 78),
+    "cat": (70, 100),
+    "bird": (100, 80),
+    "car": (100, 56),
+    "van": (100, 66),
+    "boat": (90, 100),
+    "mountain": (100, 76),
+    "bridge": (100, 62),
+    "lighthouse": (52, 100),
+    "skyline": (100, 74),
+    "office": (72, 100),
+    "shop": (100, 82),
+    "factory": (100, 84),
+    "umbrella": (90, 100),
+    "table": (100, 64),
+    "chair": (62, 100),
+    "lamp": (50, 100),
+    "ball": (100, 100),
+    "gift": (100, 96),
+    "plant": (70, 100),
+    "trophy": (76, 100),
+    "cup": (100, 84),
 }
 
 

@@ -44,11 +44,19 @@ def verdict(document: Document, generator: str) -> Verdict:
     """
     where, scene = f"document {document.id}", document.source.get("scene")
     if document.source.get("corpus") != "diorama" or not isinstance(scene, dict) or "figures" not in scene:
-        raise CorpusError("no scene in its source", expected="a post of Diorama with an image", where=where,
-                          remedy="make the posts with `openmie diorama`; captions of other corpora need a reader")
+        raise CorpusError(
+            "no scene in its source",
+            expected="a post of Diorama with an image",
+            where=where,
+            remedy="make the posts with `openmie diorama`; captions of other corpora need a reader",
+        )
     if not (text := document.captions.get(generator, "")):
-        raise CorpusError(f"no caption {generator!r}", expected=f"one of {sorted(document.captions)}", where=where,
-                          remedy="name a generator that the post has")
+        raise CorpusError(
+            f"no caption {generator!r}",
+            expected=f"one of {sorted(document.captions)}",
+            where=where,
+            remedy="name a generator that the post has",
+        )
     said, shown = Counter(said_by(text, f"{where}, caption {generator}")), Counter(shown_in(scene))
     lying = Counter(NOUNS[kind] for kind in scene.get("things", ()))
     return Verdict(tuple((said - shown - lying).elements()), tuple((shown - said).elements()))
@@ -67,6 +75,10 @@ def said_by(text: str, where: str = "") -> list[str]:
     marks = signs.split(_AND) if _WITH in text else []
     strange = [x for x in nouns if x not in _PHRASES] + [x for x in marks if x not in SIGNS.values()]
     if strange or not text.startswith(_OPENING):
-        raise CorpusError(f"the words {(strange or [text])[0][:80]!r}", expected="a caption in Diorama's own words",
-                          where=where, remedy="have it judged by a reader: openmie captions CORPUS --out review.csv")
+        raise CorpusError(
+            f"the words {(strange or [text])[0][:80]!r}",
+            expected="a caption in Diorama's own words",
+            where=where,
+            remedy="have it judged by a reader: openmie captions CORPUS --out review.csv",
+        )
     return nouns + marks

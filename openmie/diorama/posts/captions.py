@@ -16,16 +16,41 @@ from openmie.diorama.posts.distributions import CLUTTER, SIGNED, TYPES, Figure, 
 from openmie.diorama.rng import Draws, Law
 
 NOUNS = {
-    "man": "a man", "woman": "a woman", "worker": "a man with a helmet", "runner": "a runner", "dog": "a dog",
-    "cat": "a cat", "bird": "a bird",
-    "car": "a car", "van": "a van", "boat": "a boat", "mountain": "a mountain", "bridge": "a bridge",
-    "lighthouse": "a lighthouse", "skyline": "a skyline", "office": "an office building", "shop": "a shop",
-    "factory": "a factory", "umbrella": "an umbrella", "table": "a table", "chair": "a chair", "lamp": "a lamp",
-    "ball": "a ball", "gift": "a gift", "plant": "a plant", "trophy": "a trophy", "cup": "a cup",
+    "man": "a man",
+    "woman": "a woman",
+    "worker": "a man with a helmet",
+    "runner": "a runner",
+    "dog": "a dog",
+    "cat": "a cat",
+    "bird": "a bird",
+    "car": "a car",
+    "van": "a van",
+    "boat": "a boat",
+    "mountain": "a mountain",
+    "bridge": "a bridge",
+    "lighthouse": "a lighthouse",
+    "skyline": "a skyline",
+    "office": "an office building",
+    "shop": "a shop",
+    "factory": "a factory",
+    "umbrella": "an umbrella",
+    "table": "a table",
+    "chair": "a chair",
+    "lamp": "a lamp",
+    "ball": "a ball",
+    "gift": "a gift",
+    "plant": "a plant",
+    "trophy": "a trophy",
+    "cup": "a cup",
 }
 YOUNG = {"PER": "a child", "MISC": "a small copy"}
-SIGNS = {"couple": "a big heart or rings", "peer": "matching striped bibs", "member_of": "a bib with an emblem",
-         "present_in": "a stage", "locate_at": "a map pin"}
+SIGNS = {
+    "couple": "a big heart or rings",
+    "peer": "matching striped bibs",
+    "member_of": "a bib with an emblem",
+    "present_in": "a stage",
+    "locate_at": "a map pin",
+}
 
 
 class Caption(NamedTuple):

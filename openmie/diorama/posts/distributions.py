@@ -22,16 +22,29 @@ COLOURS = ("red", "blue", "green", "yellow")  # of the flags
 # (relation, type of head, type of tail) -> weight. Summed over both ends every type weighs 60 of 240, so that a name
 # in a two-name post is, as any name, of each type with probability 1/4. Of 120, 60 are None and each relation has 10.
 _PAIRS = {
-    ("couple", "PER", "PER"): 5, ("couple", "MISC", "MISC"): 5,
-    ("parent", "PER", "PER"): 5, ("parent", "MISC", "MISC"): 5,
-    ("peer", "PER", "PER"): 5, ("peer", "MISC", "MISC"): 5,
-    ("member_of", "PER", "ORG"): 7, ("member_of", "MISC", "ORG"): 3,
-    ("present_in", "PER", "LOC"): 5, ("present_in", "MISC", "LOC"): 5,
+    ("couple", "PER", "PER"): 5,
+    ("couple", "MISC", "MISC"): 5,
+    ("parent", "PER", "PER"): 5,
+    ("parent", "MISC", "MISC"): 5,
+    ("peer", "PER", "PER"): 5,
+    ("peer", "MISC", "MISC"): 5,
+    ("member_of", "PER", "ORG"): 7,
+    ("member_of", "MISC", "ORG"): 3,
+    ("present_in", "PER", "LOC"): 5,
+    ("present_in", "MISC", "LOC"): 5,
     ("locate_at", "ORG", "LOC"): 10,
 }
 _UNRELATED_PAIRS = {  # both directions together
-    ("PER", "PER"): 2, ("PER", "MISC"): 4, ("PER", "ORG"): 6, ("PER", "LOC"): 4, ("MISC", "MISC"): 3,
-    ("MISC", "ORG"): 6, ("MISC", "LOC"): 6, ("ORG", "ORG"): 8, ("ORG", "LOC"): 12, ("LOC", "LOC"): 9,
+    ("PER", "PER"): 2,
+    ("PER", "MISC"): 4,
+    ("PER", "ORG"): 6,
+    ("PER", "LOC"): 4,
+    ("MISC", "MISC"): 3,
+    ("MISC", "ORG"): 6,
+    ("MISC", "LOC"): 6,
+    ("ORG", "ORG"): 8,
+    ("ORG", "LOC"): 12,
+    ("LOC", "LOC"): 9,
 }
 
 
@@ -58,8 +71,10 @@ class Scene(NamedTuple):
 
 
 TYPE = Law.uniform(TYPES)
-PAIR = Law([(Pair(*k), float(w)) for k, w in _PAIRS.items()]
-           + [(Pair(NONE, *ends), w / 2) for (a, b), w in _UNRELATED_PAIRS.items() for ends in ((a, b), (b, a))])
+PAIR = Law(
+    [(Pair(*k), float(w)) for k, w in _PAIRS.items()]
+    + [(Pair(NONE, *ends), w / 2) for (a, b), w in _UNRELATED_PAIRS.items() for ends in ((a, b), (b, a))]
+)
 COIN = Law.uniform((0, 1))
 FLAGS = Law.uniform((a, b) for a in COLOURS for b in COLOURS if a != b)
 
@@ -78,8 +93,13 @@ def names(config: Config) -> Law[int]:
 @lru_cache(64)
 def cues(config: Config) -> Law[str]:
     """How the text of a two-name post binds names to figures."""
-    return Law([("position", config.cue * (1 - config.colour_cue)), ("colour", config.cue * config.colour_cue),
-                ("none", 1 - config.cue)])
+    return Law(
+        [
+            ("position", config.cue * (1 - config.colour_cue)),
+            ("colour", config.cue * config.colour_cue),
+            ("none", 1 - config.cue),
+        ]
+    )
 
 
 @lru_cache(64)
@@ -91,8 +111,13 @@ def lefts(config: Config) -> Law[int]:
 @lru_cache(64)
 def images(config: Config) -> Law[str]:
     """What the image has to do with the post: "" is all."""
-    return Law([("", 1 - config.unrelated), ("clutter", config.unrelated * config.clutter),
-                ("other", config.unrelated * (1 - config.clutter))])
+    return Law(
+        [
+            ("", 1 - config.unrelated),
+            ("clutter", config.unrelated * config.clutter),
+            ("other", config.unrelated * (1 - config.clutter)),
+        ]
+    )
 
 
 def one_scene(type: str) -> Scene:

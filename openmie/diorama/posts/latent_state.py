@@ -51,8 +51,15 @@ def draw_facts(config: Config, draws: Draws) -> Facts:
     own = laws.one_scene(type_) if n == 1 else laws.pair_scene(pair, head == left)
     scene = {"": own, "clutter": clutter, "other": other}[image]
     flags = (other_colours if image else colours) if len(scene.figures) == 2 else ()
-    facts = Facts(types=(type_,), ambiguous=ambiguous, image=image, scene=scene, flags=flags, has_text=has_text,
-                  has_image=has_image)
+    facts = Facts(
+        types=(type_,),
+        ambiguous=ambiguous,
+        image=image,
+        scene=scene,
+        flags=flags,
+        has_text=has_text,
+        has_image=has_image,
+    )
     if n == 1:
         return facts
     types = (pair.head, pair.tail) if head == 0 else (pair.tail, pair.head)

@@ -8,8 +8,28 @@ from openmie.diorama.rng import Draws
 
 SPLITS = ("train", "dev", "test")
 _OF_TEN = ("train",) * 6 + ("dev",) * 2 + ("test",) * 2
-_STARTS = ("bel", "bro", "cal", "dor", "fen", "gal", "hu", "jo", "kel", "lor", "mir", "na", "pel", "qua", "ros", "sol",
-           "tor", "ver", "xa", "zor")
+_STARTS = (
+    "bel",
+    "bro",
+    "cal",
+    "dor",
+    "fen",
+    "gal",
+    "hu",
+    "jo",
+    "kel",
+    "lor",
+    "mir",
+    "na",
+    "pel",
+    "qua",
+    "ros",
+    "sol",
+    "tor",
+    "ver",
+    "xa",
+    "zor",
+)
 _MIDDLES = ("", "da", "ka", "li", "mo", "ra", "va")
 _ENDS = ("bek", "dan", "fin", "gor", "len", "mun", "nia", "quin", "ris", "tas", "vane", "zel")
 # no character stands in two of the three, so that no name is a part of another

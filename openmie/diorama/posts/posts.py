@@ -19,8 +19,12 @@ JITTER = 6  # percent of a side by which each edge of a candidate patch is off
 LOOKS = tuple(kind for kinds in KINDS.values() for kind in kinds)
 A = {"PER": "a person", "LOC": "a place", "ORG": "an organisation", "MISC": "a mascot"}
 SAYS = {
-    "couple": "{h} and {t} are a couple", "peer": "{h} and {t} are peers", "parent": "{h} is a parent of {t}",
-    "member_of": "{h} is a member of {t}", "present_in": "{h} is present in {t}", "locate_at": "{h} is located at {t}",
+    "couple": "{h} and {t} are a couple",
+    "peer": "{h} and {t} are peers",
+    "parent": "{h} is a parent of {t}",
+    "member_of": "{h} is a member of {t}",
+    "present_in": "{h} is present in {t}",
+    "locate_at": "{h} is located at {t}",
 }
 
 
@@ -39,15 +43,25 @@ def post(config: Config, split: str, index: int, pixels: bool = True) -> Documen
     said: dict[str, str] = {}
     if facts.has_image:
         shown = render(layout, config.size, config.noise, streams[PIXELS]) if pixels else None
-        images = [Image(kind="main", id="main", width=config.size, height=config.size, pixels=shown),
-                  *patches(config, layout, streams[PATCHES])]
-        said = {"noisy": captions.noisy(config, facts.scene, layout, streams[CAPTION]),
-                "true": captions.true(facts.scene, layout)}
+        images = [
+            Image(kind="main", id="main", width=config.size, height=config.size, pixels=shown),
+            *patches(config, layout, streams[PATCHES]),
+        ]
+        said = {
+            "noisy": captions.noisy(config, facts.scene, layout, streams[CAPTION]),
+            "true": captions.true(facts.scene, layout),
+        }
     if facts.has_text and config.translation:
         images += translation(config, facts, streams[DREAM], streams[DREAM_PATCHES], pixels)
-    return Document.from_words(f"diorama-{split}-{index:06d}", words, images=tuple(images), captions=said,
-                               lang=config.language, source=hidden(config, facts, layout, split, index),
-                               **gold(config, facts, layout, words, spans))
+    return Document.from_words(
+        f"diorama-{split}-{index:06d}",
+        words,
+        images=tuple(images),
+        captions=said,
+        lang=config.language,
+        source=hidden(config, facts, layout, split, index),
+        **gold(config, facts, layout, words, spans),
+    )
 
 
 def compose(config: Config, split: str, facts: Facts, draws: Draws) -> tuple[list[str], list[tuple[int, int]]]:
@@ -132,13 +146,16 @@ def translation(config: Config, facts: Facts, draws: Draws, boxes: Draws, pixels
     return [made, *patches(config, layout, boxes, made.id)]
 
 
-def gold(config: Config, facts: Facts, layout: Layout, words: list[str],
-         spans: list[tuple[int, int]]) -> dict[str, Any]:
+def gold(
+    config: Config, facts: Facts, layout: Layout, words: list[str], spans: list[tuple[int, int]]
+) -> dict[str, Any]:
     """Mentions, the relation, regions and summary, as layers of a Document."""
     starts = [sum(len(w) + 1 for w in words[:a]) for a, _ in spans]
     named = [" ".join(words[a:b]) for a, b in spans]
-    mentions = tuple(Mention(id=f"m{i}", start=start, end=start + len(name), label=facts.types[i], text=name)
-                     for i, (start, name) in enumerate(zip(starts, named)))
+    mentions = tuple(
+        Mention(id=f"m{i}", start=start, end=start + len(name), label=facts.types[i], text=name)
+        for i, (start, name) in enumerate(zip(starts, named))
+    )
     relations: tuple[Relation, ...] = ()
     if len(mentions) == 2:
         relations = (Relation(head=f"m{facts.head}", tail=f"m{1 - facts.head}", label=facts.relation),)
@@ -147,8 +164,12 @@ def gold(config: Config, facts: Facts, layout: Layout, words: list[str],
         for i, mention in enumerate(mentions):
             box = layout.figures[0 if len(mentions) == 1 or facts.left == i else 1].box
             regions.append(Region(image="main", box=to_pixels(box, config.size), label=mention.label, of=mention.id))
-    return {"mentions": mentions, "relations": relations, "regions": tuple(regions),
-            "summary": summary(facts, mentions)}
+    return {
+        "mentions": mentions,
+        "relations": relations,
+        "regions": tuple(regions),
+        "summary": summary(facts, mentions),
+    }
 
 
 def summary(facts: Facts, mentions: tuple[Mention, ...]) -> str:
@@ -177,10 +198,23 @@ def hidden(config: Config, facts: Facts, layout: Layout, split: str, index: int)
     if not facts.has_image:
         scene: dict[str, Any] = {}
     else:
-        figures = [{"type": p.figure.type, "young": p.figure.young, "kind": p.kind,
-                    "box": list(to_pixels(p.box, config.size))} for p in layout.figures if p.figure]
+        figures = [
+            {"type": p.figure.type, "young": p.figure.young, "kind": p.kind, "box": list(to_pixels(p.box, config.size))}
+            for p in layout.figures
+            if p.figure
+        ]
         scene = {"figures": figures, "sign": facts.scene.sign, "flags": list(facts.flags), "things": in_sight(layout)}
-    return {"corpus": "diorama", "split": split, "index": index, "names": len(facts.types),
-            "ambiguous": [facts.ambiguous] * len(facts.types), "types": list(facts.types), "relation": facts.relation,
-            "head": facts.head, "left": facts.left, "cue": facts.cue, "scene": scene,
-            "unrelated": facts.image if facts.has_image else ""}
+    return {
+        "corpus": "diorama",
+        "split": split,
+        "index": index,
+        "names": len(facts.types),
+        "ambiguous": [facts.ambiguous] * len(facts.types),
+        "types": list(facts.types),
+        "relation": facts.relation,
+        "head": facts.head,
+        "left": facts.left,
+        "cue": facts.cue,
+        "scene": scene,
+        "unrelated": facts.image if facts.has_image else "",
+    }

@@ -31,8 +31,12 @@ def described(document: Document) -> Document:
     """
     scene = document.source.get("scene")
     if document.source.get("corpus") != "diorama" or not scene or "true" not in document.captions:
-        raise CorpusError("no scene in its source", expected="a post of Diorama with an image", where=document.id,
-                          remedy="make the posts with openmie.diorama, and with missing_image=0")
+        raise CorpusError(
+            "no scene in its source",
+            expected="a post of Diorama with an image",
+            where=document.id,
+            remedy="make the posts with openmie.diorama, and with missing_image=0",
+        )
     called = {tuple(f["box"]): YOUNG[f["type"]] if f["young"] else NOUNS[f["kind"]] for f in scene["figures"]}
     named = {r.of: called[tuple(r.box)] for r in document.regions}
     told = [f"{m.text} is the {named[m.id].partition(' ')[2]}" for m in document.mentions if m.id in named]
@@ -56,6 +60,10 @@ def ceiling(config: Config) -> float:
         tables[_text_key(world, "grounded", True), world.scene, world.bound][answer] += p
         whole += p
     if not whole:
-        raise CorpusError("no post with an image", expected="missing_image below 1", where="diorama.described.ceiling",
-                          remedy="lower missing_image")
+        raise CorpusError(
+            "no post with an image",
+            expected="missing_image below 1",
+            where="diorama.described.ceiling",
+            remedy="lower missing_image",
+        )
     return 100 * sum(max(table.values()) for table in tables.values()) / whole

@@ -70,8 +70,9 @@ class Runs(NamedTuple):
 def tags(labels: Sequence[str]) -> tuple[str, ...]:
     """The tag names in the order of their ids: `O`, `B-X`, `I-X`, `B-Y`, ..."""
     if isinstance(labels, str) or len(set(labels)) != len(labels):
-        raise DocumentError(f"labels {labels!r}", expected="a tuple of label strings, each once",
-                            remedy="pass corpus.labels.mentions")
+        raise DocumentError(
+            f"labels {labels!r}", expected="a tuple of label strings, each once", remedy="pass corpus.labels.mentions"
+        )
     return ("O", *chain.from_iterable((f"B-{x}", f"I-{x}") for x in labels))
 
 
@@ -171,15 +172,21 @@ def runs(ids: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Runs:
     return Runs(row, first, last, label[row, first], ids[row, first] % 2 == 0)
 
 
-def decode(ids: npt.ArrayLike, document: Document, labels: Sequence[str], scores: npt.ArrayLike | None = None,
-           orphans: Orphans = "keep") -> tuple[Mention, ...]:
+def decode(
+    ids: npt.ArrayLike,
+    document: Document,
+    labels: Sequence[str],
+    scores: npt.ArrayLike | None = None,
+    orphans: Orphans = "keep",
+) -> tuple[Mention, ...]:
     """Mentions said by one tag (an id or a name) for each word; `scores` (T,) are averaged over a mention's words."""
     row = ids if isinstance(ids, np.ndarray) else list(ids)  # type: ignore[arg-type]
     return decode_batch([row], [document], labels, None if scores is None else [scores], orphans)[0]
 
 
-def decode_batch(ids: Any, documents: Sequence[Document], labels: Sequence[str], scores: Any = None,
-                 orphans: Orphans = "keep") -> list[tuple[Mention, ...]]:
+def decode_batch(
+    ids: Any, documents: Sequence[Document], labels: Sequence[str], scores: Any = None, orphans: Orphans = "keep"
+) -> list[tuple[Mention, ...]]:
     """Mentions of each document from tag ids (B, T) or lists of tag ids or names; what is past its words is not read.
 
     Mentions are named m0, m1, ... in reading order. A tag on an empty word names nothing.
@@ -199,21 +206,36 @@ def decode_batch(ids: Any, documents: Sequence[Document], labels: Sequence[str],
         start, end = document.words[first].start, document.words[last - 1].end
         if end <= start or (orphan and orphans == "drop"):
             continue
-        out[row].append(Mention(id=f"m{len(out[row])}", start=start, end=end, label=labels[label],
-                                text=document.text[start:end], score=None if means is None else float(means[k]),
-                                status="orphan" if orphan and orphans == "keep" else "located"))
+        out[row].append(
+            Mention(
+                id=f"m{len(out[row])}",
+                start=start,
+                end=end,
+                label=labels[label],
+                text=document.text[start:end],
+                score=None if means is None else float(means[k]),
+                status="orphan" if orphan and orphans == "keep" else "located",
+            )
+        )
     return [tuple(x) for x in out]
 
 
 def _matrix(ids: Any, documents: Sequence[Document], names: Sequence[str]) -> Ints:
     """(B, T) ids from ids or names, at least as wide as the longest document."""
     if len(ids) != len(documents):
-        raise DocumentError(f"{len(ids)} rows of tags for {len(documents)} documents", expected="a row each",
-                            remedy="pass the documents that the tags were predicted for")
+        raise DocumentError(
+            f"{len(ids)} rows of tags for {len(documents)} documents",
+            expected="a row each",
+            remedy="pass the documents that the tags were predicted for",
+        )
     for row, document in zip(ids, documents):
         if len(row) < len(document.words):
-            raise DocumentError(f"{len(row)} tags for {len(document.words)} words", expected="a tag for every word",
-                                where=f"document {document.id}", remedy="window long texts; do not cut them off")
+            raise DocumentError(
+                f"{len(row)} tags for {len(document.words)} words",
+                expected="a tag for every word",
+                where=f"document {document.id}",
+                remedy="window long texts; do not cut them off",
+            )
     if hasattr(ids, "shape"):
         return np.asarray(ids, dtype=np.int64).reshape(len(documents), -1)
     index = {name: k for k, name in enumerate(names)}
@@ -228,9 +250,12 @@ def _check_ids(ids: Ints, mask: Bools, documents: Sequence[Document], names: Seq
     wrong = mask & ((ids < 0) | (ids >= len(names)))
     if wrong.any():
         row, at = map(int, np.argwhere(wrong)[0])
-        raise DocumentError(f"no such tag (id {int(ids[row, at])}) at word {at}", where=f"document {documents[row].id}",
-                            expected=f"a tag of {', '.join(names[:9])}{', ...' if len(names) > 9 else ''}",
-                            remedy="decode with the label set that the tags were made with")
+        raise DocumentError(
+            f"no such tag (id {int(ids[row, at])}) at word {at}",
+            where=f"document {documents[row].id}",
+            expected=f"a tag of {', '.join(names[:9])}{', ...' if len(names) > 9 else ''}",
+            remedy="decode with the label set that the tags were made with",
+        )
 
 
 def _means(scores: Any, found: Runs, shape: tuple[int, ...]) -> npt.NDArray[np.float64] | None:
@@ -248,4 +273,3 @@ def _means(scores: Any, found: Runs, shape: tuple[int, ...]) -> npt.NDArray[np.f
 def _check_orphans(orphans: str) -> None:
     if orphans not in get_args(Orphans):
         raise DocumentError(f"orphans={orphans!r}", expected="keep, open or drop", remedy="keep is the inverse pair")
-

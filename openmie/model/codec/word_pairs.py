@@ -88,8 +88,11 @@ def class_names(mentions: Sequence[str], relations: Sequence[str], scheme: Schem
         raise DocumentError(f"scheme={scheme!r}", expected="exact or as_released", remedy="exact loses the least")
     for labels in (mentions, relations):
         if isinstance(labels, str) or len(set(labels)) != len(labels):
-            raise DocumentError(f"labels {labels!r}", expected="a tuple of label strings, each once",
-                                remedy="pass corpus.labels.mentions and corpus.labels.relations")
+            raise DocumentError(
+                f"labels {labels!r}",
+                expected="a tuple of label strings, each once",
+                remedy="pass corpus.labels.mentions and corpus.labels.relations",
+            )
     return ("none", *mentions, *(r for r in relations if r != "None"))
 
 
@@ -102,8 +105,14 @@ def stack_cells(cells: Sequence[Cells], length: int = 0) -> npt.NDArray[np.int64
     return out
 
 
-def encode_batch(documents: Sequence[Document], mentions: Sequence[str], relations: Sequence[str], *,
-                 scheme: Scheme = "exact", symmetric: Collection[str] = ()) -> Encoded:
+def encode_batch(
+    documents: Sequence[Document],
+    mentions: Sequence[str],
+    relations: Sequence[str],
+    *,
+    scheme: Scheme = "exact",
+    symmetric: Collection[str] = (),
+) -> Encoded:
     """Cells (T, T) over the words of each document. What a document lists twice is held once.
 
     Of two mentions of one span, and of two relations of one pair, the first listed is held (`as_released`: the last).
@@ -148,8 +157,9 @@ def _spans(document: Document, labels: Sequence[str], scheme: Scheme) -> tuple[d
     return held, lost
 
 
-def _wanted(document: Document, held: dict[str, tuple[Span, int]],
-            labels: Sequence[str]) -> tuple[list[tuple[Relation, int]], list[Lost]]:
+def _wanted(
+    document: Document, held: dict[str, tuple[Span, int]], labels: Sequence[str]
+) -> tuple[list[tuple[Relation, int]], list[Lost]]:
     """The relations that a grid can try to hold, each with the index of its label, and the rest; "None" is neither."""
     index, ids = {label: k for k, label in enumerate(labels)}, {m.id for m in document.mentions}
     wanted, lost = [], []
@@ -169,8 +179,13 @@ def _wanted(document: Document, held: dict[str, tuple[Span, int]],
     return wanted, lost
 
 
-def _draw_exact(length: int, held: dict[str, tuple[Span, int]], wanted: list[tuple[Relation, int]], kinds: int,
-                symmetric: frozenset[str]) -> tuple[Cells, list[Lost]]:
+def _draw_exact(
+    length: int,
+    held: dict[str, tuple[Span, int]],
+    wanted: list[tuple[Relation, int]],
+    kinds: int,
+    symmetric: frozenset[str],
+) -> tuple[Cells, list[Lost]]:
     """Blocks, the largest first, then the cells of mentions over them."""
     blocks: dict[tuple[Span, Span], int] = {}
     lost, mirrored = [], []
@@ -192,8 +207,13 @@ def _draw_exact(length: int, held: dict[str, tuple[Span, int]], wanted: list[tup
     return grid, lost
 
 
-def _draw_released(length: int, held: dict[str, tuple[Span, int]], wanted: list[tuple[Relation, int]], kinds: int,
-                   symmetric: frozenset[str]) -> tuple[Cells, list[Lost]]:
+def _draw_released(
+    length: int,
+    held: dict[str, tuple[Span, int]],
+    wanted: list[tuple[Relation, int]],
+    kinds: int,
+    symmetric: frozenset[str],
+) -> tuple[Cells, list[Lost]]:
     """Relation by relation, in document order: head, tail, block, each over what stood there."""
     grid = np.zeros((length, length), dtype=np.int16)
     for r, label in wanted:
@@ -215,8 +235,9 @@ def _overlap(spans: list[Span]) -> bool:
     return any(b[0] <= a[1] for a, b in pairwise(spans))
 
 
-def _check(document: Document, grid: Cells, gone: list[Lost],
-           how: tuple[Any, ...]) -> tuple[list[Lost], list[Relation]]:
+def _check(
+    document: Document, grid: Cells, gone: list[Lost], how: tuple[Any, ...]
+) -> tuple[list[Lost], list[Relation]]:
     """What a decoder does not find in the cells, and the relations that it finds beyond the document.
 
     A relation given up for its pair's other one is not lost where that other one is read as it.
@@ -229,8 +250,14 @@ def _check(document: Document, grid: Cells, gone: list[Lost],
     given_up = {id(x.what) for x in gone}
     for m in document.mentions:
         if id(m) not in given_up and (m.start, m.end, m.label) not in read[0]:
-            lost.append(Lost(m, "no relation of it is held, or its cells are read otherwise" if scheme == "as_released"
-                             else f"of overlapping mentions {MOST} a document are read"))
+            lost.append(
+                Lost(
+                    m,
+                    "no relation of it is held, or its cells are read otherwise"
+                    if scheme == "as_released"
+                    else f"of overlapping mentions {MOST} a document are read",
+                )
+            )
     for r in document.relations:
         if id(r) not in given_up and r.label != "None" and _fact(r, ends, symmetric) not in read[1]:
             lost.append(Lost(r, "its cells are those of other mentions and relations, and are read as theirs"))
@@ -250,17 +277,25 @@ def _fact(r: Relation, places: dict[str, Fact], symmetric: Collection[str]) -> F
     return (min(head, tail), max(head, tail), r.label) if r.label in symmetric else (head, tail, r.label)
 
 
-def facts(mentions: Iterable[Mention], relations: Iterable[Relation],
-          symmetric: Collection[str] = ()) -> tuple[set[Fact], set[Fact]]:
+def facts(
+    mentions: Iterable[Mention], relations: Iterable[Relation], symmetric: Collection[str] = ()
+) -> tuple[set[Fact], set[Fact]]:
     """What is said, free of ids: (start, end, label), and (head, tail, label) of these, "None" left out."""
     places = _places(mentions)
     return set(places.values()), {_fact(r, places, symmetric) for r in relations if r.label != "None"}
 
 
-def decode_batch(cells: Sequence[npt.ArrayLike], documents: Sequence[Document], mentions: Sequence[str],
-                 relations: Sequence[str], *, scores: Sequence[npt.ArrayLike] | None = None, scheme: Scheme = "exact",
-                 symmetric: Collection[str] = (),
-                 overlaps: bool = False) -> list[tuple[tuple[Mention, ...], tuple[Relation, ...]]]:
+def decode_batch(
+    cells: Sequence[npt.ArrayLike],
+    documents: Sequence[Document],
+    mentions: Sequence[str],
+    relations: Sequence[str],
+    *,
+    scores: Sequence[npt.ArrayLike] | None = None,
+    scheme: Scheme = "exact",
+    symmetric: Collection[str] = (),
+    overlaps: bool = False,
+) -> list[tuple[tuple[Mention, ...], tuple[Relation, ...]]]:
     """Mentions and relations of each document; cells and `scores` (probabilities) may be padded beyond its words.
 
     How `exact` reads: every cell on or above the diagonal that answers a mention label is a mention; of those that
@@ -276,8 +311,11 @@ def decode_batch(cells: Sequence[npt.ArrayLike], documents: Sequence[Document], 
     names, undirected = class_names(mentions, relations, scheme), frozenset(symmetric)
     for what in (cells, scores):
         if what is not None and len(what) != len(documents):
-            raise DocumentError(f"{len(what)} grids for {len(documents)} documents", expected="a grid each",
-                                remedy="pass the documents that the cells were predicted for")
+            raise DocumentError(
+                f"{len(what)} grids for {len(documents)} documents",
+                expected="a grid each",
+                remedy="pass the documents that the cells were predicted for",
+            )
     mirror = np.array([k for k, name in enumerate(names) if k > len(mentions) and name in undirected], dtype=np.int64)
     out = []
     for k, document in enumerate(documents):
@@ -302,9 +340,12 @@ def _grid(values: npt.ArrayLike, document: Document, classes: int) -> npt.NDArra
     wrong = (grid < PAD) | (grid >= classes)
     if wrong.any():
         row, column = map(int, np.argwhere(wrong)[0])
-        raise DocumentError(f"no such class (id {int(grid[row, column])}) at words {row} and {column}",
-                            expected=f"an id from {PAD} to {classes - 1}", where=f"document {document.id}",
-                            remedy="decode with the label sets that the cells were made with")
+        raise DocumentError(
+            f"no such class (id {int(grid[row, column])}) at words {row} and {column}",
+            expected=f"an id from {PAD} to {classes - 1}",
+            where=f"document {document.id}",
+            remedy="decode with the label sets that the cells were made with",
+        )
     return grid
 
 
@@ -313,29 +354,53 @@ def _square(values: npt.NDArray[Any], document: Document) -> npt.NDArray[Any]:
     if t == 0:
         return np.zeros((0, 0))
     if values.ndim != 2 or min(values.shape) < t:
-        raise DocumentError(f"cells of shape {values.shape} for {t} words", expected="a cell for every pair of words",
-                            where=f"document {document.id}", remedy="do not cut long texts off")
+        raise DocumentError(
+            f"cells of shape {values.shape} for {t} words",
+            expected="a cell for every pair of words",
+            where=f"document {document.id}",
+            remedy="do not cut long texts off",
+        )
     return values[:t, :t]
 
 
-def _say(read: Reading, document: Document, names: Sequence[str],
-         scored: bool) -> tuple[tuple[Mention, ...], tuple[Relation, ...]]:
+def _say(
+    read: Reading, document: Document, names: Sequence[str], scored: bool
+) -> tuple[tuple[Mention, ...], tuple[Relation, ...]]:
     """What was read, with offsets, ids and names."""
     mentions = []
     for k, ((first, last), kind, score) in enumerate(zip(read.spans.tolist(), read.kinds.tolist(), read.sure.tolist())):
         start, end = document.words[first].start, document.words[last].end
-        mentions.append(Mention(id=f"m{k}", start=start, end=end, label=names[kind], text=document.text[start:end],
-                                score=score if scored else None))
+        mentions.append(
+            Mention(
+                id=f"m{k}",
+                start=start,
+                end=end,
+                label=names[kind],
+                text=document.text[start:end],
+                score=score if scored else None,
+            )
+        )
     heads, tails = np.nonzero(read.links != NO_LABEL)
     relations = tuple(
-        Relation(head=f"m{h}", tail=f"m{t}", label=names[read.links[h, t]],
-                 score=float(read.link_sure[h, t]) if scored else None)
-        for h, t in zip(heads.tolist(), tails.tolist()))
+        Relation(
+            head=f"m{h}",
+            tail=f"m{t}",
+            label=names[read.links[h, t]],
+            score=float(read.link_sure[h, t]) if scored else None,
+        )
+        for h, t in zip(heads.tolist(), tails.tolist())
+    )
     return tuple(mentions), relations
 
 
-def ceiling(documents: Sequence[Document], mentions: Sequence[str], relations: Sequence[str],
-            scheme: Scheme = "exact", symmetric: Collection[str] = (), overlaps: bool = False) -> Ceiling:
+def ceiling(
+    documents: Sequence[Document],
+    mentions: Sequence[str],
+    relations: Sequence[str],
+    scheme: Scheme = "exact",
+    symmetric: Collection[str] = (),
+    overlaps: bool = False,
+) -> Ceiling:
     """Gold through the cells and back, against gold as annotated; sets of facts a document, "None" left out.
 
     Read as predictions are: without `overlaps`, one mention of those that overlap.

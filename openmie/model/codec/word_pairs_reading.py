@@ -59,8 +59,13 @@ def read_released(grid: Ints, weight: Floats, bounds: Ints, kinds: int) -> Readi
     links[best == 0] = NO_LABEL
     heard, _ = _votes(np.where(upper, grid, grid.T), np.where(upper, weight, weight.T), spans, kinds)
     _, summed = _best(heard[1:], labels, links)
-    return Reading(spans, diagonal[first], (total[last + 1] - total[first]) / (last + 1 - first), links,
-                   summed / np.maximum(best, 1))
+    return Reading(
+        spans,
+        diagonal[first],
+        (total[last + 1] - total[first]) / (last + 1 - first),
+        links,
+        summed / np.maximum(best, 1),
+    )
 
 
 def _surest(first: Ints, last: Ints, score: Floats, overlaps: bool) -> Ints:

@@ -47,9 +47,7 @@ class Batcher:
 
     # -- documents to examples
 
-    def examples(
-        self, documents: Iterable[Document], gold: bool = False, candidates: Given = "own"
-    ) -> list[Example]:
+    def examples(self, documents: Iterable[Document], gold: bool = False, candidates: Given = "own") -> list[Example]:
         """In document order. With `gold`, targets too, and documents that hold nothing to learn are left out.
 
         `candidates`: what of a document's mentions and chains answers may be given, see `Gold.shown`.

@@ -27,9 +27,7 @@ class Chained:
     def __init__(self, recipe: Recipe, made: Mapping[str, Any]) -> None:
         self.recipe, self.made = recipe, made
 
-    def layers(
-        self, examples: Sequence[Example], answers: Mapping[str, Tensor], given: Given = "own"
-    ) -> list[Layers]:
+    def layers(self, examples: Sequence[Example], answers: Mapping[str, Tensor], given: Given = "own") -> list[Layers]:
         """Layers of each document; `given`: what of the candidates the heads were given."""
         arrays = {k: v.float().cpu().numpy() if v.is_floating_point() else v.cpu().numpy() for k, v in answers.items()}
         named: list[tuple[Mention, ...]] = [e.document.mentions for e in examples]
@@ -45,7 +43,11 @@ class Chained:
         return out
 
     def _one(
-        self, e: Example, mentions: tuple[Mention, ...], own: Mapping[str, Any], chosen: dict[int, Mention],
+        self,
+        e: Example,
+        mentions: tuple[Mention, ...],
+        own: Mapping[str, Any],
+        chosen: dict[int, Mention],
         given: Given,
     ) -> Layers:
         """Layers of one document; `chosen` says which mention each candidate is."""
@@ -59,7 +61,11 @@ class Chained:
         return layers
 
     def _chains(
-        self, e: Example, mentions: tuple[Mention, ...], own: Mapping[str, Any], chosen: dict[int, Mention],
+        self,
+        e: Example,
+        mentions: tuple[Mention, ...],
+        own: Mapping[str, Any],
+        chosen: dict[int, Mention],
         given: Given,
     ) -> tuple[tuple[Chain, ...], dict[int, str]]:
         """All chains, and number -> id of those that links and boxes may speak of."""

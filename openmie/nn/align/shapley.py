@@ -74,8 +74,14 @@ class Shapley:
         return -(own - (others / (len(own) - 1) if self.negatives == "mean" else others)).mean()
 
 
-def shapley_values(similarity: Tensor, temperature: float, *, estimator: str = "exact",
-                   generator: torch.Generator | None = None, accuracy: float = 1e-8) -> Tensor:
+def shapley_values(
+    similarity: Tensor,
+    temperature: float,
+    *,
+    estimator: str = "exact",
+    generator: torch.Generator | None = None,
+    accuracy: float = 1e-8,
+) -> Tensor:
     """Similarity (J, k), a game a row -> phi (J, k), phi[j, i] = phi_i(u_j), differentiable once.
 
     `exact`: to `accuracy`, an absolute error for similarities in [-1, 1] (in general a share of half a row's spread;
@@ -94,14 +100,23 @@ def shapley_values(similarity: Tensor, temperature: float, *, estimator: str = "
         return _enumerate(similarity, temperature)
 
 
-def own_values(similarity: Tensor, temperature: float, *, estimator: str = "exact",
-               generator: torch.Generator | None = None, accuracy: float = 1e-8) -> Tensor:
+def own_values(
+    similarity: Tensor,
+    temperature: float,
+    *,
+    estimator: str = "exact",
+    generator: torch.Generator | None = None,
+    accuracy: float = 1e-8,
+) -> Tensor:
     """The diagonal of `shapley_values`, phi_j(u_j), at less cost: similarity (k, k) -> (k,)."""
     similarity = _checked(similarity, temperature, estimator, accuracy)
     games, players = similarity.shape
     if games != players:
-        raise RecipeError(f"similarities of shape ({games}, {players})", expected="as many games as players",
-                          remedy="use shapley_values where games have no own player")
+        raise RecipeError(
+            f"similarities of shape ({games}, {players})",
+            expected="as many games as players",
+            remedy="use shapley_values where games have no own player",
+        )
     if games == 0:
         return similarity.sum(1)
     if estimator == "exact":
@@ -263,8 +278,9 @@ class _OwnValues(torch.autograd.Function):
         return grad[:, None] * ctx.saved_tensors[0], None, None
 
 
-def _positions(games: int, players: int, generator: torch.Generator | None, device: torch.device
-               ) -> tuple[Tensor, Tensor]:
+def _positions(
+    games: int, players: int, generator: torch.Generator | None, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Algorithm 1: where each player stands in the first pass (J, k), and how far the later passes are shifted (P,)."""
     offsets, stride = [0], players // 2
     while stride > 1:  # a shift by the last stride has no pass after it
@@ -333,11 +349,17 @@ def _wide(x: Tensor) -> Tensor:
 def _checked(similarity: Tensor, tau: float, estimator: str, accuracy: float) -> Tensor:
     _check(tau, estimator, accuracy)
     if similarity.dim() != 2:
-        raise RecipeError(f"similarities of shape {tuple(similarity.shape)}", expected="(games, players)",
-                          remedy="give one row of similarities a game")
+        raise RecipeError(
+            f"similarities of shape {tuple(similarity.shape)}",
+            expected="(games, players)",
+            remedy="give one row of similarities a game",
+        )
     if estimator == "enumerate" and similarity.shape[1] > MOST_ENUMERATED:
-        raise RecipeError(f"{similarity.shape[1]} players", expected=f"at most {MOST_ENUMERATED} to enumerate",
-                          remedy="use the estimator `exact`")
+        raise RecipeError(
+            f"{similarity.shape[1]} players",
+            expected=f"at most {MOST_ENUMERATED} to enumerate",
+            remedy="use the estimator `exact`",
+        )
     return _wide(similarity)
 
 

@@ -35,14 +35,20 @@ class TopK:
 
     def __post_init__(self) -> None:
         if self.k != "adaptive" and (isinstance(self.k, str | bool) or self.k < 1):
-            raise RecipeError(f"k={self.k!r}", expected="a number from 1, or `adaptive`", where="loss.k",
-                              remedy="the paper has 3")
+            raise RecipeError(
+                f"k={self.k!r}", expected="a number from 1, or `adaptive`", where="loss.k", remedy="the paper has 3"
+            )
         if self.side not in SIDES:
-            raise RecipeError(f"side {self.side!r}", expected="`text` or `image`", where="loss.side",
-                              remedy="`text` is the paper's")
+            raise RecipeError(
+                f"side {self.side!r}", expected="`text` or `image`", where="loss.side", remedy="`text` is the paper's"
+            )
         if self.tau <= 0 or self.warmup_steps < 0:
-            raise RecipeError(f"tau={self.tau}, warmup_steps={self.warmup_steps}", where="loss",
-                              expected="tau above 0, warmup_steps at least 0", remedy="0.1 and 0 are the defaults")
+            raise RecipeError(
+                f"tau={self.tau}, warmup_steps={self.warmup_steps}",
+                where="loss",
+                expected="tau above 0, warmup_steps at least 0",
+                remedy="0.1 and 0 are the defaults",
+            )
 
     def __call__(self, a: Tensor, b: Tensor, ramp: float | Tensor = 1.0) -> Tensor:
         """a texts, b images (B, D), row i of a belongs to row i of b -> scalar; 0 with fewer than two rows.

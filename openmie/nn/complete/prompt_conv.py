@@ -42,14 +42,26 @@ class PromptConv:
     def build(self, widths: dict[str, int]) -> PromptConvCompletion:
         """Errors: a kernel without a middle; not two sides; a reconstruction of what is never hidden."""
         if self.kernel % 2 == 0:
-            raise RecipeError(f"kernel={self.kernel}", expected="an odd number, for it has a middle",
-                              where="complete", remedy="set `kernel` to 1 or 3")
+            raise RecipeError(
+                f"kernel={self.kernel}",
+                expected="an odd number, for it has a middle",
+                where="complete",
+                remedy="set `kernel` to 1 or 3",
+            )
         if len(set(self.sides)) != 2:
-            raise RecipeError(f"sides={self.sides}", expected="two different roles", where="complete",
-                              remedy="name the two sides that are made of each other, such as text and vision")
+            raise RecipeError(
+                f"sides={self.sides}",
+                expected="two different roles",
+                where="complete",
+                remedy="name the two sides that are made of each other, such as text and vision",
+            )
         if self.reconstruct and not self.drop:
-            raise RecipeError(f"reconstruct={self.reconstruct:g} with drop=0", expected="drop above 0",
-                              where="complete", remedy="set `drop`: a hidden side is compared with what is made")
+            raise RecipeError(
+                f"reconstruct={self.reconstruct:g} with drop=0",
+                expected="drop above 0",
+                where="complete",
+                remedy="set `drop`: a hidden side is compared with what is made",
+            )
         return PromptConvCompletion(self, widths)
 
 
@@ -148,7 +160,12 @@ def filled(side: Stream, levels: Tensor, mask: Tensor, rows: Tensor, layered: bo
     if whole is not None:
         whole = whole.index_copy(0, at, masked_mean(levels.mean(0), mask).to(whole.dtype))
     return replace(
-        side, tokens=tokens, mask=put(side.mask, mask), groups=groups, whole=whole, seconds=seconds,
+        side,
+        tokens=tokens,
+        mask=put(side.mask, mask),
+        groups=groups,
+        whole=whole,
+        seconds=seconds,
         levels=torch.stack([put(o, new) for o, new in zip(old, levels)]) if layered else None,
     )
 

@@ -188,8 +188,12 @@ def signatures(config: ChainRelations, labels: Sequence[str]) -> Tensor:
     types, k = config.mentions, len(config.mentions)
     for entry in config.allowed if types else ():
         if len(entry) != 3 or entry[0] not in labels or not {*entry[1:]} <= {*types}:
-            raise RecipeError(repr(entry), expected=f"(label, head type, tail type), types among {types}",
-                              where=f"heads.{config.name}.allowed", remedy="correct the entry, or leave it out")
+            raise RecipeError(
+                repr(entry),
+                expected=f"(label, head type, tail type), types among {types}",
+                where=f"heads.{config.name}.allowed",
+                remedy="correct the entry, or leave it out",
+            )
     fits = torch.ones(max(k, 1), max(k, 1), len(labels), dtype=torch.bool)
     for r, label in enumerate(labels):
         pairs = [tuple(entry[1:]) for entry in config.allowed if entry[0] == label]

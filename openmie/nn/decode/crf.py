@@ -50,8 +50,12 @@ class LinearChainCrf(nn.Module):
         if count < 1 or (names and len(set(names)) < count):
             raise OpenMIEError(f"tags {tags!r}", expected="at least one tag, none twice", where="LinearChainCrf")
         if constrained and names is None:
-            raise OpenMIEError(f"constrained=True with {count} tags without names", where="LinearChainCrf",
-                               expected="their BIO names", remedy="pass the names in place of their number")
+            raise OpenMIEError(
+                f"constrained=True with {count} tags without names",
+                where="LinearChainCrf",
+                expected="their BIO names",
+                remedy="pass the names in place of their number",
+            )
         self.names, self.constrained = names, constrained
         self.start = nn.Parameter(torch.zeros(count))
         self.transitions = nn.Parameter(torch.zeros(count, count))
@@ -126,13 +130,19 @@ class LinearChainCrf(nn.Module):
             wrong.append((((tags < 0) | (tags >= width)) & mask).any())
         holes, *outside = torch.stack(wrong).tolist()  # one transfer from the device for both
         if holes:
-            raise OpenMIEError("a mask with padding before a real word", where="LinearChainCrf",
-                               expected="right-padded rows: True ... True False ... False",
-                               remedy="move the real words of each row to its front")
+            raise OpenMIEError(
+                "a mask with padding before a real word",
+                where="LinearChainCrf",
+                expected="right-padded rows: True ... True False ... False",
+                remedy="move the real words of each row to its front",
+            )
         if any(outside):
-            raise OpenMIEError(f"a tag outside 0 .. {width - 1} at a real word", where="LinearChainCrf",
-                               expected=f"tags from 0 to {width - 1}; only padding may hold others, such as -100",
-                               remedy="encode the tags with the label set that the CRF was built with")
+            raise OpenMIEError(
+                f"a tag outside 0 .. {width - 1} at a real word",
+                where="LinearChainCrf",
+                expected=f"tags from 0 to {width - 1}; only padding may hold others, such as -100",
+                remedy="encode the tags with the label set that the CRF was built with",
+            )
         return mask
 
 
@@ -149,5 +159,6 @@ def legal(names: Sequence[str]) -> tuple[Tensor, Tensor]:
 
 
 def _misfit(what: str, tensor: Tensor, expected: str, remedy: str = "") -> OpenMIEError:
-    return OpenMIEError(f"{what} {tuple(tensor.shape)} of {tensor.dtype}", expected=expected, remedy=remedy,
-                        where="LinearChainCrf")
+    return OpenMIEError(
+        f"{what} {tuple(tensor.shape)} of {tensor.dtype}", expected=expected, remedy=remedy, where="LinearChainCrf"
+    )

@@ -66,8 +66,12 @@ class Regions:
     def build(self, widths: dict[str, int]) -> nn.Module:
         """Errors: heads that do not divide the width."""
         if self.width % self.heads:
-            raise RecipeError(f"{self.heads} heads in a width of {self.width}", expected="a width that they divide",
-                              where=f"heads.{self.name}", remedy="change `heads` or `width`")
+            raise RecipeError(
+                f"{self.heads} heads in a width of {self.width}",
+                expected="a width that they divide",
+                where=f"heads.{self.name}",
+                remedy="change `heads` or `width`",
+            )
         return RegionsHead(self, widths)
 
 
@@ -148,8 +152,11 @@ class RegionsHead(nn.Module):
             made = candidates(given, stream)
             of = self.link.predict(x, (stream, {**given, **made}))
         return {
-            **made, "boxes": torch.where(real[..., None], boxes, 0.0), "box_labels": labels.masked_fill(~real, -1),
-            "box_scores": torch.where(real, scores, 0.0), "box_of": of.masked_fill(~real, -1),
+            **made,
+            "boxes": torch.where(real[..., None], boxes, 0.0),
+            "box_labels": labels.masked_fill(~real, -1),
+            "box_scores": torch.where(real, scores, 0.0),
+            "box_of": of.masked_fill(~real, -1),
         }
 
 

@@ -172,8 +172,10 @@ class WordPairsHead(nn.Module):
         if not self.joint:
             real = given["pairs_mask"]
             score, label = self._blocks(words, given).softmax(-1).max(-1)
-            return {"relations": real.long().masked_scatter(real, label),
-                    "relation_scores": real.to(score.dtype).masked_scatter(real, score)}
+            return {
+                "relations": real.long().masked_scatter(real, label),
+                "relation_scores": real.to(score.dtype).masked_scatter(real, score),
+            }
         b, t = mask.shape
         cells = mask.new_zeros(b, t, t, dtype=torch.long)
         scores = cells.to(torch.promote_types(words[0].dtype, torch.float32))

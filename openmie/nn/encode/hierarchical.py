@@ -47,8 +47,12 @@ class Hierarchical:
     def build(self, text: nn.Module, vision: nn.Module | None) -> HierarchicalEncoder:
         """Errors: an even `local`, a vision tower without layers of one width."""
         if self.local and self.local % 2 == 0:
-            raise RecipeError(f"local={self.local}", expected="an odd number of words, or 0", where="encode.local",
-                              remedy="take one more or one less")
+            raise RecipeError(
+                f"local={self.local}",
+                expected="an odd number of words, or 0",
+                where="encode.local",
+                remedy="take one more or one less",
+            )
         return HierarchicalEncoder(self, text, vision)
 
 
@@ -187,9 +191,7 @@ class HierarchicalEncoder(StillTowers):
         return leveled(placed.view(b, f * p, -1), mask, groups, seconds)
 
 
-def leveled(
-    states: Tensor, mask: Tensor, groups: Tensor | None = None, seconds: Tensor | None = None
-) -> Stream:
+def leveled(states: Tensor, mask: Tensor, groups: Tensor | None = None, seconds: Tensor | None = None) -> Stream:
     """states (B, N, 4 D), last, low, mid and high side by side -> a stream of the last with the levels beside it."""
     last, *levels = states.unflatten(-1, (1 + LEVELS, -1)).unbind(2)
     return Stream(last, mask, groups, levels=torch.stack(levels), seconds=seconds)

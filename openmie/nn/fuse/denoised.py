@@ -71,8 +71,12 @@ class Denoised:
     def build(self, widths: dict[str, int]) -> DenoisedFusion:
         """Errors: heads that do not divide the latent."""
         if self.latent % self.heads:
-            raise RecipeError(f"{self.heads} heads in a latent of {self.latent}", expected="a latent that they divide",
-                              where="fuse", remedy="change `heads` or `latent`")
+            raise RecipeError(
+                f"{self.heads} heads in a latent of {self.latent}",
+                expected="a latent that they divide",
+                where="fuse",
+                remedy="change `heads` or `latent`",
+            )
         return DenoisedFusion(self, widths)
 
 

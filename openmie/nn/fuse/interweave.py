@@ -45,8 +45,12 @@ class Interweave:
     def build(self, widths: dict[str, int]) -> InterweaveFusion:
         """Errors: neither row nor column weights."""
         if not (self.row or self.column):
-            raise RecipeError("row=False and column=False", expected="at least one of the two",
-                              where="fuse", remedy="to fuse nothing, leave the part out of the recipe")
+            raise RecipeError(
+                "row=False and column=False",
+                expected="at least one of the two",
+                where="fuse",
+                remedy="to fuse nothing, leave the part out of the recipe",
+            )
         return InterweaveFusion(self, widths)
 
 

@@ -57,8 +57,12 @@ class Translate:
     def __post_init__(self) -> None:
         for name, sides, least in (("original", self.original, 1), ("translated", self.translated, 0)):
             if not least <= len(sides) <= 2:
-                raise RecipeError(f"{name}={sides}", expected="the role of a whole image, and of its objects if read",
-                                  where=f"fuse.{name}", remedy="only `translated` may be empty")
+                raise RecipeError(
+                    f"{name}={sides}",
+                    expected="the role of a whole image, and of its objects if read",
+                    where=f"fuse.{name}",
+                    remedy="only `translated` may be empty",
+                )
 
     def needs(self) -> frozenset[str]:
         return frozenset((*self.original, *self.translated, self.reads, *(("phrases",) if self.by_phrases else ())))
@@ -113,8 +117,9 @@ class Translation(nn.Module):
 
     def finals(self, streams: Streams) -> dict[str, Stream]:
         """O_final and, where there is a translation, G_final."""
-        sides = {name: [self.side(streams[r], i > 0) for i, r in enumerate(roles)]
-                 for name, roles in self.branches.items()}
+        sides = {
+            name: [self.side(streams[r], i > 0) for i, r in enumerate(roles)] for name, roles in self.branches.items()
+        }
         whole = self.whole([s[0] for s in sides.values()], streams[self.reads])
         terms = {name: [term] for name, term in zip(sides, whole)}
         if self.objects is not None:

@@ -36,8 +36,11 @@ def prompt(processor: Any, request: Request) -> str:
             if all(x.strip() in text for x in (first, second)):
                 return text
             told = "a text without the prompt"
-    raise GenerationError(f"the chat template gave {told}", expected="a template for user messages with images",
-                          remedy="look at the model's chat_template.jinja")
+    raise GenerationError(
+        f"the chat template gave {told}",
+        expected="a template for user messages with images",
+        remedy="look at the model's chat_template.jinja",
+    )
 
 
 def _template(processor: Any) -> bool:
@@ -60,8 +63,11 @@ def _bare(processor: Any, images: int) -> str:
         return ""
     mark = getattr(processor, "image_token", None)
     if not isinstance(mark, str):
-        raise OpenMIEError("a processor without chat template and without image token", expected="one of them",
-                           remedy="take a model that was tuned to chat")
+        raise OpenMIEError(
+            "a processor without chat template and without image token",
+            expected="one of them",
+            remedy="take a model that was tuned to chat",
+        )
     known = processor.tokenizer.get_vocab()
     if {"<|vision_start|>", "<|vision_end|>"} <= known.keys():
         mark = f"<|vision_start|>{mark}<|vision_end|>"

@@ -25,8 +25,11 @@ def library() -> Any:
     try:
         return import_module("llguidance")
     except ImportError as error:
-        raise ModelError(f"no package llguidance ({error})", expected="it, to hold answers to a schema or grammar",
-                         remedy="pip install 'openmie[lvlm]'") from None
+        raise ModelError(
+            f"no package llguidance ({error})",
+            expected="it, to hold answers to a schema or grammar",
+            remedy="pip install 'openmie[lvlm]'",
+        ) from None
 
 
 def compiled(schema: Schema) -> str:
@@ -42,9 +45,12 @@ def compiled(schema: Schema) -> str:
     except (ValueError, TypeError) as error:
         failed, told, made = True, [str(error)], ""
     if failed:
-        raise GenerationError(f"{'a grammar' if isinstance(schema, Grammar) else 'a JSON Schema'} that cannot be "
-                              f"followed: {told[0][:300]}", expected="what llguidance reads",
-                              remedy="correct it; of JSON Schema not every keyword is supported")
+        raise GenerationError(
+            f"{'a grammar' if isinstance(schema, Grammar) else 'a JSON Schema'} that cannot be "
+            f"followed: {told[0][:300]}",
+            expected="what llguidance reads",
+            remedy="correct it; of JSON Schema not every keyword is supported",
+        )
     return str(made)
 
 
@@ -56,9 +62,11 @@ class Vocabulary:
         try:
             self.pieces = import_module("llguidance.hf").from_tokenizer(tokenizer, eos_token=list(ends))
         except Exception as error:  # the library raises what it likes for a tokenizer of another kind
-            raise ModelError(f"a {type(tokenizer).__name__} that llguidance cannot read ({str(error)[:200]})",
-                             expected="a byte-level or byte-fallback tokenizer, as language models have",
-                             remedy="ask this model without a schema") from error
+            raise ModelError(
+                f"a {type(tokenizer).__name__} that llguidance cannot read ({str(error)[:200]})",
+                expected="a byte-level or byte-fallback tokenizer, as language models have",
+                remedy="ask this model without a schema",
+            ) from error
 
     def matcher(self, grammar: str) -> Any:
         return library().LLMatcher(self.pieces, grammar, log_level=0)

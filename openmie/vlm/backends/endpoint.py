@@ -68,21 +68,34 @@ class Endpoint:
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname or url.username or url.password:
             shown = "one with a name or password" if url.username or url.password else repr(self.base_url)
-            raise ModelError(f"base_url {shown}", expected="http(s)://HOST/v1, without credentials",
-                             remedy=f"put the key into the variable {self.key_env}")
-        numbers = (("timeout", self.timeout > 0), ("retries", self.retries >= 0), ("pause", self.pause >= 0),
-                   ("longest", self.longest >= 0), ("concurrency", self.concurrency >= 1),
-                   ("max_tokens", self.max_tokens is None or self.max_tokens >= 1),
-                   ("temperature", self.temperature is None or self.temperature >= 0),
-                   ("dialect", self.dialect in wire.DIALECTS), ("pictures", self.pictures in ("png", "jpeg")))
+            raise ModelError(
+                f"base_url {shown}",
+                expected="http(s)://HOST/v1, without credentials",
+                remedy=f"put the key into the variable {self.key_env}",
+            )
+        numbers = (
+            ("timeout", self.timeout > 0),
+            ("retries", self.retries >= 0),
+            ("pause", self.pause >= 0),
+            ("longest", self.longest >= 0),
+            ("concurrency", self.concurrency >= 1),
+            ("max_tokens", self.max_tokens is None or self.max_tokens >= 1),
+            ("temperature", self.temperature is None or self.temperature >= 0),
+            ("dialect", self.dialect in wire.DIALECTS),
+            ("pictures", self.pictures in ("png", "jpeg")),
+        )
         if wrong := [name for name, right in numbers if not right]:
-            raise ModelError(f"{wrong[0]}={getattr(self, wrong[0])!r}", expected="positive numbers; dialect one of "
-                             f"{', '.join(wire.DIALECTS)}; pictures png or jpeg", remedy="correct it, or leave it out")
+            raise ModelError(
+                f"{wrong[0]}={getattr(self, wrong[0])!r}",
+                expected=f"positive numbers; dialect one of {', '.join(wire.DIALECTS)}; pictures png or jpeg",
+                remedy="correct it, or leave it out",
+            )
         try:
             json.dumps(dict(self.extra), allow_nan=False)
         except (TypeError, ValueError) as error:
-            raise ModelError(f"extra that JSON cannot hold ({error})", expected="JSON values",
-                             remedy="give it as it is sent") from None
+            raise ModelError(
+                f"extra that JSON cannot hold ({error})", expected="JSON values", remedy="give it as it is sent"
+            ) from None
         self.__dict__["_flight"] = Flight()
 
     @property
@@ -130,9 +143,11 @@ class Endpoint:
             except _Again as error:
                 told, wait = str(error), error.wait
             if wait is not None and wait > self.longest:
-                return self._record(f"{told}, and is to be asked again in {wait:.0f} seconds",
-                                    f"a pause of {self.longest:g} seconds at most", "run again later; what is answered "
-                                    "is not asked again where there is a cache")
+                return self._record(
+                    f"{told}, and is to be asked again in {wait:.0f} seconds",
+                    f"a pause of {self.longest:g} seconds at most",
+                    "run again later; what is answered is not asked again where there is a cache",
+                )
             if number < self.retries:
                 most = min(self.longest, self.pause * 2**number)
                 await asyncio.sleep(random.uniform(most / 2, most) if wait is None else wait)
@@ -141,8 +156,9 @@ class Endpoint:
     async def _sent(self, sent: Mapping[str, Any]) -> bytes:
         """The body of one try's response."""
         openai = _library()
-        limits = {k: v for k, v in (("max_tokens", self.max_tokens), ("temperature", self.temperature))
-                  if v is not None}
+        limits = {
+            k: v for k, v in (("max_tokens", self.max_tokens), ("temperature", self.temperature)) if v is not None
+        }
         extra = {**self.extra, **sent.get("extra_body", {})}
         asked = {**limits, **{k: v for k, v in sent.items() if k != "extra_body"}, "model": self.model}
         client = self._client(openai)
@@ -152,8 +168,9 @@ class Endpoint:
                 async for part in response.iter_bytes():
                     parts.append(part)
                     if (size := size + len(part)) > MOST:
-                        raise GenerationError(f"a body of more than {MOST >> 20} MiB", expected="an answer",
-                                              remedy="see to the server")
+                        raise GenerationError(
+                            f"a body of more than {MOST >> 20} MiB", expected="an answer", remedy="see to the server"
+                        )
         except openai.APIStatusError as error:
             raise self._refused(error) from None
         except (openai.OpenAIError, OSError) as error:
@@ -170,10 +187,16 @@ class Endpoint:
         told = f"status {status}: {' '.join(str(error.message).split())[:300]}"
         if status in AGAIN or status >= 500:
             return _Again(told, _retry_after(error.response.headers))
-        remedy = {401: f"put a key that the server knows into the variable {self.key_env}", 403: "ask for access",
-                  404: "check base_url, which ends in /v1 with most servers, and the model's name"}
-        return GenerationError(told, expected="status 200", remedy=remedy.get(
-            status, "look at this request: is it too long, has it too many images?"))
+        remedy = {
+            401: f"put a key that the server knows into the variable {self.key_env}",
+            403: "ask for access",
+            404: "check base_url, which ends in /v1 with most servers, and the model's name",
+        }
+        return GenerationError(
+            told,
+            expected="status 200",
+            remedy=remedy.get(status, "look at this request: is it too long, has it too many images?"),
+        )
 
     def _client(self, openai: Any) -> Any:
         """One client a loop and key; redirects, which could lead anywhere, are not followed."""
@@ -181,8 +204,12 @@ class Endpoint:
         kept = self.__dict__.get("_kept")
         if kept is None or kept[:2] != (key, loop):
             client = openai.AsyncOpenAI(
-                base_url=self.base_url, api_key=key, max_retries=0, timeout=self.timeout,
-                http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=self.timeout))
+                base_url=self.base_url,
+                api_key=key,
+                max_retries=0,
+                timeout=self.timeout,
+                http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=self.timeout),
+            )
             kept = self.__dict__["_kept"] = (key, loop, client)
         return kept[2]
 
@@ -202,8 +229,9 @@ def _library() -> Any:
     try:
         return import_module("openai")
     except ImportError as error:
-        raise ModelError(f"no package openai ({error})", expected="it, to speak with a server",
-                         remedy="pip install 'openmie[lvlm]'") from None
+        raise ModelError(
+            f"no package openai ({error})", expected="it, to speak with a server", remedy="pip install 'openmie[lvlm]'"
+        ) from None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

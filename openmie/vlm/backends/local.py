@@ -44,12 +44,21 @@ class Local:
     _given: tuple[Any, Any] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        wrong = [f"{name}={value}" for name, value, right in (
-            ("max_tokens", self.max_tokens, self.max_tokens >= 1), ("batch", self.batch, self.batch >= 1),
-            ("temperature", self.temperature, 0 <= self.temperature < float("inf"))) if not right]
+        wrong = [
+            f"{name}={value}"
+            for name, value, right in (
+                ("max_tokens", self.max_tokens, self.max_tokens >= 1),
+                ("batch", self.batch, self.batch >= 1),
+                ("temperature", self.temperature, 0 <= self.temperature < float("inf")),
+            )
+            if not right
+        ]
         if wrong:
-            raise ModelError(wrong[0], expected="at least 1 token and 1 request a batch, a temperature from 0",
-                             remedy="correct it, or leave it out")
+            raise ModelError(
+                wrong[0],
+                expected="at least 1 token and 1 request a batch, a temperature from 0",
+                remedy="correct it, or leave it out",
+            )
 
     @classmethod
     def around(cls, model: Any, processor: Any, *, name: str, max_tokens: int = 512, batch: int = 4) -> Local:
@@ -63,11 +72,20 @@ class Local:
 
     def facts(self) -> dict[str, Any]:
         if self._given is not None:
-            raise ModelError("a model in memory", expected="a hub id or folder, which says what its weights are",
-                             remedy="save the model and name its folder to put a cache before it")
-        return {"backend": "local", "model": self.name, "revision": self._commit, "max_tokens": self.max_tokens,
-                "temperature": self.temperature, "seed": self.seed if self.temperature else 0,
-                "dtype": weights.dtype(self.dtype, weights.device(self.device))}
+            raise ModelError(
+                "a model in memory",
+                expected="a hub id or folder, which says what its weights are",
+                remedy="save the model and name its folder to put a cache before it",
+            )
+        return {
+            "backend": "local",
+            "model": self.name,
+            "revision": self._commit,
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "seed": self.seed if self.temperature else 0,
+            "dtype": weights.dtype(self.dtype, weights.device(self.device)),
+        }
 
     @cached_property
     def _commit(self) -> str:
@@ -93,8 +111,11 @@ class Local:
         ends |= {words.convert_tokens_to_ids(str(turn))} if turn and str(turn) in words.get_vocab() else set()
         ends |= {words.eos_token_id} if words.eos_token_id is not None else set()
         if not ends:
-            raise ModelError(f"{self.name} names no token that ends an answer", expected="an eos_token_id",
-                             remedy="set it in generation_config.json")
+            raise ModelError(
+                f"{self.name} names no token that ends an answer",
+                expected="an eos_token_id",
+                remedy="set it in generation_config.json",
+            )
         return sorted(ends)
 
     @cached_property
@@ -139,9 +160,14 @@ class Local:
         if isinstance(error, OpenMIEError):
             return error.record.model_copy(update={"where": f"model {self.name}"})
         memory = "memory" in str(error)
-        return ErrorRecord(where=f"model {self.name}", found=f"{type(error).__name__}: {str(error)[:300]}",
-                           expected="an answer", remedy="take smaller images, or fewer of them" if memory
-                           else "look at the images and the prompt of this request")
+        return ErrorRecord(
+            where=f"model {self.name}",
+            found=f"{type(error).__name__}: {str(error)[:300]}",
+            expected="an answer",
+            remedy="take smaller images, or fewer of them"
+            if memory
+            else "look at the images and the prompt of this request",
+        )
 
     @torch.inference_mode()
     def _batch(self, requests: Sequence[Request]) -> list[Answer | ErrorRecord]:
@@ -153,8 +179,11 @@ class Local:
         width, lengths = inputs["input_ids"].shape[1], inputs["attention_mask"].sum(1).tolist()
         room = min(self.max_tokens, self._window - max(lengths))
         if room < 1 or (room < self.max_tokens and len(requests) > 1):  # then each has its own room, by itself
-            raise GenerationError(f"a prompt of {max(lengths)} tokens", expected=f"less than the {self._window} that "
-                                  f"{self.name} reads", remedy="shorten the text, or send fewer or smaller images")
+            raise GenerationError(
+                f"a prompt of {max(lengths)} tokens",
+                expected=f"less than the {self._window} that {self.name} reads",
+                remedy="shorten the text, or send fewer or smaller images",
+            )
         guide, guides = None, LogitsProcessorList()
         if any(r.schema is not None for r in requests):
             matchers = [None if r.schema is None else self._vocabulary.matcher(compiled(r.schema)) for r in requests]
@@ -163,8 +192,10 @@ class Local:
         with self._drawn(model.device):
             made = model.generate(**inputs, logits_processor=guides, generation_config=self._settings(room))
         seconds = (time.perf_counter() - started) / len(requests)
-        return [self._answer(row, n, seconds, guide.failure(i) if guide else "")
-                for i, (row, n) in enumerate(zip(made[:, width:].tolist(), lengths))]
+        return [
+            self._answer(row, n, seconds, guide.failure(i) if guide else "")
+            for i, (row, n) in enumerate(zip(made[:, width:].tolist(), lengths))
+        ]
 
     def _inputs(self, requests: Sequence[Request]) -> Any:
         model, processor = self._loaded
@@ -185,8 +216,11 @@ class Local:
         from transformers import GenerationConfig
 
         pad = self._loaded[1].tokenizer.pad_token_id
-        drawn = {"do_sample": True, "temperature": self.temperature, "top_k": 0} if self.temperature else {
-            "do_sample": False}
+        drawn = (
+            {"do_sample": True, "temperature": self.temperature, "top_k": 0}
+            if self.temperature
+            else {"do_sample": False}
+        )
         return GenerationConfig(max_new_tokens=room, eos_token_id=self._ends, pad_token_id=pad, **drawn)
 
     @contextmanager
@@ -201,10 +235,19 @@ class Local:
 
     def _answer(self, row: list[int], prompt: int, seconds: float, failure: str) -> Answer | ErrorRecord:
         if failure:
-            return ErrorRecord(where=f"model {self.name}", found=f"an answer that left its grammar: {failure[:300]}",
-                               expected="a grammar within the limits of llguidance", remedy="make the schema simpler")
+            return ErrorRecord(
+                where=f"model {self.name}",
+                found=f"an answer that left its grammar: {failure[:300]}",
+                expected="a grammar within the limits of llguidance",
+                remedy="make the schema simpler",
+            )
         end = next((i for i, piece in enumerate(row) if piece in self._ends), None)
         said = row if end is None else row[:end]
         text = self._loaded[1].tokenizer.decode(said, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return Answer(text=text, finish="length" if end is None else "stop", prompt_tokens=prompt,
-                      tokens=len(said) + (end is not None), seconds=seconds)
+        return Answer(
+            text=text,
+            finish="length" if end is None else "stop",
+            prompt_tokens=prompt,
+            tokens=len(said) + (end is not None),
+            seconds=seconds,
+        )

@@ -30,8 +30,9 @@ def commit(source: str, revision: str = "") -> str:
     if not folder.is_dir():
         from transformers import AutoConfig
 
-        found = _loading(source, lambda: AutoConfig.from_pretrained(
-            source, trust_remote_code=False, **pinned(revision)))
+        found = _loading(
+            source, lambda: AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned(revision))
+        )
         return str(getattr(found, "_commit_hash", None) or revision)
     digest = hashlib.sha256()
     files = [*folder.iterdir(), *folder.glob("additional_chat_templates/*")]
@@ -55,14 +56,24 @@ def load(source: str, revision: str, device: str, dtype: str) -> tuple[Any, Any]
 
     made = processor(source, revision)
     kind: Any = dtype if dtype == "auto" else getattr(torch, dtype)
-    model, info = _loading(source, lambda: AutoModelForImageTextToText.from_pretrained(
-        source, use_safetensors=True, trust_remote_code=False, dtype=kind, output_loading_info=True,
-        **pinned(revision)))
+    model, info = _loading(
+        source,
+        lambda: AutoModelForImageTextToText.from_pretrained(
+            source,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=kind,
+            output_loading_info=True,
+            **pinned(revision),
+        ),
+    )
     if info["missing_keys"] or info["mismatched_keys"]:
         lacking = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
-        raise ModelError(f"{source!r} lacks {len(lacking)} weights, such as {lacking[0]}",
-                         expected="the weights of a trained model",
-                         remedy="fetch it again; random weights would answer rubbish")
+        raise ModelError(
+            f"{source!r} lacks {len(lacking)} weights, such as {lacking[0]}",
+            expected="the weights of a trained model",
+            remedy="fetch it again; random weights would answer rubbish",
+        )
     return model.to(device).eval(), made
 
 
@@ -78,13 +89,14 @@ def processor(source: str, revision: str = "") -> Any:
                 raise
             return _without_videos(source, revision)
 
-    _loading(source, lambda: AutoConfig.from_pretrained(
-        source, trust_remote_code=False, **pinned(revision)))
+    _loading(source, lambda: AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned(revision)))
     found = _loading(source, made)
     if not hasattr(found, "image_processor") or not hasattr(found, "tokenizer"):
-        raise ModelError(f"{source!r} has a {type(found).__name__} and no processor of pictures and texts",
-                         expected=NEEDED, remedy="name a vision-language model; a fine-tuned one needs its processor "
-                         "saved beside it")
+        raise ModelError(
+            f"{source!r} has a {type(found).__name__} and no processor of pictures and texts",
+            expected=NEEDED,
+            remedy="name a vision-language model; a fine-tuned one needs its processor saved beside it",
+        )
     return found
 
 
@@ -97,17 +109,22 @@ def _without_videos(source: str, revision: str) -> Any:
     known: Any = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(source, trust_remote_code=False, **there))]
 
     def check(self: Any, name: str, value: Any) -> Any:
-        return None if name == "video_processor" and value is None else known.check_argument_for_proper_class(
-            self, name, value)
+        return (
+            None
+            if name == "video_processor" and value is None
+            else known.check_argument_for_proper_class(self, name, value)
+        )
 
-    kind: Any = type(known.__name__, (known,), {"check_argument_for_proper_class": check,
-                                                "__module__": known.__module__})
+    kind: Any = type(
+        known.__name__, (known,), {"check_argument_for_proper_class": check, "__module__": known.__module__}
+    )
     settings, _ = kind.get_processor_dict(source, **there)
     own = {k: v for k, v in settings.items() if k not in ("image_processor", "video_processor", "processor_class")}
     words = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **there)
     images = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **there)
-    return kind(image_processor=images, tokenizer=words, video_processor=None,
-                **{"chat_template": words.chat_template, **own})
+    return kind(
+        image_processor=images, tokenizer=words, video_processor=None, **{"chat_template": words.chat_template, **own}
+    )
 
 
 def _loading(source: str, load: Callable[[], Any]) -> Any:
@@ -117,9 +134,11 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         remedy = "check the name; with no network, pass a local folder"
-        raise ModelError(f"{source!r} cannot be loaded: {first[:300]}", expected=NEEDED,
-                         remedy="install the package that it names" if isinstance(error, ImportError) else remedy,
-                         ) from error
+        raise ModelError(
+            f"{source!r} cannot be loaded: {first[:300]}",
+            expected=NEEDED,
+            remedy="install the package that it names" if isinstance(error, ImportError) else remedy,
+        ) from error
 
 
 def device(name: str) -> str:
@@ -129,8 +148,11 @@ def device(name: str) -> str:
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ModelError(f"device {name!r}: {str(error).splitlines()[0][:120]}", expected="cpu, cuda, cuda:1, ...",
-                         remedy="leave it out for what is there") from error
+        raise ModelError(
+            f"device {name!r}: {str(error).splitlines()[0][:120]}",
+            expected="cpu, cuda, cuda:1, ...",
+            remedy="leave it out for what is there",
+        ) from error
     return name
 
 

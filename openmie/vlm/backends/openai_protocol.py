@@ -33,8 +33,9 @@ class Broken(Exception):
 
 def body(request: Request, dialect: Dialect, format: Format) -> dict[str, Any]:
     """Messages, and what holds the answer to its schema. `GenerationError`: a grammar the server cannot be told."""
-    parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": data_url(p, format)}}
-                                   for p in request.images]
+    parts: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": data_url(p, format)}} for p in request.images
+    ]
     said = [*parts, {"type": "text", "text": _utf8(request.prompt)}]
     messages: list[dict[str, Any]] = [{"role": "user", "content": said if parts else _utf8(request.prompt)}]
     if request.system:
@@ -59,14 +60,24 @@ def _held(schema: Mapping[str, Any] | Grammar | None, dialect: Dialect) -> dict[
         return {}
     if isinstance(schema, Grammar):
         if dialect == "openai":
-            raise GenerationError("a grammar, of which OpenAI's protocol knows nothing", expected="a JSON Schema",
-                                  remedy="with vLLM, say dialect=vllm")
-        return {"extra_body": {"structured_outputs": {"grammar": schema.text}} if dialect == "vllm" else
-                {"guided_grammar": schema.text}}
+            raise GenerationError(
+                "a grammar, of which OpenAI's protocol knows nothing",
+                expected="a JSON Schema",
+                remedy="with vLLM, say dialect=vllm",
+            )
+        return {
+            "extra_body": {"structured_outputs": {"grammar": schema.text}}
+            if dialect == "vllm"
+            else {"guided_grammar": schema.text}
+        }
     if dialect == "guided":
         return {"extra_body": {"guided_json": dict(schema)}}
-    return {"response_format": {"type": "json_schema", "json_schema": {
-        "name": "answer", "schema": dict(schema), "strict": True}}}
+    return {
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "schema": dict(schema), "strict": True},
+        }
+    }
 
 
 def answer(raw: bytes, request: Request, dialect: Dialect, seconds: float) -> Answer:
@@ -80,22 +91,36 @@ def answer(raw: bytes, request: Request, dialect: Dialect, seconds: float) -> An
     message, finish = choice["message"], choice.get("finish_reason")
     refused = message.get("refusal") or (finish == "content_filter" and "filtered by the server")
     if refused:
-        raise GenerationError(f"a refusal: {str(refused)[:200]}", expected="an answer",
-                              remedy="look at the images and the text of this request")
+        raise GenerationError(
+            f"a refusal: {str(refused)[:200]}",
+            expected="an answer",
+            remedy="look at the images and the text of this request",
+        )
     text = message.get("content")
     if not isinstance(text, str) or not text.strip():
         kind = "no text" if not text else f"{len(text)} blanks"
-        raise GenerationError(f"{kind}, ended by {finish}", expected="an answer", remedy="another prompt or model; "
-                              "a model that thinks aloud needs more max_tokens")
+        raise GenerationError(
+            f"{kind}, ended by {finish}",
+            expected="an answer",
+            remedy="another prompt or model; a model that thinks aloud needs more max_tokens",
+        )
     cut = finish == "length"
     if dialect != "plain" and request.schema is not None and not isinstance(request.schema, Grammar):
         if _json(text):
             text, cut = text.strip(), False
         elif not cut:
-            raise GenerationError(f"no JSON, though a schema was sent: {text[:200]!r}", expected="JSON",
-                                  remedy="the server may not know response_format: say dialect=plain")
-    return Answer(text=text, finish="length" if cut else "stop", prompt_tokens=_count(usage, "prompt_tokens"),
-                  tokens=_count(usage, "completion_tokens"), seconds=seconds)
+            raise GenerationError(
+                f"no JSON, though a schema was sent: {text[:200]!r}",
+                expected="JSON",
+                remedy="the server may not know response_format: say dialect=plain",
+            )
+    return Answer(
+        text=text,
+        finish="length" if cut else "stop",
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        tokens=_count(usage, "completion_tokens"),
+        seconds=seconds,
+    )
 
 
 def _choice(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

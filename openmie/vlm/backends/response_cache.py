@@ -53,8 +53,14 @@ def request_key(facts: Mapping[str, Any], request: Request) -> str:
     schema: Any = request.schema
     if schema is not None:
         schema = {"grammar": schema.text} if isinstance(schema, Grammar) else {"json": dict(schema)}
-    whole = {"backend": facts, "prompt": request.prompt, "system": request.system, "schema": schema,
-             "images": [picture_key(p) for p in request.images], "code": [__version__, CODE]}
+    whole = {
+        "backend": facts,
+        "prompt": request.prompt,
+        "system": request.system,
+        "schema": schema,
+        "images": [picture_key(p) for p in request.images],
+        "code": [__version__, CODE],
+    }
     text = json.dumps(whole, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -127,8 +133,11 @@ class Cached:
         yield from _drained(known)
 
     def _get(self, key: str) -> Answer | None:
-        row = self._do(lambda file: file.execute(
-            "SELECT text, prompt_tokens, tokens, seconds FROM answers WHERE key = ?", (key,)).fetchone())
+        row = self._do(
+            lambda file: file.execute(
+                "SELECT text, prompt_tokens, tokens, seconds FROM answers WHERE key = ?", (key,)
+            ).fetchone()
+        )
         if row is None:
             return None
         return Answer(text=row[0], prompt_tokens=row[1], tokens=row[2], seconds=row[3], cached=True)
@@ -157,11 +166,19 @@ class Cached:
 
     def _opened(self) -> sqlite3.Connection:
         if os.path.exists(self.path) and not self.path.is_file():
-            raise CacheError(kind(self.path), expected="an sqlite file of answers, or nothing yet",
-                             where=f"cache {self.path}", remedy="name another file; what is there was not touched")
+            raise CacheError(
+                kind(self.path),
+                expected="an sqlite file of answers, or nothing yet",
+                where=f"cache {self.path}",
+                remedy="name another file; what is there was not touched",
+            )
         if not self.path.parent.is_dir():
-            raise CacheError(f"no folder {self.path.parent}", expected="a folder to write to",
-                             where=f"cache {self.path}", remedy="make it first")
+            raise CacheError(
+                f"no folder {self.path.parent}",
+                expected="a folder to write to",
+                where=f"cache {self.path}",
+                remedy="make it first",
+            )
         file = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(file)
@@ -187,8 +204,12 @@ class Cached:
         others = file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if layout not in (0, LAYOUT) or (layout == 0 and others):
             file.execute("ROLLBACK")
-            raise CacheError(f"a database of layout {layout}", expected=f"a cache of layout {LAYOUT}, or no file",
-                             where=f"cache {self.path}", remedy="name another file")
+            raise CacheError(
+                f"a database of layout {layout}",
+                expected=f"a cache of layout {LAYOUT}, or no file",
+                where=f"cache {self.path}",
+                remedy="name another file",
+            )
         file.execute(_TABLE)
         file.execute(f"PRAGMA user_version = {LAYOUT}")
         file.execute("COMMIT")

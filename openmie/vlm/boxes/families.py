@@ -60,8 +60,10 @@ class Grid:
     def encode(self, box: Sequence[float], size: Size) -> Values:
         width, height, left, above = self._frame(_sized(size))
         x1, y1, x2, y2 = _inside(_boxed(box), size)
-        values = [self._value((p + shift) / side) for p, shift, side in
-                  ((x1, left, width), (y1, above, height), (x2, left, width), (y2, above, height))]
+        values = [
+            self._value((p + shift) / side)
+            for p, shift, side in ((x1, left, width), (y1, above, height), (x2, left, width), (y2, above, height))
+        ]
         return _swapped(values) if self.rows_first else tuple(values)
 
     def _value(self, share: float) -> float:
@@ -76,8 +78,10 @@ class Grid:
             return None
         x1, y1, x2, y2 = _swapped(read) if self.rows_first else read
         half = 0.5 if self.cells else 0.0
-        found = [(v + half) / self.top * side - shift for v, side, shift in
-                 ((x1, width, left), (y1, height, above), (x2, width, left), (y2, height, above))]
+        found = [
+            (v + half) / self.top * side - shift
+            for v, side, shift in ((x1, width, left), (y1, height, above), (x2, width, left), (y2, height, above))
+        ]
         return _inside(found, size)
 
     def step(self, size: Size) -> tuple[float, float]:
@@ -126,8 +130,12 @@ class Resized:
         """
         width, height = _sized(size)
         if max(size) > 200 * min(size):
-            raise OpenMIEError(f"an image of {width} x {height}", expected="sides of at most 200 to 1",
-                               where="boxes", remedy="cut the image: this family does not read it")
+            raise OpenMIEError(
+                f"an image of {width} x {height}",
+                expected="sides of at most 200 to 1",
+                where="boxes",
+                remedy="cut the image: this family does not read it",
+            )
         seen = [round(side / self.factor) * self.factor for side in size]
         if seen[0] * seen[1] > self.max_pixels:
             shrink = math.sqrt(width * height / self.max_pixels)
@@ -195,8 +203,12 @@ def _numbers(values: Any) -> tuple[float, float, float, float] | None:
 def _boxed(box: Any) -> tuple[float, float, float, float]:
     read = _numbers(box)
     if read is None:
-        raise OpenMIEError(f"box {box!r}"[:200], expected="four finite numbers: x1, y1, x2, y2 in pixels",
-                           where="boxes", remedy="mend the box before it is shown to a model")
+        raise OpenMIEError(
+            f"box {box!r}"[:200],
+            expected="four finite numbers: x1, y1, x2, y2 in pixels",
+            where="boxes",
+            remedy="mend the box before it is shown to a model",
+        )
     return read
 
 
@@ -207,42 +219,73 @@ def _sized(size: Any) -> Size:
     except (TypeError, ValueError):
         fine = False
     if not fine:
-        raise OpenMIEError(f"size {size!r}"[:200], expected="(width, height) of the upright original in pixels",
-                           where="boxes", remedy="openmie.data.images.size gives it without decoding")
+        raise OpenMIEError(
+            f"size {size!r}"[:200],
+            expected="(width, height) of the upright original in pixels",
+            where="boxes",
+            remedy="openmie.data.images.size gives it without decoding",
+        )
     return width, height
 
 
 _THOUSAND = "0 to 1000 of each side, x first"
 ADAPTERS: Mapping[str, Adapter] = {
-    "qwen2-vl": Grid(top=1000, about=f"{_THOUSAND}: Qwen-VL's and Qwen2-VL's model cards, and issue 1485 of Qwen3-VL's "
-                                     "repository, on how the family changed twice"),
-    "qwen2.5-vl": Resized(about="pixels of the resized image: Qwen2.5-VL's cookbook on spatial understanding; "
-                                "areas as in preprocessor_config.json of Qwen2.5-VL-7B-Instruct"),
+    "qwen2-vl": Grid(
+        top=1000,
+        about=f"{_THOUSAND}: Qwen-VL's and Qwen2-VL's model cards, and issue 1485 of Qwen3-VL's "
+        "repository, on how the family changed twice",
+    ),
+    "qwen2.5-vl": Resized(
+        about="pixels of the resized image: Qwen2.5-VL's cookbook on spatial understanding; "
+        "areas as in preprocessor_config.json of Qwen2.5-VL-7B-Instruct"
+    ),
     "qwen3-vl": Grid(top=1000, about=f"{_THOUSAND}: the cookbook on 2D grounding in Qwen3-VL's repository"),
     "internvl": Grid(top=1000, about=f"{_THOUSAND}: InternVL's documentation, chat data format, grounding data"),
     "glm-v": Grid(top=1000, about=f"{_THOUSAND}: GLM-4.5V's model card, issues 114 and 161 of GLM-V's repository"),
     "minicpm-v": Grid(top=1000, about=f"{_THOUSAND}: issues 772 and 982 of MiniCPM-V's repository"),
     "deepseek-vl2": Grid(top=999, about="0 to 999 of each side, x first: the demo of DeepSeek-VL2's repository"),
-    "paligemma": Grid(top=1024, cells=True, rows_first=True,
-                      about="<loc0000> to <loc1023>, 1024 cells of each side, y first: Google AI for Developers on "
-                            "PaliGemma; its demo reads the lower edge of a cell, here the centre"),
-    "gemini": Grid(top=1000, rows_first=True,
-                   about="0 to 1000 of each side, ymin xmin ymax xmax: Gemini API documentation, image understanding"),
-    "florence-2": Grid(top=1000, cells=True,
-                       about="<loc_0> to <loc_999>, 1000 cells of each side: Florence-2's processor (BoxQuantizer)"),
-    "llava": Grid(top=1, digits=4, square=True,
-                  about="0 to 1 of the square that the image is padded to, to two digits in its data: issues 606 and "
-                        "623 of LLaVA's repository"),
+    "paligemma": Grid(
+        top=1024,
+        cells=True,
+        rows_first=True,
+        about="<loc0000> to <loc1023>, 1024 cells of each side, y first: Google AI for Developers on "
+        "PaliGemma; its demo reads the lower edge of a cell, here the centre",
+    ),
+    "gemini": Grid(
+        top=1000,
+        rows_first=True,
+        about="0 to 1000 of each side, ymin xmin ymax xmax: Gemini API documentation, image understanding",
+    ),
+    "florence-2": Grid(
+        top=1000,
+        cells=True,
+        about="<loc_0> to <loc_999>, 1000 cells of each side: Florence-2's processor (BoxQuantizer)",
+    ),
+    "llava": Grid(
+        top=1,
+        digits=4,
+        square=True,
+        about="0 to 1 of the square that the image is padded to, to two digits in its data: issues 606 and "
+        "623 of LLaVA's repository",
+    ),
     "normalised": Grid(top=1, digits=None, about="0 to 1 of each side, x first: Kimi-VL's repository, issue 56"),
     "pixels": Pixels(about="pixels of the original: for a model that is told the size, or trained so here"),
 }
 
 _FAMILIES = (  # the first that fits
-    (r"qwen-?2[.-]5-?(vl|omni)", "qwen2.5-vl"), (r"qwen-?3([.-]\d+)?-?(vl|omni)", "qwen3-vl"),
-    (r"qwen-?3[.-]\d", "qwen3-vl"), (r"qwen(-?2)?-?vl", "qwen2-vl"), (r"intern-?(vl|s1)", "internvl"),
-    (r"glm-?4[.-]\d-?v|glm-?4v-(moe|text)|^glm4v", "glm-v"), (r"mini-?cpm-?[vo]", "minicpm-v"),
-    (r"deepseek-?vl-?2|deepseek-vl-v2", "deepseek-vl2"), (r"paligemma", "paligemma"), (r"gemini", "gemini"),
-    (r"florence-?2", "florence-2"), (r"llava", "llava"), (r"kimi-?vl", "normalised"),
+    (r"qwen-?2[.-]5-?(vl|omni)", "qwen2.5-vl"),
+    (r"qwen-?3([.-]\d+)?-?(vl|omni)", "qwen3-vl"),
+    (r"qwen-?3[.-]\d", "qwen3-vl"),
+    (r"qwen(-?2)?-?vl", "qwen2-vl"),
+    (r"intern-?(vl|s1)", "internvl"),
+    (r"glm-?4[.-]\d-?v|glm-?4v-(moe|text)|^glm4v", "glm-v"),
+    (r"mini-?cpm-?[vo]", "minicpm-v"),
+    (r"deepseek-?vl-?2|deepseek-vl-v2", "deepseek-vl2"),
+    (r"paligemma", "paligemma"),
+    (r"gemini", "gemini"),
+    (r"florence-?2", "florence-2"),
+    (r"llava", "llava"),
+    (r"kimi-?vl", "normalised"),
 )
 
 
@@ -259,6 +302,10 @@ def family_of(model: Any) -> str:
         return plain
     found = next((family for pattern, family in _FAMILIES if re.search(pattern, plain)), None)
     if found is None:
-        raise OpenMIEError(f"model {name!r}"[:200], expected=f"one of the families {', '.join(ADAPTERS)}",
-                           where="boxes", remedy='name the family: "pixels" where the prompt tells the size')
+        raise OpenMIEError(
+            f"model {name!r}"[:200],
+            expected=f"one of the families {', '.join(ADAPTERS)}",
+            where="boxes",
+            remedy='name the family: "pixels" where the prompt tells the size',
+        )
     return found

@@ -45,8 +45,12 @@ def render(document: Document, labels: Labels, tasks: Sequence[str] = TASKS, *, 
     names, tasks = known_names(names_of(labels)), check_tasks(tasks)
     unknown = sorted({m.label for m in document.mentions} - set(names_of(labels))) if "ner" in tasks else []
     if unknown:
-        raise OpenMIEError(f"mentions with the labels {unknown}"[:300], expected=f"labels of {list(names_of(labels))}",
-                           where=f"document {document.id}", remedy="name all labels, or drop these mentions first")
+        raise OpenMIEError(
+            f"mentions with the labels {unknown}"[:300],
+            expected=f"labels of {list(names_of(labels))}",
+            where=f"document {document.id}",
+            remedy="name all labels, or drop these mentions first",
+        )
     for careful in (False, True):
         want = _wanted(document, tasks, careful)
         answer = _write(want, names, tasks, plain, careful)
@@ -102,8 +106,10 @@ def _write(want: Reading, names: Names, tasks: Sequence[str], plain: bool, caref
         pairs: dict[str, list[Shown]] = {}
         for pair in want.pairs:
             pairs.setdefault(pair.letter, []).append(pair.shows)
-        lines += [_line("" if plain else f"{TWO.name} {NER.name}", listed),
-                  _line("" if plain else PAIR.name, pfa_pairs.write(pairs))]
+        lines += [
+            _line("" if plain else f"{TWO.name} {NER.name}", listed),
+            _line("" if plain else PAIR.name, pfa_pairs.write(pairs)),
+        ]
     return "\n".join(lines)
 
 
@@ -136,8 +142,9 @@ def _entity(entity: Entity, names: Names, careful: bool) -> str:
     return coded(entity.text) + mark
 
 
-def parse(text: str, labels: Labels, source: Document | None = None, tasks: Sequence[str] = TASKS, *,
-          plain: bool = False) -> Document:
+def parse(
+    text: str, labels: Labels, source: Document | None = None, tasks: Sequence[str] = TASKS, *, plain: bool = False
+) -> Document:
     """The document that an answer speaks of, with what it says.
 
     Mentions are found in `source.text` in order, no occurrence twice; what is not found is `unlocated`. A patch's
@@ -152,8 +159,14 @@ def parse(text: str, labels: Labels, source: Document | None = None, tasks: Sequ
     mentions = tuple(_mention(n, entity, locator) for n, entity in enumerate(reading.entities))
     regions, odd_pairs = _regions(reading, mentions, source)
     errors = [e for e in base.errors if not e.where.endswith(ANSWER)]
-    return base.replace(mentions=mentions, regions=regions, summary=reading.summary, chains=(), relations=(),
-                        errors=(*errors, *reading.errors, *odd_pairs))
+    return base.replace(
+        mentions=mentions,
+        regions=regions,
+        summary=reading.summary,
+        chains=(),
+        relations=(),
+        errors=(*errors, *reading.errors, *odd_pairs),
+    )
 
 
 def _mention(n: int, entity: Entity, locator: Locator) -> Mention:
@@ -164,8 +177,9 @@ def _mention(n: int, entity: Entity, locator: Locator) -> Mention:
     return Mention(id=f"m{n}", start=span[0], end=span[1], label=entity.label)
 
 
-def _regions(reading: Reading, mentions: Sequence[Mention],
-             source: Document | None) -> tuple[tuple[Region, ...], list[ErrorRecord]]:
+def _regions(
+    reading: Reading, mentions: Sequence[Mention], source: Document | None
+) -> tuple[tuple[Region, ...], list[ErrorRecord]]:
     """A region for each mention that a patch shows, and a record for each pair that leads nowhere."""
     held = {letter(n): place(source, p) for n, p in enumerate(patches(source))} if source else {}
     regions: dict[Region, None] = {}
@@ -175,8 +189,14 @@ def _regions(reading: Reading, mentions: Sequence[Mention],
         spot = held.get(name.strip().lower()) if source else (name, NOWHERE)
         if not of or spot is None:
             expected = "an entity of the answer" if spot else f"one of the {len(held)} patches"
-            errors.append(ErrorRecord(where=f"document {source.id if source else 'answer'}, PFA pairs",
-                                      found=f"{name!r}: {shows!r}", expected=expected, remedy="the pair was left out"))
+            errors.append(
+                ErrorRecord(
+                    where=f"document {source.id if source else 'answer'}, PFA pairs",
+                    found=f"{name!r}: {shows!r}",
+                    expected=expected,
+                    remedy="the pair was left out",
+                )
+            )
             continue
         for n in of:
             regions[Region(image=spot[0], box=spot[1], label=mentions[n].label, of=mentions[n].id)] = None
@@ -206,8 +226,9 @@ def group(document: Document, patches_too: bool = True) -> tuple[Image, ...]:
     return (*main, *(patches(document) if patches_too else ()))
 
 
-def prompt(document: Document, labels: Labels, tasks: Sequence[str] = TASKS, patches: bool = True,
-           plain: bool = False) -> Request:
+def prompt(
+    document: Document, labels: Labels, tasks: Sequence[str] = TASKS, patches: bool = True, plain: bool = False
+) -> Request:
     """The input: image group and instructions; `patches=False` leaves the main image alone, `plain` the text alone.
 
     Errors: `ImageError` where an image of the group cannot be read, for without it the letters would be others.
@@ -222,8 +243,9 @@ def prompt(document: Document, labels: Labels, tasks: Sequence[str] = TASKS, pat
     return Request(prompt=instruction(document, labels, tasks, patches, plain), images=tuple(pictures))
 
 
-def instruction(document: Document, labels: Labels, tasks: Sequence[str] = TASKS, patches: bool = True,
-                plain: bool = False) -> str:
+def instruction(
+    document: Document, labels: Labels, tasks: Sequence[str] = TASKS, patches: bool = True, plain: bool = False
+) -> str:
     """The words of the prompt: general instruction, what the images are, the tasks, the text. The wording is ours."""
     tasks = check_tasks(tasks)
     if plain:

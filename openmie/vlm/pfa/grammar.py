@@ -42,8 +42,15 @@ class Bounds:
     shown: int = 8  # entities of one patch
 
 
-def grammar(labels: Labels, patches: int | Sequence[str], tasks: Sequence[str] = TASKS, text: str | None = None, *,
-            plain: bool = False, bounds: Bounds | None = None) -> Grammar:
+def grammar(
+    labels: Labels,
+    patches: int | Sequence[str],
+    tasks: Sequence[str] = TASKS,
+    text: str | None = None,
+    *,
+    plain: bool = False,
+    bounds: Bounds | None = None,
+) -> Grammar:
     """The grammar of the answers to `tasks` with these labels and patches (their number, or their letters).
 
     All that `pfa.render` writes within the bounds follows it; with `text`, what it writes of names that are in the text
@@ -52,8 +59,12 @@ def grammar(labels: Labels, patches: int | Sequence[str], tasks: Sequence[str] =
     names, tasks, bounds = names_of(labels), check_tasks(tasks), bounds or Bounds()
     letters = [letter(n) for n in range(patches)] if isinstance(patches, int) else list(patches)
     if any(not LETTER.fullmatch(x) for x in letters) or len(set(letters)) < len(letters):
-        raise OpenMIEError(f"patches {letters}"[:200], expected="a number, or different letters a, b, ..., z, aa, ...",
-                           where="grammar", remedy="openmie.metrics.patches.letter names the n-th")
+        raise OpenMIEError(
+            f"patches {letters}"[:200],
+            expected="a number, or different letters a, b, ..., z, aa, ...",
+            where="grammar",
+            remedy="openmie.metrics.patches.letter names the n-th",
+        )
     summary, ner = "summary" in tasks, "ner" in tasks
     lines = ["%llguidance {}", f"start: {_start(summary, ner, plain)}"]
     if summary:
@@ -98,15 +109,22 @@ def _list(names: Sequence[str], text: str | None, bounds: Bounds) -> list[str]:
     """`:label;entity`, the entity on one line and without anything that would be read as a separator."""
     if not names:
         return ["LIST: /[^\\x00-\\x{10ffff}]/"]
-    lines = [f"LIST: ENTRY{{1,{bounds.entities}}}", 'ENTRY: ":" LABEL ";" ENTITY',
-             "LABEL: " + " | ".join(_quoted(label_text(n)) for n in names)]
+    lines = [
+        f"LIST: ENTRY{{1,{bounds.entities}}}",
+        'ENTRY: ":" LABEL ";" ENTITY',
+        "LABEL: " + " | ".join(_quoted(label_text(n)) for n in names),
+    ]
     if text is None:
         first = f"/[^\\s{_BREAKS}{_COLON}][^{_BREAKS}{_COLON}]{{0,{bounds.entity}}}/"
         return [*lines, f"ENTITY: {first} PART{{0,8}} | PART{{1,8}}", f"PART: /[{_COLON}]/ BEHIND"]
     pieces = _substrings("T", sorted({*_windows(text, names)}))
     if not pieces:
-        raise OpenMIEError("a text without a name", expected="a text that has entities", where="grammar",
-                           remedy="leave `text` out, or do not ask")
+        raise OpenMIEError(
+            "a text without a name",
+            expected="a text that has entities",
+            where="grammar",
+            remedy="leave `text` out, or do not ask",
+        )
     return [*lines, *pieces, "ENTITY: T & /(?s:.*\\S.*)/"]
 
 
@@ -147,7 +165,7 @@ def _pairs(letters: Sequence[str], text: str | None, bounds: Bounds) -> list[str
         return ['PAIRS: "{}"']
     lines = ['PAIRS: "{" FROM_0? "}"', *_value(text, bounds)]
     for n, name in enumerate(letters):
-        item = f'{_quoted(f"{name!r}: ")} VALUE'
+        item = f"{_quoted(f'{name!r}: ')} VALUE"
         more = f"FROM_{n + 1}" if n + 1 < len(letters) else ""
         lines.append(f'FROM_{n}: {item} (", " {more})? | {more}' if more else f"FROM_{n}: {item}")
     return lines

@@ -22,8 +22,12 @@ def names_of(labels: Labels) -> tuple[str, ...]:
     """The names of labels. Errors: one string in the place of several, what is no string, a name twice."""
     names = tuple(labels) if not isinstance(labels, str) else ()
     if isinstance(labels, str) or any(not isinstance(n, str) for n in names) or len(set(names)) < len(names):
-        raise OpenMIEError(f"labels {labels!r}"[:200], expected="a list of different names, or a mapping of names to "
-                           "descriptions", where="labels", remedy='write ["PER", "LOC"] or {"PER": "a person", ...}')
+        raise OpenMIEError(
+            f"labels {labels!r}"[:200],
+            expected="a list of different names, or a mapping of names to descriptions",
+            where="labels",
+            remedy='write ["PER", "LOC"] or {"PER": "a person", ...}',
+        )
     return names
 
 

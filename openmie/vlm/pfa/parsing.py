@@ -72,20 +72,31 @@ class Reading:
 def check_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
     """The tasks in their order. Errors: none, or one that is not known."""
     if isinstance(tasks, str) or not tasks or set(tasks) - set(TASKS):
-        raise OpenMIEError(f"tasks {tasks!r}"[:200], expected=f"some of {TASKS}", where="PFA",
-                           remedy='write ("summary", "ner") for both, or one of them in a tuple')
+        raise OpenMIEError(
+            f"tasks {tasks!r}"[:200],
+            expected=f"some of {TASKS}",
+            where="PFA",
+            remedy='write ("summary", "ner") for both, or one of them in a tuple',
+        )
     return tuple(t for t in TASKS if t in tasks)
 
 
-def read(text: str, names: Names, tasks: Sequence[str], *, plain: bool = False, source: str | None = None,
-         id: str = "answer") -> Reading:
+def read(
+    text: str, names: Names, tasks: Sequence[str], *, plain: bool = False, source: str | None = None, id: str = "answer"
+) -> Reading:
     """Read an answer. `source` is the text that it speaks of: it decides where an entity ends that is not clear."""
     errors: list[ErrorRecord] = []
 
     def say(found: str, expected: str) -> None:
         more = f" (+{len(found) - _CLIP} characters)" if len(found) > _CLIP else ""
-        errors.append(ErrorRecord(where=f"document {id}, {ANSWER}", found=repr(found[:_CLIP]) + more,
-                                  expected=expected, remedy="what could be told was kept; look at the answer"))
+        errors.append(
+            ErrorRecord(
+                where=f"document {id}, {ANSWER}",
+                found=repr(found[:_CLIP]) + more,
+                expected=expected,
+                remedy="what could be told was kept; look at the answer",
+            )
+        )
 
     text = _FENCE.sub("", text)
     parts = _plain(text, names, tasks, say) if plain else _sections(text, names, tasks, say)

@@ -24,9 +24,16 @@ class Algorithm1:
     seed: int = 0
 
 
-def score_answers(gold: Sequence[str], predicted: Sequence[str], labels: Labels, tasks: Sequence[str] = TASKS, *,
-                  plain: bool = False, how: Algorithm1 | None = None,
-                  sources: Sequence[str] | None = None) -> tuple[MreScores, float]:
+def score_answers(
+    gold: Sequence[str],
+    predicted: Sequence[str],
+    labels: Labels,
+    tasks: Sequence[str] = TASKS,
+    *,
+    plain: bool = False,
+    how: Algorithm1 | None = None,
+    sources: Sequence[str] | None = None,
+) -> tuple[MreScores, float]:
     """Algorithm 1's scores of predicted answers beside gold ones, in order, and the percentage that parses cleanly.
 
     Both sides are read as `pfa.parse` reads them, without documents: names and letters are compared as they are said.
@@ -35,11 +42,17 @@ def score_answers(gold: Sequence[str], predicted: Sequence[str], labels: Labels,
     Errors: sides of different lengths, labels or tasks that are none, those of the metrics.
     """
     if len(gold) != len(predicted):
-        raise MetricError(f"{len(predicted)} answers for {len(gold)} gold ones", expected="one for each, in order",
-                          remedy="pair them by id first")
+        raise MetricError(
+            f"{len(predicted)} answers for {len(gold)} gold ones",
+            expected="one for each, in order",
+            remedy="pair them by id first",
+        )
     if sources is not None and len(sources) != len(gold):
-        raise MetricError(f"{len(sources)} texts for {len(gold)} answers", expected="one for each, in order",
-                          remedy="leave `sources` out, or give all")
+        raise MetricError(
+            f"{len(sources)} texts for {len(gold)} answers",
+            expected="one for each, in order",
+            remedy="leave `sources` out, or give all",
+        )
     how, names, tasks = how or Algorithm1(), known_names(names_of(labels)), check_tasks(tasks)
     about: Sequence[str | None] = [None] * len(gold) if sources is None else sources
     sides = [[read(a, names, tasks, plain=plain, source=s) for a, s in zip(side, about)] for side in (gold, predicted)]
@@ -50,8 +63,14 @@ def score_answers(gold: Sequence[str], predicted: Sequence[str], labels: Labels,
     if "summary" not in tasks:
         return found, share
     kept = [(a.summary, b.summary) for a, b in zip(*sides) if a.summary.strip()]
-    scored = texts([a for a, _ in kept], [b for _, b in kept], tokenizer=how.tokenizer, stem=how.stem,
-                   bootstrap=how.bootstrap, seed=how.seed)
+    scored = texts(
+        [a for a, _ in kept],
+        [b for _, b in kept],
+        tokenizer=how.tokenizer,
+        stem=how.stem,
+        bootstrap=how.bootstrap,
+        seed=how.seed,
+    )
     return replace(found, text=replace(scored, skipped=len(gold) - len(kept))), share
 
 

@@ -53,14 +53,17 @@ def lesson(document: Document, ask: Ask) -> Lesson:
     that is none of the asked ones."""
     group = pfa.group(document, ask.patches)
     if document.main_image is None or ("summary" in ask.tasks and not document.summary.strip()):
-        raise OpenMIEError("no main image" if document.main_image is None else "no summary",
-                           expected="a document with an image, and a summary to learn from",
-                           where=f"document {document.id}",
-                           remedy="choose documents with openmie.datasets.mmre, and name the captions to be summaries")
+        raise OpenMIEError(
+            "no main image" if document.main_image is None else "no summary",
+            expected="a document with an image, and a summary to learn from",
+            where=f"document {document.id}",
+            remedy="choose documents with openmie.datasets.mmre, and name the captions to be summaries",
+        )
     for image in group:
         images.size(image if image.path or image.pixels is not None else document.main_image)
     return Lesson(
-        document=document, images=group,
+        document=document,
+        images=group,
         prompt=pfa.instruction(document, ask.labels, ask.tasks, ask.patches, ask.plain),
         answer=pfa.render(document, ask.labels, ask.tasks, plain=ask.plain),
     )
@@ -86,15 +89,23 @@ def export(lessons: Iterable[Lesson], folder: str | os.PathLike[str], split: str
     picture that cannot be read, two lessons of one id, a split's name that is no file name.
     """
     if format not in FORMATS or not re.fullmatch(r"[\w.-]+", split):
-        raise CorpusError(f"format {format!r}, split {split!r}", expected=f"one of {FORMATS}; a name for a file",
-                          where="export", remedy="choose one")
+        raise CorpusError(
+            f"format {format!r}, split {split!r}",
+            expected=f"one of {FORMATS}; a name for a file",
+            where="export",
+            remedy="choose one",
+        )
     at = Path(folder)
     writing.make_folder(at / "images")
     rows: dict[str, dict[str, Any]] = {}
     for item in lessons:
         if item.id in rows:
-            raise CorpusError(f"two lessons of document {item.id!r}", expected="one id a document", where="export",
-                              remedy="export them as two splits")
+            raise CorpusError(
+                f"two lessons of document {item.id!r}",
+                expected="one id a document",
+                where="export",
+                remedy="export them as two splits",
+            )
         rows[item.id] = _row(item, at, split, format)
     with output.file(at / f"{split}.json") as file:
         file.write(output.utf8(json.dumps(list(rows.values()), ensure_ascii=False, indent=1), split))
@@ -149,8 +160,12 @@ def read(path: str | os.PathLike[str]) -> list[Exchange]:
         rows = json.loads(at.read_text(encoding="utf8"))
         return [_exchange(row, at.parent) for row in rows]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CorpusError(f"{type(error).__name__}: {str(error)[:160]}", expected="conversations as LLaVA has them",
-                          where=str(at), remedy="read a file that openmie mmre --llava wrote") from None
+        raise CorpusError(
+            f"{type(error).__name__}: {str(error)[:160]}",
+            expected="conversations as LLaVA has them",
+            where=str(at),
+            remedy="read a file that openmie mmre --llava wrote",
+        ) from None
 
 
 def _exchange(row: dict[str, Any], folder: Path) -> Exchange:
@@ -162,8 +177,12 @@ def _exchange(row: dict[str, Any], folder: Path) -> Exchange:
     prompt = texts[tags["user_tag"]].removeprefix(f"{PICTURE}\n" * len(names))
     paths = tuple(folder / name for name in names)
     if missing := [p for p in paths if not p.exists()]:
-        raise CorpusError(f"no file {missing[0]}", expected="the pictures beside the file", where=row["id"],
-                          remedy="copy the folder images too")
+        raise CorpusError(
+            f"no file {missing[0]}",
+            expected="the pictures beside the file",
+            where=row["id"],
+            remedy="copy the folder images too",
+        )
     return Exchange(row["id"], paths, prompt, texts[tags["assistant_tag"]], texts.get("system", ""))
 
 

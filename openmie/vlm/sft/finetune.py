@@ -48,12 +48,16 @@ def load_model(name: str, training: ChatTraining, revision: str = "") -> tuple[A
     try:
         with safe_loading.loading(name, TrainError):
             model = AutoModelForImageTextToText.from_pretrained(
-                name, use_safetensors=True, trust_remote_code=False, dtype=training.weights, **pinned)
+                name, use_safetensors=True, trust_remote_code=False, dtype=training.weights, **pinned
+            )
             return model, AutoProcessor.from_pretrained(name, trust_remote_code=False, **pinned)
     except (OSError, ValueError) as error:
-        raise TrainError(f"{name!r}: {str(error).splitlines()[0][:200]}", where="a vision-language model",
-                         expected="a hub id or a folder with processor and safetensors weights",
-                         remedy="check the name, or download it first: huggingface-cli download NAME") from None
+        raise TrainError(
+            f"{name!r}: {str(error).splitlines()[0][:200]}",
+            where="a vision-language model",
+            expected="a hub id or a folder with processor and safetensors weights",
+            remedy="check the name, or download it first: huggingface-cli download NAME",
+        ) from None
 
 
 def finetune(
@@ -75,8 +79,12 @@ def finetune(
     """
     training, out = training or ChatTraining(), Path(out)
     if not train or not dev:
-        raise TrainError(f"{len(train)} lessons to train on, {len(dev)} of dev", expected="some of each",
-                         where="finetune", remedy="dev chooses the epoch: put lessons aside for it")
+        raise TrainError(
+            f"{len(train)} lessons to train on, {len(dev)} of dev",
+            expected="some of each",
+            where="finetune",
+            remedy="dev chooses the epoch: put lessons aside for it",
+        )
     mark = fingerprint(training, seed, train, dev)
     if (facts := _finished(out, mark)) is not None:
         return facts
@@ -89,7 +97,8 @@ def finetune(
     watch("start", {"lessons": len(train), "steps": trainer.planned(), "from": str(before or "")})
     trainer.train(resume_from_checkpoint=str(before) if before else None)
     facts = _facts(trainer, training, seed, mark) | {
-        "lessons": {"train": len(train), "dev": len(dev)}, "seconds": round(time.perf_counter() - started, 1)
+        "lessons": {"train": len(train), "dev": len(dev)},
+        "seconds": round(time.perf_counter() - started, 1),
     }
     if trainer.is_world_process_zero():
         _save(trainer.accelerator.unwrap_model(trainer.model), processor, out, facts)
@@ -114,13 +123,21 @@ def adapted(model: Any, training: ChatTraining) -> Any:
     from peft import LoraConfig, get_peft_model
 
     lora = training.lora
-    names = [name for name, _ in model.named_modules()
-             if part_of(name) == "language" and name.rpartition(".")[2] in lora.targets]
+    names = [
+        name
+        for name, _ in model.named_modules()
+        if part_of(name) == "language" and name.rpartition(".")[2] in lora.targets
+    ]
     if not names:
-        raise TrainError(f"no module of the language model is called {', '.join(lora.targets)}", where="Lora.targets",
-                         expected="names of its linear layers", remedy="print model to see them")
-    config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=names,
-                        task_type="CAUSAL_LM")
+        raise TrainError(
+            f"no module of the language model is called {', '.join(lora.targets)}",
+            where="Lora.targets",
+            expected="names of its linear layers",
+            remedy="print model to see them",
+        )
+    config = LoraConfig(
+        r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=names, task_type="CAUSAL_LM"
+    )
     made = get_peft_model(model, config)
     for module in made.modules():
         if "batchnorm" in type(module).__name__.lower():
@@ -138,20 +155,32 @@ def _finished(out: Path, mark: str) -> dict[str, Any] | None:
         return None
     facts = json.loads((out / FACTS).read_text(encoding="utf8"))
     if facts["fingerprint"] != mark:
-        raise TrainError("a finished training with other settings or data", expected="an empty folder", where=str(out),
-                         remedy="name another folder, or remove this one")
+        raise TrainError(
+            "a finished training with other settings or data",
+            expected="an empty folder",
+            where=str(out),
+            remedy="name another folder, or remove this one",
+        )
     return facts
 
 
 def _facts(trainer: Any, training: ChatTraining, seed: int, mark: str) -> dict[str, Any]:
     parameters = list(trainer.model.parameters())
     return {
-        "training": asdict(training), "seed": seed, "fingerprint": mark, "curve": trainer.curve(),
-        "best": trainer.state.best_metric, "best_step": trainer.state.best_global_step,
-        "steps": trainer.state.global_step, "parameters": sum(p.numel() for p in parameters),
-        "trained": sum(p.numel() for p in parameters if p.requires_grad), "bf16": bool(trainer.args.bf16),
-        "processes": trainer.args.world_size, "device": str(trainer.args.device),
-        "date": f"{datetime.now(UTC):%Y-%m-%d}", "python": platform.python_version(),
+        "training": asdict(training),
+        "seed": seed,
+        "fingerprint": mark,
+        "curve": trainer.curve(),
+        "best": trainer.state.best_metric,
+        "best_step": trainer.state.best_global_step,
+        "steps": trainer.state.global_step,
+        "parameters": sum(p.numel() for p in parameters),
+        "trained": sum(p.numel() for p in parameters if p.requires_grad),
+        "bf16": bool(trainer.args.bf16),
+        "processes": trainer.args.world_size,
+        "device": str(trainer.args.device),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "python": platform.python_version(),
         "versions": {p: version(p) for p in ("openmie", "torch", "transformers", "trl", "peft", "accelerate")},
     }
 
@@ -173,14 +202,26 @@ def _save(model: Any, processor: Any, out: Path, facts: dict[str, Any]) -> None:
 def card(model: Any, facts: Mapping[str, Any]) -> str:
     """Markdown: what it was made from, on how much, and what chose it. No test score."""
     came, training = getattr(model.config, "_name_or_path", "") or "random weights", facts["training"]
-    return "\n".join([
-        "---", "library_name: transformers", "pipeline_tag: image-text-to-text",
-        "tags: [multimodal-information-extraction, openmie]", "---", f"# {type(model).__name__}, fine-tuned", "",
-        f"* from {came}; {facts['parameters']:,} parameters, {facts['trained']:,} of them trained"
-        + (f" (LoRA of rank {training['lora']['rank']}, merged)" if training["lora"] else ""),
-        f"* {facts['lessons']['train']} lessons, {facts['steps']} steps, seed {facts['seed']}, {facts['date']}",
-        f"* chosen by the loss on {facts['lessons']['dev']} dev lessons: {facts['best']:.4f} at {facts['best_step']}",
-        f"* sha256 of settings, seed and lessons: `{facts['fingerprint']}`",
-        "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.", "",
-        "```json", json.dumps(training, indent=1), "```", "",
-    ])
+    return "\n".join(
+        [
+            "---",
+            "library_name: transformers",
+            "pipeline_tag: image-text-to-text",
+            "tags: [multimodal-information-extraction, openmie]",
+            "---",
+            f"# {type(model).__name__}, fine-tuned",
+            "",
+            f"* from {came}; {facts['parameters']:,} parameters, {facts['trained']:,} of them trained"
+            + (f" (LoRA of rank {training['lora']['rank']}, merged)" if training["lora"] else ""),
+            f"* {facts['lessons']['train']} lessons, {facts['steps']} steps, seed {facts['seed']}, {facts['date']}",
+            f"* chosen by the loss on {facts['lessons']['dev']} dev lessons: {facts['best']:.4f} at "
+            f"{facts['best_step']}",
+            f"* sha256 of settings, seed and lessons: `{facts['fingerprint']}`",
+            "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.",
+            "",
+            "```json",
+            json.dumps(training, indent=1),
+            "```",
+            "",
+        ]
+    )

@@ -78,8 +78,12 @@ def fit_chat(
     (lessons, no), (held, neither) = teach(train, recipe.ask), teach(dev, recipe.ask)
     if not lessons or not held:
         first = f", such as: {(no + neither)[0]}" if no + neither else ""
-        raise TrainError(f"{len(lessons)} lessons to train on, {len(held)} of dev{first}", where=recipe.name,
-                         expected="documents with image and summary", remedy="look at the corpus and recipe.summary")
+        raise TrainError(
+            f"{len(lessons)} lessons to train on, {len(held)} of dev{first}",
+            where=recipe.name,
+            expected="documents with image and summary",
+            remedy="look at the corpus and recipe.summary",
+        )
     model, processor = made(recipe, lessons, seed)
     facts = finetune(model, processor, lessons, held, out, recipe.training, seed=seed, watch=watch)
     return facts | {"refused": {"count": len(no) + len(neither), "records": [str(r) for r in (no + neither)[:20]]}}
@@ -110,8 +114,12 @@ def answered(
             continue
         read = pfa.parse(answer.text, recipe.labels, document, recipe.tasks, plain=recipe.plain)
         if answer.finish == "length":
-            cut = ErrorRecord(where=f"document {document.id}, {ANSWER}", found="an answer that was cut at its length",
-                              expected="a whole answer", remedy="raise max_tokens; what stands before the cut was read")
+            cut = ErrorRecord(
+                where=f"document {document.id}, {ANSWER}",
+                found="an answer that was cut at its length",
+                expected="a whole answer",
+                remedy="raise max_tokens; what stands before the cut was read",
+            )
             read = read.replace(errors=(*read.errors, cut))
         found.append(read)
     return found, answers
@@ -137,8 +145,13 @@ def scores(recipe: ChatRecipe, gold: Sequence[Document], predicted: Sequence[Doc
     if "summary" in recipe.tasks and found.text is not None:
         text = found.text
         same = sum(p.summary == g.summary for g, p in zip(gold, predicted, strict=True))
-        numbers |= {"BLEU": text.bleu, "ROUGE-1": text.rouge1, "ROUGE-2": text.rouge2, "ROUGE-L": text.rougeL,
-                    "Exact": 100 * same / len(gold)}
+        numbers |= {
+            "BLEU": text.bleu,
+            "ROUGE-1": text.rouge1,
+            "ROUGE-2": text.rouge2,
+            "ROUGE-L": text.rougeL,
+            "Exact": 100 * same / len(gold),
+        }
     clean = sum(map(pfa.parsed_cleanly, predicted))
     return numbers | {"Parsed": 100 * clean / len(gold)}
 
@@ -146,5 +159,10 @@ def scores(recipe: ChatRecipe, gold: Sequence[Document], predicted: Sequence[Doc
 def facts_of(found: Mapping[str, Any]) -> dict[str, Any]:
     """What of `fit_chat`'s facts a bench record keeps beside the scores."""
     epochs = [row["epoch"] for row in found["curve"] if row["loss"] == found["best"]]
-    return {"dev": {"loss": found["best"], "epoch": epochs[0] if epochs else None}, "curve": found["curve"],
-            "examples": found["lessons"]["train"], "parameters": found["parameters"], "refused": found["refused"]}
+    return {
+        "dev": {"loss": found["best"], "epoch": epochs[0] if epochs else None},
+        "curve": found["curve"],
+        "examples": found["lessons"]["train"],
+        "parameters": found["parameters"],
+        "refused": found["refused"],
+    }

@@ -7,8 +7,19 @@ from typing import Any
 
 from openmie.errors import TrainError
 
-LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
-          "out_proj", "w1", "w2", "w3")  # the last four are LFM2's
+LINEAR = (
+    "q_proj",
+    "k_proj",
+    "v_proj",
+    "o_proj",
+    "gate_proj",
+    "up_proj",
+    "down_proj",
+    "out_proj",
+    "w1",
+    "w2",
+    "w3",
+)  # the last four are LFM2's
 PARTS = ("language", "vision", "merger")
 
 
@@ -46,16 +57,24 @@ class ChatTraining:
 
     def __post_init__(self) -> None:
         for name, fine in (
-            ("epochs", self.epochs >= 1), ("batch", self.batch >= 1), ("accumulate", self.accumulate >= 1),
-            ("schedule", self.schedule in ("linear", "cosine", "constant")), ("warmup", 0 <= self.warmup < 1),
-            ("precision", self.precision in ("auto", "bf16", "no")), ("every", self.every >= 0),
-            ("weights", self.weights in ("float32", "bfloat16")), ("dev_batch", self.dev_batch >= 1),
+            ("epochs", self.epochs >= 1),
+            ("batch", self.batch >= 1),
+            ("accumulate", self.accumulate >= 1),
+            ("schedule", self.schedule in ("linear", "cosine", "constant")),
+            ("warmup", 0 <= self.warmup < 1),
+            ("precision", self.precision in ("auto", "bf16", "no")),
+            ("every", self.every >= 0),
+            ("weights", self.weights in ("float32", "bfloat16")),
+            ("dev_batch", self.dev_batch >= 1),
             *((n, getattr(self, n) >= 0) for n in ("lr", "vision_lr", "merger_lr", "decay", "clip")),
         ):
             if not fine:
-                raise TrainError(f"{name}={getattr(self, name)!r}", where=f"ChatTraining.{name}",
-                                 expected="numbers of at least 0, a warm-up below 1, and a known name",
-                                 remedy="see the comments of ChatTraining")
+                raise TrainError(
+                    f"{name}={getattr(self, name)!r}",
+                    where=f"ChatTraining.{name}",
+                    expected="numbers of at least 0, a warm-up below 1, and a known name",
+                    remedy="see the comments of ChatTraining",
+                )
 
 
 def part_of(name: str) -> str:
@@ -77,12 +96,23 @@ def parameter_groups(model: Any, training: ChatTraining) -> list[dict[str, Any]]
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             found.setdefault((part_of(name), name not in bare), []).append(parameter)
-    return [{"params": parameters, "lr": rates[part], "weight_decay": training.decay if decays else 0.0,
-             "name": f"{part}{'' if decays else ', no decay'}"} for (part, decays), parameters in sorted(found.items())]
+    return [
+        {
+            "params": parameters,
+            "lr": rates[part],
+            "weight_decay": training.decay if decays else 0.0,
+            "name": f"{part}{'' if decays else ', no decay'}",
+        }
+        for (part, decays), parameters in sorted(found.items())
+    ]
 
 
 def _undecayed(model: Any) -> set[str]:
     """Names of biases and of all parameters of norms."""
-    norms = {f"{path}.{name}" for path, module in model.named_modules() if "norm" in type(module).__name__.lower()
-             for name, _ in module.named_parameters(recurse=False)}
+    norms = {
+        f"{path}.{name}"
+        for path, module in model.named_modules()
+        if "norm" in type(module).__name__.lower()
+        for name, _ in module.named_parameters(recurse=False)
+    }
     return norms | {name for name, _ in model.named_parameters() if name.endswith("bias")}

@@ -67,9 +67,12 @@ def build(prompts: Sequence[str], answers: Sequence[str], config: Tiny | None = 
 
     config = config or Tiny()
     if config.side % STRIDE or config.width % config.heads or config.layers < 2:
-        raise TrainError(f"side={config.side}, width={config.width}, heads={config.heads}, layers={config.layers}",
-                         expected="a side that 16 divides, a width that the heads divide, at least 2 layers",
-                         where="lvlm.tiny.Tiny", remedy="choose others")
+        raise TrainError(
+            f"side={config.side}, width={config.width}, heads={config.heads}, layers={config.layers}",
+            expected="a side that 16 divides, a width that the heads divide, at least 2 layers",
+            where="lvlm.tiny.Tiny",
+            remedy="choose others",
+        )
     processor = make_processor(make_tokenizer(prompts, answers, config), config)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -82,24 +85,38 @@ def make_tokenizer(prompts: Sequence[str], answers: Sequence[str], config: Tiny)
     from transformers import PreTrainedTokenizerFast
 
     if not prompts or not answers:
-        raise TrainError("no texts", expected="prompts and answers of the training posts", where="lvlm.tiny",
-                         remedy="give the tokenizer what the model will be trained on")
+        raise TrainError(
+            "no texts",
+            expected="prompts and answers of the training posts",
+            where="lvlm.tiny",
+            remedy="give the tokenizer what the model will be trained on",
+        )
     whole = shared_lines(prompts, config.lines)
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Split(Regex(WORDS), "isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=config.vocabulary, min_frequency=min(config.least, max(2, len(answers) // 50)), show_progress=False,
-        special_tokens=list(SPECIAL), initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        vocab_size=config.vocabulary,
+        min_frequency=min(config.least, max(2, len(answers) // 50)),
+        show_progress=False,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )
     tokenizer.train_from_iterator(once([*_without(prompts, whole), *answers], config.rare), trainer)
     tokenizer.add_tokens([AddedToken(line, normalized=False) for line in whole])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, padding_side="left", chat_template=TEMPLATE,
-        additional_special_tokens=[IMAGE, USER, SYSTEM, ASSISTANT], clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer,
+        pad_token=PAD,
+        eos_token=END,
+        padding_side="left",
+        chat_template=TEMPLATE,
+        additional_special_tokens=[IMAGE, USER, SYSTEM, ASSISTANT],
+        clean_up_tokenization_spaces=False,
         model_max_length=config.positions,
     )
 
@@ -140,10 +157,17 @@ def make_processor(tokenizer: Any, config: Tiny) -> Any:
 
     square = {"height": config.side, "width": config.side}
     half = [0.5, 0.5, 0.5]
-    images = CLIPImageProcessor(do_resize=True, size=square, do_center_crop=False, crop_size=square, image_mean=half,
-                                image_std=half, resample=2)
-    return LlavaProcessor(image_processor=images, tokenizer=tokenizer, patch_size=STRIDE, image_token=IMAGE,
-                          vision_feature_select_strategy="full", chat_template=TEMPLATE)
+    images = CLIPImageProcessor(
+        do_resize=True, size=square, do_center_crop=False, crop_size=square, image_mean=half, image_std=half, resample=2
+    )
+    return LlavaProcessor(
+        image_processor=images,
+        tokenizer=tokenizer,
+        patch_size=STRIDE,
+        image_token=IMAGE,
+        vision_feature_select_strategy="full",
+        chat_template=TEMPLATE,
+    )
 
 
 def make_model(tokenizer: Any, config: Tiny) -> Any:
@@ -151,20 +175,38 @@ def make_model(tokenizer: Any, config: Tiny) -> Any:
     from transformers import LevitConfig, Lfm2Config, LlavaConfig, LlavaForConditionalGeneration
 
     ids = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
-    vision = LevitConfig(image_size=config.side, patch_size=STRIDE, hidden_sizes=[config.channels, 16, 16], depths=[],
-                         num_attention_heads=[], output_hidden_states=True)
+    vision = LevitConfig(
+        image_size=config.side,
+        patch_size=STRIDE,
+        hidden_sizes=[config.channels, 16, 16],
+        depths=[],
+        num_attention_heads=[],
+        output_hidden_states=True,
+    )
     vision.hidden_size = config.channels  # what LLaVA's projector reads
     text = Lfm2Config(
-        vocab_size=-(-len(tokenizer) // 64) * 64, hidden_size=config.width, intermediate_size=config.width * 2,
-        block_auto_adjust_ff_dim=False, num_hidden_layers=config.layers,
+        vocab_size=-(-len(tokenizer) // 64) * 64,
+        hidden_size=config.width,
+        intermediate_size=config.width * 2,
+        block_auto_adjust_ff_dim=False,
+        num_hidden_layers=config.layers,
         layer_types=[("conv", "full_attention")[i % 2] for i in range(config.layers)],
-        num_attention_heads=config.heads, num_key_value_heads=config.heads, max_position_embeddings=config.positions,
-        tie_word_embeddings=True, initializer_range=config.spread, **ids,
+        num_attention_heads=config.heads,
+        num_key_value_heads=config.heads,
+        max_position_embeddings=config.positions,
+        tie_word_embeddings=True,
+        initializer_range=config.spread,
+        **ids,
     )
     whole = LlavaConfig(
-        vision_config=vision, text_config=text, image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
-        vision_feature_select_strategy="full", vision_feature_layer=-1, image_seq_length=(config.side // STRIDE) ** 2,
-        tie_word_embeddings=True, **ids,
+        vision_config=vision,
+        text_config=text,
+        image_token_index=tokenizer.convert_tokens_to_ids(IMAGE),
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        image_seq_length=(config.side // STRIDE) ** 2,
+        tie_word_embeddings=True,
+        **ids,
     )
     model = LlavaForConditionalGeneration(whole)
     model.generation_config.update(**ids, do_sample=False)

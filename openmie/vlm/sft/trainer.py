@@ -28,8 +28,12 @@ try:
     import trl
     from datasets import Dataset
 except ImportError as missing:  # of the extra `lvlm`
-    raise TrainError(f"no package {missing.name}", expected="TRL, PEFT and datasets", where="openmie.vlm.sft.finetune",
-                     remedy="pip install 'openmie[lvlm]'") from None
+    raise TrainError(
+        f"no package {missing.name}",
+        expected="TRL, PEFT and datasets",
+        where="openmie.vlm.sft.finetune",
+        remedy="pip install 'openmie[lvlm]'",
+    ) from None
 
 LEARNT = "learnt.safetensors"
 WHOLE, STATE, SCALARS = "whole", "trainer-{}.safetensors", "trainer-{}.json"
@@ -43,12 +47,24 @@ class Trainer(trl.SFTTrainer):
     training: ChatTraining
 
     @classmethod
-    def of(cls, model: Any, processor: Any, lessons: tuple[Sequence[Lesson], Sequence[Lesson]], folder: Path,
-           training: ChatTraining, seed: int) -> Trainer:
+    def of(
+        cls,
+        model: Any,
+        processor: Any,
+        lessons: tuple[Sequence[Lesson], Sequence[Lesson]],
+        folder: Path,
+        training: ChatTraining,
+        seed: int,
+    ) -> Trainer:
         """The trainer of one run; `lessons` are those of train and of dev."""
         train, dev = (as_dataset(part, processor) for part in lessons)
-        made = cls(model=model, args=arguments(training, seed, folder), train_dataset=train, eval_dataset=dev,
-                   processing_class=processor)
+        made = cls(
+            model=model,
+            args=arguments(training, seed, folder),
+            train_dataset=train,
+            eval_dataset=dev,
+            processing_class=processor,
+        )
         made.training = training
         return made
 
@@ -66,8 +82,11 @@ class Trainer(trl.SFTTrainer):
 
     def curve(self) -> list[dict[str, float]]:
         """Step, epoch and loss of each look at dev."""
-        return [{"step": row["step"], "epoch": round(row["epoch"], 3), "loss": row["eval_loss"]}
-                for row in self.state.log_history if "eval_loss" in row]
+        return [
+            {"step": row["step"], "epoch": round(row["epoch"], 3), "loss": row["eval_loss"]}
+            for row in self.state.log_history
+            if "eval_loss" in row
+        ]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Keep TRL's log, and tell whoever watches."""
@@ -103,8 +122,12 @@ class Trainer(trl.SFTTrainer):
     def _put_back(self, checkpoint: str) -> None:
         kept, own = load_file(Path(checkpoint) / LEARNT), self._learnt()
         if kept.keys() != own.keys():
-            raise TrainError(f"{len(kept.keys() ^ own.keys())} weights too many or too few", where=str(checkpoint),
-                             expected="those of this model", remedy="remove the checkpoints and start again")
+            raise TrainError(
+                f"{len(kept.keys() ^ own.keys())} weights too many or too few",
+                where=str(checkpoint),
+                expected="those of this model",
+                remedy="remove the checkpoints and start again",
+            )
         with torch.no_grad():
             for name, value in kept.items():
                 own[name].copy_(value)
@@ -171,22 +194,46 @@ def arguments(training: ChatTraining, seed: int, folder: Path) -> Any:
     """TRL's arguments. Nothing is cut (`max_length`), nothing reported anywhere."""
     strategy: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     if training.every:
-        strategy = {"eval_strategy": "steps", "save_strategy": "steps", "eval_steps": training.every,
-                    "save_steps": training.every}
+        strategy = {
+            "eval_strategy": "steps",
+            "save_strategy": "steps",
+            "eval_steps": training.every,
+            "save_steps": training.every,
+        }
     gpu = torch.accelerator.is_available()
     bf16 = training.precision == "bf16" or (
         training.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
     )
     schedule = {"constant": "constant_with_warmup"}.get(training.schedule, training.schedule)
     return trl.SFTConfig(
-        output_dir=str(folder), num_train_epochs=training.epochs, per_device_train_batch_size=training.batch,
-        per_device_eval_batch_size=training.dev_batch, gradient_accumulation_steps=training.accumulate,
-        learning_rate=training.lr, weight_decay=training.decay, lr_scheduler_type=schedule,
-        warmup_steps=training.warmup, max_grad_norm=training.clip, bf16=bf16, seed=seed, data_seed=seed,
-        gradient_checkpointing=training.checkpointing, completion_only_loss=True, max_length=None,
-        pad_to_multiple_of=None, remove_unused_columns=False, load_best_model_at_end=True,
-        metric_for_best_model="loss", greater_is_better=False, save_total_limit=1, report_to="none",
-        disable_tqdm=True, logging_steps=10, dataloader_num_workers=0, use_cache=False, dataloader_pin_memory=gpu,
+        output_dir=str(folder),
+        num_train_epochs=training.epochs,
+        per_device_train_batch_size=training.batch,
+        per_device_eval_batch_size=training.dev_batch,
+        gradient_accumulation_steps=training.accumulate,
+        learning_rate=training.lr,
+        weight_decay=training.decay,
+        lr_scheduler_type=schedule,
+        warmup_steps=training.warmup,
+        max_grad_norm=training.clip,
+        bf16=bf16,
+        seed=seed,
+        data_seed=seed,
+        gradient_checkpointing=training.checkpointing,
+        completion_only_loss=True,
+        max_length=None,
+        pad_to_multiple_of=None,
+        remove_unused_columns=False,
+        load_best_model_at_end=True,
+        metric_for_best_model="loss",
+        greater_is_better=False,
+        save_total_limit=1,
+        report_to="none",
+        disable_tqdm=True,
+        logging_steps=10,
+        dataloader_num_workers=0,
+        use_cache=False,
+        dataloader_pin_memory=gpu,
         use_cpu=not gpu,  # unless told, torchrun without a GPU starts runs that know nothing of each other
         **strategy,
     )
@@ -245,8 +292,12 @@ def latest(folder: Path, mark: str) -> Path | None:
         shutil.rmtree(path)
     whole = [p for p in found if (p / WHOLE).exists()]
     if whole and any((p / WHOLE).read_text(encoding="utf8") != mark for p in whole):
-        raise TrainError("checkpoints of a run with other settings or data", expected="the run that wrote them",
-                         where=str(folder), remedy="name another folder, or remove this one")
+        raise TrainError(
+            "checkpoints of a run with other settings or data",
+            expected="the run that wrote them",
+            where=str(folder),
+            remedy="name another folder, or remove this one",
+        )
     return whole[-1] if whole else None
 
 

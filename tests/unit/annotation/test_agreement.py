@@ -31,13 +31,25 @@ def made(rng: random.Random, id: str = "d", prefix: str = "", words: bool = True
     starts = sorted(rng.sample(range(0, 18, 3), rng.randint(0, 6)))
     mentions = [Mention(id=f"{prefix}m{a}", start=a, end=a + 2, label=rng.choice(KINDS)) for a in starts]
     of = {m.id: rng.randint(0, 2) for m in mentions}
-    chains = [Chain(id=f"{prefix}c{c}", label="thing", mentions=tuple(m for m in of if of[m] == c))
-              for c in sorted(set(of.values()))]
+    chains = [
+        Chain(id=f"{prefix}c{c}", label="thing", mentions=tuple(m for m in of if of[m] == c))
+        for c in sorted(set(of.values()))
+    ]
     ends = [c.id for c in chains]
-    relations = {(h, t): Relation(head=h, tail=t, label=rng.choice(LABELS))
-                 for h, t in permutations(ends, 2) if rng.random() < 0.4}
-    regions = [Region(image="f", box=(20 * x, 0, 20 * x + 10 + rng.randint(0, 1), 10), label=rng.choice(KINDS),
-                      of=rng.choice(["", *ends])) for x in rng.sample(range(4), rng.randint(0, 3))]
+    relations = {
+        (h, t): Relation(head=h, tail=t, label=rng.choice(LABELS))
+        for h, t in permutations(ends, 2)
+        if rng.random() < 0.4
+    }
+    regions = [
+        Region(
+            image="f",
+            box=(20 * x, 0, 20 * x + 10 + rng.randint(0, 1), 10),
+            label=rng.choice(KINDS),
+            of=rng.choice(["", *ends]),
+        )
+        for x in rng.sample(range(4), rng.randint(0, 3))
+    ]
     base = Document(id=id, text=TEXT, words=TEXT.split(" ") if words else (), images=[Image(id="f", kind="frame")])
     return base.replace(mentions=mentions, chains=chains, relations=list(relations.values()), regions=regions)
 
@@ -64,13 +76,17 @@ def listed(a: Document, b: Document) -> dict[str, list[tuple[str, str]]]:
     """The units of a document, one by one; documents whose things can be paired in one way only."""
     out: dict[str, list[tuple[str, str]]] = {}
     units = [(w.start, w.end) for w in a.words] or [(i, i + 1) for i in range(len(a.text))]
-    out["entities"] = [tuple("".join(m.label for m in d.mentions if m.start < end and start < m.end) for d in (a, b))
-                       for start, end in units]
+    out["entities"] = [
+        tuple("".join(m.label for m in d.mentions if m.start < end and start < m.end) for d in (a, b))
+        for start, end in units
+    ]
     one, other = spans(a), spans(b)
     out["spans"] = [(one.get(s, ""), other.get(s, "")) for s in sorted({*one, *other})]
     in_a, in_b = owners(a), owners(b)
-    out["chains"] = [(str(in_a[x] is in_a[y] or in_a[x] == in_a[y]), str(in_b[x] == in_b[y]))
-                     for x, y in combinations(sorted(one.keys() & other.keys()), 2)]
+    out["chains"] = [
+        (str(in_a[x] is in_a[y] or in_a[x] == in_a[y]), str(in_b[x] == in_b[y]))
+        for x, y in combinations(sorted(one.keys() & other.keys()), 2)
+    ]
     hits = [[oracles.box_iou(r.box, s.box) > 0.5 for s in b.regions] for r in a.regions]
     out["boxes"] = [(r.label, s.label) for r, row in zip(a.regions, hits) for s, hit in zip(b.regions, row) if hit]
     out["boxes"] += [(r.label, "") for r, row in zip(a.regions, hits) if not any(row)]
@@ -111,8 +127,11 @@ def test_relations_of_annotators_with_the_same_chains(seed) -> None:
     rng = random.Random(seed)
     a = made(rng)
     ends = [c.id for c in a.chains]
-    b = a.replace(relations=[Relation(head=h, tail=t, label=rng.choice(LABELS)) for h, t in permutations(ends, 2)
-                             if rng.random() < 0.5])
+    b = a.replace(
+        relations=[
+            Relation(head=h, tail=t, label=rng.choice(LABELS)) for h, t in permutations(ends, 2) if rng.random() < 0.5
+        ]
+    )
     said = [{(r.head, r.tail): r.label for r in d.relations} for d in (a, b)]
     rows = [tuple(s.get(pair, "") for s in said) for pair in permutations(ends, 2)]
     k = agreement([a], [b]).layers["relations"]
@@ -156,7 +175,8 @@ def test_symmetric_labels_and_ends_that_are_mentions() -> None:
     assert [(r.head, r.tail) for r in kept.relations] == [("m1", "m0")]
     none = agreement([a], [d.replace(relations=[Relation(head="m0", tail="m1", label="None")])])
     assert [(x.layer, x.what, x.a, x.b) for x in none.disagreements] == [
-        ("relations", "ab at 0..2 -> cd at 3..5", "peer", "(none)")]
+        ("relations", "ab at 0..2 -> cd at 3..5", "peer", "(none)")
+    ]
 
 
 # --- resolving -------------------------------------------------------------------------------------------------------
@@ -164,14 +184,18 @@ def test_symmetric_labels_and_ends_that_are_mentions() -> None:
 
 def meaning(d: Document) -> tuple:
     """What a document says, whatever the ids."""
+
     def places(id: str) -> frozenset:
         found = d.find(id)
         ids = found.mentions if isinstance(found, Chain) else (id,)
         return frozenset((d.find(m).start, d.find(m).end) for m in ids) if id else frozenset()
 
-    return ({(m.start, m.end, m.label) for m in d.mentions}, {places(c.id) for c in d.chains},
-            {(places(r.head), places(r.tail), r.label) for r in d.relations},
-            {(r.image, r.box, r.label, places(r.of)) for r in d.regions})
+    return (
+        {(m.start, m.end, m.label) for m in d.mentions},
+        {places(c.id) for c in d.chains},
+        {(places(r.head), places(r.tail), r.label) for r in d.relations},
+        {(r.image, r.box, r.label, places(r.of)) for r in d.regions},
+    )
 
 
 @settings(max_examples=80, deadline=None)
@@ -198,9 +222,19 @@ def test_any_decisions_can_be_carried_out(seed) -> None:
     """Documents stay whole, agreed things stay, and once it is resolved nobody differs from it where it was decided."""
     a, b = annotated(seed)
     rng = random.Random(seed)
-    found = [replace(x, decision=rng.choice(["a", "b"] if x.layer == "chains" else ["a", "b", "none", "label: NEW"]
-                                            if x.layer != "links" else ["a", "b", "none"]))
-             for x in agreement(a, b).disagreements]
+    found = [
+        replace(
+            x,
+            decision=rng.choice(
+                ["a", "b"]
+                if x.layer == "chains"
+                else ["a", "b", "none", "label: NEW"]
+                if x.layer != "links"
+                else ["a", "b", "none"]
+            ),
+        )
+        for x in agreement(a, b).disagreements
+    ]
     for made_, one, other in zip(resolve(a, b, found), a, b):
         assert made_.dangling() == []
         agreed = {(*s, x) for s, x in spans(one).items() if spans(other).get(s) == x}
@@ -218,17 +252,23 @@ def decided(a: Document, b: Document, **words: str) -> Document:
 
 def pair() -> tuple[Document, Document]:
     d = Document(id="d", text=TEXT, words=TEXT.split(" "), images=[Image(id="f 1", kind="frame")], summary="s")
-    a = d.replace(mentions=[Mention(id=f"m{k}", start=3 * k, end=3 * k + 2, label="PER") for k in (0, 1, 2)],
-                  chains=[Chain(id="one", mentions=("m0", "m1"), label="PER"),
-                          Chain(id="two", mentions=("m2",), label="PER")],
-                  relations=[Relation(head="one", tail="two", label="peer")],
-                  regions=[Region(image="f 1", box=(0, 0, 10, 10), label="PER", of="one")])
-    b = d.replace(mentions=[Mention(id=f"m{k}", start=3 * k, end=3 * k + 2, label="LOC" if k == 1 else "PER")
-                            for k in (0, 1, 2, 3)],
-                  chains=[Chain(id="one", mentions=("m0",)), Chain(id="two", mentions=("m1", "m2", "m3"))],
-                  relations=[Relation(head="two", tail="one", label="parent")],
-                  regions=[Region(image="f 1", box=(0, 0, 10, 9), label="LOC", of="two"),
-                           Region(image="f 1", box=(50, 0, 60, 9), label="LOC")])
+    a = d.replace(
+        mentions=[Mention(id=f"m{k}", start=3 * k, end=3 * k + 2, label="PER") for k in (0, 1, 2)],
+        chains=[Chain(id="one", mentions=("m0", "m1"), label="PER"), Chain(id="two", mentions=("m2",), label="PER")],
+        relations=[Relation(head="one", tail="two", label="peer")],
+        regions=[Region(image="f 1", box=(0, 0, 10, 10), label="PER", of="one")],
+    )
+    b = d.replace(
+        mentions=[
+            Mention(id=f"m{k}", start=3 * k, end=3 * k + 2, label="LOC" if k == 1 else "PER") for k in (0, 1, 2, 3)
+        ],
+        chains=[Chain(id="one", mentions=("m0",)), Chain(id="two", mentions=("m1", "m2", "m3"))],
+        relations=[Relation(head="two", tail="one", label="parent")],
+        regions=[
+            Region(image="f 1", box=(0, 0, 10, 9), label="LOC", of="two"),
+            Region(image="f 1", box=(50, 0, 60, 9), label="LOC"),
+        ],
+    )
     return a, b
 
 
@@ -236,20 +276,28 @@ def test_differences_are_named_and_decided() -> None:
     a, b = pair()
     found = agreement([a], [b]).disagreements
     assert [(x.layer, x.where, x.what, x.a, x.b) for x in found] == [
-        ("spans", "3..5", "cd", "PER", "LOC"), ("spans", "9..11", "gh", "(none)", "PER"),
+        ("spans", "3..5", "cd", "PER", "LOC"),
+        ("spans", "9..11", "gh", "(none)", "PER"),
         ("chains", "0..2", "", "ab 0..2, cd 3..5 | ef 6..8", "ab 0..2 | cd 3..5, ef 6..8"),
         ("relations", "0..2/0..2 > 6..8/3..5", "ab at 0..2 -> ef at 6..8", "peer", "(none)"),
         ("relations", "6..8/3..5 > 0..2/0..2", "ef at 6..8 -> ab at 0..2", "(none)", "parent"),
         ("boxes", "f 1 1/1", "", "PER at 0, 0, 10, 10", "LOC at 0, 0, 10, 9"),
         ("boxes", "f 1 x/2", "", "(none)", "LOC at 50, 0, 60, 9"),
-        ("links", "f 1 1/1", "PER", "ab at 0..2", "ef at 6..8")]
+        ("links", "f 1 1/1", "PER", "ab at 0..2", "ef at 6..8"),
+    ]
     made_ = decided(a, b, spans="label: ORG", chains="b", relations="label: x+y", boxes="label: DOG", links="a")
     assert [(m.id, m.start, m.label) for m in made_.mentions] == [
-        ("m0", 0, "PER"), ("m1", 3, "ORG"), ("m2", 6, "PER"), ("m3", 9, "ORG")]
+        ("m0", 0, "PER"),
+        ("m1", 3, "ORG"),
+        ("m2", 6, "PER"),
+        ("m3", 9, "ORG"),
+    ]
     assert [(c.mentions, c.label) for c in made_.chains] == [(("m0",), "PER"), (("m1", "m2", "m3"), "PER")]
     assert {r.label for r in made_.relations} == {"x", "y"} and len(made_.relations) == 4
     assert [(r.box, r.label, r.of) for r in made_.regions] == [
-        ((0, 0, 10, 10), "DOG", made_.chains[0].id), ((50, 0, 60, 9), "DOG", "")]
+        ((0, 0, 10, 10), "DOG", made_.chains[0].id),
+        ((50, 0, 60, 9), "DOG", ""),
+    ]
     assert made_.summary == "s" and made_.errors == ()
 
 
@@ -260,8 +308,15 @@ def test_what_loses_its_mentions_is_named() -> None:
     assert [m.start for m in made_.mentions] == [0] and made_.relations == ()
     assert "relation 'peer'" in made_.errors[0].found and made_.errors[0].where == "document d"
     assert [r.of for r in made_.regions] == [made_.chains[0].id]
-    gone = decided(a.replace(regions=[Region(image="f 1", box=(0, 0, 9, 9), of="two")]), lonely, spans="b", chains="a",
-                   relations="b", boxes="a", links="a")
+    gone = decided(
+        a.replace(regions=[Region(image="f 1", box=(0, 0, 9, 9), of="two")]),
+        lonely,
+        spans="b",
+        chains="a",
+        relations="b",
+        boxes="a",
+        links="a",
+    )
     assert gone.regions[0].of == "" and "what region f 1 1/x shows" in gone.errors[0].found
 
 
@@ -300,17 +355,23 @@ def test_spreadsheets_may_change_the_file(tmp_path: Path) -> None:
     assert [(d.where, d.verdict()) for d in read_decisions(path)] == [("3..5", ("b", "")), ("9..11", ("label", "ORG"))]
 
 
-@pytest.mark.parametrize("text, match", [
-    ("document,layer,where\nd,spans,0..2\n", "0 columns 'decision'"),
-    ("document,layer,where,decision\nd,spans,0..2,maybe\n", "row 2; found decision 'maybe' on spans; expected a or b"),
-    ("document,layer,where,decision\nd,chains,0..2,none\n", "decision 'none' on chains; expected a or b"),
-    ("document,layer,where,decision\nd,links,0..2,label: X\n", "decision 'label: X' on links"),
-    ("document,layer,where,decision\nd,words,0..2,a\n", "expected a layer of spans"),
-    ("document,layer,where,decision\nd,spans,0..2,label:\n", "decision 'label:'"),
-    ("document,layer,where,decision\nd,spans,0..2,a\nd,spans,0..2,b\n", "rows 2 and 3; found two rows"),
-    ("document,layer,where,decision\nd,spans\n", "2 cells in row 2"),
-    ('document,layer,where,decision\n"d,spans,0..2,a\n', "d.csv; found"),
-])
+@pytest.mark.parametrize(
+    "text, match",
+    [
+        ("document,layer,where\nd,spans,0..2\n", "0 columns 'decision'"),
+        (
+            "document,layer,where,decision\nd,spans,0..2,maybe\n",
+            "row 2; found decision 'maybe' on spans; expected a or b",
+        ),
+        ("document,layer,where,decision\nd,chains,0..2,none\n", "decision 'none' on chains; expected a or b"),
+        ("document,layer,where,decision\nd,links,0..2,label: X\n", "decision 'label: X' on links"),
+        ("document,layer,where,decision\nd,words,0..2,a\n", "expected a layer of spans"),
+        ("document,layer,where,decision\nd,spans,0..2,label:\n", "decision 'label:'"),
+        ("document,layer,where,decision\nd,spans,0..2,a\nd,spans,0..2,b\n", "rows 2 and 3; found two rows"),
+        ("document,layer,where,decision\nd,spans\n", "2 cells in row 2"),
+        ('document,layer,where,decision\n"d,spans,0..2,a\n', "d.csv; found"),
+    ],
+)
 def test_files_that_cannot_be_read(tmp_path: Path, text: str, match: str) -> None:
     path = tmp_path / "d.csv"
     path.write_text(text)
@@ -337,10 +398,14 @@ def test_refusals() -> None:
         (lambda: agreement([a, a], [b]), "id 'd' twice from annotator A"),
         (lambda: agreement([a], [Document(id="d", text="other")]), "document d; found another text"),
         (lambda: agreement([a], [b.replace(words=())]), "document d; found other words"),
-        (lambda: agreement([a.replace(chains=[Chain(id="c", mentions=("no",))])], [b]),
-         "chain 'c' of annotator A with 'no'"),
-        (lambda: agreement([a], [b.replace(relations=[Relation(head="no", tail="one", label="x")])]),
-         "a relation of annotator B with 'no'"),
+        (
+            lambda: agreement([a.replace(chains=[Chain(id="c", mentions=("no",))])], [b]),
+            "chain 'c' of annotator A with 'no'",
+        ),
+        (
+            lambda: agreement([a], [b.replace(relations=[Relation(head="no", tail="one", label="x")])]),
+            "a relation of annotator B with 'no'",
+        ),
         (lambda: resolve([a], [b], found[1:]), "1 disagreements without a decision"),
         (lambda: resolve([a], [b], [*found, found[0]]), "two decisions on spans 3..5"),
         (lambda: resolve([a], [b], [*found, replace(found[0], where="1..2")]), "do not differ in"),
@@ -350,5 +415,6 @@ def test_refusals() -> None:
         with pytest.raises(MetricError, match=match):
             call()
     assert meaning(next(iter(resolve([a], [b], found[1:], undecided="b"))))[0] == meaning(a)[0] - {(3, 5, "PER")} | {
-        (3, 5, "LOC")}
+        (3, 5, "LOC")
+    }
     assert measures.agreement is agreement

@@ -19,8 +19,9 @@ HEADER = ",".join(review.COLUMNS)
 
 
 def post(number, image="", **captions):
-    return Document(id=f"d{number}", text=f"text {number}", images=(Image(id=image),) if image else (),
-                    captions=captions)
+    return Document(
+        id=f"d{number}", text=f"text {number}", images=(Image(id=image),) if image else (), captions=captions
+    )
 
 
 def rows(path):
@@ -49,28 +50,41 @@ def test_there_and_back(tmp_path):
     docs = [post(1, "one.jpg", a="a dog", b="a cat"), post(2, "two.jpg", a="a tree"), post(3, a="no picture")]
     path = tmp_path / "review.csv"
     assert write(docs, path, ("a", "b")) == 4
-    assert path.read_bytes().startswith(b"\xef\xbb\xbf\"document\",\"image\"")
+    assert path.read_bytes().startswith(b'\xef\xbb\xbf"document","image"')
     assert [(r["document"], r["image"], r["text"], r["generator"], r["caption"], r["correct"]) for r in rows(path)] == [
-        ("d1", "one.jpg", "text 1", "a", "a dog", ""), ("d1", "one.jpg", "text 1", "b", "a cat", ""),
-        ("d2", "two.jpg", "text 2", "a", "a tree", ""), ("d3", "", "text 3", "a", "no picture", "")]
+        ("d1", "one.jpg", "text 1", "a", "a dog", ""),
+        ("d1", "one.jpg", "text 1", "b", "a cat", ""),
+        ("d2", "two.jpg", "text 2", "a", "a tree", ""),
+        ("d3", "", "text 3", "a", "no picture", ""),
+    ]
     assert read(path) == [j for j, _ in review.captions(docs, ("a", "b"))]
     assert write(docs, path, "b") == 1 and write(docs, path) == 4
     said = read(filled(path, d2={"correct": "No", "corrected": "two trees", "note": "see the left"}))
-    assert said[2] == Judgement(document="d2", generator="a", caption="a tree", correct=False, corrected="two trees",
-                                image="two.jpg", note="see the left")
+    assert said[2] == Judgement(
+        document="d2",
+        generator="a",
+        caption="a tree",
+        correct=False,
+        corrected="two trees",
+        image="two.jpg",
+        note="see the left",
+    )
 
 
-nasty = st.one_of(st.text(min_size=1, max_size=30), st.tuples(
-    st.sampled_from(["=", "+", "-", "@", "'", "''", "'=", "''-", " =", "\t", "\r\n=", "\n", "＝", "'\t", ",", '"']),
-    st.text(max_size=10)).map("".join)).filter(lambda t: t.strip() and not any("\ud800" <= c <= "\udfff" for c in t))
+nasty = st.one_of(
+    st.text(min_size=1, max_size=30),
+    st.tuples(
+        st.sampled_from(["=", "+", "-", "@", "'", "''", "'=", "''-", " =", "\t", "\r\n=", "\n", "＝", "'\t", ",", '"']),
+        st.text(max_size=10),
+    ).map("".join),
+).filter(lambda t: t.strip() and not any("\ud800" <= c <= "\udfff" for c in t))
 
 
 @given(st.lists(nasty, min_size=1, max_size=5), nasty)
 @settings(max_examples=150, deadline=None)
 def test_any_text_comes_back_unchanged_and_none_is_a_formula(tmp_path_factory, texts, generator):
     path = tmp_path_factory.mktemp("review") / "r.csv"
-    docs = [Document(id=f"{i}{t}", text=t, images=(Image(id=t),), captions={generator: t})
-            for i, t in enumerate(texts)]
+    docs = [Document(id=f"{i}{t}", text=t, images=(Image(id=t),), captions={generator: t}) for i, t in enumerate(texts)]
     write(docs, path, generator)
     assert read(path) == [j for j, _ in review.captions(docs, generator)]
     for row in rows(path):
@@ -88,8 +102,14 @@ def test_what_the_reader_writes_may_begin_like_a_formula(tmp_path):
 
 
 def test_a_picture_of_several_documents_is_one_row(tmp_path):
-    docs = [post(1, "p.jpg", a="a dog"), post(2, "p.jpg", a="a dog"), post(3, "p.jpg", a="another"),
-            post(4, "main", a="a dog"), post(5, "main", a="a dog"), post(6, "p.jpg", a="")]
+    docs = [
+        post(1, "p.jpg", a="a dog"),
+        post(2, "p.jpg", a="a dog"),
+        post(3, "p.jpg", a="another"),
+        post(4, "main", a="a dog"),
+        post(5, "main", a="a dog"),
+        post(6, "p.jpg", a=""),
+    ]
     path = tmp_path / "r.csv"
     assert write(docs, path, "a") == 4
     assert [r["document"] for r in rows(path)] == ["d1", "d3", "d4", "d5"]
@@ -97,9 +117,11 @@ def test_a_picture_of_several_documents_is_one_row(tmp_path):
 
 def test_a_sample_is_of_the_same_pictures_for_all_generators_and_in_order(tmp_path):
     docs = [post(i, f"{i}.jpg", a=f"a{i}", b=f"b{i}") for i in range(200)]
+
     def drawn(seed, generator=("a", "b"), documents=docs):
         assert write(documents, tmp_path / "r.csv", generator, sample=20, seed=seed) == 20 * len(generator)
         return [(r["document"], r["generator"]) for r in rows(tmp_path / "r.csv")]
+
     first = drawn(0)
     a, b = ([d for d, g in first if g == x] for x in "ab")
     assert a == b == sorted(a, key=lambda d: int(d[1:])) and drawn(0) == first and drawn(1) != first
@@ -129,11 +151,17 @@ def test_a_long_text_fits_a_cell(tmp_path):
     assert len(rows(tmp_path / "r.csv")[0]["text"]) < 32_767 and read(tmp_path / "r.csv")[0].caption == "b"
 
 
-@pytest.mark.parametrize(("cell", "means"), [
-    *((c, True) for c in ("yes", "YES", " Yes ", "y", "1", "1.0", "TRUE", "true", "x", "X", "ｙｅｓ", "right", "✓")),
-    *((c, False) for c in ("no", "No", "n", "0", "0.0", "FALSE", "f", "wrong", "\tno ")),
-    *((c, None) for c in ("", "  ", "\u00a0")),
-])
+@pytest.mark.parametrize(
+    ("cell", "means"),
+    [
+        *(
+            (c, True)
+            for c in ("yes", "YES", " Yes ", "y", "1", "1.0", "TRUE", "true", "x", "X", "ｙｅｓ", "right", "✓")
+        ),
+        *((c, False) for c in ("no", "No", "n", "0", "0.0", "FALSE", "f", "wrong", "\tno ")),
+        *((c, None) for c in ("", "  ", "\u00a0")),
+    ],
+)
 def test_verdicts_spelt_any_way(tmp_path, cell, means):
     write([post(1, a="b")], tmp_path / "r.csv", "a")
     assert read(filled(tmp_path / "r.csv", d1={"correct": cell}))[0].correct is means
@@ -148,21 +176,30 @@ def test_any_other_verdict_names_row_and_value(tmp_path):
 @pytest.mark.parametrize(("mark", "encoding"), [(",", "utf-8"), (";", "utf-8-sig"), ("\t", "utf-8")])
 def test_as_spreadsheets_save_it(tmp_path, mark, encoding):
     header = mark.join(["Generator ", "document", "CORRECT", "caption", "Mine"])
-    lines = [mark.join(["a", "d1", "Yes", '"a dog, ""big""; wet\r\n"', "1"]), mark * 4, "",
-             mark.join(["a", "d2", "", "ein Hünd"])]
+    lines = [
+        mark.join(["a", "d1", "Yes", '"a dog, ""big""; wet\r\n"', "1"]),
+        mark * 4,
+        "",
+        mark.join(["a", "d2", "", "ein Hünd"]),
+    ]
     path = raw(tmp_path, *lines, header=header, encoding=encoding)
-    assert read(path) == [Judgement(document="d1", generator="a", caption='a dog, "big"; wet\r\n', correct=True),
-                          Judgement(document="d2", generator="a", caption="ein Hünd")]
+    assert read(path) == [
+        Judgement(document="d1", generator="a", caption='a dog, "big"; wet\r\n', correct=True),
+        Judgement(document="d2", generator="a", caption="ein Hünd"),
+    ]
 
 
-@pytest.mark.parametrize(("lines", "says"), [
-    (["d1,,,a,x,yes,,", "d1,,,a,x,no,,"], "rows 2 and 3.*'d1'.*'a'"),
-    (["d1,,,a,x,yes,,,,more"], "row 2.*10 cells.*8"),
-    ([",,,a,x,yes,,"], "row 2.*no document"),
-    (["d1,,,a,,yes,,"], "row 2.*no caption"),
-    (['d1,,,a,"x,yes,,'], "broken CSV"),
-    (['d1,,,a,"x"y,yes,,'], "broken CSV"),
-])
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["d1,,,a,x,yes,,", "d1,,,a,x,no,,"], "rows 2 and 3.*'d1'.*'a'"),
+        (["d1,,,a,x,yes,,,,more"], "row 2.*10 cells.*8"),
+        ([",,,a,x,yes,,"], "row 2.*no document"),
+        (["d1,,,a,,yes,,"], "row 2.*no caption"),
+        (['d1,,,a,"x,yes,,'], "broken CSV"),
+        (['d1,,,a,"x"y,yes,,'], "broken CSV"),
+    ],
+)
 def test_broken_rows_are_named(tmp_path, lines, says):
     with pytest.raises(CorpusError, match=says):
         read(raw(tmp_path, *lines))
@@ -184,8 +221,10 @@ def test_broken_files_are_named(tmp_path):
 
 
 def test_accuracy_counts_what_was_judged_and_the_length_of_all():
-    made = [Judgement(document=str(i), generator="a", caption="w " * (i + 1), correct=c)
-            for i, c in enumerate((True, True, False, None, True))]
+    made = [
+        Judgement(document=str(i), generator="a", caption="w " * (i + 1), correct=c)
+        for i, c in enumerate((True, True, False, None, True))
+    ]
     a = accuracy(made)
     assert (a.judged, a.right, a.open, a.share, a.length) == (4, 3, 1, 0.75, 3.0)
     none = accuracy([])
@@ -199,25 +238,34 @@ def test_the_interval_holds_just_the_shares_within_two_deviations(case):
     """By search: p is inside exactly where |share - p| <= z sqrt(p (1 - p) / n)."""
     n, k = case
     low, high = Accuracy(n, k).interval
+
     def inside(p):
         return abs(k / n - p) <= 1.959963984540054 * sqrt(p * (1 - p) / n) + 1e-12
+
     def edge(within, without):
         for _ in range(100):
             middle = (within + without) / 2
             within, without = (middle, without) if inside(middle) else (within, middle)
         return within
+
     assert low == pytest.approx(edge(k / n, 0.0), abs=1e-7) and high == pytest.approx(edge(k / n, 1.0), abs=1e-7)
     assert 0 <= low <= k / n <= high <= 1
 
 
 def judged(document, generator="a", caption="x", corrected="", image="", correct=False):
-    return Judgement(document=document, generator=generator, caption=caption, corrected=corrected, image=image,
-                     correct=correct)
+    return Judgement(
+        document=document, generator=generator, caption=caption, corrected=corrected, image=image, correct=correct
+    )
 
 
 def test_corrected_captions_go_back_and_nothing_is_lost():
-    docs = [post(1, "p.jpg", a="x", b="y"), post(2, "q.jpg", a="z"), post(3, "p.jpg", a="x"), post(4, "p.jpg", a="w"),
-            post(5)]
+    docs = [
+        post(1, "p.jpg", a="x", b="y"),
+        post(2, "q.jpg", a="z"),
+        post(3, "p.jpg", a="x"),
+        post(4, "p.jpg", a="w"),
+        post(5),
+    ]
     said = [judged("d1", corrected="better", image="p.jpg"), judged("d2", caption="z", correct=True)]
     found = list(apply(docs, said))
     assert found[0] == docs[0].replace(captions={"a": "x", "b": "y", "a (corrected)": "better"})

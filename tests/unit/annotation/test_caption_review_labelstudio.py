@@ -21,8 +21,12 @@ from openmie.formats.labelstudio_tasks import SERVED
 
 
 def post(number, image="", **captions):
-    return Document(id=f"d{number}", text=f"text {number}", images=(Image(id=image, path=image),) if image else (),
-                    captions=captions)
+    return Document(
+        id=f"d{number}",
+        text=f"text {number}",
+        images=(Image(id=image, path=image),) if image else (),
+        captions=captions,
+    )
 
 
 def done(path, **said):
@@ -32,12 +36,22 @@ def done(path, **said):
         task["id"] = number
         if task["data"]["document"] in said:
             verdict, text, note = said[task["data"]["document"]]
-            fields = [("corrected", "textarea", {"text": [text]}),
-                      ("note", "textarea", {"text": [note]} if note else None),
-                      ("correct", "choices", {"choices": [verdict]} if verdict else None)]
-            task["annotations"] = [{"id": 9, "was_cancelled": False, "result": [
-                {"id": name, "from_name": name, "to_name": "text", "type": kind, "value": value}
-                for name, kind, value in fields if value]}]
+            fields = [
+                ("corrected", "textarea", {"text": [text]}),
+                ("note", "textarea", {"text": [note]} if note else None),
+                ("correct", "choices", {"choices": [verdict]} if verdict else None),
+            ]
+            task["annotations"] = [
+                {
+                    "id": 9,
+                    "was_cancelled": False,
+                    "result": [
+                        {"id": name, "from_name": name, "to_name": "text", "type": kind, "value": value}
+                        for name, kind, value in fields
+                        if value
+                    ],
+                }
+            ]
     out = path.with_name("export.json")
     out.write_text(json.dumps(tasks), encoding="utf8")
     return out
@@ -49,15 +63,29 @@ def test_there_and_back(tmp_path):
     assert write(docs, path, "a") == 3
     tasks = json.loads(path.read_text(encoding="utf8"))
     assert unquote(tasks[0]["data"]["image"]) == SERVED + "a b.jpg" and tasks[1]["data"]["image"] == "/far/away.jpg"
-    assert tasks[2]["data"] == {"document": "d3", "generator": "a", "caption": "bare", "picture": "", "image": "",
-                                "text": "text 3"}
+    assert tasks[2]["data"] == {
+        "document": "d3",
+        "generator": "a",
+        "caption": "bare",
+        "picture": "",
+        "image": "",
+        "text": "text 3",
+    }
     assert read(path) == [j for j, _ in review.captions(docs, "a")]
     export = done(path, d1=("yes", "a dog", ""), d2=("no", "two trees", "see the left"))
     assert read(export) == [
         Judgement(document="d1", generator="a", caption="a dog", correct=True, image=str(tmp_path / "a b.jpg")),
-        Judgement(document="d2", generator="a", caption="a tree", correct=False, corrected="two trees",
-                  image="/far/away.jpg", note="see the left"),
-        Judgement(document="d3", generator="a", caption="bare")]
+        Judgement(
+            document="d2",
+            generator="a",
+            caption="a tree",
+            correct=False,
+            corrected="two trees",
+            image="/far/away.jpg",
+            note="see the left",
+        ),
+        Judgement(document="d3", generator="a", caption="bare"),
+    ]
     assert [d.captions.get("a (corrected)") for d in review.apply(docs, read(export))] == [None, "two trees", None]
 
 
@@ -85,9 +113,15 @@ def test_any_text_comes_back_unchanged(tmp_path_factory, captions, better, verdi
     assert read(path) == plain
     found = read(done(path, d0=(verdict, better, better)))
     same = better.split() == captions[0].split()
-    assert found[0] == Judgement(document="d0", generator=captions[0], caption=captions[0], image=captions[0],
-                                 correct={"yes": True, "no": False, "": None}[verdict],
-                                 corrected="" if same else better, note=better)
+    assert found[0] == Judgement(
+        document="d0",
+        generator=captions[0],
+        caption=captions[0],
+        image=captions[0],
+        correct={"yes": True, "no": False, "": None}[verdict],
+        corrected="" if same else better,
+        note=better,
+    )
     assert found[1:] == plain[1:]
 
 
@@ -98,10 +132,12 @@ def test_of_several_annotations(tmp_path):
     first = tasks[0]["annotations"][0]
     other = json.loads(json.dumps(first))
     other["result"][0]["value"]["text"] = "y"  # a text of its own, as some versions write it
+
     def saved(*annotations):
         tasks[0]["annotations"] = annotations
         export.write_text(json.dumps(tasks), encoding="utf8")
         return export
+
     assert read(saved(first, first))[0].correct is True
     assert read(saved(first, {**other, "was_cancelled": True}))[0].corrected == ""
     assert read(saved(first, {**other, "ground_truth": True}))[0].corrected == "y"
@@ -109,13 +145,27 @@ def test_of_several_annotations(tmp_path):
         read(saved(first, other))
 
 
-@pytest.mark.parametrize(("content", "words"), [
-    ("{}", "no list"), ("[1]", "task 0.*another shape"), ('[{"data": {}}]', "another shape.*document"),
-    ('[{"data": {"document": "d", "generator": "g", "caption": 3}}]', "caption is no text"),
-    ('[{"data": {"document": "d", "generator": "g", "caption": "c"}, "annotations": [{"result": [{"from_name": '
-     '"correct", "value": {"choices": ["perhaps"]}}]}]}]', "correct='perhaps'.*yes or no"),
-    ('[{"data": {"document": "d", "generator": "g", "caption": "c"}}, {"data": {"document": "d", "generator": "g", '
-     '"caption": "c"}}]', "two rows.*tasks 0 and 1|tasks 0 and 1"), ("[", "broken JSON")])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{}", "no list"),
+        ("[1]", "task 0.*another shape"),
+        ('[{"data": {}}]', "another shape.*document"),
+        ('[{"data": {"document": "d", "generator": "g", "caption": 3}}]', "caption is no text"),
+        (
+            '[{"data": {"document": "d", "generator": "g", "caption": "c"}, "annotations": [{"result": [{"from_name": '
+            '"correct", "value": {"choices": ["perhaps"]}}]}]}]',
+            "correct='perhaps'.*yes or no",
+        ),
+        (
+            '[{"data": {"document": "d", "generator": "g", "caption": "c"}}, '
+            '{"data": {"document": "d", "generator": "g", '
+            '"caption": "c"}}]',
+            "two rows.*tasks 0 and 1|tasks 0 and 1",
+        ),
+        ("[", "broken JSON"),
+    ],
+)
 def test_what_is_wrong_is_named(tmp_path, content, words):
     (tmp_path / "e.json").write_text(content, encoding="utf8")
     with pytest.raises(CorpusError, match=words):
@@ -124,10 +174,12 @@ def test_what_is_wrong_is_named(tmp_path, content, words):
 
 def test_the_command_writes_tasks_and_counts_what_was_said(tmp_path):
     corpora.write([post(i, a=f"caption number {i}") for i in range(4)], tmp_path / "test.jsonl")
+
     def run(*arguments):
         result = CliRunner().invoke(cli.app, ["captions", f"jsonl:{tmp_path}", *map(str, arguments)])
         assert result.exit_code == 0, result.output
         return result
+
     out = tmp_path / "sheets"
     out.mkdir()
     said = run("--out", out / "review.json").stderr

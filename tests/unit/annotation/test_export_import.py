@@ -32,11 +32,22 @@ def clips(tmp_path):
             images.append(Image(id=f"frame_{k}", kind="frame", path=str(file), width=64, height=48))
         mentions = [Mention(id=i, start=a, end=a + 4, label="PER") for i, a in (("a", 0), ("b", 9), ("c", 16))]
         chains = [Chain(id="L0", label="PER", mentions=("a", "c")), Chain(id="L1", label="PER", mentions=("b",))]
-        regions = [Region(image="frame_0", box=(5, 6, 20, 30), label="PER", of="L1"),
-                   Region(image="frame_24", box=(7, 8, 22, 33), label="PER", of="L0")]
-        found.append(Document(id=f"50% a.b_{n}", text=TEXT, images=images, mentions=mentions, chains=chains,
-                              relations=[Relation(head="L0", tail="L1", label="PER-PER_peer")], regions=regions,
-                              source={"video": "50% a.b"}))
+        regions = [
+            Region(image="frame_0", box=(5, 6, 20, 30), label="PER", of="L1"),
+            Region(image="frame_24", box=(7, 8, 22, 33), label="PER", of="L0"),
+        ]
+        found.append(
+            Document(
+                id=f"50% a.b_{n}",
+                text=TEXT,
+                images=images,
+                mentions=mentions,
+                chains=chains,
+                relations=[Relation(head="L0", tail="L1", label="PER-PER_peer")],
+                regions=regions,
+                source={"video": "50% a.b"},
+            )
+        )
     return found
 
 
@@ -48,21 +59,34 @@ def tasks(clips, tmp_path):
 
 def back(clips, *paths):
     found = list(collect(clips, *paths))
-    return ([d for d in found if isinstance(d, Document)], [str(e) for d in found if isinstance(d, Document)
-            for e in d.errors], [str(e) for e in found if isinstance(e, ErrorRecord)])
+    return (
+        [d for d in found if isinstance(d, Document)],
+        [str(e) for d in found if isinstance(d, Document) for e in d.errors],
+        [str(e) for e in found if isinstance(e, ErrorRecord)],
+    )
 
 
 def same(found, clips):
     return [(d.chains, d.relations, d.regions) for d in found] == [
-        (tuple(c.model_copy(update={"mentions": tuple({"a": "T1", "b": "T2", "c": "T3"}[m] for m in c.mentions)})
-               for c in d.chains), d.relations, d.regions) for d in clips]
+        (
+            tuple(
+                c.model_copy(update={"mentions": tuple({"a": "T1", "b": "T2", "c": "T3"}[m] for m in c.mentions)})
+                for c in d.chains
+            ),
+            d.relations,
+            d.regions,
+        )
+        for d in clips
+    ]
 
 
 @pytest.mark.parametrize("boxes", ["voc", "yolo", "yolo/labels"])
 def test_awkward_names_come_back_and_boxes_still_show_their_chain(clips, tasks, boxes):
     found, errors, strays = back(clips, tasks / "brat", tasks / "labelimg" / boxes)
-    close = [d.replace(regions=tuple(r.model_copy(update={"box": tuple(round(x, 3) for x in r.box)})
-                                     for r in d.regions)) for d in found]
+    close = [
+        d.replace(regions=tuple(r.model_copy(update={"box": tuple(round(x, 3) for x in r.box)}) for r in d.regions))
+        for d in found
+    ]
     assert same(close, clips) and not errors and not strays
 
 
@@ -100,19 +124,27 @@ def test_labelimg_s_own_list_of_classes_counts(clips, tasks):
 def test_labelimg_s_voc_without_our_source_and_with_a_new_label(clips, tasks):
     for n, file in enumerate(sorted((tasks / "labelimg" / "voc").glob("*.xml"))):
         name = f"<name>{'HORSE' if n == 0 else 'PER'}</name>"
-        file.write_text(f"<annotation><filename>x.png</filename><source><database>Unknown</database></source><size>"
-                        f"<width>64</width><height>48</height></size><object>{name}<bndbox><xmin>6</xmin><ymin>6</ymin>"
-                        "<xmax>21</xmax><ymax>30</ymax></bndbox></object></annotation>")
+        file.write_text(
+            f"<annotation><filename>x.png</filename><source><database>Unknown</database></source><size>"
+            f"<width>64</width><height>48</height></size><object>{name}<bndbox><xmin>6</xmin><ymin>6</ymin>"
+            "<xmax>21</xmax><ymax>30</ymax></bndbox></object></annotation>"
+        )
     found, errors, strays = back(clips, None, tasks / "labelimg" / "voc")
-    assert [(r.label, r.of) for d in found for r in d.regions] == [
-        ("HORSE", ""), ("PER", "L0"), ("PER", "L1"), ("PER", "L0")] and not errors and not strays
+    assert (
+        [(r.label, r.of) for d in found for r in d.regions]
+        == [("HORSE", ""), ("PER", "L0"), ("PER", "L1"), ("PER", "L0")]
+        and not errors
+        and not strays
+    )
 
 
 def test_frames_of_another_size_or_name_are_said(clips, tasks):
     files = sorted((tasks / "labelimg" / "voc").glob("*.xml"))
     files[0].write_text(files[0].read_text().replace("<width>64", "<width>128"))
     files[1].rename(files[1].with_name("other.xml"))
-    files[1].with_name("other.xml").write_text("<annotation><size><width>64</width><height>48</height></size></annotation>")
+    files[1].with_name("other.xml").write_text(
+        "<annotation><size><width>64</width><height>48</height></size></annotation>"
+    )
     found, errors, strays = back(clips, None, tasks / "labelimg" / "voc")
     assert found[0].regions == clips[0].regions and ["128 x 48" in errors[0], "no file" in errors[1]] == [True, True]
     assert "1 files of no frame, such as other" in strays[0]
@@ -182,8 +214,16 @@ def test_lost_meta_doubles_and_strange_tasks(clips, tasks):
 
 
 def test_a_box_in_no_picture_of_the_task_is_in_none(tmp_path):
-    result = [{"id": "r", "type": "rectanglelabels", "to_name": "gone", "original_width": 10, "original_height": 10,
-               "value": {"x": 0, "y": 0, "width": 50, "height": 50, "rectanglelabels": ["PER"]}}]
+    result = [
+        {
+            "id": "r",
+            "type": "rectanglelabels",
+            "to_name": "gone",
+            "original_width": 10,
+            "original_height": 10,
+            "value": {"x": 0, "y": 0, "width": 50, "height": 50, "rectanglelabels": ["PER"]},
+        }
+    ]
     for names, regions in ((["image"], 1), (["image", "image2"], 0)):
         task = {"data": {"id": "d", "text": "x", **{k: f"{k}.png" for k in names}}, "annotations": [{"result": result}]}
         (tmp_path / "a.json").write_text(json.dumps([task]))
@@ -233,8 +273,18 @@ def test_frames_go_along_to_another_folder(clips, tasks, tmp_path):
     write(many, tmp_path / "clips.jsonl")
     run, far = CliRunner(), tmp_path / "far"
     (far / "text").mkdir(parents=True)
-    result = run.invoke(cli.app, ["video", "import", str(tmp_path / "clips.jsonl"), "--text", str(tasks / "brat"),
-                                  "--out", str(far / "text" / "found.jsonl")])
+    result = run.invoke(
+        cli.app,
+        [
+            "video",
+            "import",
+            str(tmp_path / "clips.jsonl"),
+            "--text",
+            str(tasks / "brat"),
+            "--out",
+            str(far / "text" / "found.jsonl"),
+        ],
+    )
     assert result.exit_code == cli.PARTIAL and "outside" not in result.output
     for _ in range(2):  # again: the frames are there already
         result = run.invoke(cli.app, ["video", "split", str(tmp_path / "clips.jsonl"), "--out", str(far)])
@@ -252,14 +302,17 @@ def test_frames_go_along_to_another_folder(clips, tasks, tmp_path):
 
 
 def test_what_has_no_direction_is_decided_and_read_back(clips, tmp_path):
-    turned = [d.replace(relations=[r.model_copy(update={"head": r.tail, "tail": r.head}) for r in d.relations])
-              for d in clips]
+    turned = [
+        d.replace(relations=[r.model_copy(update={"head": r.tail, "tail": r.head}) for r in d.relations]) for d in clips
+    ]
     more = [d.replace(relations=[*d.relations, Relation(head="L0", tail="L1", label="met")]) for d in clips]
     other = [d.replace(relations=[*d.relations, Relation(head="L0", tail="L1", label="left")]) for d in turned]
     for name, documents in (("a", more), ("b", other)):
         write(documents, tmp_path / f"{name}.jsonl")
-    run, said = CliRunner(), ["video", "agree", *(str(tmp_path / f"{n}.jsonl") for n in "ab"), "--symmetric", "met",
-                              "--symmetric", "left"]
+    run, said = (
+        CliRunner(),
+        ["video", "agree", *(str(tmp_path / f"{n}.jsonl") for n in "ab"), "--symmetric", "met", "--symmetric", "left"],
+    )
     differ = tmp_path / "differ.csv"
     assert "2 disagreements" in run.invoke(cli.app, [*said, "--out", str(differ)]).output  # PER-PER_peer is agreed
     decided = [*said, "--decided", str(differ), "--resolved", str(tmp_path / "c.jsonl")]
@@ -277,8 +330,11 @@ def test_what_has_no_direction_is_decided_and_read_back(clips, tmp_path):
 
 
 def test_a_mention_that_is_not_in_the_text_breaks_no_chain():
-    mentions = [Mention(id="m0", start=0, end=4, label="PER"), Mention(id="m2", start=16, end=20, label="PER"),
-                Mention(id="m1", start=0, end=0, label="PER", text="the singer", status="unlocated")]
+    mentions = [
+        Mention(id="m0", start=0, end=4, label="PER"),
+        Mention(id="m2", start=16, end=20, label="PER"),
+        Mention(id="m1", start=0, end=0, label="PER", text="the singer", status="unlocated"),
+    ]
     gold = Document(id="d", text=TEXT, mentions=mentions, chains=[Chain(id="c", mentions=("m1", "m0", "m2"))])
     assert [(r.head, r.tail) for r in unchained(gold).relations] == [("m0", "m2"), ("m2", "m1")]
     assert [set(c.mentions) for c in chained(unchained(gold)).chains] == [{"m0", "m1", "m2"}]
@@ -286,9 +342,16 @@ def test_a_mention_that_is_not_in_the_text_breaks_no_chain():
 
 def test_what_is_of_a_chain_that_went_is_said():
     mentions = [Mention(id=i, start=a, end=a + 4, label="PER") for i, a in (("L0", 0), ("b", 9))]
-    found = chained(Document(id="d", text=TEXT, mentions=mentions, chains=[Chain(id="c", mentions=("L0",))], relations=[
-        Relation(head="c", tail="b", label="x"), Relation(head="b", tail="gone", label=COREFERENCE)],
-        regions=[Region(image="i", box=(0, 0, 1, 1), of="c")]))
+    found = chained(
+        Document(
+            id="d",
+            text=TEXT,
+            mentions=mentions,
+            chains=[Chain(id="c", mentions=("L0",))],
+            relations=[Relation(head="c", tail="b", label="x"), Relation(head="b", tail="gone", label=COREFERENCE)],
+            regions=[Region(image="i", box=(0, 0, 1, 1), of="c")],
+        )
+    )
     assert not found.relations and found.regions[0].of == "" and len(found.errors) == 3 and not found.dangling()[1:]
     assert [c.mentions for c in found.chains] == [("L0",), ("b",)]  # a mention called as chains are is in nobody's way
 

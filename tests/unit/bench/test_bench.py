@@ -88,8 +88,10 @@ def test_the_grid_is_every_variant_on_every_corpus_at_every_seed(posts):
 
 def test_a_variant_of_another_task_is_left_out(posts, tmp_path):
     """`softmax` is of tags: a corpus of relations has none."""
-    docs = [d.replace(images=(), mentions=[m.model_copy(update={"label": ""}) for m in d.mentions])
-            for d in small.documents(4)]
+    docs = [
+        d.replace(images=(), mentions=[m.model_copy(update={"label": ""}) for m in d.mentions])
+        for d in small.documents(4)
+    ]
     for name in ("train", "dev", "test"):
         corpora.write(docs, tmp_path / f"{name}.jsonl")
     rows = bench.Rows(ablate=("text", "softmax"))
@@ -479,8 +481,11 @@ def test_ceilings_and_closure_on_the_built_in_corpus():
     joint = ceilings.against_ceilings(corpus, "joint", {"pairs": scores["strict"], "entities": scores["strict"]})
     assert set(joint["ceilings"]) == {"joint", "ner"} and set(joint["closures"]) == {"pairs", "entities"}
     paired = corpora.load("diorama:paired=true")  # the ceiling of entities is that of all posts, not of these
-    assert set(ceilings.against_ceilings(paired, "joint", {"pairs": scores["strict"], "entities": scores["strict"]})[
-        "closures"]) == {"pairs"}
+    assert set(
+        ceilings.against_ceilings(paired, "joint", {"pairs": scores["strict"], "entities": scores["strict"]})[
+            "closures"
+        ]
+    ) == {"pairs"}
     alone = corpora.load("diorama:two_names=0")
     assert ceilings.against_ceilings(alone, "re", {"relations": scores["strict"]}) == {"ceilings": {}, "closures": {}}
     told = corpora.load("diorama:ambiguous=0")
@@ -509,7 +514,10 @@ def test_cases_are_the_documents_on_which_two_runs_differ(grid_of_four):
             corpora.write(predicted(side), cell.predictions(out), "jsonl")
         found = bench.cases(out, a.name, str(b.folder(out)))
         assert found.counts == {
-            "only A right": 1, "only B right": 1, "both wrong, each its own way": 1, "the same in both": 5
+            "only A right": 1,
+            "only B right": 1,
+            "both wrong, each its own way": 1,
+            "the same in both": 5,
         }
         lines = [json.loads(line) for line in found.lines.read_text(encoding="utf8").splitlines()]
         assert [line["id"] for line in lines] == [gold[i].id for i in (1, 0, 3)]

@@ -321,8 +321,13 @@ def test_show_embeddings_of_a_model_folder(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "c").mkdir()
     corpora.write([Document(id="bad", text="Ada"), small.document(0).replace(images=())], tmp_path / "c" / "dev.jsonl")
-    (tmp_path / "c" / "train.jsonl").write_text("not json\n" + small.document(0).replace(images=()).to_json() + "\n"
-                                                + small.document(1).replace(images=()).to_json() + "\n")
+    (tmp_path / "c" / "train.jsonl").write_text(
+        "not json\n"
+        + small.document(0).replace(images=()).to_json()
+        + "\n"
+        + small.document(1).replace(images=()).to_json()
+        + "\n"
+    )
     assert embeddings.find(run) == embeddings.find(run / "model") == (str(run / "model"), f"jsonl:{run / 'corpus'}")
     shown = embeddings.show(run / "model", f"jsonl:{tmp_path / 'c'}", split="train")
     assert shown.path.exists() and "Records not read: 1" in shown.path.read_text(encoding="utf8")

@@ -33,8 +33,10 @@ HALF = "\\ud83d"
 DEEP = {n: '{"a":' + "[" * n + "]" * n + "}" for n in (120, 400, 100_000)}
 FAULTS = {  # what stands beside id and text in the bad row, and what its record names
     "its own parent": ('"images":[{"id":"a","box":[0,0,1,1],"parent":"a"}]', "images.parent"),
-    "parents in a circle": ('"images":[{"id":"a","parent":"b"},{"id":"b","parent":"c"},{"id":"c","parent":"b"}]',
-                            "images.parent"),
+    "parents in a circle": (
+        '"images":[{"id":"a","parent":"b"},{"id":"b","parent":"c"},{"id":"c","parent":"b"}]',
+        "images.parent",
+    ),
     "NaN in source": ('"source":{"a":[1,{"b":NaN}]}', "source.a[1].b"),
     "1e999 in source": ('"source":{"a":-1e999}', "source.a"),
     "NaN in an image's box": ('"images":[{"id":"a","box":[0,NaN,1,1]}]', "box"),
@@ -128,8 +130,16 @@ def test_readers_say_which_row(kind, tmp_path):
 
 
 @pytest.mark.parametrize("format", ["jsonl", "csv", "table"])
-@pytest.mark.parametrize("bad", [{"text": "x \ud800"}, {"source": {"x": float("nan")}}, {"source": {"x": {1, 2}}},
-                                 {"lang": "\ud800"}, {"id": "bad\ud800"}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"text": "x \ud800"},
+        {"source": {"x": float("nan")}},
+        {"source": {"x": {1, 2}}},
+        {"lang": "\ud800"},
+        {"id": "bad\ud800"},
+    ],
+)
 def test_what_cannot_be_written_is_a_record_in_its_place(bad, format, model, tmp_path, monkeypatch):
     """However it came about: here by a model that does as no Document may."""
     real = Model.predict
@@ -170,14 +180,22 @@ def test_a_score_that_is_no_number_is_that_documents_record(model, tmp_path, mon
 
 def test_converting_goes_on_too(tmp_path, monkeypatch):
     good = [Document(id=f"g{n}", text="Ann") for n in range(4)]
-    bad = [Document(id="bad", images=(Image(id="i").model_copy(update={"width": 1 << 70}),)),
-           Document(id="bad", source={"a": 1}).model_copy(update={"source": {"a": float("inf")}})]
+    bad = [
+        Document(id="bad", images=(Image(id="i").model_copy(update={"width": 1 << 70}),)),
+        Document(id="bad", source={"a": 1}).model_copy(update={"source": {"a": float("inf")}}),
+    ]
     monkeypatch.setattr(corpora, "read", lambda *_, **__: iter([*good[:2], *bad, *good[2:]]), raising=False)
     code, said = run("convert", "from", tmp_path / "o.parquet")
     found = list(files.read(tmp_path / "o.parquet"))
     assert code == cli.PARTIAL and "cannot be written" in said
     assert [d.id for d in found] == ["g0", "g1", "bad", "bad", "g2", "g3"] and [bool(d.errors) for d in found] == [
-        False, False, True, True, False, False]
+        False,
+        False,
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 # -- what models answer
@@ -204,8 +222,11 @@ def test_a_caption_with_half_a_character_is_a_record(tmp_path, monkeypatch):
     monkeypatch.setattr(backends, "connect", lambda *_, **__: Half())
     code, said = run("caption", tmp_path / "a.jsonl", "--model", "stub", "--out", tmp_path / "out")
     made = list(files.read(tmp_path / "out" / "a.jsonl"))
-    assert code == cli.PARTIAL and "surrogate" in said and [bool(d.captions) for d in made] == [
-        True, True, False, True, True]
+    assert (
+        code == cli.PARTIAL
+        and "surrogate" in said
+        and [bool(d.captions) for d in made] == [True, True, False, True, True]
+    )
 
 
 def test_answers_with_half_a_character_never_raise():
@@ -234,8 +255,9 @@ def test_boxes_of_images_that_are_not_there_or_hold_themselves():
     alone = Document(id="d", images=(Image(box=(0, 0, 1, 1)), Image(id="o", kind="object", box=(0, 0, 1, 1))))
     known: dict = {}
     assert "itself" in str(images.of(alone, alone.images[1], known)) and "itself" in str(known["main"])
-    circle = alone.model_copy(update={"images": (Image(id="a", box=(0, 0, 1, 1), parent="b"),
-                                                 Image(id="b", box=(0, 0, 1, 1), parent="a"))})
+    circle = alone.model_copy(
+        update={"images": (Image(id="a", box=(0, 0, 1, 1), parent="b"), Image(id="b", box=(0, 0, 1, 1), parent="a"))}
+    )
     assert "itself" in str(images.of(circle, circle.images[0], {}))
 
 
@@ -285,26 +307,51 @@ anything = st.text(st.characters(exclude_categories=()), max_size=6)
 numbers = st.floats() | st.integers() | st.sampled_from((10**400, -(10**30), 1 << 63))
 values = st.recursive(
     st.none() | st.booleans() | numbers | anything | st.binary(max_size=2),
-    lambda inner: st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(anything | st.integers(), inner,
-                                                                                   max_size=3), max_leaves=8)
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(anything | st.integers(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
 
 
 @st.composite
 def layers(draw):
     box = st.tuples(*[numbers] * 4)
-    picture = st.fixed_dictionaries({}, optional={
-        "id": anything, "parent": anything, "box": box, "time": numbers, "width": numbers,
-        "relevance": st.lists(st.tuples(anything, numbers), max_size=2)})
-    mention = st.fixed_dictionaries({"id": anything, "start": st.just(0), "end": st.integers(0, 2)}, optional={
-        "label": anything, "status": st.sampled_from(("located", "orphan", "unlocated")), "score": numbers})
+    picture = st.fixed_dictionaries(
+        {},
+        optional={
+            "id": anything,
+            "parent": anything,
+            "box": box,
+            "time": numbers,
+            "width": numbers,
+            "relevance": st.lists(st.tuples(anything, numbers), max_size=2),
+        },
+    )
+    mention = st.fixed_dictionaries(
+        {"id": anything, "start": st.just(0), "end": st.integers(0, 2)},
+        optional={"label": anything, "status": st.sampled_from(("located", "orphan", "unlocated")), "score": numbers},
+    )
     region = st.fixed_dictionaries({"image": anything, "box": box}, optional={"label": anything, "score": numbers})
     few = {"images": picture, "mentions": mention, "regions": region}
-    return {"id": draw(anything), **draw(st.fixed_dictionaries({}, optional={
-        "text": anything, "captions": st.dictionaries(anything, anything, max_size=2), "lang": anything,
-        "source": st.dictionaries(anything, values, max_size=3), "summary": anything,
-        "times": st.lists(st.tuples(st.just(0), st.just(0), numbers, numbers), max_size=1),
-        "errors": st.lists(st.fixed_dictionaries({"found": anything}), max_size=1),
-        **{name: st.lists(one, max_size=2) for name, one in few.items()}}))}
+    return {
+        "id": draw(anything),
+        **draw(
+            st.fixed_dictionaries(
+                {},
+                optional={
+                    "text": anything,
+                    "captions": st.dictionaries(anything, anything, max_size=2),
+                    "lang": anything,
+                    "source": st.dictionaries(anything, values, max_size=3),
+                    "summary": anything,
+                    "times": st.lists(st.tuples(st.just(0), st.just(0), numbers, numbers), max_size=1),
+                    "errors": st.lists(st.fixed_dictionaries({"found": anything}), max_size=1),
+                    **{name: st.lists(one, max_size=2) for name, one in few.items()},
+                },
+            )
+        ),
+    }
 
 
 def nested(n):
@@ -335,18 +382,21 @@ def test_what_can_be_made_can_be_written_and_read_back(tmp_path_factory, given_l
     assert row == document
 
 
-@pytest.mark.parametrize(("make", "place"), [
-    (lambda: Document(id="d", source={"a": {"b": {1}}}), "source.a.b"),
-    (lambda: Document(id="d", source={"a": [{3: 1}]}), "source.a[0]"),
-    (lambda: Document(id="d", source={"a": nested(plain.DEEPEST)}), "source.a[0]"),
-    (lambda: Document(id="d", source={"a": 10**5000}), "source.a"),
-    (lambda: Document(id="d", text="\ud800"), "Document.text"),
-    (lambda: Document(id="\ud800"), "Document.id"),
-    (lambda: Document(id="d", times=(TimeSpan(0, 0, 0.0, float("inf")),)), "times.0"),
-    (lambda: Region(image="i", box=(0, 0, 1, float("nan"))), "Region.box.3"),
-    (lambda: Mention(id="m", start=0, end=1, score=10**400), "Mention.score"),
-    (lambda: Mention(id="m", start=10**5000, end="x"), "Mention.end"),  # type: ignore[arg-type]
-])
+@pytest.mark.parametrize(
+    ("make", "place"),
+    [
+        (lambda: Document(id="d", source={"a": {"b": {1}}}), "source.a.b"),
+        (lambda: Document(id="d", source={"a": [{3: 1}]}), "source.a[0]"),
+        (lambda: Document(id="d", source={"a": nested(plain.DEEPEST)}), "source.a[0]"),
+        (lambda: Document(id="d", source={"a": 10**5000}), "source.a"),
+        (lambda: Document(id="d", text="\ud800"), "Document.text"),
+        (lambda: Document(id="\ud800"), "Document.id"),
+        (lambda: Document(id="d", times=(TimeSpan(0, 0, 0.0, float("inf")),)), "times.0"),
+        (lambda: Region(image="i", box=(0, 0, 1, float("nan"))), "Region.box.3"),
+        (lambda: Mention(id="m", start=0, end=1, score=10**400), "Mention.score"),
+        (lambda: Mention(id="m", start=10**5000, end="x"), "Mention.end"),  # type: ignore[arg-type]
+    ],
+)
 def test_what_cannot_be_written_cannot_be_made(make, place):
     with pytest.raises(DocumentError) as error:
         make()

@@ -60,10 +60,31 @@ FOLDERS = {
 }
 CACHED = {
     "extract": ("extract", "{work}/test.jsonl", *ASK, "--endpoint", "http://localhost:9", "--cache", "OUT"),
-    "prompt": ("prompt", "jsonl:{work}", "--split", "test", *ASK, "--endpoint", "http://localhost:9", "--cache", "OUT",
-               "--out", "-"),
-    "caption": ("caption", "jsonl:{work}", "--model", "x", "--endpoint", "http://localhost:9", "--out", "{work}/told",
-                "--cache", "OUT"),
+    "prompt": (
+        "prompt",
+        "jsonl:{work}",
+        "--split",
+        "test",
+        *ASK,
+        "--endpoint",
+        "http://localhost:9",
+        "--cache",
+        "OUT",
+        "--out",
+        "-",
+    ),
+    "caption": (
+        "caption",
+        "jsonl:{work}",
+        "--model",
+        "x",
+        "--endpoint",
+        "http://localhost:9",
+        "--out",
+        "{work}/told",
+        "--cache",
+        "OUT",
+    ),
 }
 
 
@@ -80,8 +101,9 @@ def work(tmp_path_factory, bert):
     corpora.write(clips, folder / "clips.jsonl")
     corpora.write(clips, folder / "brat", "brat")
     corpora.write(clips, folder / "b.jsonl")
-    corpora.write([c.replace(mentions=(Mention(id="m", start=0, end=3, label="PER"),)) for c in clips],
-                  folder / "a.jsonl")
+    corpora.write(
+        [c.replace(mentions=(Mention(id="m", start=0, end=3, label="PER"),)) for c in clips], folder / "a.jsonl"
+    )
     (folder / "film.mp4").write_bytes(b"no film")
     (folder / "film.srt").write_text("1\n00:00:00,000 --> 00:01:30,000\nAda is here\n")
     return folder

@@ -70,15 +70,24 @@ def ten_thousand() -> list[Document]:
     for n in range(2000):
         text = "".join(draw.choices(PIECES, k=12))
         spans = [sorted(draw.sample(range(len(text) + 1), 2)) for _ in range(5)]
-        made.append(Document(id=str(n), text=text, mentions=tuple(
-            Mention(id=f"m{i}", start=a, end=b) for i, (a, b) in enumerate(spans))))
+        made.append(
+            Document(
+                id=str(n),
+                text=text,
+                mentions=tuple(Mention(id=f"m{i}", start=a, end=b) for i, (a, b) in enumerate(spans)),
+            )
+        )
     return made
 
 
 def test_score_and_pixels_are_outside_equality() -> None:
     def make(score: float, pixels: int) -> Document:
-        return Document(id="a", text="Zor", mentions=(Mention(id="m", start=0, end=3, score=score),),
-                        images=(Image(id="i", pixels=np.full((1, 1, 3), pixels, np.uint8)),))
+        return Document(
+            id="a",
+            text="Zor",
+            mentions=(Mention(id="m", start=0, end=3, score=score),),
+            images=(Image(id="i", pixels=np.full((1, 1, 3), pixels, np.uint8)),),
+        )
 
     assert make(0.1, 0) == make(0.9, 1) and "pixels" not in make(0.1, 0).to_json()
     assert make(0.1, 0) != make(0.1, 0).replace(text="Zor!")
@@ -93,14 +102,22 @@ def test_words_by_name() -> None:
         locate_words("Zor", ["Vane"])
 
 
-@pytest.mark.parametrize(("layers", "said"), [
-    ({"words": ((0, 9),)}, "0:9"), ({"mentions": ({"id": "m", "start": 2, "end": 5},)}, "2:5"),
-    ({"mentions": ({"id": "m", "start": 1, "end": 1},)}, "empty"),
-    ({"mentions": ({"id": "m", "start": -1, "end": 1},)}, "-1"),
-    ({"mentions": ({"id": "m", "start": 0, "end": 3, "text": "zor"},)}, "'zor'"), ({"lable": "x"}, "lable"),
-    ({"mentions": ({"id": "x", "start": 0, "end": 1},), "chains": ({"id": "x"},)}, "twice"),
-    ({"images": ({"path": "a"}, {"path": "a"})}, "twice"), ({"images": ({"width": 0},)}, "width"),
-    ({"regions": ({"image": "i", "box": (1, 2, 3)},)}, "box"), ({"times": ((0, 1, 2),)}, "times")])
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ({"words": ((0, 9),)}, "0:9"),
+        ({"mentions": ({"id": "m", "start": 2, "end": 5},)}, "2:5"),
+        ({"mentions": ({"id": "m", "start": 1, "end": 1},)}, "empty"),
+        ({"mentions": ({"id": "m", "start": -1, "end": 1},)}, "-1"),
+        ({"mentions": ({"id": "m", "start": 0, "end": 3, "text": "zor"},)}, "'zor'"),
+        ({"lable": "x"}, "lable"),
+        ({"mentions": ({"id": "x", "start": 0, "end": 1},), "chains": ({"id": "x"},)}, "twice"),
+        ({"images": ({"path": "a"}, {"path": "a"})}, "twice"),
+        ({"images": ({"width": 0},)}, "width"),
+        ({"regions": ({"image": "i", "box": (1, 2, 3)},)}, "box"),
+        ({"times": ((0, 1, 2),)}, "times"),
+    ],
+)
 def test_contradictions_are_refused(layers: dict[str, object], said: str) -> None:
     with pytest.raises(DocumentError, match=said) as error:
         Document(id="d7", text="Zor", **layers)  # type: ignore[arg-type]
@@ -108,16 +125,27 @@ def test_contradictions_are_refused(layers: dict[str, object], said: str) -> Non
 
 
 def test_references_that_lead_nowhere() -> None:
-    document = Document(id="a", chains=(Chain(id="c", mentions=("m",)),), relations=(Relation(head="c", tail="x"),),
-                        regions=(Region(image="i", box=(0, 0, 1, 1), of="y"),), images=(Image(id="j", parent="k"),),
-                        phrases=(Phrase(text="p", image="q"),))
+    document = Document(
+        id="a",
+        chains=(Chain(id="c", mentions=("m",)),),
+        relations=(Relation(head="c", tail="x"),),
+        regions=(Region(image="i", box=(0, 0, 1, 1), of="y"),),
+        images=(Image(id="j", parent="k"),),
+        phrases=(Phrase(text="p", image="q"),),
+    )
     assert sorted(r.found for r in document.dangling()) == [f"id {x!r}" for x in ("i", "k", "m", "q", "x", "y")]
 
 
 def test_without_gold_keeps_what_a_system_may_read() -> None:
-    document = Document(id="a", text="Zor", captions={"c": "d"}, summary="s",
-                        mentions=(Mention(id="m", start=0, end=3),), images=(Image(id="i"),),
-                        errors=(ErrorRecord(found="x"),))
+    document = Document(
+        id="a",
+        text="Zor",
+        captions={"c": "d"},
+        summary="s",
+        mentions=(Mention(id="m", start=0, end=3),),
+        images=(Image(id="i"),),
+        errors=(ErrorRecord(found="x"),),
+    )
     bare = document.without_gold()
     assert (bare.mentions, bare.summary, bare.errors) == ((), "", ()) and bare.captions and bare.images
     assert document.find("m") is not None and bare.find("m") is None and document.image("i") == document.main_image
@@ -130,8 +158,21 @@ def test_json_refuses_what_it_cannot_hold() -> None:
         document.to_json()
 
 
-@pytest.mark.parametrize("line", ["", "{", "[]", "null", '{"id":1}', '{"text":"x"}', '{"id":"a","x":1}', b"\xff",
-                                  '{"id":"a","text":"\\ud800"}', '{"id":"a","words":[[0,1]]}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"id":1}',
+        '{"text":"x"}',
+        '{"id":"a","x":1}',
+        b"\xff",
+        '{"id":"a","text":"\\ud800"}',
+        '{"id":"a","words":[[0,1]]}',
+    ],
+)
 def test_json_that_is_no_document(line: str | bytes) -> None:
     with pytest.raises(DocumentError):
         Document.from_json(line)

@@ -124,18 +124,35 @@ def broken(folder: Path) -> dict[str, str]:
     corners(200, 200).save(folder / "whole.png")
     corners(200, 200).save(folder / "whole.jpg")
     png, jpg = (folder / "whole.png").read_bytes(), (folder / "whole.jpg").read_bytes()
-    contents = {"cut.png": png[:-60], "cut.jpg": jpg[:400], "head.png": png[:20], "empty.jpg": b"",
-                "text.jpg": b"no image", "page.png": b"<html></html>",
-                "script.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9",
-                "noise.jpg": b"\xff\xd8\xff" + bytes(range(256)), "flipped.png": png[:60] + b"\0\0\0\0" + png[64:]}
+    contents = {
+        "cut.png": png[:-60],
+        "cut.jpg": jpg[:400],
+        "head.png": png[:20],
+        "empty.jpg": b"",
+        "text.jpg": b"no image",
+        "page.png": b"<html></html>",
+        "script.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9",
+        "noise.jpg": b"\xff\xd8\xff" + bytes(range(256)),
+        "flipped.png": png[:60] + b"\0\0\0\0" + png[64:],
+    }
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     (folder / "folder.png").mkdir()
     os.mkfifo(folder / "pipe.png")
-    return {"cut.png": "broken", "cut.jpg": "broken", "head.png": "", "empty.jpg": "an empty file",
-            "text.jpg": "no image", "page.png": "no image", "script.eps": "no image", "noise.jpg": "",
-            "flipped.png": "broken", "folder.png": "a folder", "pipe.png": "no plain file",
-            "missing.png": "no such file"}
+    return {
+        "cut.png": "broken",
+        "cut.jpg": "broken",
+        "head.png": "",
+        "empty.jpg": "an empty file",
+        "text.jpg": "no image",
+        "page.png": "no image",
+        "script.eps": "no image",
+        "noise.jpg": "",
+        "flipped.png": "broken",
+        "folder.png": "a folder",
+        "pipe.png": "no plain file",
+        "missing.png": "no such file",
+    }
 
 
 def test_broken_files(tmp_path: Path) -> None:
@@ -152,8 +169,19 @@ def test_wrong_ending_is_read_by_content(tmp_path: Path) -> None:
     assert np.array_equal(np.asarray(images.load(tmp_path / "a.jpg")), np.asarray(corners()))
 
 
-@pytest.mark.parametrize("path", ["http://a.b/c.png", "HTTPS://a.b/c.png", "ftp://a/b", "file:///etc/hosts",
-                                  "//a.b/c.png", "data:image/png;base64,AA", "s3://bucket/key", "file:/etc/hosts"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "http://a.b/c.png",
+        "HTTPS://a.b/c.png",
+        "ftp://a/b",
+        "file:///etc/hosts",
+        "//a.b/c.png",
+        "data:image/png;base64,AA",
+        "s3://bucket/key",
+        "file:/etc/hosts",
+    ],
+)
 def test_no_url_is_opened(path: str, tmp_path: Path) -> None:
     for call in (images.load, images.size):
         with pytest.raises(ImageError, match="a URL"):
@@ -173,8 +201,17 @@ def test_paths_stay_in_their_base(tmp_path: Path) -> None:
     (base / "here.png").symlink_to(base / "a.png")
     for fine in ("a.png", "here.png", "./a.png", str(base / "a.png")):
         assert images.load(fine, base=base).size == (48, 32)
-    for path in ("../data_evil/a.png", str(evil / "a.png"), "link.png", "out/a.png", "../../etc/hosts", "/etc/hosts",
-                 "a\0.png", "", "x/../../data_evil/a.png"):
+    for path in (
+        "../data_evil/a.png",
+        str(evil / "a.png"),
+        "link.png",
+        "out/a.png",
+        "../../etc/hosts",
+        "/etc/hosts",
+        "a\0.png",
+        "",
+        "x/../../data_evil/a.png",
+    ):
         with pytest.raises(ImageError):
             images.load(path, base=base)
     with pytest.raises(ImageError):
@@ -223,8 +260,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def test_importing_is_light() -> None:
-    code = ("import sys, openmie.data.images, openmie.formats.registry; "
-            "print({'PIL', 'numpy', 'pyarrow', 'torch'} & set(sys.modules))")
+    code = (
+        "import sys, openmie.data.images, openmie.formats.registry; "
+        "print({'PIL', 'numpy', 'pyarrow', 'torch'} & set(sys.modules))"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
 

@@ -166,8 +166,15 @@ def test_what_cannot_be_written_to_is_refused_and_not_touched(write, tmp_path, m
     os.symlink("one", "two")
     os.symlink("no/such", "nowhere")
     (tmp_path / "file").write_bytes(b"old")
-    cases = {"socket": "a socket", "folder": "a folder", "to folder": "a folder", "one": "in a circle",
-             "nowhere": "no folder", "no/such": "no folder", "file/in": "not a directory"}
+    cases = {
+        "socket": "a socket",
+        "folder": "a folder",
+        "to folder": "a folder",
+        "one": "in a circle",
+        "nowhere": "no folder",
+        "no/such": "no folder",
+        "file/in": "not a directory",
+    }
     try:
         os.mknod("block", 0o600 | stat.S_IFBLK, os.makedev(240, 0))  # a number for experiments: no such disk
         cases["block"] = "a block device"
@@ -185,8 +192,10 @@ def test_an_open_descriptor_is_written_to_under_its_name(tmp_path):
     """`> file`, `>> file` and `| program`: the bytes come where the shell says, after what is there already."""
     if not os.path.exists("/dev/stdout"):
         pytest.skip("no /dev/stdout here")
-    code = ("import sys\nfrom openmie.data.replace_file import replace_file\nprint('before')\n"
-            "with replace_file(sys.argv[1]) as f: f.write(b'data\\n')\nprint('after')\n")
+    code = (
+        "import sys\nfrom openmie.data.replace_file import replace_file\nprint('before')\n"
+        "with replace_file(sys.argv[1]) as f: f.write(b'data\\n')\nprint('after')\n"
+    )
     os.symlink("/dev/stdout", tmp_path / "link")
     for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/proc/thread-self/fd/1", str(tmp_path / "link")):
         file = tmp_path / "file"

@@ -44,9 +44,14 @@ def test_counts_tags_duplicates_and_leaks(tmp_path):
 
 
 def test_relations(tmp_path):
-    rows = [row("a b c d", (0, 1), (2, 3), "x", "1.jpg"), row("a b c d", (2, 3), (0, 1), "x", "1.jpg"),
-            row("a b c d", (0, 2), (1, 3), "x", "1.jpg"), row("a b c d", (0, 1), (2, 3), "y", "2.jpg"),
-            row("e f", (0, 1), (1, 2), "None", "3.jpg"), row("e f", (0, 1), (1, 2), "None", "4.jpg")]
+    rows = [
+        row("a b c d", (0, 1), (2, 3), "x", "1.jpg"),
+        row("a b c d", (2, 3), (0, 1), "x", "1.jpg"),
+        row("a b c d", (0, 2), (1, 3), "x", "1.jpg"),
+        row("a b c d", (0, 1), (2, 3), "y", "2.jpg"),
+        row("e f", (0, 1), (1, 2), "None", "3.jpg"),
+        row("e f", (0, 1), (1, 2), "None", "4.jpg"),
+    ]
     (tmp_path / "mnre_train.txt").write_text("".join(rows) + "broken\n")
     (tmp_path / "mnre_test.txt").write_text(row("a b c d", (0, 1), (2, 3), "z", "5.jpg"))
     report = examine(f"mnre:{tmp_path}")
@@ -68,7 +73,7 @@ def test_captions_images_and_relevance(tmp_path):
     (tmp_path / "images/test").mkdir(parents=True)
     Picture.effect_noise((64, 64), 50).save(tmp_path / "images/1.png")
     whole = (tmp_path / "images/1.png").read_bytes()
-    (tmp_path / "images/2.png").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "images/2.png").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "images/test/3.png").write_bytes(whole)
     (tmp_path / "images/8.jpg").write_bytes(b"")
     (tmp_path / "images/4.jpg").write_bytes(b"no picture")
@@ -90,9 +95,11 @@ def test_captions_images_and_relevance(tmp_path):
 def test_boxes(tmp_path):
     twitter(tmp_path, A + B)
     (tmp_path / "xml").mkdir()
-    text = ("<annotation><filename>{}</filename><object><name>{}</name><bndbox><xmin>1</xmin><ymin>1</ymin>"
-            "<xmax>5</xmax><ymax>5</ymax></bndbox></object><object><name>Mira</name><bndbox><xmin>2</xmin><ymin>1</ymin><xmax>5</xmax>"
-            "<ymax>5</ymax></bndbox></object></annotation>")
+    text = (
+        "<annotation><filename>{}</filename><object><name>{}</name><bndbox><xmin>1</xmin><ymin>1</ymin>"
+        "<xmax>5</xmax><ymax>5</ymax></bndbox></object><object><name>Mira</name><bndbox><xmin>2</xmin><ymin>1</ymin><xmax>5</xmax>"
+        "<ymax>5</ymax></bndbox></object></annotation>"
+    )
     (tmp_path / "xml/1.xml").write_text(text.format("1.jpg", "Mira"))
     (tmp_path / "xml/2.xml").write_text(text.format("7.jpg", "Zorv"))
     (tmp_path / "xml/6.xml").write_text("<")
@@ -202,6 +209,7 @@ def test_m3d(corpora, reports):
     assert [report.finding("unresolved sent_time", s) for s in splits] == [23, 0, 35, 0]
     assert [report.finding("relations turned to their label's direction", s) for s in splits] == [669, 447, 679, 457]
     assert "relations turned to their label's direction: dev 669, test 679, in all 1,348" in str(
-        examine(f"m3d:{corpora}/m3d?lang=en"))
+        examine(f"m3d:{corpora}/m3d?lang=en")
+    )
     assert report.finding("videos in two splits", "dev en + test en") == 59
     assert report.finding("videos in two splits", "dev zh + test zh") == 72

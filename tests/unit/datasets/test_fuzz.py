@@ -14,21 +14,50 @@ from hypothesis import strategies as st
 from openmie.corpora import load
 from openmie.data.document import Document
 
-MNRE = {"token": ["a", "b"], "h": {"name": "a", "pos": [0, 1]}, "t": {"name": "b", "pos": [1, 2]}, "img_id": "1",
-        "relation": "x"}
+MNRE = {
+    "token": ["a", "b"],
+    "h": {"name": "a", "pos": [0, 1]},
+    "t": {"name": "b", "pos": [1, 2]},
+    "img_id": "1",
+    "relation": "x",
+}
 LINK = {"type": "PER", "start": 0, "end": 1, "text": "a", "sent_time": "0-1"}
-M3D = {"doc": "a b", "lang": "en", "video_id": "v_1_2", "video_title": "", "time_sent_pair": {"0-1": "a b"},
-       "image": [1], "relation": [{"link1": "L0", "link2": "L0", "type": "x"}],
-       "entityLink": {"L0": {"type": "PER", "link": [LINK]}}}
-JMERE = {"token": ["a", "b"], "img_id": "1", "image_caption": ["x"], "label_list": [[{
-    "beg_ent": {"name": "a", "pos": [0, 1], "tags": "per"}, "sec_ent": {"name": "b", "pos": [1, 2], "tags": "loc"},
-    "relation": "x"}]]}
+M3D = {
+    "doc": "a b",
+    "lang": "en",
+    "video_id": "v_1_2",
+    "video_title": "",
+    "time_sent_pair": {"0-1": "a b"},
+    "image": [1],
+    "relation": [{"link1": "L0", "link2": "L0", "type": "x"}],
+    "entityLink": {"L0": {"type": "PER", "link": [LINK]}},
+}
+JMERE = {
+    "token": ["a", "b"],
+    "img_id": "1",
+    "image_caption": ["x"],
+    "label_list": [
+        [
+            {
+                "beg_ent": {"name": "a", "pos": [0, 1], "tags": "per"},
+                "sec_ent": {"name": "b", "pos": [1, 2], "tags": "loc"},
+                "relation": "x",
+            }
+        ]
+    ],
+}
 ROWS = {"mnre": MNRE, "m3d": M3D, "jmere": JMERE}
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.text(max_size=3)
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.floats()
+    | st.text(max_size=3)
     | st.sampled_from(["L0", "L0.0", "\ud800", "None"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=4)
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=4,
+)
 
 
 def places(value: Any, path: tuple = ()) -> list[tuple]:
@@ -76,8 +105,14 @@ def test_bytes_of_any_kind(name, content):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.sampled_from(["IMGID:1", "IMGID:", "a\tO", "a\tI-X", "b\tB-X", "\tO", "a", "", " ", "a b\tO", "\tB-",
-                                 "c\tQ", "a\t"]), max_size=12))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["IMGID:1", "IMGID:", "a\tO", "a\tI-X", "b\tB-X", "\tO", "a", "", " ", "a b\tO", "\tB-", "c\tQ", "a\t"]
+        ),
+        max_size=12,
+    )
+)
 def test_tweets_of_any_shape(lines):
     documents = read("twitter", "\n".join(lines).encode())
     assert len({d.id for d in documents}) == len(documents)

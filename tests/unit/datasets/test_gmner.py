@@ -16,15 +16,22 @@ from openmie.errors import CorpusError
 from openmie.formats import archives
 from openmie.formats.labelimg import parse
 
-TEXT = ("IMGID:9_1\nMira\tB-PER\nTolk\tI-PER\nmeets\tO\nOrra\tB-PER\n\n"
-        "IMGID:9_2\nOrra\tB-PER\nand\tO\nOrra\tB-ORG\n\nIMGID:9_3\nno\tO\n")
+TEXT = (
+    "IMGID:9_1\nMira\tB-PER\nTolk\tI-PER\nmeets\tO\nOrra\tB-PER\n\n"
+    "IMGID:9_2\nOrra\tB-PER\nand\tO\nOrra\tB-ORG\n\nIMGID:9_3\nno\tO\n"
+)
 
 
 def xml(*objects: tuple[str, int, int, int, int], size: tuple[int, int] = (100, 80)) -> bytes:
-    boxes = "".join(f"<object><name>{n}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax>"
-                    "</bndbox></object>" for n, a, b, c, d in objects)
-    return (f"<annotation><filename>else.jpg</filename><size><width>{size[0]}</width><height>{size[1]}</height></size>"
-            f"{boxes}</annotation>").encode()
+    boxes = "".join(
+        f"<object><name>{n}</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax><ymax>{d}</ymax>"
+        "</bndbox></object>"
+        for n, a, b, c, d in objects
+    )
+    return (
+        f"<annotation><filename>else.jpg</filename><size><width>{size[0]}</width><height>{size[1]}</height></size>"
+        f"{boxes}</annotation>"
+    ).encode()
 
 
 def corpus_of(folder: Path, **files: bytes) -> Path:
@@ -47,7 +54,10 @@ def test_boxes_are_tied_to_mentions_by_name(tmp_path):
     (first, second, third), skipped = read(folder)
     assert skipped == []
     assert [(first.find(r.of).text, r.label, r.box) for r in first.regions] == [
-        ("Mira Tolk", "PER", (1, 2, 30, 40)), ("Orra", "PER", (50, 2, 90, 40)), ("Orra", "PER", (60, 50, 70, 60))]
+        ("Mira Tolk", "PER", (1, 2, 30, 40)),
+        ("Orra", "PER", (50, 2, 90, 40)),
+        ("Orra", "PER", (60, 50, 70, 60)),
+    ]
     assert (first.images[0].width, first.images[0].height) == (100, 80) and first.dangling() == []
     assert second.regions == () and third.regions == ()
 
@@ -64,14 +74,20 @@ def test_a_box_of_nobody_is_kept(tmp_path):
     assert "Zorv" in str(documents[0].errors[0])
 
 
-@pytest.mark.parametrize("data, found", [
-    (b"<annotation><object>", "ParseError"), (b"", "ParseError"), (b"\xff\xfe\x00<", "ParseError"),
-    (b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><a>&d;</a>', "EntitiesForbidden"),
-    (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>', "EntitiesForbidden"),
-    (xml(("Orra", 30, 2, 30, 40)), "box 30"), (xml(("Orra", 3, 2, 130, 40)), "image of 100 x 80"),
-    (xml(("Orra", -3, 2, 30, 40)), "box -3"),
-    (xml(("Orra", 3, 2, 30, 40)).replace(b"<ymax>40</ymax>", b"<ymax>nan</ymax>"), "four numbers"),
-])
+@pytest.mark.parametrize(
+    "data, found",
+    [
+        (b"<annotation><object>", "ParseError"),
+        (b"", "ParseError"),
+        (b"\xff\xfe\x00<", "ParseError"),
+        (b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><a>&d;</a>', "EntitiesForbidden"),
+        (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>', "EntitiesForbidden"),
+        (xml(("Orra", 30, 2, 30, 40)), "box 30"),
+        (xml(("Orra", 3, 2, 130, 40)), "image of 100 x 80"),
+        (xml(("Orra", -3, 2, 30, 40)), "box -3"),
+        (xml(("Orra", 3, 2, 30, 40)).replace(b"<ymax>40</ymax>", b"<ymax>nan</ymax>"), "four numbers"),
+    ],
+)
 def test_bad_box_files_are_records(tmp_path, data, found):
     documents, skipped = read(corpus_of(tmp_path, _9_1=data, _9_2=xml(("Orra", 1, 2, 3, 4))))
     assert len(documents) == 3 and documents[0].regions == () and len(documents[1].regions) == 2
@@ -118,12 +134,15 @@ def test_archives_are_read_in_memory(tmp_path, name):
 
 
 HOSTILE: dict[str, tuple[list[tuple[str, bytes | str]], dict[str, Any]]] = {
-    "up": ([("../9_1.xml", b"x")], {}), "absolute": ([("/tmp/9_1.xml", b"x")], {}),
-    "drive": ([("C:/9_1.xml", b"x")], {}), "backslash": ([("..\\9_1.xml", b"x")], {}),
+    "up": ([("../9_1.xml", b"x")], {}),
+    "absolute": ([("/tmp/9_1.xml", b"x")], {}),
+    "drive": ([("C:/9_1.xml", b"x")], {}),
+    "backslash": ([("..\\9_1.xml", b"x")], {}),
     "link": ([("9_1.xml", "/etc/passwd")], {"kind": tarfile.SYMTYPE}),
     "hard link": ([("9_1.xml", "other")], {"kind": tarfile.LNKTYPE}),
     "device": ([("9_1.xml", "")], {"kind": tarfile.CHRTYPE}),
-    "twice": ([("a.xml", b"x"), ("A.xml", b"y")], {}), "long": ([("a" * 600 + ".xml", b"x")], {}),
+    "twice": ([("a.xml", b"x"), ("A.xml", b"y")], {}),
+    "long": ([("a" * 600 + ".xml", b"x")], {}),
     "large": ([("9_1.xml", b"0" * (archives.MAX_MEMBER + 1))], {}),
 }
 

@@ -17,9 +17,11 @@ def triple(a, b, relation, wrap=True):
 
 
 MIRA, TOLK, QUEND = ("Mira", [0, 1], "per"), ("Tolk", [2, 3], "per"), ("Quend Bay", [4, 6], "loc")
-POST = {"token": ["Mira", "and", "Tolk", "in", "Quend", "Bay"], "img_id": "pic_1.jpg",
-        "label_list": [triple(MIRA, TOLK, "couple"), triple(MIRA, QUEND, "place_of_residence"),
-                       triple(MIRA, TOLK, "peer")]}
+POST = {
+    "token": ["Mira", "and", "Tolk", "in", "Quend", "Bay"],
+    "img_id": "pic_1.jpg",
+    "label_list": [triple(MIRA, TOLK, "couple"), triple(MIRA, QUEND, "place_of_residence"), triple(MIRA, TOLK, "peer")],
+}
 
 
 def read(folder: Path, text: str, name: str = "train.json"):
@@ -29,14 +31,18 @@ def read(folder: Path, text: str, name: str = "train.json"):
     return list(corpus.train), [str(r) for r in corpus.skipped]
 
 
-@pytest.mark.parametrize("text", [json.dumps([POST]), json.dumps([POST], indent=1), json.dumps(POST), repr(POST),
-                                  repr([POST])])
+@pytest.mark.parametrize(
+    "text", [json.dumps([POST]), json.dumps([POST], indent=1), json.dumps(POST), repr(POST), repr([POST])]
+)
 def test_all_published_layouts(tmp_path, text):
     (document,), skipped = read(tmp_path, text)
     assert skipped == [] and document.id == "train-1" and document.text == "Mira and Tolk in Quend Bay"
     assert [(m.text, m.label) for m in document.mentions] == [("Mira", "per"), ("Tolk", "per"), ("Quend Bay", "loc")]
     assert [(document.find(r.head).text, r.label, document.find(r.tail).text) for r in document.relations] == [
-        ("Mira", "couple", "Tolk"), ("Mira", "place_of_residence", "Quend Bay"), ("Mira", "peer", "Tolk")]
+        ("Mira", "couple", "Tolk"),
+        ("Mira", "place_of_residence", "Quend Bay"),
+        ("Mira", "peer", "Tolk"),
+    ]
     assert document.images[0].id == "pic_1.jpg"
 
 
@@ -52,11 +58,19 @@ def test_captions_of_the_row(tmp_path):
     assert read(tmp_path, json.dumps([post]))[0][0].captions == {"image_caption": "two people"}
 
 
-@pytest.mark.parametrize("bad", [
-    triple(("Mira", [0, 9], "per"), TOLK, "peer"), triple(("Mira", [1, 1], "per"), TOLK, "peer"),
-    triple(("Tolk", [0, 1], "per"), TOLK, "peer"), triple(("Mira", [0, 1], ""), TOLK, "peer"), triple(MIRA, TOLK, ""),
-    [], 7, {"relation": "peer"},
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        triple(("Mira", [0, 9], "per"), TOLK, "peer"),
+        triple(("Mira", [1, 1], "per"), TOLK, "peer"),
+        triple(("Tolk", [0, 1], "per"), TOLK, "peer"),
+        triple(("Mira", [0, 1], ""), TOLK, "peer"),
+        triple(MIRA, TOLK, ""),
+        [],
+        7,
+        {"relation": "peer"},
+    ],
+)
 def test_bad_triples_are_records(tmp_path, bad):
     (document,), skipped = read(tmp_path, "\n" + json.dumps({**POST, "label_list": [bad, POST["label_list"][1]]}))
     assert [r.label for r in document.relations] == ["place_of_residence"]

@@ -24,13 +24,26 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("spec, says", [
-    ("", "twitter"), ("mnre", "FORMAT:PATH"), ("brat:.", "one of the formats"), ("mnre:", "without a path"),
-    ("mnre:/no/such/place", "nothing at"), ("mnre:{}?captions=zed", "captions=zed"), ("mnre:{}?image=x", "'image'"),
-    ("mnre:{}?images", "key=value"), ("mnre:{}?images=nowhere", "images=nowhere"), ("mnre:{}?weights=true", "weights"),
-    ("twitter:{}/empty", "which holds nothing"), ("diorama:trian=3", "'trian'"), ("diorama:train=x", "number of posts"),
-    ("diorama:train=-1", "number of posts"), ("diorama:seed=x", "seed"),
-])
+@pytest.mark.parametrize(
+    "spec, says",
+    [
+        ("", "twitter"),
+        ("mnre", "FORMAT:PATH"),
+        ("brat:.", "one of the formats"),
+        ("mnre:", "without a path"),
+        ("mnre:/no/such/place", "nothing at"),
+        ("mnre:{}?captions=zed", "captions=zed"),
+        ("mnre:{}?image=x", "'image'"),
+        ("mnre:{}?images", "key=value"),
+        ("mnre:{}?images=nowhere", "images=nowhere"),
+        ("mnre:{}?weights=true", "weights"),
+        ("twitter:{}/empty", "which holds nothing"),
+        ("diorama:trian=3", "'trian'"),
+        ("diorama:train=x", "number of posts"),
+        ("diorama:train=-1", "number of posts"),
+        ("diorama:seed=x", "seed"),
+    ],
+)
 def test_errors_say_what_was_expected(folder, spec, says):
     (folder / "empty").mkdir()
     with pytest.raises(CorpusError, match=says) as error:
@@ -57,8 +70,17 @@ def test_files_and_split_names(folder):
         load(f"twitter:{folder}")
 
 
-@pytest.mark.parametrize("name, split", [("mnre_val .txt", "dev"), ("dev_en.json", "dev"), ("Train.TXT", "train"),
-                                         ("notes.txt", ""), ("owltraincaption_1.txt", ""), ("train_test.txt", "")])
+@pytest.mark.parametrize(
+    "name, split",
+    [
+        ("mnre_val .txt", "dev"),
+        ("dev_en.json", "dev"),
+        ("Train.TXT", "train"),
+        ("notes.txt", ""),
+        ("owltraincaption_1.txt", ""),
+        ("train_test.txt", ""),
+    ],
+)
 def test_split_of(name, split):
     assert split_of(Path(name)) == split
 
@@ -102,22 +124,28 @@ def test_diorama_takes_its_options_after_the_colon():
     assert len(list(load("diorama:", train=4).train)) == 4
 
 
-@pytest.mark.parametrize("content, expected", [
-    ("a.jpg :a boat\nb.jpg :two boats: red\n", {"a": "a boat", "b": "two boats: red"}),
-    ("a.jpg\ta boat\n", {"a": "a boat"}),
-    ("a.jpg :\nb.jpg :x\n", {"a": "", "b": "x"}),
-    ("{'img_id': 'a.jpg', 'text': \"it's\"}\n", {"a": "it's"}),
-    ('{"img_id": "a.jpg", "text": "\\nx"}\n', {"a": "x"}),
-    ("imgid:a###one\ntwo\n\nthree\nimgid:b###x\n", {"a": "one\ntwo\n\nthree", "b": "x"}),
-    ("a.jpg :x\na.jpg :x\n", {"a": "x"}), ("", {}),
-])
+@pytest.mark.parametrize(
+    "content, expected",
+    [
+        ("a.jpg :a boat\nb.jpg :two boats: red\n", {"a": "a boat", "b": "two boats: red"}),
+        ("a.jpg\ta boat\n", {"a": "a boat"}),
+        ("a.jpg :\nb.jpg :x\n", {"a": "", "b": "x"}),
+        ("{'img_id': 'a.jpg', 'text': \"it's\"}\n", {"a": "it's"}),
+        ('{"img_id": "a.jpg", "text": "\\nx"}\n', {"a": "x"}),
+        ("imgid:a###one\ntwo\n\nthree\nimgid:b###x\n", {"a": "one\ntwo\n\nthree", "b": "x"}),
+        ("a.jpg :x\na.jpg :x\n", {"a": "x"}),
+        ("", {}),
+    ],
+)
 def test_caption_files(tmp_path, content, expected):
     (tmp_path / "c.txt").write_text(content)
     assert captions(tmp_path / "c.txt") == (expected, [])
 
 
-@pytest.mark.parametrize("content", ["a.jpg :x\na.jpg :y\n", "a.jpg :x\nnothing\n", "a.jpg :x\n{'img_id': 3}\n",
-                                     "a.jpg :x\n{'img_id': 'b', 'text'\n"])
+@pytest.mark.parametrize(
+    "content",
+    ["a.jpg :x\na.jpg :y\n", "a.jpg :x\nnothing\n", "a.jpg :x\n{'img_id': 3}\n", "a.jpg :x\n{'img_id': 'b', 'text'\n"],
+)
 def test_bad_caption_lines_are_records(tmp_path, content):
     (tmp_path / "c.txt").write_text(content)
     found, errors = captions(tmp_path / "c.txt")
@@ -139,8 +167,9 @@ def test_image_ids_never_lead_out_of_the_folder(tmp_path):
     assert "no file for 4 images" in media.records()[0].found
 
 
-@pytest.mark.parametrize("image, key", [("a.jpg", "a"), ("a.JPEG", "a"), ("a.b", "a.b"), ("17_06_1", "17_06_1"),
-                                        (".jpg", ".jpg")])
+@pytest.mark.parametrize(
+    "image, key", [("a.jpg", "a"), ("a.JPEG", "a"), ("a.b", "a.b"), ("17_06_1", "17_06_1"), (".jpg", ".jpg")]
+)
 def test_bare(image, key):
     assert bare(image) == key
 
@@ -154,11 +183,21 @@ def test_images_are_found_with_any_ending(folder):
     assert len(corpus.skipped) == 1 and "no file for 1 images, the first '2'" in corpus.skipped[0].found
 
 
-@pytest.mark.parametrize("text, value", [
-    ("{'a': 'it\\'s'}", {"a": "it's"}), ('{"a": "x\\/y", "b": null}', {"a": "x/y", "b": None}),
-    ('["\\ud83d\\ude00"]', ["\U0001f600"]), ('["\\ud83d"]', None), ("['\\udc00']", None),
-    ("('a', 1.5, True)", ("a", 1.5, True)),
-    ("__import__('os')", None), ("[" * 300 + "]" * 300, None), ("1" * 10_000, None), ("{[]: 1}", None), ("", None),
-])
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("{'a': 'it\\'s'}", {"a": "it's"}),
+        ('{"a": "x\\/y", "b": null}', {"a": "x/y", "b": None}),
+        ('["\\ud83d\\ude00"]', ["\U0001f600"]),
+        ('["\\ud83d"]', None),
+        ("['\\udc00']", None),
+        ("('a', 1.5, True)", ("a", 1.5, True)),
+        ("__import__('os')", None),
+        ("[" * 300 + "]" * 300, None),
+        ("1" * 10_000, None),
+        ("{[]: 1}", None),
+        ("", None),
+    ],
+)
 def test_literals(text, value):
     assert literal(text) == value

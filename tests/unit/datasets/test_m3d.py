@@ -13,21 +13,40 @@ from openmie.corpora import load
 from openmie.errors import CorpusError
 
 EN = {
-    "doc": "Mira was born in Quend .  She met Tolk there .", "lang": "en", "video_id": "video_4_2",
-    "video_title": "Mira", "time_sent_pair": {"0-5": "Mira was born in Quend .", "4-9.5": "She met Tolk there ."},
+    "doc": "Mira was born in Quend .  She met Tolk there .",
+    "lang": "en",
+    "video_id": "video_4_2",
+    "video_title": "Mira",
+    "time_sent_pair": {"0-5": "Mira was born in Quend .", "4-9.5": "She met Tolk there ."},
     "image": [48, 24],
     "relation": [{"link1": "L0", "link2": "L1", "type": "PER-LOC_birth"}],
-    "entityLink": {"L0": {"len": 2, "type": "PER", "link": [
-        {"type": "PER", "start": 0, "end": 1, "text": "Mira", "sent_time": "0-5"},
-        {"type": "PER", "start": 7, "end": 8, "text": "She", "sent_time": None}]},
-        "L1": {"len": 1, "type": "LOC", "link": [
-            {"type": "LOC", "start": 4, "end": 5, "text": "Quend", "sent_time": "0-5"}]}},
+    "entityLink": {
+        "L0": {
+            "len": 2,
+            "type": "PER",
+            "link": [
+                {"type": "PER", "start": 0, "end": 1, "text": "Mira", "sent_time": "0-5"},
+                {"type": "PER", "start": 7, "end": 8, "text": "She", "sent_time": None},
+            ],
+        },
+        "L1": {
+            "len": 1,
+            "type": "LOC",
+            "link": [{"type": "LOC", "start": 4, "end": 5, "text": "Quend", "sent_time": "0-5"}],
+        },
+    },
 }
 ZH = {
-    "doc": "米拉住在昆德。", "lang": "zh", "video_id": "video_4_2", "video_title": "米拉", "image": [],
-    "time_sent_pair": {"0-3": "米拉住在昆德。"}, "relation": [],
-    "entityLink": {"L0": {"type": "PER", "link": [
-        {"type": "PER", "start": 0, "end": 2, "text": "米拉", "sent_time": "0-3"}]}},
+    "doc": "米拉住在昆德。",
+    "lang": "zh",
+    "video_id": "video_4_2",
+    "video_title": "米拉",
+    "image": [],
+    "time_sent_pair": {"0-3": "米拉住在昆德。"},
+    "relation": [],
+    "entityLink": {
+        "L0": {"type": "PER", "link": [{"type": "PER", "start": 0, "end": 2, "text": "米拉", "sent_time": "0-3"}]}
+    },
 }
 
 
@@ -51,12 +70,17 @@ def changed(**changes):
 def test_a_clip_becomes_a_document(tmp_path):
     (document,), skipped = read(write(tmp_path, dev_en=[EN]))
     assert skipped == [] and document.id == "en-video_4_2" and document.text == EN["doc"]
-    assert [(m.id, m.text, m.label) for m in document.mentions] == [("L0.0", "Mira", "PER"), ("L0.1", "She", "PER"),
-                                                                    ("L1.0", "Quend", "LOC")]
+    assert [(m.id, m.text, m.label) for m in document.mentions] == [
+        ("L0.0", "Mira", "PER"),
+        ("L0.1", "She", "PER"),
+        ("L1.0", "Quend", "LOC"),
+    ]
     assert document.chains[0].mentions == ("L0.0", "L0.1") and document.dangling() == []
     assert [(r.head, r.tail, r.label) for r in document.relations] == [("L0", "L1", "PER-LOC_birth")]
-    assert [(document.text[t.start:t.end], t.begin, t.finish) for t in document.times] == [
-        ("Mira was born in Quend .", 0, 5), ("She met Tolk there .", 4, 9.5)]
+    assert [(document.text[t.start : t.end], t.begin, t.finish) for t in document.times] == [
+        ("Mira was born in Quend .", 0, 5),
+        ("She met Tolk there .", 4, 9.5),
+    ]
     assert [(i.id, i.time) for i in document.images] == [("frame_24", None), ("frame_48", None)]
     assert {i.kind for i in document.images} == {"frame"}
     assert "" not in document.word_texts() and document.word_texts()[6] == "She"  # the double blank is no word
@@ -95,26 +119,37 @@ def test_offsets_that_disagree_are_not_guessed(tmp_path):
     clip["entityLink"]["L1"]["link"][0].update(start="4")
     (document,), skipped = read(write(tmp_path, dev_en=[clip]))
     assert [(m.text, m.start, m.end, m.status) for m in document.mentions] == [
-        ("Mira", 0, 0, "unlocated"), ("She", 0, 0, "unlocated"), ("Quend", 0, 0, "unlocated")]
+        ("Mira", 0, 0, "unlocated"),
+        ("She", 0, 0, "unlocated"),
+        ("Quend", 0, 0, "unlocated"),
+    ]
     assert len(skipped) == 3 and all("dev_en.json:1, video_4_2" in s and "unlocated" in s for s in skipped)
 
 
-@pytest.mark.parametrize("changes, found", [
-    ({"time_sent_pair": {"0-5": "Somebody else ."}}, "Somebody else"),
-    ({"time_sent_pair": {"5-0": "She met Tolk there ."}}, "5-0"), ({"time_sent_pair": {"a": "Mira"}}, "'a'"),
-    ({"time_sent_pair": {"0-nan": "Mira"}}, "0-nan"), ({"time_sent_pair": {"0-1": 7}}, "7"),
-    ({"time_sent_pair": None}, "time_sent_pair=None"),
-    ({"relation": [{"link1": "L0", "link2": "L9", "type": "x"}]}, "L9"),
-    ({"relation": [3]}, "3"), ({"relation": {}}, "relation={}"), ({"image": ["x"]}, "frame 'x'"),
-    ({"image": 7}, "image=7"), ({"entityLink": {"L0": [], "L1": {"type": "LOC", "link": [4]}}}, "chain L0"),
-    ({"entityLink": []}, "entityLink=[]"),
-])
+@pytest.mark.parametrize(
+    "changes, found",
+    [
+        ({"time_sent_pair": {"0-5": "Somebody else ."}}, "Somebody else"),
+        ({"time_sent_pair": {"5-0": "She met Tolk there ."}}, "5-0"),
+        ({"time_sent_pair": {"a": "Mira"}}, "'a'"),
+        ({"time_sent_pair": {"0-nan": "Mira"}}, "0-nan"),
+        ({"time_sent_pair": {"0-1": 7}}, "7"),
+        ({"time_sent_pair": None}, "time_sent_pair=None"),
+        ({"relation": [{"link1": "L0", "link2": "L9", "type": "x"}]}, "L9"),
+        ({"relation": [3]}, "3"),
+        ({"relation": {}}, "relation={}"),
+        ({"image": ["x"]}, "frame 'x'"),
+        ({"image": 7}, "image=7"),
+        ({"entityLink": {"L0": [], "L1": {"type": "LOC", "link": [4]}}}, "chain L0"),
+        ({"entityLink": []}, "entityLink=[]"),
+    ],
+)
 def test_what_does_not_fit_is_a_record(tmp_path, changes, found):
     if "entityLink" in changes:
         changes["relation"] = []
     documents, skipped = read(write(tmp_path, dev_en=[changed(**changes), EN]))
     assert len(documents) == 2 and any(found in s for s in skipped)
-    assert [str(e) for e in documents[0].errors][:len(skipped)] == skipped
+    assert [str(e) for e in documents[0].errors][: len(skipped)] == skipped
 
 
 def test_a_mention_of_another_type_than_its_chain(tmp_path):
@@ -124,14 +159,20 @@ def test_a_mention_of_another_type_than_its_chain(tmp_path):
     assert document.mentions[0].label == "PER" and "'ORG'" in skipped[0]
 
 
-@pytest.mark.parametrize("link1, link2, label, ends, turned, record", [
-    ("L0", "L1", "PER-LOC_birth", ("L0", "L1"), 0, ""), ("L1", "L0", "PER-LOC_birth", ("L0", "L1"), 1, ""),
-    ("L2", "L0", "PER-PER_parents", ("L2", "L0"), 0, ""), ("L0", "L2", "PER-PER_parents", ("L0", "L2"), 0, ""),
-    ("L1", "L0", "peer", ("L1", "L0"), 0, ""), ("L0", "L0", "PER-PER_peer", ("L0", "L0"), 0, ""),
-    ("L2", "L0", "PER-LOC_birth", ("L2", "L0"), 0, "between a 'PER' and a 'PER'"),
-    ("L1", "L0", "PER-ORG_member", ("L1", "L0"), 0, "between a 'LOC' and a 'PER'"),
-    ("L0", "L3", "PER-LOC_birth", ("L0", "L3"), 0, "between a 'PER' and a ''"),
-])
+@pytest.mark.parametrize(
+    "link1, link2, label, ends, turned, record",
+    [
+        ("L0", "L1", "PER-LOC_birth", ("L0", "L1"), 0, ""),
+        ("L1", "L0", "PER-LOC_birth", ("L0", "L1"), 1, ""),
+        ("L2", "L0", "PER-PER_parents", ("L2", "L0"), 0, ""),
+        ("L0", "L2", "PER-PER_parents", ("L0", "L2"), 0, ""),
+        ("L1", "L0", "peer", ("L1", "L0"), 0, ""),
+        ("L0", "L0", "PER-PER_peer", ("L0", "L0"), 0, ""),
+        ("L2", "L0", "PER-LOC_birth", ("L2", "L0"), 0, "between a 'PER' and a 'PER'"),
+        ("L1", "L0", "PER-ORG_member", ("L1", "L0"), 0, "between a 'LOC' and a 'PER'"),
+        ("L0", "L3", "PER-LOC_birth", ("L0", "L3"), 0, "between a 'PER' and a ''"),
+    ],
+)
 def test_relations_are_read_in_the_direction_of_their_label(tmp_path, link1, link2, label, ends, turned, record):
     clip = changed(relation=[{"link1": link1, "link2": link2, "type": label}])
     clip["entityLink"]["L2"] = {"type": "PER", "link": [{"start": 9, "end": 10, "text": "Tolk", "sent_time": "4-9.5"}]}
@@ -143,9 +184,18 @@ def test_relations_are_read_in_the_direction_of_their_label(tmp_path, link1, lin
     assert all(record in s and "kept as it is stored" in s for s in skipped)
 
 
-@pytest.mark.parametrize("text, left", [
-    ('[{"doc": "a"}, 3, ', 1), ("[3]", 0), ("[", 0), ("", 0), ("nonsense", 0), ("{}", 0), ('[{"doc": "a"', 0),
-])
+@pytest.mark.parametrize(
+    "text, left",
+    [
+        ('[{"doc": "a"}, 3, ', 1),
+        ("[3]", 0),
+        ("[", 0),
+        ("", 0),
+        ("nonsense", 0),
+        ("{}", 0),
+        ('[{"doc": "a"', 0),
+    ],
+)
 def test_broken_files(tmp_path, text, left):
     documents, skipped = read(write(tmp_path, dev_en=text))
     assert len(documents) == left and (skipped or text == "")
@@ -195,8 +245,12 @@ def test_real(corpora):
             counts[key] = tuple(a + b for a, b in zip(old, (1, len(d.mentions), len(d.chains), len(d.relations))))
             unresolved[key] = unresolved.get(key, 0) + d.source["unresolved_times"]
             assert all(m.status == "located" for m in d.mentions) and d.dangling() == []
-    assert counts == {"dev en": (205, 3457, 1885, 1388), "dev zh": (203, 2685, 1397, 985),
-                      "test en": (207, 3587, 1882, 1364), "test zh": (205, 2728, 1419, 1049)}
+    assert counts == {
+        "dev en": (205, 3457, 1885, 1388),
+        "dev zh": (203, 2685, 1397, 985),
+        "test en": (207, 3587, 1882, 1364),
+        "test zh": (205, 2728, 1419, 1049),
+    }
     assert unresolved == {"dev en": 23, "dev zh": 0, "test en": 35, "test zh": 0}
     assert corpus.skipped == () and corpus.labels.symmetric <= set(corpus.labels.relations)
     with pytest.raises(CorpusError, match="no split 'train'"):

@@ -22,13 +22,22 @@ TEXT = "Ada met Bo in Turin"
 
 
 def post(n=0, boxes=((60, 0, 90, 50), (5, 5, 40, 90)), captions=None, objects=()):
-    mentions = (Mention(id="m0", start=0, end=3, label="PER"), Mention(id="m1", start=8, end=10, label="PER"),
-                Mention(id="m2", start=14, end=19, label="LOC"))
+    mentions = (
+        Mention(id="m0", start=0, end=3, label="PER"),
+        Mention(id="m1", start=8, end=10, label="PER"),
+        Mention(id="m2", start=14, end=19, label="LOC"),
+    )
     regions = tuple(Region(image="main", box=box, of=f"m{i}", label="PER") for i, box in enumerate(boxes))
     main = Image(id="main", path="a.jpg", width=100, height=100)
     others = tuple(Image(kind="object", id=f"o{i}", parent="main", box=box) for i, box in enumerate(objects))
-    return Document(id=f"d{n}", text=TEXT, mentions=mentions, regions=regions, images=(main, *others),
-                    captions={"a": "Two people talk."} if captions is None else captions)
+    return Document(
+        id=f"d{n}",
+        text=TEXT,
+        mentions=mentions,
+        regions=regions,
+        images=(main, *others),
+        captions={"a": "Two people talk."} if captions is None else captions,
+    )
 
 
 def corpus_of(n, **given):

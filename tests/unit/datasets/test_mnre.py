@@ -12,8 +12,13 @@ from openmie.data.document import Document
 
 
 def row(**changes) -> dict:
-    base = {"token": ["Mira", "Tolk", "'s", "boat", "left", "Quend"], "h": {"name": "Mira Tolk", "pos": [0, 2]},
-            "t": {"name": "Quend", "pos": [5, 6]}, "img_id": "pic_1.jpg", "relation": "/per/loc/place_of_birth"}
+    base = {
+        "token": ["Mira", "Tolk", "'s", "boat", "left", "Quend"],
+        "h": {"name": "Mira Tolk", "pos": [0, 2]},
+        "t": {"name": "Quend", "pos": [5, 6]},
+        "img_id": "pic_1.jpg",
+        "relation": "/per/loc/place_of_birth",
+    }
     return {**base, **changes}
 
 
@@ -52,13 +57,29 @@ def test_json_rows_are_read_too(tmp_path):
     assert documents[0].mentions[1].text == "Quend" and skipped == []
 
 
-@pytest.mark.parametrize("bad", [
-    "{'token': ['a'", "__import__('os').getcwd()", "[1, 2]", "(" * 5000, "[" * 100000, "{'token': 9}", "1" * 5000,
-    repr(row(h={"name": "Mira", "pos": [0, 9]})), repr(row(h={"name": "Mira", "pos": [2, 2]})),
-    repr(row(h={"name": "Mira", "pos": [-1, 1]})), repr(row(h={"name": "Mira", "pos": [0, 1.0]})),
-    repr(row(h={"name": "Mira", "pos": [0, True]})), repr(row(h={"name": "Quend", "pos": [0, 2]})),
-    repr(row(h=None)), repr(row(token=[])), repr(row(token=["a", 3])), repr(row(relation="")), repr(row(img_id=3)),
-])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "{'token': ['a'",
+        "__import__('os').getcwd()",
+        "[1, 2]",
+        "(" * 5000,
+        "[" * 100000,
+        "{'token': 9}",
+        "1" * 5000,
+        repr(row(h={"name": "Mira", "pos": [0, 9]})),
+        repr(row(h={"name": "Mira", "pos": [2, 2]})),
+        repr(row(h={"name": "Mira", "pos": [-1, 1]})),
+        repr(row(h={"name": "Mira", "pos": [0, 1.0]})),
+        repr(row(h={"name": "Mira", "pos": [0, True]})),
+        repr(row(h={"name": "Quend", "pos": [0, 2]})),
+        repr(row(h=None)),
+        repr(row(token=[])),
+        repr(row(token=["a", 3])),
+        repr(row(relation="")),
+        repr(row(img_id=3)),
+    ],
+)
 def test_bad_rows_are_records(tmp_path, bad):
     documents, skipped = read(write(tmp_path, row(), bad, row()))
     assert [d.id for d in documents] == ["train-1", "train-3"]
@@ -88,9 +109,11 @@ def test_symmetric_relations_are_declared(tmp_path):
 def test_captions_relevance_and_images(tmp_path):
     write(tmp_path, row(), row(img_id="pic_2.jpg"))
     (tmp_path / "captions").mkdir()
-    (tmp_path / "captions/zed_train.txt").write_text("{'img_id': 'pic_1.jpg', 'text': '\\nA boat.'}\n"
-                                                     "{'img_id': 'other.png', 'text': 'x'}\n"
-                                                     "{'img_id': 'pic_2.jpg', 'text': ''}\n")
+    (tmp_path / "captions/zed_train.txt").write_text(
+        "{'img_id': 'pic_1.jpg', 'text': '\\nA boat.'}\n"
+        "{'img_id': 'other.png', 'text': 'x'}\n"
+        "{'img_id': 'pic_2.jpg', 'text': ''}\n"
+    )
     (tmp_path / "captions/train_weight_strong.txt").write_text("pic_1.jpg\t0.25\npic_1.jpg\t0.75\nodd\n")
     (tmp_path / "pics/val").mkdir(parents=True)
     (tmp_path / "pics/val/pic_1.jpg").write_bytes(b"")

@@ -56,9 +56,17 @@ def clip(draw, number, language):
     kinds = [draw.choice(TYPES) for _ in range(draw.randint(2, 7))]
     words = [f"w{k}" for k in range(len(kinds))] if language == "en" else [chr(0x4E00 + k) for k in range(len(kinds))]
     text = words + [w for w in words if draw.random() < 0.5]
-    chains = {f"L{k}": {"type": x, "link": [
-        {"type": x, "start": i, "end": i + 1, "text": w, "sent_time": "0-9"} for i, w in enumerate(text)
-        if w == words[k]]} for k, x in enumerate(kinds)}
+    chains = {
+        f"L{k}": {
+            "type": x,
+            "link": [
+                {"type": x, "start": i, "end": i + 1, "text": w, "sent_time": "0-9"}
+                for i, w in enumerate(text)
+                if w == words[k]
+            ],
+        }
+        for k, x in enumerate(kinds)
+    }
     relations, gold = [], set()
     for head, tail in ((a, b) for a in chains for b in chains if a != b):
         fitting = [x for x in LABELS.relations if directions.ends(x) == (chains[head]["type"], chains[tail]["type"])]
@@ -67,8 +75,16 @@ def clip(draw, number, language):
             relations.append({"link1": stored[0], "link2": stored[1], "type": label})
             gold.add((head, tail, label))
     doc = (" " if language == "en" else "").join(text)
-    row = {"doc": doc, "lang": language, "video_id": f"video_{number}_1", "video_title": "", "image": [],
-           "time_sent_pair": {"0-9": doc}, "entityLink": chains, "relation": relations}
+    row = {
+        "doc": doc,
+        "lang": language,
+        "video_id": f"video_{number}_1",
+        "video_title": "",
+        "image": [],
+        "time_sent_pair": {"0-9": doc},
+        "entityLink": chains,
+        "relation": relations,
+    }
     return row, gold
 
 
@@ -82,7 +98,8 @@ def files(tmp_path):
             (tmp_path / f"{split}_{language}.json").write_text(json.dumps([row for row, _ in rows]))
             told |= {f"{language}-{row['video_id']}": gold for row, gold in rows}
             turned[f"{split} {language}"] = sum(
-                len({*directions.ends(x["type"])}) == 2 for row, _ in rows for x in row["relation"])
+                len({*directions.ends(x["type"])}) == 2 for row, _ in rows for x in row["relation"]
+            )
     return tmp_path, told, turned
 
 
@@ -116,9 +133,12 @@ def perfect(documents, config):
         head.pair.links = torch.from_numpy(links)[None]
         words = len(d.words)
         streams = {"fused": Stream(torch.randn(1, words, 2), torch.ones(1, words, dtype=torch.bool))}
-        given = {"spans": torch.from_numpy(found.spans)[None], "spans_mask": torch.ones(1, len(found.spans)).bool(),
-                 "span_labels": torch.from_numpy(found.labels)[None],
-                 "chain_of": torch.from_numpy(found.chain_of)[None]}
+        given = {
+            "spans": torch.from_numpy(found.spans)[None],
+            "spans_mask": torch.ones(1, len(found.spans)).bool(),
+            "span_labels": torch.from_numpy(found.labels)[None],
+            "chain_of": torch.from_numpy(found.chain_of)[None],
+        }
         out = {k: v[0].numpy() for k, v in head.predict(streams, given).items()}
         ids = {n: c.id for n, c in enumerate(found.chains)}
         made = candidates.decode_links(out["links"], out["link_scores"], ids, config.labels, config.symmetric)
@@ -151,8 +171,10 @@ def test_made_up_files_are_read_in_the_direction_of_their_labels(files):
             passed, whole = masked(documents, config)
             assert passed == whole > 100
         assert perfect(documents, every) == 100
-        back = [d.replace(relations=[r.model_copy(update={"head": r.tail, "tail": r.head}) for r in d.relations])
-                for d in documents]
+        back = [
+            d.replace(relations=[r.model_copy(update={"head": r.tail, "tail": r.head}) for r in d.relations])
+            for d in documents
+        ]
         passed, whole = masked(back, every)
         assert passed < whole and perfect(back, every) < 100  # as it was before the ends were put right
 
@@ -164,14 +186,18 @@ def test_doctor_counts_what_was_turned(files):
     assert report.finding(KIND) == sum(turned.values())
     english = turned["dev en"] + turned["test en"]
     assert f"{KIND}: dev {turned['dev en']}, test {turned['test en']}, in all {english}" in str(
-        examine(f"m3d:{folder}?lang=en"))
+        examine(f"m3d:{folder}?lang=en")
+    )
 
 
 def test_annotators_and_prompts_are_told_the_same_direction(files, tmp_path):
     documents = list(load(f"m3d:{files[0]}", language="en").dev)
     export(documents, tmp_path / "tasks", ("brat", "labelstudio"))
-    allowed = dict(line.split("\t") for line in (tmp_path / "tasks/brat/annotation.conf").read_text().splitlines()
-                   if "\tArg1" in line)
+    allowed = dict(
+        line.split("\t")
+        for line in (tmp_path / "tasks/brat/annotation.conf").read_text().splitlines()
+        if "\tArg1" in line
+    )
     drawn = 0
     for file in (tmp_path / "tasks/brat").glob("*.ann"):
         lines = [line.split("\t")[:2] for line in file.read_text().splitlines()]
@@ -202,9 +228,15 @@ def test_what_annotators_drew_the_other_way_is_turned_and_said(files, tmp_path):
     """Their tools let them draw either way, which is how the published files came to be."""
     documents = list(load(f"m3d:{files[0]}", language="zh").test)
     export(documents, tmp_path / "right", ("brat",))
-    wrong = [d.replace(relations=[
-        r.model_copy(update={"head": r.tail, "tail": r.head}) if len({*directions.ends(r.label)}) == 2 else r
-        for r in d.relations]) for d in documents]
+    wrong = [
+        d.replace(
+            relations=[
+                r.model_copy(update={"head": r.tail, "tail": r.head}) if len({*directions.ends(r.label)}) == 2 else r
+                for r in d.relations
+            ]
+        )
+        for d in documents
+    ]
     export(wrong, tmp_path / "wrong", ("brat",))
     right, turned = (list(collect(documents, tmp_path / x / "brat")) for x in ("right", "wrong"))
     for a, b, d in zip(right, turned, documents):

@@ -59,21 +59,24 @@ def test_orphan_runs_are_kept(tmp_path):
     assert [(m.text, m.label, m.status) for m in documents[1].mentions] == [("Tolk", "PER", "orphan")]
 
 
-@pytest.mark.parametrize("tags, expected", [
-    ("B-A I-A O", [("0 1", "A", "located")]),
-    ("B-A B-A", [("0", "A", "located"), ("1", "A", "located")]),
-    ("B-A I-B I-B", [("0", "A", "located"), ("1 2", "B", "orphan")]),
-    ("O I-A I-A B-A", [("1 2", "A", "orphan"), ("3", "A", "located")]),
-    ("I-A O I-A", [("0", "A", "orphan"), ("2", "A", "orphan")]),
-    ("B-A O I-A", [("0", "A", "located"), ("2", "A", "orphan")]),
-])
+@pytest.mark.parametrize(
+    "tags, expected",
+    [
+        ("B-A I-A O", [("0 1", "A", "located")]),
+        ("B-A B-A", [("0", "A", "located"), ("1", "A", "located")]),
+        ("B-A I-B I-B", [("0", "A", "located"), ("1 2", "B", "orphan")]),
+        ("O I-A I-A B-A", [("1 2", "A", "orphan"), ("3", "A", "located")]),
+        ("I-A O I-A", [("0", "A", "orphan"), ("2", "A", "orphan")]),
+        ("B-A O I-A", [("0", "A", "located"), ("2", "A", "orphan")]),
+    ],
+)
 def test_bio(tags, expected):
     tags = tags.split()
     words = [str(i) for i in range(len(tags))]
     spans = word_spans(words)
     text = " ".join(words)
     found = mentions(spans, tags)
-    assert [(text[m.start:m.end], m.label, m.status) for m in found] == expected
+    assert [(text[m.start : m.end], m.label, m.status) for m in found] == expected
 
 
 @given(st.lists(st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B"]), max_size=12))
@@ -141,4 +144,4 @@ def test_real(corpora):
     for documents in splits.values():
         assert all(d.captions["blip2"] for d in documents)
         assert len({d.id for d in documents}) == len(documents)
-        assert all(d.text[m.start:m.end] == m.text for d in documents for m in d.mentions)
+        assert all(d.text[m.start : m.end] == m.text for d in documents for m in d.mentions)

@@ -58,8 +58,9 @@ def test_the_share_of_right_captions_is_one_minus_the_dial_and_what_happens_to_b
         assert low <= expected(config) <= high, dials
 
 
-@pytest.mark.parametrize("dials", [{}, {"hallucinated": 0.0}, {"left_out": 0.0},
-                                   {"hallucinated": 0.0, "left_out": 0.0}])
+@pytest.mark.parametrize(
+    "dials", [{}, {"hallucinated": 0.0}, {"left_out": 0.0}, {"hallucinated": 0.0, "left_out": 0.0}]
+)
 def test_no_hallucination_and_no_omission_where_the_dials_say_so(dials):
     found = posts(1500, "dev", **dials)
     said = [verdict(d, "noisy") for d in found]
@@ -91,8 +92,14 @@ def test_against_an_independent_reading_of_words_and_of_what_was_drawn():
     wrong = lucky = 0
     for i, d in enumerate(generate(config, "train", 2500, pixels=False)):
         facts, layout, streams = plan(config, "train", i)
-        shown = Counter("a child" if p.figure.young and p.figure.type == "PER" else
-                        "a small copy" if p.figure.young else NOUNS[p.kind] for p in layout.figures)
+        shown = Counter(
+            "a child"
+            if p.figure.young and p.figure.type == "PER"
+            else "a small copy"
+            if p.figure.young
+            else NOUNS[p.kind]
+            for p in layout.figures
+        )
         shown.update([SIGNS[facts.scene.sign]] if facts.scene.sign else [])
         said, seen = reading(d.captions["noisy"]), Counter(NOUNS[k] for k in d.source["scene"]["things"])
         too_many = {x: n - shown[x] - seen[x] for x, n in said.items() if n > shown[x] + seen[x]}
@@ -111,12 +118,16 @@ def test_small_things_are_there_where_they_can_be_seen():
     found = posts(2000, distractors=4)
     kinds = [k for d in found for k in d.source["scene"]["things"]]
     assert set(kinds) == set(KINDS[laws.CLUTTER]) and 1.5 < len(kinds) / len(found) < 2
-    d = next(d for d in found if d.source["scene"]["things"] == ["cup"]
-             and "cup" not in [f["kind"] for f in d.source["scene"]["figures"]])
+    d = next(
+        d
+        for d in found
+        if d.source["scene"]["things"] == ["cup"] and "cup" not in [f["kind"] for f in d.source["scene"]["figures"]]
+    )
     for text, right in (("a cup", True), ("a cup and a cup", False), ("a lamp", False), ("some things", True)):
         v = verdict(d.replace(captions={"mine": f"a picture of {text}"}), "mine")
         assert v.right is right and len(v.left_out) == len(verdict(d, "true").left_out) + len(
-            d.source["scene"]["figures"]) + bool(d.source["scene"]["sign"])
+            d.source["scene"]["figures"]
+        ) + bool(d.source["scene"]["sign"])
 
 
 def test_the_verdict_needs_no_pixels_and_survives_a_file():
@@ -134,7 +145,12 @@ def test_what_cannot_be_judged_says_why():
     blind = next(x for x in posts(50, missing_image=0.9) if x.main_image is None)
     with pytest.raises(CorpusError, match="with an image"):
         verdict(blind, "noisy")
-    for words in ("A man in a park.", "a picture of a man in a park", "a picture of ", "a picture of a man , with",
-                  "a picture of a man , with a hat"):
+    for words in (
+        "A man in a park.",
+        "a picture of a man in a park",
+        "a picture of ",
+        "a picture of a man , with",
+        "a picture of a man , with a hat",
+    ):
         with pytest.raises(CorpusError, match="own words"):
             verdict(d.replace(captions={"noisy": words}), "noisy")

@@ -48,17 +48,29 @@ def test_more_seen_is_never_worse_and_a_caption_adds_nothing_to_its_image(task, 
 
     assert of("text", "image", "caption") == of("text", "image")
     assert of("image", "caption") == of("image")
-    for more, less in ((("text", "image"), ("text",)), (("text", "image"), ("image",)), (("image",), ("caption",)),
-                       (("text", "caption"), ("text",)), (("text", "image"), ("text", "caption"))):
+    for more, less in (
+        (("text", "image"), ("text",)),
+        (("text", "image"), ("image",)),
+        (("image",), ("caption",)),
+        (("text", "caption"), ("text",)),
+        (("text", "image"), ("text", "caption")),
+    ):
         if rule == "optimal" or task in ("ner", "grounded"):
             assert of(*more) >= of(*less) - 1e-9
     assert ceiling(CONFIG, task=task, sees=("text", "image"), rule="optimal") >= of("text", "image") - 1e-9
 
 
-@pytest.mark.parametrize(("dial", "value", "up"), [
-    ("ambiguous", 0.8, False), ("unrelated", 0.6, False), ("unrelated", 0.1, True), ("cue", 1.0, True),
-    ("missing_image", 0.5, False), ("in_order", 1.0, True),
-])
+@pytest.mark.parametrize(
+    ("dial", "value", "up"),
+    [
+        ("ambiguous", 0.8, False),
+        ("unrelated", 0.6, False),
+        ("unrelated", 0.1, True),
+        ("cue", 1.0, True),
+        ("missing_image", 0.5, False),
+        ("in_order", 1.0, True),
+    ],
+)
 def test_dials_move_the_ceiling(dial, value, up):
     moved = ceiling(Config(**{dial: value}), task="ner", sees=("text", "image"))
     assert (moved > ceiling(Config(), task="ner", sees=("text", "image"))) == up
@@ -71,10 +83,16 @@ def test_missing_images_mix_two_ceilings_and_missing_text_changes_none():
     assert ceiling(Config(missing_text=0.4), task="ner", sees=("text", "image")) == pytest.approx(both)
 
 
-@pytest.mark.parametrize("words", [
-    {"task": "chains"}, {"task": "NER"}, {"task": "ner", "rule": "best"},
-    {"task": "ner", "sees": ("frames",)}, {"task": "ner", "sees": ()},
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"task": "chains"},
+        {"task": "NER"},
+        {"task": "ner", "rule": "best"},
+        {"task": "ner", "sees": ("frames",)},
+        {"task": "ner", "sees": ()},
+    ],
+)
 def test_what_is_not_allowed_is_an_error_that_lists_what_is(words):
     with pytest.raises(CorpusError, match="expected"):
         ceiling(Config(), **words)

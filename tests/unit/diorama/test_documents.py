@@ -1,5 +1,4 @@
-"""Diorama's documents: dials, determinism, layers that agree, chains that the text tells, missing sides, golden hashes.
-"""
+"""Diorama's documents: dials, determinism, layers that agree, chains, missing sides, golden hashes."""
 
 from __future__ import annotations
 
@@ -28,8 +27,10 @@ from openmie.errors import CorpusError
 from openmie.metrics import boxes, chain_relations, chains, spans
 
 LANGUAGES = ("en", "zh")
-GOLDEN_JSON = {"en": "ac68e197e4e77f9cabb0f3eae915b3e264227a949dbd1a45f9cf57936504d7da",
-               "zh": "cfae5feda45c937295e14209a4ae1169b7646f6b53a4a42e5242bee7f7dd0453"}
+GOLDEN_JSON = {
+    "en": "ac68e197e4e77f9cabb0f3eae915b3e264227a949dbd1a45f9cf57936504d7da",
+    "zh": "cfae5feda45c937295e14209a4ae1169b7646f6b53a4a42e5242bee7f7dd0453",
+}
 GOLDEN_PIXELS = "5e700b1de73feb50a9703b118ccc17c48893637842ae5b7cf3004255382d1efc"
 
 
@@ -38,11 +39,19 @@ def some(language="en", n=150, split="train", **dials):
     return tuple(generate(Config(documents=True, language=language, seed=1, **dials), split, n, pixels=False))
 
 
-@pytest.mark.parametrize(("dials", "says"), [
-    ({"language": "fr"}, "'zh'"), ({"sentences": 5}, "6 .. 12"), ({"frames": 9}, "4 .. 8"), ({"pairs": 1.5}, "0 .. 1"),
-    ({"two_names": 0.5}, "documents=True"), ({"missing": 0.8, "missing_text": 0.3}, "at most 1"),
-    ({"left_out": 0.0}, "documents=True"), ({"flag_cue": "x"}, "0 .. 1"),
-])
+@pytest.mark.parametrize(
+    ("dials", "says"),
+    [
+        ({"language": "fr"}, "'zh'"),
+        ({"sentences": 5}, "6 .. 12"),
+        ({"frames": 9}, "4 .. 8"),
+        ({"pairs": 1.5}, "0 .. 1"),
+        ({"two_names": 0.5}, "documents=True"),
+        ({"missing": 0.8, "missing_text": 0.3}, "at most 1"),
+        ({"left_out": 0.0}, "documents=True"),
+        ({"flag_cue": "x"}, "0 .. 1"),
+    ],
+)
 def test_a_bad_dial_names_what_is_allowed(dials, says):
     with pytest.raises(CorpusError) as caught:
         Config(documents=True, **dials)
@@ -56,8 +65,9 @@ def test_documents_are_deterministic_and_a_prefix_of_more():
     a, b = (list(generate(config, "dev", 3)) for _ in range(2))
     assert [d.to_json() for d in a] == long[:3]
     for x, y in zip(a, b):
-        assert all(np.array_equal(i.pixels, j.pixels) and i.pixels.shape == (64, 64, 3)
-                   for i, j in zip(x.images, y.images))
+        assert all(
+            np.array_equal(i.pixels, j.pixels) and i.pixels.shape == (64, 64, 3) for i, j in zip(x.images, y.images)
+        )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -144,8 +154,11 @@ def test_what_frames_show_is_what_relations_say():
                 young = [f["young"] for f in fact["figures"]]
                 assert any(young) == (relation is not None and relation.label == biography.PARENT)
                 if relation and relation.label == biography.PARENT:
-                    child = next(r for r in d.regions if r.of == relation.tail and list(r.box) in
-                                 [f["box"] for f in fact["figures"] if f["young"]])
+                    child = next(
+                        r
+                        for r in d.regions
+                        if r.of == relation.tail and list(r.box) in [f["box"] for f in fact["figures"] if f["young"]]
+                    )
                     assert child.of == relation.tail
                 seen.add(relation.label if relation else "")
     assert len(seen) == 7
@@ -160,6 +173,7 @@ def test_text_tells_several_relations_of_a_pair_and_pronouns_are_no_mentions():
 
 # ---- chains: a reader of the text alone, who is given spans, finds them all ------------------------------------------
 
+
 def resolve(document, language):
     """Chains of the given spans, from the words alone: by name, first name, trade or kind, or as the birthplace."""
     words = transcripts.OF[language]
@@ -168,8 +182,14 @@ def resolve(document, language):
     for m in document.mentions:
         plain, before = m.text, text[max(0, m.start - 12) : m.start].rstrip()
         lowered = plain[:1].lower() + plain[1:]
-        noun = next((n for n in sorted(nouns, key=len, reverse=True) if lowered == n or (
-            n in words.ROLES and lowered.endswith(n) and lowered.startswith(("the ", "这位")))), None)
+        noun = next(
+            (
+                n
+                for n in sorted(nouns, key=len, reverse=True)
+                if lowered == n or (n in words.ROLES and lowered.endswith(n) and lowered.startswith(("the ", "这位")))
+            ),
+            None,
+        )
         if plain in known:
             chain = known[plain]
         elif lowered in words.HOME:
@@ -182,8 +202,11 @@ def resolve(document, language):
             parts = plain.split(" " if language == "en" else "·")
             if any(c.isdigit() for c in plain):
                 parts = []
-            place = [(core[1], noun) for full, noun in (*words.PLACES, *words.COMPANIES)
-                     if (core := re.fullmatch(full.replace("{n}", r"([^\W\d]+)"), plain))]
+            place = [
+                (core[1], noun)
+                for full, noun in (*words.PLACES, *words.COMPANIES)
+                if (core := re.fullmatch(full.replace("{n}", r"([^\W\d]+)"), plain))
+            ]
             if place:  # the longest kind that fits
                 core, noun = min(place)
                 known[core] = nouns[noun] = chain
@@ -216,6 +239,7 @@ def test_the_text_alone_tells_every_chain(language):
 
 # ---- missing sides ---------------------------------------------------------------------------------------------------
 
+
 def test_a_document_lacks_text_or_frames_or_nothing():
     made = some("en", 250, missing=2 / 3)
     sides = [d.source["sides"] for d in made]
@@ -223,10 +247,15 @@ def test_a_document_lacks_text_or_frames_or_nothing():
         assert sides.count(side) / 250 == pytest.approx(1 / 3, abs=0.1)
     whole = some("en", 250)
     for d, full in zip(made, whole):
-        assert d.source["sides"] == "text" or (d.images == full.images and
-                                               [r.box for r in d.regions] == [r.box for r in full.regions])
+        assert d.source["sides"] == "text" or (
+            d.images == full.images and [r.box for r in d.regions] == [r.box for r in full.regions]
+        )
         assert d.source["sides"] == "frames" or (d.text, d.mentions, d.chains, d.relations) == (
-            full.text, full.mentions, full.chains, full.relations)
+            full.text,
+            full.mentions,
+            full.chains,
+            full.relations,
+        )
         if d.source["sides"] == "frames":
             assert not (d.text or d.words or d.mentions or d.chains or d.relations or d.times) and d.images
             assert all(r.label and not r.of for r in d.regions)
@@ -237,6 +266,7 @@ def test_a_document_lacks_text_or_frames_or_nothing():
 
 
 # ---- around it -------------------------------------------------------------------------------------------------------
+
 
 def test_without_gold_hides_it_all():
     bare = some("en")[0].without_gold()
@@ -254,12 +284,15 @@ def test_who_tells_a_relation():
     assert diorama.told_by(d, Relation(head=one.tail, tail=one.head, label="anything")) == "frame"
     assert list(diorama.told_by_frames(d, d).relations) == by["frame"]
     own = Document(  # another system's ids, and chains that overlap only
-        id=d.id, text=d.text,
+        id=d.id,
+        text=d.text,
         mentions=[Mention(id="x" + m.id[1:], start=m.start, end=m.end) for m in d.mentions],
         chains=[Chain(id=f"y{c.id}", mentions=["x" + m[1:] for m in c.mentions[:1]]) for c in d.chains],
-        relations=[Relation(head="y" + r.head, tail="y" + r.tail, label="?") for r in d.relations])
+        relations=[Relation(head="y" + r.head, tail="y" + r.tail, label="?") for r in d.relations],
+    )
     assert {(r.head, r.tail) for r in diorama.told_by_frames(d, own).relations} == {
-        ("y" + r.head, "y" + r.tail) for r in by["frame"]}
+        ("y" + r.head, "y" + r.tail) for r in by["frame"]
+    }
     share = [diorama.told_by(x, r) == "frame" for x in some("en") for r in x.relations]
     assert 0.05 < sum(share) / len(share) < 0.3
 

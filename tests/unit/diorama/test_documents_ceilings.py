@@ -72,9 +72,15 @@ def test_more_seen_is_never_worse_and_optimal_is_best(task):
     assert (image > 0) == (task == "regions")
 
 
-@pytest.mark.parametrize("words", [
-    {"task": "re"}, {"task": "ner", "sees": ("caption",)}, {"task": "ner", "rule": "best"}, {"task": "ner", "sees": ()},
-])
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"task": "re"},
+        {"task": "ner", "sees": ("caption",)},
+        {"task": "ner", "rule": "best"},
+        {"task": "ner", "sees": ()},
+    ],
+)
 def test_what_is_not_allowed_is_an_error_that_lists_what_is(words):
     with pytest.raises(CorpusError, match="expected"):
         ceiling(Config(documents=True), **words)
@@ -90,6 +96,7 @@ def test_nothing_to_find_is_an_error():
 
 
 # ---- by brute force --------------------------------------------------------------------------------------------------
+
 
 @lru_cache(1)
 def documents():
@@ -181,8 +188,9 @@ def answered(document, task, sees, table):
             regions.append(Region(image=where[0], box=where[1], label=answer))
     if task == "ner":
         of_mention = {m: labels[c.id] for c in document.chains if c.id in labels for m in c.mentions}
-        return document.replace(mentions=[
-            m.model_copy(update={"label": of_mention.get(m.id, m.label)}) for m in document.mentions])
+        return document.replace(
+            mentions=[m.model_copy(update={"label": of_mention.get(m.id, m.label)}) for m in document.mentions]
+        )
     return document.replace(**({"regions": regions} if task == "regions" else {"relations": relations}))
 
 
@@ -200,10 +208,19 @@ def scored(task, gold, predicted):
     return chain_relations(gold, predicted, symmetric=biography.SYMMETRIC, bootstrap=100)
 
 
-@pytest.mark.parametrize(("task", "sees"), [
-    ("ner", ("text",)), ("ner", BOTH), ("frame_relations", ("text",)), ("frame_relations", BOTH), ("regions", BOTH),
-    ("regions", ("image",)), ("frame_relations", ("text", "types")), ("frame_relations", (*BOTH, "types")),
-])
+@pytest.mark.parametrize(
+    ("task", "sees"),
+    [
+        ("ner", ("text",)),
+        ("ner", BOTH),
+        ("frame_relations", ("text",)),
+        ("frame_relations", BOTH),
+        ("regions", BOTH),
+        ("regions", ("image",)),
+        ("frame_relations", ("text", "types")),
+        ("frame_relations", (*BOTH, "types")),
+    ],
+)
 def test_a_counting_decoder_lands_around_the_ceiling(task, sees):
     made = [d for d in documents() if not hidden_frames(d)]
     config = Config(**{**CONFIG.__dict__, "missing": 0.0, "missing_text": 0.15 / 0.85})

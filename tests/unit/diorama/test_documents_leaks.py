@@ -89,16 +89,25 @@ def test_ambiguous_sentences_are_uniform_given_types_and_relation(language, kind
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_words_names_and_characters_tell_nothing(language):
     def bag():
-        return make_pipeline(CountVectorizer(analyzer="char", ngram_range=(1, 4), min_df=3, lowercase=False),
-                             LogisticRegression(max_iter=500, C=0.02))
+        return make_pipeline(
+            CountVectorizer(analyzer="char", ngram_range=(1, 4), min_df=3, lowercase=False),
+            LogisticRegression(max_iter=500, C=0.02),
+        )
 
-    names = [(d.find(d.find(c).mentions[0]).text, d.find(c).label) for d in documents(language)
-             for c in d.source["ambiguous"]]
+    names = [
+        (d.find(d.find(c).mentions[0]).text, d.find(c).label)
+        for d in documents(language)
+        for c in d.source["ambiguous"]
+    ]
     assert over_chance(bag(), [n for n, _ in names], [t for _, t in names]) < 3
     pairs = of(language, "two")
     assert over_chance(bag(), [x[2] for x in pairs], [x[4] for x in pairs]) < 3
-    clear = [(d.find(c.mentions[0]).text, c.label) for d in documents(language) for c in d.chains[1:]
-             if c.id not in d.source["ambiguous"] and c.label != "TIME"]
+    clear = [
+        (d.find(c.mentions[0]).text, c.label)
+        for d in documents(language)
+        for c in d.chains[1:]
+        if c.id not in d.source["ambiguous"] and c.label != "TIME"
+    ]
     assert over_chance(bag(), [t for t, _ in clear], [k for _, k in clear]) > 10
 
 
@@ -107,10 +116,14 @@ def test_order_place_time_and_numbers_tell_nothing(language):
     for kind in ("one", "two"):
         found = of(language, kind)
         for measure in (
-            lambda d, f: f["sentence"], lambda d, f: len(d.times), lambda d, f: len(d.images),
+            lambda d, f: f["sentence"],
+            lambda d, f: len(d.times),
+            lambda d, f: len(d.images),
             lambda d, f: d.times[f["sentence"]].finish - d.times[f["sentence"]].begin,
             lambda d, f: d.images[[x["flag"] for x in d.source["frames"]].index(f["flag"])].time % 3,
-            lambda d, f: d.source["index"] % 4, lambda d, f: len(d.chains) // 4, lambda d, f: f["unrelated"],
+            lambda d, f: d.source["index"] % 4,
+            lambda d, f: len(d.chains) // 4,
+            lambda d, f: f["unrelated"],
         ):
             assert independent((measure(d, f), labels[0]) for d, f, _, labels, _ in found) > P
             assert kind == "one" or independent((measure(d, f), label) for d, f, _, _, label in found) > P
@@ -120,12 +133,17 @@ def test_order_place_time_and_numbers_tell_nothing(language):
 def test_direction_and_the_last_sentence_tell_nothing():
     pairs = of("en", "two")
     related = [(d, f, labels, label) for d, f, _, labels, label in pairs if label != "None"]
-    heads = [next(r for r in d.relations if {r.head, r.tail} == {*f["shows"]}).head == f["shows"][0]
-             for d, f, _, _ in related]
+    heads = [
+        next(r for r in d.relations if {r.head, r.tail} == {*f["shows"]}).head == f["shows"][0]
+        for d, f, _, _ in related
+    ]
     assert independent(zip(heads, (label for *_, label in related))) > P
     assert independent(zip(heads, (f["left"] for _, f, _, _ in related))) > P
-    last = [(d, c, d.find(d.find(c).mentions[-1]).start >= d.times[-1].start) for d in documents("en")
-            for c in d.source["ambiguous"]]
+    last = [
+        (d, c, d.find(d.find(c).mentions[-1]).start >= d.times[-1].start)
+        for d in documents("en")
+        for c in d.source["ambiguous"]
+    ]
     assert independent((again, d.find(c).label) for d, c, again in last) > P
     assert 0.05 < sum(again for *_, again in last) / len(last) < 0.3
 
@@ -136,8 +154,9 @@ def test_unrelated_frames_have_nothing_to_do_with_their_sentence():
         assert independent((f["figures"][0]["type"], labels[0]) for f, labels, _ in found) > P
         assert independent((len(f["figures"]), labels[0]) for f, labels, _ in found) > P
         assert independent((f["sign"], label) for f, _, label in found) > P or kind == "one"
-        shown = [(f["figures"][0]["type"], labels[f["left"]]) for _, f, _, labels, _ in of("en", kind)
-                 if not f["unrelated"]]
+        shown = [
+            (f["figures"][0]["type"], labels[f["left"]]) for _, f, _, labels, _ in of("en", kind) if not f["unrelated"]
+        ]
         assert independent(shown) < 1e-30
 
 

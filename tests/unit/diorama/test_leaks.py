@@ -136,8 +136,19 @@ def longest(box):
 def test_places_sizes_and_surroundings_of_figures_are_the_same_for_all_types():
     found = scenes()
     types = np.array([facts.types[0] for facts, _ in found])
-    measures = np.array([[*layout.figures[0].cell, longest(layout.figures[0].box), layout.horizon,
-                          len(layout.distractors), *layout.sky, *layout.ground] for _, layout in found])
+    measures = np.array(
+        [
+            [
+                *layout.figures[0].cell,
+                longest(layout.figures[0].box),
+                layout.horizon,
+                len(layout.distractors),
+                *layout.sky,
+                *layout.ground,
+            ]
+            for _, layout in found
+        ]
+    )
     for column in measures.T:
         for other in ("LOC", "ORG", "MISC"):
             assert ks_2samp(column[types == "PER"], column[types == other]).pvalue > P
@@ -150,8 +161,10 @@ def test_another_posts_scene_and_its_caption_have_nothing_to_do_with_the_gold():
         assert not any(d.regions for d in found)
         for d_names in (1, 2):
             some = [d for d in found if d.source["names"] == d_names]
+
             def scene(d):
                 return len(d.source["scene"]["figures"]), d.source["scene"]["figures"][0]["type"]
+
             assert independent((scene(d), d.mentions[0].label) for d in some) > P
             assert independent((d.captions["noisy"].split()[4:5], d.mentions[0].label) for d in some) > P
     assert independent((d.source["unrelated"], d.source["types"][0]) for d in posts()) > P
@@ -163,8 +176,12 @@ def patches(document, parent="main"):
 
 
 def test_number_and_order_of_candidate_patches_tell_nothing():
-    for value in (lambda d: d.source["types"], lambda d: d.source["unrelated"], lambda d: d.source["names"],
-                  lambda d: d.source["relation"]):
+    for value in (
+        lambda d: d.source["types"],
+        lambda d: d.source["unrelated"],
+        lambda d: d.source["names"],
+        lambda d: d.source["relation"],
+    ):
         for parent in ("main", "translation"):
             assert independent((len(patches(d, parent)), value(d)) for d in posts()) > P
     places = []
@@ -181,8 +198,9 @@ def test_patches_of_the_two_images_know_nothing_of_each_other():
         found = [[patches(d, parent) for parent in ("main", "translation")] for d in ambiguous(names)]
         assert independent((len(a), len(b)) for a, b in found) > P
         assert independent((int(a[0].box[0] // 32), int(b[0].box[0] // 32)) for a, b in found) > P
-        assert independent((int(b[0].box[0] // 32), d.mentions[0].label) for (_, b), d in zip(found, ambiguous(names))
-                           ) > P
+        assert (
+            independent((int(b[0].box[0] // 32), d.mentions[0].label) for (_, b), d in zip(found, ambiguous(names))) > P
+        )
     same = [d for d in posts() if [p.box for p in patches(d)] == [p.box for p in patches(d, "translation")]]
     assert not same
 
@@ -206,10 +224,18 @@ def test_patches_are_jittered_alike_for_gold_and_distractors():
 
 def test_metadata_and_order_tell_nothing():
     found = [d for d in posts() if d.images]
-    features = np.array([[i, i % 2, i % 3, i % 7, int(d.id[-1]), len(d.images), d.main_image.width, len(d.lang),
-                          len(d.captions)] for i, d in enumerate(found)])
-    assert over_chance(DecisionTreeClassifier(max_depth=8, min_samples_leaf=20), features,
-                       [d.mentions[0].label for d in found]) < 3
+    features = np.array(
+        [
+            [i, i % 2, i % 3, i % 7, int(d.id[-1]), len(d.images), d.main_image.width, len(d.lang), len(d.captions)]
+            for i, d in enumerate(found)
+        ]
+    )
+    assert (
+        over_chance(
+            DecisionTreeClassifier(max_depth=8, min_samples_leaf=20), features, [d.mentions[0].label for d in found]
+        )
+        < 3
+    )
     labels = [d.mentions[0].label for d in posts()]
     assert independent(pairwise(labels)) > P
     named = {(i.id, i.path) for d in posts() for i in d.images if i.kind != "patch"}

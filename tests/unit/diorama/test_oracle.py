@@ -31,6 +31,7 @@ def posts():
 
 # ---- what can be read off a post -------------------------------------------------------------------------------------
 
+
 def read_text(document):
     """(names, ambiguous, first name left? or None, colour of the first name's flag or None) from the words alone."""
     words = document.word_texts()
@@ -67,6 +68,7 @@ def read_caption(document):
 
 
 # ---- hypotheses and their likelihoods --------------------------------------------------------------------------------
+
 
 @lru_cache(None)
 def hypotheses(names):
@@ -159,8 +161,11 @@ def posterior(names, known, given_head, text, image, caption):
             continue
         if text[2] is not None and (h[3] == 0) != text[2]:
             continue
-        for kind, p in (("", 1 - CONFIG.unrelated), ("clutter", CONFIG.unrelated * CONFIG.clutter),
-                        ("other", CONFIG.unrelated * (1 - CONFIG.clutter))):
+        for kind, p in (
+            ("", 1 - CONFIG.unrelated),
+            ("clutter", CONFIG.unrelated * CONFIG.clutter),
+            ("other", CONFIG.unrelated * (1 - CONFIG.clutter)),
+        ):
             w = prior * p * likelihood(h, (text, image, caption), kind)
             if w:
                 weights[h, not kind] = weights.get((h, not kind), 0.0) + w
@@ -174,14 +179,19 @@ def beliefs(document, task, sees):
     text = read_text(document)
     names, ambiguous = text[:2]
     assert ambiguous == source["ambiguous"][0]
-    known = None if ambiguous else (tuple(m.label for m in document.mentions),
-                                    document.relations[0].label if document.relations else "")
+    known = (
+        None
+        if ambiguous
+        else (tuple(m.label for m in document.mentions), document.relations[0].label if document.relations else "")
+    )
     image = read_image(document) if "image" in sees else None
     caption = read_caption(document) if "caption" in sees and image is None else None
     head = int(document.relations[0].head[1]) if document.relations and (task == "re" or known) else None
     believed = posterior(names, known, head, (None, None, *text[2:]), image, caption)
-    gold = ((tuple(m.label for m in document.mentions), source["relation"], source["head"], source["left"]),
-            bool(document.regions))
+    gold = (
+        (tuple(m.label for m in document.mentions), source["relation"], source["head"], source["left"]),
+        bool(document.regions),
+    )
     out = []
     for answer in answers(task, names):
         spread = defaultdict(float)
@@ -196,8 +206,10 @@ def answers(task, names):
     if task == "ner":
         return [lambda h, related, i=i: h[0][i] for i in range(names)]
     if task == "grounded":
-        return [lambda h, related, i=i: (h[0][i], ("box", i != h[3] and names == 2) if related else None)
-                for i in range(names)]
+        return [
+            lambda h, related, i=i: (h[0][i], ("box", i != h[3] and names == 2) if related else None)
+            for i in range(names)
+        ]
     if names == 1:
         return []
     if task == "re":
@@ -212,8 +224,11 @@ def simulate(task, sees, rule):
     for document in posts():
         tp = predicted = wanted = 0
         for gold, spread in beliefs(document, task, sees):
-            givable = {a: p for a, p in spread.items()
-                       if a is not None and ("image" in sees or task != "grounded" or a[1] is None)}
+            givable = {
+                a: p
+                for a, p in spread.items()
+                if a is not None and ("image" in sees or task != "grounded" or a[1] is None)
+            }
             best = max(givable.values(), default=0.0)
             if rule == "optimal":
                 said = [a for a, p in givable.items() if p > bar]

@@ -34,14 +34,26 @@ def some(n=300, split="train", **dials):
     return list(generate(Config(**{"seed": 1, **dials}), split, n, pixels=False))
 
 
-@pytest.mark.parametrize(("field", "value", "says"), [
-    ("ambiguous", 1.2, "0 .. 1"), ("unrelated", -0.1, "0 .. 1"), ("cue", "half", "0 .. 1"), ("size", 20, "48 .. 1024"),
-    ("size", 128.0, "whole"), ("distractors", 9, "0 .. 4"), ("patches", 2, "4 .. 12"), ("seed", -1, "whole"),
-    ("language", "fr", "'zh'"), ("language", "zh", "documents=False"),
-    ("documents", 1, "True"), ("missing", 0.5, "documents=False"),
-    ("missing_text", True, "0 .. 1"), ("translation", 1, "True"),
-    ("left_out", float("nan"), "0 .. 1"),
-])
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("ambiguous", 1.2, "0 .. 1"),
+        ("unrelated", -0.1, "0 .. 1"),
+        ("cue", "half", "0 .. 1"),
+        ("size", 20, "48 .. 1024"),
+        ("size", 128.0, "whole"),
+        ("distractors", 9, "0 .. 4"),
+        ("patches", 2, "4 .. 12"),
+        ("seed", -1, "whole"),
+        ("language", "fr", "'zh'"),
+        ("language", "zh", "documents=False"),
+        ("documents", 1, "True"),
+        ("missing", 0.5, "documents=False"),
+        ("missing_text", True, "0 .. 1"),
+        ("translation", 1, "True"),
+        ("left_out", float("nan"), "0 .. 1"),
+    ],
+)
 def test_a_bad_dial_names_field_value_and_range(field, value, says):
     with pytest.raises(CorpusError) as caught:
         Config(**{field: value})
@@ -81,8 +93,9 @@ def test_seeds_and_splits_differ():
 
 def test_names_of_the_splits_are_disjoint():
     shared = {"Valley", "Falls", "Lake", "Ltd", "Bank", "United", "Junior", "Lucky"}  # second words of long names
-    used = {split: {w for d in some(1500, split) for m in d.mentions for w in m.text.split()} - shared
-            for split in SPLITS}
+    used = {
+        split: {w for d in some(1500, split) for m in d.mentions for w in m.text.split()} - shared for split in SPLITS
+    }
     assert not used["train"] & used["dev"] and not used["train"] & used["test"] and not used["dev"] & used["test"]
     for split in SPLITS:
         assert len(used[split]) > 200 and all(split_of(word) == split for word in used[split])
@@ -137,7 +150,7 @@ def test_the_translation_has_patches_of_what_was_drawn_for_it():
         patches = [p for p in d.images if p.parent == "translation"]
         assert 4 <= len(patches) <= 6 and all(p.kind == "patch" and p.pixels is None for p in patches)
         assert [p.id for p in patches] == [f"translation-patch{k}" for k in range(len(patches))]
-        assert d.images[-len(patches) - 1].id == "translation" and d.images[-len(patches):] == tuple(patches)
+        assert d.images[-len(patches) - 1].id == "translation" and d.images[-len(patches) :] == tuple(patches)
         facts, _, streams = plan(config, "train", i)
         scene, flags = imagined(config, facts, streams[DREAM])
         drawn = lay_out(scene, flags, config.distractors, streams[DREAM])
@@ -160,8 +173,10 @@ def test_a_patch_of_the_translation_is_cut_from_the_translation():
 
 def test_shares_are_as_dialled():
     found = some(6000, two_names=0.4, ambiguous=0.3, unrelated=0.5, clutter=0.2, missing_text=0.1, missing_image=0.2)
+
     def share(test):
         return sum(map(test, found)) / len(found)
+
     assert share(lambda d: d.source["names"] == 2) == pytest.approx(0.4, abs=0.02)
     assert share(lambda d: d.source["ambiguous"][0]) == pytest.approx(0.3, abs=0.02)
     assert share(lambda d: not d.text) == pytest.approx(0.1, abs=0.015)
@@ -242,6 +257,7 @@ def golden():
 
 def test_patches_of_the_translation_changed_nothing_that_was_there_before():
     """Without them, and without what `source` says of small things in sight, the posts are those of version 0.1."""
+
     def bare(d):
         source = {**d.source, "scene": {k: v for k, v in d.source["scene"].items() if k != "things"}}
         return d.replace(images=tuple(i for i in d.images if i.parent != "translation"), source=source)

@@ -14,15 +14,30 @@ from tests.fixtures.strategies import documents
 
 
 def test_rows() -> None:
-    document = Document(id="d", text="Zor met Vane", mentions=(
-        Mention(id="a", start=0, end=3, label="PER", score=0.5), Mention(id="b", start=8, end=12, status="orphan")),
-        chains=(Chain(id="c", mentions=("a",), label="PER"),), relations=(Relation(head="c", tail="b", label="peer"),),
-        regions=(Region(image="i", box=(1, 2, 3.5, 4), of="a", label="figure", score=1.0),))
+    document = Document(
+        id="d",
+        text="Zor met Vane",
+        mentions=(
+            Mention(id="a", start=0, end=3, label="PER", score=0.5),
+            Mention(id="b", start=8, end=12, status="orphan"),
+        ),
+        chains=(Chain(id="c", mentions=("a",), label="PER"),),
+        relations=(Relation(head="c", tail="b", label="peer"),),
+        regions=(Region(image="i", box=(1, 2, 3.5, 4), of="a", label="figure", score=1.0),),
+    )
     mention, orphan, chain, relation, region = table.rows([document])
     assert list(mention) == list(table.COLUMNS)
     assert {k: v for k, v in mention.items() if v} == {
-        "document": "d", "kind": "mention", "id": "a", "label": "PER", "text": "Zor", "start": "0", "end": "3",
-        "score": "0.5", "status": "located"}
+        "document": "d",
+        "kind": "mention",
+        "id": "a",
+        "label": "PER",
+        "text": "Zor",
+        "start": "0",
+        "end": "3",
+        "score": "0.5",
+        "status": "located",
+    }
     assert (orphan["status"], orphan["score"], chain["text"], chain["tail"]) == ("orphan", "", "Zor", "a")
     assert (relation["text"], relation["head"], relation["tail"]) == ("Zor -> Vane", "c", "b")
     assert (region["box"], region["image"], region["head"], region["text"]) == ("1 2 3.5 4", "i", "a", "Zor")
@@ -47,7 +62,8 @@ def test_csv_reads_back(tmp_path_factory: pytest.TempPathFactory, document: Docu
         found = list(csv.DictReader(file))
     expected = list(table.rows([document]))
     assert [{k: v.removeprefix("'") for k, v in row.items()} for row in found] == [
-        {k: v.removeprefix("'") for k, v in row.items()} for row in expected]
+        {k: v.removeprefix("'") for k, v in row.items()} for row in expected
+    ]
     for row in found:
         assert not any(v.lstrip()[:1] in ("=", "+", "-", "@") or v[:1] in ("\t", "\r", "\n") for v in row.values() if v)
 

@@ -20,8 +20,14 @@ from openmie.formats import output
 from openmie.formats import registry as files
 
 ZOR = Document.from_words("a", ["Zor", "met", "Vane"], mentions=(Mention(id="m0", start=0, end=3, label="PER"),))
-ALL = [("a.jsonl", "jsonl"), ("a.json", "json"), ("a.parquet", "parquet"), ("c.json", "coco"), ("y", "yolo"),
-       ("l.json", "labelstudio")]
+ALL = [
+    ("a.jsonl", "jsonl"),
+    ("a.json", "json"),
+    ("a.parquet", "parquet"),
+    ("c.json", "coco"),
+    ("y", "yolo"),
+    ("l.json", "labelstudio"),
+]
 
 
 def text_file(path: Path, content: str | bytes) -> Path:
@@ -64,8 +70,16 @@ def test_image_paths_stay_in_named_folders(name: str, format: str, tmp_path: Pat
     data.mkdir()
     evil.mkdir()
     up = "../.." if format == "yolo" else ".."
-    named = ["in.png", "link.png", f"{up}/data_evil/e.png", str(evil / "e.png"), "http://a.b/e.png", "\\\\host\\e.png",
-             "C:\\e.png", "a\0.png"]
+    named = [
+        "in.png",
+        "link.png",
+        f"{up}/data_evil/e.png",
+        str(evil / "e.png"),
+        "http://a.b/e.png",
+        "\\\\host\\e.png",
+        "C:\\e.png",
+        "a\0.png",
+    ]
     document = Document(id="d", images=tuple(Image(id=f"i{n}", width=3, height=3) for n, _ in enumerate(named)))
     stored(document, data / name, format, named)
     home = data / name if format == "yolo" else data
@@ -153,11 +167,17 @@ def test_guessing(tmp_path: Path) -> None:
             files.write([ZOR.replace(images=(Image(id="i", width=1, height=1),))], tmp_path / name, format)
             assert files.guess(tmp_path / name, reading=True) == format
     assert files.guess("x.bio", reading=False) == "conll" and files.guess("-", reading=True) == "jsonl"
-    for call in (lambda: files.guess("x.docx", reading=True), lambda: list(files.read("x.docx")),
-                 lambda: files.write([], "x", "brta"), lambda: list(files.read(tmp_path / "missing.jsonl")),
-                 lambda: list(files.read(tmp_path, "jsonl")), lambda: list(files.read(tmp_path / "missing", "brat")),
-                 lambda: files.write([ZOR], tmp_path / "no" / "a.jsonl"), lambda: files.guess(tmp_path, reading=True),
-                 lambda: list(files.read(tmp_path / "a.jsonl", column=3))):
+    for call in (
+        lambda: files.guess("x.docx", reading=True),
+        lambda: list(files.read("x.docx")),
+        lambda: files.write([], "x", "brta"),
+        lambda: list(files.read(tmp_path / "missing.jsonl")),
+        lambda: list(files.read(tmp_path, "jsonl")),
+        lambda: list(files.read(tmp_path / "missing", "brat")),
+        lambda: files.write([ZOR], tmp_path / "no" / "a.jsonl"),
+        lambda: files.guess(tmp_path, reading=True),
+        lambda: list(files.read(tmp_path / "a.jsonl", column=3)),
+    ):
         with pytest.raises(CorpusError) as error:
             call()
         assert error.value.record.expected and error.value.record.remedy
@@ -178,8 +198,11 @@ def test_boxes_keep_to_the_header_of_a_huge_image(tmp_path: Path) -> None:
     body = b"IHDR" + header
     head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
     text_file(tmp_path / "x.png", head + b"\0\0\0\0IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
-    document = Document(id="d", images=(Image(path=str(tmp_path / "x.png"), id="x"),),
-                        regions=(Region(image="x", box=(0, 0, 600, 500)),))
+    document = Document(
+        id="d",
+        images=(Image(path=str(tmp_path / "x.png"), id="x"),),
+        regions=(Region(image="x", box=(0, 0, 600, 500)),),
+    )
     files.write([document], tmp_path / "l.json", "labelstudio")
     value = json.loads((tmp_path / "l.json").read_text())[0]["annotations"][0]["result"][0]["value"]
     assert (value["width"], value["height"]) == (5, 5)

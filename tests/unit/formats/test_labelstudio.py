@@ -22,16 +22,41 @@ TEXT = "😂 Zorvane joins 👨‍👩‍👧 Vane FC"  # code points before Van
 
 def span(id: str, start: int, end: int, text: str | None, label: str = "PER") -> dict[str, Any]:
     said = {} if text is None else {"text": text}
-    return {"id": id, "from_name": "label", "to_name": "text", "type": "labels", "origin": "manual",
-            "value": {"start": start, "end": end, "labels": [label], **said}}
+    return {
+        "id": id,
+        "from_name": "label",
+        "to_name": "text",
+        "type": "labels",
+        "origin": "manual",
+        "value": {"start": start, "end": end, "labels": [label], **said},
+    }
 
 
 def exported(folder: Path, *results: list[dict[str, Any]], **task: Any) -> Path:
     """A file as Label Studio exports it, with the keys that it adds."""
-    annotations = [{"id": n, "completed_by": 1, "was_cancelled": False, "ground_truth": False, "lead_time": 4.2,
-                    "created_at": "2031-01-01T00:00:00Z", "result": r} for n, r in enumerate(results)]
-    whole = {"id": 7, "project": 3, "file_upload": "x.json", "data": {"text": TEXT}, "annotations": annotations,
-             "predictions": [], "meta": {}, "drafts": [], **task}
+    annotations = [
+        {
+            "id": n,
+            "completed_by": 1,
+            "was_cancelled": False,
+            "ground_truth": False,
+            "lead_time": 4.2,
+            "created_at": "2031-01-01T00:00:00Z",
+            "result": r,
+        }
+        for n, r in enumerate(results)
+    ]
+    whole = {
+        "id": 7,
+        "project": 3,
+        "file_upload": "x.json",
+        "data": {"text": TEXT},
+        "annotations": annotations,
+        "predictions": [],
+        "meta": {},
+        "drafts": [],
+        **task,
+    }
     path = folder / "export.json"
     path.write_text(json.dumps([whole], ensure_ascii=False), encoding="utf-8")
     return path
@@ -71,25 +96,37 @@ def test_either_reading_gives_the_text(text: str, data: st.DataObject) -> None:
 
 
 def test_spans_that_fit_nowhere_are_told(tmp_path: Path) -> None:
-    path = exported(tmp_path, [span("a", 2, 9, "Zorvane"), span("b", 3, 9, "joins"), span("c", 0, 99, None),
-                               span("d", 5, 2, None)])
+    path = exported(
+        tmp_path, [span("a", 2, 9, "Zorvane"), span("b", 3, 9, "joins"), span("c", 0, 99, None), span("d", 5, 2, None)]
+    )
     document = next(files.read(path))
     assert [m.id for m in document.mentions] == ["a"] and len(document.errors) == 3
     assert "export.json, task 0, result b" in document.errors[0].where and "'joins'" in document.errors[0].found
 
 
 def test_a_whole_export(tmp_path: Path) -> None:
-    box: dict[str, Any] = {"id": "r", "from_name": "image-box", "to_name": "image", "type": "rectanglelabels",
-           "original_width": 200, "original_height": 100, "image_rotation": 0,
-           "value": {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["figure"]}}
+    box: dict[str, Any] = {
+        "id": "r",
+        "from_name": "image-box",
+        "to_name": "image",
+        "type": "rectanglelabels",
+        "original_width": 200,
+        "original_height": 100,
+        "image_rotation": 0,
+        "value": {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0, "rectanglelabels": ["figure"]},
+    }
     links: list[dict[str, Any]] = [
-             {"type": "relation", "from_id": "b", "to_id": "a", "direction": "left", "labels": ["member_of"]},
-             {"type": "relation", "from_id": "r", "to_id": "a", "direction": "right"},
-             {"type": "relation", "from_id": "r", "to_id": "r", "direction": "right"}]
+        {"type": "relation", "from_id": "b", "to_id": "a", "direction": "left", "labels": ["member_of"]},
+        {"type": "relation", "from_id": "r", "to_id": "a", "direction": "right"},
+        {"type": "relation", "from_id": "r", "to_id": "r", "direction": "right"},
+    ]
     other: list[dict[str, Any]] = [{"id": "x", "type": "choices", "value": {"choices": ["fun"]}}]
     (tmp_path / "img").mkdir()
-    path = exported(tmp_path, [span("a", 2, 9, "Zorvane"), span("b", 22, 29, "Vane FC", "ORG"), box, *links, *other],
-                    data={"text": TEXT, "image": "/data/local-files/?d=img/a%20b.png"})
+    path = exported(
+        tmp_path,
+        [span("a", 2, 9, "Zorvane"), span("b", 22, 29, "Vane FC", "ORG"), box, *links, *other],
+        data={"text": TEXT, "image": "/data/local-files/?d=img/a%20b.png"},
+    )
     document = next(files.read(path))
     assert document.id == "7" and [m.label for m in document.mentions] == ["PER", "ORG"]
     assert document.relations == (Relation(head="a", tail="b", label="member_of"),)
@@ -105,7 +142,8 @@ def test_turned_and_unsized_rectangles_are_told(tmp_path: Path) -> None:
     sized = {"original_width": 9, "original_height": 9}
     boxes: list[dict[str, Any]] = [
         {"id": "r", "type": "rectanglelabels", "to_name": "image", "value": value, **sized},
-        {"id": "s", "type": "rectanglelabels", "to_name": "image", "value": {**value, "rotation": 0}}]
+        {"id": "s", "type": "rectanglelabels", "to_name": "image", "value": {**value, "rotation": 0}},
+    ]
     document = next(files.read(exported(tmp_path, boxes, data={"text": "x", "image": "a.png"})))
     assert not document.regions and ["rotated" in e.found for e in document.errors] == [True, False]
 
@@ -136,9 +174,16 @@ def test_text_under_another_key(tmp_path: Path) -> None:
 
 def test_bad_tasks_are_records(tmp_path: Path) -> None:
     good = {"data": {"text": "Zor"}}
-    bad = [1, {}, {"data": None}, {"data": {"text": 5}}, {**good, "annotations": [{"result": [1]}]},
-           {**good, "annotations": [{"result": [{"type": "labels"}]}]}, {**good, "annotations": 3},
-           {"data": {"text": "x", "image": "a", "image2": "a"}}]
+    bad = [
+        1,
+        {},
+        {"data": None},
+        {"data": {"text": 5}},
+        {**good, "annotations": [{"result": [1]}]},
+        {**good, "annotations": [{"result": [{"type": "labels"}]}]},
+        {**good, "annotations": 3},
+        {"data": {"text": "x", "image": "a", "image2": "a"}},
+    ]
     (tmp_path / "t.json").write_text(json.dumps([good, *bad, good]), encoding="utf-8")
     items = list(files.read_items(tmp_path / "t.json"))
     assert [isinstance(i, ErrorRecord) for i in items] == [False, *[True] * len(bad), False]
@@ -149,10 +194,16 @@ def test_bad_tasks_are_records(tmp_path: Path) -> None:
 
 
 def test_interface_names_all_labels() -> None:
-    documents = [Document(id="a", text="Zor", mentions=(Mention(id="m", start=0, end=3, label='<"P&O">'),),
-                          images=(Image(id="i"), Image(id="j")),
-                          relations=(Relation(head="m", tail="m", label="peer"),),
-                          regions=(Region(image="i", box=(0, 0, 1, 1), label="figure"),))]
+    documents = [
+        Document(
+            id="a",
+            text="Zor",
+            mentions=(Mention(id="m", start=0, end=3, label='<"P&O">'),),
+            images=(Image(id="i"), Image(id="j")),
+            relations=(Relation(head="m", tail="m", label="peer"),),
+            regions=(Region(image="i", box=(0, 0, 1, 1), label="figure"),),
+        )
+    ]
     tree = ElementTree.fromstring(labelstudio.interface(documents))
     assert [x.get("value") for x in tree.iterfind("Labels/Label")] == ['<"P&O">']
     assert [x.get("value") for x in tree.iterfind("Relations/Relation")] == ["peer", "shows"]

@@ -17,23 +17,35 @@ from openmie.formats import registry as files
 from openmie.formats import voc
 from tests.fixtures.strategies import corpora, documents, labels
 
-THOUSAND = settings(max_examples=220, deadline=None, database=None, derandomize=True,
-                    suppress_health_check=list(HealthCheck))  # corpora() holds 4 to 5 documents: 1,000 in all
+THOUSAND = settings(
+    max_examples=220, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)  # corpora() holds 4 to 5 documents: 1,000 in all
 FEW = settings(THOUSAND, max_examples=25)
-PATHS = {"jsonl": "a.jsonl", "json": "a.json", "parquet": "a.parquet", "conll": "a.conll", "brat": "brat",
-         "coco": "coco.json", "yolo": "yolo", "voc": "voc", "labelstudio": "tasks.json"}
+PATHS = {
+    "jsonl": "a.jsonl",
+    "json": "a.json",
+    "parquet": "a.parquet",
+    "conll": "a.conll",
+    "brat": "brat",
+    "coco": "coco.json",
+    "yolo": "yolo",
+    "voc": "voc",
+    "labelstudio": "tasks.json",
+}
 
 
 def placed(documents: Sequence[Document], folder: Path) -> list[Document]:
     """The same with their images in `folder`."""
+
     def moved(document: Document) -> tuple[Image, ...]:
         return tuple(i.model_copy(update={"path": str(folder / i.path)}) for i in document.images)
 
     return [d.model_copy(update={"images": moved(d)}) for d in documents]
 
 
-def there_and_back(documents: Sequence[Document], format: str, **options: Any
-                   ) -> tuple[list[Document], list[Document], Any]:
+def there_and_back(
+    documents: Sequence[Document], format: str, **options: Any
+) -> tuple[list[Document], list[Document], Any]:
     """The documents with their images placed, what was read back, and the report."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / PATHS[format]
@@ -87,8 +99,9 @@ def test_brat(made: list[Document]) -> None:
         kept = [m for m in document.mentions if m.status != "unlocated"]
         names = {m.id: f"T{n}" for n, m in enumerate(kept, 1)}
         mentions = [Mention(id=names[m.id], start=m.start, end=m.end, label=m.label, text=m.text) for m in kept]
-        links = [(names[r.head], names[r.tail], r.label) for r in document.relations
-                 if r.head in names and r.tail in names]
+        links = [
+            (names[r.head], names[r.tail], r.label) for r in document.relations if r.head in names and r.tail in names
+        ]
         twin = found[document.id]
         assert (twin.text, list(twin.mentions), twin.errors) == (document.text, mentions, ())
         assert [(r.head, r.tail, r.label) for r in twin.relations] == links
@@ -139,7 +152,8 @@ def test_labelstudio(predictions: bool, made: list[Document]) -> None:
         kept = {m.id for m in a.mentions if m.status != "unlocated"}
         assert (a.id, a.text, b.errors) == (b.id, b.text, ())
         assert [(m.id, m.start, m.end, m.label, m.text, m.score) for m in a.mentions if m.id in kept] == [
-            (m.id, m.start, m.end, m.label, m.text, m.score) for m in b.mentions]
+            (m.id, m.start, m.end, m.label, m.text, m.score) for m in b.mentions
+        ]
         assert [r for r in a.relations if {r.head, r.tail} <= kept] == list(b.relations)
         assert sizes_only(a, "kind") == sizes_only(b, "kind") and same_boxes(a, b, 1e-6)
         untied = [r if r.of in kept else r.model_copy(update={"of": ""}) for r in a.regions]
@@ -161,8 +175,15 @@ def tagged(draw: st.DrawFn) -> Document:
             joins = bool(mentions) and mentions[-1].end + 1 == document.words[at].start and last == label
             statuses: tuple[Status, ...] = ("located",) if joins else ("located", "orphan")
             status = draw(st.sampled_from(statuses))
-            mentions.append(Mention(id=f"m{len(mentions)}", start=document.words[at].start, label=label, status=status,
-                                    end=document.words[end - 1].end))
+            mentions.append(
+                Mention(
+                    id=f"m{len(mentions)}",
+                    start=document.words[at].start,
+                    label=label,
+                    status=status,
+                    end=document.words[end - 1].end,
+                )
+            )
         at = max(end, at + 1)
     return document.replace(mentions=tuple(mentions))
 
@@ -213,11 +234,13 @@ def plain(document: Document) -> dict[str, list[Any]]:
     """What each layer says, without ids and places."""
     text: Callable[[str], str] = lambda id: getattr(document.find(id), "text", "")  # noqa: E731
     return {
-        "text": [document.text] if document.text else [], "words": list(document.words),
+        "text": [document.text] if document.text else [],
+        "words": list(document.words),
         "mentions": sorted((m.text, m.label) for m in document.mentions),
         "mentions.status": sorted(m.status for m in document.mentions if m.status != "located"),
         "mentions.score": sorted(m.score for m in document.mentions if m.score is not None),
-        "chains": [c.label for c in document.chains], "images": [(i.id, i.width, i.height) for i in document.images],
+        "chains": [c.label for c in document.chains],
+        "images": [(i.id, i.width, i.height) for i in document.images],
         "images.kind": [i.kind for i in document.images if i.kind != "main"],
         "images.time": [i.time for i in document.images if i.time is not None],
         "images.relevance": [i.relevance for i in document.images if i.relevance],
@@ -225,9 +248,14 @@ def plain(document: Document) -> dict[str, list[Any]]:
         "relations.score": sorted(r.score for r in document.relations if r.score is not None),
         "regions": sorted((r.image, r.label) for r in document.regions),
         "regions.of": sorted(r.of for r in document.regions if r.of),
-        "phrases": list(document.phrases), "captions": sorted(document.captions.items()), "summary": [document.summary],
-        "times": list(document.times), "lang": [document.lang], "source": sorted(document.source),
-        "errors": list(document.errors)}
+        "phrases": list(document.phrases),
+        "captions": sorted(document.captions.items()),
+        "summary": [document.summary],
+        "times": list(document.times),
+        "lang": [document.lang],
+        "source": sorted(document.source),
+        "errors": list(document.errors),
+    }
 
 
 @pytest.mark.parametrize("format", sorted(PATHS))
@@ -241,8 +269,9 @@ def test_every_loss_is_told(format: str, made: list[Document]) -> None:
         return
     before, after = plain(there[0]), plain(back[0])
     for layer, said in before.items():
-        told = {layer, layer.split(".")[0]} & set(written.dropped) or (format == "conll" and (
-            written.records or "text" in written.dropped or layer == "words"))
+        told = {layer, layer.split(".")[0]} & set(written.dropped) or (
+            format == "conll" and (written.records or "text" in written.dropped or layer == "words")
+        )
         assert said == after[layer] or told, (layer, said, after[layer], written)
 
 

@@ -25,13 +25,20 @@ def document(chains: list[set[int]], relations: list[tuple[int, int, str]], pref
         for k in sorted(members):
             mentions.append(Mention(id=f"{prefix}m{i}.{k}", start=2 * k, end=2 * k + 1))
         found.append(Chain(id=f"{prefix}c{i}", mentions=tuple(f"{prefix}m{i}.{k}" for k in sorted(members))))
-    return Document(id="d", text=TEXT, mentions=mentions, chains=found, relations=[
-        Relation(head=f"{prefix}c{h}", tail=f"{prefix}c{t}", label=x) for h, t, x in relations])
+    return Document(
+        id="d",
+        text=TEXT,
+        mentions=mentions,
+        chains=found,
+        relations=[Relation(head=f"{prefix}c{h}", tail=f"{prefix}c{t}", label=x) for h, t, x in relations],
+    )
 
 
 members = st.sets(st.integers(0, 4), min_size=1, max_size=3)
-side = st.tuples(st.lists(members, min_size=3, max_size=3), st.lists(
-    st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from(LABELS)), max_size=5))
+side = st.tuples(
+    st.lists(members, min_size=3, max_size=3),
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from(LABELS)), max_size=5),
+)
 
 
 def listed(chains: list[set[int]], relations: list[tuple[int, int, str]]) -> list[tuple[frozenset, frozenset, str]]:
@@ -57,8 +64,10 @@ def test_overlap_against_brute_force(gold, predicted, symmetric) -> None:
     assert (turned.correct, turned.gold) == (found.correct, found.predicted)
     itself = metrics.chain_relations([document(*gold)], [document(*gold, prefix="p")], symmetric=symmetric)
     assert itself.correct == itself.predicted == itself.gold
-    assert found.correct >= metrics.relations([document(*gold)], [document(*predicted, prefix="p")],
-                                              symmetric=symmetric).correct
+    assert (
+        found.correct
+        >= metrics.relations([document(*gold)], [document(*predicted, prefix="p")], symmetric=symmetric).correct
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -115,8 +124,9 @@ def test_what_is_not_located_is_never_right_but_counts() -> None:
     for mode in ("overlap", "as_released"):
         found = metrics.chain_relations([d], [d], mode=mode)
         assert found.correct == 0 and found.predicted and found.gold == 1
-    partly = d.replace(chains=[Chain(id="c0", mentions=("m0.0", "q"))], relations=[
-        Relation(head="c0", tail="c0", label="peer")])
+    partly = d.replace(
+        chains=[Chain(id="c0", mentions=("m0.0", "q"))], relations=[Relation(head="c0", tail="c0", label="peer")]
+    )
     assert metrics.chain_relations([partly], [partly]).correct == 1
 
 
@@ -147,8 +157,10 @@ def test_refusals() -> None:
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("language, want, counts", [("en", (50.0, 98.5, 66.3), (1367, 2734, 1388)),
-                                                    ("zh", (50.0, 97.5, 66.1), (960, 1920, 985))])
+@pytest.mark.parametrize(
+    "language, want, counts",
+    [("en", (50.0, 98.5, 66.3), (1367, 2734, 1388)), ("zh", (50.0, 97.5, 66.1), (960, 1920, 985))],
+)
 def test_gold_fed_as_prediction_scores_what_the_release_gives_it(corpora: Path, language, want, counts) -> None:
     gold = list(load(f"m3d:{corpora / 'm3d'}", language=language).split("dev"))
     found = metrics.chain_relations(gold, gold, mode="as_released")

@@ -21,13 +21,18 @@ TEXT = " ".join("abcdefg")  # mention k is the letter at 2k
 NAMES = ("MUC", "B3", "CEAF phi4", "CEAF phi3")
 
 
-def document(partition: dict[int, int], id: str = "d", prefix: str = "", label: str = "PER",
-             alone: bool = True) -> Document:
+def document(
+    partition: dict[int, int], id: str = "d", prefix: str = "", label: str = "PER", alone: bool = True
+) -> Document:
     """`partition` says which chain a mention is in; chains of one mention are left out with alone=False."""
     mentions = [Mention(id=f"{prefix}m{k}", start=2 * k, end=2 * k + 1, label=label) for k in partition]
     found = {c: tuple(f"{prefix}m{k}" for k in partition if partition[k] == c) for c in partition.values()}
-    return Document(id=id, text=TEXT, mentions=mentions, chains=[
-        Chain(id=f"{prefix}c{c}", mentions=m) for c, m in found.items() if alone or len(m) > 1])
+    return Document(
+        id=id,
+        text=TEXT,
+        mentions=mentions,
+        chains=[Chain(id=f"{prefix}c{c}", mentions=m) for c, m in found.items() if alone or len(m) > 1],
+    )
 
 
 def sets(partition: dict[int, int]) -> list[frozenset]:
@@ -52,8 +57,12 @@ def test_against_loops_over_sets(drawn, alone) -> None:
     gold = [document(g, str(i)) for i, (g, _) in enumerate(drawn)]
     predicted = [document(p, str(i), "p", alone=alone) for i, (_, p) in enumerate(drawn)]
     want, got = [sets(g) for g, _ in drawn], [sets(p) for _, p in drawn]
-    expected = [oracles.muc(want, got), oracles.b3(want, got), oracles.ceaf(want, got, oracles.phi4),
-                oracles.ceaf(want, got, oracles.phi3)]
+    expected = [
+        oracles.muc(want, got),
+        oracles.b3(want, got),
+        oracles.ceaf(want, got, oracles.phi4),
+        oracles.ceaf(want, got, oracles.phi3),
+    ]
     found = metrics.chains(gold, predicted)
     assert flat(parts(found)) == pytest.approx(flat(expected))
     assert found.mean == found.f1 == pytest.approx(sum(x[2] for x in expected[:3]) / 3)
@@ -140,8 +149,10 @@ def test_what_counts() -> None:
     again = Mention(id="again", start=0, end=1)
     twice = base.replace(mentions=[*base.mentions, again], chains=[Chain(id="c0", mentions=("m0", "m1", "again"))])
     assert metrics.chains([base], [twice]).mean == 100  # the same span twice in one chain
-    joined = base.replace(mentions=[*base.mentions, again], chains=[Chain(id="c0", mentions=("m0", "m1")),
-                                                                    Chain(id="c1", mentions=("m2", "again"))])
+    joined = base.replace(
+        mentions=[*base.mentions, again],
+        chains=[Chain(id="c0", mentions=("m0", "m1")), Chain(id="c1", mentions=("m2", "again"))],
+    )
     assert metrics.chains([joined], [document({0: 0, 1: 0, 2: 0})]).mean == 100  # one span in two chains joins them
     empty = base.replace(chains=[*base.chains, Chain(id="nothing")])
     assert metrics.chains([empty], [base]).correct == 2 == metrics.chains([empty], [base]).gold
@@ -190,8 +201,12 @@ def test_many_chains_are_paired_block_by_block() -> None:
     """2,000 chains that would make a table of 4 million: each block on its own."""
     text = "a" * 5000
     mentions = [Mention(id=f"m{k}", start=k, end=k + 1) for k in range(5000)]
-    gold = Document(id="d", text=text, mentions=mentions, chains=[
-        Chain(id=f"c{k}", mentions=(f"m{2 * k}", f"m{2 * k + 1}")) for k in range(2000)])
+    gold = Document(
+        id="d",
+        text=text,
+        mentions=mentions,
+        chains=[Chain(id=f"c{k}", mentions=(f"m{2 * k}", f"m{2 * k + 1}")) for k in range(2000)],
+    )
     shifted = gold.replace(chains=[Chain(id=f"c{k}", mentions=(f"m{2 * k + 1}", f"m{2 * k + 2}")) for k in range(2000)])
     found = metrics.chains([gold], [shifted])
     assert found.ceaf_m.correct == 1000 + 2000 and found.muc.f1 == 0 and metrics.chains([gold], [gold]).mean == 100
@@ -201,13 +216,19 @@ def damaged(d: Document, rng: random.Random) -> Document:
     """Mentions left out and made up, chains joined and cut."""
     kept = [m for m in d.mentions if rng.random() < 0.85]
     spans = {(m.start, m.end) for m in d.mentions}
-    more = [Mention(id=f"x{k}", start=w.start, end=w.end) for k, w in enumerate(d.words)
-            if rng.random() < 0.03 and (w.start, w.end) not in spans]
+    more = [
+        Mention(id=f"x{k}", start=w.start, end=w.end)
+        for k, w in enumerate(d.words)
+        if rng.random() < 0.03 and (w.start, w.end) not in spans
+    ]
     of = {m: c.id if rng.random() < 0.8 else rng.choice(d.chains).id for c in d.chains for m in c.mentions}
     of |= {m.id: rng.choice(d.chains).id for m in more if rng.random() < 0.5}
     ids = [m.id for m in (*kept, *more)]
-    return d.replace(relations=(), mentions=[*kept, *more], chains=[
-        Chain(id=c.id, mentions=tuple(m for m in ids if of.get(m) == c.id)) for c in d.chains])
+    return d.replace(
+        relations=(),
+        mentions=[*kept, *more],
+        chains=[Chain(id=c.id, mentions=tuple(m for m in ids if of.get(m) == c.id)) for c in d.chains],
+    )
 
 
 @pytest.mark.real

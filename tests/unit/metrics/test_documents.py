@@ -32,16 +32,26 @@ def made(rng: random.Random, id: str, prefix: str = "") -> Document:
     if rng.random() < 0.2:
         mentions.append(Mention(id=f"{prefix}lost", start=0, end=0, label="PER", text="Zoe", status="unlocated"))
     of = {m.id: rng.randint(0, 2) for m in mentions if rng.random() < 0.9}
-    chains = [Chain(id=f"{prefix}c{c}", label="PER", mentions=tuple(m for m in of if of[m] == c))
-              for c in sorted(set(of.values()))]
+    chains = [
+        Chain(id=f"{prefix}c{c}", label="PER", mentions=tuple(m for m in of if of[m] == c))
+        for c in sorted(set(of.values()))
+    ]
     ends = [c.id for c in chains]
-    relations = [Relation(head=rng.choice(ends), tail=rng.choice(ends), label=rng.choice(LABELS))
-                 for _ in range(rng.randint(0, 3) if ends else 0)]
+    relations = [
+        Relation(head=rng.choice(ends), tail=rng.choice(ends), label=rng.choice(LABELS))
+        for _ in range(rng.randint(0, 3) if ends else 0)
+    ]
     regions = []
     for _ in range(rng.randint(0, 4)):
         x, y = rng.randint(0, 3), rng.randint(0, 3)
-        regions.append(Region(image=rng.choice(["f1", "f2"]), box=(x, y, x + rng.randint(2, 6), y + rng.randint(2, 6)),
-                              label=rng.choice(KINDS), of=rng.choice(["", *ends])))
+        regions.append(
+            Region(
+                image=rng.choice(["f1", "f2"]),
+                box=(x, y, x + rng.randint(2, 6), y + rng.randint(2, 6)),
+                label=rng.choice(KINDS),
+                of=rng.choice(["", *ends]),
+            )
+        )
     return Document(id=id, text=TEXT, mentions=mentions, chains=chains, relations=relations, regions=regions)
 
 
@@ -103,9 +113,17 @@ def test_region_links_against_brute_force(seed, iou) -> None:
         want = [r for r in d.regions if r.of]
         got = [(r, p) for p in predicted if p.id == d.id for r in p.regions if r.of]
         n_want, n_got = n_want + len(want), n_got + len(got)
-        right += oracles.largest_matching([[
-            (r.image, r.label) == (w.image, w.label) and oracles.box_iou(r.box, w.box) > iou
-            and bool(places(p, r.of) & places(d, w.of)) for w in want] for r, p in got])
+        right += oracles.largest_matching(
+            [
+                [
+                    (r.image, r.label) == (w.image, w.label)
+                    and oracles.box_iou(r.box, w.box) > iou
+                    and bool(places(p, r.of) & places(d, w.of))
+                    for w in want
+                ]
+                for r, p in got
+            ]
+        )
     found = metrics.region_links(gold, predicted, iou)
     assert (found.correct, found.predicted, found.gold) == (right, n_got, n_want)
 
@@ -117,16 +135,26 @@ def places(document: Document, chain: str) -> set[tuple[int, int]]:
 
 
 def test_region_links_by_hand() -> None:
-    d = Document(id="d", text=TEXT, mentions=[Mention(id=f"m{k}", start=k, end=k + 1, label="PER") for k in range(4)],
-                 chains=[Chain(id="a", mentions=("m0", "m1")), Chain(id="b", mentions=("m2",))])
+    d = Document(
+        id="d",
+        text=TEXT,
+        mentions=[Mention(id=f"m{k}", start=k, end=k + 1, label="PER") for k in range(4)],
+        chains=[Chain(id="a", mentions=("m0", "m1")), Chain(id="b", mentions=("m2",))],
+    )
     first, second = (0, 0, 10, 10), (20, 0, 30, 10)
 
     def shows(*found: tuple[tuple, str]) -> Document:
         return d.replace(regions=[Region(image="f", box=b, label="PER", of=of) for b, of in found])
 
     gold = [shows((first, "a"), (second, "b"), (first, ""))]
-    cases = [([(first, "a"), (second, "b")], 2), ([(first, "b"), (second, "a")], 0), ([(first, "m1")], 1),
-             ([(first, "m3")], 0), ([(first, "a"), (first, "a")], 1), ([((5, 5, 10, 10), "a")], 0)]
+    cases = [
+        ([(first, "a"), (second, "b")], 2),
+        ([(first, "b"), (second, "a")], 0),
+        ([(first, "m1")], 1),
+        ([(first, "m3")], 0),
+        ([(first, "a"), (first, "a")], 1),
+        ([((5, 5, 10, 10), "a")], 0),
+    ]
     for said, right in cases:
         found = metrics.region_links(gold, [shows(*said)])
         assert (found.correct, found.predicted, found.gold) == (right, len(said), 2), said
@@ -159,7 +187,10 @@ def test_errors_are_a_partition(seed, symmetric) -> None:
     for task in TASKS:
         s = scores.by_label[task] if task != "chains" else scores.chains
         assert (table.correct[task], table.totals[task, "predicted"], table.totals[task, "gold"]) == (
-            s.correct, s.predicted, s.gold)
+            s.correct,
+            s.predicted,
+            s.gold,
+        )
         for side, of in (("predicted", s.predicted), ("gold", s.gold)):
             assert table.count(task, side) == of - s.correct
             kinds = [(k, c) for (t, sd, k), causes in CAUSES.items() if (t, sd) == (task, side) for c in causes]
@@ -173,9 +204,17 @@ def test_errors_are_a_partition(seed, symmetric) -> None:
 
 def base() -> Document:
     mentions = [Mention(id=f"m{k}", start=k, end=k + 1, label="PER") for k in range(6)]
-    return Document(id="d", text=TEXT, mentions=mentions, chains=[
-        Chain(id="a", mentions=("m0", "m1")), Chain(id="b", mentions=("m2", "m3")), Chain(id="c", mentions=("m4",)),
-        Chain(id="e", mentions=("m5",))])
+    return Document(
+        id="d",
+        text=TEXT,
+        mentions=mentions,
+        chains=[
+            Chain(id="a", mentions=("m0", "m1")),
+            Chain(id="b", mentions=("m2", "m3")),
+            Chain(id="c", mentions=("m4",)),
+            Chain(id="e", mentions=("m5",)),
+        ],
+    )
 
 
 def kinds(table: metrics.ErrorTable, task: str) -> list[tuple[str, str, str]]:
@@ -187,47 +226,69 @@ def only(said: Sequence[tuple[str, str, str]], side: str) -> list[tuple[str, str
 
 
 def test_entities_are_sorted() -> None:
-    gold = Document(id="d", text="Ada Lovelace met Bo", mentions=[
-        Mention(id="a", start=0, end=12, label="PER"), Mention(id="b", start=17, end=19, label="PER")])
+    gold = Document(
+        id="d",
+        text="Ada Lovelace met Bo",
+        mentions=[Mention(id="a", start=0, end=12, label="PER"), Mention(id="b", start=17, end=19, label="PER")],
+    )
     lost = Mention(id="z", start=0, end=0, label="PER", text="Zoe", status="unlocated")
-    said = gold.replace(mentions=[Mention(id="a", start=0, end=3, label="PER"), lost,
-                                  Mention(id="b", start=17, end=19, label="LOC"), Mention(id="c", start=13, end=16)])
+    said = gold.replace(
+        mentions=[
+            Mention(id="a", start=0, end=3, label="PER"),
+            lost,
+            Mention(id="b", start=17, end=19, label="LOC"),
+            Mention(id="c", start=13, end=16),
+        ]
+    )
     found = kinds(metrics.errors([gold], [said]), "entities")
-    assert sorted(only(found, "predicted")) == sorted([
-        ("boundary", "overlaps an entity"), ("boundary", "no entity there"), ("type", "another type there"),
-        ("boundary", "not in the text")])
+    assert sorted(only(found, "predicted")) == sorted(
+        [
+            ("boundary", "overlaps an entity"),
+            ("boundary", "no entity there"),
+            ("type", "another type there"),
+            ("boundary", "not in the text"),
+        ]
+    )
     assert only(found, "gold") == [("missed", "wrong boundary"), ("missed", "wrong type")]
     assert only(kinds(metrics.errors([gold], []), "entities"), "gold") == [("missed", "not found")] * 2
     assert metrics.errors([gold], [said]).mistakes[0].what == "Ada (PER) at 0:3"
 
 
-@pytest.mark.parametrize("chains, predicted, gold", [
-    ([("m0", "m2")], [("wrong mentions", "joins chains")], "joined with others"),
-    ([("m0",)], [("mentions missing", "the rest was not found")], "mentions missing"),
-    ([("m0",), ("m1",)], [("mentions missing", "the rest is in other chains")] * 2, "split"),
-    ([("m0", "m1", "new")], [("wrong mentions", "some mentions are none")], "holds what is no mention"),
-    ([("new",)], [("wrong mentions", "no mention is one")], "not found"),
-])
+@pytest.mark.parametrize(
+    "chains, predicted, gold",
+    [
+        ([("m0", "m2")], [("wrong mentions", "joins chains")], "joined with others"),
+        ([("m0",)], [("mentions missing", "the rest was not found")], "mentions missing"),
+        ([("m0",), ("m1",)], [("mentions missing", "the rest is in other chains")] * 2, "split"),
+        ([("m0", "m1", "new")], [("wrong mentions", "some mentions are none")], "holds what is no mention"),
+        ([("new",)], [("wrong mentions", "no mention is one")], "not found"),
+    ],
+)
 def test_chains_are_sorted(chains, predicted, gold) -> None:
     """The first gold chain, of two mentions, against what was said; other mentions are as in gold or not there."""
     d = base()
     named = {m for c in chains for m in c}
     kept = [m for m in d.mentions if m.id in named]
-    said = d.replace(mentions=[*kept, *([Mention(id="new", start=6, end=7)] if "new" in named else [])],
-                     chains=[Chain(id=f"x{k}", mentions=c) for k, c in enumerate(chains)])
+    said = d.replace(
+        mentions=[*kept, *([Mention(id="new", start=6, end=7)] if "new" in named else [])],
+        chains=[Chain(id=f"x{k}", mentions=c) for k, c in enumerate(chains)],
+    )
     found = kinds(metrics.errors([d], [said]), "chains")
     assert only(found, "predicted") == predicted and only(found, "gold")[0] == ("missed", gold)
 
 
-@pytest.mark.parametrize("said, predicted, gold", [
-    ([("a", "b", "peer")], ("wrong type", "another type there"), "wrong type"),
-    ([("b", "a", "parent")], ("false relation", "turned round"), "turned round"),
-    ([("a", "c", "parent")], ("false relation", "not related"), "not answered"),
-    ([("m0", "m1", "parent")], ("false relation", "both ends are one thing"), "not answered"),
-    ([("a", "new", "parent")], ("false relation", "an end is no entity"), "not answered"),
-    ([("a", "b", "parent"), ("m0", "b", "parent")], ("repeated", "gold has it once"), None),
-    ([("a", "b", "parent"), ("a", "b", "peer")], ("wrong type", "more types than there are"), None),
-])
+@pytest.mark.parametrize(
+    "said, predicted, gold",
+    [
+        ([("a", "b", "peer")], ("wrong type", "another type there"), "wrong type"),
+        ([("b", "a", "parent")], ("false relation", "turned round"), "turned round"),
+        ([("a", "c", "parent")], ("false relation", "not related"), "not answered"),
+        ([("m0", "m1", "parent")], ("false relation", "both ends are one thing"), "not answered"),
+        ([("a", "new", "parent")], ("false relation", "an end is no entity"), "not answered"),
+        ([("a", "b", "parent"), ("m0", "b", "parent")], ("repeated", "gold has it once"), None),
+        ([("a", "b", "parent"), ("a", "b", "peer")], ("wrong type", "more types than there are"), None),
+    ],
+)
 def test_relations_are_sorted(said, predicted, gold) -> None:
     d = base().replace(relations=[Relation(head="a", tail="b", label="parent")])
     new = Mention(id="new", start=6, end=7, label="PER")
@@ -244,8 +305,10 @@ def test_relations_missed_for_their_ends() -> None:
     for said, cause in ((silent, "an end was not found"), (joined, "both ends in one chain")):
         assert only(kinds(metrics.errors([d], [said]), "relations"), "gold") == [("missed", cause)]
     two = d.replace(relations=[Relation(head=head, tail="b", label="parent") for head in "ac"])
-    one = d.replace(chains=[Chain(id="x", mentions=("m0", "m4")), d.chains[1]],
-                    relations=[Relation(head="x", tail="b", label="parent")])
+    one = d.replace(
+        chains=[Chain(id="x", mentions=("m0", "m4")), d.chains[1]],
+        relations=[Relation(head="x", tail="b", label="parent")],
+    )
     assert only(kinds(metrics.errors([two], [one]), "relations"), "gold") == [("missed", "one answer for two")]
 
 
@@ -258,10 +321,11 @@ def test_regions_are_sorted() -> None:
     box, half, away = (0, 0, 10, 10), (0, 0, 10, 4), (50, 50, 60, 60)
     gold = shows(("f", box, "PER"))
     for said, predicted, missed in (
-            (("f", box, "LOC"), ("type", "another type there"), "wrong type"),
-            (("f", half, "PER"), ("boundary", "overlaps a region"), "wrong boundary"),
-            (("f", away, "PER"), ("boundary", "no region there"), "not found"),
-            (("g", box, "PER"), ("boundary", "no region in the image"), "not found")):
+        (("f", box, "LOC"), ("type", "another type there"), "wrong type"),
+        (("f", half, "PER"), ("boundary", "overlaps a region"), "wrong boundary"),
+        (("f", away, "PER"), ("boundary", "no region there"), "not found"),
+        (("g", box, "PER"), ("boundary", "no region in the image"), "not found"),
+    ):
         found = kinds(metrics.errors([gold], [shows(said)]), "regions")
         assert (only(found, "predicted"), only(found, "gold")) == ([predicted], [("missed", missed)])
     twice = metrics.errors([gold], [shows(("f", box, "PER"), ("f", box, "PER"))])

@@ -21,23 +21,42 @@ from tests.fixtures import oracles
 TEXT = "Ada saw Bo in Cork"
 SPANS = [(0, 3), (8, 10), (14, 18)]
 box = st.tuples(*[st.integers(0, 4)] * 2, *[st.integers(2, 8)] * 2).map(lambda b: tuple(map(float, b)))
-region = st.builds(Region, image=st.sampled_from(["i", "j"]), box=box, label=st.sampled_from(["PER", "LOC"]),
-                   of=st.sampled_from(["m0", "m1", "m2"]))
+region = st.builds(
+    Region,
+    image=st.sampled_from(["i", "j"]),
+    box=box,
+    label=st.sampled_from(["PER", "LOC"]),
+    of=st.sampled_from(["m0", "m1", "m2"]),
+)
 regions = st.lists(region, max_size=6)
 
 
 def document(found: list[Region], labels: str = "PPL", id: str = "d") -> Document:
     names = {"P": "PER", "L": "LOC"}
-    return Document(id=id, text=TEXT, regions=found, mentions=[
-        Mention(id=f"m{k}", start=a, end=b, label=names[x]) for k, ((a, b), x) in enumerate(zip(SPANS, labels))
-        if x != "-"])
+    return Document(
+        id=id,
+        text=TEXT,
+        regions=found,
+        mentions=[
+            Mention(id=f"m{k}", start=a, end=b, label=names[x])
+            for k, ((a, b), x) in enumerate(zip(SPANS, labels))
+            if x != "-"
+        ],
+    )
 
 
 @given(regions, regions, st.sampled_from([0.0, 0.25, 0.5, 0.75]))
 def test_boxes_against_brute_force(gold, predicted, iou) -> None:
-    right = sum(oracles.largest_matching([[oracles.box_iou(p.box, g.box) > iou for g in gold if (g.image, g.label) == k]
-                                          for p in predicted if (p.image, p.label) == k])
-                for k in {(g.image, g.label) for g in gold})
+    right = sum(
+        oracles.largest_matching(
+            [
+                [oracles.box_iou(p.box, g.box) > iou for g in gold if (g.image, g.label) == k]
+                for p in predicted
+                if (p.image, p.label) == k
+            ]
+        )
+        for k in {(g.image, g.label) for g in gold}
+    )
     got = metrics.boxes([document(gold)], [document(predicted)], iou)
     assert (got.correct, got.predicted, got.gold) == (right, len(predicted), len(gold))
     assert got == metrics.boxes([document(gold[::-1])], [document(predicted[::-1])], iou)
@@ -76,8 +95,13 @@ def test_agreement_is_iou(a, b) -> None:
 
 def test_half_is_not_more_than_half() -> None:
     gold = [document([Region(image="i", box=(0, 0, 10, 10), label="PER")])]
-    for b, right in (((0, 0, 10, 5), 0), ((0, 0, 10, 5.01), 1), ((0, 0, 10, 20), 0), ((10, 0, 0, 10), 0),
-                     ((0, 0, 1e150, 1e150), 0)):
+    for b, right in (
+        ((0, 0, 10, 5), 0),
+        ((0, 0, 10, 5.01), 1),
+        ((0, 0, 10, 20), 0),
+        ((10, 0, 0, 10), 0),
+        ((0, 0, 1e150, 1e150), 0),
+    ):
         assert metrics.boxes(gold, [document([Region(image="i", box=b, label="PER")])]).correct == right
 
 
@@ -91,8 +115,13 @@ def test_each_gold_box_is_used_once_and_labels_count() -> None:
     assert metrics.boxes([document([one])], []).gold == 1
 
 
-@given(regions, regions, st.tuples(*[st.sampled_from("PL-")] * 3), st.tuples(*[st.sampled_from("PL-")] * 3),
-       st.sampled_from([0.25, 0.5]))
+@given(
+    regions,
+    regions,
+    st.tuples(*[st.sampled_from("PL-")] * 3),
+    st.tuples(*[st.sampled_from("PL-")] * 3),
+    st.sampled_from([0.25, 0.5]),
+)
 def test_grounded_against_double_loops(gold, predicted, gold_labels, predicted_labels, iou) -> None:
     g, p = document(gold, "".join(gold_labels)), document(predicted, "".join(predicted_labels))
     got = metrics.grounded([g], [p], iou)
@@ -108,8 +137,10 @@ def test_gmner_rule_by_hand() -> None:
         return document([Region(image="i", box=b, of=of) for of, b in found])
 
     gold = shows(("m0", near), ("m0", far))  # two boxes of one entity; the others have none
-    cases = {3: [(("m0", near),), (("m0", far),), (("m0", near), ("m0", far))],
-             2: [(), (("m0", other),), (("m0", near), ("m0", other)), (("m0", near), ("m1", near))]}
+    cases = {
+        3: [(("m0", near),), (("m0", far),), (("m0", near), ("m0", far))],
+        2: [(), (("m0", other),), (("m0", near), ("m0", other)), (("m0", near), ("m1", near))],
+    }
     for right, predictions in cases.items():
         for said in predictions:
             got = metrics.grounded([gold], [shows(*said)])
@@ -125,9 +156,14 @@ def test_regions_of_a_chain_show_its_mentions() -> None:
 
 
 def test_orphans_and_unlocated_in_grounded() -> None:
-    d = Document(id="d", text=TEXT, mentions=[
-        Mention(id="a", start=0, end=3, label="PER", status="orphan"),
-        *(Mention(id=x, start=0, end=0, label="PER", text=x, status="unlocated") for x in ("Zoe", "Kim"))])
+    d = Document(
+        id="d",
+        text=TEXT,
+        mentions=[
+            Mention(id="a", start=0, end=3, label="PER", status="orphan"),
+            *(Mention(id=x, start=0, end=0, label="PER", text=x, status="unlocated") for x in ("Zoe", "Kim")),
+        ],
+    )
     strict, lenient = metrics.grounded([d], [d]), metrics.grounded([d], [d], mode="lenient")
     assert (strict.correct, strict.predicted, lenient.correct, lenient.predicted) == (0, 2, 1, 3)
 
@@ -145,8 +181,13 @@ def test_refusals() -> None:
 def test_score_and_table() -> None:
     one = Region(image="i", box=(0, 0, 10, 10), label="PER", of="m0")
     gold, predicted = [document([one]), document([one], id="e")], [document([one], "PP-")]
-    names = {"ner": ["strict", "lenient"], "re": ["relations", "as_released"], "joint": ["pairs", "entities"],
-             "boxes": ["boxes"], "grounded": ["grounded", "entities", "regions"]}
+    names = {
+        "ner": ["strict", "lenient"],
+        "re": ["relations", "as_released"],
+        "joint": ["pairs", "entities"],
+        "boxes": ["boxes"],
+        "grounded": ["grounded", "entities", "regions"],
+    }
     for task, want in names.items():
         scores = metrics.score(iter(gold), iter(predicted), task, bootstrap=50)
         assert list(scores) == want

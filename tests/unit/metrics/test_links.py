@@ -26,8 +26,12 @@ def mentions(prefix: str = "g", labels: tuple[str, ...] = ("PER", "PER", "LOC"))
 
 
 def document(id: str, links: list, prefix: str = "g", labels: tuple[str, ...] = ("PER", "PER", "LOC")) -> Document:
-    return Document(id=id, text=TEXT, mentions=mentions(prefix, labels),
-                    relations=[Relation(head=f"{prefix}{h}", tail=f"{prefix}{t}", label=x) for h, t, x in links])
+    return Document(
+        id=id,
+        text=TEXT,
+        mentions=mentions(prefix, labels),
+        relations=[Relation(head=f"{prefix}{h}", tail=f"{prefix}{t}", label=x) for h, t, x in links],
+    )
 
 
 pairs_ = st.sampled_from([(0, 1), (1, 0), (0, 2), (2, 1)])
@@ -37,16 +41,21 @@ side = st.dictionaries(st.sampled_from("abcd"), st.tuples(links, kinds), max_siz
 
 
 def built(drawn: dict, prefix: str, known: set[str] | None = None) -> list[Document]:
-    return [document(id, [(h, t, x) for (h, t), x in found], prefix, labels)
-            for id, (found, labels) in drawn.items() if known is None or id in known]
+    return [
+        document(id, [(h, t, x) for (h, t), x in found], prefix, labels)
+        for id, (found, labels) in drawn.items()
+        if known is None or id in known
+    ]
 
 
 @given(side, side, st.sampled_from([(), ("peer",), ("peer", "parent")]))
 def test_against_double_loops(gold_drawn, predicted_drawn, symmetric) -> None:
     gold = built(gold_drawn, "g")
     predicted = built(predicted_drawn, "p", set(gold_drawn))
-    for typed, got in ((False, metrics.relations(gold, predicted, symmetric=symmetric)),
-                       (True, metrics.pairs(gold, predicted, symmetric))):
+    for typed, got in (
+        (False, metrics.relations(gold, predicted, symmetric=symmetric)),
+        (True, metrics.pairs(gold, predicted, symmetric)),
+    ):
         want = oracles.link_scores(gold, predicted, typed, symmetric)
         assert (got.correct, got.predicted, got.gold) == want
         assert got.correct == sum(s.correct for s in got.by_label.values())
@@ -64,18 +73,19 @@ def test_rows_are_scored_as_sklearn_scores_them(rows) -> None:
     assert released == metrics.relations(gold, predicted)
 
 
-@given(st.lists(st.tuples(pairs_, st.sampled_from(RELATIONS), st.sampled_from(RELATIONS)), max_size=12),
-       st.integers(1, 4))
+@given(
+    st.lists(st.tuples(pairs_, st.sampled_from(RELATIONS), st.sampled_from(RELATIONS)), max_size=12), st.integers(1, 4)
+)
 def test_as_released_every_row_counts(rows, size) -> None:
     """However rows are put into documents, the same pair twice in one among them: the accounting of the release."""
-    rows = [rows[i:i + size] for i in range(0, len(rows), size)]
+    rows = [rows[i : i + size] for i in range(0, len(rows), size)]
     gold = [document(str(k), [(*p, y) for p, y, _ in part]) for k, part in enumerate(rows)]
     predicted = [document(str(k), [(*p, z) for p, _, z in part], "p") for k, part in enumerate(rows)]
     flat = [x for part in rows for x in part]
     got = metrics.relations(gold, predicted, symmetric=("peer",), as_released=True)
     if flat:
         _like_sklearn([y for _, y, _ in flat], [z for *_, z in flat], RELATIONS, got)
-    half = predicted[:len(predicted) // 2]  # what is not answered is None, and what nobody asked for does not count
+    half = predicted[: len(predicted) // 2]  # what is not answered is None, and what nobody asked for does not count
     more = [d.replace(relations=[*d.relations, Relation(head="p2", tail="p0", label="peer")]) for d in half]
     silent = [z if k < len(half) else "None" for k, part in enumerate(rows) for *_, z in part]
     if flat:
@@ -128,18 +138,26 @@ def test_several_labels_of_one_pair() -> None:
 
 def test_chains_are_their_mentions() -> None:
     chains = [Chain(id="c", mentions=("g0", "g1"), label="PER"), Chain(id="d", mentions=("g2",), label="LOC")]
-    chained = Document(id="a", text=TEXT, mentions=mentions(), chains=chains,
-                       relations=[Relation(head="c", tail="d", label="present_in")])
-    reordered = chained.replace(chains=[Chain(id="x", mentions=("g1", "g0"), label="PER")],
-                                relations=[Relation(head="x", tail="g2", label="present_in")])
+    chained = Document(
+        id="a",
+        text=TEXT,
+        mentions=mentions(),
+        chains=chains,
+        relations=[Relation(head="c", tail="d", label="present_in")],
+    )
+    reordered = chained.replace(
+        chains=[Chain(id="x", mentions=("g1", "g0"), label="PER")],
+        relations=[Relation(head="x", tail="g2", label="present_in")],
+    )
     assert metrics.pairs([chained], [reordered]).f1 == 100
     assert metrics.pairs([chained], [document("a", [(0, 2, "present_in")])]).f1 == 0
 
 
 def test_unlocated_ends_are_never_right_but_count() -> None:
     lost = Mention(id="q", start=0, end=0, label="PER", text="Zoe", status="unlocated")
-    d = Document(id="a", text=TEXT, mentions=[*mentions(), lost],
-                 relations=[Relation(head="q", tail="g2", label="peer")])
+    d = Document(
+        id="a", text=TEXT, mentions=[*mentions(), lost], relations=[Relation(head="q", tail="g2", label="peer")]
+    )
     for got in (metrics.pairs([d], [d]), metrics.relations([d], [d])):
         assert (got.correct, got.predicted, got.gold) == (0, 1, 1)
     assert metrics.relations([d], [d]).accuracy == 0
@@ -147,10 +165,13 @@ def test_unlocated_ends_are_never_right_but_count() -> None:
 
 def test_an_end_that_leads_nowhere_is_named() -> None:
     good = document("a", [])
-    for bad in (good.replace(relations=[Relation(head="g0", tail="zz", label="peer")]),
-                good.replace(chains=[Chain(id="zz")], relations=[Relation(head="g0", tail="zz", label="peer")]),
-                good.replace(chains=[Chain(id="zz", mentions=("no",))],
-                             relations=[Relation(head="zz", tail="g0", label="peer")])):
+    for bad in (
+        good.replace(relations=[Relation(head="g0", tail="zz", label="peer")]),
+        good.replace(chains=[Chain(id="zz")], relations=[Relation(head="g0", tail="zz", label="peer")]),
+        good.replace(
+            chains=[Chain(id="zz", mentions=("no",))], relations=[Relation(head="zz", tail="g0", label="peer")]
+        ),
+    ):
         with pytest.raises(MetricError, match=r"document a; found a predicted relation with an end 'zz'.*dangling"):
             metrics.pairs([good], [bad])
 
@@ -167,8 +188,10 @@ def test_mnre_is_scored_as_sklearn_scores_it() -> None:
     labels = ["None", *sorted(set(answers) - {"None"})]
     rng = random.Random(0)
     guesses = [rng.choice(labels) if rng.random() < 0.4 else y for y in answers]
-    predicted = [d.replace(relations=[Relation(head=d.relations[0].head, tail=d.relations[0].tail, label=y)])
-                 for d, y in zip(gold, guesses)]
+    predicted = [
+        d.replace(relations=[Relation(head=d.relations[0].head, tail=d.relations[0].tail, label=y)])
+        for d, y in zip(gold, guesses)
+    ]
     assert len(gold) == 1614
     for as_released in (False, True):
         _like_sklearn(answers, guesses, labels, metrics.relations(gold, predicted, as_released=as_released))

@@ -110,9 +110,13 @@ def test_documents_and_their_answers_score_alike():
 def test_patches_are_those_of_gold():
     """A prediction that lost its images is read on gold's patches; a region on no patch is in neither side."""
     images = [Image(id="main"), Image(kind="patch", id="p", box=(0, 0, 10, 10))]
-    gold = Document(id="d", text="Ada Bo", images=images, mentions=[Mention(id="m", start=0, end=3, label="PER")],
-                    regions=[Region(image="main", box=(0, 0, 10, 9), of="m"),
-                             Region(image="main", box=(50, 50, 60, 60), of="m")])
+    gold = Document(
+        id="d",
+        text="Ada Bo",
+        images=images,
+        mentions=[Mention(id="m", start=0, end=3, label="PER")],
+        regions=[Region(image="main", box=(0, 0, 10, 9), of="m"), Region(image="main", box=(50, 50, 60, 60), of="m")],
+    )
     bare = gold.replace(images=(), regions=[Region(image="main", box=(0, 0, 10, 10), of="m")])
     found = metrics.mre([gold], [bare])
     assert (found.pairs.correct, found.pairs.predicted, found.pairs.gold, found.accuracy) == (1, 1, 1, 100)
@@ -121,9 +125,11 @@ def test_patches_are_those_of_gold():
 
 
 def test_anybodys_answers():
-    gold = ["Task 1 Answer: Ada talks.\nTask 2 Answer: NER: :PER;Ada:LOC;Turin\n"
-            "image-entity pair: {'a': 'Ada', 'b': 'Turin'}",
-            "Task 1 Answer: \nTask 2 Answer: NER: :PER;Bo:PER;Bo\nimage-entity pair: {'a': 2}"]
+    gold = [
+        "Task 1 Answer: Ada talks.\nTask 2 Answer: NER: :PER;Ada:LOC;Turin\n"
+        "image-entity pair: {'a': 'Ada', 'b': 'Turin'}",
+        "Task 1 Answer: \nTask 2 Answer: NER: :PER;Bo:PER;Bo\nimage-entity pair: {'a': 2}",
+    ]
     theirs = ["**Task 1 Answer:** Ada talks.\n**Task 2 Answer:** NER: :PER;Ada:CITY;Turin\n"
               "image entities pair: {\"a\": \"Ada\"}", "Sorry, I cannot help with that."]  # fmt: skip
     found, clean = score_answers(gold, theirs, LABELS)
@@ -140,10 +146,12 @@ def test_anybodys_answers():
 
 
 def test_refusals():
-    for call, message in ((lambda: said_scores([], denominator="all"), "all"),
-                          (lambda: said_scores([], average="macro"), "macro"),
-                          (lambda: score_answers(["a"], [], LABELS), "0 answers"),
-                          (lambda: score_answers(["a"], ["b"], LABELS, sources=[]), "0 texts")):
+    for call, message in (
+        (lambda: said_scores([], denominator="all"), "all"),
+        (lambda: said_scores([], average="macro"), "macro"),
+        (lambda: score_answers(["a"], [], LABELS), "0 answers"),
+        (lambda: score_answers(["a"], ["b"], LABELS, sources=[]), "0 texts"),
+    ):
         with pytest.raises(MetricError, match=message):
             call()
     with pytest.raises(OpenMIEError, match="labels"):
@@ -152,8 +160,10 @@ def test_refusals():
 
 @pytest.mark.parametrize("task", ["mre", "summary"])
 def test_on_the_command_line(tmp_path, task):
-    gold = [d.replace(images=[i.model_copy(update={"pixels": None}) for i in d.images])
-            for d in diorama.generate(diorama.Config(seed=2), "test", 6)]
+    gold = [
+        d.replace(images=[i.model_copy(update={"pixels": None}) for i in d.images])
+        for d in diorama.generate(diorama.Config(seed=2), "test", 6)
+    ]
     openmie.write(gold, tmp_path / "gold.jsonl")
     result = CliRunner().invoke(cli.app, ["score", *[str(tmp_path / "gold.jsonl")] * 2, "--task", task])
     assert result.exit_code == 0, result.output

@@ -52,9 +52,11 @@ def test_parity_with_seqeval_and_the_oracle(mode, both) -> None:
     ids = [np.array([[TAGS.index(t) for t in row] + [-1] * (8 - len(row)) for row in side]) for side in both]
     want = seqeval(gold, predicted, mode)
     counts = oracles.tag_scores(gold, predicted, mode == "lenient")
-    results = [metrics.spans(documents(gold), documents(predicted), mode, bootstrap=20),
-               metrics.spans_from_tags(gold, predicted, mode, bootstrap=20),
-               metrics.spans_from_tags(*ids, mode, names=TAGS, bootstrap=20)]
+    results = [
+        metrics.spans(documents(gold), documents(predicted), mode, bootstrap=20),
+        metrics.spans_from_tags(gold, predicted, mode, bootstrap=20),
+        metrics.spans_from_tags(*ids, mode, names=TAGS, bootstrap=20),
+    ]
     for s in results:
         assert (s.precision, s.recall, s.f1) == pytest.approx(want)
         assert (s.precision, s.recall, s.f1) == pytest.approx(oracles.f1(*counts))
@@ -77,7 +79,8 @@ def test_by_label_parity_with_seqeval(mode, both) -> None:
         want = report[label]
         assert s.gold == want["support"]
         assert (s.precision, s.recall, s.f1) == pytest.approx(
-            tuple(100 * want[x] for x in ("precision", "recall", "f1-score")))
+            tuple(100 * want[x] for x in ("precision", "recall", "f1-score"))
+        )
 
 
 FIXTURES = [  # gold, predicted, conlleval counts (correct, predicted, gold), strict counts; counted by hand
@@ -120,8 +123,11 @@ def test_ids_scores_and_order_of_mentions_play_no_part() -> None:
     d = Document(id="d", text="Ada met Bo")
     a = Mention(id="a", start=0, end=3, label="PER", score=0.1)
     b = Mention(id="b", start=8, end=10, label="PER")
-    twin = [Mention(id="x", start=8, end=10, label="PER", score=1.0), Mention(id="y", start=0, end=3, label="PER"),
-            Mention(id="z", start=0, end=3, label="PER")]
+    twin = [
+        Mention(id="x", start=8, end=10, label="PER", score=1.0),
+        Mention(id="y", start=0, end=3, label="PER"),
+        Mention(id="z", start=0, end=3, label="PER"),
+    ]
     s = metrics.spans([d.replace(mentions=[a, b])], iter([d.replace(mentions=twin)]))
     assert (s.correct, s.predicted, s.gold) == (2, 2, 2)  # the third says what the second says
 
@@ -139,15 +145,21 @@ def test_documents_are_aligned_by_id_and_gold_is_never_cut() -> None:
 
 def test_refusals() -> None:
     d, e = Document(id="d"), Document(id="e")
-    for gold, predicted, message in (([d], [e], "'e'"), ([d, d], [d], "'d' twice among the gold"),
-                                     ([d], [d, d], "'d' twice among the predicted"), (d, [d], "one document")):
+    for gold, predicted, message in (
+        ([d], [e], "'e'"),
+        ([d, d], [d], "'d' twice among the gold"),
+        ([d], [d, d], "'d' twice among the predicted"),
+        (d, [d], "one document"),
+    ):
         with pytest.raises(MetricError, match=message):
             metrics.spans(gold, predicted)
     with pytest.raises(MetricError, match="strict or lenient"):
         metrics.spans([d], [d], "IOB2")
     for gold, predicted, kw, message in (
-        ([["O"]], [["O"], ["O"]], {}, "2 predicted sentences"), ([["O"], ["O"]], [["O"], ["O", "O"]], {}, "sentence 1"),
-        ([["O"]], [["S-PER"]], {}, "S-PER"), ([["O"]], [["[SEP]"]], {}, "SEP"),
+        ([["O"]], [["O"], ["O"]], {}, "2 predicted sentences"),
+        ([["O"], ["O"]], [["O"], ["O", "O"]], {}, "sentence 1"),
+        ([["O"]], [["S-PER"]], {}, "S-PER"),
+        ([["O"]], [["[SEP]"]], {}, "SEP"),
         (np.zeros((1, 2)), np.zeros((1, 3)), {"names": TAGS}, "shapes"),
         (np.zeros((1, 2)), np.full((1, 2), 99), {"names": TAGS}, "99"),
     ):

@@ -93,8 +93,10 @@ def test_values_by_hand():
     assert (found.rouge1, found.rouge2, found.rougeL) == pytest.approx((80, 75, 80))
     assert found.bleu == pytest.approx(100 * (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** 0.25)
     assert "tok:13a" in found.signature and found.tokenizer == "13a"
-    same = metrics.texts(["A long enough summary .", "Another one here it is ."] * 2,
-                         ["A long enough summary .", "Another one here it is ."] * 2)
+    same = metrics.texts(
+        ["A long enough summary .", "Another one here it is ."] * 2,
+        ["A long enough summary .", "Another one here it is ."] * 2,
+    )
     assert (same.bleu, same.rouge1, same.rouge2, same.rougeL) == (100, 100, 100, 100)
 
 
@@ -145,11 +147,13 @@ def test_interval_of_rouge_over_documents():
 
 def test_refusals():
     one = [document("1", "x")]
-    for call, message in ((lambda: metrics.text(one, one, tokenizer="words"), "words"),
-                          (lambda: metrics.text(one, [document("2", "x")]), "'2'"),
-                          (lambda: metrics.text([*one, *one], one), "twice"),
-                          (lambda: metrics.texts(["a"], []), "0 texts"),
-                          (lambda: metrics.text(one, one, bootstrap=-1), "bootstrap")):
+    for call, message in (
+        (lambda: metrics.text(one, one, tokenizer="words"), "words"),
+        (lambda: metrics.text(one, [document("2", "x")]), "'2'"),
+        (lambda: metrics.text([*one, *one], one), "twice"),
+        (lambda: metrics.texts(["a"], []), "0 texts"),
+        (lambda: metrics.text(one, one, bootstrap=-1), "bootstrap"),
+    ):
         with pytest.raises(MetricError, match=message):
             call()
 

@@ -24,8 +24,14 @@ CORPUS = diorama.corpus(CONFIG, train=12, dev=6, test=6)
 
 def small(text, corpus=CORPUS, **changes):
     found = m3d.recipe(corpus, text=text)
-    changes = {"training.epochs": "1", "complete.prompt": "2", "heads.3.width": "32", "fuse.0.latent": "16",
-               "fuse.0.hidden": "16", **changes}
+    changes = {
+        "training.epochs": "1",
+        "complete.prompt": "2",
+        "heads.3.width": "32",
+        "fuse.0.latent": "16",
+        "fuse.0.hidden": "16",
+        **changes,
+    }
     for path, value in changes.items():
         found = set_field(found, path, value)
     return found
@@ -140,7 +146,8 @@ def test_long_documents_and_many_frames_make_smaller_batches(model):
 def test_gold_that_cannot_be_held_leaves_records(model):
     document = Document.from_words("d", ["Ada", "x"]).replace(
         mentions=[Mention(id="a", start=0, end=3, label="PER"), Mention(id="b", start=4, end=5, label="FOOD")],
-        chains=[Chain(id="k", mentions=["a"])], relations=[Relation(head="k", tail="b", label="likes")],
+        chains=[Chain(id="k", mentions=["a"])],
+        relations=[Relation(head="k", tail="b", label="likes")],
         images=[Image(id="f", kind="frame", width=10, height=10, path="gone.png")],
         regions=[Region(image=f, box=(0, 0, 5, 5), label="PER") for f in ("other", "f")],
     )
@@ -154,8 +161,10 @@ def test_gold_that_cannot_be_held_leaves_records(model):
         model.predict([document], candidates="all")
 
 
-SIDES = {"no frames": {"images": (), "regions": ()}, "no text": {
-    "text": "", "words": (), "mentions": (), "chains": (), "relations": (), "times": ()}}
+SIDES = {
+    "no frames": {"images": (), "regions": ()},
+    "no text": {"text": "", "words": (), "mentions": (), "chains": (), "relations": (), "times": ()},
+}
 
 
 @pytest.mark.parametrize("complete", ["PromptConv", "Blank"])
@@ -256,8 +265,13 @@ def test_every_document_is_extracted_with_exact_offsets(model, edge, frames):
 
     images = [Image(id=f"f{i}", kind="frame", pixels=other.picture(i), time=float(i)) for i in range(frames)]
     document = Document.from_words(edge, EDGES[edge], images=images)
-    chinese = Document(id="zh", text="".join(EDGES["emoji"]), images=images, lang="zh",
-                       words=[(i, i + 1) for i in range(len("".join(EDGES["emoji"])))])
+    chinese = Document(
+        id="zh",
+        text="".join(EDGES["emoji"]),
+        images=images,
+        lang="zh",
+        words=[(i, i + 1) for i in range(len("".join(EDGES["emoji"])))],
+    )
     for d in (document, chinese):
         found = model.predict([d])[0]
         assert found.text == d.text and found.words == d.words and not found.errors

@@ -60,8 +60,16 @@ def test_nothing_else_loads_or_trusts():
         assert "safe_loading.loading(" in file.read_text(encoding="utf8"), file
     for file in (ROOT / "openmie").rglob("*.py"):
         text = file.read_text(encoding="utf8").replace(" ", "")
-        for word in ("trust_remote_code=True", '"trust_remote_code"', "allow_all_kernels", "custom_generate=",
-                     "getattr(transformers", "from_pretrained,", "transformersimportpipeline", "transformers.pipeline"):
+        for word in (
+            "trust_remote_code=True",
+            '"trust_remote_code"',
+            "allow_all_kernels",
+            "custom_generate=",
+            "getattr(transformers",
+            "from_pretrained,",
+            "transformersimportpipeline",
+            "transformers.pipeline",
+        ):
             assert word not in text or file.name == "safe_loading.py", (file, word)
 
 
@@ -84,13 +92,20 @@ def _plant(folder: Path, marker: Path) -> None:
     generate = folder / "custom_generate"
     generate.mkdir()
     (generate / "generate.py").write_text(
-        f"open({str(marker)!r}, 'w').close()\ndef generate(model, **kwargs):\n    return 1\n")
+        f"open({str(marker)!r}, 'w').close()\ndef generate(model, **kwargs):\n    return 1\n"
+    )
 
 
-MAPS = {"AutoConfig": "planted.Settings", "AutoModel": "planted.Net", "AutoTokenizer": ["planted.Words", None],
-        "AutoModelForImageTextToText": "planted.Net", "AutoModelForZeroShotObjectDetection": "planted.Net",
-        "AutoModelForSpeechSeq2Seq": "planted.Net", "AutoProcessor": "planted.Both",
-        "AutoImageProcessor": "planted.Both"}
+MAPS = {
+    "AutoConfig": "planted.Settings",
+    "AutoModel": "planted.Net",
+    "AutoTokenizer": ["planted.Words", None],
+    "AutoModelForImageTextToText": "planted.Net",
+    "AutoModelForZeroShotObjectDetection": "planted.Net",
+    "AutoModelForSpeechSeq2Seq": "planted.Net",
+    "AutoProcessor": "planted.Both",
+    "AutoImageProcessor": "planted.Both",
+}
 
 
 def _in_config(folder: Path) -> None:
@@ -126,10 +141,19 @@ LOADS = {
     "whisper": "openmie.video.transcribe._load(at, '', 'cpu')",
 }
 UNREAD = {  # what these paths do not read in these folders, or have a class for
-    ("text", "text_processor"), ("text", "text_part"), ("vision", "vlm_tokenizer"), ("vision", "vlm_processor")}
+    ("text", "text_processor"),
+    ("text", "text_part"),
+    ("vision", "vlm_tokenizer"),
+    ("vision", "vlm_processor"),
+}
 PATHS = {"dino": ("detector",), "text": ("text", "vision"), "vlm": LOADS}
 MODULES = (
-    "model.backbones", "nn.encode.dual", "inference.detector", "vlm", "vlm.sft.finetune", "vlm.sft.settings",
+    "model.backbones",
+    "nn.encode.dual",
+    "inference.detector",
+    "vlm",
+    "vlm.sft.finetune",
+    "vlm.sft.settings",
     "video.transcribe",
 )
 
@@ -138,15 +162,26 @@ def _with_consent(code: str, folder: Path, *, cwd: Path) -> subprocess.Completed
     """The code in a process of its own whose standard input says yes to whatever is asked."""
     head = "import sys, importlib, openmie\n" + "".join(f"importlib.import_module('openmie.{m}')\n" for m in MODULES)
     env = {**os.environ, "HF_MODULES_CACHE": str(cwd / "modules"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.run([sys.executable, "-c", head + code, str(folder)], input="y\n" * 50, text=True, cwd=cwd,
-                          capture_output=True, timeout=300, env=env, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", head + code, str(folder)],
+        input="y\n" * 50,
+        text=True,
+        cwd=cwd,
+        capture_output=True,
+        timeout=300,
+        env=env,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory):
     save_dino(dino := tmp_path_factory.mktemp("dino"), "GroundingDino")
-    return {"dino": dino, "text": Path(small.save_bert(tmp_path_factory.mktemp("bert"))),
-            "vlm": Path(lvlm_small.llava(tmp_path_factory.mktemp("llava")))}
+    return {
+        "dino": dino,
+        "text": Path(small.save_bert(tmp_path_factory.mktemp("bert"))),
+        "vlm": Path(lvlm_small.llava(tmp_path_factory.mktemp("llava"))),
+    }
 
 
 def test_no_path_that_loads_runs_code_of_the_folder(originals, tmp_path):
@@ -178,12 +213,15 @@ def test_no_path_that_loads_runs_code_of_the_folder(originals, tmp_path):
     assert loaded == UNREAD, "\n".join(lines)
 
 
-@pytest.mark.parametrize(("kind", "plant", "call"), [
-    ("text", "config", "AutoConfig.from_pretrained(sys.argv[1])"),
-    ("text", "tokenizer", "AutoTokenizer.from_pretrained(sys.argv[1])"),
-    ("vlm", "part", "AutoModelForImageTextToText.from_pretrained(sys.argv[1], trust_remote_code=False)"),
-    ("dino", "part", "AutoModelForZeroShotObjectDetection.from_pretrained(sys.argv[1], trust_remote_code=False)"),
-])
+@pytest.mark.parametrize(
+    ("kind", "plant", "call"),
+    [
+        ("text", "config", "AutoConfig.from_pretrained(sys.argv[1])"),
+        ("text", "tokenizer", "AutoTokenizer.from_pretrained(sys.argv[1])"),
+        ("vlm", "part", "AutoModelForImageTextToText.from_pretrained(sys.argv[1], trust_remote_code=False)"),
+        ("dino", "part", "AutoModelForZeroShotObjectDetection.from_pretrained(sys.argv[1], trust_remote_code=False)"),
+    ],
+)
 def test_the_library_alone_asks_and_runs_the_code_of_these_folders(originals, tmp_path, kind, plant, call):
     """What the test above feeds is live; in the last two the library asks although it was told not to trust."""
     shutil.copytree(originals[kind], tmp_path / "m")
@@ -211,9 +249,15 @@ def test_commands_end_with_one_line_and_code_2(originals, tmp_path):
         ["extract", "posts.jsonl", "--system", "pfa", "--model", at],
     ):
         ran = subprocess.run(
-            [sys.executable, "-m", "openmie", *words], input="y\n" + '{"text": "Zorvane sings"}\n', text=True,
-            capture_output=True, cwd=tmp_path, timeout=300, check=False,
-            env={**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"})
+            [sys.executable, "-m", "openmie", *words],
+            input="y\n" + '{"text": "Zorvane sings"}\n',
+            text=True,
+            capture_output=True,
+            cwd=tmp_path,
+            timeout=300,
+            check=False,
+            env={**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"},
+        )
         assert not marker.exists(), words
         assert ran.returncode == 2 and "Traceback" not in ran.stderr, (words, ran.returncode, ran.stderr[-2000:])
         assert "brings code of its own" in ran.stderr and "auto_map in" in ran.stderr, (words, ran.stderr[-2000:])
@@ -263,8 +307,11 @@ def test_weights_as_a_pickle_alone_are_refused(originals, tmp_path, evil):
         _ = Local(vlm, device="cpu")._loaded
     with pytest.raises(RecipeError, match=r"model\.safetensors"):
         load_text(Text(name=str(tmp_path / "text")))
-    for load in (lambda: load_vision(Vision(name=vlm)), lambda: detector.load(vlm, "cpu"),
-                 lambda: load_whisper(vlm, "", "cpu")):
+    for load in (
+        lambda: load_vision(Vision(name=vlm)),
+        lambda: detector.load(vlm, "cpu"),
+        lambda: load_whisper(vlm, "", "cpu"),
+    ):
         with pytest.raises(OpenMIEError):
             load()
     assert not marker.exists()

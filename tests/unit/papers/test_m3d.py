@@ -23,8 +23,13 @@ from openmie.nn.complete.blank import Blank
 from openmie.papers import m3d
 
 ALL = ("LOC", "ORG", "PER", "TIME")
-LABELS = Labels(mentions=ALL, chains=ALL, relations=("None", "PER-PER_peer", "PER-LOC_birth"), regions=ALL[:3],
-                symmetric=frozenset({"PER-PER_peer"}))
+LABELS = Labels(
+    mentions=ALL,
+    chains=ALL,
+    relations=("None", "PER-PER_peer", "PER-LOC_birth"),
+    regions=ALL[:3],
+    symmetric=frozenset({"PER-PER_peer"}),
+)
 REAL = Corpus("m3d:folder", {}, declared=LABELS, language="en")
 MADE = diorama.corpus(diorama.Config(documents=True, size=64, sentences=6, frames=4), train=8, dev=4, test=4)
 
@@ -36,7 +41,10 @@ def test_the_papers_hyper_parameters():
     t = r.training
     assert (t.epochs, t.batch, t.warmup, t.clip, t.schedule) == (20, 1, 0.0, 5.0, "linear")
     assert [(g.match, g.lr, g.weight_decay) for g in t.groups] == [
-        ("encode.text", 5e-6, 0.0), ("encode.vision", 5e-6, 0.0), ("", 1e-3, 0.0)]
+        ("encode.text", 5e-6, 0.0),
+        ("encode.vision", 5e-6, 0.0),
+        ("", 1e-3, 0.0),
+    ]
     assert r.complete.prompt == r.fuse[0].latent == 64 and r.fuse[0].heads == 16
     assert [type(h).__name__ for h in r.heads] == ["Crf", "Chains", "ChainRelations", "Regions"]
     assert r.heads[2].labels == ("PER-PER_peer", "PER-LOC_birth") and r.heads[2].symmetric == ("PER-PER_peer",)
@@ -54,7 +62,10 @@ def test_backbones_by_corpus_and_by_option():
     assert [type(h).__name__ for h in recipes.check(blind).heads] == ["Crf", "Chains", "ChainRelations"]
     assert m3d.recipe(REAL, vision="none").encode.vision is None
     assert m3d.sweeps(blind) == {} and set(m3d.ablations(blind)) == {
-        "one label a pair", "votes of mentions", "closure of links"}
+        "one label a pair",
+        "votes of mentions",
+        "closure of links",
+    }
     for wrong in ({"task": "ner"}, {"language": "fr"}):
         with pytest.raises(RecipeError):
             m3d.recipe(REAL, **wrong)
@@ -62,12 +73,19 @@ def test_backbones_by_corpus_and_by_option():
         m3d.recipe(replace(REAL, declared=Labels(relations=("a",))))
 
 
-@pytest.mark.parametrize(("languages", "kind"), [
-    (("zh", "zh"), "m3d-zh"), (("en", ""), "m3d-en"), (("en", "zh"), "m3d-zh"), (("", ""), "m3d-en"),
-])
+@pytest.mark.parametrize(
+    ("languages", "kind"),
+    [
+        (("zh", "zh"), "m3d-zh"),
+        (("en", ""), "m3d-en"),
+        (("en", "zh"), "m3d-zh"),
+        (("", ""), "m3d-en"),
+    ],
+)
 def test_the_language_is_read_off_the_documents_where_the_corpus_names_none(languages, kind):
-    own = Corpus("jsonl:own", {"train": lambda: [Document(id=f"{n}", lang=x) for n, x in enumerate(languages)]},
-                 declared=LABELS)
+    own = Corpus(
+        "jsonl:own", {"train": lambda: [Document(id=f"{n}", lang=x) for n, x in enumerate(languages)]}, declared=LABELS
+    )
     assert m3d.recipe(own).name == kind and m3d.recipe(own, language="en").name == "m3d-en"
     other = replace(own, sources={"train": lambda: [Document(id="x", lang="de")]})
     with pytest.raises(RecipeError, match="'de'"):
@@ -120,9 +138,20 @@ def test_published_numbers():
 
 
 def test_diorama_has_ceilings_for_documents():
-    scores = {n: Scores(correct=9, predicted=10, gold=10) for n in
-              ("document", "entities", "chains", "relations", "own relations", "frame relations",
-               "own frame relations", "regions", "region links")}
+    scores = {
+        n: Scores(correct=9, predicted=10, gold=10)
+        for n in (
+            "document",
+            "entities",
+            "chains",
+            "relations",
+            "own relations",
+            "frame relations",
+            "own frame relations",
+            "regions",
+            "region links",
+        )
+    }
     found = against_ceilings(MADE, "document", scores)
     both = {"relations", "frame_relations"}
     assert set(found["ceilings"]) == {"ner", "regions", "links", *both, *(f"{x}, gold chains" for x in both)}

@@ -97,8 +97,9 @@ def posts():
     main = main.model_copy(update={"path": "", "pixels": np.zeros((20, 20, 3), np.uint8)})
     said = Mention(id="m0", start=0, end=3, label="PER")
     region = Region(image="main", box=(1, 1, 9, 9), label="PER", of="m0")
-    one = Document(id="a", text="Ada smiles", images=(main, patch), mentions=(said,), regions=(region,),
-                   summary="A woman smiles.")
+    one = Document(
+        id="a", text="Ada smiles", images=(main, patch), mentions=(said,), regions=(region,), summary="A woman smiles."
+    )
     return [one, one.replace(id="b"), one.replace(id="c"), one.replace(id="d")]
 
 
@@ -106,8 +107,12 @@ def test_answers_are_read_scored_and_lost_ones_are_told():
     full = replace(pfa.recipe(tweets()), labels=LABELS)
     gold = posts()
     right = adapter.render(gold[0], LABELS)
-    said = [Answer(text=right), Answer(text=right[:70], finish="length"), Answer(text="no idea"),
-            ErrorRecord(found="no answer", where="model stub")]
+    said = [
+        Answer(text=right),
+        Answer(text=right[:70], finish="length"),
+        Answer(text="no idea"),
+        ErrorRecord(found="no answer", where="model stub"),
+    ]
     stub = Stub(lambda n, request: said[n])
     predicted, came = answered(full, stub, gold)
     assert came == said and all(len(r.images) == 2 and r.schema is None for r in stub.asked)
@@ -184,8 +189,10 @@ def test_gains_are_by_seed_and_by_hand():
     def run(row, seed, f1):
         return Cell(paper="pfa", corpus="x", ablation=row, seed=seed), {"scores": {"F1": {"f1": f1}}}
 
-    grid = {("x", pfa.NAME): [run("full", 1, 80.0), run("full", 2, 90.0), run("full", 3, 50.0)],
-            ("x", "Single MNER"): [run("Single MNER", 2, 85.0), run("Single MNER", 1, 82.0)]}
+    grid = {
+        ("x", pfa.NAME): [run("full", 1, 80.0), run("full", 2, 90.0), run("full", 3, 50.0)],
+        ("x", "Single MNER"): [run("Single MNER", 2, 85.0), run("Single MNER", 1, 82.0)],
+    }
     assert chat_table.gains(grid, "x", pfa) == {(pfa.NAME, "Single MNER"): {"F1": [-2.0, 5.0]}}
 
 
@@ -231,8 +238,7 @@ def test_mmre_reviewed_by_command(tmp_path):
     folder = tmp_path / "grounded"
     folder.mkdir()
     for split, documents in corpus_of(12).sources.items():
-        corpora.write([d.replace(captions={"a": f"Words of {d.id}."}) for d in documents()],
-                      folder / f"{split}.jsonl")
+        corpora.write([d.replace(captions={"a": f"Words of {d.id}."}) for d in documents()], folder / f"{split}.jsonl")
     spec, review = f"jsonl:{folder}", tmp_path / "review.csv"
     assert run("mmre", spec, "--review", str(review)).exit_code == 0
     text = review.read_text(encoding="utf-8-sig")

@@ -209,9 +209,11 @@ def test_gold_changes_no_prediction(task, bert):
     torch.manual_seed(0)
     model = Model.new(recipe(task, bert))
     documents = small.documents(6)
-    asked = [d.without_gold() for d in documents] if task != "re" else [
-        d.replace(relations=[r.model_copy(update={"label": ""}) for r in d.relations]) for d in documents
-    ]
+    asked = (
+        [d.without_gold() for d in documents]
+        if task != "re"
+        else [d.replace(relations=[r.model_copy(update={"label": ""}) for r in d.relations]) for d in documents]
+    )
     assert [p.relations for p in model.predict(asked)] == [p.relations for p in model.predict(documents)]
     assert [p.mentions for p in model.predict(asked)] == [p.mentions for p in model.predict(documents)]
 

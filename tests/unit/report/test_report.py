@@ -28,9 +28,20 @@ from openmie.report.label_colours import COLOURS, assign
 from openmie.report.markup import text
 from openmie.report.text_layout import Atom, Pen, lines, words
 
-HOSTILE = ('<script>document.title="owned"</script>', '</style><img src=x onerror=document.title="owned">',
-           '" onload="x', "'", "</script>", "\u202egnp.exe\u202c", "a\x00b\x1bc", "]]>", "<!--", "&lt;",
-           "javascript:x", "\u2067x")
+HOSTILE = (
+    '<script>document.title="owned"</script>',
+    '</style><img src=x onerror=document.title="owned">',
+    '" onload="x',
+    "'",
+    "</script>",
+    "\u202egnp.exe\u202c",
+    "a\x00b\x1bc",
+    "]]>",
+    "<!--",
+    "&lt;",
+    "javascript:x",
+    "\u2067x",
+)
 VOID = {"meta", "img", "line", "polyline"}
 
 
@@ -93,14 +104,23 @@ def pixels(width: int = 64, height: int = 48, seed: int = 0) -> np.ndarray:
 
 def post(**layers: Any) -> Document:
     base: dict[str, Any] = {
-        "id": "one", "text": "Ada Moss met the Brill choir in Tornby .", "lang": "en",
+        "id": "one",
+        "text": "Ada Moss met the Brill choir in Tornby .",
+        "lang": "en",
         "images": [Image(pixels=pixels())],
-        "mentions": [Mention(id="a", start=0, end=8, label="PER"), Mention(id="b", start=17, end=28, label="ORG"),
-                     Mention(id="c", start=32, end=38, label="LOC")],
+        "mentions": [
+            Mention(id="a", start=0, end=8, label="PER"),
+            Mention(id="b", start=17, end=28, label="ORG"),
+            Mention(id="c", start=32, end=38, label="LOC"),
+        ],
         "relations": [Relation(head="a", tail="b", label="member_of"), Relation(head="b", tail="c", label="locate_at")],
-        "regions": [Region(image="main", box=(4, 4, 30, 40), label="PER", of="a"),
-                    Region(image="main", box=(40, 20, 60, 44), label="ORG", of="b")],
-        "captions": {"made": "a woman and some singers"}, "summary": "Ada Moss meets a choir ."}
+        "regions": [
+            Region(image="main", box=(4, 4, 30, 40), label="PER", of="a"),
+            Region(image="main", box=(40, 20, 60, 44), label="ORG", of="b"),
+        ],
+        "captions": {"made": "a woman and some singers"},
+        "summary": "Ada Moss meets a choir .",
+    }
     return Document(**{**base, **layers})
 
 
@@ -112,16 +132,45 @@ def test_whole_page(tmp_path: Path) -> None:
     gold = post()
     losses = {"text": [(0, 2.0), (1, 1.0)], "cross": [(0, 3.0), (1, 0.25)]}
     curves = Curves(title="Loss", x="step", y="loss", lines=losses)
-    bars = Bars(title="F1", bars={"text": 61.0, "cross": 86.0}, lines={"ceiling": 87.5},
-                intervals={"text": (59.0, 63.0)}, note="higher is better")
-    table = Table(title="Scores", columns=["Model", "F1", "Posts"], rows=[["text", 61.04, 1500], ["best", None, None]],
-                  marked=[1], note="in percent")
-    html = page(tmp_path / "new" / "folder", intro="What\nthis is.", tables=[bars, table], curves=[curves],
-                documents=[(gold, gold), gold.without_gold()], notes=["A note."])
+    bars = Bars(
+        title="F1",
+        bars={"text": 61.0, "cross": 86.0},
+        lines={"ceiling": 87.5},
+        intervals={"text": (59.0, 63.0)},
+        note="higher is better",
+    )
+    table = Table(
+        title="Scores",
+        columns=["Model", "F1", "Posts"],
+        rows=[["text", 61.04, 1500], ["best", None, None]],
+        marked=[1],
+        note="in percent",
+    )
+    html = page(
+        tmp_path / "new" / "folder",
+        intro="What\nthis is.",
+        tables=[bars, table],
+        curves=[curves],
+        documents=[(gold, gold), gold.without_gold()],
+        notes=["A note."],
+    )
     read = safe(html)
     said = "".join(read.said)
-    for part in ("A report", "this is.", "61.0", "1,500", "–", "87.5%", "59.0 to 63.0", "0.25", "Ada Moss", "member_of",
-                 "a woman and some singers", "A note.", "in percent"):
+    for part in (
+        "A report",
+        "this is.",
+        "61.0",
+        "1,500",
+        "–",
+        "87.5%",
+        "59.0 to 63.0",
+        "0.25",
+        "Ada Moss",
+        "member_of",
+        "a woman and some singers",
+        "A note.",
+        "in percent",
+    ):
         assert part in said
     assert html.startswith("<!DOCTYPE html>\n") and "default-src 'none'" in (read.find("meta")[1]["content"] or "")
     assert [a["id"] for a in read.find("section")] == ["scores", "curves", "posts", "notes"]
@@ -146,16 +195,29 @@ def test_equal_bytes(tmp_path: Path) -> None:
 def hostile_page(folder: Path, bad: str) -> str:
     layers: dict[str, Any] = {
         "images": [Image(path=bad.replace("\0", "") or "x", id=bad), Image(id="i", pixels=pixels())],
-        "mentions": [Mention(id="m", start=0, end=len(bad), label=bad),
-                     Mention(id="u", start=0, end=0, label=bad, text=bad, status="unlocated")],
-        "relations": [Relation(head="m", tail=bad, label=bad)], "captions": {bad: bad}, "summary": bad,
+        "mentions": [
+            Mention(id="m", start=0, end=len(bad), label=bad),
+            Mention(id="u", start=0, end=0, label=bad, text=bad, status="unlocated"),
+        ],
+        "relations": [Relation(head="m", tail=bad, label=bad)],
+        "captions": {bad: bad},
+        "summary": bad,
         "regions": [Region(image="i", box=(0, 0, 9, 9), label=bad, of="m")],
-        "errors": [ErrorRecord(where=bad, found=bad)]}
+        "errors": [ErrorRecord(where=bad, found=bad)],
+    }
     document = Document(id=bad, text=bad + " tail", lang=bad, **layers)
-    return page(folder, title=bad, intro=bad, notes=[bad], documents=[document, (document, document)],
-                tables=[Table(title=bad, columns=[bad, bad], rows=[[bad, bad]], note=bad),
-                        Bars(title=bad, bars={bad: 1}, lines={bad: 2}, unit=bad, note=bad)],
-                curves=[Curves(title=bad, x=bad, y=bad, lines={bad: [(0, 0), (1, 1)]}, note=bad)])
+    return page(
+        folder,
+        title=bad,
+        intro=bad,
+        notes=[bad],
+        documents=[document, (document, document)],
+        tables=[
+            Table(title=bad, columns=[bad, bad], rows=[[bad, bad]], note=bad),
+            Bars(title=bad, bars={bad: 1}, lines={bad: 2}, unit=bad, note=bad),
+        ],
+        curves=[Curves(title=bad, x=bad, y=bad, lines={bad: [(0, 0), (1, 1)]}, note=bad)],
+    )
 
 
 @pytest.mark.parametrize("bad", HOSTILE)
@@ -211,8 +273,14 @@ def test_image(tmp_path: Path) -> None:
     """Small images are embedded exactly, large ones scaled down; boxes in percent; unread ones say why."""
     array = pixels()
     large = Image(id="large", pixels=pixels(2000, 1000), kind="frame", time=2.5)
-    document = post(images=[Image(pixels=array), large, Image(id="gone", path=str(tmp_path / "gone.png")),
-                            Image(id="p", kind="patch", parent="main", box=(0, 0, 9, 9))])
+    document = post(
+        images=[
+            Image(pixels=array),
+            large,
+            Image(id="gone", path=str(tmp_path / "gone.png")),
+            Image(id="p", kind="patch", parent="main", box=(0, 0, 9, 9)),
+        ]
+    )
     html = page(tmp_path, documents=[document])
     read = safe(html)
     small, big = [base64.b64decode((a["src"] or "").split(",")[1]) for a in read.find("img")]
@@ -233,25 +301,44 @@ def test_many_frames(tmp_path: Path) -> None:
 
 def test_verdicts_of_mentions() -> None:
     gold = post()
-    predicted = gold.replace(relations=(), regions=(), mentions=(
-        Mention(id="x", start=0, end=8, label="PER"), Mention(id="y", start=17, end=28, label="LOC"),
-        Mention(id="z", start=9, end=12, label="MISC")))
+    predicted = gold.replace(
+        relations=(),
+        regions=(),
+        mentions=(
+            Mention(id="x", start=0, end=8, label="PER"),
+            Mention(id="y", start=17, end=28, label="LOC"),
+            Mention(id="z", start=9, end=12, label="MISC"),
+        ),
+    )
     spans = judge((gold, predicted)).spans
     assert [(s.text, s.label, s.verdict, s.instead) for s in spans] == [
-        ("Ada Moss", "PER", "right", ""), ("Brill choir", "LOC", "wrong", "ORG"), ("met", "MISC", "wrong", ""),
-        ("Tornby", "LOC", "missed", "")]
+        ("Ada Moss", "PER", "right", ""),
+        ("Brill choir", "LOC", "wrong", "ORG"),
+        ("met", "MISC", "wrong", ""),
+        ("Tornby", "LOC", "missed", ""),
+    ]
     assert {s.verdict for s in judge(predicted).spans} == {""}
 
 
 def test_verdicts_of_relations() -> None:
     gold = post(relations=[Relation(head="a", tail="b", label="peer"), Relation(head="b", tail="c", label="locate_at")])
     ids = [m.model_copy(update={"id": "p" + m.id}) for m in gold.mentions]
-    predicted = gold.replace(mentions=tuple(ids), regions=(), relations=(
-        Relation(head="pb", tail="pa", label="peer"), Relation(head="pb", tail="pc", label="member_of"),
-        Relation(head="pa", tail="pc", label="None")))
+    predicted = gold.replace(
+        mentions=tuple(ids),
+        regions=(),
+        relations=(
+            Relation(head="pb", tail="pa", label="peer"),
+            Relation(head="pb", tail="pc", label="member_of"),
+            Relation(head="pa", tail="pc", label="None"),
+        ),
+    )
     directed = [(k.label, k.verdict, k.instead) for k in judge((gold, predicted)).links]
-    assert directed == [("peer", "wrong", ""), ("member_of", "wrong", "locate_at"), ("None", "right", ""),
-                        ("peer", "missed", "")]
+    assert directed == [
+        ("peer", "wrong", ""),
+        ("member_of", "wrong", "locate_at"),
+        ("None", "right", ""),
+        ("peer", "missed", ""),
+    ]
     either = [(k.label, k.verdict, k.instead) for k in judge((gold, predicted), symmetric=("peer",)).links]
     assert either == [("peer", "right", ""), ("member_of", "wrong", "locate_at"), ("None", "right", "")]
     several = gold.replace(relations=(*gold.relations, Relation(head="a", tail="b", label="member_of")))
@@ -261,18 +348,26 @@ def test_verdicts_of_relations() -> None:
 def test_relations_of_chains() -> None:
     chains = [Chain(id="A", mentions=("a",), label="PER"), Chain(id="B", mentions=("b", "c"), label="ORG")]
     gold = post(chains=chains, relations=[Relation(head="A", tail="B", label="member_of")])
-    link, = judge((gold, gold)).links
+    (link,) = judge((gold, gold)).links
     assert (link.head, link.tail, link.tail_label, link.verdict) == ("Ada Moss", "Brill choir (+1)", "ORG", "right")
-    lost, = judge(gold.replace(chains=(), relations=(Relation(head="gone", tail="a", label="x"),))).links
+    (lost,) = judge(gold.replace(chains=(), relations=(Relation(head="gone", tail="a", label="x"),))).links
     assert lost.head == "gone"
 
 
 def test_verdicts_of_boxes() -> None:
     gold = post()
-    predicted = gold.replace(relations=(), regions=(Region(image="main", box=(4, 4, 30, 38), label="PER", of="a"),
-                                                    Region(image="main", box=(40, 20, 60, 44), label="ORG", of="c")))
+    predicted = gold.replace(
+        relations=(),
+        regions=(
+            Region(image="main", box=(4, 4, 30, 38), label="PER", of="a"),
+            Region(image="main", box=(40, 20, 60, 44), label="ORG", of="c"),
+        ),
+    )
     assert [(f.name, f.verdict) for f in judge((gold, predicted)).frames] == [
-        ("Ada Moss", "right"), ("Tornby", "wrong"), ("Brill choir", "missed")]
+        ("Ada Moss", "right"),
+        ("Tornby", "wrong"),
+        ("Brill choir", "missed"),
+    ]
 
 
 def test_two_different_documents() -> None:
@@ -293,7 +388,8 @@ def test_overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> 
 
 
 spans = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.sampled_from(["", "missed"])), max_size=12).map(
-    lambda found: [Span(a, a + n, "X", "", v) for a, n, v in found])  # type: ignore[arg-type]
+    lambda found: [Span(a, a + n, "X", "", v) for a, n, v in found]
+)  # type: ignore[arg-type]
 
 
 @given(spans)
@@ -316,9 +412,15 @@ def test_nest(found: list[Span]) -> None:
 
 
 def test_overlapping_mentions_on_the_page(tmp_path: Path) -> None:
-    document = post(relations=(), regions=(), mentions=[
-        Mention(id="a", start=0, end=28, label="OUT"), Mention(id="b", start=4, end=8, label="IN"),
-        Mention(id="c", start=6, end=12, label="X")])
+    document = post(
+        relations=(),
+        regions=(),
+        mentions=[
+            Mention(id="a", start=0, end=28, label="OUT"),
+            Mention(id="b", start=4, end=8, label="IN"),
+            Mention(id="c", start=6, end=12, label="X"),
+        ],
+    )
     said = "".join(safe(page(tmp_path, documents=[document])).said)
     assert "Crossing another mention" in said and "Ada Moss" in said
 
@@ -345,10 +447,19 @@ def test_ticks(low: float, span: float) -> None:
 def test_curves(tmp_path: Path) -> None:
     """Points that are not numbers are left out; long lines keep their peaks; nothing to draw is said."""
     long = [(float(i), 5.0 if i == 31_415 else float(np.sin(i / 900))) for i in range(60_000)]
-    read = safe(page(tmp_path, curves=[
-        Curves(title="a", x="x", y="y", lines={"one": [(0, float("nan")), (1, 2), (2, float("inf"))], "none": []}),
-        Curves(title="b", x="x", y="y", lines={}), Curves(title="c", x="x", y="y", lines={"long": long}),
-        Curves(title="d", x="x", y="y", lines={"flat": [(1, 1), (2, 1)]})]))
+    read = safe(
+        page(
+            tmp_path,
+            curves=[
+                Curves(
+                    title="a", x="x", y="y", lines={"one": [(0, float("nan")), (1, 2), (2, float("inf"))], "none": []}
+                ),
+                Curves(title="b", x="x", y="y", lines={}),
+                Curves(title="c", x="x", y="y", lines={"long": long}),
+                Curves(title="d", x="x", y="y", lines={"flat": [(1, 1), (2, 1)]}),
+            ],
+        )
+    )
     lines_drawn = [a["points"] or "" for a in read.find("polyline", "c0") if (a["points"] or "").count(",") > 5]
     assert len(lines_drawn) == 1 and len(lines_drawn[0]) < 30_000
     heights = sorted(float(p.split(",")[1]) for p in lines_drawn[0].split())
@@ -388,16 +499,31 @@ def test_picture() -> None:
     assert picture(document, width=800, labels=("A", "LOC", "ORG", "PER")).tobytes() != drawn.tobytes()
 
 
-@pytest.mark.parametrize("layers", [
-    {"images": (), "regions": ()}, {"images": [Image(path="nowhere.png")], "regions": ()},
-    {"text": "W" * 400, "mentions": [Mention(id="a", start=3, end=390, label="LONG")], "relations": (), "regions": ()},
-    {"text": "", "mentions": (), "relations": (), "regions": ()},
-    {"text": "在上海 \U0001f600 x\n\nمرحبا", "mentions": [Mention(id="a", start=1, end=3, label="LOC")],
-     "relations": (), "regions": [Region(image="main", box=(-5, -5, 900, 900), of="a"),
-                                  Region(image="main", box=(99, 99, 120, 120))]},
-    {"relations": [Relation(head="a", tail="b", label="a_very_long_label_" * 6)]},
-    {"images": [Image(pixels=pixels(4, 400))], "regions": ()},
-])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        {"images": (), "regions": ()},
+        {"images": [Image(path="nowhere.png")], "regions": ()},
+        {
+            "text": "W" * 400,
+            "mentions": [Mention(id="a", start=3, end=390, label="LONG")],
+            "relations": (),
+            "regions": (),
+        },
+        {"text": "", "mentions": (), "relations": (), "regions": ()},
+        {
+            "text": "在上海 \U0001f600 x\n\nمرحبا",
+            "mentions": [Mention(id="a", start=1, end=3, label="LOC")],
+            "relations": (),
+            "regions": [
+                Region(image="main", box=(-5, -5, 900, 900), of="a"),
+                Region(image="main", box=(99, 99, 120, 120)),
+            ],
+        },
+        {"relations": [Relation(head="a", tail="b", label="a_very_long_label_" * 6)]},
+        {"images": [Image(pixels=pixels(4, 400))], "regions": ()},
+    ],
+)
 def test_any_picture(layers: dict[str, object]) -> None:
     assert picture(post(**layers), width=640).width == 640
 

@@ -20,11 +20,50 @@ from openmie.errors import CorpusError
 from openmie.text import pos
 
 HANTA, JIEBA = "hanta:en", "jieba:zh"
-ODD = ["", " ", "\u200d", "\ufe0f", "\u0301", "\ud800", "\x00", "'", "’", "t", "n", "&nbsp;", "&amp;", "#", "@", "RT",
-       "@a", "#b", "👩‍👩‍👧‍👦", "🇫🇷", "1️⃣", "ß", "ﬁ", "ﷺ", "שלום", "مرحبا", "नमस्ते", "日本", "𝐁𝐨𝐥𝐝",
-       "a" * 5000, "中" * 600, "½", "n't"]
-words = st.lists(st.one_of(st.sampled_from(ODD), st.text(max_size=8), st.text(alphabet="aStn'@#.:1中 ", max_size=5),
-                           st.characters(codec=None)), max_size=9)
+ODD = [
+    "",
+    " ",
+    "\u200d",
+    "\ufe0f",
+    "\u0301",
+    "\ud800",
+    "\x00",
+    "'",
+    "’",
+    "t",
+    "n",
+    "&nbsp;",
+    "&amp;",
+    "#",
+    "@",
+    "RT",
+    "@a",
+    "#b",
+    "👩‍👩‍👧‍👦",
+    "🇫🇷",
+    "1️⃣",
+    "ß",
+    "ﬁ",
+    "ﷺ",
+    "שלום",
+    "مرحبا",
+    "नमस्ते",
+    "日本",
+    "𝐁𝐨𝐥𝐝",
+    "a" * 5000,
+    "中" * 600,
+    "½",
+    "n't",
+]
+words = st.lists(
+    st.one_of(
+        st.sampled_from(ODD),
+        st.text(max_size=8),
+        st.text(alphabet="aStn'@#.:1中 ", max_size=5),
+        st.characters(codec=None),
+    ),
+    max_size=9,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +85,9 @@ def test_tags_are_the_seventeen_and_the_channel_has_a_row_for_each() -> None:
     assert pos.ids(pos.TAGS) == list(range(1, 18)) and pos.ids(["", "nothing"]) == [0, 0] and pos.ids([]) == []
 
 
-@pytest.mark.parametrize("tables", [(pos._FROM_C5, pos._C5), (pos._FROM_FLAG, pos._FLAGS),
-                                    (pos._FROM_CLOSED, pos._CLOSED)])
+@pytest.mark.parametrize(
+    "tables", [(pos._FROM_C5, pos._C5), (pos._FROM_FLAG, pos._FLAGS), (pos._FROM_CLOSED, pos._CLOSED)]
+)
 def test_a_table_maps_each_tag_once_and_to_a_tag(tables: tuple[dict[str, str], dict[str, str]]) -> None:
     found, table = tables
     assert set(found.values()) <= set(pos.TAGS)
@@ -65,8 +105,9 @@ def test_one_tag_a_word_whatever_the_words_in_english(texts: list[list[str]]) ->
     found = pos.tag(texts, "en", HANTA)
     assert [len(tags) for tags in found] == [len(text) for text in texts]
     assert {name for tags in found for name in tags} <= set(pos.TAGS)
-    assert all(name == pos.rule(word) for text, tags in zip(texts, found) for word, name in zip(text, tags)
-               if pos.rule(word))
+    assert all(
+        name == pos.rule(word) for text, tags in zip(texts, found) for word, name in zip(text, tags) if pos.rule(word)
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -78,56 +119,112 @@ def test_one_tag_a_word_whatever_the_words_in_chinese(texts: list[list[str]]) ->
     assert {name for tags in found for name in tags} <= set(pos.TAGS)
 
 
-@pytest.mark.parametrize(("word", "expected"), [
-    ("https://t.co/Ab1", "X"), ("http", "X"), ("www.example.org", "X"), ("bit.ly/2x", "X"), ("a.b@example.com", "X"),
-    ("#MondayMood", "X"), ("RT", "X"), ("", "X"), (" \t", "X"), ("\u200b", "X"), ("\ufe0f", "X"),
-    ("@anna_k", "PROPN"), ("#", "SYM"), ("@", "SYM"), ("%", "SYM"), ("$", "SYM"), ("🎉", "SYM"),
-    ("👩‍👩‍👧‍👦", "SYM"), ("🇫🇷", "SYM"), ("1️⃣", "SYM"), ("👍🏽", "SYM"), ("❤️", "SYM"), ("\U0001faff", "SYM"),
-    (":)", "SYM"), (":-D", "SYM"), ("<3", "SYM"), ("^_^", "SYM"), ("&", "CCONJ"), ("&amp;", "CCONJ"), (".", "PUNCT"),
-    ("...", "PUNCT"), ("…", "PUNCT"), ("?!", "PUNCT"), ("“", "PUNCT"), ("''", "PUNCT"), ("`", "PUNCT"),
-    ("、", "PUNCT"), ("-", "PUNCT"), ("7", "NUM"), ("2017", "NUM"), ("3-2", "NUM"), ("1,000.50", "NUM"),
-    ("19:30", "NUM"), ("12/05/2017", "NUM"), ("$75", "NUM"), ("50%", "NUM"), ("½", "NUM"), ("٣", "NUM"),
-    ("#1", "NUM"), ("1st", "ADJ"), ("22nd", "ADJ"), ("110th", "ADJ"), ("Trump", ""), ("don't", ""), ("U.S.", ""),
-    ("a", ""), ("日", ""),
-])
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("https://t.co/Ab1", "X"),
+        ("http", "X"),
+        ("www.example.org", "X"),
+        ("bit.ly/2x", "X"),
+        ("a.b@example.com", "X"),
+        ("#MondayMood", "X"),
+        ("RT", "X"),
+        ("", "X"),
+        (" \t", "X"),
+        ("\u200b", "X"),
+        ("\ufe0f", "X"),
+        ("@anna_k", "PROPN"),
+        ("#", "SYM"),
+        ("@", "SYM"),
+        ("%", "SYM"),
+        ("$", "SYM"),
+        ("🎉", "SYM"),
+        ("👩‍👩‍👧‍👦", "SYM"),
+        ("🇫🇷", "SYM"),
+        ("1️⃣", "SYM"),
+        ("👍🏽", "SYM"),
+        ("❤️", "SYM"),
+        ("\U0001faff", "SYM"),
+        (":)", "SYM"),
+        (":-D", "SYM"),
+        ("<3", "SYM"),
+        ("^_^", "SYM"),
+        ("&", "CCONJ"),
+        ("&amp;", "CCONJ"),
+        (".", "PUNCT"),
+        ("...", "PUNCT"),
+        ("…", "PUNCT"),
+        ("?!", "PUNCT"),
+        ("“", "PUNCT"),
+        ("''", "PUNCT"),
+        ("`", "PUNCT"),
+        ("、", "PUNCT"),
+        ("-", "PUNCT"),
+        ("7", "NUM"),
+        ("2017", "NUM"),
+        ("3-2", "NUM"),
+        ("1,000.50", "NUM"),
+        ("19:30", "NUM"),
+        ("12/05/2017", "NUM"),
+        ("$75", "NUM"),
+        ("50%", "NUM"),
+        ("½", "NUM"),
+        ("٣", "NUM"),
+        ("#1", "NUM"),
+        ("1st", "ADJ"),
+        ("22nd", "ADJ"),
+        ("110th", "ADJ"),
+        ("Trump", ""),
+        ("don't", ""),
+        ("U.S.", ""),
+        ("a", ""),
+        ("日", ""),
+    ],
+)
 def test_rules(word: str, expected: str) -> None:
     assert pos.rule(word) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("The old man bought two red apples .", "DET ADJ NOUN VERB NUM ADJ NOUN PUNCT"),
-    ("She has never seen Paris .", "PRON AUX ADV VERB PROPN PUNCT"),
-    ("They have a house in London", "PRON VERB DET NOUN ADP PROPN"),
-    ("Do you like it ?", "AUX PRON VERB PRON PUNCT"),
-    ("We did the work and he did not help", "PRON VERB DET NOUN CCONJ PRON AUX PART VERB"),
-    ("This is my dog", "PRON AUX PRON NOUN"),
-    ("This dog wants to eat", "DET NOUN VERB PART VERB"),
-    ("John 's sister must go now", "PROPN PART NOUN AUX VERB ADV"),
-    ("I know that he won because he ran quickly", "PRON VERB SCONJ PRON VERB SCONJ PRON VERB ADV"),
-    ("Barack Obama met Donald Trump in Barlow Park", "PROPN PROPN VERB PROPN PROPN ADP PROPN PROPN"),
-    ("I don ' t know", "PRON AUX PUNCT PART VERB"),
-    ("He won ’ t come", "PRON AUX PUNCT PART VERB"),
-    ("I don't know", "PRON AUX VERB"),
-    ("It ' s cold today", "PRON PUNCT AUX ADJ NOUN"),
-    ("u dont know", "PRON AUX VERB"),
-    ("RT @ anna : wow , all my friends won ! 🎉", "X SYM PROPN PUNCT INTJ PUNCT DET PRON NOUN VERB PUNCT SYM"),
-    ("@anna loves # London https://t.co/x", "PROPN VERB SYM PROPN X"),
-    ("He works for NASA in Houston", "PRON VERB ADP PROPN ADP PROPN"),
-    ("THE MAN BOUGHT A HOUSE", "DET NOUN VERB DET NOUN"),
-    ("He sent the слово to 東京", "PRON VERB DET X ADP X"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The old man bought two red apples .", "DET ADJ NOUN VERB NUM ADJ NOUN PUNCT"),
+        ("She has never seen Paris .", "PRON AUX ADV VERB PROPN PUNCT"),
+        ("They have a house in London", "PRON VERB DET NOUN ADP PROPN"),
+        ("Do you like it ?", "AUX PRON VERB PRON PUNCT"),
+        ("We did the work and he did not help", "PRON VERB DET NOUN CCONJ PRON AUX PART VERB"),
+        ("This is my dog", "PRON AUX PRON NOUN"),
+        ("This dog wants to eat", "DET NOUN VERB PART VERB"),
+        ("John 's sister must go now", "PROPN PART NOUN AUX VERB ADV"),
+        ("I know that he won because he ran quickly", "PRON VERB SCONJ PRON VERB SCONJ PRON VERB ADV"),
+        ("Barack Obama met Donald Trump in Barlow Park", "PROPN PROPN VERB PROPN PROPN ADP PROPN PROPN"),
+        ("I don ' t know", "PRON AUX PUNCT PART VERB"),
+        ("He won ’ t come", "PRON AUX PUNCT PART VERB"),
+        ("I don't know", "PRON AUX VERB"),
+        ("It ' s cold today", "PRON PUNCT AUX ADJ NOUN"),
+        ("u dont know", "PRON AUX VERB"),
+        ("RT @ anna : wow , all my friends won ! 🎉", "X SYM PROPN PUNCT INTJ PUNCT DET PRON NOUN VERB PUNCT SYM"),
+        ("@anna loves # London https://t.co/x", "PROPN VERB SYM PROPN X"),
+        ("He works for NASA in Houston", "PRON VERB ADP PROPN ADP PROPN"),
+        ("THE MAN BOUGHT A HOUSE", "DET NOUN VERB DET NOUN"),
+        ("He sent the слово to 東京", "PRON VERB DET X ADP X"),
+    ],
+)
 def test_easy_english_sentences(text: str, expected: str) -> None:
     assert english(text) == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    (list("我爱北京天安门。"), "PRON VERB PROPN PROPN PROPN PROPN PROPN PUNCT"),
-    (list("他在学校学习"), "PRON ADP NOUN NOUN VERB VERB"),
-    (list("这是我的狗"), "PRON AUX PRON PART NOUN"),
-    (["他", "非常", "喜欢", "上海", "，", "因为", "2017"], "PRON ADV VERB PROPN PUNCT SCONJ NUM"),
-    (["北京大学", "的", "学生们", "🎉"], "PROPN PART NOUN SYM"),
-    (["我", "用", "blorfix", "مرحبا"], "PRON ADP X X"),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (list("我爱北京天安门。"), "PRON VERB PROPN PROPN PROPN PROPN PROPN PUNCT"),
+        (list("他在学校学习"), "PRON ADP NOUN NOUN VERB VERB"),
+        (list("这是我的狗"), "PRON AUX PRON PART NOUN"),
+        (["他", "非常", "喜欢", "上海", "，", "因为", "2017"], "PRON ADV VERB PROPN PUNCT SCONJ NUM"),
+        (["北京大学", "的", "学生们", "🎉"], "PROPN PART NOUN SYM"),
+        (["我", "用", "blorfix", "مرحبا"], "PRON ADP X X"),
+    ],
+)
 def test_easy_chinese_sentences(text: list[str], expected: str) -> None:
     pytest.importorskip("jieba", reason="jieba, of the extra zh, is not installed")
     assert " ".join(pos.tag([text], "zh")[0]) == expected
@@ -145,7 +242,14 @@ def test_a_word_tagged_alone_goes_by_its_longest_piece_the_last_of_equals() -> N
 def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pos, "_installed", lambda name: False)
     assert [pos.resolve(lang) for lang in ("", "en", "EN-us", "zh", "zh_Hans", "fr", "english?")] == [
-        HANTA, HANTA, HANTA, JIEBA, JIEBA, "", ""]
+        HANTA,
+        HANTA,
+        HANTA,
+        JIEBA,
+        JIEBA,
+        "",
+        "",
+    ]
     assert [pos.covers(lang) for lang in ("", "en", "zh", "fr")] == [True, True, False, False]
     monkeypatch.setattr(pos, "_installed", lambda name: True)
     assert pos.resolve("en") == "spacy:en_core_web_sm" and pos.covers("zh")
@@ -172,10 +276,14 @@ def test_an_unknown_tagger_is_an_error(name: str) -> None:
         pos.tag([], "en", name)
 
 
-@pytest.mark.parametrize(("name", "module", "remedy"), [
-    (HANTA, "HanTa", "pip install hanta"), (JIEBA, "jieba", r"pip install 'openmie\[zh\]'"),
-    ("spacy:en_core_web_sm", "spacy", "python -m spacy download en_core_web_sm"),
-])
+@pytest.mark.parametrize(
+    ("name", "module", "remedy"),
+    [
+        (HANTA, "HanTa", "pip install hanta"),
+        (JIEBA, "jieba", r"pip install 'openmie\[zh\]'"),
+        ("spacy:en_core_web_sm", "spacy", "python -m spacy download en_core_web_sm"),
+    ],
+)
 def test_a_tagger_that_is_not_installed_says_how_to_install_it(
     name: str, module: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,8 +330,10 @@ def test_spacy_is_preferred_and_gets_the_words_as_they_are(monkeypatch: pytest.M
     assert pos.resolve("en") == "spacy:en_core_web_sm"
     text = ["Ann", "don't", "gap", "", "\ud800s", "@Bob", "🎉"]
     assert pos.tag([text, text]) == [("PROPN", "NOUN", "X", "X", "NOUN", "PROPN", "SYM")] * 2
-    assert calls == [("en_core_web_sm", "parser", "ner", "lemmatizer"),
-                     ("Ann", "don't", "gap", ",", "?s", "@Bob", "🎉")]
+    assert calls == [
+        ("en_core_web_sm", "parser", "ner", "lemmatizer"),
+        ("Ann", "don't", "gap", ",", "?s", "@Bob", "🎉"),
+    ]
     assert pos.tag([["Ann"]], "en", HANTA) == [("PROPN",)] and len(calls) == 2, "a name forces its tagger"
     with pytest.raises(CorpusError, match="spacy download de_core_news_sm"):
         pos.tag([["Tag"]], "de", "spacy:de_core_news_sm")
@@ -240,8 +350,9 @@ def test_a_real_spacy_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_deterministic_across_calls_threads_and_processes() -> None:
-    texts = [f"The {a} man from {b} saw Grelbo {a} times".split()
-             for a in ("old", "two", "zorfish") for b in ("Rome", "us")]
+    texts = [
+        f"The {a} man from {b} saw Grelbo {a} times".split() for a in ("old", "two", "zorfish") for b in ("Rome", "us")
+    ]
     expected = pos.tag(texts, "en", HANTA)
     pos._cached.cache_clear()
     with ThreadPoolExecutor(4) as pool:
@@ -261,13 +372,19 @@ def test_a_model_file_in_the_current_folder_is_never_read(tmp_path: Path, monkey
 
 
 def test_importing_it_imports_no_tagger_and_jieba_leaves_nothing_behind(tmp_path: Path) -> None:
-    code = ("import sys, os, tempfile\nfrom openmie.corpora import pos\n"
-            "assert pos.rule('!') and pos.resolve('en') and not pos.covers('fr')\n"
-            "assert not {'spacy', 'HanTa', 'jieba', 'torch', 'numpy'} & set(sys.modules)\n"
-            "if pos.covers('zh'):\n    pos.tag([['中国']], 'zh')\nassert 'torch' not in sys.modules\n"
-            "assert not os.listdir(tempfile.gettempdir()), os.listdir(tempfile.gettempdir())\n")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True,
-                          env={"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3]), "PATH": ""})
+    code = (
+        "import sys, os, tempfile\nfrom openmie.corpora import pos\n"
+        "assert pos.rule('!') and pos.resolve('en') and not pos.covers('fr')\n"
+        "assert not {'spacy', 'HanTa', 'jieba', 'torch', 'numpy'} & set(sys.modules)\n"
+        "if pos.covers('zh'):\n    pos.tag([['中国']], 'zh')\nassert 'torch' not in sys.modules\n"
+        "assert not os.listdir(tempfile.gettempdir()), os.listdir(tempfile.gettempdir())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3]), "PATH": ""},
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr
 
 
@@ -276,7 +393,7 @@ def test_real_posts_are_tagged_with_all_but_a_few_words_known(corpora: Path) -> 
     from openmie.datasets import twitter
 
     documents = list(twitter.corpus(corpora / "twitter2017").dev)[:300]
-    texts = [[d.text[w.start:w.end] for w in d.words] for d in documents]
+    texts = [[d.text[w.start : w.end] for w in d.words] for d in documents]
     found = pos.tag(texts, "en", HANTA)
     assert [len(tags) for tags in found] == [len(text) for text in texts]
     flat = [name for tags in found for name in tags]

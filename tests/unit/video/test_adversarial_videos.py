@@ -33,8 +33,9 @@ def film(path, frames=40, when=lambda n: Fraction(n, RATE), form=None, sound=Non
         voice = container.add_stream("aac", rate=16_000, layout="mono") if sound else None
         packets = []
         for n in range(frames):
-            frame = av.VideoFrame.from_ndarray(np.kron(numbered(n)[..., None], np.ones((scale, scale, 3), np.uint8)),
-                                               format="rgb24")
+            frame = av.VideoFrame.from_ndarray(
+                np.kron(numbered(n)[..., None], np.ones((scale, scale, 3), np.uint8)), format="rgb24"
+            )
             frame.pts, frame.time_base = int(when(n) * 1000), Fraction(1, 1000)
             packets += stream.encode(frame)
         packets += stream.encode()
@@ -70,7 +71,7 @@ def test_sound_that_begins_late_is_heard_late(tmp_path):
     from openmie.video.transcribe import sound
 
     wave = sound(film(tmp_path / "a.mkv", sound=(2, 4)))
-    assert len(wave) / 16_000 == pytest.approx(4, abs=0.2) and np.abs(wave[: 30_000]).max() < 1e-3
+    assert len(wave) / 16_000 == pytest.approx(4, abs=0.2) and np.abs(wave[:30_000]).max() < 1e-3
     assert np.abs(wave[34_000:60_000]).max() > 0.1
     with pytest.raises(CorpusError, match="seconds of sound"):
         sound(tmp_path / "a.mkv", Limits(seconds=3))
@@ -78,8 +79,11 @@ def test_sound_that_begins_late_is_heard_late(tmp_path):
 
 def test_pictures_of_uneven_rate_keep_their_own_seconds(tmp_path):
     found, errors = seen(film(tmp_path / "a.mkv", when=lambda n: Fraction(n * n, 100)), [(0, 2), (4, 15)], every=7)
-    assert found == [(0, 0, 0, 0.0), (0, 7, 7, 0.49), (0, 14, 14, 1.96), (1, 20, 20, 4.0), (1, 27, 27, 7.29),
-                     (1, 34, 34, 11.56)] and not errors
+    assert (
+        found
+        == [(0, 0, 0, 0.0), (0, 7, 7, 0.49), (0, 14, 14, 1.96), (1, 20, 20, 4.0), (1, 27, 27, 7.29), (1, 34, 34, 11.56)]
+        and not errors
+    )
 
 
 def test_spans_that_touch_share_no_frame(tmp_path):
@@ -99,7 +103,9 @@ def test_pictures_that_grow_beyond_the_limit_are_not_decoded(tmp_path):
     small, large = (film(tmp_path / "a.ts", 3, form="mpegts", scale=k).read_bytes() for k in (1, 32))
     (tmp_path / "a.ts").write_bytes(small + large)
     assert {f.picture.size for f in sample(tmp_path / "a.ts", [(0, 9)], 1) if not isinstance(f, ErrorRecord)} == {
-        SIZE, (2048, 1536)}
+        SIZE,
+        (2048, 1536),
+    }
     found = list(sample(tmp_path / "a.ts", [(0, 9)], 1, Limits(pixels=SIZE[0] * SIZE[1])))
     assert {f.picture.size for f in found if not isinstance(f, ErrorRecord)} == {SIZE}
     assert any("cannot be decoded" in f.found for f in found if isinstance(f, ErrorRecord))

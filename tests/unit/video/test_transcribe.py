@@ -32,27 +32,56 @@ def model(tmp_path_factory):
     from transformers.convert_slow_tokenizer import bytes_to_unicode
 
     folder = tmp_path_factory.mktemp("whisper")
-    special = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|zh|>", "<|translate|>", "<|transcribe|>",
-               "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>", *(f"<|{t / 50:.2f}|>" for t in range(1501))]
+    special = [
+        "<|endoftext|>",
+        "<|startoftranscript|>",
+        "<|en|>",
+        "<|zh|>",
+        "<|translate|>",
+        "<|transcribe|>",
+        "<|startofprev|>",
+        "<|nospeech|>",
+        "<|notimestamps|>",
+        *(f"<|{t / 50:.2f}|>" for t in range(1501)),
+    ]
     vocab = {c: n for n, c in enumerate([*bytes_to_unicode().values(), *special])}
     tokenizer = WhisperTokenizer(vocab=vocab, merges=[])
     tokenizer.add_special_tokens({"additional_special_tokens": special[1:9]})
     WhisperProcessor(WhisperFeatureExtractor(feature_size=8), tokenizer).save_pretrained(folder)
     ids = {s: vocab[s] for s in special}
-    sizes = {f"{side}_{what}": n for side in ("encoder", "decoder")
-             for what, n in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))}
+    sizes = {
+        f"{side}_{what}": n
+        for side in ("encoder", "decoder")
+        for what, n in (("layers", 1), ("attention_heads", 2), ("ffn_dim", 16))
+    }
     config = WhisperConfig(
-        vocab_size=len(vocab), num_mel_bins=8, d_model=16, max_target_positions=24, pad_token_id=ids["<|endoftext|>"],
-        bos_token_id=ids["<|endoftext|>"], eos_token_id=ids["<|endoftext|>"],
-        decoder_start_token_id=ids["<|startoftranscript|>"], suppress_tokens=None, begin_suppress_tokens=None, **sizes)
+        vocab_size=len(vocab),
+        num_mel_bins=8,
+        d_model=16,
+        max_target_positions=24,
+        pad_token_id=ids["<|endoftext|>"],
+        bos_token_id=ids["<|endoftext|>"],
+        eos_token_id=ids["<|endoftext|>"],
+        decoder_start_token_id=ids["<|startoftranscript|>"],
+        suppress_tokens=None,
+        begin_suppress_tokens=None,
+        **sizes,
+    )
     torch.manual_seed(0)
     made = WhisperForConditionalGeneration(config)
     made.generation_config = GenerationConfig(
-        decoder_start_token_id=ids["<|startoftranscript|>"], eos_token_id=ids["<|endoftext|>"], max_length=20,
-        pad_token_id=ids["<|endoftext|>"], no_timestamps_token_id=ids["<|notimestamps|>"], is_multilingual=True,
-        lang_to_id={"<|en|>": ids["<|en|>"], "<|zh|>": ids["<|zh|>"]}, max_initial_timestamp_index=50,
-        task_to_id={"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]}, return_timestamps=True,
-        prev_sot_token_id=ids["<|startofprev|>"])
+        decoder_start_token_id=ids["<|startoftranscript|>"],
+        eos_token_id=ids["<|endoftext|>"],
+        max_length=20,
+        pad_token_id=ids["<|endoftext|>"],
+        no_timestamps_token_id=ids["<|notimestamps|>"],
+        is_multilingual=True,
+        lang_to_id={"<|en|>": ids["<|en|>"], "<|zh|>": ids["<|zh|>"]},
+        max_initial_timestamp_index=50,
+        task_to_id={"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]},
+        return_timestamps=True,
+        prev_sot_token_id=ids["<|startofprev|>"],
+    )
     made.save_pretrained(folder)
     return folder
 
@@ -91,13 +120,21 @@ def test_segments_become_cues(monkeypatch, tmp_path, several):
         def generate(self, **given):
             assert given["return_segments"] and given.get("language") == ("en" if several else None)
             spans = [(0.0, 1.52, 1), (1.52, 1.6, 2), (1.4, 3.0, 3)]
-            return {"segments": [[{"start": torch.tensor(a), "end": torch.tensor(b), "tokens": torch.tensor([n])}
-                                  for a, b, n in spans]]}
+            return {
+                "segments": [
+                    [
+                        {"start": torch.tensor(a), "end": torch.tensor(b), "tokens": torch.tensor([n])}
+                        for a, b, n in spans
+                    ]
+                ]
+            }
 
     monkeypatch.setattr(whisper, "_load", lambda *_: (Processor(), Model()))
     found = whisper.transcribe(tmp_path / "a.mp4", "any", language="en")
     assert [(c.begin, c.finish, c.text) for c in found.cues] == [
-        (0.0, 1.4, "Orla was born here."), (1.4, 3.0, "She left.")]
+        (0.0, 1.4, "Orla was born here."),
+        (1.4, 3.0, "She left."),
+    ]
     assert "1 cues that overlap" in str(found.errors)
     write(found.cues, tmp_path / "a.srt")
     from openmie import video

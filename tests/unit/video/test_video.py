@@ -127,13 +127,19 @@ def annotated(document):
     """What an annotator would say of a clip."""
     spots = [(i, i + len(n), n) for n in NAMES for i in range(len(document.text)) if document.text.startswith(n, i)]
     mentions = [Mention(id=f"m{k}", start=a, end=b, label="PER", text=n) for k, (a, b, n) in enumerate(sorted(spots))]
-    chains = [Chain(id=f"L{k}", label="PER", mentions=[m.id for m in mentions if m.text == n])
-              for k, n in enumerate(sorted({m.text for m in mentions}, key=document.text.index))]
-    relations = [Relation(head="L0", tail="L1", label="PER-PER_couple"),
-                 Relation(head="L0", tail="L1", label="PER-PER_colleague"),
-                 Relation(head="L2", tail="L1", label="PER-PER_parents")]
-    regions = [Region(image=i.id, box=(4 + k % 3, 5, 20, 30), label="PER", of=f"L{k % 3}")
-               for k, i in enumerate(document.images)]
+    chains = [
+        Chain(id=f"L{k}", label="PER", mentions=[m.id for m in mentions if m.text == n])
+        for k, n in enumerate(sorted({m.text for m in mentions}, key=document.text.index))
+    ]
+    relations = [
+        Relation(head="L0", tail="L1", label="PER-PER_couple"),
+        Relation(head="L0", tail="L1", label="PER-PER_colleague"),
+        Relation(head="L2", tail="L1", label="PER-PER_parents"),
+    ]
+    regions = [
+        Region(image=i.id, box=(4 + k % 3, 5, 20, 30), label="PER", of=f"L{k % 3}")
+        for k, i in enumerate(document.images)
+    ]
     return document.replace(mentions=mentions, chains=chains, relations=relations, regions=regions)
 
 
@@ -231,15 +237,32 @@ def test_the_whole_road_on_the_command_line(source, tmp_path, bert):
     train = [d.replace(id=f"{d.id}-{k}") for k in range(6) for d in gold]
     for name in ("train", "dev"):
         write(train, tmp_path / "corpus" / f"{name}.jsonl") if (tmp_path / "corpus").is_dir() else (
-            (tmp_path / "corpus").mkdir(), write(train, tmp_path / "corpus" / f"{name}.jsonl"))
+            (tmp_path / "corpus").mkdir(),
+            write(train, tmp_path / "corpus" / f"{name}.jsonl"),
+        )
     sets = [f"encode.text.name={bert}", "training.epochs=6", "training.groups.0.lr=0.003", "training.batch=4"]
     options = [x for s in sets for x in ("--set", s)]
     model = str(tmp_path / "model")
-    trained = run.invoke(cli.app, ["train", "baseline", "--ablate", "text", "--task", "ner", "--corpus",
-                                   f"jsonl:{tmp_path / 'corpus'}", "--out", model, *options])
+    trained = run.invoke(
+        cli.app,
+        [
+            "train",
+            "baseline",
+            "--ablate",
+            "text",
+            "--task",
+            "ner",
+            "--corpus",
+            f"jsonl:{tmp_path / 'corpus'}",
+            "--out",
+            model,
+            *options,
+        ],
+    )
     assert trained.exit_code == 0, trained.output
-    done = run.invoke(cli.app, ["extract", str(at / "life" / "clips.jsonl"), "--model", model, "--out",
-                                str(tmp_path / "out.jsonl")])
+    done = run.invoke(
+        cli.app, ["extract", str(at / "life" / "clips.jsonl"), "--model", model, "--out", str(tmp_path / "out.jsonl")]
+    )
     assert done.exit_code == 0, done.output
     found = list(read(tmp_path / "out.jsonl"))
     assert [d.id for d in found] == ["life_0", "life_1"] and sum(len(d.mentions) for d in found) > 100
@@ -249,8 +272,12 @@ def test_the_whole_road_on_the_command_line(source, tmp_path, bert):
 def test_two_annotators_agree_differ_and_decide(built, tmp_path):
     out, documents = built
     first = [annotated(d) for d in documents]
-    second = [d.replace(mentions=(d.mentions[0].model_copy(update={"label": "ORG"}), *d.mentions[1:]),
-                        relations=d.relations[1:]) for d in first]
+    second = [
+        d.replace(
+            mentions=(d.mentions[0].model_copy(update={"label": "ORG"}), *d.mentions[1:]), relations=d.relations[1:]
+        )
+        for d in first
+    ]
     for name, found in (("a", first), ("b", second)):
         write(found, out / f"{name}.jsonl")
     a, b, differ = out / "a.jsonl", out / "b.jsonl", tmp_path / "differ.json"
@@ -315,11 +342,15 @@ def test_cutting_is_the_best_of_all_ways():
 
 
 def test_subtitles_of_all_kinds(tmp_path):
-    vtt = "WEBVTT\n\n00:01.000 --> 00:02.000 align:start\n<v Orla>Good <i>day</i> &amp; night\n\n" \
-          "00:02.500 --> 00:04.000\nagain\nand again\n"
+    vtt = (
+        "WEBVTT\n\n00:01.000 --> 00:02.000 align:start\n<v Orla>Good <i>day</i> &amp; night\n\n"
+        "00:02.500 --> 00:04.000\nagain\nand again\n"
+    )
     (tmp_path / "a.vtt").write_text(vtt)
     assert list(video.read(tmp_path / "a.vtt").cues) == [
-        Cue(1.0, 2.0, "Good day & night"), Cue(2.5, 4.0, "again and again")]
+        Cue(1.0, 2.0, "Good day & night"),
+        Cue(2.5, 4.0, "again and again"),
+    ]
     text = srt([(0, 1, "他在城里工作。"), (1, 2, "她也是。")])
     (tmp_path / "b.srt").write_bytes(text.encode("gb18030"))
     with pytest.raises(CorpusError, match="gb18030"):
@@ -350,24 +381,34 @@ def test_subtitles_of_all_kinds(tmp_path):
 AT = "00:00:01,000 --> 00:00:02,000\n", "00:00:03,000 --> 00:00:04,000\n"
 
 
-@pytest.mark.parametrize(("text", "said", "left"), [
-    (f"1\n{AT[0]}She left in\n1976\n", ["She left in 1976"], 0),  # a number at the very end is text
-    (f"1\n{AT[0]}1976\n\n{AT[1]}In\n1977\n\n", ["1976", "In 1977"], 0),  # no numbers of cues
-    (f"1\n{AT[0]}one\n2\n{AT[1]}two", ["one", "two"], 0),  # no empty lines
-    (f"1\n\n{AT[0]}one\n\nmore\n\n2\n\n{AT[1]}two\n", ["one more", "two"], 0),  # too many
-    (f"1\n{AT[0]}he {{aside}} at C:\\New, R&D&notify\n\n2\n{AT[1]}a < b > c <3 <Orla> <font a='b'>&amp;</font>\n",
-     ["he {aside} at C:\\New, R&D&notify", "a < b > c <3 <Orla> &"], 0),
-    (f"1\n{AT[0]}one\0two\n", ["one two"], 0),
-    (f"1\n{AT[0]}go --> there<br>now\\NAnd\\h\\hthen\n", ["go --> there now And then"], 0),
-    (f"1\n{AT[0]}one\n\n2\n00:00:0x,000 --> 00:00:04,000\nlost\n\n3\n{AT[1]}two\n", ["one", "two"], 1),
-    (f"1\n{'9' * 5000}:00:00,000 --> {'9' * 5001}:00:00,000\nlost\n\n2\n{AT[0]}one\n", ["one"], 1),
-    (f"who?\n\n1\n{AT[0]}one\n", ["one"], 1),
-    (f"1\r{AT[0]}one\r\r2\r{AT[1]}two\r".replace("\n", "\r"), ["one", "two"], 0),
-    (f"1\n{AT[0]}他在北\n京工作，叫\nOrla\n", ["他在北京工作，叫 Orla"], 0),
-    (f"WEBVTT - x\n\nSTYLE\n::cue {{}}\n\nintro\n{AT[0]}one\n1976\n\nNOTE a\nb\n\nlast\n{AT[1]}two\n\nNOTE c\n",
-     ["one 1976", "two"], 0),
-    (f"WEBVTT\n\n{AT[0]}one\n\nstray\n\n{AT[1]}two\n\n00:05 --> 00:06:00:00:00\nlost\n", ["one", "two"], 2),
-])
+@pytest.mark.parametrize(
+    ("text", "said", "left"),
+    [
+        (f"1\n{AT[0]}She left in\n1976\n", ["She left in 1976"], 0),  # a number at the very end is text
+        (f"1\n{AT[0]}1976\n\n{AT[1]}In\n1977\n\n", ["1976", "In 1977"], 0),  # no numbers of cues
+        (f"1\n{AT[0]}one\n2\n{AT[1]}two", ["one", "two"], 0),  # no empty lines
+        (f"1\n\n{AT[0]}one\n\nmore\n\n2\n\n{AT[1]}two\n", ["one more", "two"], 0),  # too many
+        (
+            f"1\n{AT[0]}he {{aside}} at C:\\New, R&D&notify\n\n"
+            f"2\n{AT[1]}a < b > c <3 <Orla> <font a='b'>&amp;</font>\n",
+            ["he {aside} at C:\\New, R&D&notify", "a < b > c <3 <Orla> &"],
+            0,
+        ),
+        (f"1\n{AT[0]}one\0two\n", ["one two"], 0),
+        (f"1\n{AT[0]}go --> there<br>now\\NAnd\\h\\hthen\n", ["go --> there now And then"], 0),
+        (f"1\n{AT[0]}one\n\n2\n00:00:0x,000 --> 00:00:04,000\nlost\n\n3\n{AT[1]}two\n", ["one", "two"], 1),
+        (f"1\n{'9' * 5000}:00:00,000 --> {'9' * 5001}:00:00,000\nlost\n\n2\n{AT[0]}one\n", ["one"], 1),
+        (f"who?\n\n1\n{AT[0]}one\n", ["one"], 1),
+        (f"1\r{AT[0]}one\r\r2\r{AT[1]}two\r".replace("\n", "\r"), ["one", "two"], 0),
+        (f"1\n{AT[0]}他在北\n京工作，叫\nOrla\n", ["他在北京工作，叫 Orla"], 0),
+        (
+            f"WEBVTT - x\n\nSTYLE\n::cue {{}}\n\nintro\n{AT[0]}one\n1976\n\nNOTE a\nb\n\nlast\n{AT[1]}two\n\nNOTE c\n",
+            ["one 1976", "two"],
+            0,
+        ),
+        (f"WEBVTT\n\n{AT[0]}one\n\nstray\n\n{AT[1]}two\n\n00:05 --> 00:06:00:00:00\nlost\n", ["one", "two"], 2),
+    ],
+)
 def test_subtitles_of_odd_shape_lose_no_text_in_silence(tmp_path, text, said, left):
     (tmp_path / "a.srt").write_bytes(text.encode())
     found = video.read(tmp_path / "a.srt")
@@ -396,8 +437,9 @@ def test_broken_videos_are_errors_or_records(tmp_path, source):
     assert len(found) > 100
     with pytest.raises(CorpusError, match="pixels"):
         list(sample(source, [(0, 1)], limits=video.frames.Limits(pixels=100)))
-    result = CliRunner().invoke(cli.app, ["video", "build", str(tmp_path / "text.mp4"), str(source), "--out",
-                                          str(tmp_path / "out")])
+    result = CliRunner().invoke(
+        cli.app, ["video", "build", str(tmp_path / "text.mp4"), str(source), "--out", str(tmp_path / "out")]
+    )
     assert result.exit_code == cli.PARTIAL and "no subtitles" in result.output and "2 clips" in result.output
 
 

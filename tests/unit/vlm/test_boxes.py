@@ -15,8 +15,19 @@ from openmie.errors import OpenMIEError
 from openmie.vlm.boxes.families import ADAPTERS, Resized, family_of
 
 FAMILIES = sorted(ADAPTERS)
-TOP = {"qwen2-vl": 1000, "qwen3-vl": 1000, "internvl": 1000, "glm-v": 1000, "minicpm-v": 1000, "deepseek-vl2": 999,
-       "paligemma": 1023, "gemini": 1000, "florence-2": 999, "llava": 1, "normalised": 1}
+TOP = {
+    "qwen2-vl": 1000,
+    "qwen3-vl": 1000,
+    "internvl": 1000,
+    "glm-v": 1000,
+    "minicpm-v": 1000,
+    "deepseek-vl2": 999,
+    "paligemma": 1023,
+    "gemini": 1000,
+    "florence-2": 999,
+    "llava": 1,
+    "normalised": 1,
+}
 STEPS = {"deepseek-vl2": 999, "paligemma": 1024, "llava": 10_000, "normalised": math.inf}  # to a side
 
 
@@ -102,8 +113,21 @@ def test_smart_resize_is_that_of_the_image_processor():
 def test_odd_values_are_no_box_or_are_put_right(family):
     adapter, size = ADAPTERS[family], (400, 200)
     nan, inf = float("nan"), float("inf")
-    for values in ((), (1, 2, 3), (1, 2, 3, 4, 5), (1, 2, 3, nan), (1, inf, 3, 4), ("1", "2", "3", "4"), None, 7,
-                   (1, 2, None, 4), (True, 2, 3, 4), (10**400, 1, 1, 1), [[1, 2], [3, 4]], "abcd"):
+    for values in (
+        (),
+        (1, 2, 3),
+        (1, 2, 3, 4, 5),
+        (1, 2, 3, nan),
+        (1, inf, 3, 4),
+        ("1", "2", "3", "4"),
+        None,
+        7,
+        (1, 2, None, 4),
+        (True, 2, 3, 4),
+        (10**400, 1, 1, 1),
+        [[1, 2], [3, 4]],
+        "abcd",
+    ):
         assert adapter.decode(values, size) is None
     x1, y1, x2, y2 = adapter.encode((100, 20, 300, 180), size)
     straight = adapter.decode((x1, y1, x2, y2), size)

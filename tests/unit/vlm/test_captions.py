@@ -43,8 +43,16 @@ def post(i, number=None, **more):
 
 
 def test_each_picture_is_asked_for_once_and_documents_keep_their_order():
-    documents = [post(0, 1), post(1), post(2, 2), post(3, 1), post(4, 3, captions={"stub": "there"}), post(5, 2),
-                 post(6, 4, captions={"other": "x"}), post(7)]
+    documents = [
+        post(0, 1),
+        post(1),
+        post(2, 2),
+        post(3, 1),
+        post(4, 3, captions={"stub": "there"}),
+        post(5, 2),
+        post(6, 4, captions={"other": "x"}),
+        post(7),
+    ]
     stub, report = Stub(), Report()
     made = list(caption(documents, stub, report=report))
     assert [d.id for d in made] == [d.id for d in documents] and len(stub.asked) == 3
@@ -52,7 +60,11 @@ def test_each_picture_is_asked_for_once_and_documents_keep_their_order():
     assert made[6].captions["other"] == "x" and made[1] == documents[1]
     assert (report.documents, report.captioned, report.there, report.failed) == (8, 5, 1, 0)
     assert (report.asked.answers, report.asked.prompt_tokens, report.asked.tokens, report.asked.seconds) == (
-        3, 30, 12, 1.5)
+        3,
+        30,
+        12,
+        1.5,
+    )
     assert report.asked.price(2.0, 5.0) == pytest.approx((30 * 2 + 12 * 5) / 1e6)
     again = list(caption(documents, Stub(), Captioning(replace=True, name="mine")))
     assert [d.captions.get("mine") for d in again][4] == said(3) and again[4].captions["stub"] == "there"
@@ -60,11 +72,13 @@ def test_each_picture_is_asked_for_once_and_documents_keep_their_order():
 
 def test_prompts_say_whose_they_are():
     asked = []
+
     class Listening(Stub):
         def answers(self, requests):
             for request in requests:
                 asked.append(request.prompt)
                 yield Answer(text="x")
+
     for prompt in (*captions.PROMPTS.values(), "Any text?"):
         list(caption([post(0, 1)], Listening(), Captioning(prompt=prompt)))
     assert asked == ["Please give me a detailed description of the picture", captions.SUMMARY, "Any text?"]
@@ -75,8 +89,14 @@ def test_prompts_say_whose_they_are():
 def test_what_cannot_be_captioned_comes_out_with_the_reason(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no picture")
     bad = Document(id="bad", text="t", images=(Image(id="main", path=str(tmp_path / "broken.png")),))
-    old = post(9, 5, errors=(ErrorRecord(where="document d9, caption stub", found="last time"),
-                             ErrorRecord(where="elsewhere", found="kept")))
+    old = post(
+        9,
+        5,
+        errors=(
+            ErrorRecord(where="document d9, caption stub", found="last time"),
+            ErrorRecord(where="elsewhere", found="kept"),
+        ),
+    )
     documents = [bad, post(1, 1), post(2, 2), post(3, 1), old]
     made = list(caption(documents, Stub(fails={key(1)}), report=(report := Report())))
     assert [bool(d.captions) for d in made] == [False, False, True, False, True]
@@ -90,10 +110,12 @@ def test_what_cannot_be_captioned_comes_out_with_the_reason(tmp_path):
 
 def test_documents_pass_lazily():
     taken = []
+
     def documents(numbers):
         for i in range(100_000):
             taken.append(i)
             yield post(i, numbers(i))
+
     made = caption(documents(lambda i: i), Stub())
     assert [next(made).id for _ in range(3)] == ["d0", "d1", "d2"] and len(taken) <= 4
     taken.clear()
@@ -162,7 +184,7 @@ def test_a_job_of_a_thousand_pictures_killed_five_times_pays_for_none_twice(tmp_
         assert code == -signal.SIGKILL and kills < 5
         kills += 1
         with sqlite3.connect(out / captions.ANSWERS) as file:
-            done |= {text.strip().removeprefix("picture ") for text, in file.execute("SELECT text FROM answers")}
+            done |= {text.strip().removeprefix("picture ") for (text,) in file.execute("SELECT text FROM answers")}
     assert kills == 5 and sum(calls.values()) <= 1000 + kills  # one that was under way, at each kill
     assert {p.name for p in out.iterdir()} >= {"test.jsonl", captions.NOTES}
     made = list(corpora.read(out / "test.jsonl"))
@@ -179,7 +201,8 @@ def test_started_again_it_asks_only_for_what_failed(tmp_path):
     first = Stub(fails={key(1), key(4)})
     made = list(fill(sources, tmp_path / "out", first, Captioning(), {"x": 1}))
     assert len(first.asked) == 6 + 2 and [d.id for d in made if d.errors] == [
-        f"{split}d{i}" for split in ("", "dev ") for i in (2, 3, 8, 9)]
+        f"{split}d{i}" for split in ("", "dev ") for i in (2, 3, 8, 9)
+    ]
     second, report, tally = Stub(fails={key(4)}), Report(), output.Tally()
     made = list(fill(sources, tmp_path / "out", second, Captioning(), {"x": 1}, report, tally))
     assert Counter(second.asked) == {key(1): 1, key(4): 2} and len(made) == tally.documents == 24
@@ -222,14 +245,19 @@ def test_lengths_are_those_of_the_definition(texts):
     found = lengths(texts)
     for unit, count in (("characters", len), ("words", lambda t: len(t.split()))):
         n = sorted(map(count, texts))
-        assert found[unit] == {"max": n[-1], "min": n[0], "mean": pytest.approx(sum(n) / len(n)),
-                               "median": statistics.median(n)}
+        assert found[unit] == {
+            "max": n[-1],
+            "min": n[0],
+            "mean": pytest.approx(sum(n) / len(n)),
+            "median": statistics.median(n),
+        }
 
 
 def test_lengths_of_known_captions():
     assert lengths(["a dog", "three long words", "", "two  blanks"]) == {
         "characters": {"max": 16, "min": 0, "median": 8.0, "mean": 8.0},
-        "words": {"max": 3, "min": 0, "median": 2.0, "mean": 1.75}}
+        "words": {"max": 3, "min": 0, "median": 2.0, "mean": 1.75},
+    }
     with pytest.raises(OpenMIEError, match="no texts"):
         lengths([])
 
@@ -254,13 +282,30 @@ def test_the_command_captions_a_corpus_here(tmp_path, colours):
     rows = ["red", "blue", "red", "green"]
     for colour in rows:
         lvlm_small.square(colour).save(tmp_path / f"{colour}.png")
-    posts = [Document(id=str(i), text="t", images=(Image(id="main", path=str(tmp_path / f"{c}.png")),))
-             for i, c in enumerate(rows)]
+    posts = [
+        Document(id=str(i), text="t", images=(Image(id="main", path=str(tmp_path / f"{c}.png")),))
+        for i, c in enumerate(rows)
+    ]
     (tmp_path / "corpus").mkdir()
     for split, part in (("train", posts[:1]), ("test", posts)):
         corpora.write(part, tmp_path / "corpus" / f"{split}.jsonl")
-    asked = [f"jsonl:{tmp_path / 'corpus'}", "--model", colours, "--out", tmp_path / "out", "--split", "test",
-             "--prompt", lvlm_small.ASKED, "--max-tokens", 12, "--images", tmp_path, "--price", "1000,10000"]
+    asked = [
+        f"jsonl:{tmp_path / 'corpus'}",
+        "--model",
+        colours,
+        "--out",
+        tmp_path / "out",
+        "--split",
+        "test",
+        "--prompt",
+        lvlm_small.ASKED,
+        "--max-tokens",
+        12,
+        "--images",
+        tmp_path,
+        "--price",
+        "1000,10000",
+    ]
     result = run(*asked)
     assert result.exit_code == 0, result.output
     name = Path(colours).name
@@ -282,7 +327,10 @@ def test_the_command_says_partial_and_refuses_what_cannot_be(tmp_path, colours):
     assert result.exit_code == cli.PARTIAL and "2 records with errors" in result.stderr
     made = [json.loads(x) for x in (tmp_path / "out" / "posts.jsonl").read_text(encoding="utf8").splitlines()]
     assert len(made) == 3 and made[0]["captions"] and made[1]["errors"] and made[2]["errors"]
-    for wrong, words in ((("--price", "cheap"), "--price cheap"), (("--retries", 2), "--retries without --endpoint"),
-                         (("--endpoint", "http://127.0.0.1:9/v1", "--batch", 2), "--batch with --endpoint")):
+    for wrong, words in (
+        (("--price", "cheap"), "--price cheap"),
+        (("--retries", 2), "--retries without --endpoint"),
+        (("--endpoint", "http://127.0.0.1:9/v1", "--batch", 2), "--batch with --endpoint"),
+    ):
         with pytest.raises(OpenMIEError, match=words):
             run(tmp_path / "posts.jsonl", "--model", "m", "--out", tmp_path / "none", *wrong)

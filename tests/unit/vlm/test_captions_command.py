@@ -36,9 +36,15 @@ def cells(stdout, name):
 @pytest.fixture
 def corpus(tmp_path):
     """A folder with train and test of a few captioned posts."""
+
     def post(split, i):
-        return Document(id=f"{split}{i}", text=f"post {i}", images=(Image(id=f"{split}{i // 2}.jpg"),), captions={
-            "blip": f"picture number {i // 2}", **({"owl": f"picture number {i} , seen well"} if i else {})})
+        return Document(
+            id=f"{split}{i}",
+            text=f"post {i}",
+            images=(Image(id=f"{split}{i // 2}.jpg"),),
+            captions={"blip": f"picture number {i // 2}", **({"owl": f"picture number {i} , seen well"} if i else {})},
+        )
+
     for split in ("train", "test"):
         corpora.write([post(split, i) for i in range(6)], tmp_path / f"{split}.jsonl")
     return f"jsonl:{tmp_path}"

@@ -33,8 +33,12 @@ def test_tag_names_and_ids() -> None:
 
 def test_encode_by_hand() -> None:
     d = document(6)
-    d = d.replace(mentions=[Mention(id="a", start=d.words[1].start, end=d.words[2].end, label="LOC"),
-                            Mention(id="b", start=d.words[4].start, end=d.words[4].end, label="", status="orphan")])
+    d = d.replace(
+        mentions=[
+            Mention(id="a", start=d.words[1].start, end=d.words[2].end, label="LOC"),
+            Mention(id="b", start=d.words[4].start, end=d.words[4].end, label="", status="orphan"),
+        ]
+    )
     got = bio.encode(d, LABELS)
     assert [TAGS[i] for i in got.ids] == ["O", "B-LOC", "I-LOC", "O", "I-", "O"]
     assert got.lost == ()
@@ -61,30 +65,47 @@ def test_tags_to_mentions_to_tags(batch: list[list[str]]) -> None:
 def test_decode_is_conlleval(batch: list[list[str]]) -> None:
     docs = [document(len(row), str(k)) for k, row in enumerate(batch)]
     for row, d, mentions in zip(batch, docs, bio.decode_batch(batch, docs, LABELS)):
-        want = [(label, d.words[a].start, d.words[b - 1].end, orphan)
-                for label, a, b, orphan in oracles.bio_chunks(row)]
+        want = [
+            (label, d.words[a].start, d.words[b - 1].end, orphan) for label, a, b, orphan in oracles.bio_chunks(row)
+        ]
         assert [(m.label, m.start, m.end, m.status == "orphan") for m in mentions] == want
         assert [m.id for m in mentions] == [f"m{k}" for k in range(len(want))]
         assert all(d.text[m.start : m.end] == m.text for m in mentions)
-    for d, kept, opened, dropped in zip(docs, *(bio.decode_batch(batch, docs, LABELS, orphans=o)
-                                                for o in ("keep", "open", "drop"))):
+    for d, kept, opened, dropped in zip(
+        docs, *(bio.decode_batch(batch, docs, LABELS, orphans=o) for o in ("keep", "open", "drop"))
+    ):
         assert all(m.status == "located" for m in (*opened, *dropped))
         assert [(m.start, m.end) for m in opened] == [(m.start, m.end) for m in kept]
         assert [(m.start, m.end) for m in dropped] == [(m.start, m.end) for m in kept if m.status == "located"]
         assert d.replace(mentions=opened).mentions == opened
 
 
-spans = st.lists(st.tuples(st.integers(0, 18), st.integers(1, 6), st.sampled_from([*LABELS, "NEW"]),
-                           st.sampled_from(["located", "located", "orphan", "unlocated"])), max_size=6)
+spans = st.lists(
+    st.tuples(
+        st.integers(0, 18),
+        st.integers(1, 6),
+        st.sampled_from([*LABELS, "NEW"]),
+        st.sampled_from(["located", "located", "orphan", "unlocated"]),
+    ),
+    max_size=6,
+)
 
 
 @given(spans, st.sampled_from(["keep", "open", "drop"]))
 def test_nothing_is_lost_silently(drawn: list, orphans: bio.Orphans) -> None:
     """What is encoded comes back equal; all the rest is listed."""
     d = document(8)
-    mentions = [Mention(id=f"m{k}", start=0 if s == "unlocated" else a, end=0 if s == "unlocated" else min(a + n, 19),
-                        label=label, status=s, text="far away" if s == "unlocated" else "")
-                for k, (a, n, label, s) in enumerate(drawn)]
+    mentions = [
+        Mention(
+            id=f"m{k}",
+            start=0 if s == "unlocated" else a,
+            end=0 if s == "unlocated" else min(a + n, 19),
+            label=label,
+            status=s,
+            text="far away" if s == "unlocated" else "",
+        )
+        for k, (a, n, label, s) in enumerate(drawn)
+    ]
     d = d.replace(mentions=mentions)
     got = bio.encode(d, LABELS, orphans)
     lost = {x.mention.id for x in got.lost}
@@ -105,10 +126,14 @@ def test_the_outer_of_two_nested_mentions_is_held() -> None:
 
 def test_reasons() -> None:
     d = Document.from_words("d", ["one", "two", "three"])
-    ms = [Mention(id="long", start=0, end=7, label="LOC"), Mention(id="nested", start=4, end=7, label="LOC"),
-          Mention(id="inside", start=9, end=13, label="LOC"), Mention(id="odd", start=8, end=13, label="DAY"),
-          Mention(id="gone", start=0, end=0, label="LOC", text="four", status="unlocated"),
-          Mention(id="next", start=8, end=13, label="LOC", status="orphan")]
+    ms = [
+        Mention(id="long", start=0, end=7, label="LOC"),
+        Mention(id="nested", start=4, end=7, label="LOC"),
+        Mention(id="inside", start=9, end=13, label="LOC"),
+        Mention(id="odd", start=8, end=13, label="DAY"),
+        Mention(id="gone", start=0, end=0, label="LOC", text="four", status="unlocated"),
+        Mention(id="next", start=8, end=13, label="LOC", status="orphan"),
+    ]
     got = bio.encode(d.replace(mentions=ms), LABELS)
     why = {x.mention.id: x.why for x in got.lost}
     assert list(got.ids) == [1, 2, 0]
@@ -121,15 +146,23 @@ def test_scores_are_means_over_words() -> None:
     d = Document.from_words("d", ["a", "b", "c", "d"])
     first, second = bio.decode(["B-LOC", "I-LOC", "O", "I-"], d, LABELS, scores=[0.5, 1.0, 0.1, 0.25])
     assert (first.score, second.score) == (0.75, 0.25)
-    alone = bio.decode_batch(np.array([[1, 2, 0, 6], [1, 0, 0, 0]]), [d, Document.from_words("e", ["a"])], LABELS,
-                             scores=np.array([[0.5, 1.0, 0.1, 0.25], [0.125, 9, 9, 9]]))
+    alone = bio.decode_batch(
+        np.array([[1, 2, 0, 6], [1, 0, 0, 0]]),
+        [d, Document.from_words("e", ["a"])],
+        LABELS,
+        scores=np.array([[0.5, 1.0, 0.1, 0.25], [0.125, 9, 9, 9]]),
+    )
     assert [[m.score for m in row] for row in alone] == [[0.75, 0.25], [0.125]]
 
 
 def test_decode_refuses_what_does_not_fit() -> None:
     d = Document.from_words("d", ["a", "b"])
-    for ids, message in ((["O"], "1 tags for 2 words"), (["O", "B-DAY"], "no such tag"), ([0, 9], "id 9"),
-                         ([0, -100], "id -100")):
+    for ids, message in (
+        (["O"], "1 tags for 2 words"),
+        (["O", "B-DAY"], "no such tag"),
+        ([0, 9], "id 9"),
+        ([0, -100], "id -100"),
+    ):
         with pytest.raises(DocumentError, match=message):
             bio.decode(ids, d, LABELS)
     with pytest.raises(DocumentError, match="2 rows"):
@@ -144,8 +177,9 @@ def test_empty_batches_and_texts() -> None:
     empty = Document(id="e", text="no words here", mentions=[Mention(id="m", start=0, end=2, label="LOC")])
     assert [x.mention.id for x in bio.encode(empty, LABELS).lost] == ["m"]
     assert bio.decode([], empty, LABELS) == ()
-    blank = Document(id="b", text="ab", words=((0, 1), (1, 1), (1, 2)),
-                     mentions=[Mention(id="m", start=0, end=2, label="LOC")])
+    blank = Document(
+        id="b", text="ab", words=((0, 1), (1, 1), (1, 2)), mentions=[Mention(id="m", start=0, end=2, label="LOC")]
+    )
     assert list(bio.encode(blank, LABELS).ids) == [1, 2, 2]
     assert bio.decode(["O", "B-LOC", "O"], blank, LABELS) == ()
     last = blank.replace(mentions=[Mention(id="m", start=1, end=2, label="LOC")])

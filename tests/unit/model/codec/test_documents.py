@@ -88,8 +88,10 @@ def test_what_cannot_be_held_is_lost_with_its_reason():
         ],
         chains=[Chain(id="k", mentions=["c"]), Chain(id="l", mentions=["a"])],
         relations=[
-            Relation(head="a", tail="c", label="peer"), Relation(head="l", tail="a", label="peer"),
-            Relation(head="l", tail="k", label="odd"), Relation(head="l", tail="k", label="None"),
+            Relation(head="a", tail="c", label="peer"),
+            Relation(head="l", tail="a", label="peer"),
+            Relation(head="l", tail="k", label="odd"),
+            Relation(head="l", tail="k", label="None"),
         ],
     )
     found = candidates.encode(document, LABELS)
@@ -98,7 +100,8 @@ def test_what_cannot_be_held_is_lost_with_its_reason():
     assert "ANIMAL" in found.lost[0].why
     links, lost = candidates.encode_links(document, found, LINKS)
     assert not links.any() and [w for _, w in lost] == [
-        "an end that is neither a located mention nor a chain of one", "both ends are one chain",
+        "an end that is neither a located mention nor a chain of one",
+        "both ends are one chain",
         "label 'odd' is not one of the recipe's",
     ]
     assert candidates.encode(Document(id="e"), LABELS).spans.shape == (0, 2)
@@ -112,8 +115,11 @@ def test_a_singletons_id_is_new():
 
 # -- regions
 
-FRAMES = [(Image(id="f0", kind="frame"), (200, 100)), (Image(id="f1", kind="frame"), None),
-          (Image(id="f2", kind="frame"), (64, 48))]
+FRAMES = [
+    (Image(id="f0", kind="frame"), (200, 100)),
+    (Image(id="f1", kind="frame"), None),
+    (Image(id="f2", kind="frame"), (64, 48)),
+]
 SIDES = st.tuples(*(st.floats(0, 1, allow_nan=False) for _ in range(4)))
 
 
@@ -123,11 +129,20 @@ def test_regions_come_back(rows):
     given_regions = []
     for f, (x, y, w, h), label in rows:
         width, height = FRAMES[f][1]
-        box = (x * width / 2, y * height / 2, x * width / 2 + 1 + w * (width / 2 - 1),
-               y * height / 2 + 1 + h * (height / 2 - 1))
+        box = (
+            x * width / 2,
+            y * height / 2,
+            x * width / 2 + 1 + w * (width / 2 - 1),
+            y * height / 2 + 1 + h * (height / 2 - 1),
+        )
         given_regions.append(Region(image=FRAMES[f][0].id, box=box, label=label, of="k"))
-    document = Document(id="d", text="a", mentions=[Mention(id="m", start=0, end=1)], regions=given_regions,
-                        chains=[Chain(id="k", mentions=["m"])])
+    document = Document(
+        id="d",
+        text="a",
+        mentions=[Mention(id="m", start=0, end=1)],
+        regions=given_regions,
+        chains=[Chain(id="k", mentions=["m"])],
+    )
     found = regions.encode(document, FRAMES, LABELS, {"k": 0})
     assert not found.lost and found.boxes.shape[0] == 3 and (found.labels >= 0).sum() == len(rows)
     assert (found.boxes >= 0).all() and (found.boxes <= 1).all()
@@ -140,11 +155,18 @@ def test_regions_come_back(rows):
 
 
 def test_a_box_is_clipped_and_one_outside_or_of_an_unread_frame_is_lost():
-    document = Document(id="d", text="a", mentions=[Mention(id="m", start=0, end=1, label="PER")], regions=[
-        Region(image="f0", box=(-50, 10, 100, 90), of="m"), Region(image="f0", box=(300, 0, 400, 50), label="PER"),
-        Region(image="f1", box=(0, 0, 5, 5), label="PER"), Region(image="zz", box=(0, 0, 5, 5), label="PER"),
-        Region(image="f0", box=(0, 0, 9, 9), label="X"),
-    ])
+    document = Document(
+        id="d",
+        text="a",
+        mentions=[Mention(id="m", start=0, end=1, label="PER")],
+        regions=[
+            Region(image="f0", box=(-50, 10, 100, 90), of="m"),
+            Region(image="f0", box=(300, 0, 400, 50), label="PER"),
+            Region(image="f1", box=(0, 0, 5, 5), label="PER"),
+            Region(image="zz", box=(0, 0, 5, 5), label="PER"),
+            Region(image="f0", box=(0, 0, 9, 9), label="X"),
+        ],
+    )
     found = regions.encode(document, FRAMES, LABELS, {"m": 3})
     assert found.boxes[0, 0].tolist() == pytest.approx([0.25, 0.5, 0.5, 0.8])
     assert found.labels[0, 0] == 1 and found.of[0, 0] == 3  # the label of what it shows

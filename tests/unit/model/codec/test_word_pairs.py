@@ -27,9 +27,12 @@ def document(n: int, mentions: list[tuple[int, int, str]] = (), relations: list[
     """n words; mentions as (first word, last word, label), relations as (index of head, index of tail, label)."""
     d = Document.from_words("d", [WORDS[k % len(WORDS)] for k in range(n)])
     return d.replace(
-        mentions=[Mention(id=f"e{k}", start=d.words[a].start, end=d.words[b].end, label=label)
-                  for k, (a, b, label) in enumerate(mentions)],
-        relations=[Relation(head=f"e{a}", tail=f"e{b}", label=label) for a, b, label in relations])
+        mentions=[
+            Mention(id=f"e{k}", start=d.words[a].start, end=d.words[b].end, label=label)
+            for k, (a, b, label) in enumerate(mentions)
+        ],
+        relations=[Relation(head=f"e{a}", tail=f"e{b}", label=label) for a, b, label in relations],
+    )
 
 
 def back(d: Document, cells: Any = None, scheme: str = "exact", **how: Any) -> Document:
@@ -130,8 +133,9 @@ def test_nothing_of_overlapping_mentions_is_lost_silently(d: Document) -> None:
 
 def test_a_relation_given_up_and_read_after_all_is_not_lost() -> None:
     """The block of the long tail holds `contain`, but the only cell that is left of it says `member_of`."""
-    d = document(3, [(1, 1, "loc"), (0, 0, "loc"), (0, 2, "loc")],
-                 [(1, 0, "member_of"), (1, 2, "contain"), (1, 2, "member_of")])
+    d = document(
+        3, [(1, 1, "loc"), (0, 0, "loc"), (0, 2, "loc")], [(1, 0, "member_of"), (1, 2, "contain"), (1, 2, "member_of")]
+    )
     got = encode_batch([d], *SETS, symmetric=SYMMETRIC)
     lost = {(x.what.head, x.what.tail, x.what.label) for x in got.lost[0]}
     found = said(back(d, got.cells[0], overlaps=True))[1]
@@ -141,8 +145,11 @@ def test_a_relation_given_up_and_read_after_all_is_not_lost() -> None:
 
 def test_nested_and_crossing_mentions() -> None:
     """`University of Rome` with its `Rome`, and two that cross, with relations among them all."""
-    d = document(8, [(0, 2, "org"), (2, 2, "loc"), (1, 4, "org"), (6, 7, "per")],
-                 [(0, 1, "member_of"), (1, 0, "contain"), (3, 0, "member_of"), (2, 3, "contain"), (3, 1, "peer")])
+    d = document(
+        8,
+        [(0, 2, "org"), (2, 2, "loc"), (1, 4, "org"), (6, 7, "per")],
+        [(0, 1, "member_of"), (1, 0, "contain"), (3, 0, "member_of"), (2, 3, "contain"), (3, 1, "peer")],
+    )
     got = encode_batch([d], *SETS, symmetric=SYMMETRIC)
     assert got.lost == ((),) and got.made == ((),)
     assert said(back(d, got.cells[0], overlaps=True)) == said(d)
@@ -152,10 +159,16 @@ def test_symmetric_relations_either_way_and_two_of_one_pair() -> None:
     sets = MENTIONS, (*RELATIONS, "couple")
     symmetric = ("peer", "couple")
     spans = [(0, 1, "per"), (3, 3, "per")]
-    for links in ([(0, 1, "peer")], [(1, 0, "peer")], [(0, 1, "peer"), (1, 0, "peer")],
-                  [(0, 1, "peer"), (1, 0, "peer"), (0, 1, "couple")], [(1, 0, "couple"), (1, 0, "peer")],
-                  [(0, 1, "peer"), (0, 1, "contain")], [(0, 1, "peer"), (1, 0, "contain")],
-                  [(0, 1, "contain"), (1, 0, "contain")]):
+    for links in (
+        [(0, 1, "peer")],
+        [(1, 0, "peer")],
+        [(0, 1, "peer"), (1, 0, "peer")],
+        [(0, 1, "peer"), (1, 0, "peer"), (0, 1, "couple")],
+        [(1, 0, "couple"), (1, 0, "peer")],
+        [(0, 1, "peer"), (0, 1, "contain")],
+        [(0, 1, "peer"), (1, 0, "contain")],
+        [(0, 1, "contain"), (1, 0, "contain")],
+    ):
         d = document(4, spans, links)
         got = encode_batch([d], *sets, symmetric=symmetric)
         mentions, relations = decode_batch(got.cells, [d], *sets, symmetric=symmetric)[0]
@@ -167,14 +180,30 @@ def test_symmetric_relations_either_way_and_two_of_one_pair() -> None:
 
 
 def test_reasons() -> None:
-    d = document(8, [(0, 1, "per"), (0, 1, "org"), (2, 2, "day"), (3, 4, "loc"), (0, 1, "per")],
-                 [(0, 3, "contain"), (0, 3, "member_of"), (0, 3, "rides"), (1, 3, "contain"), (0, 4, "contain"),
-                  (4, 3, "contain"), (3, 0, "None")])
+    d = document(
+        8,
+        [(0, 1, "per"), (0, 1, "org"), (2, 2, "day"), (3, 4, "loc"), (0, 1, "per")],
+        [
+            (0, 3, "contain"),
+            (0, 3, "member_of"),
+            (0, 3, "rides"),
+            (1, 3, "contain"),
+            (0, 4, "contain"),
+            (4, 3, "contain"),
+            (3, 0, "None"),
+        ],
+    )
     half = Mention(id="half", start=d.words[6].start + 1, end=d.words[6].end, label="per")
     gone = Mention(id="gone", start=0, end=0, label="per", text="nobody", status="unlocated")
-    d = d.replace(mentions=[*d.mentions, half, gone], chains=[Chain(id="c", mentions=("e0",))],
-                  relations=[*d.relations, Relation(head="e0", tail="c", label="contain"),
-                             Relation(head="e0", tail="nowhere", label="contain")])
+    d = d.replace(
+        mentions=[*d.mentions, half, gone],
+        chains=[Chain(id="c", mentions=("e0",))],
+        relations=[
+            *d.relations,
+            Relation(head="e0", tail="c", label="contain"),
+            Relation(head="e0", tail="nowhere", label="contain"),
+        ],
+    )
     got = encode_batch([d], *SETS)
     assert [(getattr(x.what, "id", None) or (x.what.head, x.what.tail, x.what.label), x.why) for x in got.lost[0]] == [
         ("e1", "its words are already held as 'per'"),
@@ -188,8 +217,10 @@ def test_reasons() -> None:
         (("e0", "nowhere", "contain"), "its head or tail is not a mention"),
         (("e0", "e3", "member_of"), "its pair already holds another relation"),
     ]
-    assert said(back(d, got.cells[0])) == ({(0, 4, "per"), (d.words[3].start, d.words[4].end, "loc")},
-                                           {((0, 4, "per"), (d.words[3].start, d.words[4].end, "loc"), "contain")})
+    assert said(back(d, got.cells[0])) == (
+        {(0, 4, "per"), (d.words[3].start, d.words[4].end, "loc")},
+        {((0, 4, "per"), (d.words[3].start, d.words[4].end, "loc"), "contain")},
+    )
 
 
 def test_a_block_under_other_mentions_is_listed() -> None:
@@ -218,12 +249,17 @@ def test_votes_by_hand() -> None:
     cells[3:, :2] = [[contain, per], [member, 0]]
     found = back(d, cells, scores=[scores])
     assert [(m.id, m.start, m.text, m.label, m.score) for m in found.mentions] == [
-        ("m0", 0, "né x", "loc", 0.75), ("m1", 8, "🙂👍 ab", "per", 0.25)]
+        ("m0", 0, "né x", "loc", 0.75),
+        ("m1", 8, "🙂👍 ab", "per", 0.25),
+    ]
     assert [(r.head, r.tail, r.label, r.score) for r in found.relations] == [
-        ("m1", "m0", "member_of", pytest.approx(0.5 / 3))]
+        ("m1", "m0", "member_of", pytest.approx(0.5 / 3))
+    ]
     scores[1, 4] = 0.625
     assert [(r.head, r.label) for r in back(d, cells, scores=[scores]).relations] == [
-        ("m0", "contain"), ("m1", "member_of")]
+        ("m0", "contain"),
+        ("m1", "member_of"),
+    ]
     cells[:2, 3:], cells[3:, :2] = peer, peer
     scores[3:, :2] = 0.9
     assert [(r.head, r.label) for r in back(d, cells, scores=[scores]).relations] == [("m1", "peer")]
@@ -312,8 +348,9 @@ def test_empty_texts_empty_words_and_batches() -> None:
         got = encode_batch([Document(id="e", text="no words")], *SETS, scheme=scheme)
         assert got.cells[0].shape == (0, 0)
         assert back(Document(id="e"), np.zeros((3, 3), int), scheme=scheme).mentions == ()
-    blank = Document(id="b", text="ab", words=((0, 1), (1, 1), (1, 2)),
-                     mentions=[Mention(id="m", start=0, end=2, label="loc")])
+    blank = Document(
+        id="b", text="ab", words=((0, 1), (1, 1), (1, 2)), mentions=[Mention(id="m", start=0, end=2, label="loc")]
+    )
     assert [(m.start, m.end) for m in back(blank).mentions] == [(0, 2)]
     assert back(blank, np.diag([0, 1, 0])).mentions == ()
 
@@ -381,12 +418,19 @@ def test_the_released_scheme_is_that_of_the_oracle(d: Document) -> None:
 
 def test_what_the_released_scheme_loses() -> None:
     """Neighbours melt, a lone mention is gone, each relation is read both ways: by hand."""
-    d = document(8, [(0, 0, "per"), (1, 1, "per"), (3, 4, "org"), (6, 6, "loc")],
-                 [(0, 2, "member_of"), (1, 2, "contain"), (2, 3, "contain")])
+    d = document(
+        8,
+        [(0, 0, "per"), (1, 1, "per"), (3, 4, "org"), (6, 6, "loc")],
+        [(0, 2, "member_of"), (1, 2, "contain"), (2, 3, "contain")],
+    )
     found = back(d, scheme="as_released")
     assert [(m.text, m.label) for m in found.mentions] == [("né x", "per"), ("🙂👍 ab", "org"), ("dd", "loc")]
     assert [(r.head, r.tail, r.label) for r in found.relations] == [
-        ("m0", "m1", "member_of"), ("m1", "m0", "member_of"), ("m1", "m2", "contain"), ("m2", "m1", "contain")]
+        ("m0", "m1", "member_of"),
+        ("m1", "m0", "member_of"),
+        ("m1", "m2", "contain"),
+        ("m2", "m1", "contain"),
+    ]
     lone = document(3, [(0, 0, "per")])
     assert back(lone, scheme="as_released").mentions == ()
     assert ceiling([d, lone], *SETS, scheme="as_released") == (Counts(2, 3, 5), Counts(1, 4, 3))
@@ -408,4 +452,6 @@ def test_released_scores() -> None:
     found = back(d, cells, scheme="as_released", scores=[scores])
     assert [m.score for m in found.mentions] == [0.75, 0.125]
     assert [(r.head, r.label, r.score) for r in found.relations] == [
-        ("m0", "member_of", 0.25), ("m1", "member_of", 0.25)]
+        ("m0", "member_of", 0.25),
+        ("m1", "member_of", 0.25),
+    ]

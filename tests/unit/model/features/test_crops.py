@@ -165,8 +165,13 @@ def save_clip(folder, layers=2, width=32, heads=2):
     torch.manual_seed(0)
     sizes = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads, "intermediate_size": 64}
     CLIPVisionModel(CLIPVisionConfig(**sizes, image_size=32, patch_size=16)).save_pretrained(folder)
-    settings = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 32}, "do_resize": True,
-                "crop_size": {"height": 32, "width": 32}, "do_center_crop": True}
+    settings = {
+        "image_processor_type": "CLIPImageProcessor",
+        "size": {"shortest_edge": 32},
+        "do_resize": True,
+        "crop_size": {"height": 32, "width": 32},
+        "do_center_crop": True,
+    }
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return str(folder)
 

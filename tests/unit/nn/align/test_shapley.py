@@ -32,6 +32,7 @@ def extremes(players: int, dtype: torch.dtype = torch.float64) -> Tensor:
 
 def every_order(row: list[float], tau: float) -> list[float]:
     """Oracle: the mean of what each player adds over all k! orders of joining, with eq. 4 as written; plain Python."""
+
     def utility(coalition: tuple[int, ...]) -> float:
         top = max((row[a] for a in coalition), default=0.0)
         total = sum(math.exp((row[a] - top) / tau) for a in coalition)
@@ -161,6 +162,7 @@ def test_cyclic_tends_to_exact(tau: float) -> None:
 
 def literal_pass(row: list[float], order: list[int], tau: float) -> list[float]:
     """Algorithm 1 as printed, one game, a loop over players; the mean over passes."""
+
     def utility(coalition: list[int]) -> float:
         if not coalition:
             return 0.0
@@ -180,6 +182,7 @@ def literal_pass(row: list[float], order: list[int], tau: float) -> list[float]:
 def test_cyclic_as_printed(players: int) -> None:
     """Of the permutation that was drawn; a permutation a game; and own values are the same diagonal."""
     similarity, tau, device = uniform(players, players), 0.1, torch.device("cpu")
+
     def seed() -> torch.Generator:
         return torch.Generator().manual_seed(3)
 
@@ -302,20 +305,23 @@ def test_half_precision(dtype: torch.dtype) -> None:
     assert torch.autograd.grad(Shapley()(a.to(dtype), b.to(dtype)), a)[0].isfinite().all()
 
 
-@pytest.mark.parametrize("call", [
-    lambda: shapley_values(uniform(3, 3), 0.1, estimator="guess"),
-    lambda: shapley_values(uniform(3, 3), 0.0),
-    lambda: shapley_values(uniform(3, 3), math.nan),
-    lambda: shapley_values(uniform(3, 3), 0.1, accuracy=0.0),
-    lambda: shapley_values(uniform(3, 3)[0], 0.1),
-    lambda: shapley_values(uniform(2, 17), 0.1, estimator="enumerate"),
-    lambda: own_values(uniform(2, 3), 0.1),
-    lambda: own_values(uniform(3, 3), -1.0),
-    lambda: Shapley(negatives="most"),
-    lambda: Shapley(estimator="guess"),
-    lambda: Shapley(tau=0.0),
-    lambda: Shapley(accuracy=1.0),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: shapley_values(uniform(3, 3), 0.1, estimator="guess"),
+        lambda: shapley_values(uniform(3, 3), 0.0),
+        lambda: shapley_values(uniform(3, 3), math.nan),
+        lambda: shapley_values(uniform(3, 3), 0.1, accuracy=0.0),
+        lambda: shapley_values(uniform(3, 3)[0], 0.1),
+        lambda: shapley_values(uniform(2, 17), 0.1, estimator="enumerate"),
+        lambda: own_values(uniform(2, 3), 0.1),
+        lambda: own_values(uniform(3, 3), -1.0),
+        lambda: Shapley(negatives="most"),
+        lambda: Shapley(estimator="guess"),
+        lambda: Shapley(tau=0.0),
+        lambda: Shapley(accuracy=1.0),
+    ],
+)
 def test_errors(call: object) -> None:
     assert callable(call)
     with pytest.raises(RecipeError, match="expected"):
@@ -324,6 +330,7 @@ def test_errors(call: object) -> None:
 
 def literal_loss(a: Tensor, b: Tensor, config: Shapley) -> Tensor:
     """Oracle: eq. 5 and 6 from all values, with loops."""
+
     def direction(similarity: Tensor) -> Tensor:
         phi, k, total = shapley_values(similarity, config.tau, estimator="enumerate"), len(similarity), torch.zeros(())
         for j in range(k):

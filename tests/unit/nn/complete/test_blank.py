@@ -8,8 +8,14 @@ from openmie.nn.streams import Stream
 
 def test_only_a_missing_side_is_filled_and_nothing_else_is_lost():
     mask = torch.tensor([[True, True, False], [False, False, False]])
-    vision = Stream(torch.randn(2, 3, 4), mask, torch.tensor([[0, 0, 1]] * 2), levels=torch.randn(3, 2, 3, 4),
-                    seconds=torch.tensor([[1.0, 1.0, float("nan")]] * 2), relevance=torch.tensor([0.5, 0.7]))
+    vision = Stream(
+        torch.randn(2, 3, 4),
+        mask,
+        torch.tensor([[0, 0, 1]] * 2),
+        levels=torch.randn(3, 2, 3, 4),
+        seconds=torch.tensor([[1.0, 1.0, float("nan")]] * 2),
+        relevance=torch.tensor([0.5, 0.7]),
+    )
     module = Blank(learned=True).build({"text": 5, "vision": 4})
     made, token = module({"vision": vision})["vision"], module.tokens["vision"]
     assert torch.equal(made.tokens[0, :2], vision.tokens[0, :2]) and torch.equal(made.tokens[1, 0], token)

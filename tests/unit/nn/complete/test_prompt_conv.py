@@ -50,9 +50,7 @@ def slow(maker, states, kernel):
         return out
 
     read = conv(maker.read, list(states))
-    return torch.stack([
-        torch.stack(conv(write, [*prompt, *read])) for prompt, write in zip(maker.prompt, maker.write)
-    ])
+    return torch.stack([torch.stack(conv(write, [*prompt, *read])) for prompt, write in zip(maker.prompt, maker.write)])
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])

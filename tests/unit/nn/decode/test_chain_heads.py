@@ -57,10 +57,12 @@ def normed(x):
 
 def form(pair, a, b):
     """a^T W b + bias, with the Kronecker product of eq. 16 written out."""
-    return torch.stack([
-        sum(a[i] * b[j] * pair.weight[i, k, j] for i in range(len(a)) for j in range(len(b))) + pair.bias[k]
-        for k in range(len(pair.bias))
-    ])
+    return torch.stack(
+        [
+            sum(a[i] * b[j] * pair.weight[i, k, j] for i in range(len(a)) for j in range(len(b))) + pair.bias[k]
+            for k in range(len(pair.bias))
+        ]
+    )
 
 
 def agree(module, ours, theirs):
@@ -172,7 +174,10 @@ def test_chains_are_connected_links(link, typed):
 def test_the_earlier_of_two_mentions_stands_first():
     spans = torch.tensor([[[3, 4], [0, 1], [3, 3], [0, 1]]])
     assert earlier(spans)[0].tolist() == [
-        [True, False, False, False], [True, True, True, True], [True, False, True, False], [True, False, True, True]
+        [True, False, False, False],
+        [True, True, True, True],
+        [True, False, True, False],
+        [True, False, True, True],
     ]
     links = ~torch.eye(4, dtype=torch.bool)[None]
     p = torch.tensor([[[0, 0.6, 0.9, 0.7], [0.6, 0, 0.8, 0.9], [0.9, 0.8, 0, 0.7], [0.7, 0.9, 0.7, 0]]])
@@ -260,15 +265,20 @@ def test_link_loss_is_the_mean_over_ordered_pairs(config):
         for (c, x), (d, y) in itertools.permutations(units(config, head, streams, b), 2):
             if c == d:
                 continue
-            gold = {label for k, label in enumerate(config.labels) if targets["links"][b, c, d, k]
-                    or (label in config.symmetric and targets["links"][b, d, c, k])}
+            gold = {
+                label
+                for k, label in enumerate(config.labels)
+                if targets["links"][b, c, d, k] or (label in config.symmetric and targets["links"][b, d, c, k])
+            }
             scores = form(head.pair, x, y)
             if config.decide == "several":
-                losses.append(sum(
-                    -torch.nn.functional.logsigmoid(scores[k] if label in gold else -scores[k])
-                    for k, label in enumerate(names)
-                    if label != "None" and fitting(label, TYPES[b][c], TYPES[b][d])
-                ))
+                losses.append(
+                    sum(
+                        -torch.nn.functional.logsigmoid(scores[k] if label in gold else -scores[k])
+                        for k, label in enumerate(names)
+                        if label != "None" and fitting(label, TYPES[b][c], TYPES[b][d])
+                    )
+                )
                 continue
             gold = gold or {"None"}
             kept = [k for k, label in enumerate(names) if label in gold or fitting(label, TYPES[b][c], TYPES[b][d])]

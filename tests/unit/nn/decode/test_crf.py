@@ -144,8 +144,10 @@ def test_pytorch_crf() -> None:
     mine = crf.log_likelihood(emissions, tags, mask)
     other = theirs(emissions, tags, mask, reduction="none")
     torch.testing.assert_close(mine, other)
-    pairs = zip(gradients(mine, emissions, crf.start, crf.transitions, crf.end),
-                gradients(other, emissions, theirs.start_transitions, theirs.transitions, theirs.end_transitions))
+    pairs = zip(
+        gradients(mine, emissions, crf.start, crf.transitions, crf.end),
+        gradients(other, emissions, theirs.start_transitions, theirs.transitions, theirs.end_transitions),
+    )
     for ours, reference in pairs:
         torch.testing.assert_close(ours, reference)
     paths = [row[row >= 0].tolist() for row in crf.decode(emissions, mask)]
@@ -153,8 +155,12 @@ def test_pytorch_crf() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=st.lists(st.integers(0, 12), max_size=5), width=st.integers(1, 5), seed=st.integers(0, 999),
-       scale=st.sampled_from([0.0, 1.0, 30.0, 2000.0]))
+@given(
+    lengths=st.lists(st.integers(0, 12), max_size=5),
+    width=st.integers(1, 5),
+    seed=st.integers(0, 999),
+    scale=st.sampled_from([0.0, 1.0, 30.0, 2000.0]),
+)
 def test_any_shape(lengths: list[int], width: int, seed: int, scale: float) -> None:
     """Any shape and mask: equal to the oracle, finite, and every path a path of real tags."""
     crf, (emissions, tags, mask) = make(width, seed), data(lengths, width, seed, scale)
@@ -198,7 +204,7 @@ def test_padding_and_order() -> None:
     turn = torch.tensor([2, 0, 3, 1])
     for mine, other in zip(run(emissions[turn], tags[turn], mask[turn]), base):
         torch.testing.assert_close(mine, other[turn])
-    alone = torch.cat([crf.log_likelihood(emissions[i:i + 1], tags[i:i + 1], mask[i:i + 1]) for i in range(4)])
+    alone = torch.cat([crf.log_likelihood(emissions[i : i + 1], tags[i : i + 1], mask[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(alone, base[0])
 
 
@@ -248,8 +254,11 @@ def test_constrained() -> None:
     for row, n in enumerate(mask.sum(1).tolist()):
         if n == 0:
             continue
-        paths = {p: s for p, s in every_path(bound, emissions[row], n).items()
-                 if first[p[0]] and all(follow[a, b] for a, b in itertools.pairwise(p))}
+        paths = {
+            p: s
+            for p, s in every_path(bound, emissions[row], n).items()
+            if first[p[0]] and all(follow[a, b] for a, b in itertools.pairwise(p))
+        }
         top = max(paths, key=lambda p: paths[p])
         assert tuple(path[row, :n].tolist()) == top
         assert best[row].item() == pytest.approx(paths[top].item())
@@ -306,20 +315,26 @@ def test_mask_may_be_left_out() -> None:
     assert torch.equal(crf.decode(emissions), crf.decode(emissions, full))
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    ({"mask": torch.tensor([[True, False, True], [True, True, True]])}, "padding before a real word"),
-    ({"mask": torch.tensor([[False, True, True], [True, True, True]])}, "padding before a real word"),
-    ({"mask": torch.ones(2, 3)}, "mask .2, 3. of torch.float32"),
-    ({"mask": torch.ones(2, 4, dtype=torch.bool)}, "mask .2, 4."),
-    ({"tags": torch.full((2, 3), 4)}, "a tag outside 0 .. 3"),
-    ({"tags": torch.full((2, 3), -100)}, "a tag outside 0 .. 3"),
-    ({"tags": torch.zeros(2, 3)}, "tags .2, 3. of torch.float32"),
-    ({"emissions": torch.zeros(2, 3, 5)}, "floating-point .B, T, 4."),
-    ({"emissions": torch.zeros(2, 3, 4, dtype=torch.long)}, "floating-point .B, T, 4."),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mask": torch.tensor([[True, False, True], [True, True, True]])}, "padding before a real word"),
+        ({"mask": torch.tensor([[False, True, True], [True, True, True]])}, "padding before a real word"),
+        ({"mask": torch.ones(2, 3)}, "mask .2, 3. of torch.float32"),
+        ({"mask": torch.ones(2, 4, dtype=torch.bool)}, "mask .2, 4."),
+        ({"tags": torch.full((2, 3), 4)}, "a tag outside 0 .. 3"),
+        ({"tags": torch.full((2, 3), -100)}, "a tag outside 0 .. 3"),
+        ({"tags": torch.zeros(2, 3)}, "tags .2, 3. of torch.float32"),
+        ({"emissions": torch.zeros(2, 3, 5)}, "floating-point .B, T, 4."),
+        ({"emissions": torch.zeros(2, 3, 4, dtype=torch.long)}, "floating-point .B, T, 4."),
+    ],
+)
 def test_misfits(change: dict[str, Tensor], message: str) -> None:
-    inputs = {"emissions": torch.zeros(2, 3, 4), "tags": torch.zeros(2, 3, dtype=torch.long),
-              "mask": torch.ones(2, 3, dtype=torch.bool)}
+    inputs = {
+        "emissions": torch.zeros(2, 3, 4),
+        "tags": torch.zeros(2, 3, dtype=torch.long),
+        "mask": torch.ones(2, 3, dtype=torch.bool),
+    }
     with pytest.raises(OpenMIEError, match=message):
         LinearChainCrf(4).log_likelihood(**{**inputs, **change})
 

@@ -22,8 +22,16 @@ D = 12
 
 
 def make(joint: bool = True, seed: int = 0, **changes: Any) -> tuple[WordPairs, Any]:
-    config = WordPairs(**{"labels": LABELS, "mentions": MENTIONS if joint else (), "width": 8, "dropout": 0.0,
-                          "channels": Channels(width=6), **changes})
+    config = WordPairs(
+        **{
+            "labels": LABELS,
+            "mentions": MENTIONS if joint else (),
+            "width": 8,
+            "dropout": 0.0,
+            "channels": Channels(width=6),
+            **changes,
+        }
+    )
     torch.manual_seed(seed)
     return config, config.build({"fused": D}).double()
 
@@ -104,8 +112,9 @@ def test_given_pairs_are_the_double_loop(contrast: str | None) -> None:
                 assert found["relations"][row, p] == 0 and found["relation_scores"][row, p] == 0
                 continue
             a, b, c, d = given["pairs"][row, p].tolist()
-            block = torch.stack([oracle(config, head, streams, given, row, i, j)
-                                 for i in range(a, b + 1) for j in range(c, d + 1)]).mean(0)
+            block = torch.stack(
+                [oracle(config, head, streams, given, row, i, j) for i in range(a, b + 1) for j in range(c, d + 1)]
+            ).mean(0)
             losses.append(-block[targets["relations"][row, p]])
             assert found["relations"][row, p] == block.argmax()
             assert found["relation_scores"][row, p].item() == pytest.approx(block.softmax(0).max().item(), rel=1e-6)
@@ -278,26 +287,44 @@ def test_what_it_needs_and_makes() -> None:
 
 def posts() -> list[Document]:
     """Small posts whose tokens below are random: neighbours, a direction, a symmetric relation, a lone mention."""
-    plans = [(6, [(0, 1, "per"), (2, 2, "per"), (4, 5, "loc")], [(0, 1, "peer"), (0, 2, "contain")]),
-             (4, [(0, 0, "loc"), (1, 3, "per")], [(1, 0, "contain")]), (1, [(0, 0, "per")], []), (5, [], []),
-             (5, [(1, 1, "per"), (3, 4, "per")], [(0, 1, "contain"), (1, 0, "contain")])]
+    plans = [
+        (6, [(0, 1, "per"), (2, 2, "per"), (4, 5, "loc")], [(0, 1, "peer"), (0, 2, "contain")]),
+        (4, [(0, 0, "loc"), (1, 3, "per")], [(1, 0, "contain")]),
+        (1, [(0, 0, "per")], []),
+        (5, [], []),
+        (5, [(1, 1, "per"), (3, 4, "per")], [(0, 1, "contain"), (1, 0, "contain")]),
+    ]
     out = []
     for k, (n, mentions, relations) in enumerate(plans):
         d = Document.from_words(f"d{k}", [f"w{i}" for i in range(n)])
-        out.append(d.replace(
-            mentions=[Mention(id=f"e{m}", start=d.words[a].start, end=d.words[b].end, label=label)
-                      for m, (a, b, label) in enumerate(mentions)],
-            relations=[Relation(head=f"e{a}", tail=f"e{b}", label=label) for a, b, label in relations]))
+        out.append(
+            d.replace(
+                mentions=[
+                    Mention(id=f"e{m}", start=d.words[a].start, end=d.words[b].end, label=label)
+                    for m, (a, b, label) in enumerate(mentions)
+                ],
+                relations=[Relation(head=f"e{a}", tail=f"e{b}", label=label) for a, b, label in relations],
+            )
+        )
     return out
 
 
-@pytest.mark.parametrize(("scheme", "contrast"), [("exact", "literal"), ("exact", "log"), ("exact", None),
-                                                  ("as_released", "literal")])
+@pytest.mark.parametrize(
+    ("scheme", "contrast"), [("exact", "literal"), ("exact", "log"), ("exact", None), ("as_released", "literal")]
+)
 def test_learns_a_handful_of_posts_by_heart(scheme: Any, contrast: str | None) -> None:
     """Through cells, training, answers and back: the documents as the scheme holds them, without one error."""
     documents, symmetric = posts(), ("peer",)
-    config = WordPairs(labels=LABELS, mentions=MENTIONS, symmetric=symmetric, scheme=scheme, contrast=contrast,
-                       width=24, channels=Channels(width=10), dropout=0.0)
+    config = WordPairs(
+        labels=LABELS,
+        mentions=MENTIONS,
+        symmetric=symmetric,
+        scheme=scheme,
+        contrast=contrast,
+        width=24,
+        channels=Channels(width=10),
+        dropout=0.0,
+    )
     torch.manual_seed(0)
     head: Any = config.build({"fused": D})
     encoded = encode_batch(documents, MENTIONS, LABELS, scheme=scheme, symmetric=symmetric)
@@ -311,8 +338,15 @@ def test_learns_a_handful_of_posts_by_heart(scheme: Any, contrast: str | None) -
         optimizer.step()
     with torch.no_grad():
         found = head.predict(streams, {})
-    read = decode_batch(found["cells"].numpy(), documents, MENTIONS, LABELS, scores=found["cell_scores"].numpy(),
-                        scheme=scheme, symmetric=symmetric)
+    read = decode_batch(
+        found["cells"].numpy(),
+        documents,
+        MENTIONS,
+        LABELS,
+        scores=found["cell_scores"].numpy(),
+        scheme=scheme,
+        symmetric=symmetric,
+    )
     if scheme == "exact":
         want = [facts(d.mentions, d.relations, symmetric) for d in documents]
     else:

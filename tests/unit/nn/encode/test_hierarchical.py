@@ -239,8 +239,13 @@ def test_hub_towers_of_a_longformer_and_a_vit_on_disk(tmp_path):
     text = small.save_bert(tmp_path / "text")
     shape = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
     long = LongformerConfig(
-        vocab_size=300, num_hidden_layers=6, attention_window=[8] * 6, max_position_embeddings=66,
-        pad_token_id=0, type_vocab_size=1, **shape,
+        vocab_size=300,
+        num_hidden_layers=6,
+        attention_window=[8] * 6,
+        max_position_embeddings=66,
+        pad_token_id=0,
+        type_vocab_size=1,
+        **shape,
     )
     LongformerModel(long).save_pretrained(text)
     vit = ViTConfig(num_hidden_layers=3, image_size=32, patch_size=16, **shape)
@@ -267,8 +272,13 @@ def test_video_towers_read_the_frames_of_a_document_as_clips(tmp_path, kind):
     import transformers
 
     config = getattr(transformers, f"{kind}Config")(
-        image_size=32, num_frames=4, tubelet_size=2 if kind == "VideoMAE" else [2, 16, 16], hidden_size=32,
-        num_hidden_layers=3, num_attention_heads=2, intermediate_size=64,
+        image_size=32,
+        num_frames=4,
+        tubelet_size=2 if kind == "VideoMAE" else [2, 16, 16],
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=64,
     )
     tower = getattr(transformers, f"{kind}Model")(config).eval()
     tower.save_pretrained(tmp_path)

@@ -24,10 +24,22 @@ def towers(seed=0, **vision):
     """A small BERT and a small CLIP vision tower in float64, away from their timid initial weights."""
     register()
     torch.manual_seed(seed)
-    bert = BertConfig(vocab_size=50, hidden_size=D, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
-                      intermediate_size=40, max_position_embeddings=32)
-    sizes = {"hidden_size": D, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "intermediate_size": 32,
-             "image_size": SIDE, "patch_size": PATCH}
+    bert = BertConfig(
+        vocab_size=50,
+        hidden_size=D,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        intermediate_size=40,
+        max_position_embeddings=32,
+    )
+    sizes = {
+        "hidden_size": D,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "intermediate_size": 32,
+        "image_size": SIDE,
+        "patch_size": PATCH,
+    }
     text, clip = BertModel(bert, add_pooling_layer=False), CLIPVisionModel(CLIPVisionConfig(**sizes | vision))
     with torch.no_grad():
         for p in (*text.parameters(), *clip.parameters()):

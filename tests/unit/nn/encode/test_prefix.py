@@ -40,8 +40,14 @@ def bert(seed=0):
     """In float64, away from its timid initial weights."""
     register()
     torch.manual_seed(seed)
-    config = BertConfig(vocab_size=50, hidden_size=D, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
-                        intermediate_size=40, max_position_embeddings=32)
+    config = BertConfig(
+        vocab_size=50,
+        hidden_size=D,
+        num_hidden_layers=LAYERS,
+        num_attention_heads=HEADS,
+        intermediate_size=40,
+        max_position_embeddings=32,
+    )
     made = BertModel(config, add_pooling_layer=False)
     with torch.no_grad():
         for p in made.parameters():
@@ -408,8 +414,16 @@ def test_learns_what_only_one_cell_shows():
     """The class is the colour of the lower left cell; the other cells, whose colours are drawn too, tell nothing."""
     register()
     torch.manual_seed(0)
-    config = BertConfig(vocab_size=10, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-                        max_position_embeddings=8, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    config = BertConfig(
+        vocab_size=10,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=8,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
     text = BertModel(config, add_pooling_layer=False)
     made = Prefix(objects=0, hidden=32, groups=2).build(text, replace(TINY, stem=(8, 8)).build())
     answer = torch.nn.Linear(32, 3)

@@ -14,9 +14,15 @@ from openmie.nn.streams import Stream
 
 SMALL = Denoised(latent=8, heads=2, hidden=6, ffn=4, dropout=0.0)
 AS_RELEASED = replace(SMALL, project=False, own_keys=True, sigmoid=True, mix="scalar", pool="sum", norm=False)
-VARIANTS = [SMALL, replace(SMALL, sigmoid=True, pool="sum"), replace(SMALL, own_keys=True), AS_RELEASED,
-            replace(SMALL, variational=True), replace(SMALL, levels=2),
-            replace(SMALL, norm=False)]
+VARIANTS = [
+    SMALL,
+    replace(SMALL, sigmoid=True, pool="sum"),
+    replace(SMALL, own_keys=True),
+    AS_RELEASED,
+    replace(SMALL, variational=True),
+    replace(SMALL, levels=2),
+    replace(SMALL, norm=False),
+]
 IDS = ["printed", "sigmoid", "own keys", "as released", "variational", "two levels", "not normed"]
 FRAMES = torch.tensor([0, 0, 0, 1, 1, 2])
 
@@ -82,6 +88,7 @@ def slow_level(config, level, own, keys, own_keys):
 
 def slow_direction(config, direction, own, levels):
     """Eq. 11 of one document."""
+
     def mix(k, x):
         return x * direction.scale[k] if direction.mix is None else x @ direction.mix[k].weight.T
 
@@ -228,8 +235,10 @@ def test_a_text_that_was_only_made_asks_nothing_and_is_read_by_frames():
 
 def test_half_precision_is_near_and_counts_beyond_256():
     module = built(SMALL).float()
-    s = {"text": Stream(torch.randn(1, 3, 6), torch.ones(1, 3, dtype=torch.bool)),
-         "vision": Stream(torch.randn(1, 700, 6) + 1, torch.ones(1, 700, dtype=torch.bool))}
+    s = {
+        "text": Stream(torch.randn(1, 3, 6), torch.ones(1, 3, dtype=torch.bool)),
+        "vision": Stream(torch.randn(1, 700, 6) + 1, torch.ones(1, 700, dtype=torch.bool)),
+    }
     want = module(s)
     with torch.autocast("cpu", torch.bfloat16):
         got = module(s)

@@ -20,8 +20,14 @@ def close(a, b, tolerance=1e-9):
 def vision_tower(kind):
     """Small towers that start at random, in evaluation mode, and the pixels (height, width) of an image."""
     torch.manual_seed(0)
-    sizes = {"hidden_size": 24, "num_attention_heads": 3, "num_hidden_layers": 5, "intermediate_size": 32,
-             "image_size": 32, "patch_size": 4}
+    sizes = {
+        "hidden_size": 24,
+        "num_attention_heads": 3,
+        "num_hidden_layers": 5,
+        "intermediate_size": 32,
+        "image_size": 32,
+        "patch_size": 4,
+    }
     if kind == "resnet":
         config = ResNetConfig(embedding_size=6, hidden_sizes=[4, 6, 8, 10], depths=[1, 2, 1, 1], layer_type="basic")
         made, size = VisionTower(ResNetModel(config)), (160, 96)

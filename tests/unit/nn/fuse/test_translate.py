@@ -80,8 +80,10 @@ def pick(s, order):
     def of(x):
         return None if x is None else x[order]
 
-    return {r: Stream(x.tokens[order], x.mask[order], of(x.groups), of(x.present), relevance=of(x.relevance))
-            for r, x in s.items()}
+    return {
+        r: Stream(x.tokens[order], x.mask[order], of(x.groups), of(x.present), relevance=of(x.relevance))
+        for r, x in s.items()
+    }
 
 
 def built(part, widths=WIDTHS):
@@ -210,8 +212,15 @@ def test_equals_the_reference_in_loops(part, widths):
 @EACH
 def test_equals_the_reference_with_relevance(part):
     none = math.nan
-    agrees(part, related(streams(noise=5.0), vision=[0.2, 0.5, none, 1.0, 3.0, 0.1, 0.0, none],
-                         objects=[-1.0, 0.4, 0.2, none, 0.9, 0.1, 2.0, 0.3], generated_objects=[none] * 8))
+    agrees(
+        part,
+        related(
+            streams(noise=5.0),
+            vision=[0.2, 0.5, none, 1.0, 3.0, 0.1, 0.0, none],
+            objects=[-1.0, 0.4, 0.2, none, 0.9, 0.1, 2.0, 0.3],
+            generated_objects=[none] * 8,
+        ),
+    )
 
 
 def test_objects_of_one_token_need_no_groups():
@@ -254,8 +263,18 @@ def test_the_order_of_documents_does_not_matter(part):
 
 
 @EACH
-@pytest.mark.parametrize("gone", [IMAGES, OBJECTS, ("vision", "objects"), ("generated", "generated_objects"),
-                                  ("phrases",), (*IMAGES, *OBJECTS, "phrases")], ids="+".join)
+@pytest.mark.parametrize(
+    "gone",
+    [
+        IMAGES,
+        OBJECTS,
+        ("vision", "objects"),
+        ("generated", "generated_objects"),
+        ("phrases",),
+        (*IMAGES, *OBJECTS, "phrases"),
+    ],
+    ids="+".join,
+)
 def test_what_no_document_has_is_as_if_each_lacked_it(part, gone):
     """The one masked token that an encoder gives for it; finite forward and backward."""
     s = streams([{**d, **{r: () if r in OBJECTS else 0 for r in gone}} for d in DOCUMENTS])
@@ -286,8 +305,9 @@ def test_gradient_is_that_of_differences():
         made = module({**s, **{r: replace(s[r], tokens=x) for r, x in given.items()}})
         return made["fused"].tokens[s["text"].mask], made["original"].tokens, made["generated"].tokens
 
-    torch.autograd.gradcheck(f, [s[r].tokens.clone().requires_grad_() for r in ("text", *IMAGES[:1], "objects",
-                                                                                "phrases")])
+    torch.autograd.gradcheck(
+        f, [s[r].tokens.clone().requires_grad_() for r in ("text", *IMAGES[:1], "objects", "phrases")]
+    )
 
 
 @EACH
@@ -308,8 +328,14 @@ def test_phrases_are_needed_where_objects_ask_them():
         assert "phrases" not in replace(FULL, **change).needs()
 
 
-@pytest.mark.parametrize("change", [{"original": ()}, {"original": ("vision", "objects", "generated")},
-                                    {"translated": ("generated", "generated_objects", "vision")}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"original": ()},
+        {"original": ("vision", "objects", "generated")},
+        {"translated": ("generated", "generated_objects", "vision")},
+    ],
+)
 def test_too_many_or_too_few_roles_are_an_error(change):
     with pytest.raises(RecipeError, match="whole image"):
         replace(FULL, **change)
@@ -381,12 +407,15 @@ def test_relevance_shares_a_branch_between_an_image_and_its_objects(roles, at):
 def test_an_alignment_of_the_finals_is_the_papers_loss():
     """G predicts O among the O of the batch; documents that lack either are left out."""
     s, module = streams([*DOCUMENTS, ALL]), built(FULL)
-    align = Align(first=("generated",), second=("original",), at="fused", width=0,
-                  loss=InfoNCE(tau=1.0, symmetric=False)).build(module.widths)
+    align = Align(
+        first=("generated",), second=("original",), at="fused", width=0, loss=InfoNCE(tau=1.0, symmetric=False)
+    ).build(module.widths)
     made = module(s)
     loss, rows = align(made)
-    finals = {r: [x for x, m in zip(made[r].tokens[:, 0].tolist(), made[r].mask[:, 0].tolist())]
-              for r in ("original", "generated")}
+    finals = {
+        r: [x for x, m in zip(made[r].tokens[:, 0].tolist(), made[r].mask[:, 0].tolist())]
+        for r in ("original", "generated")
+    }
     both = [b for b in range(9) if any(finals["original"][b]) and any(finals["generated"][b])]
     assert both == [0, 1, 2, 4, 6, 8] and rows == len(both)
 
@@ -445,8 +474,9 @@ def learnt(part, sides, steps=150):
     return (found == label[:, None]).float().mean().item()
 
 
-@pytest.mark.parametrize("pool, sides", [("mean", IMAGES), ("mean", OBJECTS), ("mean", ("vision", "generated_objects")),
-                                         ("sum", IMAGES)])
+@pytest.mark.parametrize(
+    "pool, sides", [("mean", IMAGES), ("mean", OBJECTS), ("mean", ("vision", "generated_objects")), ("sum", IMAGES)]
+)
 def test_every_word_learns_whether_both_images_show_the_same(pool, sides):
     """Chance is 50%; without the translation it stays there."""
     assert learnt(Translate(dropout=0.0, pool=pool), sides) >= 0.95

@@ -37,8 +37,16 @@ SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 def body(content="fine", finish="stop", **message):
     choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content, **message}}
-    return json.dumps({"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice],
-                       "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}}).encode()
+    return json.dumps(
+        {
+            "id": "x",
+            "object": "chat.completion",
+            "created": 0,
+            "model": "m",
+            "choices": [choice],
+            "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+        }
+    ).encode()
 
 
 class Bad(BaseHTTPRequestHandler):
@@ -101,8 +109,10 @@ class Bad(BaseHTTPRequestHandler):
         self.send(b"{}", 429, Retry_After="3600")
 
     def status(self, prompt):
-        self.send(json.dumps({"error": {"message": f"oh, {self.headers['Authorization']}!"}}).encode(),
-                  int(prompt.split(", ")[0].split()[1]))
+        self.send(
+            json.dumps({"error": {"message": f"oh, {self.headers['Authorization']}!"}}).encode(),
+            int(prompt.split(", ")[0].split()[1]),
+        )
 
     def half(self, prompt):
         self.send(body()[:60])
@@ -191,19 +201,40 @@ def at(server, **settings):
 
 
 RECORDS = {  # behaviour: (tries, words of the record)
-    "hangs": (3, "no whole answer in 0.5 seconds, 3 times"), "trickles": (3, "no whole answer in 0.5 seconds"),
-    "never": (1, "asked again in 3600 seconds"), "status 500": (3, "status 500.*3 times"),
-    "status 400": (1, "status 400"), "status 401": (1, "status 401"), "status 404": (1, "status 404"),
-    "status 422": (1, "status 422"), "status 408": (3, "status 408"), "status 409": (3, "status 409"),
-    "half": (3, "60 bytes that is no JSON"), "short": (3, "connection that broke"), "gone": (3, "no connection"),
-    "page": (3, "no JSON"), "nothing": (3, "without an answer"), "list": (3, "without an answer"),
-    "errs": (3, "out of memory"), "deep": (3, "no JSON"), "huge": (1, "more than 1 MiB"), "blank": (1, "9000 blanks"),
-    "empty": (1, "no text"), "null": (1, "no text"), "refuses": (1, "a refusal: I cannot"),
-    "filtered": (1, "filtered"), "elsewhere": (1, "status 307"),
+    "hangs": (3, "no whole answer in 0.5 seconds, 3 times"),
+    "trickles": (3, "no whole answer in 0.5 seconds"),
+    "never": (1, "asked again in 3600 seconds"),
+    "status 500": (3, "status 500.*3 times"),
+    "status 400": (1, "status 400"),
+    "status 401": (1, "status 401"),
+    "status 404": (1, "status 404"),
+    "status 422": (1, "status 422"),
+    "status 408": (3, "status 408"),
+    "status 409": (3, "status 409"),
+    "half": (3, "60 bytes that is no JSON"),
+    "short": (3, "connection that broke"),
+    "gone": (3, "no connection"),
+    "page": (3, "no JSON"),
+    "nothing": (3, "without an answer"),
+    "list": (3, "without an answer"),
+    "errs": (3, "out of memory"),
+    "deep": (3, "no JSON"),
+    "huge": (1, "more than 1 MiB"),
+    "blank": (1, "9000 blanks"),
+    "empty": (1, "no text"),
+    "null": (1, "no text"),
+    "refuses": (1, "a refusal: I cannot"),
+    "filtered": (1, "filtered"),
+    "elsewhere": (1, "status 307"),
 }
 ANSWERS = {  # behaviours of one try after the other, of which an answer comes in the end
-    "soon, fine": 2, "date, fine": 2, "status 503, fine": 2, "half, short, fine": 3, "gone, fine": 2,
-    "hangs, trickles, fine": 3, "nothing, errs, fine": 3,
+    "soon, fine": 2,
+    "date, fine": 2,
+    "status 503, fine": 2,
+    "half, short, fine": 3,
+    "gone, fine": 2,
+    "hangs, trickles, fine": 3,
+    "nothing, errs, fine": 3,
 }
 
 
@@ -240,9 +271,11 @@ def test_pauses_are_as_long_as_the_server_says(server):
 def test_pauses_double_and_are_not_all_alike(server, monkeypatch):
     slept = []
     real = module.asyncio.sleep
+
     async def sleep(seconds):
         slept.append(seconds)
         await real(0)
+
     monkeypatch.setattr(module.asyncio, "sleep", sleep)
     for _ in range(4):
         with pytest.raises(GenerationError, match="status 500"):
@@ -253,11 +286,20 @@ def test_pauses_double_and_are_not_all_alike(server, monkeypatch):
 
 
 def test_cut_answers_and_schemas(server):
-    found = list(at(server).answers([
-        Request(prompt="cut"), Request(prompt="cut", schema=SCHEMA), Request(prompt="json", schema=SCHEMA),
-        Request(prompt="fenced", schema=SCHEMA), Request(prompt="padded", schema=SCHEMA),
-        Request(prompt="prose", schema=SCHEMA), Request(prompt="blank", schema=SCHEMA),
-        Request(prompt="prose", schema=Grammar("start: \"x\""))]))
+    found = list(
+        at(server).answers(
+            [
+                Request(prompt="cut"),
+                Request(prompt="cut", schema=SCHEMA),
+                Request(prompt="json", schema=SCHEMA),
+                Request(prompt="fenced", schema=SCHEMA),
+                Request(prompt="padded", schema=SCHEMA),
+                Request(prompt="prose", schema=SCHEMA),
+                Request(prompt="blank", schema=SCHEMA),
+                Request(prompt="prose", schema=Grammar('start: "x"')),
+            ]
+        )
+    )
     assert [getattr(a, "finish", "") for a in found] == ["length", "length", "stop", "stop", "stop", "", "", ""]
     assert found[4].text == '{"a": 1}' and "no JSON, though a schema was sent" in found[5].found
     assert "dialect=vllm" in found[7].remedy and server.calls["prose"] == 1
@@ -268,15 +310,22 @@ def test_what_is_sent(server, tmp_path):
     picture = Picture.fromarray(np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8))
     grammar = Grammar('start: "x"')
     request = Request(prompt="json", images=(picture, picture), system="s \ud800", schema=SCHEMA)
-    answers = [*at(server, extra={"seed": 3}).answers([request, Request(prompt="fine")]),
-               *at(server, dialect="vllm", extra={"top_k": 1}).answers([Request(prompt="fine a", schema=grammar)]),
-               *at(server, dialect="guided").answers([Request(prompt="fine b", schema=grammar)]),
-               *at(server, dialect="guided").answers([Request(prompt="json b", schema=SCHEMA)]),
-               *at(server, dialect="plain", max_tokens=None, temperature=None, pictures="jpeg").answers(
-                   [Request(prompt="fine c", schema=SCHEMA, images=(picture,))])]
+    answers = [
+        *at(server, extra={"seed": 3}).answers([request, Request(prompt="fine")]),
+        *at(server, dialect="vllm", extra={"top_k": 1}).answers([Request(prompt="fine a", schema=grammar)]),
+        *at(server, dialect="guided").answers([Request(prompt="fine b", schema=grammar)]),
+        *at(server, dialect="guided").answers([Request(prompt="json b", schema=SCHEMA)]),
+        *at(server, dialect="plain", max_tokens=None, temperature=None, pictures="jpeg").answers(
+            [Request(prompt="fine c", schema=SCHEMA, images=(picture,))]
+        ),
+    ]
     assert all(isinstance(a, Answer) for a in answers), answers
-    sent = {b["messages"][-1]["content"] if isinstance(b["messages"][-1]["content"], str)
-            else b["messages"][-1]["content"][-1]["text"]: b for b in server.bodies}
+    sent = {
+        b["messages"][-1]["content"]
+        if isinstance(b["messages"][-1]["content"], str)
+        else b["messages"][-1]["content"][-1]["text"]: b
+        for b in server.bodies
+    }
     first = sent["json"]
     assert first["messages"][0] == {"role": "system", "content": "s ?"}
     parts = first["messages"][1]["content"]
@@ -305,9 +354,11 @@ def test_without_a_key_none_is_sent(server, monkeypatch):
 
 def test_so_many_at_a_time_in_order_and_lazily(server):
     taken = count()
+
     def endless():
         while True:
             yield Request(prompt=f"fine {next(taken)}")
+
     answers = at(server, concurrency=4).answers(endless())
     found = [next(answers).text for _ in range(30)]
     assert found == [f"said fine {i}" for i in range(30)] and 1 < server.most <= 4
@@ -332,6 +383,7 @@ def test_an_error_of_the_caller_is_the_callers(server):
     def requests():
         yield Request(prompt="fine 1")
         raise KeyError("mine")
+
     with pytest.raises(KeyError, match="mine"):
         list(at(server).answers(requests()))
     assert at(server).generate([], "fine 2") == "said fine 2"
@@ -346,10 +398,22 @@ def test_nobody_there(monkeypatch):
         Endpoint(f"http://127.0.0.1:{port}/v1", "m", retries=1, pause=0.01).generate([], "x")
 
 
-@pytest.mark.parametrize("settings", [
-    {"base_url": "ftp://host/v1"}, {"base_url": "host:8000"}, {"base_url": "http://me:pw@host/v1"}, {"timeout": 0},
-    {"retries": -1}, {"concurrency": 0}, {"max_tokens": 0}, {"temperature": -1.0}, {"dialect": "grpc"},
-    {"pictures": "gif"}, {"extra": {"a": object()}}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"base_url": "ftp://host/v1"},
+        {"base_url": "host:8000"},
+        {"base_url": "http://me:pw@host/v1"},
+        {"timeout": 0},
+        {"retries": -1},
+        {"concurrency": 0},
+        {"max_tokens": 0},
+        {"temperature": -1.0},
+        {"dialect": "grpc"},
+        {"pictures": "gif"},
+        {"extra": {"a": object()}},
+    ],
+)
 def test_settings_that_cannot_be(settings):
     with pytest.raises(ModelError, match=next(iter(settings))) as error:
         Endpoint(**{"base_url": "http://host/v1", "model": "m", **settings})
@@ -372,8 +436,19 @@ def served(colours, tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("serve") / "log"
-    command = [sys.executable, "-c", "from transformers.cli.transformers import main; main()", "serve", colours,
-               "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-c",
+        "from transformers.cli.transformers import main; main()",
+        "serve",
+        colours,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--device",
+        "cpu",
+    ]
     quiet = {**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1"}
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=quiet)
@@ -396,8 +471,10 @@ def served(colours, tmp_path_factory):
 def test_a_real_server_answers_as_the_model_does_here(served, colours, monkeypatch, tmp_path):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     rows = [["red"], ["blue", "red"], ["green", "green"], ["red", "blue"]]
-    requests = [Request(prompt=lvlm_small.ASKED, images=tuple(lvlm_small.square(c, 50 + i) for i, c in enumerate(row)))
-                for row in rows]
+    requests = [
+        Request(prompt=lvlm_small.ASKED, images=tuple(lvlm_small.square(c, 50 + i) for i, c in enumerate(row)))
+        for row in rows
+    ]
     requests += [Request(prompt="Who is there?"), Request(prompt="And there?", system="Be brief.")]
     remote = Endpoint(served, colours, max_tokens=12, dialect="plain", timeout=60)
     found = list(Cached(remote, tmp_path / "c").answers(requests))

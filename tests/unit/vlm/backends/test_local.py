@@ -21,9 +21,16 @@ from openmie.vlm.backends.local import Local
 from openmie.vlm.generate import Answer, GenerationError, Grammar, Request
 from tests.fixtures import vlm_small as lvlm_small
 
-SCHEMA = {"type": "object", "additionalProperties": False, "required": ["label", "score", "of"], "properties": {
-    "label": {"enum": list(lvlm_small.LABELS)}, "score": {"type": "integer", "minimum": 0, "maximum": 99},
-    "of": {"type": "array", "maxItems": 2, "items": {"type": "string", "maxLength": 6}}}}
+SCHEMA = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["label", "score", "of"],
+    "properties": {
+        "label": {"enum": list(lvlm_small.LABELS)},
+        "score": {"type": "integer", "minimum": 0, "maximum": 99},
+        "of": {"type": "array", "maxItems": 2, "items": {"type": "string", "maxLength": 6}},
+    },
+}
 GRAMMAR = Grammar('start: LABEL "; " NAME\nLABEL: "person" | "place"\nNAME: /[A-Z][a-z]{1,8}/')
 SHAPE = re.compile("(person|place); [A-Z][a-z]{1,8}")
 
@@ -79,9 +86,14 @@ def greedy(model, request, most):
 @pytest.mark.parametrize("family", ["llava", "idefics3", "qwen25"])
 def test_greedy_answers_are_those_of_a_slow_loop_whatever_the_batch(families, family):
     model = families[family]
-    requests = [asked("red"), asked(prompt="Who stands there, and where?"), asked("blue", "green", prompt="two"),
-                asked("green", prompt="A rather longer prompt than the others have", system="Be brief."),
-                asked("blue", prompt="?"), asked(prompt="a")]
+    requests = [
+        asked("red"),
+        asked(prompt="Who stands there, and where?"),
+        asked("blue", "green", prompt="two"),
+        asked("green", prompt="A rather longer prompt than the others have", system="Be brief."),
+        asked("blue", prompt="?"),
+        asked(prompt="a"),
+    ]
     slow = [greedy(model, r, 16) for r in requests]
     for batch in (1, 3, 8):
         same = Local.around(*model._loaded, name=family, max_tokens=16, batch=batch)
@@ -93,8 +105,10 @@ def test_greedy_answers_are_those_of_a_slow_loop_whatever_the_batch(families, fa
 @pytest.mark.parametrize("family", ["llava", "idefics3", "qwen25"])
 def test_answers_held_to_a_form_always_have_it(families, family):
     model = Local.around(*families[family]._loaded, name=family, max_tokens=120, batch=6)
-    requests = [asked(*(["red"] * (i % 2)), prompt=f"prompt {i} {'x' * i}", schema=(SCHEMA, GRAMMAR, None)[i % 3])
-                for i in range(18)]
+    requests = [
+        asked(*(["red"] * (i % 2)), prompt=f"prompt {i} {'x' * i}", schema=(SCHEMA, GRAMMAR, None)[i % 3])
+        for i in range(18)
+    ]
     held = free = 0
     for request, found in zip(requests, model.answers(requests), strict=True):
         if request.schema is SCHEMA:
@@ -123,8 +137,11 @@ def test_a_form_that_cannot_be_followed_harms_no_other_request(families):
 def test_a_picture_or_prompt_that_cannot_be_read_is_a_record_and_the_others_are_answered(families):
     model = families["llava"]
     alone = texts(model, asked("red"), asked("blue"))
-    bad = [asked("red", prompt="\ud800 half of a pair"), Request(prompt="broken", images=(Picture.new("RGB", (0, 0)),)),
-           asked("red", prompt="far too long " * 300)]
+    bad = [
+        asked("red", prompt="\ud800 half of a pair"),
+        Request(prompt="broken", images=(Picture.new("RGB", (0, 0)),)),
+        asked("red", prompt="far too long " * 300),
+    ]
     found = list(model.answers([asked("red"), *bad, asked("blue")]))
     assert [found[0].text, found[4].text] == alone
     assert all(isinstance(f, ErrorRecord) and f.remedy and f.where == f"model {model.name}" for f in found[1:4]), found
@@ -158,8 +175,10 @@ def test_system_messages_and_templates_that_do_not_take_them(families):
     assert "<|system|>SYSTEM<|end|><|user|><image>PROMPT<|end|><|assistant|>" in turns.prompt(processor, request)
     whole = processor.chat_template
     refusing = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}" + whole
-    for template in (refusing, whole.replace("{% for message in messages %}",
-                                             "{% for message in messages if message['role'] != 'system' %}")):
+    for template in (
+        refusing,
+        whole.replace("{% for message in messages %}", "{% for message in messages if message['role'] != 'system' %}"),
+    ):
         processor.chat_template = template
         assert turns.prompt(processor, request) == "<|user|><image>SYSTEM\n\nPROMPT<|end|><|assistant|>"
     processor.chat_template = "{{ messages[0]['content'] + '!' }}"  # of a language model
@@ -173,8 +192,10 @@ def test_system_messages_and_templates_that_do_not_take_them(families):
 
 def test_a_drawn_answer_depends_on_its_seed_and_request_alone(families):
     model = families["llava"]
+
     def drawn(seed, *requests):
         return texts(Local(model.model, max_tokens=16, temperature=1.5, seed=seed), *requests)
+
     before = torch.random.get_rng_state()
     one = drawn(1, asked("red"))
     assert drawn(1, asked("blue"), asked("red"))[1:] == one and drawn(2, asked("red")) != one
@@ -211,10 +232,14 @@ def test_models_that_cannot_be(families, bert, tmp_path):
     save_file(held, lacking / "model.safetensors", metadata={"format": "pt"})
     bare = shutil.copytree(families["llava"].model, tmp_path / "bare")
     (bare / "processor_config.json").unlink()
-    cases = [({"model": str(tmp_path / "nowhere")}, "nowhere"), ({"model": bert}, "cannot be loaded|no processor"),
-             ({"model": str(lacking)}, "lacks 1 weights"), ({"model": str(bare)}, "bare"),
-             ({"model": families["llava"].model, "device": "abacus"}, "abacus"),
-             ({"model": families["llava"].model, "dtype": "int3"}, "int3")]
+    cases = [
+        ({"model": str(tmp_path / "nowhere")}, "nowhere"),
+        ({"model": bert}, "cannot be loaded|no processor"),
+        ({"model": str(lacking)}, "lacks 1 weights"),
+        ({"model": str(bare)}, "bare"),
+        ({"model": families["llava"].model, "device": "abacus"}, "abacus"),
+        ({"model": families["llava"].model, "dtype": "int3"}, "int3"),
+    ]
     for settings, words in cases:
         with pytest.raises(ModelError, match=words):
             Local(**settings).generate([], "x")

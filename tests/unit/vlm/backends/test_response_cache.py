@@ -38,8 +38,9 @@ class Stub:
     def answers(self, requests):
         for request in requests:
             self.asked.append(request.prompt)
-            said = self.said.get(request.prompt, Answer(text=f"said {request.prompt}", prompt_tokens=3, tokens=2,
-                                                         seconds=0.5))
+            said = self.said.get(
+                request.prompt, Answer(text=f"said {request.prompt}", prompt_tokens=3, tokens=2, seconds=0.5)
+            )
             yield said
 
     generate = Cached.generate
@@ -68,10 +69,13 @@ def test_a_warm_run_calls_nothing_and_says_so(tmp_path):
 
 
 OTHERS = {
-    "prompt": replace(REQUEST, prompt="p "), "system": replace(REQUEST, system=""),
-    "schema": replace(REQUEST, schema={"type": "array"}), "no schema": replace(REQUEST, schema=None),
+    "prompt": replace(REQUEST, prompt="p "),
+    "system": replace(REQUEST, system=""),
+    "schema": replace(REQUEST, schema={"type": "array"}),
+    "no schema": replace(REQUEST, schema=None),
     "grammar": replace(REQUEST, schema=Grammar('{"type": "object"}')),
-    "a pixel": replace(REQUEST, images=(picture(1),)), "no image": replace(REQUEST, images=()),
+    "a pixel": replace(REQUEST, images=(picture(1),)),
+    "no image": replace(REQUEST, images=()),
     "two images": replace(REQUEST, images=(picture(), picture())),
     "order": replace(REQUEST, images=(picture(), picture(1))),
     "order back": replace(REQUEST, images=(picture(1), picture())),
@@ -83,19 +87,36 @@ def test_any_change_of_a_request_is_another_key():
     facts = {"model": "m"}
     keys = [request_key(facts, r) for r in (REQUEST, *OTHERS.values())]
     assert len(set(keys)) == len(keys)
-    assert request_key(facts, Request(prompt="p", images=(picture().convert("RGBA"),), schema={"type": "object"},
-                                      system="s")) == keys[0]
+    assert (
+        request_key(
+            facts, Request(prompt="p", images=(picture().convert("RGBA"),), schema={"type": "object"}, system="s")
+        )
+        == keys[0]
+    )
     assert request_key(facts, replace(REQUEST, schema={"a": 1, "b": 2})) == request_key(
-        facts, replace(REQUEST, schema={"b": 2, "a": 1}))
+        facts, replace(REQUEST, schema={"b": 2, "a": 1})
+    )
     pairs = [("ab", "c"), ("a", "bc"), ("abc", ""), ("", "abc")]
     assert len({request_key(facts, Request(prompt=p, system=s)) for p, s in pairs}) == 4
 
 
 def test_any_change_of_the_backend_or_of_this_code_is_another_key(monkeypatch):
     plain = Endpoint("http://localhost/v1", "m")
-    changed = [Endpoint("http://localhost:1/v1", "m"), *(replace(plain, **x) for x in (
-        {"model": "n"}, {"revision": "2"}, {"max_tokens": 9}, {"temperature": 0.1}, {"extra": {"seed": 1}},
-        {"dialect": "plain"}, {"pictures": "jpeg"}))]
+    changed = [
+        Endpoint("http://localhost:1/v1", "m"),
+        *(
+            replace(plain, **x)
+            for x in (
+                {"model": "n"},
+                {"revision": "2"},
+                {"max_tokens": 9},
+                {"temperature": 0.1},
+                {"extra": {"seed": 1}},
+                {"dialect": "plain"},
+                {"pictures": "jpeg"},
+            )
+        ),
+    ]
     keys = {request_key(e.facts(), REQUEST) for e in (plain, *changed)}
     assert len(keys) == len(changed) + 1
     same = [replace(plain, **x) for x in ({"timeout": 1}, {"retries": 1}, {"concurrency": 1}, {"key_env": "OTHER"})]
@@ -119,8 +140,12 @@ def test_a_change_is_a_miss(tmp_path):
 
 
 def test_failures_and_what_is_cut_or_empty_are_never_kept(tmp_path):
-    wrong = {"fails": ErrorRecord(found="no"), "cut": Answer(text="half", finish="length"), "empty": Answer(text=""),
-             "blank": Answer(text=" \n\t")}
+    wrong = {
+        "fails": ErrorRecord(found="no"),
+        "cut": Answer(text="half", finish="length"),
+        "empty": Answer(text=""),
+        "blank": Answer(text=" \n\t"),
+    }
     stub = Stub(**wrong)
     requests = [Request(prompt=p) for p in ("good", "fails", "cut", "fails", "empty", "blank", "good")]
     for times in (1, 2):
@@ -128,16 +153,23 @@ def test_failures_and_what_is_cut_or_empty_are_never_kept(tmp_path):
         assert [isinstance(f, ErrorRecord) for f in found] == [False, True, False, True, False, False, False]
         assert found[2].finish == "length" and found[2].text == "half"
         assert {p: stub.asked.count(p) for p in ("good", *wrong)} == {
-            "good": 1, "fails": 2 * times, "cut": times, "empty": times, "blank": times}
+            "good": 1,
+            "fails": 2 * times,
+            "cut": times,
+            "empty": times,
+            "blank": times,
+        }
     assert len(Cached(stub, tmp_path / "c")) == 1
 
 
 def test_requests_are_taken_lazily_and_each_answer_is_kept_before_it_is_given(tmp_path):
     taken = []
+
     def requests():
         for i in range(10_000):
             taken.append(i)
             yield Request(prompt=str(i))
+
     answers = Cached(Stub(), tmp_path / "c").answers(requests())
     for i in range(3):
         assert next(answers).text == f"said {i}" and len(taken) == i + 1
@@ -183,8 +215,13 @@ def test_text_of_any_kind_comes_back(tmp_path):
     assert found == ["nul \0 and 🙂 and \u2028", "{}", "half ?"] and stub.asked == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("content", [b"no database at all, only text that is long enough to be read as a page" * 9,
-                                     b"SQLite format 3\0" + b"\xff" * 5000])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no database at all, only text that is long enough to be read as a page" * 9,
+        b"SQLite format 3\0" + b"\xff" * 5000,
+    ],
+)
 def test_a_damaged_file_says_what_to_do(tmp_path, content):
     (tmp_path / "c").write_bytes(content)
     with pytest.raises(CacheError, match=r"cache .*move the file away"):
@@ -254,8 +291,10 @@ def test_no_key_is_kept(tmp_path, monkeypatch):
 
 
 def test_names_are_loaded_when_used_and_a_server_needs_no_torch():
-    code = ("import sys, openmie.vlm as lvlm\n"
-            "lvlm.Endpoint('http://127.0.0.1:9/v1', 'm'); lvlm.Cached; lvlm.caption; lvlm.connect\n"
-            "assert not {'torch', 'transformers', 'openai'} & set(sys.modules)\n"
-            "assert all(getattr(lvlm, name) for name in lvlm.__all__) and 'torch' in sys.modules\n")
+    code = (
+        "import sys, openmie.vlm as lvlm\n"
+        "lvlm.Endpoint('http://127.0.0.1:9/v1', 'm'); lvlm.Cached; lvlm.caption; lvlm.connect\n"
+        "assert not {'torch', 'transformers', 'openai'} & set(sys.modules)\n"
+        "assert all(getattr(lvlm, name) for name in lvlm.__all__) and 'torch' in sys.modules\n"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -83,7 +83,7 @@ def test_names_of_the_text_alone():
     assert follows(rules, ANSWER)
     rome = ANSWER.replace("Turin", "Rome")
     assert not follows(rules, rome) and follows(matcher(LABELS, 4), rome)
-    tricky = "so :PER; and 'a \"b\" :LOC;c"
+    tricky = 'so :PER; and \'a "b" :LOC;c'
     document = Document(id="d", text=tricky, mentions=[Mention(id="m0", start=0, end=2, label="PER")])
     assert follows(matcher(LABELS, 0, text=tricky), pfa.render(document, LABELS))
     two = "Task 2 Answer: NER: :PER;so :PER; and\nimage-entity pair: {}"  # one name of the text, or two?
@@ -103,8 +103,10 @@ def test_random_walks_parse_cleanly(tasks, plain, bound):
         assert pfa.parsed_cleanly(found), (answer, found.errors)
         if bound:
             assert all(m.status == "located" or m.text in ADA.text for m in found.mentions)
-        assert pfa.parse(pfa.render(found, LABELS, tasks, plain=plain), LABELS, found, tasks,
-                         plain=plain).mentions == found.mentions
+        assert (
+            pfa.parse(pfa.render(found, LABELS, tasks, plain=plain), LABELS, found, tasks, plain=plain).mentions
+            == found.mentions
+        )
 
 
 def test_an_answer_comes_to_an_end():
@@ -128,8 +130,13 @@ def test_many_patches_and_odd_labels():
 
 
 def test_refusals():
-    for arguments, options in (((["PER"], ["a", "a"]), {}), ((["PER"], ["1"]), {}), ((["PER"], 1), {"text": " "}),
-                               (("PER", 1), {}), ((["PER"], 1, ("re",)), {})):
+    for arguments, options in (
+        ((["PER"], ["a", "a"]), {}),
+        ((["PER"], ["1"]), {}),
+        ((["PER"], 1), {"text": " "}),
+        (("PER", 1), {}),
+        ((["PER"], 1, ("re",)), {}),
+    ):
         with pytest.raises(OpenMIEError):
             grammar(*arguments, **options)
 

@@ -57,8 +57,10 @@ def test_what_is_read_is_what_was_written():
     assert [(m.label, m.text, m.status) for m in bare.mentions] == [
         ("PER", "Ada Lovelace", "unlocated"), ("LOC", "Turin", "unlocated")]  # fmt: skip
     assert [(r.image, r.of, r.label) for r in bare.regions] == [("b", "m0", "PER"), ("d", "m1", "LOC")]
-    assert pfa.render(bare.replace(mentions=[m.model_copy(update={"status": "unlocated"}) for m in bare.mentions]),
-                      LABELS) == ANSWER
+    assert (
+        pfa.render(bare.replace(mentions=[m.model_copy(update={"status": "unlocated"}) for m in bare.mentions]), LABELS)
+        == ANSWER
+    )
 
 
 PLAIN = ["7:30", "https://t.co/a;b", ":)", "a:b;c", "O'Neil", '"Zed"', "it's \"so\"", "PER;", ":PER", "{x}", "é",
@@ -170,8 +172,9 @@ def test_names_are_found_in_order_and_no_place_twice():
         ([("LOC", "Rome")], [None]),
     ):
         answer = "".join(f":{label};{name}" for label, name in names)
-        found = pfa.parse(f"Task 2 Answer: NER: {answer}\nimage-entity pair: {{}}", LABELS,
-                          Document(id="d", text=text), ("ner",))
+        found = pfa.parse(
+            f"Task 2 Answer: NER: {answer}\nimage-entity pair: {{}}", LABELS, Document(id="d", text=text), ("ner",)
+        )
         if "\n" not in answer:
             assert [(m.start, m.end) if m.status == "located" else None for m in found.mentions] == want
         assert all(m.text in text for m in found.mentions if m.status == "located")
@@ -181,8 +184,9 @@ def test_which_occurrence_is_meant_can_be_said():
     text = "Ada met Ada"
     second = Document(id="d", text=text, mentions=[Mention(id="m0", start=8, end=11, label="PER")])
     assert ":PER;Ada\\#2\n" in pfa.render(second, LABELS)
-    twice = second.replace(mentions=[Mention(id="m0", start=0, end=3, label="PER"),
-                                     Mention(id="m1", start=0, end=3, label="ORG")])
+    twice = second.replace(
+        mentions=[Mention(id="m0", start=0, end=3, label="PER"), Mention(id="m1", start=0, end=3, label="ORG")]
+    )
     nowhere = second.replace(mentions=[Mention(id="m0", start=0, end=0, label="PER", text="Ada", status="unlocated")])
     for document in (second, twice, nowhere):
         assert pfa.parse(pfa.render(document, LABELS), LABELS, document) == document
@@ -223,11 +227,17 @@ def test_a_patch_is_known_by_itself_its_box_or_its_overlap():
               Image(kind="object", id="o", parent="main", box=(50, 0, 60, 10)), Image(kind="generated", id="g"),
               Image(kind="patch", id="dream", parent="g", box=(0, 0, 10, 10)),
               Image(kind="patch", id="file", path="crop.png", width=7, height=5)]  # fmt: skip
-    regions = [Region(image="main", box=(1, 0, 10, 10), of="m"), Region(image="o", box=(0, 0, 3, 3), of="m"),
-               Region(image="file", box=(0, 0, 7, 5), of="m"), Region(image="main", box=(0, 0, 90, 90), of="m"),
-               Region(image="dream", box=(0, 0, 10, 10), of="m"), Region(image="main", box=(0, 0, 10, 10))]
-    document = Document(id="d", text="Ada", images=images, regions=regions,
-                        mentions=[Mention(id="m", start=0, end=3, label="PER")])
+    regions = [
+        Region(image="main", box=(1, 0, 10, 10), of="m"),
+        Region(image="o", box=(0, 0, 3, 3), of="m"),
+        Region(image="file", box=(0, 0, 7, 5), of="m"),
+        Region(image="main", box=(0, 0, 90, 90), of="m"),
+        Region(image="dream", box=(0, 0, 10, 10), of="m"),
+        Region(image="main", box=(0, 0, 10, 10)),
+    ]
+    document = Document(
+        id="d", text="Ada", images=images, regions=regions, mentions=[Mention(id="m", start=0, end=3, label="PER")]
+    )
     assert [p.id for p in patches(document)] == ["p0", "o", "file"]
     assert shown(document) == {"a": [0], "b": [0], "c": [0]}
     back = pfa.parse(pfa.render(document, LABELS), LABELS, document)

@@ -57,8 +57,12 @@ def test_gold_is_in_no_prompt(posts):
 
 def test_what_gives_no_lesson_is_told(posts, tmp_path):
     lost = Image(path=str(tmp_path / "none.png"))
-    bad = [posts[0].replace(summary=""), posts[1].replace(images=(), regions=()),
-           posts[2].replace(images=(lost,), regions=()), posts[3]]
+    bad = [
+        posts[0].replace(summary=""),
+        posts[1].replace(images=(), regions=()),
+        posts[2].replace(images=(lost,), regions=()),
+        posts[3],
+    ]
     made, refused = teach(bad, Ask(labels=("PER",) if posts[3].mentions[0].label != "PER" else ("LOC",)))
     assert not made and len(refused) == 4
     told = [str(r) for r in refused]
@@ -98,8 +102,9 @@ def test_llava_file_is_as_scripts_expect_it(posts, tmp_path):
 
 
 def test_an_image_mark_in_a_text_is_no_image(posts, tmp_path):
-    document = Document(id="../../odd <id>", text="see <image> and <image>", summary="<image> of a man",
-                        images=posts[0].images[:1])
+    document = Document(
+        id="../../odd <id>", text="see <image> and <image>", summary="<image> of a man", images=posts[0].images[:1]
+    )
     lessons, _ = teach([document], Ask(labels=LABELS))
     path = export(lessons, tmp_path, "train")
     text = path.read_text(encoding="utf8")

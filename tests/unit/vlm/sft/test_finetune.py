@@ -121,31 +121,73 @@ def test_parts_of_other_families_by_their_own_names():
     """Qwen's merger stands inside its vision tower; Idefics3 calls its own a connector. Names of real models."""
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    text = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-            "num_key_value_heads": 2, "vocab_size": 64}
+    text = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "vocab_size": 64,
+    }
     qwen = AutoConfig.for_model(
-        "qwen2_5_vl", image_token_id=1, video_token_id=2, vision_start_token_id=3, vision_end_token_id=4,
-        text_config={**text, "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1],
-                                                 "rope_theta": 1e4}},
-        vision_config={"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 16,
-                       "fullatt_block_indexes": [0]})
+        "qwen2_5_vl",
+        image_token_id=1,
+        video_token_id=2,
+        vision_start_token_id=3,
+        vision_end_token_id=4,
+        text_config={
+            **text,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 1e4},
+        },
+        vision_config={
+            "depth": 1,
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_heads": 2,
+            "out_hidden_size": 16,
+            "fullatt_block_indexes": [0],
+        },
+    )
     idefics = AutoConfig.for_model(
-        "idefics3", image_token_id=1, scale_factor=2, text_config={"model_type": "llama", **text, "pad_token_id": 0},
-        vision_config={"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-                       "image_size": 32, "patch_size": 8})
+        "idefics3",
+        image_token_id=1,
+        scale_factor=2,
+        text_config={"model_type": "llama", **text, "pad_token_id": 0},
+        vision_config={
+            "hidden_size": 16,
+            "intermediate_size": 16,
+            "num_hidden_layers": 1,
+            "num_attention_heads": 2,
+            "image_size": 32,
+            "patch_size": 8,
+        },
+    )
     for config, merger in ((qwen, "visual.merger"), (idefics, "connector")):
         with torch.device("meta"):
             model = AutoModelForImageTextToText.from_config(config)
         parts = {name: part_of(name) for name, _ in model.named_parameters()}
         assert set(parts.values()) == {"language", "vision", "merger"}
         assert {n for n, p in parts.items() if p == "merger"} == {n for n in parts if f".{merger}." in n}
-        assert all((p == "language") == ("language_model" in n or "text_model" in n or "lm_head" in n)
-                   for n, p in parts.items())
+        assert all(
+            (p == "language") == ("language_model" in n or "text_model" in n or "lm_head" in n)
+            for n, p in parts.items()
+        )
         assert len(parameter_groups(model, ChatTraining())) >= 4
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch": 0}, {"schedule": "steep"}, {"warmup": 1.0}, {"lr": -1.0},
-                                    {"precision": "fp8"}, {"weights": "int4"}, {"every": -1}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"batch": 0},
+        {"schedule": "steep"},
+        {"warmup": 1.0},
+        {"lr": -1.0},
+        {"precision": "fp8"},
+        {"weights": "int4"},
+        {"every": -1},
+    ],
+)
 def test_settings_that_mean_nothing_are_refused(change):
     with pytest.raises(TrainError, match=next(iter(change))):
         ChatTraining(**change)
@@ -162,8 +204,16 @@ def trained(lessons, tmp_path_factory):
     by_heart = replace(FAST, epochs=60, lr=1e-2, vision_lr=1e-2, merger_lr=1e-2, decay=0.0, every=30)
     sizes = replace(SIZES, width=64, layers=2)
     model, processor = tiny.build(*questions(lessons), sizes, 0)
-    facts = finetune(model, processor, lessons[:4], lessons[:4], out, by_heart, seed=1,
-                     watch=lambda kind, values: told.append((kind, dict(values))))
+    facts = finetune(
+        model,
+        processor,
+        lessons[:4],
+        lessons[:4],
+        out,
+        by_heart,
+        seed=1,
+        watch=lambda kind, values: told.append((kind, dict(values))),
+    )
     return out, facts, told
 
 
@@ -211,7 +261,8 @@ def test_checkpointing_and_parts_of_a_batch_change_what_it_costs_not_what_is_lea
     """Batch norms see parts of a batch one by one, so that these are only nearly the same."""
     plain, kept, parts, half = (
         finetune(*fresh(), lessons, lessons[:4], tmp_path / str(n), replace(FAST, **change), seed=0)["curve"]
-        for n, change in enumerate(({}, {"checkpointing": True}, {"batch": 2, "accumulate": 2}, {"precision": "bf16"})))
+        for n, change in enumerate(({}, {"checkpointing": True}, {"batch": 2, "accumulate": 2}, {"precision": "bf16"}))
+    )
     assert plain == kept
     for other in (parts, half):
         assert [x["step"] for x in other] == [x["step"] for x in plain]
@@ -237,8 +288,15 @@ def test_killed_it_goes_on_to_the_same_bits(lessons, fresh, tmp_path):
     with pytest.raises(TrainError, match="other settings or data"):
         finetune(*fresh(), lessons, lessons[:2], tmp_path / "cut", training, seed=4)
     begun = []
-    again = finetune(*fresh(), lessons, lessons[:2], tmp_path / "cut", training, seed=3,
-                     watch=lambda kind, values: begun.append(values.get("from")))
+    again = finetune(
+        *fresh(),
+        lessons,
+        lessons[:2],
+        tmp_path / "cut",
+        training,
+        seed=3,
+        watch=lambda kind, values: begun.append(values.get("from")),
+    )
     assert begun[0] and "checkpoint" in begun[0]
     assert again["curve"] == whole["curve"]
     files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "cut")]
@@ -277,8 +335,10 @@ def test_lora_trains_adapters_alone_and_saves_them_merged_and_by_themselves(less
         one, two, none = (m.eval()(**inputs).logits for m in (merged, apart, base))
     assert torch.allclose(one, two, atol=1e-5) and not torch.allclose(one, none, atol=1e-3)
     frozen = [p for n, p in merged.named_parameters() if part_of(n) != "language"]
-    assert all(torch.equal(a, b) for a, b in zip(frozen, [p for n, p in base.named_parameters()
-                                                          if part_of(n) != "language"], strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(frozen, [p for n, p in base.named_parameters() if part_of(n) != "language"], strict=True)
+    )
 
 
 def test_lora_without_a_module_of_that_name(fresh):
