@@ -213,7 +213,7 @@ def _shuffled(model: Model, gold: list[Document], corpus: Corpus) -> dict[str, S
 
     others = [gold[(i + max(len(gold) // 2, 1)) % len(gold)] for i in range(len(gold))]
     found = {"shuffled images": first([g.replace(images=o.images) for g, o in zip(gold, others)])}
-    if getattr(model.recipe.encode, "context", ""):
+    if model.recipe.encode.inputs.context:
         both = [g.replace(images=o.images, captions=o.captions) for g, o in zip(gold, others)]
         found["shuffled images and captions"] = first(both)
     return found

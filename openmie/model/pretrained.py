@@ -37,7 +37,8 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
 
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None, card: str = "") -> None:
         self.recipe, self.text, self.vision, self.card = recipe, text, vision, card
-        context = recipe.encode.context_pieces if recipe.encode.context else 0
+        inputs = recipe.encode.inputs
+        context = inputs.context_tokens if inputs.context else 0
         if text.window - context < ROOM:
             raise RecipeError(
                 f"{context} pieces of context in a window of {text.window}",
@@ -53,7 +54,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         """Untrained heads on the recipe's backbones."""
         recipes.check(recipe)
         encode = recipe.encode
-        vision = load_vision(encode.vision, encode.text, getattr(encode, "size", 0)) if encode.vision else None
+        vision = load_vision(encode.vision, encode.text, encode.inputs.image_size) if encode.vision else None
         return cls(recipe, load_text(encode.text), vision)
 
     def predict(self, documents: Iterable[Document], batch_size: int = 32, candidates: Given = "own") -> list[Document]:

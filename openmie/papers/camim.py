@@ -128,11 +128,18 @@ def hvpnet(r: Recipe) -> Recipe:
     Errors: another recipe than the full one.
     """
     encode: Any = _full(r).encode
-    kept = {k: getattr(encode, k) for k in ("text", "vision", "objects", "context", "context_pieces")}
     training = _training(encode.text.name, encode.vision.name, 30, 32, 3e-5)
+    prefix = Prefix(
+        text=encode.text,
+        vision=encode.vision,
+        objects=encode.objects,
+        context=encode.context,
+        context_pieces=encode.context_pieces,
+        refine=replace(r.fuse[0], pairs=PAIRS[:2]),
+    )
     return replace(
         r,
-        encode=Prefix(**kept, refine=replace(r.fuse[0], pairs=PAIRS[:2])),
+        encode=prefix,
         fuse=(),
         align=(mutual_information(("fused",), ("vision",)),),
         training=training,
@@ -154,7 +161,9 @@ def _full(r: Recipe) -> Recipe:
 def without_captions(r: Recipe) -> Recipe:
     """The host alone with what else it has: no caption is read, nothing is aligned with one."""
     encode: Any = r.encode
-    bare = replace(encode, context="", refine=None) if isinstance(encode, Prefix) else replace(encode, context="")
+    bare = replace(encode, context="")
+    if not r.fuse:  # HVPNeT, which reads captions before the text
+        bare = replace(bare, refine=None)
     return replace(r, encode=bare, fuse=tuple(part for part in r.fuse if not isinstance(part, Caption)))
 
 

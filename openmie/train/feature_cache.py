@@ -62,13 +62,12 @@ def weights_key(tower: nn.Module) -> str:
 def cache_frozen(model: Model, examples: Sequence[Example], path: Path, batch_size: int = 32) -> int:
     """Give every example the keys of its frozen towers' states, computing those not there yet: how many."""
     encode, computed = model.extractor.encode, 0
-    towers = [name for name, frozen in encode.frozen.items() if frozen and getattr(encode, name) is not None]
-    if not towers:
+    if not encode.cacheable:
         return 0
     store = model.batcher.features if isinstance(model.batcher.features, Features) else Features(path)
     model.batcher.features = store
     model.extractor.eval()
-    keys = {name: weights_key(getattr(encode, name)) for name in towers}
+    keys = {name: weights_key(encode.get_submodule(name)) for name in encode.cacheable}
     for at in range(0, len(examples), batch_size):
         part = examples[at : at + batch_size]
         if "text" in keys:
@@ -96,9 +95,7 @@ def _text(model: Model, part: Sequence[Example], weights: str, store: Features) 
 
 def _vision(model: Model, part: Sequence[Example], weights: str, store: Features) -> int:
     assert model.vision is not None
-    encode, waiting, computed = model.recipe.encode, dict[str, object](), 0
-    kept = [str(getattr(encode, name, "")) for name in ("cells", "as_released")]
-    kind = " ".join((type(encode).__name__, *kept))  # which of a tower's states an encoder keeps
+    waiting, computed, kind = dict[str, object](), 0, model.extractor.encode.states_key
 
     def flush() -> int:
         device, n = next(model.extractor.parameters()).device, len(waiting)

@@ -127,7 +127,7 @@ def _check(recipe: Recipe, examples: list[Example], goal: int, dev: int) -> None
             expected="gold mentions (or relations) in both",
             remedy="check the corpus with `openmie doctor`",
         )
-    name = recipe.encode.context
+    name = recipe.encode.inputs.context
     if name and not any(len(e.context) for e in examples):
         known = sorted({c for e in examples for c in e.document.captions})
         raise TrainError(

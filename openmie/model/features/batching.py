@@ -36,14 +36,13 @@ class Batcher:
     """Turns Documents into Examples once, and Examples into Batches at each step."""
 
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None) -> None:
-        self.recipe, self.text, self.vision = recipe, text, vision
+        self.recipe, self.inputs, self.text, self.vision = recipe, recipe.encode.inputs, text, vision
         self.features: Mapping[str, Tensor] = {}  # cached states of frozen towers, filled by the trainer
         self.gold = Gold(recipe)
         self.tagger, self.relater = self.gold.made["tags"], self.gold.made["relations"]
         self.channels = next((c for h in recipe.heads if (c := getattr(h, "channels", None))), None)
         self.markers = bool(self.relater and getattr(self.relater, "markers", False))
         self.specials = (text.tokenizer.cls_token_id, text.tokenizer.sep_token_id)
-        self.apart = bool(getattr(recipe.encode, "apart", False))  # the context has a pass of its own
 
     # -- documents to examples
 
@@ -62,7 +61,7 @@ class Batcher:
         for i, (document, p, w, (context, cut), (by, less)) in enumerate(
             zip(documents, pieces, words, contexts, phrases)
         ):
-            beyond = passed_by(document, self.recipe.encode)
+            beyond = passed_by(document, self.inputs)
             records = (("context", cut), ("phrases", less), ("frames", beyond))
             errors = {what: record for what, record in records if record}
             base = Example(i, document, [(p, w)], context, by, len(document.words), errors=errors)
@@ -103,10 +102,10 @@ class Batcher:
 
     def _contexts(self, documents: Sequence[Document]) -> list[tuple[np.ndarray, ErrorRecord | None]]:
         """Pieces of each document's caption, and a record where it had to be cut."""
-        name, most = self.recipe.encode.context, self.recipe.encode.context_pieces
+        name, most = self.inputs.context, self.inputs.context_tokens
         if not name:
             return [(np.empty(0, np.int64), None)] * len(documents)
-        most = min(most, self.text.window - 2) if self.apart else most
+        most = min(most, self.text.window - 2) if self.inputs.separate_context_pass else most
         texts = [next(iter(d.captions.values()), "") if name == "*" else d.caption(name) for d in documents]
         texts = [readable(t) for t in texts]
         ids = self.text.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
@@ -115,7 +114,7 @@ class Batcher:
 
     def _phrases(self, documents: Sequence[Document]) -> list[tuple[np.ndarray, ErrorRecord | None]]:
         """Pieces of each document's phrases, tokenised as words are, and a record where they had to be cut."""
-        if not getattr(self.recipe.encode, "phrases", False):
+        if not self.inputs.phrases:
             return [(np.empty(0, np.int64), None)] * len(documents)
         pieces, _ = self._tokenize([[w for p in d.phrases for w in p.text.split()] for d in documents])
         most, remedy = self.text.window - 2, "the rest was not read: give fewer phrases"
@@ -173,9 +172,9 @@ class Batcher:
         """Examples of like lengths, at most so many together, and fewer where padded they would hold much more text or
         many more frames than the batch of posts does that fits anywhere."""
         order = sorted(range(len(examples)), key=lambda i: examples[i].length)
-        encode, found = self.recipe.encode, list[list[int]]()
-        many = bool(getattr(encode, "frames", 0) and encode.vision)
-        images = [len(wanted(e.document, encode)) if many else 0 for e in examples]
+        inputs, found = self.inputs, list[list[int]]()
+        many = bool(inputs.max_frames and inputs.reads_images)
+        images = [len(wanted(e.document, inputs)) if many else 0 for e in examples]
         widest = 0
         for i in order:
             n = len(found[-1]) + 1 if found else 1
@@ -226,7 +225,7 @@ class Batcher:
         out["owner"] = torch.from_numpy(np.repeat(np.arange(len(examples)), [len(e.rows) for e in examples]))
         longest = max(1, max(e.words for e in examples))
         out["words"] = torch.arange(longest) < torch.tensor([e.words for e in examples])[:, None]
-        if getattr(self.recipe.encode, "frames", 0):
+        if self.inputs.max_frames:
             out["word_seconds"] = stack([said(e.document) for e in examples], torch.nan, longest)
         if all("text" in e.cached for e in examples):
             states = [self.features[key] for e in examples for key in e.cached["text"]]
@@ -235,13 +234,13 @@ class Batcher:
 
     def _beside(self, example: Example) -> np.ndarray:
         """The pieces of the context that are read in one pass with the text: none of one that stands apart."""
-        return example.context[:0] if self.apart else example.context
+        return example.context[:0] if self.inputs.separate_context_pass else example.context
 
     def _asides(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """What is encoded in a pass of its own: a context that stands apart, and phrases."""
         out: dict[str, Tensor] = {}
         (cls, sep), empty = self.specials, self.text.tokenizer.pad_token_id
-        for role in ("context", "phrases") if self.apart else ("phrases",):
+        for role in ("context", "phrases") if self.inputs.separate_context_pass else ("phrases",):
             rows = {i: pieces for i, e in enumerate(examples) if len(pieces := getattr(e, role))}
             if rows:
                 ids = [np.concatenate([[cls], pieces, [sep]]) for pieces in rows.values()]
@@ -261,12 +260,12 @@ class Batcher:
         if not found:
             return {}
         index = {"image": torch.tensor([f[0] for f in found]), "slot": torch.tensor([f[1] for f in found])}
-        if getattr(self.recipe.encode, "frames", 0):
-            read = [dict(wanted(e.document, self.recipe.encode)) for e in examples]
+        if self.inputs.max_frames:
+            read = [dict(wanted(e.document, self.inputs)) for e in examples]
             times = [read[i][slot].time for i, slot, _ in found]
             index["frame_seconds"] = torch.tensor([torch.nan if t is None else t for t in times])
         what = [f[2] for f in found]
-        fits = torch.tensor([relevance(e.document, self.recipe.encode) for e in examples])  # (B, 2) or (B, 4)
+        fits = torch.tensor([relevance(e.document, self.inputs) for e in examples])  # (B, 2) or (B, 4)
         index |= {"relevance": fits} if not fits.isnan().all() else {}
         return index | ({"vision_states": torch.stack(what)} if ready else {"pixels": self.vision.process(what)})
 
@@ -276,10 +275,10 @@ class Batcher:
         Where no crop can be read, the main image is read in their place.
         """
         known: dict[str, Any] = {}  # pictures by image id: several crops may lie in one
-        asked = wanted(example.document, self.recipe.encode)
+        asked = wanted(example.document, self.inputs)
         opened = [(slot, self._open(example, image, known)) for slot, image in asked]
         found = [(slot, picture) for slot, picture in opened if picture is not None]
-        main = None if getattr(self.recipe.encode, "frames", 0) else example.document.main_image
+        main = None if self.inputs.max_frames else example.document.main_image
         if not found and main is not None and (picture := self._open(example, main, known)) is not None:
             return [(0, picture)]
         return found

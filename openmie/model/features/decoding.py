@@ -14,7 +14,6 @@ from openmie.model.features.decoding_documents import Chained
 from openmie.model.features.example import Example
 from openmie.model.features.image_inputs import wanted
 from openmie.model.features.targets import Given, Gold
-from openmie.nn.encode.mutual import Mutual
 from openmie.recipe import Recipe
 
 Found = tuple[tuple[Mention, ...], tuple[Relation, ...]]
@@ -78,16 +77,16 @@ class Answers:
 
     def _source(self, e: Example) -> dict[str, Any]:
         """The document's, and under `masked` the sides that the encoder reads but did not have."""
-        encode, main = self.recipe.encode, e.document.main_image
+        inputs, main = self.recipe.encode.inputs, e.document.main_image
         images = [main] if main else []
-        if getattr(encode, "frames", 0):
-            images = [image for _, image in wanted(e.document, encode)]
-        elif isinstance(encode, Mutual):  # crops and whole image are one side
-            images += [i for i in e.document.images if i.kind == "object"][: encode.objects]
+        if inputs.max_frames:
+            images = [image for _, image in wanted(e.document, inputs)]
+        elif "objects" not in self.recipe.encode.makes():  # crops and main image are tokens of one stream, `vision`
+            images += [i for i in e.document.images if i.kind == "object"][: inputs.objects]
         read = [i for i in images if f"image {i.id}" not in e.errors]
-        missing = ["vision"] if encode.vision and not read else []
-        missing += ["text"] if getattr(encode, "frames", 0) and not e.document.words else []
-        missing += ["context"] if self.recipe.encode.context and not len(e.context) else []
+        missing = ["vision"] if inputs.reads_images and not read else []
+        missing += ["text"] if inputs.max_frames and not e.document.words else []
+        missing += ["context"] if inputs.context and not len(e.context) else []
         return e.document.source | ({"masked": missing} if missing else {})
 
     def _relations(

@@ -54,7 +54,7 @@ class Chained:
         chains, ids = self._chains(e, mentions, own, chosen, given)
         layers: Layers = {"mentions": mentions, "chains": chains, "relations": self._links(own, ids)}
         if (head := self.made["boxes"]) and "boxes" in own:
-            frames = enumerate(sized(e, self.recipe.encode))
+            frames = enumerate(sized(e, self.recipe.encode.inputs))
             read = {slot: f for slot, f in frames if f"image {f[0].id}" not in e.errors}
             found = own["boxes"], own["box_labels"], own["box_scores"], own["box_of"]
             layers["regions"] = regions.decode(read, found, head.labels, ids)

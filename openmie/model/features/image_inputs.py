@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from openmie.data.document import Document, Image
 from openmie.errors import ErrorRecord
+from openmie.nn.encode.inputs import EncoderInputs
 
 SCORES = ("strong", "weak")  # names of relevance scores: of a whole image, and of its objects (TMR; Zheng et al., 2023)
 
 
-def wanted(document: Document, encode: Any) -> list[tuple[int, Image]]:
+def wanted(document: Document, inputs: EncoderInputs) -> list[tuple[int, Image]]:
     """(slot, image): 0 the main image, n its n-th object; behind them, with `generated`, those made from the text.
 
     An object is a candidate that is given and never gold: an image of kind `object` or, where there is none, `patch`.
-    An encoder with `full=False` reads the main image only where the document has no object. One that reads `frames`
-    reads these alone, in the order of time; of a document without frames its main image, as the only one.
+    Without `main_image_with_objects` the main image is read only where the document has no object. With `max_frames`
+    frames are read alone, in the order of time; of a document without frames its main image, as the only one.
     """
-    if most := getattr(encode, "frames", 0):
+    if most := inputs.max_frames:
         found = frames(document)
         kept = [found[len(found) * i // most] for i in range(most)] if len(found) > most else found
         return list(enumerate(kept))
-    inside = objects(document, made=False)[: encode.objects]
-    main = document.main_image if getattr(encode, "full", True) or not inside else None
+    inside = objects(document, made=False)[: inputs.objects]
+    main = document.main_image if inputs.main_image_with_objects or not inside else None
     chosen = [(0, main), *enumerate(inside, 1)]
-    if getattr(encode, "generated", False):
-        inside, first = objects(document, made=True)[: encode.objects], 1 + encode.objects
+    if inputs.generated:
+        inside, first = objects(document, made=True)[: inputs.objects], 1 + inputs.objects
         chosen += [(first, generated(document)), *enumerate(inside, first + 1)]
     return [(slot, image) for slot, image in chosen if image is not None]
 
@@ -50,10 +50,10 @@ def said(document: Document) -> np.ndarray:
     return found
 
 
-def passed_by(document: Document, encode: Any) -> ErrorRecord | None:
+def passed_by(document: Document, inputs: EncoderInputs) -> ErrorRecord | None:
     """A record where a document has more frames than the encoder reads."""
-    most = getattr(encode, "frames", 0)
-    if not most or not getattr(encode, "vision", None) or len(found := frames(document)) <= most:
+    most = inputs.max_frames
+    if not most or not inputs.reads_images or len(found := frames(document)) <= most:
         return None
     where, remedy = f"document {document.id}, frames", "evenly spaced ones were read: raise encode.frames"
     return ErrorRecord(where=where, found=f"{len(found)} frames", expected=f"at most {most}", remedy=remedy)
@@ -76,12 +76,12 @@ def generated(document: Document) -> Image | None:
     return next((i for i in document.images if i.kind == "generated"), None)
 
 
-def relevance(document: Document, encode: Any) -> list[float]:
+def relevance(document: Document, inputs: EncoderInputs) -> list[float]:
     """The scores of the main image and, with `generated`, of the one made from the text.
 
     NaN where there is none, or one that float32 cannot hold.
     """
-    sides = [document.main_image, *([generated(document)] if getattr(encode, "generated", False) else [])]
+    sides = [document.main_image, *([generated(document)] if inputs.generated else [])]
     known = [dict(image.relevance) if image is not None else {} for image in sides]
     found = [scores.get(name, math.nan) for scores in known for name in SCORES]
     return [score if abs(score) < 1e38 else math.nan for score in found]

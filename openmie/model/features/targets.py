@@ -18,6 +18,7 @@ from openmie.errors import ImageError, ModelError
 from openmie.model.codec import bio, candidates, regions, word_pairs
 from openmie.model.features.example import Example
 from openmie.model.features.image_inputs import wanted
+from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.ops import stack
 from openmie.recipe import Recipe
 
@@ -157,10 +158,10 @@ def padded(arrays: Sequence[Any], fill: float) -> Tensor:
     return out
 
 
-def sized(example: Example, encode: Any) -> list[tuple[Image, tuple[int, int] | None]]:
+def sized(example: Example, inputs: EncoderInputs) -> list[tuple[Image, tuple[int, int] | None]]:
     """The frames that the encoder reads, in the order of their slots, and the size of each where it can be known."""
     found: list[tuple[Image, tuple[int, int] | None]] = []
-    for _, image in wanted(example.document, encode):
+    for _, image in wanted(example.document, inputs):
         try:
             found.append((image, images.size(image)))
         except ImageError:  # the batch, which opens it, leaves the record

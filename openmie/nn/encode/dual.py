@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from openmie.nn.encode.extended_attention import StillTowers
+from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
@@ -50,6 +51,19 @@ class Dual:
     objects: int = 0  # object images read per document
     generated: bool = False  # read the image made from the text too, and as many objects of it
     phrases: bool = False  # read the words that objects were found by, in a pass of their own
+
+    @property
+    def inputs(self) -> EncoderInputs:
+        """What this encoder reads of a document."""
+        return EncoderInputs(
+            context=self.context,
+            context_tokens=self.context_pieces,
+            separate_context_pass=self.apart,
+            phrases=self.phrases,
+            reads_images=self.vision is not None,
+            objects=self.objects,
+            generated=self.generated,
+        )
 
     def makes(self) -> frozenset[str]:
         roles = {"text"} | ({"context"} if self.context else set()) | ({"phrases"} if self.phrases else set())
@@ -162,8 +176,9 @@ class DualEncoder(StillTowers):
         self.reads_context, self.objects, self.mean = bool(config.context), config.objects, config.text.pool == "mean"
         self.apart, self.reads_phrases, self.sides = config.apart, config.phrases, config.sides()
         self.drop = config.drop_context if config.context else 0.0
-        self.frozen = {"text": config.text.freeze, "vision": bool(config.vision and config.vision.freeze)}
-        self.freeze((text, self.frozen["text"]), (vision, self.frozen["vision"]))
+        frozen = {"text": config.text.freeze, "vision": bool(config.vision and config.vision.freeze)}
+        self.freeze((text, frozen["text"]), (vision, frozen["vision"]))
+        self.cacheable, self.states_key = tuple(name for name in frozen if frozen[name]), "Dual"
         width: int = text.config.hidden_size  # type: ignore[union-attr,assignment]
         self.widths: dict[str, int] = {"text": width}
         self.widths |= dict.fromkeys({"context", "phrases"} & config.makes(), width)

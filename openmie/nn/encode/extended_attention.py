@@ -67,6 +67,8 @@ class StillTowers(nn.Module):
     """An encoder whose frozen towers, `still`, are not trained and stay in evaluation mode."""
 
     still: Sequence[nn.Module] = ()
+    cacheable: tuple[str, ...] = ()  # "text", "vision": backbones whose states can be computed once and cached
+    states_key: str = ""  # identifies which of its states `vision_states` returns, within the cache of one backbone
 
     def freeze(self, *towers: tuple[nn.Module | None, bool]) -> None:
         """(tower, whether it is frozen)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from openmie.errors import RecipeError
 from openmie.nn.encode.dual import Text, Vision, place, token_types
 from openmie.nn.encode.extended_attention import StillTowers
+from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.ops import max_words, pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
@@ -37,9 +38,10 @@ class Hierarchical:
     as_released: bool = False  # groups of layers as in the public release, see `grouped`
     local: int = 0  # words that a residual convolution over the text's states spans, see `Neighbours` (ours); 0: none
 
-    context: ClassVar[str] = ""  # no caption is read
-    context_pieces: ClassVar[int] = 0
-    objects: ClassVar[int] = 0
+    @property
+    def inputs(self) -> EncoderInputs:
+        """What this encoder reads of a document."""
+        return EncoderInputs(reads_images=self.vision is not None, max_frames=self.frames, image_size=self.size)
 
     def makes(self) -> frozenset[str]:
         return frozenset({"text"} | ({"vision"} if self.vision else set()))
@@ -123,7 +125,9 @@ class HierarchicalEncoder(StillTowers):
             )
         self.clip: int = getattr(vision, "clip", 0)  # frames that a video tower reads as one
         still = bool(config.vision and config.vision.freeze)
-        self.frozen = {"text": config.text.freeze, "vision": still and not self.clip}
+        frozen = {"text": config.text.freeze, "vision": still and not self.clip}
+        self.cacheable = tuple(name for name in frozen if frozen[name])
+        self.states_key = f"Hierarchical {config.as_released}"
         self.freeze((text, config.text.freeze), (vision, still))
         self.remade: list[Any] = []
         if getattr(text, "supports_gradient_checkpointing", False):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from openmie.errors import RecipeError
 from openmie.nn.encode.dual import Text, Vision, context_stream, place, token_types, without_context
 from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_text, split_heads
+from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
@@ -37,6 +38,18 @@ class Mutual:
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
     context_pieces: int = 96  # a longer context is cut, and the document says so
     drop_context: float = 0.0  # chance that training leaves out a document's context
+
+    @property
+    def inputs(self) -> EncoderInputs:
+        """What this encoder reads of a document."""
+        return EncoderInputs(
+            context=self.context,
+            context_tokens=self.context_pieces,
+            reads_images=True,
+            objects=self.objects,
+            main_image_with_objects=self.full,
+            image_size=self.size,
+        )
 
     def makes(self) -> frozenset[str]:
         return frozenset({"text", "vision"} | ({"context"} if self.context else set()))
@@ -79,7 +92,6 @@ class MutualEncoder(StillTowers):
         self.text, self.vision, self.config = text, vision, config
         self.reads_context, self.mean = bool(config.context), config.text.pool == "mean"
         self.drop = config.drop_context if config.context else 0.0
-        self.frozen = {"text": False, "vision": False}  # nothing can be cached
         self.freeze((text, config.text.freeze), (vision, config.vision.freeze))
         for tower in (text, clip):
             tower.set_attn_implementation(NAME)

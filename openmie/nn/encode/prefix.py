@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from openmie.errors import RecipeError
 from openmie.nn.encode.dual import Text, Vision, aside, image_streams, token_types, without
 from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_text, split_heads
+from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.ops import gather_rows, pool_words
 from openmie.nn.streams import Stream, Streams
 
@@ -37,7 +38,16 @@ class Prefix:
     refine: Any = None  # a fusion part that the images pass first, such as Caption
     as_released: bool = False  # with the views of the public release, see PrefixEncoder
 
-    apart: ClassVar[bool] = True  # the context has a pass of its own
+    @property
+    def inputs(self) -> EncoderInputs:
+        """What this encoder reads of a document."""
+        return EncoderInputs(
+            context=self.context,
+            context_tokens=self.context_pieces,
+            separate_context_pass=True,
+            reads_images=True,
+            objects=self.objects,
+        )
 
     def makes(self) -> frozenset[str]:
         more = {"objects"} if self.objects else set()
@@ -80,7 +90,8 @@ class PrefixEncoder(StillTowers):
         check_parts(config, text, vision)
         self.text, self.vision, self.config = text, vision, config
         self.drop = config.drop_context if config.context else 0.0
-        self.frozen = {"text": False, "vision": config.vision.freeze}  # what can be cached
+        self.cacheable = ("vision",) if config.vision.freeze else ()  # states of the text depend on the images
+        self.states_key = f"Prefix {config.cells} {config.as_released}"
         self.freeze((text, config.text.freeze), (vision, config.vision.freeze))
         text.set_attn_implementation(NAME)
         d, self.images = text.config.hidden_size, 1 + config.objects

@@ -12,6 +12,7 @@ from openmie.data import images
 from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import ImageError
 from openmie.model.backbones import load_vision
+from openmie.model.features.batching import Batcher
 from openmie.model.features.image_inputs import wanted
 from openmie.model.pretrained import Model
 from openmie.nn.decode.tags import Softmax
@@ -57,16 +58,14 @@ def scores(model, document):
 
 def test_slots(model):
     def slots(document, **change):
-        model.batcher.recipe = recipe(**{"objects": 2, **change})
-        found = [s for s, _ in model.batcher.pictures(model.batcher.examples([document])[0])]
-        model.batcher.recipe = model.recipe
-        return found
+        batcher = Batcher(recipe(**{"objects": 2, **change}), model.text, model.vision)
+        return [s for s, _ in batcher.pictures(batcher.examples([document])[0])]
 
     assert slots(crops()) == [1, 2] and slots(crops(), full=True) == [0, 1, 2]
     assert slots(crops(n=1)) == [1] and slots(crops(n=0)) == [0] and slots(crops(), objects=0) == [0]
     assert slots(crops(images=())) == [] == slots(crops(images=()), full=True)
     assert slots(crops(images=crops().images[1:])) == []  # boxes in a picture that is not there
-    assert [s for s, _ in wanted(crops(), Dual(vision=Vision(), objects=2))] == [0, 1, 2]
+    assert [s for s, _ in wanted(crops(), Dual(vision=Vision(), objects=2).inputs)] == [0, 1, 2]
 
 
 def test_a_box_in_a_parent_is_the_crop_cut_before(model, tmp_path):
@@ -94,10 +93,9 @@ def test_a_box_in_a_parent_is_the_crop_cut_before(model, tmp_path):
 def test_a_parent_is_read_once(model, monkeypatch):
     read, load = [], images.load
     monkeypatch.setattr(images, "load", lambda image: read.append(image.id) or load(image))
-    model.batcher.recipe = recipe(objects=3, full=True)
-    example = model.batcher.examples([crops()])[0]
-    assert len(model.batcher.pictures(example)) == 4 and read == ["main"]
-    model.batcher.recipe = model.recipe
+    batcher = Batcher(recipe(objects=3, full=True), model.text, model.vision)
+    example = batcher.examples([crops()])[0]
+    assert len(batcher.pictures(example)) == 4 and read == ["main"]
 
 
 def test_crop_is_clipped_to_the_picture():

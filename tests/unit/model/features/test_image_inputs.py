@@ -52,16 +52,21 @@ def streams(model, *documents, cached=False):
 
 def test_slots():
     both, encode = [0, 1, 2, 3, 4, 5], recipe().encode
-    assert [s for s, _ in wanted(post(), encode)] == both
-    assert [s for s, _ in wanted(post(), Dual(vision=Vision(), objects=2))] == [0, 1, 2]
-    assert [s for s, _ in wanted(post(), Dual(vision=Vision(), generated=True))] == [0, 1]
+    assert [s for s, _ in wanted(post(), encode.inputs)] == both
+    assert [s for s, _ in wanted(post(), Dual(vision=Vision(), objects=2).inputs)] == [0, 1, 2]
+    assert [s for s, _ in wanted(post(), Dual(vision=Vision(), generated=True).inputs)] == [0, 1]
     patches = [Image(id="main", pixels=small.picture(0)), *inside("main", "patch"), *inside("main", "object", 1, 2)]
-    assert [i.kind for _, i in wanted(post(images=patches), encode)] == ["main", "object"]
-    assert [i.kind for _, i in wanted(post(images=patches[:3]), encode)] == ["main", "patch", "patch"]
+    assert [i.kind for _, i in wanted(post(images=patches), encode.inputs)] == ["main", "object"]
+    assert [i.kind for _, i in wanted(post(images=patches[:3]), encode.inputs)] == ["main", "patch", "patch"]
     second = Image(kind="generated", id="second", pixels=small.picture(2))  # whose objects are nobody's
-    assert [s for s, _ in wanted(post(images=[*post().images[:4], second, *inside("second")]), encode)] == [0, 1, 2, 3]
+    assert [s for s, _ in wanted(post(images=[*post().images[:4], second, *inside("second")]), encode.inputs)] == [
+        0,
+        1,
+        2,
+        3,
+    ]
     alone = [Image(kind="generated", id="dream", pixels=small.picture(1)), *inside("dream")]
-    assert [s for s, _ in wanted(post(images=alone), encode)] == [3, 4, 5]
+    assert [s for s, _ in wanted(post(images=alone), encode.inputs)] == [3, 4, 5]
 
 
 def test_both_sides_are_read_by_one_tower_as_they_would_be_alone(model):

@@ -138,15 +138,15 @@ def test_the_last_state_is_the_towers_own_and_levels_are_its_layers(model):
 
 def test_frames_are_read_in_the_order_of_time_and_too_many_leave_a_record():
     mixed = clip("a", (2, 0, 1))
-    assert [i.id for _, i in sides.wanted(mixed, Hierarchical(frames=9, vision=Vision()))] == ["f0", "f1", "f2"]
+    assert [i.id for _, i in sides.wanted(mixed, Hierarchical(frames=9, vision=Vision()).inputs)] == ["f0", "f1", "f2"]
     assert [i.id for i in sides.frames(clip("a", (2, 0, 1), times=False))] == ["f2", "f0", "f1"]
     model = Model.new(recipe(frames=2))
     example = model.batcher.examples([clip("a", range(5))])[0]
-    assert [i.id for _, i in sides.wanted(example.document, model.recipe.encode)] == ["f0", "f2"]
+    assert [i.id for _, i in sides.wanted(example.document, model.recipe.encode.inputs)] == ["f0", "f2"]
     assert "5 frames" in str(example.errors["frames"]) and "encode.frames" in str(example.errors["frames"])
     assert "5 frames" in str(model.predict([clip("a", range(5))])[0].errors[0])
     post = Document.from_words("p", ["hi"], images=[Image(id="main", pixels=small.picture(1))])
-    assert [i.id for _, i in sides.wanted(post, model.recipe.encode)] == ["main"]
+    assert [i.id for _, i in sides.wanted(post, model.recipe.encode.inputs)] == ["main"]
 
 
 def test_words_and_patches_know_their_seconds(model):

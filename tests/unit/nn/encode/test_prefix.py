@@ -403,7 +403,7 @@ def test_runs_in_bfloat16():
 def test_a_frozen_tower_is_not_trained(side):
     made = encoder(**{side: {"text": Text, "vision": Vision}[side](freeze=True)}).train()
     other = "vision" if side == "text" else "text"
-    assert made.frozen == {"text": False, "vision": side == "vision"}
+    assert made.cacheable == (("vision",) if side == "vision" else ())
     assert not any(p.requires_grad for p in getattr(made, side).parameters()) and not getattr(made, side).training
     assert all(p.requires_grad for p in getattr(made, other).parameters()) and getattr(made, other).training
     made(inputs())["text"].tokens.square().sum().backward()
@@ -528,7 +528,7 @@ def test_a_frozen_vision_tower_runs_once(tmp_path):
 def test_recipe_as_json():
     part = recipe(context="*", refine=Caption(pairs=BOTH), cells=3)
     assert recipes.load(recipes.dump(part)) == part and recipes.check(part)
-    assert part.encode.apart and "apart" not in recipes.dump(part)["encode"]
+    assert part.encode.inputs.separate_context_pass and "inputs" not in recipes.dump(part)["encode"]
     changed = recipes.set_field(part, "encode.refine.heads", "2")
     assert changed.encode.refine == Caption(pairs=BOTH, heads=2)
     assert Prefix(objects=0).makes() == {"text", "vision"}
