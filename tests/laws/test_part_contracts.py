@@ -38,6 +38,7 @@ WIDTHS |= {"phrases": 16, "frames": 12}
 FUSIONS = [Cross(), Cross(sides=("vision", "context"), layers=1), Cross(reads="fused", heads=2)]
 FUSIONS += [Adaptive(width=16), Adaptive(width=8, heads=2, layers=2, gates="sigmoid", spread="mean")]
 FUSIONS += [Interweave(width=8, heads=2), Interweave(width=8, heads=2, layers=2, column=False, gate="scalar")]
+FUSIONS += [Interweave(width=8, heads=2, binding="token_map", lengths=(12, 16), rescaled=False)]
 FUSIONS += [Translate(), Translate(translated=(), pool="sum", object_words="text", reads="fused")]
 FUSIONS += [Translate(original=("vision",), translated=("generated",), expansion=1)]
 CAPTIONED = [Caption(), Caption(heads=2, sentence=False), Caption(word=False), Caption(keep="side")]

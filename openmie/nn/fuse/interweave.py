@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
+from openmie.nn.fuse.token_map import TokenMap
 from openmie.nn.ops import attend, gate, masked_softmax
 from openmie.nn.streams import Stream, Streams
 
@@ -28,6 +30,9 @@ class Interweave:
     layers: int = 1  # L; all share their two excavators, so more cost time but no parameters
     row: bool = True  # row-grained weights, over the own side's tokens
     column: bool = True  # column-grained weights, over the features of a head
+    binding: Literal["attention", "token_map"] = "attention"  # f_1 of eq. 5 (attention is ours), see `Excavator`
+    lengths: tuple[int, int] = (40, 49)  # of `token_map`: words and patches, as in the release; what is beyond is left
+    rescaled: bool = True  # the weights of eq. 6 have a mean of one (ours); off as printed: they sum to one
     gate: str = "vector"  # I for each feature, as printed; `scalar`: for each word; `none`: z = T_L
     reads: str = "text"  # role of the words
     side: str = "vision"  # role of the patches
@@ -43,7 +48,14 @@ class Interweave:
         return frozenset({"fused", self.side})
 
     def build(self, widths: dict[str, int]) -> InterweaveFusion:
-        """Errors: neither row nor column weights."""
+        """Errors: neither row nor column weights, a `token_map` without tokens."""
+        if min(self.lengths) < 1:
+            raise RecipeError(
+                f"lengths={self.lengths}",
+                expected="two numbers of at least 1: words and patches",
+                where="fuse.lengths",
+                remedy="the release has 40 words and 49 patches",
+            )
         if not (self.row or self.column):
             raise RecipeError(
                 "row=False and column=False",
@@ -63,7 +75,7 @@ class InterweaveFusion(nn.Module):
         d, own = widths[config.reads], widths[config.side]
         self.widths = {"fused": d, config.side: d}
         self.inlet = nn.Identity() if own == d else nn.Sequential(nn.Linear(own, d), nn.LayerNorm(d))
-        self.image_guided, self.text_guided = Excavator(d, config), Excavator(d, config)
+        self.image_guided, self.text_guided = Excavator(d, config, True), Excavator(d, config, False)
         self.gate = None if config.gate == "none" else PrePostGate(d, d if config.gate == "vector" else 1)
 
     def forward(self, streams: Streams) -> Streams:
@@ -87,30 +99,39 @@ class Excavator(nn.Module):
         u = Out((r + c) * Y)                                                              (eq. 7, 8)
         MGE = u + FFN(LN(x + u))                                                          (eq. 8)
 
-    so that x + MGE(x, y) is a transformer layer: its residual and that of eq. 10 are one. Departures: f_1 is attention
-    where the release has a linear layer over the token axis, which fixes both lengths. Eq. 6 as printed takes the
-    softmax of a column over its one entry, always 1: w_4 contracts the tokens, by weights that any length has.
-    Weights that sum to one would shrink Y by N or E / h, so they are scaled to a mean of one. Measured on words whose
+    so that x + MGE(x, y) is a transformer layer: its residual and that of eq. 10 are one. Departures: f_1 is attention;
+    the release has a linear layer over the token axis, which fixes both lengths (`binding="token_map"`). Eq. 6 as
+    printed takes the softmax of a column over its one entry, always 1: w_4 contracts the tokens, by weights that any
+    length has. Weights that sum to one, as printed (`rescaled=False`), shrink Y by N or E / h, so by default they are
+    scaled to a mean of one. Measured on words whose
     class only the patch of the same key tells (as in the tests; 12 words, 24 patches, a third of the images of other
     things, learning rate 3e-4, 300 steps, two seeds; chance 25%): 87% so, 45% with sums of one, 85% without weights.
     """
 
-    def __init__(self, d: int, config: Interweave) -> None:
+    def __init__(self, d: int, config: Interweave, image_guided: bool) -> None:
         super().__init__()
         e, inner, each = config.width, config.expansion * config.width, config.width // config.heads
         self.heads, self.p = config.heads, config.dropout
         self.own, self.other = nn.LayerNorm(d), nn.LayerNorm(d)
-        self.ask, self.pair, self.out = nn.Linear(d, 2 * e), nn.Linear(d, 2 * e), nn.Linear(e, d, bias=False)
+        self.attends, self.rescaled = config.binding == "attention", config.rescaled
+        n = 2 if self.attends else 1  # a query or key beside the value
+        self.ask, self.pair, self.out = nn.Linear(d, n * e), nn.Linear(d, n * e), nn.Linear(e, d, bias=False)
         self.row = nn.Parameter(torch.randn(self.heads, each, 1) / each**0.5) if config.row else None  # w_3
         self.column = nn.Parameter(torch.randn(self.heads, each, 1) / each**0.5) if config.column else None  # w_4
         self.between = nn.LayerNorm(d)
         self.mix = nn.Sequential(nn.Linear(d, inner), nn.GELU(), nn.Dropout(self.p), nn.Linear(inner, d))
         self.drop = nn.Dropout(self.p)
+        words, patches = config.lengths
+        self.tokens = None if self.attends else TokenMap(*((words, patches) if image_guided else (patches, words)))
 
     def forward(self, x: Tensor, y: Tensor, mask: Tensor, other_mask: Tensor) -> Tensor:
-        query, own = (self._split(q) for q in self.ask(self.own(x)).chunk(2, -1))  # (B, h, N, E / h)
-        key, value = (self._split(k) for k in self.pair(self.other(y)).chunk(2, -1))  # (B, h, M, E / h)
-        heard = attend(query, key, value, other_mask, self.p if self.training else 0.0)  # Y
+        asks = [self._split(q) for q in self.ask(self.own(x)).chunk(1 + self.attends, -1)]  # each (B, h, N, E / h)
+        keys = [self._split(k) for k in self.pair(self.other(y)).chunk(1 + self.attends, -1)]  # each (B, h, M, E / h)
+        own, value = asks[-1], keys[-1]
+        if self.tokens is None:
+            heard = attend(asks[0], keys[0], value, other_mask, self.p if self.training else 0.0)  # Y
+        else:
+            heard = self.tokens(value, mask, other_mask)
         mined = heard * self._weights(heard * own, mask)
         u = self.drop(self.out(mined.transpose(1, 2).flatten(2)))
         u = u + self.drop(self.mix(self.between(x + u)))
@@ -121,10 +142,12 @@ class Excavator(nn.Module):
         real = mask[:, None, :, None]
         weights = []
         if self.row is not None:
-            weights.append(masked_softmax(m @ self.row, real, 2) * real.sum(2, keepdim=True))  # (B, h, N, 1)
+            tokens = real.sum(2, keepdim=True) if self.rescaled else 1
+            weights.append(masked_softmax(m @ self.row, real, 2) * tokens)  # (B, h, N, 1)
         if self.column is not None:
             token = masked_softmax(m @ self.column, real, 2)
-            weights.append((token * m).sum(2, keepdim=True).softmax(-1) * m.shape[-1])  # (B, h, 1, E / h)
+            features = m.shape[-1] if self.rescaled else 1
+            weights.append((token * m).sum(2, keepdim=True).softmax(-1) * features)  # (B, h, 1, E / h)
         return weights[0] + weights[1] if len(weights) > 1 else weights[0]
 
     def _split(self, x: Tensor) -> Tensor:

@@ -20,8 +20,10 @@ VARIANTS = [
     replace(SMALL, column=False),
     replace(SMALL, gate="scalar"),
     replace(SMALL, gate="none", layers=2),
+    replace(SMALL, binding="token_map", lengths=(5, 6), rescaled=False),
+    replace(SMALL, binding="token_map", lengths=(3, 2), layers=2),
 ]
-IDS = ["full", "L=3", "column", "row", "scalar", "no gate"]
+IDS = ["full", "L=3", "column", "row", "scalar", "no gate", "as printed", "short map"]
 
 
 def streams(text=(4, 1, 3), vision=(5, 6, 2), widths=(6, 7), seed=0, noise=0.0):
@@ -65,6 +67,19 @@ def gelu(x):
     return [v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in x]
 
 
+def mapped(m, own, kept, at):
+    """f_1 as a linear layer over the token axis: what is beyond its two lengths is not read, and gets zero."""
+    table, bias = m.tokens.map.weight.tolist(), m.tokens.map.bias.tolist()
+    found = []
+    for n in range(len(own)):
+        if n >= m.tokens.target:
+            found.append([0.0] * len(at))
+            continue
+        read = kept[: m.tokens.source]
+        found.append(gelu([bias[n] + sum(table[n][k] * y[i] for k, y in enumerate(read)) for i in at]))
+    return found
+
+
 def excavate(m, own, other):
     """MGE of one document's own rows and the other side's, both without padding."""
     e = m.out.weight.shape[1]
@@ -74,21 +89,22 @@ def excavate(m, own, other):
     mined = [[0.0] * e for _ in own]
     for h in range(m.heads):
         at = range(h * size, (h + 1) * size)
-        heard, matrix = [], []
-        for x in asked:
-            weights = softmax([sum(x[i] * k[i] for i in at) / math.sqrt(size) for k in kept])
-            heard.append([sum(w * k[e + i] for w, k in zip(weights, kept)) for i in at])
-            matrix.append([heard[-1][j] * x[e + i] for j, i in enumerate(at)])
+        heard, matrix = [] if m.attends else mapped(m, own, kept, at), []
+        for n, x in enumerate(asked):
+            if m.attends:
+                weights = softmax([sum(x[i] * k[i] for i in at) / math.sqrt(size) for k in kept])
+                heard.append([sum(w * k[e + i] for w, k in zip(weights, kept)) for i in at])
+            matrix.append([heard[n][j] * x[(e if m.attends else 0) + i] for j, i in enumerate(at)])
         total = [[0.0] * size for _ in own]
         if m.row is not None:
             w3 = m.row[h].flatten().tolist()
             rows = softmax([sum(a * b for a, b in zip(r, w3)) for r in matrix])
-            total = [[t + r * len(own) for t in ts] for ts, r in zip(total, rows)]
+            total = [[t + r * (len(own) if m.rescaled else 1) for t in ts] for ts, r in zip(total, rows)]
         if m.column is not None:
             w4 = m.column[h].flatten().tolist()
             token = softmax([sum(a * b for a, b in zip(r, w4)) for r in matrix])
             columns = softmax([sum(t * r[j] for t, r in zip(token, matrix)) for j in range(size)])
-            total = [[t + c * size for t, c in zip(ts, columns)] for ts in total]
+            total = [[t + c * (size if m.rescaled else 1) for t, c in zip(ts, columns)] for ts in total]
         for n in range(len(own)):
             for j, i in enumerate(at):
                 mined[n][i] = total[n][j] * heard[n][j]
