@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: demo test lint install dev bench clean
+.PHONY: demo test lint docs install dev bench clean
 
 demo: .venv/base.stamp
 	$(BIN)/openmie demo --out demo
@@ -43,3 +43,7 @@ bench: .venv/dev.stamp
 
 clean:
 	rm -rf .venv demo runs build *.egg-info
+
+docs: .venv/dev.stamp
+	$(BIN)/python docs/build/cli_reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet

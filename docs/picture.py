@@ -1,46 +1,38 @@
-"""Draws docs/diorama.png, the picture of the README: two posts of the built-in corpus, as annotated.
+"""Draws docs/post.png, the picture of the README: a photograph and a sentence with what openmie extracts as data.
 
-python docs/picture.py [MODEL]     with a model folder, its predictions instead of the annotation
+python docs/picture.py PHOTOGRAPH    NASA's portrait of Eileen Collins (public domain), `astronaut.png` of scikit-image
+
+The annotation is made by hand. It shows what a Document holds, not what a model predicts.
 """
 
 import sys
 from pathlib import Path
 
-from PIL import Image
-
-from openmie import diorama
+from openmie import Document, Image, Mention, Region, Relation
 from openmie.report import picture
 
-LABELS = ("LOC", "MISC", "ORG", "PER")
+TEXT = "Eileen Collins, the first woman to command a Space Shuttle, poses for NASA with a model of the orbiter"
+LABELS = ("ORG", "PER", "PRODUCT")
 
 
-def chosen() -> list:
-    """The first post of two names whose relation only the scene tells, and the first of one name; both shown."""
-    posts = list(diorama.generate(diorama.Config(seed=1, translation=False), "test", 200))
-    shown = [p for p in posts if p.regions and all(p.source["ambiguous"])]
-    two = next(p for p in shown if len(p.mentions) == 2 and any(r.label != "None" for r in p.relations))
-    one = next(p for p in shown if len(p.mentions) == 1)
-    return [two, one]
+def mention(id: str, text: str, label: str) -> Mention:
+    start = TEXT.index(text)
+    return Mention(id=id, start=start, end=start + len(text), label=label, text=text)
 
 
-def main() -> None:
-    posts = chosen()
-    if len(sys.argv) > 1:
-        import openmie
-
-        found = openmie.load(sys.argv[1]).predict(posts)
-        posts = [
-            f.replace(regions=p.regions, mentions=f.mentions) if len(f.mentions) == len(p.mentions) else p
-            for f, p in zip(found, posts)
-        ]
-    drawn = [picture(post, width=1000, labels=LABELS) for post in posts]
-    whole = Image.new("RGB", (1000, sum(d.height for d in drawn) + 16 * (len(drawn) - 1)), "white")
-    top = 0
-    for d in drawn:
-        whole.paste(d, (0, top))
-        top += d.height + 16
-    whole.save(Path(__file__).with_name("diorama.png"), optimize=True)
+def post(photograph: str) -> Document:
+    image = Image(id="photo", path=photograph)
+    return Document(
+        id="post",
+        text=TEXT,
+        images=[image],
+        mentions=[mention("m0", "Eileen Collins", "PER"), mention("m1", "Space Shuttle", "PRODUCT"),
+                  mention("m2", "NASA", "ORG")],
+        relations=[Relation(head="m0", tail="m2", label="member_of"), Relation(head="m0", tail="m1", label="commands")],
+        regions=[Region(image="photo", box=(20, 14, 362, 510), label="PER", of="m0"),
+                 Region(image="photo", box=(355, 1, 472, 290), label="PRODUCT", of="m1")],
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    picture(post(sys.argv[1]), width=1000, labels=LABELS).save(Path(__file__).with_name("post.png"), optimize=True)

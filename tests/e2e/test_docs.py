@@ -1,4 +1,4 @@
-"""The README is executed: every Python block, and every command of every console block, in a folder made for it."""
+"""README and docs are executed: every Python block and every command of a page, in order, in a folder made for it."""
 
 import re
 import shlex
@@ -22,9 +22,11 @@ from tests.unit.inference.test_detector import save_owl
 from tests.unit.video.test_video import CUES, film, srt
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "README.md").read_text(encoding="utf8")
-PYTHON = re.findall(r"```python\n(.*?)```", TEXT + (ROOT / "docs" / "m3d.md").read_text(encoding="utf8"), re.S)
-CONSOLE = re.findall(r"```console\n(.*?)```", TEXT, re.S)
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"```(python|console)\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.S)
+BLOCKS = {str(p.relative_to(ROOT)): BLOCK.findall(p.read_text(encoding="utf8")) for p in PAGES}
+TEXT = PAGES[0].read_text(encoding="utf8")
+CONSOLE = [block for blocks in BLOCKS.values() for kind, block, _ in blocks if kind == "console"]
 
 
 @pytest.fixture
@@ -59,20 +61,36 @@ def folder(tmp_path, monkeypatch, colours):
     return tmp_path
 
 
-@pytest.mark.parametrize("number", range(len(PYTHON)))
-def test_python_blocks_run(number, folder):
-    done = subprocess.run([sys.executable, "-c", PYTHON[number]], capture_output=True, text=True, cwd=folder)
+@pytest.mark.parametrize("page", [page for page, blocks in BLOCKS.items() if blocks])
+def test_blocks_of_a_page_run_in_order(page, folder):
+    for kind, block, printed in BLOCKS[page]:
+        if kind == "python":
+            _run_python(block, printed, folder)
+        else:
+            _run_commands(block)
+
+
+def _run_python(block, printed, folder):
+    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+    if printed:  # word for word, numbers to within what another processor's rounding may change in a short training
+        number = re.compile(r"\d+(?:\.\d+)?")
+        assert number.sub("#", done.stdout) == number.sub("#", printed)
+        shown, found = (list(map(float, number.findall(x))) for x in (printed, done.stdout))
+        assert all(abs(a - b) <= 5 for a, b in zip(shown, found)), done.stdout
 
 
-@pytest.mark.parametrize("number", range(len(CONSOLE)))
-def test_commands_run(number, folder):
-    for line in CONSOLE[number].splitlines():
+def _run_commands(block):
+    for line in block.splitlines():
         dollar, name, *arguments = shlex.split(line)
         assert (dollar, name) == ("$", "openmie"), line
         result = CliRunner().invoke(cli.app, arguments)
         assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+
+
+def test_the_readme_is_short():
+    assert TEXT.count("\n") <= 150
 
 
 def test_every_command_is_shown():
