@@ -15,6 +15,7 @@ from openmie import corpora, diorama
 from openmie.cli import application as cli
 from openmie.data.document import Document
 from openmie.formats import labelstudio
+from openmie.model import Model
 from openmie.vlm.prompting import request as asked
 from tests.fixtures import small
 from tests.fixtures.prompting_stub import Stub, plausible
@@ -53,6 +54,7 @@ def folder(tmp_path, monkeypatch, colours):
     others = [Document(id=f"{v}_0", text="Ada", source={"video": v}) for v in ("one", "two")]
     corpora.write(others, tmp_path / "other.jsonl")
     (tmp_path / "runs").mkdir()
+    Model.new(small.recipe("ner")).save_pretrained(tmp_path / "runs" / "mine")
     told = list(diorama.generate(diorama.Config(documents=True, seed=1), "test", 3, pixels=False))
     for name in ("gold", "predicted"):
         corpora.write(told, tmp_path / "runs" / f"{name}.jsonl")
