@@ -85,7 +85,7 @@ def score(
 
     started = time.perf_counter()
     gold = list(recipe.data(corpus).test)
-    backend = Local(str(cell.folder(out) / "model"), max_tokens=recipe.max_tokens, batch=recipe.answers)
+    backend = Local(str(cell.folder(out) / "model"), max_tokens=recipe.max_tokens, batch_size=recipe.answers)
     predicted, _ = answered(recipe, backend, gold)
     cell.keep(predicted, out)
     numbers = scores(recipe, gold, predicted)

@@ -75,7 +75,8 @@ def caption(
         )
     backend = backends.connect(
         model, endpoint, max_tokens=max_tokens, temperature=temperature, revision=revision, device=device, dtype=dtype,
-        batch=batch, concurrency=concurrency, timeout=timeout, retries=retries, key_env=key_env, pictures=pictures,
+        batch_size=batch, concurrency=concurrency, timeout=timeout, retries=retries, key_env=key_env,
+        image_format=pictures,
     )  # fmt: skip
     asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace)
     sources, data = extract.sources(corpus, split, images)

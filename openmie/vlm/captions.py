@@ -21,7 +21,7 @@ from openmie.data.document import Document
 from openmie.errors import DocumentError, ErrorRecord, ImageError, OpenMIEError
 from openmie.formats import output
 from openmie.formats import resumable as resume
-from openmie.vlm.backends.response_cache import Cached, picture_key
+from openmie.vlm.backends.response_cache import Cached, image_key
 from openmie.vlm.generate import Answer, Backend, Request
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class _Run:
             picture = pictures.load(main)
         except ImageError as error:
             return _Work(document, error=error.record), None
-        return _Work(document, picture_key(picture)), picture
+        return _Work(document, image_key(picture)), picture
 
     def _finished(self, work: _Work) -> Document:
         document, found = work.document, self.said.get(work.key) or work.error

@@ -1,10 +1,10 @@
-"""What every large vision-language model is to openmie: images and a prompt in, text out.
+"""The protocol of vision-language models: images and a prompt in, text out.
 
     backend.generate(images, prompt, schema=None) -> str         one answer, or an error
     backend.answers(requests) -> Iterator[Answer | ErrorRecord]  many, in order, one for one; a failure harms no other
 
-In `openmie.vlm.backends`: `local` (a transformers model on this machine), `endpoint` (any server with OpenAI's
-protocol), and `cache`, which puts a memory in front of either.
+Backends are in `openmie.vlm.backends`: `Local` (a transformers model on this machine), `Endpoint` (any server with
+OpenAI's protocol), and `Cached`, a response cache in front of either.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from openmie.errors import ErrorRecord, OpenMIEError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-Finish = Literal["stop", "length"]  # ended by itself, or cut at the most tokens that were allowed
+Finish = Literal["stop", "length"]  # the model ended the answer itself, or it was truncated at `max_tokens`
 
 
 class GenerationError(OpenMIEError):
@@ -27,61 +27,81 @@ class GenerationError(OpenMIEError):
 
 @dataclass(frozen=True)
 class Grammar:
-    """A context-free grammar that an answer has to follow, in Lark's notation as llguidance reads it."""
+    """A context-free grammar that constrains an answer.
+
+    Args:
+        text: the grammar in Lark's notation, as llguidance reads it.
+    """
 
     text: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One thing to be answered: upright RGB pictures in the order of the prompt, and what the answer must look like."""
+    """One prompt with its images.
+
+    Args:
+        prompt: the user message.
+        images: upright RGB pictures (Pillow), in the order in which the prompt refers to them.
+        schema: what the answer must follow: a JSON Schema, a `Grammar`, or None (free text).
+        system: the system message; "": the model's own default.
+    """
 
     prompt: str
     images: tuple[Picture, ...] = ()
-    schema: Mapping[str, Any] | Grammar | None = None  # a JSON Schema, a grammar, or nothing
-    system: str = ""  # system message; empty: the model's own default
+    schema: Mapping[str, Any] | Grammar | None = None
+    system: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What a model said, and what it cost."""
+    """The text that a model generated, and what it cost.
+
+    Args:
+        text: the generated text without special tokens.
+        finish: "stop", or "length" for an answer that was truncated at the limit of tokens.
+        prompt_tokens: tokens of the prompt, images included; 0 where a server does not tell.
+        tokens: generated tokens.
+        seconds: wall-clock time of the generation, divided by the batch size.
+        cached: True for an answer from a response cache: nothing was generated.
+    """
 
     text: str
     finish: Finish = "stop"
     prompt_tokens: int = 0
-    tokens: int = 0  # of the answer
+    tokens: int = 0
     seconds: float = 0.0
-    cached: bool = False  # served from memory: nothing was generated
+    cached: bool = False
 
 
 class Backend(Protocol):
-    """A model that answers requests."""
+    """A vision-language model that answers requests."""
 
     @property
     def name(self) -> str:
-        """The model, as captions and predictions name it."""
+        """The model's name, as captions and predictions cite it."""
         ...
 
     def facts(self) -> dict[str, Any]:
-        """All that decides an answer beside the request, as JSON values: model, revision, parameters of generation."""
+        """All that determines an answer beside the request, as JSON values: model, revision, sampling parameters."""
         ...
 
     def answers(self, requests: Iterable[Request]) -> Iterator[Answer | ErrorRecord]:
-        """Answers in order, one for one; requests are taken lazily. A request that fails for good gives its record."""
+        """Answers in order, one for one. Requests are consumed lazily; one that fails for good gives its record."""
         ...
 
     def generate(
         self, images: Sequence[Picture], prompt: str, schema: Mapping[str, Any] | Grammar | None = None
     ) -> str:
-        """One answer's text. Errors: `GenerationError` where there is none."""
+        """The text of one answer. Raises `GenerationError` where there is none."""
         ...
 
 
 def answer_one(
     backend: Backend, images: Sequence[Picture], prompt: str, schema: Mapping[str, Any] | Grammar | None = None
 ) -> str:
-    """`generate` by way of `answers`, for backends to share."""
-    (found,) = backend.answers([Request(prompt=prompt, images=tuple(images), schema=schema)])
-    if isinstance(found, ErrorRecord):
-        raise GenerationError.of(found)
-    return found.text
+    """Implement `generate` by `answers`, for backends to share."""
+    (answer,) = backend.answers([Request(prompt=prompt, images=tuple(images), schema=schema)])
+    if isinstance(answer, ErrorRecord):
+        raise GenerationError.of(answer)
+    return answer.text

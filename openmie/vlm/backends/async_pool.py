@@ -1,4 +1,4 @@
-"""Many calls at once, some at a time: coroutines on an event loop in a thread of its own."""
+"""A pool of concurrent calls: coroutines on an event loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
-AHEAD = 16  # how often `most` calls may be begun beyond the oldest that is still open
+LOOKAHEAD = 16  # at most LOOKAHEAD * concurrency calls are started beyond the oldest that is still open
 
 
-class Flight:
+class AsyncPool:
     """An event loop that is started when first needed, anew in a forked process, and ends with the interpreter."""
 
     def __init__(self) -> None:
@@ -24,6 +24,7 @@ class Flight:
         self._loop: tuple[int, asyncio.AbstractEventLoop] | None = None
 
     def loop(self) -> asyncio.AbstractEventLoop:
+        """The running event loop of this process."""
         with self._lock:
             if self._loop is None or self._loop[0] != os.getpid():
                 loop = asyncio.new_event_loop()
@@ -31,33 +32,45 @@ class Flight:
                 self._loop = (os.getpid(), loop)
             return self._loop[1]
 
-    def over(
-        self, items: Iterable[A], call: Callable[[A], Coroutine[Any, Any, B]], most: int
+    def map_unordered(
+        self, items: Iterable[A], call: Callable[[A], Coroutine[Any, Any, B]], concurrency: int
     ) -> Iterator[tuple[int, B]]:
-        """(number, result) of each item in the order of completion, `most` calls at a time.
+        """Call a coroutine function on each item, `concurrency` calls at a time.
 
-        Items are taken lazily, and `AHEAD * most` at most beyond the oldest open call. A call that raises ends all;
-        those that are open when the caller stops are cancelled.
+        Items are consumed lazily, at most `LOOKAHEAD * concurrency` beyond the oldest open call. A call that raises
+        ends the iteration; open calls are cancelled when the caller stops.
+
+        Args:
+            items: arguments of the calls.
+            call: coroutine function of one argument.
+            concurrency: the largest number of open calls.
+
+        Returns:
+            (index, result) of each item, in the order of completion.
         """
         loop, done = self.loop(), queue.SimpleQueue[int]()
-        numbered, under_way = enumerate(items), dict[int, Future[B]]()
+        numbered, running = enumerate(items), dict[int, Future[B]]()
         number, more = -1, True
         try:
             while True:
-                while more and len(under_way) < most and number - min(under_way, default=number) < AHEAD * most:
+                while (
+                    more
+                    and len(running) < concurrency
+                    and number - min(running, default=number) < LOOKAHEAD * concurrency
+                ):
                     item = next(numbered, None)
                     if item is None:
                         more = False
                         break
                     number = item[0]
-                    future = under_way[number] = asyncio.run_coroutine_threadsafe(call(item[1]), loop)
+                    future = running[number] = asyncio.run_coroutine_threadsafe(call(item[1]), loop)
                     future.add_done_callback(partial(_put, done, number))
-                if not under_way:
+                if not running:
                     return
                 first = done.get()
-                yield first, under_way.pop(first).result()
+                yield first, running.pop(first).result()
         finally:
-            for future in under_way.values():
+            for future in running.values():
                 future.cancel()
 
 

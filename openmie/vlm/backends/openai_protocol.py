@@ -1,9 +1,9 @@
-"""OpenAI's chat protocol: a request as the body that is sent, and the body that comes back as an answer.
+"""OpenAI's chat protocol: builds a request's body, and parses the body of a response.
 
-Pictures travel inside the body as `data:` URLs, so no server has to fetch anything. How a server is told of a schema
-differs (`DIALECTS`): `openai` knows response_format and no grammars; `vllm` the same, and grammars under
+Images travel inside the body as `data:` URLs, so no server has to fetch anything. Servers differ in how they are told
+of a schema (`DIALECTS`): `openai` knows response_format and no grammars; `vllm` the same, and grammars under
 structured_outputs; `guided` is vLLM before 0.12 (guided_json, guided_grammar); `plain` is a server that knows neither,
-such as `transformers serve`: the prompt has to say what the answer should look like.
+such as `transformers serve`: the prompt alone describes the answer's form.
 """
 
 from __future__ import annotations
@@ -22,48 +22,54 @@ if TYPE_CHECKING:
 
 Dialect = Literal["openai", "vllm", "guided", "plain"]
 DIALECTS: tuple[Dialect, ...] = ("openai", "vllm", "guided", "plain")
-Format = Literal["png", "jpeg"]
-QUALITY = 95  # of JPEG
-_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
+ImageFormat = Literal["png", "jpeg"]
+JPEG_QUALITY = 95
+_CODE_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
 
 
-class Broken(Exception):
-    """A body that is no answer of the protocol, whole or half: worth another try."""
+class MalformedResponse(Exception):
+    """A body that is no answer of the protocol, or half of one: worth another try."""
 
 
-def body(request: Request, dialect: Dialect, format: Format) -> dict[str, Any]:
-    """Messages, and what holds the answer to its schema. `GenerationError`: a grammar the server cannot be told."""
+def request_body(request: Request, dialect: Dialect, image_format: ImageFormat) -> dict[str, Any]:
+    """Build the body of a request: messages, and the fields that constrain the answer to its schema.
+
+    Raises:
+        GenerationError: a grammar for a server that takes none.
+    """
     parts: list[dict[str, Any]] = [
-        {"type": "image_url", "image_url": {"url": data_url(p, format)}} for p in request.images
+        {"type": "image_url", "image_url": {"url": data_url(p, image_format)}} for p in request.images
     ]
-    said = [*parts, {"type": "text", "text": _utf8(request.prompt)}]
-    messages: list[dict[str, Any]] = [{"role": "user", "content": said if parts else _utf8(request.prompt)}]
+    text = _utf8(request.prompt)
+    content = [*parts, {"type": "text", "text": text}] if parts else text
+    messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if request.system:
         messages.insert(0, {"role": "system", "content": _utf8(request.system)})
-    return {"messages": messages, **_held(request.schema, dialect)}
+    return {"messages": messages, **_constraint_fields(request.schema, dialect)}
 
 
-def data_url(picture: Picture, format: Format) -> str:
-    """The picture in the address: PNG keeps each pixel, JPEG is about a tenth of it."""
+def data_url(picture: Picture, image_format: ImageFormat) -> str:
+    """The image as a `data:` URL. PNG keeps each pixel; JPEG has about a tenth of the bytes."""
     out = io.BytesIO()
-    picture.convert("RGB").save(out, format=format.upper(), **({"quality": QUALITY} if format == "jpeg" else {}))
-    return f"data:image/{format};base64,{base64.b64encode(out.getvalue()).decode()}"
+    options = {"quality": JPEG_QUALITY} if image_format == "jpeg" else {}
+    picture.convert("RGB").save(out, format=image_format.upper(), **options)
+    return f"data:image/{image_format};base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def _utf8(text: str) -> str:
-    """Half of a UTF-16 pair, which no body can hold, becomes a question mark."""
+    """Replace lone surrogates, which no body can hold, by question marks."""
     return text.encode("utf8", "replace").decode("utf8")
 
 
-def _held(schema: Mapping[str, Any] | Grammar | None, dialect: Dialect) -> dict[str, Any]:
+def _constraint_fields(schema: Mapping[str, Any] | Grammar | None, dialect: Dialect) -> dict[str, Any]:
     if schema is None or dialect == "plain":
         return {}
     if isinstance(schema, Grammar):
         if dialect == "openai":
             raise GenerationError(
-                "a grammar, of which OpenAI's protocol knows nothing",
+                "OpenAI's protocol has no grammars",
                 expected="a JSON Schema",
-                remedy="with vLLM, say dialect=vllm",
+                remedy="with vLLM, set dialect=vllm",
             )
         return {
             "extra_body": {"structured_outputs": {"grammar": schema.text}}
@@ -80,59 +86,71 @@ def _held(schema: Mapping[str, Any] | Grammar | None, dialect: Dialect) -> dict[
     }
 
 
-def answer(raw: bytes, request: Request, dialect: Dialect, seconds: float) -> Answer:
-    """The answer in a body.
+def parse_response(raw: bytes, request: Request, dialect: Dialect, seconds: float) -> Answer:
+    """Parse the body of a response.
 
-    `Broken`: no answer of the protocol. `GenerationError`: an answer that says nothing usable: refused, empty, blank to
-    its limit, no JSON where the server was to hold it to a schema. One that was cut has finish="length", unless what is
-    there is whole JSON and the rest was blanks.
+    Args:
+        raw: the body.
+        request: the request that it answers.
+        dialect: how the server was told of the schema.
+        seconds: time that the server took.
+
+    Returns:
+        The answer. A truncated one has finish="length", unless its text is whole JSON followed by blanks.
+
+    Raises:
+        MalformedResponse: a body that is no answer of the protocol.
+        GenerationError: an unusable answer: refused, empty, blank up to its limit, or no JSON although the server
+            was to follow a schema.
     """
-    choice, usage = _choice(raw)
+    choice, usage = _first_choice(raw)
     message, finish = choice["message"], choice.get("finish_reason")
-    refused = message.get("refusal") or (finish == "content_filter" and "filtered by the server")
-    if refused:
+    refusal = message.get("refusal") or (finish == "content_filter" and "filtered by the server")
+    if refusal:
         raise GenerationError(
-            f"a refusal: {str(refused)[:200]}",
+            f"a refusal: {str(refusal)[:200]}",
             expected="an answer",
-            remedy="look at the images and the text of this request",
+            remedy="check the images and the text of this request",
         )
     text = message.get("content")
     if not isinstance(text, str) or not text.strip():
         kind = "no text" if not text else f"{len(text)} blanks"
         raise GenerationError(
-            f"{kind}, ended by {finish}",
+            f"the answer has {kind} (finish_reason {finish})",
             expected="an answer",
-            remedy="another prompt or model; a model that thinks aloud needs more max_tokens",
+            remedy="try another prompt or model; a reasoning model needs more max_tokens",
         )
-    cut = finish == "length"
+    truncated = finish == "length"
     if dialect != "plain" and request.schema is not None and not isinstance(request.schema, Grammar):
-        if _json(text):
-            text, cut = text.strip(), False
-        elif not cut:
+        if _is_json(text):
+            text, truncated = text.strip(), False
+        elif not truncated:
             raise GenerationError(
-                f"no JSON, though a schema was sent: {text[:200]!r}",
+                f"the answer is no JSON, though a schema was sent: {text[:200]!r}",
                 expected="JSON",
-                remedy="the server may not know response_format: say dialect=plain",
+                remedy="set dialect=plain if the server does not support response_format",
             )
     return Answer(
         text=text,
-        finish="length" if cut else "stop",
+        finish="length" if truncated else "stop",
         prompt_tokens=_count(usage, "prompt_tokens"),
         tokens=_count(usage, "completion_tokens"),
         seconds=seconds,
     )
 
 
-def _choice(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+def _first_choice(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise Broken(f"a body of {len(raw)} bytes that is no JSON ({str(error)[:120]})") from None
+        raise MalformedResponse(f"a body of {len(raw)} bytes that is no JSON ({str(error)[:120]})") from None
     choices = data.get("choices") if isinstance(data, dict) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
-        said = data.get("error") if isinstance(data, dict) else None
-        raise Broken(f"an error in place of an answer: {str(said)[:200]}" if said else "a body without an answer")
+        message = data.get("error") if isinstance(data, dict) else None
+        raise MalformedResponse(
+            f"an error in place of an answer: {str(message)[:200]}" if message else "a body without an answer"
+        )
     usage = data.get("usage")
     return first, usage if isinstance(usage, dict) else {}
 
@@ -142,9 +160,9 @@ def _count(usage: Mapping[str, Any], name: str) -> int:
     return value if isinstance(value, int) and value >= 0 else 0
 
 
-def _json(text: str) -> bool:
-    """JSON, bare or behind a code fence."""
-    fenced = _FENCE.fullmatch(text)
+def _is_json(text: str) -> bool:
+    """Whether the text is JSON, bare or in a code fence."""
+    fenced = _CODE_FENCE.fullmatch(text)
     try:
         json.loads(fenced[1] if fenced else text)
     except (ValueError, RecursionError):

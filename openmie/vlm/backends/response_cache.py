@@ -1,9 +1,9 @@
-"""A memory in front of any backend, in one sqlite file: what was answered once is not asked again.
+"""A response cache in front of any backend, in one sqlite file: a request that was answered is not sent again.
 
-The key is a sha256 over all that decides an answer: the backend's facts (model, revision, parameters), prompt, system
-message, schema or grammar, and size and RGB bytes of each image, with the version of this code. Only whole answers are
-kept: no failure, nothing empty, nothing that was cut at its length. An answer is stored as soon as it is there,
-whatever its neighbours do, so that a killed job pays for none twice; several processes may share the file.
+The key is a sha256 over all that determines an answer: the backend's facts (model, revision, parameters), prompt,
+system message, schema or grammar, size and RGB bytes of each image, and the version of this code. Only complete answers
+are stored: no failure, no empty and no truncated answer. An answer is stored as soon as it arrives, whatever its
+neighbours do, so that a killed job pays for none twice; several processes may share the file.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 T = TypeVar("T")
-CODE = 1  # raise it when this package puts the same request to a model in other words
-LAYOUT = 1  # of the file; another one is refused
-WAIT = 60.0  # seconds for another process to end its writing
-AHEAD = 256  # answers from memory that may wait for one from the backend
+CODE_VERSION = 1  # increase it when this package words the same request differently
+LAYOUT_VERSION = 1  # of the file; any other is rejected
+LOCK_TIMEOUT = 60.0  # seconds to wait for another process that writes
+MAX_HITS_AHEAD = 256  # cached answers that may wait for one from the backend
 _TABLE = """CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, model TEXT NOT NULL, text TEXT NOT NULL,
             prompt_tokens INTEGER NOT NULL, tokens INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID"""
 
 
 class CacheError(OpenMIEError):
-    """The file of a cache cannot be used."""
+    """A cache file cannot be used."""
 
 
-def picture_key(picture: Picture) -> str:
-    """What a picture is known by: sha256 of its size and RGB bytes."""
+def image_key(picture: Picture) -> str:
+    """The sha256 of an image's size and RGB bytes."""
     rgb = picture.convert("RGB")
     return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
 
 
 def request_key(facts: Mapping[str, Any], request: Request) -> str:
-    """What an answer is known by."""
+    """The key of the answer to a request by a backend with these facts."""
     schema: Any = request.schema
     if schema is not None:
         schema = {"grammar": schema.text} if isinstance(schema, Grammar) else {"json": dict(schema)}
@@ -58,27 +58,37 @@ def request_key(facts: Mapping[str, Any], request: Request) -> str:
         "prompt": request.prompt,
         "system": request.system,
         "schema": schema,
-        "images": [picture_key(p) for p in request.images],
-        "code": [__version__, CODE],
+        "images": [image_key(p) for p in request.images],
+        "code": [__version__, CODE_VERSION],
     }
     text = json.dumps(whole, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Cached:
-    """A backend that remembers. `path` is made where it is not there. `CacheError`: it is no cache, or damaged."""
+    """A backend with a response cache: requests that were answered before are served from the file.
+
+    Args:
+        backend: the model that answers the others.
+        path: sqlite file of the cache; created where it does not exist. Several processes may share it.
+
+    Raises:
+        CacheError: a file that is no cache, of another layout, or damaged.
+    """
 
     def __init__(self, backend: Backend, path: str | os.PathLike[str]) -> None:
         self.backend, self.path = backend, Path(path)
         self._lock = threading.Lock()
-        self._open: tuple[int, sqlite3.Connection] | None = None  # process id: no connection outlives a fork
-        self._do(lambda file: None)
+        self._open: tuple[int, sqlite3.Connection] | None = None  # with its process id: none outlives a fork
+        self._execute(lambda file: None)
 
     @property
     def name(self) -> str:
+        """The name of the backend's model."""
         return self.backend.name
 
     def facts(self) -> dict[str, Any]:
+        """The facts of the backend."""
         return dict(self._facts)
 
     @cached_property
@@ -88,52 +98,54 @@ class Cached:
     def generate(
         self, images: Sequence[Picture], prompt: str, schema: Mapping[str, Any] | Grammar | None = None
     ) -> str:
+        """The text of one answer. Raises `GenerationError` where there is none."""
         return answer_one(self, images, prompt, schema)
 
     def __len__(self) -> int:
-        """How many answers are kept."""
-        return int(self._do(lambda file: file.execute("SELECT count(*) FROM answers").fetchone()[0]))
+        """The number of stored answers."""
+        return int(self._execute(lambda file: file.execute("SELECT count(*) FROM answers").fetchone()[0]))
 
     def answers(self, requests: Iterable[Request]) -> Iterator[Answer | ErrorRecord]:
-        return in_order(self.completed(requests))
+        """Answers in the order of the requests; failures of the backend as records."""
+        return restore_order(self.answers_as_completed(requests))
 
-    def completed(self, requests: Iterable[Request]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
-        """(number, answer) as they come, each stored before it is given; equal requests are asked once."""
+    def answers_as_completed(self, requests: Iterable[Request]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
+        """(index, answer) in the order of completion, stored before it is yielded; equal requests are sent once."""
         numbered = enumerate(requests)
         while (first := next(numbered, None)) is not None:
-            yield from self._some(chain([first], numbered))
+            yield from self._answer_some(chain([first], numbered))
 
-    def _some(self, numbered: Iterator[tuple[int, Request]]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
-        """Answers until `AHEAD` of memory wait at once or the requests end."""
-        known: deque[tuple[int, Answer | ErrorRecord]] = deque()
-        asked: list[str] = []  # keys, in the order in which the backend is asked
-        numbers: dict[str, list[int]] = {}  # key -> requests that wait for it
+    def _answer_some(self, numbered: Iterator[tuple[int, Request]]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
+        """Answers until `MAX_HITS_AHEAD` cached ones wait at once or the requests end."""
+        hits: deque[tuple[int, Answer | ErrorRecord]] = deque()
+        sent: list[str] = []  # keys, in the order in which the backend gets the requests
+        waiting: dict[str, list[int]] = {}  # key -> indices of the requests that wait for it
 
         def missing() -> Iterator[Request]:
-            while len(known) < AHEAD and (item := next(numbered, None)) is not None:
+            while len(hits) < MAX_HITS_AHEAD and (item := next(numbered, None)) is not None:
                 number, request = item
                 key = request_key(self._facts, request)
-                if key in numbers:
-                    numbers[key].append(number)
-                elif (found := self._get(key)) is not None:
-                    known.append((number, found))
+                if key in waiting:
+                    waiting[key].append(number)
+                elif (stored := self._get(key)) is not None:
+                    hits.append((number, stored))
                 else:
-                    numbers[key] = [number]
-                    asked.append(key)
+                    waiting[key] = [number]
+                    sent.append(key)
                     yield request
 
-        for order, found in completed(self.backend, missing()):
-            if isinstance(found, Answer) and found.finish == "stop" and found.text.strip():
-                self._put(asked[order], found)
-            first, *others = numbers.pop(asked[order])
-            again = Answer(**{**vars(found), "cached": True}) if isinstance(found, Answer) else found
-            yield first, found
-            yield from ((number, again) for number in others)
-            yield from _drained(known)
-        yield from _drained(known)
+        for order, answer in answers_as_completed(self.backend, missing()):
+            if isinstance(answer, Answer) and answer.finish == "stop" and answer.text.strip():
+                self._put(sent[order], answer)
+            first, *others = waiting.pop(sent[order])
+            repeated = Answer(**{**vars(answer), "cached": True}) if isinstance(answer, Answer) else answer
+            yield first, answer
+            yield from ((number, repeated) for number in others)
+            yield from _drained(hits)
+        yield from _drained(hits)
 
     def _get(self, key: str) -> Answer | None:
-        row = self._do(
+        row = self._execute(
             lambda file: file.execute(
                 "SELECT text, prompt_tokens, tokens, seconds FROM answers WHERE key = ?", (key,)
             ).fetchone()
@@ -143,20 +155,21 @@ class Cached:
         return Answer(text=row[0], prompt_tokens=row[1], tokens=row[2], seconds=row[3], cached=True)
 
     def _put(self, key: str, answer: Answer) -> None:
-        text = answer.text.encode("utf8", "replace").decode("utf8")  # half of a UTF-16 pair is no text
+        text = answer.text.encode("utf8", "replace").decode("utf8")  # lone surrogates cannot be stored
         row = (key, self.name, text, answer.prompt_tokens, answer.tokens, answer.seconds)
-        self._do(lambda file: file.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row))
+        self._execute(lambda file: file.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row))
 
-    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _execute(self, statement: Callable[[sqlite3.Connection], T]) -> T:
         try:
             with self._lock:
-                return work(self._connection())
+                return statement(self._connection())
         except sqlite3.Error as error:
             busy = "locked" in str(error) or "busy" in str(error)
             raise CacheError(
-                f"{error}", expected="an sqlite file of answers", where=f"cache {self.path}",
-                remedy="wait for the other processes, and start again" if busy else
-                "check the disk; move the file away to begin a new one (its answers will be asked again)",
+                f"the cache cannot be read or written: {error}", expected="an sqlite file of answers",
+                where=f"cache {self.path}",
+                remedy="wait for the other processes, then run again" if busy else
+                "check the disk; move the file away to start a new cache (its answers are then generated again)",
             ) from error  # fmt: skip
 
     def _connection(self) -> sqlite3.Connection:
@@ -170,16 +183,16 @@ class Cached:
                 kind(self.path),
                 expected="an sqlite file of answers, or nothing yet",
                 where=f"cache {self.path}",
-                remedy="name another file; what is there was not touched",
+                remedy="name another file; this one was not changed",
             )
         if not self.path.parent.is_dir():
             raise CacheError(
-                f"no folder {self.path.parent}",
+                f"there is no folder {self.path.parent}",
                 expected="a folder to write to",
                 where=f"cache {self.path}",
-                remedy="make it first",
+                remedy="create it first",
             )
-        file = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None, check_same_thread=False)
+        file = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(file)
         except BaseException:
@@ -188,46 +201,53 @@ class Cached:
         return file
 
     def _prepare(self, file: sqlite3.Connection) -> None:
-        """Write-ahead log, so that readers and a writer do not wait for each other, and the table."""
-        until = time.monotonic() + WAIT
+        """Create the table, with a write-ahead log so that readers and a writer do not wait for each other."""
+        deadline = time.monotonic() + LOCK_TIMEOUT
         while True:
             try:
                 file.execute("PRAGMA journal_mode = WAL")
                 break
             except sqlite3.OperationalError as error:  # the change of mode does not wait for others by itself
-                if "locked" not in str(error) or time.monotonic() > until:
+                if "locked" not in str(error) or time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
         file.execute("PRAGMA synchronous = NORMAL")
         file.execute("BEGIN IMMEDIATE")
         layout = file.execute("PRAGMA user_version").fetchone()[0]
         others = file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if layout not in (0, LAYOUT) or (layout == 0 and others):
+        if layout not in (0, LAYOUT_VERSION) or (layout == 0 and others):
             file.execute("ROLLBACK")
             raise CacheError(
                 f"a database of layout {layout}",
-                expected=f"a cache of layout {LAYOUT}, or no file",
+                expected=f"a cache of layout {LAYOUT_VERSION}, or no file",
                 where=f"cache {self.path}",
                 remedy="name another file",
             )
         file.execute(_TABLE)
-        file.execute(f"PRAGMA user_version = {LAYOUT}")
+        file.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
         file.execute("COMMIT")
 
 
-def _drained(known: deque[T]) -> Iterator[T]:
-    while known:
-        yield known.popleft()
+def _drained(queue: deque[T]) -> Iterator[T]:
+    while queue:
+        yield queue.popleft()
 
 
-def completed(backend: Backend, requests: Iterable[Request]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
-    """(number, answer) of a backend, in the order of completion where it has one."""
-    own = getattr(backend, "completed", None)
-    return own(requests) if own is not None else enumerate(backend.answers(requests))
+def answers_as_completed(backend: Backend, requests: Iterable[Request]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
+    """(index, answer) of a backend: in the order of completion where it has that method, else in order."""
+    method = getattr(backend, "answers_as_completed", None)
+    return method(requests) if method is not None else enumerate(backend.answers(requests))
 
 
-def in_order(items: Iterable[tuple[int, T]]) -> Iterator[T]:
-    """Numbered items from 0, each number once, put back into order."""
+def restore_order(items: Iterable[tuple[int, T]]) -> Iterator[T]:
+    """Put indexed items back into order.
+
+    Args:
+        items: (index, item); the indices are 0, 1, ..., each once.
+
+    Returns:
+        The items by increasing index, each as soon as all before it have come.
+    """
     early: dict[int, T] = {}
     due = 0
     for number, item in items:

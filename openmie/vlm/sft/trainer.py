@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from openmie.data import replace_file as writing
 from openmie.errors import TrainError
 from openmie.train import checkpoint as states
-from openmie.vlm.backends import chat_template as turns
+from openmie.vlm.backends.chat_template import break_special_tokens, render_prompt
 from openmie.vlm.sft.example import Lesson
 from openmie.vlm.sft.settings import ChatTraining, parameter_groups
 
@@ -260,8 +260,8 @@ class _Rows:
     def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {"prompt": [], "completion": [], "images": []}
         for request, answer in ((self.lessons[i].request(), self.lessons[i].answer) for i in batch["index"]):
-            found["prompt"].append(turns.prompt(self.processor, request))
-            found["completion"].append(turns.plain(self.processor, answer) + self.ending)
+            found["prompt"].append(render_prompt(self.processor, request))
+            found["completion"].append(break_special_tokens(self.processor, answer) + self.ending)
             found["images"].append(list(request.images))
         return found
 

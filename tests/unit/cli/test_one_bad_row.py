@@ -23,7 +23,7 @@ from openmie.formats import registry as files
 from openmie.inference import pipeline as extract
 from openmie.model.pretrained import Model
 from openmie.vlm import backends, pfa
-from openmie.vlm.backends import openai_protocol as wire
+from openmie.vlm.backends import openai_protocol
 from openmie.vlm.captions import Captioning, caption
 from openmie.vlm.generate import Answer, Request
 from tests.fixtures import small
@@ -231,7 +231,7 @@ def test_a_caption_with_half_a_character_is_a_record(tmp_path, monkeypatch):
 
 def test_answers_with_half_a_character_never_raise():
     body = json.dumps({"choices": [{"message": {"content": "a \ud83d b"}, "finish_reason": "stop"}]}).encode()
-    text = wire.answer(body, Request(prompt="x"), "openai", 0.0).text
+    text = openai_protocol.parse_response(body, Request(prompt="x"), "openai", 0.0).text
     source = Document(id="d", text="Ada met Bo")
     for said in (text, f"Task 1 Answer: {text}\nTask 2 Answer: NER: :PER;A\ud800da:PER;Ada\nimage-entity pair: {{}}"):
         found = pfa.parse(said, ["PER"], source)

@@ -196,7 +196,7 @@ def server(monkeypatch):
 
 
 def at(server, **settings):
-    settings = {"timeout": 0.5, "retries": 2, "pause": 0.02, "concurrency": 8, "longest": 5.0, **settings}
+    settings = {"timeout": 0.5, "retries": 2, "retry_delay": 0.02, "concurrency": 8, "max_retry_delay": 5.0, **settings}
     return Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "m", **settings)
 
 
@@ -212,7 +212,7 @@ RECORDS = {  # behaviour: (tries, words of the record)
     "status 408": (3, "status 408"),
     "status 409": (3, "status 409"),
     "half": (3, "60 bytes that is no JSON"),
-    "short": (3, "connection that broke"),
+    "short": (3, "connection broke"),
     "gone": (3, "no connection"),
     "page": (3, "no JSON"),
     "nothing": (3, "without an answer"),
@@ -239,7 +239,7 @@ ANSWERS = {  # behaviours of one try after the other, of which an answer comes i
 
 
 def test_each_misdeed_ends_in_a_record_or_an_answer_and_harms_no_other(server, caplog, monkeypatch):
-    monkeypatch.setattr(module, "MOST", 1 << 20)
+    monkeypatch.setattr(module, "MAX_BODY_BYTES", 1 << 20)
     caplog.set_level(logging.DEBUG)
     prompts = [p for bad, i in zip([*RECORDS, *ANSWERS], count()) for p in (f"fine {i}", bad, f"fine also {i}")]
     started = time.monotonic()
@@ -262,7 +262,7 @@ def test_each_misdeed_ends_in_a_record_or_an_answer_and_harms_no_other(server, c
 def test_pauses_are_as_long_as_the_server_says(server):
     for prompt, least in (("soon, fine", 0.4), ("date, fine", 0.5)):
         started = time.monotonic()
-        assert at(server, pause=0.0).generate([], prompt) == f"said {prompt}"
+        assert at(server, retry_delay=0.0).generate([], prompt) == f"said {prompt}"
         assert least < time.monotonic() - started < 5
     assert module._retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
     assert [module._retry_after({"retry-after": x}) for x in ("", "soon", "nan", "-3")] == [None, None, None, 0.0]
@@ -279,7 +279,7 @@ def test_pauses_double_and_are_not_all_alike(server, monkeypatch):
     monkeypatch.setattr(module.asyncio, "sleep", sleep)
     for _ in range(4):
         with pytest.raises(GenerationError, match="status 500"):
-            at(server, pause=1.0, retries=6, longest=20.0).generate([], "status 500")
+            at(server, retry_delay=1.0, retries=6, max_retry_delay=20.0).generate([], "status 500")
     for k, most in enumerate((1, 2, 4, 8, 16, 20)):
         own = slept[k::6]
         assert all(most / 2 <= s <= most for s in own) and len(set(own)) > 1, (k, own)
@@ -311,11 +311,11 @@ def test_what_is_sent(server, tmp_path):
     grammar = Grammar('start: "x"')
     request = Request(prompt="json", images=(picture, picture), system="s \ud800", schema=SCHEMA)
     answers = [
-        *at(server, extra={"seed": 3}).answers([request, Request(prompt="fine")]),
-        *at(server, dialect="vllm", extra={"top_k": 1}).answers([Request(prompt="fine a", schema=grammar)]),
+        *at(server, extra_body={"seed": 3}).answers([request, Request(prompt="fine")]),
+        *at(server, dialect="vllm", extra_body={"top_k": 1}).answers([Request(prompt="fine a", schema=grammar)]),
         *at(server, dialect="guided").answers([Request(prompt="fine b", schema=grammar)]),
         *at(server, dialect="guided").answers([Request(prompt="json b", schema=SCHEMA)]),
-        *at(server, dialect="plain", max_tokens=None, temperature=None, pictures="jpeg").answers(
+        *at(server, dialect="plain", max_tokens=None, temperature=None, image_format="jpeg").answers(
             [Request(prompt="fine c", schema=SCHEMA, images=(picture,))]
         ),
     ]
@@ -395,7 +395,7 @@ def test_nobody_there(monkeypatch):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(GenerationError, match=r"no connection.*2 times"):
-        Endpoint(f"http://127.0.0.1:{port}/v1", "m", retries=1, pause=0.01).generate([], "x")
+        Endpoint(f"http://127.0.0.1:{port}/v1", "m", retries=1, retry_delay=0.01).generate([], "x")
 
 
 @pytest.mark.parametrize(
@@ -410,8 +410,8 @@ def test_nobody_there(monkeypatch):
         {"max_tokens": 0},
         {"temperature": -1.0},
         {"dialect": "grpc"},
-        {"pictures": "gif"},
-        {"extra": {"a": object()}},
+        {"image_format": "gif"},
+        {"extra_body": {"a": object()}},
     ],
 )
 def test_settings_that_cannot_be(settings):
@@ -493,9 +493,9 @@ def test_a_real_server_cuts_refuses_and_is_left_alone_in_time(served, colours, m
     assert (cut.finish, cut.tokens) == ("length", 1)
     other = next(iter(Endpoint(served, "another/model", timeout=60).answers([red])))
     assert isinstance(other, ErrorRecord) and "status 400" in other.found
-    wrong = next(iter(Endpoint(served, colours, timeout=60, extra={"no_such_field": 1}).answers([red])))
+    wrong = next(iter(Endpoint(served, colours, timeout=60, extra_body={"no_such_field": 1}).answers([red])))
     assert isinstance(wrong, ErrorRecord) and "status 422" in wrong.found
-    late = Endpoint(served, colours, max_tokens=200, timeout=0.001, retries=1, pause=0.01, dialect="plain")
+    late = Endpoint(served, colours, max_tokens=200, timeout=0.001, retries=1, retry_delay=0.01, dialect="plain")
     record = next(iter(late.answers([red])))
     assert isinstance(record, ErrorRecord) and "2 times" in record.found
     schema = Endpoint(served, colours, max_tokens=12, timeout=60)  # this server knows no response_format, and says so

@@ -18,7 +18,7 @@ from PIL import Image as Picture
 from openmie.errors import ErrorRecord
 from openmie.vlm.backends import response_cache as cache
 from openmie.vlm.backends.endpoint import Endpoint
-from openmie.vlm.backends.response_cache import Cached, CacheError, in_order, request_key
+from openmie.vlm.backends.response_cache import Cached, CacheError, request_key, restore_order
 from openmie.vlm.generate import Answer, Grammar, Request
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -111,9 +111,9 @@ def test_any_change_of_the_backend_or_of_this_code_is_another_key(monkeypatch):
                 {"revision": "2"},
                 {"max_tokens": 9},
                 {"temperature": 0.1},
-                {"extra": {"seed": 1}},
+                {"extra_body": {"seed": 1}},
                 {"dialect": "plain"},
-                {"pictures": "jpeg"},
+                {"image_format": "jpeg"},
             )
         ),
     ]
@@ -121,7 +121,7 @@ def test_any_change_of_the_backend_or_of_this_code_is_another_key(monkeypatch):
     assert len(keys) == len(changed) + 1
     same = [replace(plain, **x) for x in ({"timeout": 1}, {"retries": 1}, {"concurrency": 1}, {"key_env": "OTHER"})]
     assert {request_key(e.facts(), REQUEST) for e in same} <= keys
-    for name, value in (("CODE", cache.CODE + 1), ("__version__", "9.9.9")):
+    for name, value in (("CODE_VERSION", cache.CODE_VERSION + 1), ("__version__", "9.9.9")):
         with monkeypatch.context() as patch:
             patch.setattr(cache, name, value)
             assert request_key(plain.facts(), REQUEST) not in keys
@@ -180,13 +180,13 @@ def test_requests_are_taken_lazily_and_each_answer_is_kept_before_it_is_given(tm
     warm = Cached(Stub(), tmp_path / "c")
     list(warm.answers(Request(prompt=str(i)) for i in range(1000)))
     answers = warm.answers(requests())
-    assert next(answers).cached and len(taken) <= cache.AHEAD + 1
+    assert next(answers).cached and len(taken) <= cache.MAX_HITS_AHEAD + 1
 
 
 class Late(Stub):
     """Answers come in another order than the requests."""
 
-    def completed(self, requests):
+    def answers_as_completed(self, requests):
         rest = list(enumerate(self.answers(requests)))
         yield from rest[::-1]
 
@@ -204,7 +204,7 @@ def test_answers_come_in_order_one_for_one(tmp_path_factory, prompts, warm, late
 
 @given(st.permutations(range(12)))
 def test_in_order_undoes_any_order(numbers):
-    assert list(in_order((n, n) for n in numbers)) == list(range(12))
+    assert list(restore_order((n, n) for n in numbers)) == list(range(12))
 
 
 def test_text_of_any_kind_comes_back(tmp_path):

@@ -169,10 +169,10 @@ def test_shared_lines_are_one_token(processor, posts):
 
 
 def test_patches_have_their_letters_and_images_four_tokens(processor, posts):
-    from openmie.vlm.backends import chat_template as turns
+    from openmie.vlm.backends.chat_template import render_prompt
 
     (item,), _ = teach(posts[:1], Ask(labels=LABELS))
-    text = turns.prompt(processor, item.request())
+    text = render_prompt(processor, item.request())
     n = len(item.images)
     assert text.startswith("<|user|><image>" + "".join(f"<image>{letter}" for letter in "abcdef"[: n - 1]))
     found = processor(text=[text], images=[list(item.pictures())], return_tensors="pt")

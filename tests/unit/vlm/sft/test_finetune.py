@@ -15,7 +15,7 @@ pytest.importorskip("trl")
 from openmie import diorama  # noqa: E402
 from openmie.datasets import mmre  # noqa: E402
 from openmie.errors import TrainError  # noqa: E402
-from openmie.vlm.backends import chat_template as turns  # noqa: E402
+from openmie.vlm.backends.chat_template import render_prompt  # noqa: E402
 from openmie.vlm.backends.local import Local  # noqa: E402
 from openmie.vlm.sft import tiny_llava as tiny  # noqa: E402
 from openmie.vlm.sft.dataset import Ask, questions, teach  # noqa: E402
@@ -60,7 +60,7 @@ def test_the_loss_is_on_the_answers_tokens_and_nothing_else(lessons, fresh, tmp_
         answer = words(item.answer)["input_ids"] + [words.eos_token_id]
         assert labels[labels != -100].tolist() == answer
         assert torch.equal(ids[labels != -100], labels[labels != -100])
-        asked = processor(text=[turns.prompt(processor, item.request())], images=[list(item.pictures())])
+        asked = processor(text=[render_prompt(processor, item.request())], images=[list(item.pictures())])
         assert ids[(labels == -100) & (real == 1)].tolist() == asked["input_ids"][0]  # nothing cut, nothing added
         assert (labels[ids == processor.image_token_id] == -100).all()
     longest = int(batch["attention_mask"].sum(1).max())
