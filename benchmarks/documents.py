@@ -101,7 +101,7 @@ def batch(pieces: int, frames: int) -> tuple[dict, dict, dict]:
 
 
 def step(layers: int, pieces: int, frames: int) -> None:
-    from openmie.model.features.example import Batch
+    from openmie.model.features.encoded_document import Batch
 
     torch.manual_seed(0)
     extractor = Extractor.build(recipe(), longformer(layers), Cached()).train()

@@ -27,7 +27,7 @@ from openmie.train.feature_cache import cache_frozen
 
 
 def measure(name: str, model: Model, folder: Path, repeat: int = 5) -> None:
-    plain = model.batcher.examples(documents(8, 32), gold=True)
+    plain = model.featurizer.featurize(documents(8, 32), gold=True)
     cached = deepcopy(plain)
     cache_frozen(model, cached, folder / f"{name}.sqlite")
     model.extractor.train()
@@ -36,7 +36,7 @@ def measure(name: str, model: Model, folder: Path, repeat: int = 5) -> None:
         for key, examples in (("tower", plain), ("cache", cached)):
             model.extractor.zero_grad(set_to_none=True)
             start = time.perf_counter()
-            model.extractor(model.batcher.collate(examples)).total.backward()
+            model.extractor(model.featurizer.collate(examples)).total.backward()
             if round_:
                 times[key].append(time.perf_counter() - start)
     tower, cache = (statistics.median(times[k]) for k in ("tower", "cache"))

@@ -70,12 +70,12 @@ def resnet(folder: Path) -> str:
 
 
 def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) -> None:
-    examples = model.batcher.examples(posts, gold=True)
-    batch, encode = model.batcher.collate(examples), model.extractor.encode
+    examples = model.featurizer.featurize(posts, gold=True)
+    batch, encode = model.featurizer.collate(examples), model.extractor.encode
     model.extractor.train()
 
     def step() -> None:
-        model.extractor(model.batcher.collate(examples)).total.backward()
+        model.extractor(model.featurizer.collate(examples)).total.backward()
 
     def alone() -> None:
         if isinstance(encode, MutualEncoder):

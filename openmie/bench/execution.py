@@ -223,7 +223,7 @@ def _shuffled_frames(model: Model, gold: list[Document], corpus: Corpus) -> dict
     """Scores of documents without regions, each with the frames of the one half a corpus further on."""
     others = [gold[(i + max(len(gold) // 2, 1)) % len(gold)] for i in range(len(gold))]
     strange = [g.replace(images=o.images, regions=()) for g, o in zip(gold, others)]
-    answers = model.answer_each(model.batcher.examples(strange, candidates="gold"), KINDS)
+    answers = model.predict_encoded(model.featurizer.featurize(strange, candidates="gold_chains"), KINDS)
     bare = {kind: [d.replace(regions=()) for d in found] for kind, found in answers.items()}
     found = scored(strange, bare, symmetric_labels(model, corpus.symmetric))
     names = {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from openmie.model.features.example import Batch
+from openmie.model.features.encoded_document import Batch
 from openmie.nn.streams import Streams, words_only
 from openmie.recipe import Recipe, check
 
@@ -87,12 +87,11 @@ class Extractor(nn.Module):
             weights[align.name] = align.weight
         return Output(fused, losses, weights, counts, watched)
 
-    def predict(self, batch: Batch) -> dict[str, Tensor]:
-        """Answers of the heads in their declared order; a later head may read an earlier one's."""
-        return self.answers(self.streams(batch.inputs)[1], batch.given)
+    def predict(self, fused: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Predictions of the heads in their declared order; a later head may read an earlier one's.
 
-    def answers(self, fused: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What `predict` gives, from streams that are fused already; what is given stays as it is."""
+        What is given is what a prediction may read, and stays as it is.
+        """
         found = dict(given)
         for head in self.heads:
             found |= {k: v for k, v in head.predict(fused, found).items() if k not in given}

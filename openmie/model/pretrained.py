@@ -19,8 +19,9 @@ from openmie.data.document import Document
 from openmie.errors import ModelError, RecipeError
 from openmie.model.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
 from openmie.model.extractor import Extractor
-from openmie.model.features.batching import Batcher, Example, Given
+from openmie.model.features.batching import Batch, CandidateSource, EncodedDocument, Featurizer
 from openmie.model.features.decoding import Answers
+from openmie.nn.streams import Streams
 from openmie.recipe import Recipe
 
 ROOM = 11  # pieces of a window that a context must leave: eight of the text, three marks
@@ -47,7 +48,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
                 remedy=f"set it to at most {text.window - ROOM}",
             )
         self.extractor = Extractor.build(recipe, text.model, vision.model if vision else None)
-        self.batcher, self.answers = Batcher(recipe, text, vision), Answers(recipe)
+        self.featurizer, self.decoder = Featurizer(recipe, text, vision), Answers(recipe)
 
     @classmethod
     def new(cls, recipe: Recipe) -> Model:
@@ -57,50 +58,79 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         vision = load_vision(encode.vision, encode.text, encode.inputs.image_size) if encode.vision else None
         return cls(recipe, load_text(encode.text), vision)
 
-    def predict(self, documents: Iterable[Document], batch_size: int = 32, candidates: Given = "own") -> list[Document]:
-        """One predicted Document per document, in order, with the same id. Gold layers are never read.
+    def predict(
+        self, documents: Iterable[Document], batch_size: int = 32, candidates: CandidateSource = "predicted"
+    ) -> list[Document]:
+        """Predict the layers that the recipe's heads find.
 
-        What a relation recipe is asked about are the pairs that the document lists, or all pairs of its mentions.
-        An image that cannot be read is masked, and the prediction's `errors` say so.
+        A relation recipe labels the pairs that a document lists, or all pairs of its mentions. An image that cannot be
+        read is masked, and the prediction's `errors` say so.
 
-        A recipe that finds chains takes them, and relations between them, among its own mentions; or it is given the
-        document's: with `candidates="mentions"` their chains are found, with `"gold"` the chains are given too.
+        Args:
+            documents: documents with text, and with images where the recipe reads them.
+            batch_size: documents encoded together at most; a batch has fewer where they are long or have many frames.
+                Predictions do not depend on it.
+            candidates: between which mentions chains, relations and regions are found. `predicted`: the model's own, so
+                that no gold layer is read. `gold_mentions`: the document's mentions, whose chains are found.
+                `gold_chains`: the document's mentions and chains.
+
+        Returns:
+            One predicted Document per document, in order, with the same id.
+
+        Raises:
+            ModelError: an unknown `candidates`, or a batch size below 1.
+            DocumentError: something that is no Document.
         """
-        return self.answer_each(self.batcher.examples(documents, candidates=candidates), (candidates,), batch_size)[
-            candidates
-        ]
-
-    def answer(self, examples: Sequence[Example], batch_size: int = 32) -> list[Document]:
-        """Predictions for prepared examples; they are batched by length, and come back in order."""
-        return self.answer_each(examples, ("own",), batch_size)["own"]
+        encoded = self.featurizer.featurize(documents, candidates=candidates)
+        return self.predict_encoded(encoded, (candidates,), batch_size)[candidates]
 
     @torch.inference_mode()
-    def answer_each(
-        self, examples: Sequence[Example], candidates: Sequence[Given], batch_size: int = 32
-    ) -> dict[Given, list[Document]]:
-        """`answer` for several kinds of candidates, which the examples were prepared with, in one pass of the encoders.
+    def predict_encoded(
+        self,
+        encoded: Sequence[EncodedDocument],
+        candidates: Sequence[CandidateSource] = ("predicted",),
+        batch_size: int = 32,
+    ) -> dict[CandidateSource, list[Document]]:
+        """`predict` for several candidate sources, in one pass of the encoders.
 
-        A batch holds fewer than `batch_size` examples where they are long or have many frames.
+        Args:
+            encoded: what `featurizer.featurize` made of the documents, with the richest of the candidate sources:
+                those that read less are not shown what the others read.
+            candidates: the sources to predict with.
+            batch_size: as in `predict`.
+
+        Returns:
+            For each candidate source one predicted Document per document, in order.
         """
         if batch_size < 1:
             raise ModelError(f"batch_size={batch_size}", expected="at least 1", remedy="32 is usual")
         training = self.extractor.training
         self.extractor.eval()
         device = next(self.extractor.parameters()).device
-        found: dict[Given, dict[int, Document]] = {kind: {} for kind in candidates}
-        for chosen in self.batcher.batches(examples, batch_size):
-            part = [examples[i] for i in chosen]
-            batch = self.batcher.collate(part).to(device)
+        found: dict[CandidateSource, dict[int, Document]] = {source: {} for source in candidates}
+        for chosen in self.featurizer.batches(encoded, batch_size):
+            part = [encoded[i] for i in chosen]
+            batch = self.featurizer.collate(part).to(device)
             _, fused = self.extractor.streams(batch.inputs)
-            for kind in candidates:
-                answers = self.extractor.answers(fused, self.batcher.gold.shown(batch.given, kind))
-                found[kind] |= zip(chosen, self.answers.documents(part, answers, kind))
+            for source in candidates:
+                found[source] |= zip(chosen, self.predict_streams(fused, part, batch, source))
         self.extractor.train(training)
-        return {k: self.answers.join(examples, [d[i] for i in range(len(examples))]) for k, d in found.items()}
+        return {k: self.decoder.join(encoded, [d[i] for i in range(len(encoded))]) for k, d in found.items()}
+
+    def predict_streams(
+        self,
+        fused: Streams,
+        encoded: Sequence[EncodedDocument],
+        batch: Batch,
+        candidates: CandidateSource = "predicted",
+    ) -> list[Document]:
+        """One Document per encoded document, from the fused streams of their batch."""
+        predictions = self.extractor.predict(fused, self.featurizer.gold.shown(batch.given, candidates))
+        return self.decoder.documents(encoded, predictions, candidates)
 
     def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
         """Named, unweighted losses of one batch of gold documents: for inspection."""
-        return self.extractor(self.batcher.collate(self.batcher.examples(documents, gold=True))).losses
+        return self.extractor(self.featurizer.collate(self.featurizer.featurize(documents, gold=True))).losses
 
     # -- folders
 

@@ -11,15 +11,15 @@ from openmie.errors import CorpusError
 from openmie.metrics import Scores
 from openmie.metrics.documents import DocumentScores, documents
 from openmie.metrics.region_links import region_links
-from openmie.model.features.targets import Given
+from openmie.model.features.targets import CandidateSource
 
-KINDS: tuple[Given, ...] = ("own", "mentions", "gold")
+KINDS: tuple[CandidateSource, ...] = ("predicted", "gold_mentions", "gold_chains")
 RELEASED = ("entities", "MUC", "CEAF", "B3", "relations", "regions")  # what M3D's release selects by: the mean of six
 
 
 def scored(
     gold: Sequence[Document],
-    found: Mapping[Given, Sequence[Document]],
+    found: Mapping[CandidateSource, Sequence[Document]],
     symmetric: Collection[str] = (),
     bootstrap: int = 0,
 ) -> dict[str, Scores]:

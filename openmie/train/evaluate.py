@@ -35,8 +35,8 @@ def evaluate(
         raise TrainError("no documents", expected="a split with gold", remedy="check the corpus with `openmie doctor`")
     known = symmetric_labels(model, symmetric)
     if model.recipe.task == "document":
-        found = model.answer_each(model.batcher.examples(gold, candidates="gold"), KINDS)
-        return scored(gold, found, known, bootstrap), found["own"]
+        found = model.predict_encoded(model.featurizer.featurize(gold, candidates="gold_chains"), KINDS)
+        return scored(gold, found, known, bootstrap), found["predicted"]
     predicted = model.predict(gold)
     return metrics.score(gold, predicted, task=model.recipe.task, bootstrap=bootstrap, symmetric=known), predicted
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from openmie.model.features.batching import Example
+from openmie.model.features.batching import EncodedDocument
 from openmie.model.pretrained import Model
 
 AT_ONCE = 32  # images
@@ -59,13 +59,13 @@ def weights_key(tower: nn.Module) -> str:
 
 
 @torch.inference_mode()
-def cache_frozen(model: Model, examples: Sequence[Example], path: Path, batch_size: int = 32) -> int:
+def cache_frozen(model: Model, examples: Sequence[EncodedDocument], path: Path, batch_size: int = 32) -> int:
     """Give every example the keys of its frozen towers' states, computing those not there yet: how many."""
     encode, computed = model.extractor.encode, 0
     if not encode.cacheable:
         return 0
-    store = model.batcher.features if isinstance(model.batcher.features, Features) else Features(path)
-    model.batcher.features = store
+    store = model.featurizer.features if isinstance(model.featurizer.features, Features) else Features(path)
+    model.featurizer.features = store
     model.extractor.eval()
     keys = {name: weights_key(encode.get_submodule(name)) for name in encode.cacheable}
     for at in range(0, len(examples), batch_size):
@@ -77,8 +77,8 @@ def cache_frozen(model: Model, examples: Sequence[Example], path: Path, batch_si
     return computed
 
 
-def _text(model: Model, part: Sequence[Example], weights: str, store: Features) -> int:
-    inputs = model.batcher.collate(part).inputs
+def _text(model: Model, part: Sequence[EncodedDocument], weights: str, store: Features) -> int:
+    inputs = model.featurizer.collate(part).inputs
     rows = [inputs["pieces"][i, : int(n)] for i, n in enumerate(inputs["attention"].sum(1))]
     types = [inputs["types"][i, : len(r)] for i, r in enumerate(rows)]
     keys = [_key(weights, r.numpy().tobytes(), t.numpy().tobytes()) for r, t in zip(rows, types)]
@@ -93,7 +93,7 @@ def _text(model: Model, part: Sequence[Example], weights: str, store: Features) 
     return 0
 
 
-def _vision(model: Model, part: Sequence[Example], weights: str, store: Features) -> int:
+def _vision(model: Model, part: Sequence[EncodedDocument], weights: str, store: Features) -> int:
     assert model.vision is not None
     waiting, computed, kind = dict[str, object](), 0, model.extractor.encode.states_key
 
@@ -107,7 +107,7 @@ def _vision(model: Model, part: Sequence[Example], weights: str, store: Features
 
     for example in part:
         example.cached["vision"] = []
-        for slot, picture in model.batcher.pictures(example):
+        for slot, picture in model.featurizer.pictures(example):
             content = np.asarray(picture)
             key = _key(kind, weights, model.vision.key.encode(), str(content.shape).encode(), content.tobytes())
             example.cached["vision"].append((slot, key))

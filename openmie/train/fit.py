@@ -17,7 +17,7 @@ from openmie import recipe as recipes
 from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.model import char_tokenizer as characters
-from openmie.model.features.batching import Example
+from openmie.model.features.batching import EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint
@@ -50,8 +50,8 @@ def fit(
     drawn, dev = _drawn(train, training.share, seed), list(dev)
     recipe = with_vocabulary(recipe, drawn)
     model = Model.new(recipe)
-    examples = model.batcher.examples(drawn, gold=True)
-    asked = model.batcher.examples(dev, candidates="gold")
+    examples = model.featurizer.featurize(drawn, gold=True)
+    asked = model.featurizer.featurize(dev, candidates="gold_chains")
     goal = _goal(dev, recipe)  # here, not after an epoch, what cannot be scored is an error
     _check(recipe, examples, goal, len(dev))
     run = Run(model, accelerator, recipe, examples, seed)
@@ -118,7 +118,7 @@ def _folder(out: str | Path) -> Path:
     return Path(out)
 
 
-def _check(recipe: Recipe, examples: list[Example], goal: int, dev: int) -> None:
+def _check(recipe: Recipe, examples: list[EncodedDocument], goal: int, dev: int) -> None:
     """There is something to learn from, something to find on dev, and a context where the recipe reads one."""
     if not examples or not goal:
         raise TrainError(
@@ -138,18 +138,18 @@ def _check(recipe: Recipe, examples: list[Example], goal: int, dev: int) -> None
         )
 
 
-def _refused(examples: list[Example]) -> dict[str, Any]:
+def _refused(examples: list[EncodedDocument]) -> dict[str, Any]:
     """How many pieces of gold, images and captions could not be used so far, and the first ones' records."""
     records = list(dict.fromkeys(r for e in examples for r in e.errors.values()))
     return {"refused": len(records), "records": records[:20]}
 
 
-def dev_score(model: Model, asked: list[Example], gold: list[Document], recipe: Recipe) -> float:
+def dev_score(model: Model, asked: list[EncodedDocument], gold: list[Document], recipe: Recipe) -> float:
     """Strict span F1, relation F1 without None, joint F1, or the mean over the tasks of documents, in percent."""
     if recipe.task == "document":
-        scores = scored(gold, model.answer_each(asked, KINDS), _symmetric(recipe))
+        scores = scored(gold, model.predict_encoded(asked, KINDS), _symmetric(recipe))
         return selected(scores, recipe.training.metric)
-    return _score(gold, model.answer(asked), recipe).f1
+    return _score(gold, model.predict_encoded(asked)["predicted"], recipe).f1
 
 
 def _goal(dev: list[Document], recipe: Recipe) -> float:
@@ -178,7 +178,7 @@ def with_vocabulary(recipe: Recipe, documents: Iterable[Document]) -> Recipe:
     return replace(recipe, encode=replace(recipe.encode, text=text))
 
 
-def fingerprint(recipe: Recipe, seed: int, examples: list[Example], dev: list[Document]) -> str:
+def fingerprint(recipe: Recipe, seed: int, examples: list[EncodedDocument], dev: list[Document]) -> str:
     """Of recipe, seed, training examples (targets too) and dev documents; pixels and precision are not in it."""
     digest = hashlib.sha256(json.dumps([recipes.dump(recipe), seed], sort_keys=True, default=str).encode())
     for example in examples:

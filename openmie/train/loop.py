@@ -14,7 +14,7 @@ from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch.utils.data import DataLoader
 
 from openmie.errors import TrainError
-from openmie.model.features.batching import Batch, Example
+from openmie.model.features.batching import Batch, EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint
@@ -57,7 +57,7 @@ class Run:
     """Model, optimiser, schedule and batches of one run, prepared for the machine."""
 
     def __init__(
-        self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[Example], seed: int
+        self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[EncodedDocument], seed: int
     ) -> None:
         training = recipe.training
         self.accelerator, self.clip, self.progress = accelerator, training.clip, checkpoint.Progress()
@@ -66,7 +66,7 @@ class Run:
         loader: DataLoader[Any] = DataLoader(
             examples,
             batch_sampler=self.buckets,
-            collate_fn=model.batcher.collate,  # type: ignore[arg-type]
+            collate_fn=model.featurizer.collate,  # type: ignore[arg-type]
             generator=torch.Generator().manual_seed(seed),
         )
         self.per_epoch = -(-len(self.buckets) // accelerator.num_processes)

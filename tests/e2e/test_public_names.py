@@ -291,7 +291,7 @@ def test_dev_and_test_agree_on_what_is_symmetric(models, monkeypatch):
 
     model, gold = models["joint"], small.documents(3)
     turned = [d.replace(relations=[Relation(head="m1", tail="m0", label="friend")]) for d in gold]
-    monkeypatch.setattr(model, "answer_each", lambda *_, **__: {"own": turned})
+    monkeypatch.setattr(model, "predict_encoded", lambda *_, **__: {"predicted": turned})
     for symmetric in ((), ("friend",)):
         heads = tuple(replace(h, symmetric=symmetric) if hasattr(h, "symmetric") else h for h in model.recipe.heads)
         monkeypatch.setattr(model, "recipe", replace(model.recipe, heads=heads))

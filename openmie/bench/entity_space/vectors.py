@@ -17,7 +17,7 @@ from torch import Tensor
 from openmie.data.document import Document, Mention
 from openmie.errors import ModelError
 from openmie.model.codec.subwords import word_spans
-from openmie.model.features.batching import Example
+from openmie.model.features.batching import EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.report.embeddings import Entity
 from openmie.text.words import split
@@ -59,7 +59,7 @@ def entities(
     kept = list({i: document for i, document, *_ in chosen}.values())
     row = np.array([at[i] for i, *_ in chosen], dtype=np.int64)
     spans = np.array([span for *_, span in chosen], dtype=np.int64).reshape(-1, 2)
-    examples = model.batcher.examples(kept)  # one a document: a recipe that finds entities marks no pairs
+    examples = model.featurizer.featurize(kept)  # one a document: a recipe that finds entities marks no pairs
     vectors, predicted = _encode(model, examples, row, spans, batch_size)
     found = [{(m.start, m.end): m.label for m in p.mentions if m.status != "unlocated"} for p in predicted]
     return Entities(
@@ -114,7 +114,7 @@ def _located(
 
 
 def _encode(
-    model: Model, examples: Sequence[Example], row: np.ndarray, spans: np.ndarray, batch_size: int
+    model: Model, examples: Sequence[EncodedDocument], row: np.ndarray, spans: np.ndarray, batch_size: int
 ) -> tuple[np.ndarray, list[Document]]:
     """Vectors (M, D) of the mentions, whose documents `row` (M,) ascend, and a prediction for each document.
 
@@ -130,9 +130,9 @@ def _encode(
     for at in range(0, len(order), batch_size):
         chosen = order[at : at + batch_size]
         part = [examples[i] for i in chosen]
-        batch = model.batcher.collate(part).to(device)
+        batch = model.featurizer.collate(part).to(device)
         _, fused = extractor.streams(batch.inputs)
-        predicted.update(zip(chosen, model.answers.documents(part, extractor.answers(fused, batch.given))))
+        predicted.update(zip(chosen, model.predict_streams(fused, part, batch)))
         which = np.concatenate([np.arange(border[i], border[i + 1]) for i in chosen])
         place = torch.from_numpy(np.repeat(np.arange(len(chosen)), border[np.array(chosen) + 1] - border[chosen]))
         found = span_means(fused["fused"].tokens, place.to(device), torch.from_numpy(spans[which]).to(device))
@@ -144,7 +144,7 @@ def _encode(
 
 def _refuse(model: Model) -> None:
     if model.recipe.task not in ("ner", "joint"):
-        marks = ", which reads a text with the two ends of a pair marked in it" if model.batcher.markers else ""
+        marks = ", which reads a text with the two ends of a pair marked in it" if model.featurizer.markers else ""
         raise ModelError(
             f"{model.recipe.name}, a model that finds no entities{marks}",
             expected="a model of task ner or joint",

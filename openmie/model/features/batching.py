@@ -19,20 +19,20 @@ from openmie.data.document import Document, Image, Relation
 from openmie.errors import DocumentError, ErrorRecord, ImageError
 from openmie.model.backbones import TextBackbone, VisionBackbone
 from openmie.model.codec.subwords import readable, windows, with_markers, word_spans
-from openmie.model.features.example import Batch, Example
-from openmie.model.features.image_inputs import passed_by, relevance, said, wanted
-from openmie.model.features.targets import Given, Gold
+from openmie.model.features.encoded_document import Batch, EncodedDocument
+from openmie.model.features.images import relevance, select_images, skipped_frames, word_timestamps
+from openmie.model.features.targets import CandidateSource, Gold
 from openmie.nn.ops import stack
 from openmie.recipe import Recipe
 from openmie.text import pos
 from openmie.text.words import split
 
-__all__ = ["Batch", "Batcher", "Example", "Given"]
+__all__ = ["Batch", "CandidateSource", "EncodedDocument", "Featurizer"]
 
 PIECES, FRAMES = 1 << 15, 256  # of a batch that is only asked, padding included
 
 
-class Batcher:
+class Featurizer:
     """Turns Documents into Examples once, and Examples into Batches at each step."""
 
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None) -> None:
@@ -46,7 +46,9 @@ class Batcher:
 
     # -- documents to examples
 
-    def examples(self, documents: Iterable[Document], gold: bool = False, candidates: Given = "own") -> list[Example]:
+    def featurize(
+        self, documents: Iterable[Document], gold: bool = False, candidates: CandidateSource = "predicted"
+    ) -> list[EncodedDocument]:
         """In document order. With `gold`, targets too, and documents that hold nothing to learn are left out.
 
         `candidates`: what of a document's mentions and chains answers may be given, see `Gold.shown`.
@@ -57,14 +59,14 @@ class Batcher:
         documents = [d if d.words else d.replace(words=split(d.text)) for d in documents]
         pieces, words = self._tokenize([d.word_texts() for d in documents])
         contexts, phrases = self._contexts(documents), self._phrases(documents)
-        out: list[Example] = []
+        out: list[EncodedDocument] = []
         for i, (document, p, w, (context, cut), (by, less)) in enumerate(
             zip(documents, pieces, words, contexts, phrases)
         ):
-            beyond = passed_by(document, self.inputs)
+            beyond = skipped_frames(document, self.inputs)
             records = (("context", cut), ("phrases", less), ("frames", beyond))
             errors = {what: record for what, record in records if record}
-            base = Example(i, document, [(p, w)], context, by, len(document.words), errors=errors)
+            base = EncodedDocument(i, document, [(p, w)], context, by, len(document.words), errors=errors)
             out += self._pairs(base, gold) if self.relater else [base]
         self.gold.put(out, candidates, gold)
         if self.channels:
@@ -75,7 +77,7 @@ class Batcher:
             example.rows = windows(*example.rows[0], self.text.window - extra)
         return out
 
-    def _parts_of_speech(self, examples: Sequence[Example]) -> None:
+    def _parts_of_speech(self, examples: Sequence[EncodedDocument]) -> None:
         """Tags of the words, by language: the tagger that the recipe names knows one, and other texts get X."""
         for lang in {e.document.lang for e in examples}:
             chosen = [e for e in examples if e.document.lang == lang]
@@ -120,7 +122,7 @@ class Batcher:
         most, remedy = self.text.window - 2, "the rest was not read: give fewer phrases"
         return [_cut(x, most, f"document {d.id}, phrases", remedy) for d, x in zip(documents, pieces)]
 
-    def _pairs(self, base: Example, gold: bool) -> list[Example]:
+    def _pairs(self, base: EncodedDocument, gold: bool) -> list[EncodedDocument]:
         """The pairs to be judged: one example each with markers, all in one without.
 
         They are the relations that the document lists, whatever their labels; where it lists none, all ordered pairs
@@ -159,7 +161,7 @@ class Batcher:
             return [base]
         return [self._marked(base, spans[i], ids[i : i + 1], keep[i]) for i in range(len(keep))]
 
-    def _marked(self, base: Example, span: np.ndarray, label: np.ndarray, asked: Relation) -> Example:
+    def _marked(self, base: EncodedDocument, span: np.ndarray, label: np.ndarray, asked: Relation) -> EncodedDocument:
         """The document as one pair of it is read: with four markers in its text."""
         pieces, words, position = with_markers(*base.rows[0], span, np.array(self.text.markers))
         return replace(
@@ -168,13 +170,13 @@ class Batcher:
 
     # -- examples to batches
 
-    def batches(self, examples: Sequence[Example], most: int) -> list[list[int]]:
+    def batches(self, examples: Sequence[EncodedDocument], most: int) -> list[list[int]]:
         """Examples of like lengths, at most so many together, and fewer where padded they would hold much more text or
         many more frames than the batch of posts does that fits anywhere."""
         order = sorted(range(len(examples)), key=lambda i: examples[i].length)
         inputs, found = self.inputs, list[list[int]]()
         many = bool(inputs.max_frames and inputs.reads_images)
-        images = [len(wanted(e.document, inputs)) if many else 0 for e in examples]
+        images = [len(select_images(e.document, inputs)) if many else 0 for e in examples]
         widest = 0
         for i in order:
             n = len(found[-1]) + 1 if found else 1
@@ -185,7 +187,7 @@ class Batcher:
             found[-1].append(i)
         return found
 
-    def collate(self, examples: Sequence[Example]) -> Batch:
+    def collate(self, examples: Sequence[EncodedDocument]) -> Batch:
         inputs = self._text_inputs(examples) | self._asides(examples) | self._image_inputs(examples)
         given: dict[str, Tensor] = {}
         targets: dict[str, Tensor] = {}
@@ -200,7 +202,7 @@ class Batcher:
         given |= self.gold.given(examples)
         return Batch(inputs, given, targets | self.gold.targets(examples, inputs))
 
-    def _text_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def _text_inputs(self, examples: Sequence[EncodedDocument]) -> dict[str, Tensor]:
         cls, sep = self.specials
         rows: list[tuple[np.ndarray, ...]] = []  # pieces, types, word, context slot
         for e in examples:
@@ -226,17 +228,17 @@ class Batcher:
         longest = max(1, max(e.words for e in examples))
         out["words"] = torch.arange(longest) < torch.tensor([e.words for e in examples])[:, None]
         if self.inputs.max_frames:
-            out["word_seconds"] = stack([said(e.document) for e in examples], torch.nan, longest)
+            out["word_seconds"] = stack([word_timestamps(e.document) for e in examples], torch.nan, longest)
         if all("text" in e.cached for e in examples):
             states = [self.features[key] for e in examples for key in e.cached["text"]]
             out["text_states"] = stack(states, 0.0, out["pieces"].shape[1])
         return out
 
-    def _beside(self, example: Example) -> np.ndarray:
+    def _beside(self, example: EncodedDocument) -> np.ndarray:
         """The pieces of the context that are read in one pass with the text: none of one that stands apart."""
         return example.context[:0] if self.inputs.separate_context_pass else example.context
 
-    def _asides(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def _asides(self, examples: Sequence[EncodedDocument]) -> dict[str, Tensor]:
         """What is encoded in a pass of its own: a context that stands apart, and phrases."""
         out: dict[str, Tensor] = {}
         (cls, sep), empty = self.specials, self.text.tokenizer.pad_token_id
@@ -249,7 +251,7 @@ class Batcher:
                 out[f"{role}_owner"] = torch.tensor(list(rows))
         return out
 
-    def _image_inputs(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def _image_inputs(self, examples: Sequence[EncodedDocument]) -> dict[str, Tensor]:
         if self.vision is None:
             return {}
         found: list[tuple[int, int, Any]] = []  # example, slot, pixels or cached states
@@ -261,7 +263,7 @@ class Batcher:
             return {}
         index = {"image": torch.tensor([f[0] for f in found]), "slot": torch.tensor([f[1] for f in found])}
         if self.inputs.max_frames:
-            read = [dict(wanted(e.document, self.inputs)) for e in examples]
+            read = [dict(select_images(e.document, self.inputs)) for e in examples]
             times = [read[i][slot].time for i, slot, _ in found]
             index["frame_seconds"] = torch.tensor([torch.nan if t is None else t for t in times])
         what = [f[2] for f in found]
@@ -269,13 +271,13 @@ class Batcher:
         index |= {"relevance": fits} if not fits.isnan().all() else {}
         return index | ({"vision_states": torch.stack(what)} if ready else {"pixels": self.vision.process(what)})
 
-    def pictures(self, example: Example) -> list[tuple[int, Any]]:
+    def pictures(self, example: EncodedDocument) -> list[tuple[int, Any]]:
         """(slot, upright RGB picture) of the images that the encoder reads; one that cannot be read leaves a record.
 
         Where no crop can be read, the main image is read in their place.
         """
         known: dict[str, Any] = {}  # pictures by image id: several crops may lie in one
-        asked = wanted(example.document, self.inputs)
+        asked = select_images(example.document, self.inputs)
         opened = [(slot, self._open(example, image, known)) for slot, image in asked]
         found = [(slot, picture) for slot, picture in opened if picture is not None]
         main = None if self.inputs.max_frames else example.document.main_image
@@ -283,7 +285,7 @@ class Batcher:
             return [(0, picture)]
         return found
 
-    def _open(self, example: Example, image: Image, known: dict[str, Any]) -> Any:
+    def _open(self, example: EncodedDocument, image: Image, known: dict[str, Any]) -> Any:
         if f"image {image.id}" in example.errors:
             return None
         found = images.of(example.document, image, known)

@@ -11,9 +11,9 @@ from openmie.data.document import Document, Mention, Relation
 from openmie.model.codec import bio, word_pairs
 from openmie.model.codec.subwords import word_spans
 from openmie.model.features.decoding_documents import Chained
-from openmie.model.features.example import Example
-from openmie.model.features.image_inputs import wanted
-from openmie.model.features.targets import Given, Gold
+from openmie.model.features.encoded_document import EncodedDocument
+from openmie.model.features.images import select_images
+from openmie.model.features.targets import CandidateSource, Gold
 from openmie.recipe import Recipe
 
 Found = tuple[tuple[Mention, ...], tuple[Relation, ...]]
@@ -28,7 +28,10 @@ class Answers:
         self.chained = Chained(recipe, gold.made) if gold.document else None
 
     def documents(
-        self, examples: Sequence[Example], answers: Mapping[str, Tensor], candidates: Given = "own"
+        self,
+        examples: Sequence[EncodedDocument],
+        answers: Mapping[str, Tensor],
+        candidates: CandidateSource = "predicted",
     ) -> list[Document]:
         """One predicted Document per example, in order; `join` brings the pairs of one document together again.
 
@@ -50,7 +53,7 @@ class Answers:
             for e, made in zip(examples, layers)
         ]
 
-    def _cells(self, examples: Sequence[Example], answers: Mapping[str, Tensor]) -> list[Found]:
+    def _cells(self, examples: Sequence[EncodedDocument], answers: Mapping[str, Tensor]) -> list[Found]:
         """Of a word-pair grid: entities and relations at once."""
         cells, scores = answers["cells"].cpu().numpy(), answers["cell_scores"].float().cpu().numpy()
         sizes = [e.words for e in examples]
@@ -64,7 +67,7 @@ class Answers:
             symmetric=self.grid.symmetric,
         )
 
-    def _spans(self, examples: Sequence[Example], answers: Mapping[str, Tensor]) -> list[Found]:
+    def _spans(self, examples: Sequence[EncodedDocument], answers: Mapping[str, Tensor]) -> list[Found]:
         """Entities by tags, or those given, then relations between them."""
         found: list[tuple[Mention, ...]] = [e.document.mentions for e in examples]
         if self.tagger:
@@ -75,12 +78,12 @@ class Answers:
             for i, (e, mentions) in enumerate(zip(examples, found))
         ]
 
-    def _source(self, e: Example) -> dict[str, Any]:
+    def _source(self, e: EncodedDocument) -> dict[str, Any]:
         """The document's, and under `masked` the sides that the encoder reads but did not have."""
         inputs, main = self.recipe.encode.inputs, e.document.main_image
         images = [main] if main else []
         if inputs.max_frames:
-            images = [image for _, image in wanted(e.document, inputs)]
+            images = [image for _, image in select_images(e.document, inputs)]
         elif "objects" not in self.recipe.encode.makes():  # crops and main image are tokens of one stream, `vision`
             images += [i for i in e.document.images if i.kind == "object"][: inputs.objects]
         read = [i for i in images if f"image {i.id}" not in e.errors]
@@ -90,7 +93,7 @@ class Answers:
         return e.document.source | ({"masked": missing} if missing else {})
 
     def _relations(
-        self, e: Example, i: int, mentions: Sequence[Mention], answers: Mapping[str, Tensor]
+        self, e: EncodedDocument, i: int, mentions: Sequence[Mention], answers: Mapping[str, Tensor]
     ) -> tuple[Relation, ...]:
         if "relations" not in answers:
             return ()
@@ -115,7 +118,7 @@ class Answers:
         return tuple(out.values())
 
     @staticmethod
-    def join(examples: Sequence[Example], predicted: Sequence[Document]) -> list[Document]:
+    def join(examples: Sequence[EncodedDocument], predicted: Sequence[Document]) -> list[Document]:
         """One Document per document again, where a marker recipe made an example of each of its pairs."""
         out: list[Document] = []
         last = -1

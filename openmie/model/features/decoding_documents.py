@@ -10,8 +10,8 @@ from torch import Tensor
 from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.model.codec import bio, candidates, regions
 from openmie.model.codec.subwords import word_spans
-from openmie.model.features.example import Example
-from openmie.model.features.targets import Given, sized
+from openmie.model.features.encoded_document import EncodedDocument
+from openmie.model.features.targets import CandidateSource, sized
 from openmie.recipe import Recipe
 
 Layers = dict[str, Any]  # of a Document, by name
@@ -27,11 +27,13 @@ class Chained:
     def __init__(self, recipe: Recipe, made: Mapping[str, Any]) -> None:
         self.recipe, self.made = recipe, made
 
-    def layers(self, examples: Sequence[Example], answers: Mapping[str, Tensor], given: Given = "own") -> list[Layers]:
+    def layers(
+        self, examples: Sequence[EncodedDocument], answers: Mapping[str, Tensor], given: CandidateSource = "predicted"
+    ) -> list[Layers]:
         """Layers of each document; `given`: what of the candidates the heads were given."""
         arrays = {k: v.float().cpu().numpy() if v.is_floating_point() else v.cpu().numpy() for k, v in answers.items()}
         named: list[tuple[Mention, ...]] = [e.document.mentions for e in examples]
-        found = bool(self.made["tags"]) and given == "own"
+        found = bool(self.made["tags"]) and given == "predicted"
         if found:
             documents, labels = [e.document for e in examples], self.made["tags"].labels
             named = bio.decode_batch(arrays["tags"], documents, labels, arrays["tag_scores"], orphans="open")
@@ -44,11 +46,11 @@ class Chained:
 
     def _one(
         self,
-        e: Example,
+        e: EncodedDocument,
         mentions: tuple[Mention, ...],
         own: Mapping[str, Any],
         chosen: dict[int, Mention],
-        given: Given,
+        given: CandidateSource,
     ) -> Layers:
         """Layers of one document; `chosen` says which mention each candidate is."""
         chains, ids = self._chains(e, mentions, own, chosen, given)
@@ -62,16 +64,16 @@ class Chained:
 
     def _chains(
         self,
-        e: Example,
+        e: EncodedDocument,
         mentions: tuple[Mention, ...],
         own: Mapping[str, Any],
         chosen: dict[int, Mention],
-        given: Given,
+        given: CandidateSource,
     ) -> tuple[tuple[Chain, ...], dict[int, str]]:
         """All chains, and number -> id of those that links and boxes may speak of."""
         if "chain_of" not in own:
             return (), {}
-        if e.candidates is not None and (given == "gold" or not self.made["chain_of"]):
+        if e.candidates is not None and (given == "gold_chains" or not self.made["chain_of"]):
             ids = {n: c.id for n, c in enumerate(e.candidates.chains)}
             return tuple(candidates.with_singletons(mentions, e.document.chains)), ids
         of = [int(own["chain_of"][n]) for n in chosen]
@@ -98,7 +100,7 @@ def _placed(document: Document, mentions: tuple[Mention, ...], own: Mapping[str,
     return {n: at[a, b] for n, ((a, b), ok) in enumerate(real) if ok and (a, b) in at}
 
 
-def _given(e: Example, mentions: tuple[Mention, ...]) -> dict[int, Mention]:
+def _given(e: EncodedDocument, mentions: tuple[Mention, ...]) -> dict[int, Mention]:
     """Candidate -> mention, where they were given."""
     by_id = {m.id: m for m in mentions}
     return {n: by_id[id] for n, id in enumerate(e.candidates.mentions)} if e.candidates else {}

@@ -16,13 +16,13 @@ from openmie.data import images
 from openmie.data.document import Image, Relation
 from openmie.errors import ImageError, ModelError
 from openmie.model.codec import bio, candidates, regions, word_pairs
-from openmie.model.features.example import Example
-from openmie.model.features.image_inputs import wanted
+from openmie.model.features.encoded_document import EncodedDocument
+from openmie.model.features.images import select_images
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.ops import stack
 from openmie.recipe import Recipe
 
-Given = Literal["own", "mentions", "gold"]
+CandidateSource = Literal["predicted", "gold_mentions", "gold_chains"]
 MADE = ("tags", "relations", "cells", "chain_of", "links", "boxes")  # what a head may make
 SPANS = ("spans", "spans_mask", "span_labels")
 
@@ -37,23 +37,27 @@ class Gold:
         holder = self.made["tags"] or self.made["chain_of"]
         self.mentions: tuple[str, ...] = holder.labels if holder else getattr(self.made["links"], "mentions", ())
 
-    def put(self, examples: Sequence[Example], given: Given = "own", gold: bool = False) -> None:
+    def put(
+        self, examples: Sequence[EncodedDocument], given: CandidateSource = "predicted", gold: bool = False
+    ) -> None:
         """Note gold on the examples, or of a document's chains only what is `given`; what cannot be held is refused.
 
         Candidates that no head of the recipe finds are given always.
         """
-        if given not in get_args(Given):
+        if given not in get_args(CandidateSource):
             raise ModelError(
-                f"candidates={given!r}", expected=f"one of {', '.join(get_args(Given))}", remedy="`own` is usual"
+                f"candidates={given!r}",
+                expected=f"one of {', '.join(get_args(CandidateSource))}",
+                remedy="`predicted` is usual",
             )
         if gold:
             self._tags(examples)
             self._cells(examples)
-        if self.document and (gold or given != "own" or not (self.made["tags"] and self.made["chain_of"])):
+        if self.document and (gold or given != "predicted" or not (self.made["tags"] and self.made["chain_of"])):
             for example in examples:
                 self._chains(example, gold)
 
-    def _tags(self, examples: Sequence[Example]) -> None:
+    def _tags(self, examples: Sequence[EncodedDocument]) -> None:
         if head := self.made["tags"]:
             encoded = bio.encode_batch([e.document for e in examples], head.labels, orphans="open")
             for example, ids, lost in zip(examples, encoded.ids, encoded.lost):
@@ -61,7 +65,7 @@ class Gold:
                 for gone in lost:
                     example.refuse(f"mention {gone.mention.id}", gone.why, "a mention that BIO tags can hold")
 
-    def _cells(self, examples: Sequence[Example]) -> None:
+    def _cells(self, examples: Sequence[EncodedDocument]) -> None:
         if head := self.made["cells"]:
             options = {"scheme": head.scheme, "symmetric": head.symmetric}
             documents = [e.document for e in examples]
@@ -73,7 +77,7 @@ class Gold:
                     name = f"{type(what).__name__.lower()} {ends}"
                     example.refuse(name, why, "what one class for each pair of words can hold")
 
-    def _chains(self, example: Example, gold: bool) -> None:
+    def _chains(self, example: EncodedDocument, gold: bool) -> None:
         """Mentions and chains, and with `gold` the relations between them and the regions."""
         found = candidates.encode(example.document, self.mentions)
         example.candidates, lost = found, list(found.lost)
@@ -90,7 +94,7 @@ class Gold:
 
     # -- tensors
 
-    def given(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+    def given(self, examples: Sequence[EncodedDocument]) -> dict[str, Tensor]:
         """Spans of the candidates, their labels and chains, as far as the examples hold them."""
         found = [e.candidates for e in examples]
         if any(c is None for c in found) or not found:
@@ -103,19 +107,19 @@ class Gold:
             "chain_of": stack([c.chain_of for c in held], -1),
         }
 
-    def shown(self, given: Mapping[str, Tensor], what: Given) -> dict[str, Tensor]:
+    def shown(self, given: Mapping[str, Tensor], what: CandidateSource) -> dict[str, Tensor]:
         """What of that an answer with such candidates may read: of what the recipe's heads find, only what is asked.
 
-        `own`: all that a head can find is found; `mentions`: chains are; `gold`: neither.
+        `predicted`: all that a head can find is found; `gold_mentions`: chains are; `gold_chains`: neither.
         """
         hidden: set[str] = set()
-        if what != "gold" and self.made["chain_of"]:
+        if what != "gold_chains" and self.made["chain_of"]:
             hidden |= {"chain_of"}
-        if what == "own" and self.made["tags"] and self.document:
+        if what == "predicted" and self.made["tags"] and self.document:
             hidden |= {*SPANS, "chain_of"}
         return {k: v for k, v in given.items() if k not in hidden}
 
-    def targets(self, examples: Sequence[Example], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def targets(self, examples: Sequence[EncodedDocument], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Gold tensors of the heads, as far as the examples hold them."""
         longest, found = inputs["words"].shape[1], dict[str, Tensor]()
         if self.made["tags"] and all(e.tags is not None for e in examples):
@@ -132,7 +136,7 @@ class Gold:
         return found
 
 
-def _boxes(examples: Sequence[Example], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _boxes(examples: Sequence[EncodedDocument], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Regions of the frames that were read; in a frame that was not there are none to find."""
     held = [e.regions for e in examples if e.regions is not None]
     found = {
@@ -158,10 +162,10 @@ def padded(arrays: Sequence[Any], fill: float) -> Tensor:
     return out
 
 
-def sized(example: Example, inputs: EncoderInputs) -> list[tuple[Image, tuple[int, int] | None]]:
+def sized(example: EncodedDocument, inputs: EncoderInputs) -> list[tuple[Image, tuple[int, int] | None]]:
     """The frames that the encoder reads, in the order of their slots, and the size of each where it can be known."""
     found: list[tuple[Image, tuple[int, int] | None]] = []
-    for _, image in wanted(example.document, inputs):
+    for _, image in select_images(example.document, inputs):
         try:
             found.append((image, images.size(image)))
         except ImageError:  # the batch, which opens it, leaves the record

@@ -56,8 +56,8 @@ def documents():
 
 
 def test_a_batch_holds_candidates_links_and_boxes(model, documents):
-    examples = model.batcher.examples(documents[:4], gold=True)
-    batch = model.batcher.collate(examples)
+    examples = model.featurizer.featurize(documents[:4], gold=True)
+    batch = model.featurizer.collate(examples)
     head = model.recipe.heads
     for b, d in enumerate(documents[:4]):
         c = examples[b].candidates
@@ -104,18 +104,18 @@ def test_every_mention_is_in_one_chain_and_ends_and_regions_point_to_chains(mode
             assert all({r.head, r.tail} <= chains and r.head != r.tail for r in d.relations)
             assert all(r.of in chains | {""} and d.image(r.image) for r in d.regions)
             assert not d.dangling()
-            if kind != "own":
+            if kind != "predicted":
                 assert d.mentions == g.mentions
-            if kind == "gold":
+            if kind == "gold_chains":
                 assert d.chains == g.chains
 
 
 def test_relations_of_gold_chains_do_not_depend_on_the_chains_found(model, documents):
     """With gold chains the same links come out whatever the chains head says, which with `mentions` changes them."""
-    before = model.predict(documents[:6], candidates="gold")
+    before = model.predict(documents[:6], candidates="gold_chains")
     head = model.extractor.heads[1]
     kept, head.threshold = head.threshold, 2.0  # no link at all
-    after, alone = (model.predict(documents[:6], candidates=c) for c in ("gold", "mentions"))
+    after, alone = (model.predict(documents[:6], candidates=c) for c in ("gold_chains", "gold_mentions"))
     head.threshold = kept
     assert [d.relations for d in before] == [d.relations for d in after]
     assert all(len(c.mentions) == 1 for d in alone for c in d.chains)
@@ -132,10 +132,10 @@ def test_answers_do_not_depend_on_the_batch(model, documents):
 
 def test_long_documents_and_many_frames_make_smaller_batches(model):
     frames = [Image(id=f"f{i}", kind="frame", pixels=None, path="x.png") for i in range(120)]
-    examples = model.batcher.examples(
+    examples = model.featurizer.featurize(
         [Document.from_words(f"d{i}", ["a"] * (5 if i else 5000), images=frames if i == 1 else ()) for i in range(9)]
     )
-    cuts = model.batcher.batches(examples, 8)
+    cuts = model.featurizer.batches(examples, 8)
     assert sorted(i for part in cuts for i in part) == list(range(9))
     assert max(map(len, cuts)) <= 8
     for part in cuts:
@@ -151,13 +151,13 @@ def test_gold_that_cannot_be_held_leaves_records(model):
         images=[Image(id="f", kind="frame", width=10, height=10, path="gone.png")],
         regions=[Region(image=f, box=(0, 0, 5, 5), label="PER") for f in ("other", "f")],
     )
-    example = model.batcher.examples([document], gold=True)[0]
+    example = model.featurizer.featurize([document], gold=True)[0]
     assert {"mention b", "relation k b", "region 0 in other"} <= set(example.errors)
-    batch = model.batcher.collate([example])
+    batch = model.featurizer.collate([example])
     assert "gone.png" in str(example.errors["image f"])
     assert (batch.targets["box_labels"] == -1).all()  # nothing to find in a frame that cannot be read
     assert all(v.isfinite() for v in model.extractor(batch).losses.values())
-    with pytest.raises(ModelError, match="own, mentions, gold"):
+    with pytest.raises(ModelError, match="predicted, gold_mentions, gold_chains"):
         model.predict([document], candidates="all")
 
 
@@ -177,7 +177,7 @@ def test_documents_that_lack_a_side_or_both_train_and_are_answered(bert, documen
     none = a.replace(id="none", **SIDES["no text"])
     for part in ([a, b, documents[2]], [a], [b], [none], [a, none]):
         made.extractor.train()
-        output = made.extractor(made.batcher.collate(made.batcher.examples(part, gold=True)))
+        output = made.extractor(made.featurizer.collate(made.featurizer.featurize(part, gold=True)))
         assert all(v.isfinite() for v in output.losses.values())
         output.total.backward()
         for d, p in zip(part, made.predict(part)):
@@ -201,7 +201,7 @@ def test_any_subset_of_heads_works(bert, documents, heads):
     recipe = recipes.check(replace(base, heads=kept))
     assert recipe.task == ("ner" if heads == (0,) else "document")
     made = Model.new(recipe)
-    made.extractor(made.batcher.collate(made.batcher.examples(documents[:3], gold=True))).total.backward()
+    made.extractor(made.featurizer.collate(made.featurizer.featurize(documents[:3], gold=True))).total.backward()
     found = made.predict(documents[:3])
     if 0 not in heads and recipe.task == "document":  # what no head finds is given
         assert [d.mentions for d in found] == [d.mentions for d in documents[:3]]
@@ -224,7 +224,7 @@ def test_gold_as_prediction_scores_100_and_selection_knows_three_means(documents
     assert next(iter(scores)) == "document"
     assert {n for n, s in scores.items() if s.f1 != 100} <= {"relations as_released"}
     assert scores["frame relations"].gold > 0
-    worse = {**gold, "gold": [d.replace(relations=()) for d in documents]}
+    worse = {**gold, "gold_chains": [d.replace(relations=()) for d in documents]}
     found = scored(documents, worse)
     assert selected(found, "") == selected(found, "document") == pytest.approx(75)
     assert selected(found, "released") == pytest.approx(500 / 6) and selected(found, "own") == 100

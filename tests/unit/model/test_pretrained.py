@@ -217,7 +217,7 @@ def test_attention_without_dropout_draws_nothing_and_is_remembered(name, bert, t
     for model, dropout in ((plain, 0.1), (made, 0.0), (again, 0.0)):
         asked.clear()
         model.extractor.train()
-        model.extractor(model.batcher.collate(model.batcher.examples(small.documents(2), gold=True)))
+        model.extractor(model.featurizer.collate(model.featurizer.featurize(small.documents(2), gold=True)))
         assert asked and set(asked) == {dropout}
 
 

@@ -39,7 +39,7 @@ def host(full, name):
 
 
 def batch_of(model, posts):
-    return model.batcher.collate(model.batcher.examples(posts, gold=True))
+    return model.featurizer.collate(model.featurizer.featurize(posts, gold=True))
 
 
 def test_recipes_are_sound_and_round_trip(corpus, full):

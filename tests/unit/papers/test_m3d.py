@@ -118,7 +118,7 @@ def test_the_baselines_of_table_three():
 def test_ablations_learn_and_answer(row):
     made = Model.new(m3d.ablations(m3d.recipe(MADE))[row])
     documents = list(MADE.train)[:2]
-    output = made.extractor.train()(made.batcher.collate(made.batcher.examples(documents, gold=True)))
+    output = made.extractor.train()(made.featurizer.collate(made.featurizer.featurize(documents, gold=True)))
     output.total.backward()
     idle = [n for n, p in made.extractor.named_parameters() if p.grad is None and "complete" not in n]
     assert not idle and ("kl" in output.losses) == (row == "true VAE")

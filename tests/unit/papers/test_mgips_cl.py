@@ -119,7 +119,7 @@ def test_runs_in_bfloat16(corpus, full):
         model = Model.new(replace(full, fuse=(replace(full.fuse[0], gate=gate),)))
         posts = list(corpus.train)[:6]
         posts[1] = posts[1].replace(images=())
-        batch = model.batcher.collate(model.batcher.examples(posts, gold=True))
+        batch = model.featurizer.collate(model.featurizer.featurize(posts, gold=True))
         with torch.autocast("cpu", torch.bfloat16):
             total = model.extractor(batch).total
         total.backward()

@@ -86,7 +86,7 @@ def test_sentence_features_are_the_means_of_each_segment(bert):
     model = Model.new(recipe("ner", bert))
     model.extractor.eval()
     documents = [small.document(0), small.document(2).replace(captions={}), small.document(1)]
-    batch = model.batcher.collate(model.batcher.examples(documents))
+    batch = model.featurizer.collate(model.featurizer.featurize(documents))
     encode = model.extractor.encode
     with torch.no_grad():
         streams, states = encode(batch.inputs), encode.text_states(batch.inputs)
@@ -176,7 +176,7 @@ def test_the_clip_variant_aligns_with_the_class_token(bert, tmp_path):
     )
     model = Model.new(recipe("ner", bert, encode__vision__name=str(tmp_path / "clip")))
     model.extractor.eval()
-    batch = model.batcher.collate(model.batcher.examples([small.document(0), small.document(1, image=False)]))
+    batch = model.featurizer.collate(model.featurizer.featurize([small.document(0), small.document(1, image=False)]))
     with torch.no_grad():
         vision = model.extractor.encode(batch.inputs)["vision"]
         expected = tower(pixel_values=batch.inputs["pixels"]).pooler_output[0]
@@ -225,7 +225,7 @@ def test_every_parameter_learns(bert):
             torch.manual_seed(0)
             model = Model.new(recipe(task, bert, align__0__loss__estimator=estimator, encode__drop_context="0"))
             model.extractor.train()
-            batch = model.batcher.collate(model.batcher.examples(small.documents(6), gold=True))
+            batch = model.featurizer.collate(model.featurizer.featurize(small.documents(6), gold=True))
             output = model.extractor(batch)
             output.total.backward()
             assert set(output.losses) == {"semantic", "modality", model.extractor.heads[0].name}
@@ -255,7 +255,7 @@ def test_a_dropped_context_is_one_that_was_never_there(bert):
     documents = small.documents(4)
     gone = torch.tensor([True, False, True, False])
     cut = [d.replace(captions={}) if g else d for d, g in zip(documents, gone.tolist())]
-    inputs, expected = (model.batcher.collate(model.batcher.examples(d)).inputs for d in (documents, cut))
+    inputs, expected = (model.featurizer.collate(model.featurizer.featurize(d)).inputs for d in (documents, cut))
     with torch.no_grad():
         got, plain = encode(without_context(inputs, gone)), encode(expected)
     for role in ("text", "context"):

@@ -210,18 +210,20 @@ def test_frozen_towers_run_once(tmp_path, bert):
         getattr(model.extractor.encode, name).register_forward_hook(
             lambda *_, n=name: calls.__setitem__(n, calls[n] + 1)
         )
-    examples = model.batcher.examples(docs)
+    examples = model.featurizer.featurize(docs)
     assert cache_frozen(model, examples, tmp_path / "f.sqlite", batch_size=4) > 0
     once = dict(calls)
-    assert model.answer(examples) == plain
-    scores = [[m.score for d in found for m in d.mentions] for found in (model.answer(examples), plain)]
+    assert model.predict_encoded(examples)["predicted"] == plain
+    scores = [
+        [m.score for d in found for m in d.mentions] for found in (model.predict_encoded(examples)["predicted"], plain)
+    ]
     assert scores[0] == pytest.approx(scores[1], abs=1e-5)
     assert calls == once  # nothing was run again
-    again = model.batcher.examples(docs)
+    again = model.featurizer.featurize(docs)
     assert cache_frozen(model, again, tmp_path / "f.sqlite", batch_size=4) == 0 and calls == once
     with torch.no_grad():
         next(model.extractor.encode.vision.parameters()).add_(1.0)
-    assert cache_frozen(model, model.batcher.examples(docs), tmp_path / "f.sqlite") > 0  # other weights, other key
+    assert cache_frozen(model, model.featurizer.featurize(docs), tmp_path / "f.sqlite") > 0  # other weights, other key
 
 
 def test_frozen_towers_do_not_change_in_training(tmp_path, bert):

@@ -59,9 +59,9 @@ def test_long_text_is_read_to_its_end(models):
     words = [f"word{i}" for i in range(1500)]
     long = Document.from_words("long", words)
     model = models["ner"]
-    example = model.batcher.examples([long])[0]
+    example = model.featurizer.featurize([long])[0]
     assert len(example.rows) > 3
-    batch = model.batcher.collate([example])
+    batch = model.featurizer.collate([example])
     with torch.no_grad():
         tokens = model.extractor.encode(batch.inputs)["text"].tokens
     assert tokens.shape[1] == 1500 and (tokens.abs().sum(-1) > 0).all()
@@ -73,7 +73,7 @@ def test_short_documents_do_not_change_beside_long_ones(models):
     docs = small.documents(3)
     model = models["ner"]
     alone = model.predict(docs)
-    beside = model.answer(model.batcher.examples([*docs, long]), batch_size=4)[:3]
+    beside = model.predict_encoded(model.featurizer.featurize([*docs, long]), batch_size=4)["predicted"][:3]
     assert alone == beside
 
 
@@ -173,7 +173,7 @@ def test_context_states_are_the_captions(models):
     """In the joint pass the context stream holds the caption's pieces and the text stream the words'."""
     model = models["context"]
     docs = [small.document(0).replace(captions={"c": "one two"}), small.document(1).replace(captions={})]
-    batch = model.batcher.collate(model.batcher.examples(docs))
+    batch = model.featurizer.collate(model.featurizer.featurize(docs))
     streams = model.extractor.encode(batch.inputs)
     assert streams["context"].mask.sum(1).tolist() == [2, 0]
     row = batch.inputs["pieces"][0]
@@ -190,7 +190,7 @@ def test_text_without_words_is_split_and_offsets_hold(models):
 
 def test_words_that_tokenize_to_nothing_stay_in_place(models):
     odd = Document.from_words("odd", ["Ada", "\u200b", "\u00ad", "Rome"])
-    example = models["ner"].batcher.examples([odd])[0]
+    example = models["ner"].featurizer.featurize([odd])[0]
     assert set(example.rows[0][1]) == {0, 1, 2, 3}
 
 
@@ -203,7 +203,7 @@ def test_gold_that_cannot_be_learnt_is_recorded_not_lost(models):
             Mention(id="c", start=9, end=13, label="GOD"),
         ]
     )
-    example = models["ner"].batcher.examples([nested], gold=True)[0]
+    example = models["ner"].featurizer.featurize([nested], gold=True)[0]
     assert len(example.errors) == 2 and example.tags.tolist() == [1, 2, 2]
 
 
@@ -218,7 +218,7 @@ def test_a_symmetric_relation_is_learnt_both_ways_and_answered_once(bert):
     torch.manual_seed(0)
     model = Model.new(recipe)
     document = small.document(0)
-    example = model.batcher.examples([document], gold=True)[0]
+    example = model.featurizer.featurize([document], gold=True)[0]
     labels = {(r.head, r.tail): small.LABELS.relations[k] for r, k in zip(example.asked, example.relations)}
     assert labels[("m0", "m1")] == labels[("m1", "m0")] == "friend" and labels[("m2", "m0")] == "None"
     assert len(example.asked) == 6
@@ -232,5 +232,5 @@ def test_a_symmetric_relation_is_learnt_both_ways_and_answered_once(bert):
         "relations": torch.full((1, 4), small.LABELS.relations.index("friend")),
         "relation_scores": torch.tensor([[0.0, 0.6, 0.9, 0.0]]),
     }
-    found = model.answers.documents(model.batcher.examples([document]), answers)[0].relations
+    found = model.decoder.documents(model.featurizer.featurize([document]), answers)[0].relations
     assert [(r.head, r.tail, r.label) for r in found] == [("m1", "m0", "friend")]

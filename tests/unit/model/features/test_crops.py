@@ -12,8 +12,8 @@ from openmie.data import images
 from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import ImageError
 from openmie.model.backbones import load_vision
-from openmie.model.features.batching import Batcher
-from openmie.model.features.image_inputs import wanted
+from openmie.model.features.batching import Featurizer
+from openmie.model.features.images import select_images
 from openmie.model.pretrained import Model
 from openmie.nn.decode.tags import Softmax
 from openmie.nn.encode.dual import Dual, Text, Vision
@@ -50,22 +50,22 @@ def crops(id="d", n=3, boxes=BOXES, **layers):
 
 
 def scores(model, document):
-    example = model.batcher.examples([document])
+    example = model.featurizer.featurize([document])
     with torch.no_grad():
-        streams = model.extractor.eval().streams(model.batcher.collate(example).inputs)[0]
+        streams = model.extractor.eval().streams(model.featurizer.collate(example).inputs)[0]
     return streams["text"].tokens
 
 
 def test_slots(model):
     def slots(document, **change):
-        batcher = Batcher(recipe(**{"objects": 2, **change}), model.text, model.vision)
-        return [s for s, _ in batcher.pictures(batcher.examples([document])[0])]
+        featurizer = Featurizer(recipe(**{"objects": 2, **change}), model.text, model.vision)
+        return [s for s, _ in featurizer.pictures(featurizer.featurize([document])[0])]
 
     assert slots(crops()) == [1, 2] and slots(crops(), full=True) == [0, 1, 2]
     assert slots(crops(n=1)) == [1] and slots(crops(n=0)) == [0] and slots(crops(), objects=0) == [0]
     assert slots(crops(images=())) == [] == slots(crops(images=()), full=True)
     assert slots(crops(images=crops().images[1:])) == []  # boxes in a picture that is not there
-    assert [s for s, _ in wanted(crops(), Dual(vision=Vision(), objects=2).inputs)] == [0, 1, 2]
+    assert [s for s, _ in select_images(crops(), Dual(vision=Vision(), objects=2).inputs)] == [0, 1, 2]
 
 
 def test_a_box_in_a_parent_is_the_crop_cut_before(model, tmp_path):
@@ -93,9 +93,9 @@ def test_a_box_in_a_parent_is_the_crop_cut_before(model, tmp_path):
 def test_a_parent_is_read_once(model, monkeypatch):
     read, load = [], images.load
     monkeypatch.setattr(images, "load", lambda image: read.append(image.id) or load(image))
-    batcher = Batcher(recipe(objects=3, full=True), model.text, model.vision)
-    example = batcher.examples([crops()])[0]
-    assert len(batcher.pictures(example)) == 4 and read == ["main"]
+    featurizer = Featurizer(recipe(objects=3, full=True), model.text, model.vision)
+    example = featurizer.featurize([crops()])[0]
+    assert len(featurizer.pictures(example)) == 4 and read == ["main"]
 
 
 def test_crop_is_clipped_to_the_picture():
@@ -126,8 +126,8 @@ def test_candidates_that_cannot_be_read_leave_records_and_the_image_is_read(mode
     assert torch.equal(scores(model, bad), scores(model, crops(n=0)))
     half = crops(boxes=(empty, BOXES[0]))
     assert len(model.predict([half])[0].errors) == 1
-    example = model.batcher.examples([half])[0]
-    assert [s for s, _ in model.batcher.pictures(example)] == [2]
+    example = model.featurizer.featurize([half])[0]
+    assert [s for s, _ in model.featurizer.pictures(example)] == [2]
     lost = crops(boxes=(BOXES[0],)).replace(images=crops(n=1).images[1:])
     assert "'main'" in str(model.predict([lost])[0].errors[0])
 
@@ -216,7 +216,7 @@ def test_twin(text, tmp_path, offline):
 def test_twin_in_dual(tmp_path, offline):
     made = Recipe(name="d", encode=Dual(vision=Vision(name="twin")), heads=(Softmax(labels=("LOC", "PER")),))
     model = Model.new(made)
-    batch = model.batcher.collate(model.batcher.examples(small.documents(2)))
+    batch = model.featurizer.collate(model.featurizer.featurize(small.documents(2)))
     streams = model.extractor.encode.eval()(batch.inputs)
     assert streams["vision"].tokens.shape == (2, 64, 128) and streams["vision"].whole.shape == (2, 128)
     same_predictions(model, tmp_path / "m", small.documents(3))
@@ -230,7 +230,7 @@ def test_twin_of_an_encoder_from_disk(bert):
 def test_gradient_reaches_every_parameter_of_the_twin():
     """In training mode, from the words and the patches: the stem, the positions of each slot, every layer."""
     model = Model.new(recipe(full=True, objects=1))
-    batch = model.batcher.collate(model.batcher.examples([crops("a", n=1), crops("b", n=1)]))
+    batch = model.featurizer.collate(model.featurizer.featurize([crops("a", n=1), crops("b", n=1)]))
     streams = model.extractor.encode.train()(batch.inputs)
     (streams["text"].tokens.square().sum() + streams["vision"].tokens.square().sum()).backward()
     lacking = [n for n, p in model.extractor.encode.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
@@ -248,5 +248,5 @@ def test_a_frozen_tower_is_not_trained_and_not_cached(side, tmp_path):
     assert all(p.requires_grad for p in getattr(encode, other).parameters())
     assert not getattr(encode, side).training and getattr(encode, other).training
     assert encode.vision_positions.requires_grad == (side == "text")
-    assert cache_frozen(model, model.batcher.examples(small.documents(2)), tmp_path / "f") == 0
+    assert cache_frozen(model, model.featurizer.featurize(small.documents(2)), tmp_path / "f") == 0
     assert not (tmp_path / "f").exists()

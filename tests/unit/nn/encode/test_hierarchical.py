@@ -15,7 +15,7 @@ from openmie.data.document import Document, Image
 from openmie.errors import RecipeError
 from openmie.model import char_tokenizer as characters
 from openmie.model.backbones import load_text, load_vision, restore
-from openmie.model.features import image_inputs as sides
+from openmie.model.features import images
 from openmie.model.pretrained import Model
 from openmie.nn import ops
 from openmie.nn.decode.tags import Crf
@@ -105,7 +105,7 @@ def model():
 
 
 def streams(model, documents):
-    batch = model.batcher.collate(model.batcher.examples(documents))
+    batch = model.featurizer.collate(model.featurizer.featurize(documents))
     with torch.no_grad():
         return model.extractor.eval().encode(batch.inputs)
 
@@ -129,7 +129,7 @@ def test_the_last_state_is_the_towers_own_and_levels_are_its_layers(model):
     ids = torch.tensor([model.text.tokenizer(document.text)["input_ids"]])
     with torch.no_grad():
         found = model.text.model(input_ids=ids, output_hidden_states=True)
-        picture = model.vision.process([model.batcher.pictures(model.batcher.examples([document])[0])[0][1]])
+        picture = model.vision.process([model.featurizer.pictures(model.featurizer.featurize([document])[0])[0][1]])
         seen = model.vision.model(picture)
     torch.testing.assert_close(s["text"].tokens, found.last_hidden_state[:, 1:-1])
     torch.testing.assert_close(s["text"].levels[2], found.hidden_states[2][:, 1:-1])
@@ -138,26 +138,30 @@ def test_the_last_state_is_the_towers_own_and_levels_are_its_layers(model):
 
 def test_frames_are_read_in_the_order_of_time_and_too_many_leave_a_record():
     mixed = clip("a", (2, 0, 1))
-    assert [i.id for _, i in sides.wanted(mixed, Hierarchical(frames=9, vision=Vision()).inputs)] == ["f0", "f1", "f2"]
-    assert [i.id for i in sides.frames(clip("a", (2, 0, 1), times=False))] == ["f2", "f0", "f1"]
+    assert [i.id for _, i in images.select_images(mixed, Hierarchical(frames=9, vision=Vision()).inputs)] == [
+        "f0",
+        "f1",
+        "f2",
+    ]
+    assert [i.id for i in images.frames(clip("a", (2, 0, 1), times=False))] == ["f2", "f0", "f1"]
     model = Model.new(recipe(frames=2))
-    example = model.batcher.examples([clip("a", range(5))])[0]
-    assert [i.id for _, i in sides.wanted(example.document, model.recipe.encode.inputs)] == ["f0", "f2"]
+    example = model.featurizer.featurize([clip("a", range(5))])[0]
+    assert [i.id for _, i in images.select_images(example.document, model.recipe.encode.inputs)] == ["f0", "f2"]
     assert "5 frames" in str(example.errors["frames"]) and "encode.frames" in str(example.errors["frames"])
     assert "5 frames" in str(model.predict([clip("a", range(5))])[0].errors[0])
     post = Document.from_words("p", ["hi"], images=[Image(id="main", pixels=small.picture(1))])
-    assert [i.id for _, i in sides.wanted(post, model.recipe.encode.inputs)] == ["main"]
+    assert [i.id for _, i in images.select_images(post, model.recipe.encode.inputs)] == ["main"]
 
 
 def test_words_and_patches_know_their_seconds(model):
     """From the document's time spans and its frames; NaN where neither says."""
     timed = clip("a", (2, 0)).replace(times=[(0, 3, 1.0, 2.0), (4, 13, 2.0, 5.0)])
-    assert sides.said(timed).tolist() == [1.5, 3.5, 3.5]
+    assert images.word_timestamps(timed).tolist() == [1.5, 3.5, 3.5]
     s = streams(model, [timed, clip("b", (1,), times=False)])
     assert s["text"].seconds[0].tolist() == [1.5, 3.5, 3.5] and s["text"].seconds[1].isnan().all()
     assert s["vision"].seconds[0].tolist() == [0.0] * 16 + [2.0] * 16
     assert s["vision"].seconds[1].isnan().all()
-    assert sides.said(Document(id="e")).shape == (0,)
+    assert images.word_timestamps(Document(id="e")).shape == (0,)
 
 
 def test_attention_heeds_what_is_near_in_time():
@@ -211,7 +215,7 @@ def test_a_long_text_has_the_gradient_of_a_short_one(model, monkeypatch):
     from openmie.nn.encode import hierarchical
 
     encode, made = model.extractor.encode, []
-    batch = model.batcher.collate(model.batcher.examples([clip("a", (), words=["a", "b", "c"])]))
+    batch = model.featurizer.collate(model.featurizer.featurize([clip("a", (), words=["a", "b", "c"])]))
     for long in (1 << 20, 0):
         monkeypatch.setattr(hierarchical, "LONG", long)
         encode.zero_grad()
@@ -291,7 +295,7 @@ def test_video_towers_read_the_frames_of_a_document_as_clips(tmp_path, kind):
     assert not torch.allclose(tokens[1], tokens[2])
     alone = streams(model, [clip("b", range(3))])
     torch.testing.assert_close(alone["vision"].tokens[0], s["vision"].tokens[1, :12], atol=1e-5, rtol=1e-4)
-    pictures = [p for _, p in model.batcher.pictures(model.batcher.examples([clip("a", range(4))])[0])]
+    pictures = [p for _, p in model.featurizer.pictures(model.featurizer.featurize([clip("a", range(4))])[0])]
     with torch.no_grad():
         want = tower(pixel_values=model.vision.process(pictures)[None]).last_hidden_state[0, kind == "Vivit" :]
     torch.testing.assert_close(tokens[0], want[:4], atol=1e-5, rtol=1e-4)

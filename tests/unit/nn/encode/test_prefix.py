@@ -482,7 +482,7 @@ def test_deleting_gold_changes_no_prediction(made):
 
 
 def test_the_batch_tells_of_a_context_apart(made):
-    batch = made.batcher.collate(made.batcher.examples([post(0), post(2)]))
+    batch = made.featurizer.collate(made.featurizer.featurize([post(0), post(2)]))
     assert batch.inputs["context_owner"].unique().tolist() == [0, 1, 2]  # the pairs of the first document only
     assert (batch.inputs["context"] == -1).all()
 
@@ -492,9 +492,10 @@ def test_folder_round_trip_without_a_connection(made, tmp_path, offline):
     again = openmie.load(tmp_path)
     assert again.recipe == made.recipe
     docs = [post(i) for i in range(5)]
-    batch = made.batcher.collate(made.batcher.examples(docs))
+    batch = made.featurizer.collate(made.featurizer.featurize(docs))
     with torch.no_grad():
-        found = [m.extractor.eval().predict(batch) for m in (made, again)]
+        parts = [m.extractor.eval() for m in (made, again)]
+        found = [part.predict(part.streams(batch.inputs)[1], batch.given) for part in parts]
     assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
     assert made.predict(docs) == again.predict(docs)
     names = dict(made.extractor.named_parameters())
@@ -508,15 +509,15 @@ def test_a_frozen_vision_tower_runs_once(tmp_path):
     model = Model.new(recipe(**still, context="c", refine=Caption(pairs=BOTH)))
     docs, encode, calls = [post(i) for i in range(5)], model.extractor.encode, []
     model.extractor.eval()
-    fresh, kept = model.batcher.examples(docs), model.batcher.examples(docs)
+    fresh, kept = model.featurizer.featurize(docs), model.featurizer.featurize(docs)
     encode.vision.stem[0].register_forward_hook(lambda *_: calls.append(1))
     assert cache_frozen(model, kept, tmp_path / "f.sqlite", batch_size=3) > 0
     assert all("text" not in e.cached for e in kept)
     once = len(calls)
     with torch.no_grad():
-        a = encode(model.batcher.collate(kept).inputs)
+        a = encode(model.featurizer.collate(kept).inputs)
         assert len(calls) == once > 0
-        b = encode(model.batcher.collate(fresh).inputs)
+        b = encode(model.featurizer.collate(fresh).inputs)
     assert len(calls) > once and a.keys() == b.keys()
     for role in a:
         close(a[role].tokens, b[role].tokens, 1e-5)

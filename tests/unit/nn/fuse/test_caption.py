@@ -335,7 +335,7 @@ def test_stands_in_a_recipe_before_another_fusion():
     assert load(json.dumps(dump(full))) == full and check(full) is full
     torch.manual_seed(0)
     model = Model.new(full)
-    batch = model.batcher.collate(model.batcher.examples(documents(4, every=3), gold=True))
+    batch = model.featurizer.collate(model.featurizer.featurize(documents(4, every=3), gold=True))
     output = model.extractor(batch)
     output.total.backward()
     for name, p in model.extractor.fuse.named_parameters():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from openmie.data.document import Document, Image, Phrase
-from openmie.model.features.image_inputs import wanted
+from openmie.model.features.images import select_images
 from openmie.model.pretrained import Model
 from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.decode.tags import Softmax
@@ -43,30 +43,32 @@ def post(id="d", original=0, translated=1, first=0, **layers):
 
 
 def streams(model, *documents, cached=False):
-    examples = model.batcher.examples(documents)
+    examples = model.featurizer.featurize(documents)
     if cached:
         cache_frozen(model, examples, cached)
     with torch.no_grad():
-        return model.extractor.eval().encode(model.batcher.collate(examples).inputs)
+        return model.extractor.eval().encode(model.featurizer.collate(examples).inputs)
 
 
 def test_slots():
     both, encode = [0, 1, 2, 3, 4, 5], recipe().encode
-    assert [s for s, _ in wanted(post(), encode.inputs)] == both
-    assert [s for s, _ in wanted(post(), Dual(vision=Vision(), objects=2).inputs)] == [0, 1, 2]
-    assert [s for s, _ in wanted(post(), Dual(vision=Vision(), generated=True).inputs)] == [0, 1]
+    assert [s for s, _ in select_images(post(), encode.inputs)] == both
+    assert [s for s, _ in select_images(post(), Dual(vision=Vision(), objects=2).inputs)] == [0, 1, 2]
+    assert [s for s, _ in select_images(post(), Dual(vision=Vision(), generated=True).inputs)] == [0, 1]
     patches = [Image(id="main", pixels=small.picture(0)), *inside("main", "patch"), *inside("main", "object", 1, 2)]
-    assert [i.kind for _, i in wanted(post(images=patches), encode.inputs)] == ["main", "object"]
-    assert [i.kind for _, i in wanted(post(images=patches[:3]), encode.inputs)] == ["main", "patch", "patch"]
+    assert [i.kind for _, i in select_images(post(images=patches), encode.inputs)] == ["main", "object"]
+    assert [i.kind for _, i in select_images(post(images=patches[:3]), encode.inputs)] == ["main", "patch", "patch"]
     second = Image(kind="generated", id="second", pixels=small.picture(2))  # whose objects are nobody's
-    assert [s for s, _ in wanted(post(images=[*post().images[:4], second, *inside("second")]), encode.inputs)] == [
+    assert [
+        s for s, _ in select_images(post(images=[*post().images[:4], second, *inside("second")]), encode.inputs)
+    ] == [
         0,
         1,
         2,
         3,
     ]
     alone = [Image(kind="generated", id="dream", pixels=small.picture(1)), *inside("dream")]
-    assert [s for s, _ in wanted(post(images=alone), encode.inputs)] == [3, 4, 5]
+    assert [s for s, _ in select_images(post(images=alone), encode.inputs)] == [3, 4, 5]
 
 
 def test_both_sides_are_read_by_one_tower_as_they_would_be_alone(model):
@@ -101,8 +103,8 @@ def test_phrases_are_tokenised_as_words_are(model):
         post(phrases=[]),
         post(phrases=[Phrase(text="lot")]),
     ]
-    tokenizer = model.batcher.text.tokenizer
-    found, examples = streams(model, *documents)["phrases"], model.batcher.examples(documents)
+    tokenizer = model.featurizer.text.tokenizer
+    found, examples = streams(model, *documents)["phrases"], model.featurizer.featurize(documents)
     expected = [tokenizer(x, add_special_tokens=False)["input_ids"] for x in ("ADA a Lot", "", "lot")]
     assert [e.phrases.tolist() for e in examples] == expected and tokenizer.unk_token_id not in expected[0]
     assert found.mask.sum(1).tolist() == [len(x) for x in expected]
@@ -115,8 +117,8 @@ def test_phrases_are_tokenised_as_words_are(model):
 
 
 def test_too_many_phrases_leave_a_record(model):
-    (example,) = model.batcher.examples([post(phrases=[Phrase(text="ada and bo")] * 300)])
-    assert len(example.phrases) == model.batcher.text.window - 2
+    (example,) = model.featurizer.featurize([post(phrases=[Phrase(text="ada and bo")] * 300)])
+    assert len(example.phrases) == model.featurizer.text.window - 2
     assert "pieces" in example.errors["phrases"].found and "d, phrases" in example.errors["phrases"].where
     assert streams(model, example.document)["phrases"].mask.sum() == len(example.phrases)
 
@@ -130,9 +132,9 @@ def test_a_context_apart_is_read_by_itself():
     found, without = streams(made, *documents), streams(bare, *documents)
     torch.testing.assert_close(found["text"].tokens, without["text"].tokens, rtol=1e-5, atol=1e-5)
     assert "context" not in without and found["context"].mask.sum(1).tolist()[:2] == [4, 0]
-    assert made.batcher.examples(documents)[0].errors["context"].found.endswith("pieces")
-    (example,) = made.batcher.examples(documents[2:])
-    ids = torch.tensor([[*made.batcher.specials[:1], *example.context, *made.batcher.specials[1:]]])
+    assert made.featurizer.featurize(documents)[0].errors["context"].found.endswith("pieces")
+    (example,) = made.featurizer.featurize(documents[2:])
+    ids = torch.tensor([[*made.featurizer.specials[:1], *example.context, *made.featurizer.specials[1:]]])
     with torch.no_grad():
         plain = made.extractor.encode.text(input_ids=ids).last_hidden_state[0, 1:-1]
     torch.testing.assert_close(found["context"].tokens[2][found["context"].mask[2]], plain, rtol=1e-5, atol=1e-5)
@@ -141,7 +143,9 @@ def test_a_context_apart_is_read_by_itself():
 def test_a_context_apart_may_be_left_out_in_training():
     torch.manual_seed(0)
     made = Model.new(recipe(context="*", apart=True, drop_context=0.5))
-    batch = made.batcher.collate(made.batcher.examples([post(id=str(i), captions={"c": "Rome"}) for i in range(40)]))
+    batch = made.featurizer.collate(
+        made.featurizer.featurize([post(id=str(i), captions={"c": "Rome"}) for i in range(40)])
+    )
     mask = made.extractor.encode.train()(batch.inputs)["context"].mask.any(1)
     assert 5 < int(mask.sum()) < 35
     assert made.extractor.encode.eval()(batch.inputs)["context"].mask.any(1).all()

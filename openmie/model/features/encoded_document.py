@@ -1,4 +1,4 @@
-"""What stands between Documents and tensors: an Example holds one document as integers, a Batch several as tensors."""
+"""Between Documents and tensors: an EncodedDocument is one document as integers, a Batch several as tensors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Batch:
 
 
 @dataclass
-class Example:
+class EncodedDocument:
     """One document, or one of its given pairs, as integers."""
 
     index: int  # of the document among those asked about

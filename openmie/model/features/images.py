@@ -13,7 +13,7 @@ from openmie.nn.encode.inputs import EncoderInputs
 SCORES = ("strong", "weak")  # names of relevance scores: of a whole image, and of its objects (TMR; Zheng et al., 2023)
 
 
-def wanted(document: Document, inputs: EncoderInputs) -> list[tuple[int, Image]]:
+def select_images(document: Document, inputs: EncoderInputs) -> list[tuple[int, Image]]:
     """(slot, image): 0 the main image, n its n-th object; behind them, with `generated`, those made from the text.
 
     An object is a candidate that is given and never gold: an image of kind `object` or, where there is none, `patch`.
@@ -29,7 +29,7 @@ def wanted(document: Document, inputs: EncoderInputs) -> list[tuple[int, Image]]
     chosen = [(0, main), *enumerate(inside, 1)]
     if inputs.generated:
         inside, first = objects(document, made=True)[: inputs.objects], 1 + inputs.objects
-        chosen += [(first, generated(document)), *enumerate(inside, first + 1)]
+        chosen += [(first, generated_image(document)), *enumerate(inside, first + 1)]
     return [(slot, image) for slot, image in chosen if image is not None]
 
 
@@ -41,7 +41,7 @@ def frames(document: Document) -> list[Image]:
     return found or [i for i in [document.main_image] if i is not None]
 
 
-def said(document: Document) -> np.ndarray:
+def word_timestamps(document: Document) -> np.ndarray:
     """(T,) seconds at which each word is said: the middle of the first time span that it begins in, else NaN."""
     found = np.full(len(document.words), np.nan, dtype=np.float32)
     starts = np.array([w.start for w in document.words], dtype=np.int64)
@@ -50,7 +50,7 @@ def said(document: Document) -> np.ndarray:
     return found
 
 
-def passed_by(document: Document, inputs: EncoderInputs) -> ErrorRecord | None:
+def skipped_frames(document: Document, inputs: EncoderInputs) -> ErrorRecord | None:
     """A record where a document has more frames than the encoder reads."""
     most = inputs.max_frames
     if not most or not inputs.reads_images or len(found := frames(document)) <= most:
@@ -61,17 +61,17 @@ def passed_by(document: Document, inputs: EncoderInputs) -> ErrorRecord | None:
 
 def objects(document: Document, made: bool) -> list[Image]:
     """Candidates cut from the image made from the text, or else from any image that was not made."""
-    dream = generated(document)
-    dreams = {i.id for i in document.images if i.kind == "generated"}
+    source = generated_image(document)
+    made_from_text = {i.id for i in document.images if i.kind == "generated"}
     inside = [i for i in document.images if i.kind in ("object", "patch")]
     if made:
-        inside = [i for i in inside if dream is not None and i.parent == dream.id]
+        inside = [i for i in inside if source is not None and i.parent == source.id]
     else:
-        inside = [i for i in inside if i.parent not in dreams]
+        inside = [i for i in inside if i.parent not in made_from_text]
     return [i for i in inside if i.kind == "object"] or inside
 
 
-def generated(document: Document) -> Image | None:
+def generated_image(document: Document) -> Image | None:
     """The first image that was made from the text."""
     return next((i for i in document.images if i.kind == "generated"), None)
 
@@ -81,7 +81,7 @@ def relevance(document: Document, inputs: EncoderInputs) -> list[float]:
 
     NaN where there is none, or one that float32 cannot hold.
     """
-    sides = [document.main_image, *([generated(document)] if inputs.generated else [])]
+    sides = [document.main_image, *([generated_image(document)] if inputs.generated else [])]
     known = [dict(image.relevance) if image is not None else {} for image in sides]
     found = [scores.get(name, math.nan) for scores in known for name in SCORES]
     return [score if abs(score) < 1e38 else math.nan for score in found]
