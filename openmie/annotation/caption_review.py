@@ -25,7 +25,7 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError
 from openmie.formats import csv_table as table
 from openmie.formats import output
-from openmie.formats.text_lines import lines, short
+from openmie.formats.text_lines import read_lines, shorten
 
 COLUMNS = ("document", "image", "text", "generator", "caption", "correct", "corrected", "note")
 NEEDED = ("document", "generator", "caption", "correct")  # the others may have been deleted in the spreadsheet
@@ -117,12 +117,12 @@ def write(
     if review_tasks.named(path):
         review_tasks.write(rows, path)
         return len(rows)
-    with output.file(path) as file:
-        file.write(b"\xef\xbb\xbf" + table.line(COLUMNS))
+    with output.open_output(path) as file:
+        file.write(b"\xef\xbb\xbf" + table.csv_line(COLUMNS))
         for j, text in rows:
             shown = text if len(text) <= LONGEST else text[:LONGEST] + " ..."
             cells = (j.document, j.image, shown, j.generator, j.caption, "", "", "")
-            file.write(table.line([_guarded(cell) for cell in cells]))
+            file.write(table.csv_line([_guarded(cell) for cell in cells]))
     return len(rows)
 
 
@@ -144,7 +144,7 @@ def _noting(documents: Iterable[Document], names: set[str]) -> Iterator[Document
 
 def _sampled(rows: list[Judgement], sample: int, seed: int) -> set[Judgement]:
     def rank(j: Judgement) -> bytes:
-        return hashlib.sha256(output.utf8(f"{seed} {j.image or j.document}", f"document {j.document}")).digest()
+        return hashlib.sha256(output.encode_utf8(f"{seed} {j.image or j.document}", f"document {j.document}")).digest()
 
     of: dict[str, list[Judgement]] = {}
     for j in rows:
@@ -154,7 +154,7 @@ def _sampled(rows: list[Judgement], sample: int, seed: int) -> set[Judgement]:
 
 def _formula(cell: str) -> bool:
     bare = cell.lstrip("'")
-    return table.safe(bare) != bare
+    return table.escape_formula(bare) != bare
 
 
 def _guarded(cell: str) -> str:
@@ -180,7 +180,7 @@ def read(path: str | os.PathLike[str]) -> list[Judgement]:
     header = [cell.strip().casefold() for cell in next(rows, (0, []))[1]]
     if wrong := [c for c in NEEDED if header.count(c) != 1] or [c for c in COLUMNS if header.count(c) > 1]:
         raise CorpusError(
-            f"{header.count(wrong[0])} columns {wrong[0]!r} in {short(','.join(header))}",
+            f"{header.count(wrong[0])} columns {wrong[0]!r} in {shorten(','.join(header))}",
             expected="a header with " + ", ".join(NEEDED),
             where=f"{path}, row 1",
             remedy="read the file that `openmie captions --out` wrote, saved as CSV with its header",
@@ -219,7 +219,7 @@ def _twice(judgement: Judgement, where: str) -> CorpusError:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Row numbers and cells. Line breaks within cells are kept as they stand."""
-    for line in lines(path):
+    for line in read_lines(path):
         if line.error:
             raise CorpusError.of(line.error)
     text = path.read_bytes().decode("utf-8-sig")
@@ -272,7 +272,7 @@ def _verdict(cell: str, where: str) -> bool | None:
         return None
     if spelt not in YES | NO:
         raise CorpusError(
-            f"correct={short(cell)}",
+            f"correct={shorten(cell)}",
             where=where,
             remedy="write yes or no, or leave the cell empty",
             expected="yes, y, true, 1, x or no, n, false, 0; empty: not judged",
@@ -353,9 +353,9 @@ def _plain(text: str) -> str:
 
 
 def _other_words(document: Document, judgement: Judgement, caption: str) -> CorpusError:
-    now = f"where the document has {short(caption)}" if caption else "which the document has not"
+    now = f"where the document has {shorten(caption)}" if caption else "which the document has not"
     return CorpusError(
-        f"the caption {short(judgement.caption)} of {judgement.generator!r}, {now}",
+        f"the caption {shorten(judgement.caption)} of {judgement.generator!r}, {now}",
         expected="the words that were judged",
         where=f"document {document.id}",
         remedy="write a better caption into the column corrected; load the corpus with its captions",

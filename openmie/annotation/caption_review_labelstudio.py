@@ -17,7 +17,7 @@ from urllib.parse import quote
 from openmie.errors import CorpusError
 from openmie.formats import output
 from openmie.formats.jsonl import load_json
-from openmie.formats.labelstudio_tasks import SERVED
+from openmie.formats.labelstudio_tasks import LOCAL_FILES_URL
 
 INTERFACE = """<View>
   <Header value="$generator"/>
@@ -59,13 +59,13 @@ def write(rows: Iterable[tuple[Judgement, str]], path: str | os.PathLike[str]) -
     Pictures in the file's folder are named as Label Studio serves a local folder, this being the one to serve.
     """
     folder = Path(os.path.realpath(path)).parent
-    with output.file(path) as file:
+    with output.open_output(path) as file:
         file.write(b"[")
         for number, (judgement, text) in enumerate(rows):
             task = json.dumps(_task(judgement, text, folder), ensure_ascii=False, sort_keys=True)
-            file.write((b",\n" if number else b"\n") + output.utf8(task, f"document {judgement.document}"))
+            file.write((b",\n" if number else b"\n") + output.encode_utf8(task, f"document {judgement.document}"))
         file.write(b"\n]\n")
-    with output.file(Path(path).with_suffix(".xml")) as file:
+    with output.open_output(Path(path).with_suffix(".xml")) as file:
         file.write(INTERFACE.encode())
 
 
@@ -92,7 +92,7 @@ def _task(judgement: Judgement, text: str, folder: Path) -> dict[str, Any]:
 
 def _shown(image: str, folder: Path) -> str:
     try:
-        return SERVED + quote(Path(image).resolve().relative_to(folder).as_posix()) if image else ""
+        return LOCAL_FILES_URL + quote(Path(image).resolve().relative_to(folder).as_posix()) if image else ""
     except ValueError:  # outside: shown where the user's own storage serves it
         return image
 

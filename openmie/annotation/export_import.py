@@ -25,12 +25,12 @@ from openmie.annotation.guidelines import LABELS, guidelines
 from openmie.data import replace_file as writing
 from openmie.data.corpus import Labels
 from openmie.data.document import Document, Image, Region, Relation
-from openmie.datasets.relation_directions import ends, fit
+from openmie.datasets.relation_directions import end_types, match_direction
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import brat, labelstudio, output, voc, yolo
 from openmie.formats.jsonl import load_json
 from openmie.metrics.grounding import overlaps
-from openmie.video.copy_frames import put
+from openmie.video.copy_frames import link_or_copy
 
 TOOLS = ("brat", "labelimg", "labelstudio")
 
@@ -81,16 +81,16 @@ def _brat(documents: list[Document], folder: Path, labels: Labels) -> dict[str, 
     any_ = "Arg1:<ENTITY>, Arg2:<ENTITY>"
     lines = [
         "[entities]",
-        *map(brat.escaped, labels.mentions),
+        *map(brat.escape_label, labels.mentions),
         "",
         "[relations]",
         f"{COREFERENCE}\t{any_}, <REL-TYPE>:symmetric-transitive",
     ]
     for label in labels.relations:
-        types = ends(label)
+        types = end_types(label)
         between = "Arg1:{}, Arg2:{}".format(*types) if types and set(types) <= set(labels.mentions) else any_
         turn = ", <REL-TYPE>:symmetric" if label in labels.symmetric else ""
-        lines.append(f"{brat.escaped(label)}\t{between}{turn}")
+        lines.append(f"{brat.escape_label(label)}\t{between}{turn}")
     text = "\n".join([*lines, "", "[events]", "", "[attributes]", ""])
     (folder / "annotation.conf").write_text(text, encoding="utf-8")
     return {"brat": written}
@@ -115,7 +115,7 @@ def _labelstudio(documents: list[Document], folder: Path, labels: Labels) -> dic
     lost: list[ErrorRecord] = []
     placed = [d.replace(images=tuple(_placed(i, folder / "frames", d.id, lost) for i in d.images)) for d in documents]
     offered = Labels(labels.mentions, (COREFERENCE, *labels.relations), (), labels.regions)
-    (folder / "interface.xml").write_text(labelstudio.interface(placed, offered), encoding="utf-8")
+    (folder / "interface.xml").write_text(labelstudio.labelling_interface(placed, offered), encoding="utf-8")
     written = labelstudio.write(placed, folder / "tasks.json", served=True, predictions=True)
     return {"labelstudio": replace(written, records=(*lost, *written.records))}
 
@@ -134,7 +134,7 @@ def _placed(image: Image, folder: Path, document: str, lost: list[ErrorRecord]) 
         return image.model_copy(update={"path": ""})
     if not image.path:
         return image
-    return image.model_copy(update={"path": str(put(Path(image.path), folder))})
+    return image.model_copy(update={"path": str(link_or_copy(Path(image.path), folder))})
 
 
 def collect(
@@ -255,7 +255,7 @@ def _turned(clip: Document) -> Document:
     errors: list[ErrorRecord] = []
     for r in clip.relations:
         head, tail = r.head, r.tail
-        if fit(r.label, types.get(head, ""), types.get(tail, "")) == "turned":
+        if match_direction(r.label, types.get(head, ""), types.get(tail, "")) == "turned":
             errors.append(
                 ErrorRecord(
                     where=f"document {clip.id}, relation {head} {tail}",

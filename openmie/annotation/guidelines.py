@@ -5,7 +5,7 @@ from __future__ import annotations
 from openmie.annotation.coref_links import COREFERENCE
 from openmie.data.corpus import Labels
 from openmie.datasets.m3d import SYMMETRIC
-from openmie.datasets.relation_directions import example
+from openmie.datasets.relation_directions import example_label
 
 LABELS = Labels(  # M3D's: types of entities and boxes, and the relations that its published files hold
     mentions=("PER", "LOC", "ORG", "TIME"),
@@ -87,6 +87,6 @@ def guidelines(tool: str, labels: Labels) -> str:
     turned = sorted(labels.symmetric & set(labels.relations))
     directions = f"These have no direction: {', '.join(turned)}." if turned else "The direction counts."
     layers = {name: ", ".join(getattr(labels, name)) or "none yet" for name in ("mentions", "relations", "regions")}
-    shown = example(labels.relations, labels.mentions)
+    shown = example_label(labels.relations, labels.mentions)
     order = "; draw {} from a {} to a {}".format(*shown) if shown else ""
     return RULES.format(coreference=how, directions=directions, example=order, **layers) + f"\n## Your tool\n\n{use}\n"

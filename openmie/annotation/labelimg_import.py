@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from openmie.data.document import Image, Region
-from openmie.data.images import locate, size
+from openmie.data.images import image_size, resolve_inside
 from openmie.errors import CorpusError, ErrorRecord, ImageError
 from openmie.formats import yolo
-from openmie.formats.labelimg import Boxes
+from openmie.formats.labelimg import AnnotationFiles
 
 Page = tuple[list[Region], list[ErrorRecord]]
 
@@ -26,7 +26,7 @@ def boxes(path: str | os.PathLike[str]) -> Voc | Yolo:
         raise CorpusError(
             "no such folder", expected="LabelImg's folder, VOC or YOLO", where=str(path), remedy="check the path"
         )
-    return Voc(Path(path)) if Boxes(Path(path)).images() else Yolo(Path(path))
+    return Voc(Path(path)) if AnnotationFiles(Path(path)).images() else Yolo(Path(path))
 
 
 class _Pages:
@@ -50,7 +50,7 @@ class _Pages:
                 "import videos of equal names apart from each other",
             )
         try:
-            return self._page(name, document, image, size(image))
+            return self._page(name, document, image, image_size(image))
         except (ImageError, OSError, UnicodeDecodeError) as error:
             found = error.record.found if isinstance(error, ImageError) else str(error)[:160]
             return self._lost(document, f"{found}, frame {name}", "a file that can be read", "restore it")
@@ -76,7 +76,7 @@ class Voc(_Pages):
     """A folder of .xml files; one that LabelImg has not saved yet still says whose it is."""
 
     def __init__(self, root: Path) -> None:
-        self.files = Boxes(root)
+        self.files = AnnotationFiles(root)
         said = {n: page.source for n in self.files.images() if (page := self.files.get(n))}
         names = {
             (s.get("document", ""), s.get("image", "")): n for n, s in said.items() if s.get("database") == "openmie"
@@ -118,12 +118,12 @@ class Yolo(_Pages):
         super().__init__(root, known, names)
 
     def _page(self, name: str, document: str, image: Image, size: tuple[int, int]) -> Page | ErrorRecord:
-        file = locate(f"{name}.txt", self.folder)
+        file = resolve_inside(f"{name}.txt", self.folder)
         regions: list[Region] = []
         errors: list[ErrorRecord] = []
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if line.strip():
-                item = yolo.region(line, image.id, self.classes, size, f"{file}:{number}")
+                item = yolo.parse_region(line, image.id, self.classes, size, f"{file}:{number}")
                 (regions if isinstance(item, Region) else errors).append(item)  # type: ignore[arg-type]
         return regions, errors
 
@@ -131,7 +131,7 @@ class Yolo(_Pages):
 def _classes(root: Path, folder: Path, ours: bool) -> list[str]:
     """Names by number. Errors: an exported name stands at another number, so that older files would be read wrong."""
     files = [f for f in dict.fromkeys((folder / "classes.txt", root / "classes.txt")) if f.is_file()]
-    lists = [yolo.classes(f.read_text(encoding="utf-8"), escaped=ours) for f in files]
+    lists = [yolo.parse_classes(f.read_text(encoding="utf-8"), escaped=ours) for f in files]
     if not lists:
         raise ValueError("no classes.txt")
     now, before = lists[0], lists[-1]

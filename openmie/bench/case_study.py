@@ -17,7 +17,7 @@ from openmie.bench.run_spec import Cell, read
 from openmie.data import replace_file as writing
 from openmie.data.document import Document
 from openmie.errors import TrainError
-from openmie.report.comparison import NONE, judge
+from openmie.report.comparison import NO_RELATION, compare
 
 MOST = 60  # documents on the page; the lines hold all
 KINDS = ("only A right", "only B right", "both wrong, each its own way")
@@ -83,7 +83,7 @@ def _compare(gold: list[Document], runs: list[_Run], task: str, symmetric: Colle
 
 def _asked(document: Document, task: str) -> Document:
     """Gold as far as a task goes; a relation None is no relation."""
-    kept = tuple(r for r in document.relations if r.label != NONE) if task != "ner" else ()
+    kept = tuple(r for r in document.relations if r.label != NO_RELATION) if task != "ner" else ()
     return document.replace(relations=kept, chains=(), regions=(), summary="")
 
 
@@ -96,7 +96,7 @@ def _shown(predicted: Document | None, gold: Document, task: str) -> Document:
 
 
 def _right(gold: Document, predicted: Document, symmetric: Collection[str]) -> bool:
-    view = judge((gold, predicted), symmetric)
+    view = compare((gold, predicted), symmetric)
     verdicts = [part.verdict for part in (*view.spans, *view.unlocated)] + [link.verdict for link in view.links]
     return all(verdict == "right" for verdict in verdicts)
 

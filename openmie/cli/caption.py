@@ -82,7 +82,7 @@ def caption(
     sources, data = extract.sources(corpus, split, images)
     settings = {"corpus": corpus, "images": images, "model": model, "revision": revision, "max_tokens": max_tokens,
                 "temperature": temperature, "openmie": __version__}  # fmt: skip
-    report, tally, failed, texts = captions.Report(), output.Tally(), [], []  # type: ignore[var-annotated]
+    report, tally, failed, texts = captions.Report(), output.WriteReport(), [], []  # type: ignore[var-annotated]
     documents = captions.fill(sources, out, backend, asked, settings, report, tally, cache)
     for document in console.noted(console.passing(documents, "documents captioned"), failed):
         texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])

@@ -105,7 +105,7 @@ def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out
     whole = review.apply(data.split(split), found, name, fill=True)
     if out:
         names = {j.generator: review.new_name(j.generator, name) for j in found}
-        with output.folder(out) as folder:
+        with output.new_folder(out) as folder:
             for other in data.sources:
                 documents = whole if other == split else _filled(review, data.split(other), names)
                 console.say(write(documents, folder / f"{other}.jsonl"))

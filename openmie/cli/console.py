@@ -78,14 +78,14 @@ def noted(documents: Iterable[Any], failed: list[str]) -> Iterator[Any]:
 def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
     """What could not be written: a record is in its place."""
     from openmie.formats import output
-    from openmie.formats.csv_table import held, write_csv
+    from openmie.formats.csv_table import writable_rows, write_csv
     from openmie.formats.registry import write
 
     if format != "table":
         written = write(documents, out, "jsonl") if format == "jsonl" else write_csv(documents, out)
     else:
-        names, tally = ("document", "kind", "label", "text", "start", "end", "score"), output.Tally()
-        table(list(names), [[row[n] for n in names] for d in documents for row in held(d, tally)], out)
+        names, tally = ("document", "kind", "label", "text", "start", "end", "score"), output.WriteReport()
+        table(list(names), [[row[n] for n in names] for d in documents for row in writable_rows(d, tally)], out)
         written = tally.written()
     return [str(record) for record in written.records] if written.lost else []
 
@@ -105,8 +105,8 @@ def table(columns: list[str], data: Iterable[list[Any]], out: str = "-") -> None
     else:
         text = StringIO()
         Console(file=text, width=160).print(table)
-        with output.file(out) as file:
-            file.write(output.utf8(text.getvalue(), out))
+        with output.open_output(out) as file:
+            file.write(output.encode_utf8(text.getvalue(), out))
 
 
 def scores(found: Any, by_label: bool = True) -> None:

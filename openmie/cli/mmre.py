@@ -53,7 +53,7 @@ def mmre(
     from openmie.formats.registry import write
 
     data = load_corpus(corpus)
-    made = dataset.corpus(data, summary=summary, seed=max(seed, 0), dev=dev, split=seed >= 0)
+    made = dataset.build_mmre(data, summary=summary, seed=max(seed, 0), dev=dev, split=seed >= 0)
     splits = {name: list(made.split(name)) for name in made.sources}
     if review:
         number = reviews.write(chain.from_iterable(splits.values()), review, summary or ())
@@ -62,7 +62,7 @@ def mmre(
         splits = _corrected(reviews, splits, read, summary)
     _told(splits, made.name)
     if out:
-        with output.folder(out) as folder:
+        with output.new_folder(out) as folder:
             for name, documents in splits.items():
                 console.say(write(documents, folder / f"{name}.jsonl"))
         print(f"the corpus: jsonl:{out}", file=sys.stderr)

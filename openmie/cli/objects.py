@@ -55,7 +55,7 @@ def objects(
     settings = {"corpus": corpus, "images": images, "model": model, "search": asdict(asked), "openmie": __version__}
     settings |= {"revision": revision} if revision else {}
     failed: list[str] = []
-    tally, number, boxes = output.Tally(), 0, 0
+    tally, number, boxes = output.WriteReport(), 0, 0
     documents = search.fill(sources, out, lambda some: search.find(some, found, asked, batch), settings, tally)
     for document in console.noted(console.passing(documents, "documents searched"), failed):
         here = sum(image.kind == "object" for image in document.images)

@@ -131,7 +131,7 @@ def _score(
     console.scores(found)
     if out:
         told = scoring.record(found, gold, model=backend.facts(), asked=schema.facts(), **about)
-        with output.file(out) as file:
+        with output.open_output(out) as file:
             file.write(json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n")
 
 

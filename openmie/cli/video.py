@@ -41,7 +41,7 @@ def build(
     Example: openmie video build film.mp4 --subtitles film.srt --out videos
     """
     from openmie import video as library
-    from openmie.video.dataset import heard, refused
+    from openmie.video.dataset import build_error, cached_transcript
     from openmie.video.transcribe import transcribe as listen
 
     if subtitles and len(subtitles) != len(videos):
@@ -51,7 +51,7 @@ def build(
             where="openmie video build",
             remedy="name one a video, or none",
         )
-    settings = library.Settings(every=every, shortest=shortest, longest=longest, language=language, image=image)
+    settings = library.BuildSettings(every=every, shortest=shortest, longest=longest, language=language, image=image)
     named = f"{transcribe}@{revision}" if revision else transcribe  # as `listen` names what it heard
     records: list[ErrorRecord] = []
     for number, path in enumerate(videos):
@@ -68,13 +68,13 @@ def build(
                     where=f"video {path}",
                     remedy="give them, or --transcribe openai/whisper-small",
                 )
-            cues = library.read(file, encoding) if file else heard(path, named, out, settings)
+            cues = library.read_subtitles(file, encoding) if file else cached_transcript(path, named, out, settings)
             cues = cues or listen(path, transcribe, revision=revision, language=language)
-            clips, wrong = library.save(path, cues, out, settings)
+            clips, wrong = library.build_folder(path, cues, out, settings)
             records += wrong
             print(f"{path}: {clips} clips", file=sys.stderr)
         except OpenMIEError as error:
-            records.append(refused(error, path))
+            records.append(build_error(error, path))
     _end(records)
 
 
@@ -144,10 +144,10 @@ def import_(
     """
     from openmie.annotation.export_import import collect
     from openmie.formats.registry import write
-    from openmie.video.copy_frames import carried
+    from openmie.video.copy_frames import copy_frames
 
     failed: list[str] = []
-    written = write(carried(_documents(collect(_clips([clips]), text, boxes), failed), out.parent), out)
+    written = write(copy_frames(_documents(collect(_clips([clips]), text, boxes), failed), out.parent), out)
     console.say(written)
     _end(failed)
 
@@ -182,7 +182,7 @@ def agree(
     from openmie.annotation import agreement as measures
     from openmie.annotation.guidelines import LABELS
     from openmie.formats.registry import read, write
-    from openmie.video.copy_frames import carried
+    from openmie.video.copy_frames import copy_frames
 
     if (decided is None) != (resolved is None):
         raise CorpusError(
@@ -196,7 +196,7 @@ def agree(
     if decided and resolved:
         told: dict[str, Any] = {"symmetric": turned, "undecided": undecided or "error"}
         agreed = measures.resolve(a, b, measures.read_decisions(decided), **told)
-        console.say(write(carried(agreed, resolved.parent), resolved))
+        console.say(write(copy_frames(agreed, resolved.parent), resolved))
         return
     found = measures.agreement(a, b, symmetric=turned)
     known = {layer: k for layer, k in found.layers.items() if k.n}
@@ -220,10 +220,10 @@ def split(
     """
     from openmie import video as library
     from openmie.formats.registry import write
-    from openmie.video.copy_frames import carried
+    from openmie.video.copy_frames import copy_frames
 
     out.mkdir(parents=True, exist_ok=True)
-    for name, documents in library.split(_clips(clips), seed).items():
+    for name, documents in library.split_by_video(_clips(clips), seed).items():
         videos = len({d.source["video"] for d in documents})
         print(f"{name}: {videos} videos", file=sys.stderr)
-        console.say(write(carried(documents, out), out / f"{name}.jsonl"))
+        console.say(write(copy_frames(documents, out), out / f"{name}.jsonl"))

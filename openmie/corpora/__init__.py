@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from openmie.data.corpus import Corpus, Labels, Split
 from openmie.datasets import load
-from openmie.datasets.registry import FORMATS, Spec
+from openmie.datasets.registry import DATASETS, Spec
 
 if TYPE_CHECKING:
     from openmie.formats.registry import read, write
 
-__all__ = ["FORMATS", "Corpus", "Labels", "Spec", "Split", "load", "read", "write"]
+__all__ = ["DATASETS", "Corpus", "Labels", "Spec", "Split", "load", "read", "write"]
 
 
 def __getattr__(name: str) -> Any:

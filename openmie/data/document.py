@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from openmie.data.json_values import checked, no_circle
+from openmie.data.json_values import check_acyclic, validate_json
 from openmie.errors import DocumentError, ErrorRecord
 
 ImageKind = Literal["main", "object", "patch", "frame", "generated"]
-GIVEN = "given"  # name of a caption that a user gave, whoever or whatever wrote it
+USER_CAPTION = "given"  # name of a caption that a user gave, whoever or whatever wrote it
 Status = Literal["located", "orphan", "unlocated"]
 Box = tuple[float, float, float, float]
 
@@ -50,7 +50,7 @@ class _Layer(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise _readable(type(self).__name__, error) from None
+            raise _validation_error(type(self).__name__, error) from None
 
     def _key(self) -> tuple[Any, ...]:
         return tuple(v for k, v in self.__dict__.items() if k not in ("score", "pixels"))
@@ -64,7 +64,7 @@ class _Layer(BaseModel):
         return hash(self._key())
 
 
-def _readable(what: str, error: ValidationError) -> DocumentError:
+def _validation_error(what: str, error: ValidationError) -> DocumentError:
     first = error.errors(include_url=False)[0]
     where = what + "".join(f".{part}" for part in first["loc"])
     said = first["msg"]
@@ -155,7 +155,7 @@ class Phrase(_Layer):
     image: str = ""
 
 
-def _words(value: Any, info: Any) -> Any:
+def _accept_word_strings(value: Any, info: Any) -> Any:
     """Accept words as strings too: each is found in the text, left to right."""
     value = tuple(value or ())
     if not value or not isinstance(value[0], str):
@@ -184,7 +184,7 @@ class Document(_Layer):
 
     id: str
     text: str = ""
-    words: Annotated[tuple[Word, ...], BeforeValidator(_words)] = ()
+    words: Annotated[tuple[Word, ...], BeforeValidator(_accept_word_strings)] = ()
     images: tuple[Image, ...] = ()
     mentions: tuple[Mention, ...] = ()
     chains: tuple[Chain, ...] = ()
@@ -221,9 +221,9 @@ class Document(_Layer):
         self._unique("mention or chain", [m.id for m in self.mentions] + [c.id for c in self.chains])
         self._unique("image", [x.id for x in self.images])
         if parents := {x.id: x.parent for x in self.images if x.parent}:
-            no_circle(parents, f"document {self.id}, images.parent")
+            check_acyclic(parents, f"document {self.id}, images.parent")
         if self.source:
-            self.__dict__["source"] = checked(self.source, f"document {self.id}, source")
+            self.__dict__["source"] = validate_json(self.source, f"document {self.id}, source")
         return self
 
     def _error(self, found: str, hint: str = "") -> DocumentError:
@@ -278,7 +278,7 @@ class Document(_Layer):
 
     def caption(self, name: str) -> str:
         """The caption of a generator, or the one that a user gave in its place, or nothing."""
-        return self.captions.get(name, "") or self.captions.get(GIVEN, "")
+        return self.captions.get(name, "") or self.captions.get(USER_CAPTION, "")
 
     def replace(self, **layers: Any) -> Self:
         """A validated copy with these layers changed."""
@@ -332,9 +332,9 @@ class Document(_Layer):
         try:
             return cls.model_validate_json(line)
         except ValidationError as error:
-            readable = _readable("Document", error)
+            readable = _validation_error("Document", error)
         with suppress(ValueError, RecursionError):  # what the standard parser reads can be told by its name
-            checked(json.loads(line), "Document", depth=-1)
+            validate_json(json.loads(line), "Document", depth=-1)
         raise readable
 
 

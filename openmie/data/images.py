@@ -31,7 +31,9 @@ _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]+:)?//|(?:https?|ftp|file|data|blo
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 5 to 8 swap width and height
 
 
-def load(image: Image | str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, base: Path | None = None) -> Picture:
+def load_image(
+    image: Image | str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, base: Path | None = None
+) -> Picture:
     """The upright RGB picture, its first frame where it has several; transparent parts become white.
 
     `base` is the folder that a path is relative to and must stay in (data that others wrote); without it the path is
@@ -40,7 +42,7 @@ def load(image: Image | str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS,
     if isinstance(image, Image) and image.pixels is not None:
         return _from_pixels(image, max_pixels)
     path = _path(image, base)
-    with _opened(path, max_pixels) as picture:
+    with _open_checked(path, max_pixels) as picture:
         picture.load()
         return _rgb(_upright(picture), path)
 
@@ -64,7 +66,7 @@ def crop(picture: Picture, image: Image) -> Picture:
     )
 
 
-def of(document: Document, image: Image, known: dict[str, Any]) -> Picture | ImageError:
+def image_or_crop(document: Document, image: Image, known: dict[str, Any]) -> Picture | ImageError:
     """The image's own file or pixels; where it has none, its box of its parent, by default the main image.
 
     `known` holds pictures by image id, since several crops may lie in one. What cannot be read is the ImageError
@@ -75,7 +77,7 @@ def of(document: Document, image: Image, known: dict[str, Any]) -> Picture | Ima
         inner = way[-1]
         try:
             if inner.path or inner.pixels is not None or inner.box is None:
-                known[inner.id] = load(inner)
+                known[inner.id] = load_image(inner)
             else:
                 way.append(_parent(document, way))
         except ImageError as error:
@@ -104,7 +106,7 @@ def _parent(document: Document, way: list[Image]) -> Image:
     return parent
 
 
-def size(image: Image | str | os.PathLike[str], *, base: Path | None = None) -> tuple[int, int]:
+def image_size(image: Image | str | os.PathLike[str], *, base: Path | None = None) -> tuple[int, int]:
     """(width, height) of the upright original in pixels, without decoding: as declared, else from the file's header."""
     if isinstance(image, Image):
         if image.pixels is not None:
@@ -112,13 +114,13 @@ def size(image: Image | str | os.PathLike[str], *, base: Path | None = None) -> 
             return width, height
         if image.width and image.height:
             return image.width, image.height
-    with _opened(_path(image, base), None) as picture:
+    with _open_checked(_path(image, base), None) as picture:
         width, height = picture.size
         turned = picture.format != "TIFF" and _orientation(picture) >= 5  # Pillow turns TIFF by itself, size included
         return (height, width) if turned else (width, height)
 
 
-def locate(path: str, base: str | os.PathLike[str], *also: str | os.PathLike[str]) -> Path:
+def resolve_inside(path: str, base: str | os.PathLike[str], *also: str | os.PathLike[str]) -> Path:
     """`base / path`, where that lies in `base` (or a folder of `also`) with all links followed; else `ImageError`.
 
     Nothing is opened.
@@ -144,7 +146,7 @@ def _path(image: Image | str | os.PathLike[str], base: Path | None) -> Path:
         where = image.id if isinstance(image, Image) else ""
         raise _error(where, "neither a file nor pixels", "a path, or pixels in memory", "name the image file")
     if base is not None:
-        return locate(path, base)
+        return resolve_inside(path, base)
     if "\0" in path:
         raise _error(path, "a NUL character in the path", "the path of a file", "name the image file")
     _refuse_url(path)
@@ -161,11 +163,11 @@ def _error(where: str | Path, found: str, expected: str, remedy: str) -> ImageEr
 
 
 @contextmanager
-def _opened(path: Path, max_pixels: int | None) -> Iterator[ImageFile]:
+def _open_checked(path: Path, max_pixels: int | None) -> Iterator[ImageFile]:
     """The file's header, judged; whatever a decoder raises on the pixels becomes an `ImageError`."""
     import PIL.Image
 
-    _plain(path)
+    _check_regular_file(path)
     try:
         with PIL.Image.open(path, formats=_formats()) as picture:
             width, height = picture.size
@@ -209,7 +211,7 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in PIL.Image.OPEN]
 
 
-def _plain(path: Path) -> None:
+def _check_regular_file(path: Path) -> None:
     """Only a plain file with something in it is opened: a pipe or a device would never end."""
     try:
         status = path.stat()
@@ -232,14 +234,14 @@ def _orientation(picture: ImageFile) -> int:
     import PIL.Image
 
     if picture.format == "PNG" and "exif" not in picture.info:
-        late = _late_exif(picture)
+        late = _trailing_png_exif(picture)
         if late:
             picture.info["exif"] = b"Exif\0\0" + late
     value = PIL.Image.Image.getexif(picture).get(_ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _late_exif(picture: ImageFile) -> bytes:
+def _trailing_png_exif(picture: ImageFile) -> bytes:
     """The eXIf chunk that may stand behind the pixels of a PNG: chunks are stepped over, not read."""
     with open(picture.filename, "rb") as file:
         file.seek(8)

@@ -8,25 +8,25 @@ from typing import Any
 
 from openmie.errors import DocumentError
 
-DEEPEST = 100  # lists and objects in one another; readers of JSON give up at about 200
-_LARGEST = 1 << 14_000  # of 4,215 digits: Python itself reads and writes whole numbers of up to 4,300
+MAX_DEPTH = 100  # lists and objects in one another; readers of JSON give up at about 200
+_MAX_INT = 1 << 14_000  # of 4,215 digits: Python itself reads and writes whole numbers of up to 4,300
 
 
-class _Unheld(Exception):
+class _NotJson(Exception):
     def __init__(self, reason: str, *path: Any) -> None:
         super().__init__(reason)
         self.reason, self.path = reason, path
 
 
-def checked(value: Any, name: str, depth: int = 0) -> Any:
+def validate_json(value: Any, name: str, depth: int = 0) -> Any:
     """The value, with lists where it has tuples; itself where it has none.
 
     `DocumentError` names the place below `name` of what JSON cannot hold: NaN and infinities, half a UTF-16 pair, keys
     that are no text, other types, whole numbers of thousands of digits, more than `DEEPEST` levels below `depth`.
     """
     try:
-        return _checked(value, depth)
-    except _Unheld as bad:
+        return _validate(value, depth)
+    except _NotJson as bad:
         place = name + "".join(f"[{p}]" if isinstance(p, int) else f".{p}"[:60] for p in bad.path[:8])
         raise DocumentError(
             bad.reason,
@@ -36,58 +36,58 @@ def checked(value: Any, name: str, depth: int = 0) -> Any:
         ) from None
 
 
-def _checked(value: Any, depth: int) -> Any:
+def _validate(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        if not value.isascii() and (half := surrogate(value)):
-            raise _Unheld(f"{half} in {value[:80]!r}")
+        if not value.isascii() and (half := describe_surrogate(value)):
+            raise _NotJson(f"{half} in {value[:80]!r}")
     elif isinstance(value, float):
         if not isfinite(value):
-            raise _Unheld(f"the number {float(value)}")
+            raise _NotJson(f"the number {float(value)}")
     elif isinstance(value, int):  # bool too
-        if not -_LARGEST < value < _LARGEST:
-            raise _Unheld(f"a whole number of {value.bit_length()} bits")
+        if not -_MAX_INT < value < _MAX_INT:
+            raise _NotJson(f"a whole number of {value.bit_length()} bits")
     elif isinstance(value, dict | list | tuple):
-        if depth >= DEEPEST:
-            raise _Unheld(f"more than {DEEPEST} lists and objects in one another")
-        return _object(value, depth + 1) if isinstance(value, dict) else _list(value, depth + 1)
+        if depth >= MAX_DEPTH:
+            raise _NotJson(f"more than {MAX_DEPTH} lists and objects in one another")
+        return _validate_object(value, depth + 1) if isinstance(value, dict) else _validate_list(value, depth + 1)
     elif value is not None:
-        raise _Unheld(f"a value of type {type(value).__name__}, which JSON cannot hold")
+        raise _NotJson(f"a value of type {type(value).__name__}, which JSON cannot hold")
     return value
 
 
-def _object(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+def _validate_object(value: dict[Any, Any], depth: int) -> dict[str, Any]:
     changed, key = {}, None
     try:
         for key, item in value.items():
             if type(key) is not str or not key.isascii():
-                _key(key)
+                _validate_key(key)
             if type(item) is str and item.isascii():  # as most are
                 continue
-            if (new := _checked(item, depth)) is not item:
+            if (new := _validate(item, depth)) is not item:
                 changed[key] = new
-    except _Unheld as bad:
-        raise _Unheld(bad.reason, str(key)[:60] if isinstance(key, str) else "...", *bad.path) from None
+    except _NotJson as bad:
+        raise _NotJson(bad.reason, str(key)[:60] if isinstance(key, str) else "...", *bad.path) from None
     return {**value, **changed} if changed else value
 
 
-def _key(key: Any) -> None:
+def _validate_key(key: Any) -> None:
     if not isinstance(key, str):
-        raise _Unheld(f"a key of type {type(key).__name__}, which JSON cannot hold")
-    _checked(key, 0)
+        raise _NotJson(f"a key of type {type(key).__name__}, which JSON cannot hold")
+    _validate(key, 0)
 
 
-def _list(value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
+def _validate_list(value: list[Any] | tuple[Any, ...], depth: int) -> list[Any]:
     found: list[Any] = []
     try:
         for item in value:
-            found.append(_checked(item, depth))
-    except _Unheld as bad:
-        raise _Unheld(bad.reason, len(found), *bad.path) from None
+            found.append(_validate(item, depth))
+    except _NotJson as bad:
+        raise _NotJson(bad.reason, len(found), *bad.path) from None
     same = isinstance(value, list) and all(a is b for a, b in zip(found, value))
     return value if same else found  # type: ignore[return-value]
 
 
-def surrogate(text: str) -> str:
+def describe_surrogate(text: str) -> str:
     """What is to be said of the first lone surrogate of a text; "" where it has none."""
     try:
         text.encode("utf-8")
@@ -96,12 +96,12 @@ def surrogate(text: str) -> str:
     return ""
 
 
-def mended(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text with U+FFFD for each half of a UTF-16 pair."""
     return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def no_circle(parents: Mapping[str, str], where: str) -> None:
+def check_acyclic(parents: Mapping[str, str], where: str) -> None:
     """`DocumentError` where a way from child to parent comes back to where it was."""
     fine: set[str] = set()
     for id in parents:

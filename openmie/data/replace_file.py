@@ -29,7 +29,7 @@ from typing import IO
 
 from openmie.errors import CorpusError
 
-_KINDS = {
+_TYPE_NAMES = {
     stat.S_IFDIR: "a folder",
     stat.S_IFSOCK: "a socket",
     stat.S_IFBLK: "a block device, such as a disk",
@@ -37,9 +37,9 @@ _KINDS = {
     stat.S_IFCHR: "a character device",
     stat.S_IFREG: "a file",
 }
-_THROUGH = (stat.S_IFIFO, stat.S_IFCHR)
+_STREAMED_TYPES = (stat.S_IFIFO, stat.S_IFCHR)
 # what a write meets in the medium itself; BrokenPipeError is not among them, the reader of a pipe may go
-_MEDIUM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
+_DISK_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EROFS}
 
 
 class OutputError(CorpusError):
@@ -47,7 +47,7 @@ class OutputError(CorpusError):
 
 
 @dataclass(frozen=True)
-class Place:
+class Target:
     """Where the bytes of a path go."""
 
     asked: str  # as the caller named it
@@ -57,12 +57,12 @@ class Place:
     descriptor: int | None = None  # an open one of this process, under its name
 
 
-def place(path: str | os.PathLike[str]) -> Place:
+def resolve_target(path: str | os.PathLike[str]) -> Target:
     """Where the bytes of `path` go, without a byte written. OutputError: nowhere."""
     asked = os.fspath(path)
-    descriptor = _descriptor(asked)
+    descriptor = _descriptor_number(asked)
     if descriptor is not None:
-        return Place(asked, Path(asked), descriptor=descriptor)
+        return Target(asked, Path(asked), descriptor=descriptor)
     try:
         there = os.stat(asked)
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def place(path: str | os.PathLike[str]) -> Place:
             raise OutputError(
                 f"no folder {target.parent}", expected="a folder to write to", where=asked, remedy="make it first"
             ) from None
-        return Place(asked, target)
+        return Target(asked, target)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OutputError(
@@ -80,23 +80,23 @@ def place(path: str | os.PathLike[str]) -> Place:
                 where=asked,
                 remedy="remove them, or name another file",
             ) from None
-        raise _failed(error, asked) from error
+        raise _output_error(error, asked) from error
     if stat.S_ISREG(there.st_mode):
-        return Place(asked, Path(os.path.realpath(asked)) if os.path.islink(asked) else Path(asked), there)
-    if stat.S_IFMT(there.st_mode) not in _THROUGH:
+        return Target(asked, Path(os.path.realpath(asked)) if os.path.islink(asked) else Path(asked), there)
+    if stat.S_IFMT(there.st_mode) not in _STREAMED_TYPES:
         raise OutputError(
-            kind(asked),
+            describe_path(asked),
             expected="a file, one there or a new one, a pipe or a character device",
             where=asked,
             remedy="name another file; what is there was not touched",
         )
-    return Place(asked, Path(asked), node=True)
+    return Target(asked, Path(asked), node=True)
 
 
-def kind(path: str | os.PathLike[str]) -> str:
+def describe_path(path: str | os.PathLike[str]) -> str:
     """What is there, in words, links followed; "nothing" where there is nothing."""
     try:
-        return _KINDS.get(stat.S_IFMT(os.stat(path).st_mode), "something that is no file")
+        return _TYPE_NAMES.get(stat.S_IFMT(os.stat(path).st_mode), "something that is no file")
     except OSError:
         return "a symbolic link that leads nowhere" if os.path.islink(path) else "nothing"
 
@@ -109,9 +109,9 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
     except OSError as error:
         at = next((p for p in (folder, *folder.parents) if os.path.lexists(p)), folder)
         if at.is_dir():
-            raise _failed(error, os.fspath(path)) from error
+            raise _output_error(error, os.fspath(path)) from error
         raise OutputError(
-            kind(at),
+            describe_path(at),
             expected="a folder, new or there already",
             where=str(at),
             remedy="name another; what is there was not touched",
@@ -122,12 +122,12 @@ def make_folder(path: str | os.PathLike[str]) -> Path:
 @contextmanager
 def replace_file(path: str | os.PathLike[str], *, sync: bool = False) -> Iterator[IO[bytes]]:
     """A binary stream into `path`, as the module says. `sync`: a file is on the disk before it is moved into place."""
-    where = place(path)
+    where = resolve_target(path)
     if where.node or where.descriptor is not None:
-        with medium(where.asked), _through(where) as stream:
+        with report_disk_errors(where.asked), _open_node(where) as stream:
             yield stream
         return
-    with _beside(where) as name, medium(where.asked), open(name, "wb") as stream:
+    with _temporary_sibling(where) as name, report_disk_errors(where.asked), open(name, "wb") as stream:
         yield stream
         if sync:
             stream.flush()
@@ -137,7 +137,7 @@ def replace_file(path: str | os.PathLike[str], *, sync: bool = False) -> Iterato
 @contextmanager
 def replace_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """The same for what writes to a path alone: an empty file whose bytes, at the end, are those of `path`."""
-    where = place(path)
+    where = resolve_target(path)
     if where.node or where.descriptor is not None:
         with tempfile.TemporaryDirectory() as private:
             made = Path(private) / where.path.name
@@ -146,7 +146,7 @@ def replace_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             with made.open("rb") as source, replace_file(path) as stream:
                 shutil.copyfileobj(source, stream)
         return
-    with _beside(where) as name, medium(where.asked):
+    with _temporary_sibling(where) as name, report_disk_errors(where.asked):
         yield name
 
 
@@ -158,28 +158,28 @@ def replace_text(path: str | os.PathLike[str], text: str, *, errors: str = "stri
 
 
 @contextmanager
-def _beside(where: Place) -> Iterator[Path]:
+def _temporary_sibling(where: Target) -> Iterator[Path]:
     """An empty file beside the place, of the bits and the owner that it will have, moved there at the end."""
     name = where.path.parent / f".{where.path.name[:50]}.{secrets.token_hex(4)}.tmp"
     mode = 0o666 if where.there is None else stat.S_IMODE(where.there.st_mode) & 0o777
     try:
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR))
     except OSError as error:
-        raise _failed(error, where.asked) from error
+        raise _output_error(error, where.asked) from error
     try:
         yield name
         try:
             if where.there is not None:
-                _like(name, where.there, mode)
+                _copy_mode_and_owner(name, where.there, mode)
             os.replace(name, where.path)
         except OSError as error:
-            raise _failed(error, where.asked) from error
+            raise _output_error(error, where.asked) from error
     except BaseException:
         name.unlink(missing_ok=True)
         raise
 
 
-def _like(name: Path, there: os.stat_result, mode: int) -> None:
+def _copy_mode_and_owner(name: Path, there: os.stat_result, mode: int) -> None:
     now = name.stat()
     if (now.st_uid, now.st_gid) != (there.st_uid, there.st_gid) and hasattr(os, "chown"):
         with suppress(OSError):  # who may not give files away keeps this one
@@ -188,7 +188,7 @@ def _like(name: Path, there: os.stat_result, mode: int) -> None:
 
 
 @contextmanager
-def _through(where: Place) -> Iterator[IO[bytes]]:
+def _open_node(where: Target) -> Iterator[IO[bytes]]:
     """A stream into what is there. A pipe waits for its reader."""
     try:
         if where.descriptor is None:
@@ -198,23 +198,25 @@ def _through(where: Place) -> Iterator[IO[bytes]]:
                 printed.flush()  # what was said before comes before
             number = os.dup(where.descriptor)
     except OSError as error:
-        raise _failed(error, where.asked) from error
+        raise _output_error(error, where.asked) from error
     with os.fdopen(number, "wb") as stream:
         yield stream
 
 
 @contextmanager
-def medium(asked: str) -> Iterator[None]:
+def report_disk_errors(asked: str) -> Iterator[None]:
     """A full disk is told with the path that the caller named; errors about other files are let through."""
     try:
         yield
     except OSError as error:
-        if isinstance(error, BrokenPipeError) or (error.filename not in (None, asked) or error.errno not in _MEDIUM):
+        if isinstance(error, BrokenPipeError) or (
+            error.filename not in (None, asked) or error.errno not in _DISK_ERRNOS
+        ):
             raise
-        raise _failed(error, asked) from error
+        raise _output_error(error, asked) from error
 
 
-def _failed(error: OSError, asked: str) -> OutputError:
+def _output_error(error: OSError, asked: str) -> OutputError:
     return OutputError(
         (error.strerror or str(error)).lower(),
         expected="a place that takes what is written",
@@ -223,7 +225,7 @@ def _failed(error: OSError, asked: str) -> OutputError:
     )
 
 
-def _descriptor(asked: str) -> int | None:
+def _descriptor_number(asked: str) -> int | None:
     """The number of an open descriptor of this process that the path names, by links such as /dev/stdout or not."""
     path, own = os.path.abspath(asked), os.path.realpath("/proc/self")
     for _ in range(40):  # as many links as a path may go through

@@ -1,6 +1,6 @@
-"""Datasets: published corpora and one's own splits by name, one reader a file.
+"""Datasets: published corpora and a user's own splits by name, one reader per file.
 
-`load("twitter:PATH")` gives a `Corpus`; options go in as keyword arguments, or in the text after a question mark:
+`load("twitter:PATH")` gives a `Corpus`; options are keyword arguments, or follow a question mark in the spec:
 `load("twitter:PATH?captions=captions_blip2.txt&images=DIR")`.
 """
 
@@ -15,8 +15,17 @@ __all__ = ["load"]
 
 
 def load(spec: str, **options: Any) -> Corpus:
-    """The corpus that `FORMAT:PATH` names. Splits are lazy: folders are listed here, no file is opened.
+    """Load a corpus by name.
 
-    `diorama:` takes its options right after the colon: `diorama:train=2000,seed=1`. Errors are `CorpusError`s.
+    Args:
+        spec: `NAME:PATH`, with NAME one of `openmie.datasets.registry.DATASETS`; options may follow as
+            `?key=value&key=value`. `diorama:` takes them directly after the colon: `diorama:train=2000,seed=1`.
+        **options: of the dataset; they take precedence over those in the spec.
+
+    Returns:
+        The corpus. Its splits are lazy: folders are listed here, no file is opened.
+
+    Raises:
+        CorpusError: an unknown name or option, or no such files.
     """
     return Spec.parse(spec, **options).load()

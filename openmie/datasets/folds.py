@@ -11,11 +11,11 @@ from openmie.data.corpus import Item, Source
 from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord
 
-INNER = 8  # of what is not tested, an eighth selects
+DEV_PARTS = 8  # of what is not tested, an eighth selects
 Group = Callable[[Document], str]
 
 
-def folded(sources: Sequence[Source], fold: int, folds: int, group: Group) -> dict[str, Source]:
+def make_folds(sources: Sequence[Source], fold: int, folds: int, group: Group) -> dict[str, Source]:
     """train, dev and test of one fold: test is the fold, dev an eighth of the rest, both whole groups.
 
     Groups are dealt out by size, the largest first, each to the part that has the fewest documents so far; equally
@@ -44,9 +44,9 @@ def _part(sources: Sequence[Source], fold: int, folds: int, group: Group, name: 
             else:
                 rows.append((item, waiting))
                 waiting = []
-    outer = deal(Counter(group(d) for d, _ in rows), folds)
+    outer = deal_groups(Counter(group(d) for d, _ in rows), folds)
     rest = Counter(group(d) for d, _ in rows if outer[group(d)] != fold)
-    inner = deal(rest, INNER)
+    inner = deal_groups(rest, DEV_PARTS)
     for document, records in rows:
         key = group(document)
         where = "test" if outer[key] == fold else "dev" if inner[key] == 0 else "train"
@@ -57,7 +57,7 @@ def _part(sources: Sequence[Source], fold: int, folds: int, group: Group, name: 
         yield from waiting
 
 
-def deal(sizes: Mapping[str, int], parts: int) -> dict[str, int]:
+def deal_groups(sizes: Mapping[str, int], parts: int) -> dict[str, int]:
     """Group -> part, of parts as even as dealing the largest first makes them."""
     full, out = [0] * parts, {}
     for key in sorted(sizes, key=lambda k: (-sizes[k], k)):
@@ -66,7 +66,7 @@ def deal(sizes: Mapping[str, int], parts: int) -> dict[str, int]:
     return out
 
 
-def lacking(items: Iterable[Item], share: float, seed: int = 0) -> Iterator[Item]:
+def drop_modalities(items: Iterable[Item], share: float, seed: int = 0) -> Iterator[Item]:
     """The documents of a split of which a share lacks a side: half of these the text, half the frames.
 
     M3D's missing ratio (section VII-D), whose main experiments have 2/3. With the text goes what is said of it: chains,

@@ -9,64 +9,73 @@ from the annotation files, so nothing is decoded.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from openmie.data.corpus import Corpus, Item
 from openmie.data.document import Document, Mention, Region
-from openmie.datasets.reading.attachments import Options
-from openmie.datasets.reading.split_files import listing, located, single, split_files
-from openmie.datasets.twitter import tweets
+from openmie.datasets.audit.checks import Finding
+from openmie.datasets.reading.attachments import AttachmentOptions
+from openmie.datasets.reading.split_files import describe_folder, find_path, one_file_per_split, split_files
+from openmie.datasets.twitter import read_tweets
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats.archives import SUFFIXES
-from openmie.formats.labelimg import Annotation, Boxes
+from openmie.formats.labelimg import Annotation, AnnotationFiles
 
 
-def corpus(
+def load_gmner(
     path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", boxes: str | Path = ""
 ) -> Corpus:
     """The corpus in a folder with `txt/{train,dev,test}.txt` and `xml/` or `xml.tar.gz` (else name it: `boxes=`)."""
-    files = single(split_files(path, (".txt",), within=("txt",)))
-    options = Options.find(path, tuple(files), captions=captions, images=images)
-    where = boxes_of(path, boxes)
-    return Corpus(f"gmner:{path}", {s: partial(grounded, f, options, s, where) for s, f in files.items()})
+    files = one_file_per_split(split_files(path, (".txt",), within=("txt",)))
+    options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images)
+    where = find_annotations(path, boxes)
+    return Corpus(f"gmner:{path}", {s: partial(grounded_tweets, f, options, s, where) for s, f in files.items()})
 
 
-def boxes_of(path: Path, named: str | Path = "") -> Path:
+def find_annotations(path: Path, named: str | Path = "") -> Path:
     """The folder or archive of the annotation files: the one that is named, or the one beside the texts."""
     names = [str(named)] if named else ["xml", *("xml" + suffix for suffix in SUFFIXES), "../xml", "../xml.tar.gz"]
     found = (
-        [p for name in names if (p := located(name, path)) is not None]
+        [p for name in names if (p := find_path(name, path)) is not None]
         if named
         else [p for name in names if (p := (path.parent if path.is_file() else path) / name).exists()]
     )
     if not found:
         root = path.parent if path.is_file() else path
         raise CorpusError(
-            f"no boxes in {root}, which holds {listing(root)}",
+            f"no boxes in {root}, which holds {describe_folder(root)}",
             expected="a folder xml, or xml.tar.gz",
             remedy="name the folder or archive with boxes=, or read the text alone as twitter:PATH",
         )
     return found[0]
 
 
-def grounded(path: Path, options: Options, split: str, boxes: Path) -> Iterator[Item]:
+def unused_annotation_files(path: Path, options: Mapping[str, Any], images: frozenset[str]) -> Iterator[Finding]:
+    """The annotation files whose image no document has; for `doctor`."""
+    files = AnnotationFiles(find_annotations(path, options.get("boxes", "")))
+    if unused := sorted(files.images() - images):
+        yield Finding("annotation files of no document", "", len(unused), tuple(unused[:5]))
+
+
+def grounded_tweets(path: Path, options: AttachmentOptions, split: str, boxes: Path) -> Iterator[Item]:
     """The tweets of one file with their regions."""
-    annotations = Boxes(boxes)
-    for item in tweets(path, options, split):
+    annotations = AnnotationFiles(boxes)
+    for item in read_tweets(path, options, split):
         if isinstance(item, Document) and (found := annotations.get(item.source["imgid"])) is not None:
             yield from found.errors
-            item = _with(item, found)
+            item = _with_regions(item, found)
         yield item
 
 
-def _with(document: Document, found: Annotation) -> Document:
+def _with_regions(document: Document, found: Annotation) -> Document:
     regions: list[Region] = []
     errors: list[ErrorRecord] = list(found.errors)
     image = document.images[0]
     for name, box in found.objects:
-        shown = named(name, document.mentions)
+        shown = matching_mentions(name, document.mentions)
         regions += [Region(image=image.id, box=box, label=m.label, of=m.id) for m in shown]
         if not shown:
             regions.append(Region(image=image.id, box=box))
@@ -83,7 +92,7 @@ def _with(document: Document, found: Annotation) -> Document:
     return document.replace(images=(sized,), regions=tuple(regions), source=source, errors=(*document.errors, *errors))
 
 
-def named(name: str, mentions: tuple[Mention, ...]) -> list[Mention]:
+def matching_mentions(name: str, mentions: tuple[Mention, ...]) -> list[Mention]:
     """The mentions that a name fits, by the strictest comparison that fits any."""
     for form in _FORMS:
         if found := [m for m in mentions if form(m.text) == form(name)]:

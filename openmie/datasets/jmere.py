@@ -16,36 +16,38 @@ from typing import Any
 
 from openmie.data.corpus import Corpus, Item
 from openmie.data.document import Document, Mention, Relation, Word
-from openmie.datasets.reading.attachments import Media, Options
-from openmie.datasets.reading.python_literal_rows import Row, rows
-from openmie.datasets.reading.split_files import single, split_files
+from openmie.datasets.reading.attachments import AttachmentOptions, Attachments
+from openmie.datasets.reading.python_literal_rows import Row, read_rows
+from openmie.datasets.reading.split_files import one_file_per_split, split_files
 from openmie.datasets.twitter import word_spans
 from openmie.errors import ErrorRecord
-from openmie.formats.text_lines import record, short, whole
+from openmie.formats.text_lines import catch_invalid_document, line_error, shorten
 
 # As in mnre.py, under the names that JMERE gives them.
 SYMMETRIC = frozenset({"couple", "peer", "siblings", "neighbor", "alumi", "alternate_names"})
 EXPECTED = "a dict with token, img_id and label_list of {beg_ent, sec_ent, relation}"
 
 
-def corpus(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
+def load_jmere(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
     """The corpus in a folder with `train.json`, `val.json` and `test.json` (also `.jsonl` or `.txt`)."""
-    files = single(split_files(path, (".json", ".jsonl", ".txt"), within=("V2", "V1", "txt")))
-    options = Options.find(path, tuple(files), captions=captions, images=images)
-    return Corpus(f"jmere:{path}", {s: partial(posts, f, options, s) for s, f in files.items()}, symmetric=SYMMETRIC)
+    files = one_file_per_split(split_files(path, (".json", ".jsonl", ".txt"), within=("V2", "V1", "txt")))
+    options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images)
+    return Corpus(
+        f"jmere:{path}", {s: partial(read_posts, f, options, s) for s, f in files.items()}, symmetric=SYMMETRIC
+    )
 
 
-def posts(path: Path, options: Options, split: str) -> Iterator[Item]:
+def read_posts(path: Path, options: AttachmentOptions, split: str) -> Iterator[Item]:
     """One document per row, a record before each that could only be read in part."""
-    media = Media(options, split)
-    for number, row in enumerate(rows(path), 1):
+    media = Attachments(options, split)
+    for number, row in enumerate(read_rows(path), 1):
         yield from (e for e in (row.error, row.noted) if e is not None)
         if row.error is None:
-            yield from whole(_document(path, f"{split}-{number}", row, media), path, row.line)
+            yield from catch_invalid_document(_document(path, f"{split}-{number}", row, media), path, row.line)
     yield from media.records()
 
 
-def _document(path: Path, id: str, row: Row, media: Media) -> Iterator[Item]:
+def _document(path: Path, id: str, row: Row, media: Attachments) -> Iterator[Item]:
     post = row.value if isinstance(row.value, dict) else {}
     token, image, labels = post.get("token"), post.get("img_id", ""), post.get("label_list", [])
     if not (
@@ -55,7 +57,7 @@ def _document(path: Path, id: str, row: Row, media: Media) -> Iterator[Item]:
         and isinstance(image, str)
         and isinstance(labels, list)
     ):
-        yield record(path, row.line, short(row.value), EXPECTED, "mend or remove the row; it was left out")
+        yield line_error(path, row.line, shorten(row.value), EXPECTED, "mend or remove the row; it was left out")
         return
     found = _Triples(path, row.line, token, word_spans(token))
     for triple in labels:
@@ -96,7 +98,9 @@ class _Triples:
         if problem or not (isinstance(label, str) and label):
             expected = f"two entities as {{name, pos: [start, end), tags}} in {len(self.token)} tokens, and a relation"
             self.errors.append(
-                record(self.path, self.line, problem or short(triple), expected, "correct it; the triple was left out")
+                line_error(
+                    self.path, self.line, problem or shorten(triple), expected, "correct it; the triple was left out"
+                )
             )
             return
         for entity in ends:
@@ -125,8 +129,8 @@ class _Triples:
             and isinstance(kind, str)
             and kind
         ):
-            return f"entity {short(given)}"
+            return f"entity {shorten(given)}"
         said = " ".join(self.token[pos[0] : pos[1]])
         if isinstance(name, str) and "".join(name.split()).lower() != "".join(said.split()).lower():
-            return f"entity {short(name)} at {list(pos)}, where the tokens say {short(said)}"
+            return f"entity {shorten(name)} at {list(pos)}, where the tokens say {shorten(said)}"
         return pos[0], pos[1], kind.lower()

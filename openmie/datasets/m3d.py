@@ -20,14 +20,14 @@ from typing import Any
 
 from openmie.data.corpus import Corpus, Item, Source
 from openmie.data.document import Chain, Document, Mention, Relation, TimeSpan, Word
-from openmie.datasets.folds import folded, lacking
-from openmie.datasets.reading.python_literal_rows import rows
+from openmie.datasets.folds import drop_modalities, make_folds
+from openmie.datasets.reading.python_literal_rows import read_rows
 from openmie.datasets.reading.split_files import split_files
-from openmie.datasets.reading.video_frames import Frames
-from openmie.datasets.relation_directions import fit
+from openmie.datasets.reading.video_frames import FrameFolder
+from openmie.datasets.relation_directions import match_direction
 from openmie.datasets.twitter import word_spans
 from openmie.errors import CorpusError, ErrorRecord
-from openmie.formats.text_lines import record, short, whole
+from openmie.formats.text_lines import catch_invalid_document, line_error, shorten
 
 # What holds from A to B holds from B to A by the meaning of the word. `contain`, `parents`, `employ`, `affiliated` and
 # all relations between chains of different types have a direction.
@@ -46,7 +46,7 @@ SYMMETRIC = frozenset(
 EXPECTED = "a dict with doc, entityLink, relation, time_sent_pair and video_id"
 
 
-def corpus(
+def load_m3d(
     path: Path,
     *,
     language: str = "",
@@ -68,14 +68,14 @@ def corpus(
     language = language or lang
     if language not in ("", "en", "zh"):
         raise CorpusError(f"language {language!r}", expected="en or zh", remedy="leave it out to read both")
-    frames = Frames.find(path, images, fps)
+    frames = FrameFolder.find(path, images, fps)
     files = _files(path, language)
-    sources: dict[str, Source] = {s: partial(clips, tuple(f), language, frames) for s, f in files.items()}
+    sources: dict[str, Source] = {s: partial(read_clips, tuple(f), language, frames) for s, f in files.items()}
     if fold != "":
         held = [sources[name] for name in ("dev", "test") if name in sources]
-        sources = folded(held, count("fold", fold), count("folds", folds), _video)
-    if share := number("missing", missing):
-        sources = {name: partial(_lacking, source, share) for name, source in sources.items()}
+        sources = make_folds(held, parse_count("fold", fold), parse_count("folds", folds), _video)
+    if share := parse_number("missing", missing):
+        sources = {name: partial(_with_missing, source, share) for name, source in sources.items()}
     return Corpus(f"m3d:{path}", sources, symmetric=SYMMETRIC, language=language)
 
 
@@ -83,11 +83,11 @@ def _video(document: Document) -> str:
     return f"{document.lang} {document.source['video']}"
 
 
-def _lacking(source: Source, share: float) -> Iterator[Item]:
-    return lacking(source(), share)
+def _with_missing(source: Source, share: float) -> Iterator[Item]:
+    return drop_modalities(source(), share)
 
 
-def number(name: str, value: str | float) -> float:
+def parse_number(name: str, value: str | float) -> float:
     """An option as a number. Errors: a text that is none."""
     try:
         return float(value)
@@ -95,9 +95,9 @@ def number(name: str, value: str | float) -> float:
         raise CorpusError(f"{name}={value!r}", expected="a number", where="m3d", remedy="correct the option") from None
 
 
-def count(name: str, value: str | int) -> int:
+def parse_count(name: str, value: str | int) -> int:
     """An option as a whole number. Errors: anything else."""
-    found = number(name, value)
+    found = parse_number(name, value)
     if not found.is_integer():
         raise CorpusError(f"{name}={value!r}", expected="a whole number", where="m3d", remedy="correct the option")
     return int(found)
@@ -123,19 +123,19 @@ def _files(path: Path, language: str) -> dict[str, list[Path]]:
     return found
 
 
-def clips(files: Sequence[Path], language: str, frames: Frames) -> Iterator[Item]:
+def read_clips(files: Sequence[Path], language: str, frames: FrameFolder) -> Iterator[Item]:
     """The documents of one split, a record before each that could only be read in part."""
     seen: dict[str, int] = {}
     for path in files:
-        for row in rows(path):
+        for row in read_rows(path):
             yield from (e for e in (row.error, row.noted) if e is not None)
             if row.error is not None:
                 continue
             clip = row.value
             if not isinstance(clip, dict) or not isinstance(clip.get("doc"), str):
-                yield record(path, row.line, short(clip), EXPECTED, "mend or remove the row; it was left out")
+                yield line_error(path, row.line, shorten(clip), EXPECTED, "mend or remove the row; it was left out")
             elif not language or clip.get("lang", language) == language:
-                yield from whole(_Clip(path, row.line, clip).document(seen, frames), path, row.line)
+                yield from catch_invalid_document(_Clip(path, row.line, clip).document(seen, frames), path, row.line)
 
 
 class _Clip:
@@ -156,7 +156,7 @@ class _Clip:
         where = f"{self.path}:{self.line}, {self.clip.get('video_id', 'clip')}"
         self.errors.append(ErrorRecord(where=where, found=found, expected=expected, remedy=remedy))
 
-    def document(self, seen: dict[str, int], frames: Frames) -> Iterator[Item]:
+    def document(self, seen: dict[str, int], frames: FrameFolder) -> Iterator[Item]:
         video = str(self.clip.get("video_id") or f"line{self.line}")
         id = f"{self.lang}-{video}"
         seen[id] = times = seen.get(id, 0) + 1
@@ -195,14 +195,14 @@ class _Clip:
         if isinstance(value, list):
             return value
         if value is not None:
-            self.error(f"{key}={short(value)}", "a list", "correct it; it was left out")
+            self.error(f"{key}={shorten(value)}", "a list", "correct it; it was left out")
         return []
 
     def _dict(self, key: str) -> dict[str, Any]:
         value = self.clip.get(key)
         if isinstance(value, dict):
             return value
-        self.error(f"{key}={short(value)}", "an object", "correct it; it was left out")
+        self.error(f"{key}={shorten(value)}", "an object", "correct it; it was left out")
         return {}
 
     def _chains(self) -> tuple[tuple[Chain, ...], tuple[Mention, ...]]:
@@ -210,7 +210,7 @@ class _Clip:
         for id, chain in self._dict("entityLink").items():
             links = chain.get("link") if isinstance(chain, dict) else None
             if not isinstance(links, list):
-                self.error(f"chain {id}: {short(chain)}", "type and link", "correct it; the chain was left out")
+                self.error(f"chain {id}: {shorten(chain)}", "type and link", "correct it; the chain was left out")
                 continue
             label = str(chain.get("type") or "")
             found = [m for n, link in enumerate(links) if (m := self._mention(f"{id}.{n}", label, link)) is not None]
@@ -220,11 +220,11 @@ class _Clip:
 
     def _mention(self, id: str, label: str, link: Any) -> Mention | None:
         if not isinstance(link, dict) or not isinstance(link.get("text"), str) or not link["text"]:
-            self.error(f"mention {id}: {short(link)}", "start, end, text", "correct it; the mention was left out")
+            self.error(f"mention {id}: {shorten(link)}", "start, end, text", "correct it; the mention was left out")
             return None
         if link.get("type", label) != label:
             self.error(
-                f"mention {id} of type {short(link['type'])} in a chain of type {label!r}",
+                f"mention {id} of type {shorten(link['type'])} in a chain of type {label!r}",
                 "one type a chain",
                 "correct one of them; the chain's was taken",
             )
@@ -242,11 +242,11 @@ class _Clip:
             a, b = self.spans[start].start, self.spans[end - 1].end
             if self.text[a:b] == link["text"]:
                 return Mention(id=id, start=a, end=b, label=label, text=link["text"])
-            said = short(self.text[a:b])
+            said = shorten(self.text[a:b])
         else:
             said = f"nothing, of {len(self.spans)} {'words' if self.lang == 'en' else 'characters'}"
         self.error(
-            f"mention {id} {short(link['text'])} at {start}:{end}, where the text says {said}",
+            f"mention {id} {shorten(link['text'])} at {start}:{end}, where the text says {said}",
             'half-open offsets into doc.split(" ") (en) or doc (zh)',
             "correct them; the mention was kept as unlocated",
         )
@@ -265,17 +265,17 @@ class _Clip:
                 and {head, tail} <= types.keys()
             ):
                 self.error(
-                    f"relation {short(link)}",
+                    f"relation {shorten(link)}",
                     "link1 and link2 of entityLink, and type",
                     "correct it; the relation was left out",
                 )
                 continue
-            fits = fit(label, types[head], types[tail])
+            fits = match_direction(label, types[head], types[tail])
             if fits == "turned":
                 head, tail, turned = tail, head, turned + 1
             elif fits == "neither":
                 self.error(
-                    f"relation {short(link)} between a {types[head]!r} and a {types[tail]!r}",
+                    f"relation {shorten(link)} between a {types[head]!r} and a {types[tail]!r}",
                     "the types that its label names",
                     "correct it; it was kept as it is stored",
                 )
@@ -293,7 +293,7 @@ class _Clip:
             seconds = _seconds(begin, finish)
             if start < 0 or seconds is None:
                 self.error(
-                    f"sentence {short(sentence)} at {key!r}",
+                    f"sentence {shorten(sentence)} at {key!r}",
                     "a sentence of doc, at START-END in seconds",
                     "correct it; this time was left out",
                 )

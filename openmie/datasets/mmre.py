@@ -28,7 +28,7 @@ TRAIN = 0.7  # share of all documents
 PUBLISHED = {"documents": 5533, "train": 3873, "test": 1660}  # section 4; the parts follow from 7:3
 
 
-def corpus(source: Corpus, *, summary: str = "", seed: int = 0, dev: float = 0.1, split: bool = True) -> Corpus:
+def build_mmre(source: Corpus, *, summary: str = "", seed: int = 0, dev: float = 0.1, split: bool = True) -> Corpus:
     """The M-MRE of a grounded corpus.
 
     `summary` names the generator of the captions that become summaries; "" takes a document's own summary, or its only
@@ -41,19 +41,19 @@ def corpus(source: Corpus, *, summary: str = "", seed: int = 0, dev: float = 0.1
         own = {s: partial(_posts, source, s) for s in source.sources}
         return Corpus(source.name, own, source.symmetric, source.declared)
     if not split:
-        kept = {s: partial(_kept, source, s, summary) for s in source.sources}
+        kept = {s: partial(_groundable_documents, source, s, summary) for s in source.sources}
         return Corpus(f"mmre of {source.name}", kept, source.symmetric, source.declared)
-    drawn = cache(partial(draw, source, seed, dev))
+    drawn = cache(partial(draw_splits, source, seed, dev))
     parts = ("train", *(("dev",) if dev else ()), "test")
     return Corpus(
         f"mmre of {source.name}",
-        {s: partial(_drawn, source, s, summary, drawn) for s in parts},
+        {s: partial(_drawn_split, source, s, summary, drawn) for s in parts},
         source.symmetric,
         source.declared,
     )
 
 
-def draw(source: Corpus, seed: int, dev: float) -> dict[str, str]:
+def draw_splits(source: Corpus, seed: int, dev: float) -> dict[str, str]:
     """Document id -> train, dev or test, of all groundable documents of a corpus.
 
     The first 7 tenths by sha256 of seed and id are train, and of these the last `dev` dev. Errors: an id twice.
@@ -83,19 +83,19 @@ def _posts(source: Corpus, name: str) -> Iterator[Item]:
             yield described(document)
 
 
-def _kept(source: Corpus, name: str, summary: str) -> Iterator[Item]:
-    return (prepared(d, summary) for d in source.split(name) if groundable(d))
+def _groundable_documents(source: Corpus, name: str, summary: str) -> Iterator[Item]:
+    return (with_patches_and_summary(d, summary) for d in source.split(name) if groundable(d))
 
 
-def _drawn(source: Corpus, name: str, summary: str, drawn: object) -> Iterator[Item]:
+def _drawn_split(source: Corpus, name: str, summary: str, drawn: object) -> Iterator[Item]:
     where: dict[str, str] = drawn()  # type: ignore[operator]
     for split in source.sources:
         for document in source.split(split):
             if where.get(document.id) == name:
-                yield prepared(document, summary)
+                yield with_patches_and_summary(document, summary)
 
 
-def prepared(document: Document, summary: str = "") -> Document:
+def with_patches_and_summary(document: Document, summary: str = "") -> Document:
     """The document with one patch for each box of its main image, left to right, and its summary.
 
     Boxes that are equal are one patch. An object or patch that the corpus brings is a distractor where it overlaps no

@@ -13,12 +13,12 @@ from typing import Any
 
 from openmie.data.corpus import Corpus, Item
 from openmie.data.document import Document, Mention, Relation, Word
-from openmie.datasets.reading.attachments import Media, Options
-from openmie.datasets.reading.python_literal_rows import literal
-from openmie.datasets.reading.split_files import single, split_files
+from openmie.datasets.reading.attachments import AttachmentOptions, Attachments
+from openmie.datasets.reading.python_literal_rows import parse_literal
+from openmie.datasets.reading.split_files import one_file_per_split, split_files
 from openmie.datasets.twitter import word_spans
 from openmie.errors import ErrorRecord
-from openmie.formats.text_lines import lines, record, short, whole
+from openmie.formats.text_lines import catch_invalid_document, line_error, read_lines, shorten
 
 # What holds from A to B holds from B to A by the meaning of the word, so an annotator could have named either first.
 # `alternate_names` is one of them: two names of one thing. `parent`, `charges`, `subsidiary`, `contain`, `part_of` and
@@ -37,7 +37,7 @@ SYMMETRIC = frozenset(
 EXPECTED = "a dict with token, h and t (name, pos), img_id and relation"
 
 
-def corpus(
+def load_mnre(
     path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", weights: str | bool | Path = ""
 ) -> Corpus:
     """The corpus in a folder with `mnre_train.txt`, `mnre_val.txt` (`mnre_val .txt`) and `mnre_test.txt`.
@@ -45,34 +45,36 @@ def corpus(
     `captions`: a generator of `captions/NAME_{train,val,test}.txt`, or several; `weights=True` reads the image-text
     relevance of `captions/{split}_weight_*.txt` into `Image.relevance`.
     """
-    files = single(split_files(path, (".txt", ".json", ".jsonl"), within=("txt", "mnre_txt")))
-    options = Options.find(path, tuple(files), captions=captions, images=images, weights=weights)
-    return Corpus(f"mnre:{path}", {s: partial(rows, f, options, s) for s, f in files.items()}, symmetric=SYMMETRIC)
+    files = one_file_per_split(split_files(path, (".txt", ".json", ".jsonl"), within=("txt", "mnre_txt")))
+    options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images, weights=weights)
+    return Corpus(f"mnre:{path}", {s: partial(read_rows, f, options, s) for s, f in files.items()}, symmetric=SYMMETRIC)
 
 
-def rows(path: Path, options: Options, split: str) -> Iterator[Item]:
+def read_rows(path: Path, options: AttachmentOptions, split: str) -> Iterator[Item]:
     """One document per line, or a record for a line that is no row."""
-    media = Media(options, split)
-    for line in lines(path):
+    media = Attachments(options, split)
+    for line in read_lines(path):
         if line.error:
             yield line.error
         if not line.text.strip():
             continue
-        row = literal(line.text.strip())
+        row = parse_literal(line.text.strip())
         if isinstance(row, dict):
             made = _document(path, line.number, row, media, split, (line.error,) if line.error else ())
-            yield from whole(made, path, line.number)
+            yield from catch_invalid_document(made, path, line.number)
         else:
-            yield record(path, line.number, short(line.text), EXPECTED, "mend or remove the line; it was left out")
+            yield line_error(
+                path, line.number, shorten(line.text), EXPECTED, "mend or remove the line; it was left out"
+            )
     yield from media.records()
 
 
 def _document(
-    path: Path, number: int, row: dict[str, Any], media: Media, split: str, errors: tuple[ErrorRecord, ...]
+    path: Path, number: int, row: dict[str, Any], media: Attachments, split: str, errors: tuple[ErrorRecord, ...]
 ) -> Iterator[Item]:
     token, image, label = row.get("token"), row.get("img_id"), row.get("relation")
     if not _is_row(token, image, label):
-        yield record(path, number, short(row), EXPECTED, "mend or remove the line; it was left out")
+        yield line_error(path, number, shorten(row), EXPECTED, "mend or remove the line; it was left out")
         return
     assert isinstance(token, list) and isinstance(image, str) and isinstance(label, str)
     spans = word_spans(token)
@@ -80,7 +82,7 @@ def _document(
     for key in ("h", "t"):
         mention = _mention(key, row.get(key), token, spans)
         if isinstance(mention, str):
-            yield record(
+            yield line_error(
                 path,
                 number,
                 mention,
@@ -118,10 +120,10 @@ def _mention(key: str, given: object, token: list[str], spans: tuple[Word, ...])
     """The mention, or what is wrong with it. A name that differs from its tokens in more than blanks is wrong."""
     name, pos = (given.get("name"), given.get("pos")) if isinstance(given, dict) else (None, None)
     if not (isinstance(pos, list | tuple) and len(pos) == 2 and all(type(p) is int for p in pos)):
-        return f"{key}={short(given)}"
+        return f"{key}={shorten(given)}"
     start, end = pos
     if not 0 <= start < end <= len(token):
         return f"{key}.pos={list(pos)}"
     if isinstance(name, str) and "".join(name.split()) != "".join("".join(token[start:end]).split()):
-        return f"{key}.name={short(name)} where the tokens say {short(' '.join(token[start:end]))}"
+        return f"{key}.name={shorten(name)} where the tokens say {shorten(' '.join(token[start:end]))}"
     return Mention(id=key, start=spans[start].start, end=spans[end - 1].end)

@@ -1,4 +1,4 @@
-"""`FORMAT:PATH?key=value&key=value` taken apart, and the function that it calls."""
+"""Datasets by name: one table, and the specs that name one: `NAME:PATH?key=value&key=value`."""
 
 from __future__ import annotations
 
@@ -6,21 +6,76 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from openmie.data.corpus import Corpus
+from openmie.datasets.splits import NAMES, load_split_files, split_options
 from openmie.errors import CorpusError
 
-PUBLIC = ("twitter", "mnre", "gmner", "m3d", "jmere")  # a file of this folder each
-PLAIN = ("conll", "jsonl", "parquet")  # one file a split, see splits.py
-FORMATS = (*PUBLIC, *PLAIN, "diorama")
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """One row of the table. Functions are named `module:function`, and imported when they are first used."""
+
+    loader: str = ""  # path and keyword options -> Corpus; empty: a file format, see `openmie.datasets.splits`
+    references: tuple[str, ...] = ()  # published statistics, names in `openmie.datasets.audit.reference_stats`
+    audit: str = ""  # path, options and image ids -> findings that only this dataset can have
+    takes_path: bool = True
+
+    @property
+    def is_published(self) -> bool:
+        """Whether it is a published dataset, which `doctor` compares with its published statistics."""
+        return bool(self.references)
+
+
+DATASETS = {
+    "twitter": Dataset(
+        loader="openmie.datasets.twitter:load_twitter", references=("TWITTER_2015", "TWITTER_2017", "GMNER_TEXTS")
+    ),
+    "mnre": Dataset(loader="openmie.datasets.mnre:load_mnre", references=("MNRE",)),
+    "gmner": Dataset(
+        loader="openmie.datasets.gmner:load_gmner",
+        references=("GMNER",),
+        audit="openmie.datasets.gmner:unused_annotation_files",
+    ),
+    "m3d": Dataset(loader="openmie.datasets.m3d:load_m3d", references=("M3D",)),
+    "jmere": Dataset(loader="openmie.datasets.jmere:load_jmere", references=("JMERE",)),
+    **{name: Dataset() for name in NAMES},
+    "diorama": Dataset(loader="openmie.datasets.registry:load_diorama", takes_path=False),
+}
+
+
+def loader(name: str) -> Callable[..., Corpus]:
+    """The function that loads a dataset."""
+    return resolve_function(DATASETS[name].loader) if DATASETS[name].loader else partial(load_split_files, name)
+
+
+def resolve_function(name: str) -> Callable[..., Any]:
+    """The function of `module:function`."""
+    module, _, function = name.partition(":")
+    return getattr(import_module(module), function)
+
+
+def accepted_options(name: str) -> tuple[str, ...]:
+    """The options of a dataset."""
+    if not DATASETS[name].loader:
+        return split_options(name)
+    parameters = inspect.signature(loader(name)).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A corpus as a user names it; `path` means nothing for diorama."""
+    """A corpus as a user names it.
+
+    Args:
+        format: a name of `DATASETS`.
+        path: folder or file; without meaning for `diorama`.
+        options: of the dataset.
+    """
 
     format: str
     path: Path
@@ -28,15 +83,23 @@ class Spec:
 
     @classmethod
     def parse(cls, text: str, **options: Any) -> Spec:
-        """The spec of a text; keyword options win over those in the text."""
+        """Parse `NAME:PATH?key=value&key=value`.
+
+        Args:
+            text: the spec.
+            **options: take precedence over those in the text.
+
+        Raises:
+            CorpusError: an unknown name, or nothing at the path.
+        """
         name, colon, rest = text.partition(":")
-        if not colon or name not in FORMATS:
+        if not colon or name not in DATASETS:
             raise CorpusError(
                 f"corpus {text!r}",
-                expected="FORMAT:PATH with one of the formats " + ", ".join(FORMATS),
+                expected="FORMAT:PATH with one of the formats " + ", ".join(DATASETS),
                 remedy="put the format before the path, for example twitter:" + (text or "PATH"),
             )
-        if name == "diorama":
+        if not DATASETS[name].takes_path:
             return cls(name, Path(), {**_pairs(rest.lstrip("?"), ",", text), **options})
         path, given = _path(rest, text)
         if not path.exists():
@@ -49,23 +112,22 @@ class Spec:
         return cls(name, path, {**given, **options})
 
     def load(self) -> Corpus:
-        """The corpus. Folders are listed, no file is opened."""
-        if self.format == "diorama":
-            return _diorama(self.options)
-        if self.format in PLAIN:
-            options = {key: _value(v) if key in ("tokens", "tags") else v for key, v in self.options.items()}
-            return import_module("openmie.datasets.splits").corpus(self.format, self.path, **options)
-        make = import_module(f"openmie.datasets.{self.format}").corpus
-        _check(self.format, self.options, accepted(make))
-        return make(self.path, **self.options)
+        """Load the corpus: folders are listed, files are opened when a split is iterated.
+
+        Raises:
+            CorpusError: an unknown option, or no files of the dataset.
+        """
+        if not DATASETS[self.format].takes_path:
+            return loader(self.format)(**self.options)
+        _check_options(self.format, self.options, accepted_options(self.format))
+        own = DATASETS[self.format].loader
+        options = (
+            self.options if own else {k: _value(v) if k in ("tokens", "tags") else v for k, v in self.options.items()}
+        )
+        return loader(self.format)(self.path, **options)
 
 
-def accepted(make: Callable[..., Corpus]) -> tuple[str, ...]:
-    """The options of a reader."""
-    return tuple(p.name for p in inspect.signature(make).parameters.values() if p.kind is p.KEYWORD_ONLY)
-
-
-def _check(name: str, options: dict[str, Any], known: tuple[str, ...]) -> None:
+def _check_options(name: str, options: dict[str, Any], known: tuple[str, ...]) -> None:
     if wrong := sorted(set(options) - set(known)):
         raise CorpusError(
             f"option {wrong[0]!r} for {name}",
@@ -75,7 +137,7 @@ def _check(name: str, options: dict[str, Any], known: tuple[str, ...]) -> None:
 
 
 def _path(rest: str, spec: str) -> tuple[Path, dict[str, str]]:
-    """Path and options; a file whose own name has a question mark is taken as it stands."""
+    """Path and options; a path that exists is taken as it is, even if its name contains a question mark."""
     if not rest:
         raise CorpusError(
             f"corpus {spec!r} without a path", expected="FORMAT:PATH", remedy=f"write {spec}. for the working directory"
@@ -86,26 +148,34 @@ def _path(rest: str, spec: str) -> tuple[Path, dict[str, str]]:
     return Path(path).expanduser(), _pairs(query, "&", spec)
 
 
-def _pairs(text: str, mark: str, spec: str) -> dict[str, str]:
-    pairs = [part.partition("=") for part in text.split(mark) if part.strip()]
+def _pairs(text: str, separator: str, spec: str) -> dict[str, str]:
+    pairs = [part.partition("=") for part in text.split(separator) if part.strip()]
     if wrong := [key for key, equals, _ in pairs if not (equals and key.strip())]:
         raise CorpusError(
             f"option {wrong[0]!r}",
-            expected=f"key=value, joined by {mark!r}",
+            expected=f"key=value, joined by {separator!r}",
             where=spec,
             remedy=f"write {wrong[0] or 'key'}=VALUE",
         )
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _diorama(options: dict[str, Any]) -> Corpus:
-    """Sizes of the splits, and the fields of `diorama.Config`; values from a text are numbers where they look so."""
+def load_diorama(**options: Any) -> Corpus:
+    """Generate the built-in corpus.
+
+    Args:
+        **options: `train`, `dev`, `test` (numbers of documents), `paired`, `config`, and the fields of
+            `openmie.diorama.Config`; text that looks like a number or truth value is converted.
+
+    Raises:
+        CorpusError: an unknown option, or a size that is no whole number.
+    """
     diorama = import_module("openmie.diorama")
     sizes = ("train", "dev", "test")
     fields = tuple(f.name for f in dataclasses.fields(diorama.Config))
     values = {key: _value(value) for key, value in options.items()}
     config = values.pop("config", None) or diorama.Config()
-    _check("diorama", values, (*sizes, "paired", *fields))
+    _check_options("diorama", values, (*sizes, "paired", *fields))
     for name in set(sizes) & set(values):
         if type(values[name]) is not int or values[name] < 0:
             raise CorpusError(
@@ -114,8 +184,8 @@ def _diorama(options: dict[str, Any]) -> Corpus:
                 where="diorama",
                 remedy=f"write {name}=500, or leave it out",
             )
-    dials = {key: values.pop(key) for key in fields if key in values}
-    return diorama.corpus(dataclasses.replace(config, **dials), **values)
+    changed = {key: values.pop(key) for key in fields if key in values}
+    return diorama.corpus(dataclasses.replace(config, **changed), **values)
 
 
 def _value(text: Any) -> Any:

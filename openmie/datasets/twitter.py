@@ -12,33 +12,33 @@ from pathlib import Path
 
 from openmie.data.corpus import Corpus, Item
 from openmie.data.document import Document, Mention, Status, Word
-from openmie.datasets.reading.attachments import Media, Options
-from openmie.datasets.reading.split_files import single, split_files
+from openmie.datasets.reading.attachments import AttachmentOptions, Attachments
+from openmie.datasets.reading.split_files import one_file_per_split, split_files
 from openmie.errors import ErrorRecord
-from openmie.formats.text_lines import Line, lines, record, short
+from openmie.formats.text_lines import TextLine, line_error, read_lines, shorten
 
 
-def corpus(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
+def load_twitter(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
     """The corpus in a folder with `train.txt`, `valid.txt` (or `dev.txt`) and `test.txt`, or in its folder `txt`."""
-    files = single(split_files(path, (".txt",), within=("txt",)))
-    options = Options.find(path, tuple(files), captions=captions, images=images)
-    return Corpus(f"twitter:{path}", {s: partial(tweets, f, options, s) for s, f in files.items()})
+    files = one_file_per_split(split_files(path, (".txt",), within=("txt",)))
+    options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images)
+    return Corpus(f"twitter:{path}", {s: partial(read_tweets, f, options, s) for s, f in files.items()})
 
 
-def tweets(path: Path, options: Options, split: str) -> Iterator[Item]:
+def read_tweets(path: Path, options: AttachmentOptions, split: str) -> Iterator[Item]:
     """The documents of one file, a record before each that could only be read in part."""
-    media = Media(options, split)
+    media = Attachments(options, split)
     seen: dict[str, int] = {}
     for number, imgid, block in _blocks(path):
         yield from _document(path, number, imgid, block, media, seen)
     yield from media.records()
 
 
-def _blocks(path: Path) -> Iterator[tuple[int, str, list[Line]]]:
+def _blocks(path: Path) -> Iterator[tuple[int, str, list[TextLine]]]:
     """(line, image id, token lines) of each tweet; the id is "" where tokens stand outside any tweet."""
     number, imgid = 0, ""
-    block: list[Line] = []
-    for line in lines(path):
+    block: list[TextLine] = []
+    for line in read_lines(path):
         if line.text.startswith("IMGID:") or not line.text.strip():
             if imgid or block:
                 yield number, imgid, block
@@ -53,7 +53,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, str, list[Line]]]:
 
 
 def _document(
-    path: Path, number: int, imgid: str, block: Sequence[Line], media: Media, seen: dict[str, int]
+    path: Path, number: int, imgid: str, block: Sequence[TextLine], media: Attachments, seen: dict[str, int]
 ) -> Iterator[Item]:
     """Records, then the document, or a record alone where the tweet has no words."""
     errors = [line.error for line in block if line.error]
@@ -68,7 +68,7 @@ def _document(
             tags.append(tag)
     if not imgid:
         errors.append(
-            record(
+            line_error(
                 path,
                 number,
                 "words outside any tweet",
@@ -78,7 +78,7 @@ def _document(
         )
     if not words:
         errors.append(
-            record(
+            line_error(
                 path,
                 number,
                 f"tweet {imgid!r} without words",
@@ -96,7 +96,7 @@ def _document(
             text=" ".join(words),
             words=spans,
             images=(media.image(imgid),) if imgid else (),
-            mentions=mentions(spans, tags),
+            mentions=mentions_from_bio(spans, tags),
             captions=media.captions(imgid) if imgid else {},
             source=source,
             lang="en",
@@ -104,7 +104,7 @@ def _document(
         )
 
 
-def _token(path: Path, line: Line) -> tuple[str, str, ErrorRecord | None]:
+def _token(path: Path, line: TextLine) -> tuple[str, str, ErrorRecord | None]:
     """(word, tag, error) of a line; a word whose tag cannot be read is kept and counts as outside."""
     word, tab, tag = line.text.rpartition("\t")
     word, tag = (word.strip(), tag.strip()) if tab else (line.text.strip(), "")
@@ -116,10 +116,10 @@ def _token(path: Path, line: Line) -> tuple[str, str, ErrorRecord | None]:
     return (
         word,
         "O",
-        record(
+        line_error(
             path,
             line.number,
-            short(line.text),
+            shorten(line.text),
             "token<TAB>label, label O, B-<type> or I-<type>",
             f"mend the line; {kept}",
         ),
@@ -140,7 +140,7 @@ def word_spans(words: Iterable[str]) -> tuple[Word, ...]:
     return tuple(spans)
 
 
-def mentions(spans: Sequence[Word], tags: Sequence[str]) -> tuple[Mention, ...]:
+def mentions_from_bio(spans: Sequence[Word], tags: Sequence[str]) -> tuple[Mention, ...]:
     """Entities of BIO tags. An `I-` run that no `B-` of its type begins is kept with `status="orphan"`."""
     found: list[tuple[int, int, str, Status]] = []
     for i, tag in enumerate(tags):

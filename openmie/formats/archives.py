@@ -23,7 +23,7 @@ SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
-def members(path: Path) -> Iterator[tuple[str, bytes]]:
+def archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of each file of a tar, tar.gz or zip archive; a `CorpusError` where it is broken or hostile."""
     try:
         yield from (_zip if path.suffix.lower() == ".zip" else _tar)(path)
@@ -42,7 +42,7 @@ def _tar(path: Path) -> Iterator[tuple[str, bytes]]:
         packed = raw.read(2) == b"\x1f\x8b"
     with (
         gzip.open(path) if packed else path.open("rb") as file,
-        tarfile.open(mode="r|", fileobj=_Limited(file, guard)) as archive,
+        tarfile.open(mode="r|", fileobj=_LimitedStream(file, guard)) as archive,
     ):  # type: ignore[call-overload]
         for member in archive:
             if member.isdir():
@@ -52,7 +52,7 @@ def _tar(path: Path) -> Iterator[tuple[str, bytes]]:
             yield member.name, content.read() if content else b""
 
 
-class _Limited(io.RawIOBase):
+class _LimitedStream(io.RawIOBase):
     """A stream that ends in an error before it has given more than an archive may hold, headers included."""
 
     def __init__(self, file: Any, guard: _Guard) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from openmie.data.document import Document, Mention, Relation
-from openmie.data.images import locate
+from openmie.data.images import resolve_inside
 from openmie.errors import CorpusError, DocumentError, ErrorRecord, ImageError
 from openmie.formats import output
 
@@ -48,8 +48,8 @@ _KINDS = {
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """A new folder with two files a document; the report lists what a document had and brat has not."""
-    tally, taken = output.Tally(CANNOT_HOLD), set()
-    with output.folder(path) as folder:
+    tally, taken = output.WriteReport(CANNOT_HOLD), set()
+    with output.new_folder(path) as folder:
         for document in documents:
             tally.take(document)
             name = output.safe_name(document.id)
@@ -62,12 +62,12 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
             if unquote(name) != document.id:
                 tally.note(document, "an id that is empty or too long", "1 to 180 bytes", f"written as {name}")
             where = f"document {document.id}"
-            (folder / f"{name}.txt").write_bytes(output.utf8(document.text, where))
-            (folder / f"{name}.ann").write_bytes(output.utf8("".join(_lines(document, tally)), where))
+            (folder / f"{name}.txt").write_bytes(output.encode_utf8(document.text, where))
+            (folder / f"{name}.ann").write_bytes(output.encode_utf8("".join(_lines(document, tally)), where))
     return tally.written()
 
 
-def _lines(document: Document, tally: output.Tally) -> Iterator[str]:
+def _lines(document: Document, tally: output.WriteReport) -> Iterator[str]:
     names: dict[str, str] = {}
     for m in document.mentions:
         if m.status == "unlocated":
@@ -80,12 +80,12 @@ def _lines(document: Document, tally: output.Tally) -> Iterator[str]:
             )
             continue
         names[m.id] = f"T{len(names) + 1}"
-        yield f"{names[m.id]}\t{escaped(m.label)} {m.start} {m.end}\t{_flat(m.text)}\n"
+        yield f"{names[m.id]}\t{escape_label(m.label)} {m.start} {m.end}\t{_flat(m.text)}\n"
     count = 0
     for r in document.relations:
         if r.head in names and r.tail in names:
             count += 1
-            yield f"R{count}\t{escaped(r.label)} Arg1:{names[r.head]} Arg2:{names[r.tail]}\n"
+            yield f"R{count}\t{escape_label(r.label)} Arg1:{names[r.head]} Arg2:{names[r.tail]}\n"
         else:
             tally.drop(
                 "relations",
@@ -100,12 +100,12 @@ def _flat(text: str) -> str:
     return re.sub(r"[\t\n\r]", " ", text)
 
 
-def escaped(label: str) -> str:
+def escape_label(label: str) -> str:
     """A label as brat's files hold it."""
     return re.sub(r"[\s%]|^_$", lambda m: quote(m.group(), safe="") if m.group() != "_" else "%5F", label) or "_"
 
 
-def _label(text: str) -> str:
+def _unescape_label(text: str) -> str:
     return "" if text == "_" else unquote(text)
 
 
@@ -135,12 +135,12 @@ def read(path: str | os.PathLike[str]) -> Iterator[Document | ErrorRecord]:
 
 def _document(file: Path, root: Path) -> Document:
     name = file.relative_to(root)
-    text = locate(str(name), root).read_bytes().decode("utf-8")
+    text = resolve_inside(str(name), root).read_bytes().decode("utf-8")
     document = Document(id=unquote(name.with_suffix("").as_posix()), text=text)
     notes = file.with_suffix(".ann")
     if not notes.exists():
         return document
-    raw = locate(str(notes.relative_to(root)), root).read_bytes().decode("utf-8")
+    raw = resolve_inside(str(notes.relative_to(root)), root).read_bytes().decode("utf-8")
     mentions: dict[str, Mention] = {}
     relations: list[Relation] = []
     errors: list[ErrorRecord] = []
@@ -187,7 +187,7 @@ def _mention(cells: list[str], text: str, where: str) -> Mention | ErrorRecord:
             expected="offsets in code points of the .txt file",
             remedy="check that the two files belong together, line ends included",
         )
-    return Mention(id=cells[0], start=start, end=end, label=_label(span[1]))
+    return Mention(id=cells[0], start=start, end=end, label=_unescape_label(span[1]))
 
 
 def _relation(cells: list[str], mentions: dict[str, Mention], where: str) -> Relation | ErrorRecord:
@@ -199,4 +199,4 @@ def _relation(cells: list[str], mentions: dict[str, Mention], where: str) -> Rel
             remedy="openmie leaves it out",
             expected="Rn TAB LABEL Arg1:Tn Arg2:Tn, between two mentions that could be read",
         )
-    return Relation(head=link[2], tail=link[3], label=_label(link[1]))
+    return Relation(head=link[2], tail=link[3], label=_unescape_label(link[1]))

@@ -43,7 +43,7 @@ CANNOT_HOLD = (
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """Categories are sorted by name, ids count from 1. A document without images cannot be written, and is reported."""
-    tally = output.Tally(CANNOT_HOLD)
+    tally = output.WriteReport(CANNOT_HOLD)
     images: list[dict[str, Any]] = []
     boxes: list[tuple[str, dict[str, Any]]] = []
     for document in documents:
@@ -51,7 +51,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
         if not document.images:
             tally.refuse(document, "no image", "at least one image", "use a text format")
             continue
-        numbers = _images(document, paths.beside(path), images, tally)
+        numbers = _images(document, paths.parent_folder(path), images, tally)
         for region in document.regions:
             if region.image in numbers:
                 boxes.append((region.label, _annotation(region, len(boxes) + 1, numbers[region.image])))
@@ -69,8 +69,8 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
         "annotations": [{**box, "category_id": categories[label]} for label, box in boxes],
         "categories": [{"id": number, "name": label} for label, number in categories.items()],
     }
-    with output.file(path) as file:
-        file.write(output.utf8(_json(data), str(path)))
+    with output.open_output(path) as file:
+        file.write(output.encode_utf8(_json(data), str(path)))
     return tally.written()
 
 
@@ -85,9 +85,11 @@ def _json(data: Any) -> str:
         ) from None
 
 
-def _images(document: Document, folder: Path, images: list[dict[str, Any]], tally: output.Tally) -> dict[str, int]:
+def _images(
+    document: Document, folder: Path, images: list[dict[str, Any]], tally: output.WriteReport
+) -> dict[str, int]:
     numbers: dict[str, int] = {}
-    moved, outside = paths.detach(document, folder)
+    moved, outside = paths.relative_paths(document, folder)
     for image in outside:
         tally.outside(document, image)
     for original, image in zip(document.images, moved.images):
@@ -103,6 +105,11 @@ def _annotation(region: Region, id: int, image: int) -> dict[str, Any]:
     box = [x, y, right - x, bottom - y]
     score = {} if region.score is None else {"score": region.score}
     return {"id": id, "image_id": image, "bbox": box, "area": box[2] * box[3], "iscrowd": 0, **score}
+
+
+def is_coco(data: Any) -> bool:
+    """Whether a JSON value is of this format."""
+    return isinstance(data, dict) and {"images", "annotations"} <= data.keys() and "id" not in data
 
 
 def read(
@@ -179,6 +186,6 @@ def _document(
                 except (KeyError, TypeError, ValueError, OverflowError, DocumentError):
                     errors.append(_record(f"{where}, annotation {a.get('id')}", a, "a bbox and a known category_id"))
         document = Document(id=id, images=tuple(pictures), regions=tuple(regions), errors=tuple(errors))
-        return paths.attach(document, paths.beside(path), images)
+        return paths.resolve_paths(document, paths.parent_folder(path), images)
     except DocumentError as error:
         return error.record.model_copy(update={"where": f"{where}, {error.record.where}"})

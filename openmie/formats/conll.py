@@ -16,8 +16,8 @@ from typing import IO
 from openmie.data.document import Document, Mention, Status, Word
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import output
-from openmie.formats.jsonl import opened
-from openmie.text.words import split
+from openmie.formats.jsonl import open_binary
+from openmie.text.words import split_words
 
 CANNOT_HOLD = (
     "images",
@@ -51,7 +51,7 @@ def read(
     if scheme not in ("bio", "iob1"):
         raise CorpusError(f"the scheme {scheme!r}", expected="bio or iob1", remedy="BIOES and BILOU are read as bio")
     name = "stdin" if os.fspath(path) == "-" else Path(path).stem
-    with opened(path) as stream:
+    with open_binary(path) as stream:
         for number, block in enumerate(_blocks(stream)):
             yield _document(block, path, f"{name}:{number}", tokens, tags, scheme)
 
@@ -109,19 +109,19 @@ def _document(
                 remedy="mend the line, or name the columns (tokens=, tags=)",
             )
     document = Document.from_words(id, [token for token, _ in columns])
-    return document.replace(mentions=mentions(document, [tag for _, tag in columns], scheme))
+    return document.replace(mentions=mentions_from_tags(document, [tag for _, tag in columns], scheme))
 
 
-def mentions(document: Document, tags: Sequence[str], scheme: str = "bio") -> tuple[Mention, ...]:
+def mentions_from_tags(document: Document, tags: Sequence[str], scheme: str = "bio") -> tuple[Mention, ...]:
     """The mentions that the tags of a document's words say, with ids m0, m1, ... in text order."""
     found = []
-    for number, (first, last, label, status) in enumerate(chunks(tags, scheme)):
+    for number, (first, last, label, status) in enumerate(tag_runs(tags, scheme)):
         start, end = document.words[first].start, document.words[last].end
         found.append(Mention(id=f"m{number}", start=start, end=end, label=label, status=status))
     return tuple(found)
 
 
-def chunks(tags: Sequence[str], scheme: str = "bio") -> Iterator[tuple[int, int, str, Status]]:
+def tag_runs(tags: Sequence[str], scheme: str = "bio") -> Iterator[tuple[int, int, str, Status]]:
     """(first word, last word, label, status) of each run, in order; E-, L- and a lone I- end or begin a run too."""
     first, label, status, open_ = 0, "", "located", False
     for at, tag in enumerate((*tags, "O")):
@@ -146,16 +146,16 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, ids: b
     Of mentions that overlap, the longest is kept; one that begins or ends inside a word is written as whole words; the
     text between words becomes one blank. Each such change is in the report.
     """
-    tally = output.Tally(CANNOT_HOLD)
-    with output.file(path) as stream:
+    tally = output.WriteReport(CANNOT_HOLD)
+    with output.open_output(path) as stream:
         for document in documents:
             tally.take(document)
-            stream.write(output.utf8(_sentence(document, ids, tally), f"document {document.id}"))
+            stream.write(output.encode_utf8(_sentence(document, ids, tally), f"document {document.id}"))
     return tally.written()
 
 
-def _sentence(document: Document, ids: bool, tally: output.Tally) -> str:
-    words = _apart_words(document, tally)
+def _sentence(document: Document, ids: bool, tally: output.WriteReport) -> str:
+    words = _disjoint_words(document, tally)
     if not words:
         tally.refuse(document, "no word", "at least one word", "use jsonl to keep it")
         return ""
@@ -181,10 +181,10 @@ def _sentence(document: Document, ids: bool, tally: output.Tally) -> str:
     return head + "".join(f"{token}\t{tag}\n" for token, tag in zip(clean, tags)) + "\n"
 
 
-def _apart_words(document: Document, tally: output.Tally) -> list[Word]:
+def _disjoint_words(document: Document, tally: output.WriteReport) -> list[Word]:
     """The document's words in text order; an empty one, and one that begins inside another, is left out."""
     words: list[Word] = []
-    for word in sorted(document.words) or split(document.text):
+    for word in sorted(document.words) or split_words(document.text):
         if word.end > word.start and (not words or word.start >= words[-1].end):
             words.append(word)
         elif word.end > word.start:
@@ -198,7 +198,7 @@ def _apart_words(document: Document, tally: output.Tally) -> list[Word]:
     return words
 
 
-def _tags(document: Document, words: Sequence[Word], tally: output.Tally) -> list[str]:
+def _tags(document: Document, words: Sequence[Word], tally: output.WriteReport) -> list[str]:
     tags, starts, ends = ["O"] * len(words), [w.start for w in words], [w.end for w in words]
     orphans: list[int] = []
     for m in sorted(document.mentions, key=lambda m: (m.start - m.end, m.start)):
@@ -228,10 +228,12 @@ def _tags(document: Document, words: Sequence[Word], tally: output.Tally) -> lis
             orphans.append(covered[0])
         else:
             tags[covered[0]] = "B" + label
-    return _apart(document, tags, orphans, tally)
+    return _separate_orphans(document, tags, orphans, tally)
 
 
-def _apart(document: Document, tags: list[str], orphans: Sequence[int], tally: output.Tally) -> list[str]:
+def _separate_orphans(
+    document: Document, tags: list[str], orphans: Sequence[int], tally: output.WriteReport
+) -> list[str]:
     """An orphan right behind a run of its own label would join it: it gets a B- after all."""
     for at in orphans:
         if at and tags[at - 1] != "O" and tags[at - 1][1:] == tags[at][1:]:

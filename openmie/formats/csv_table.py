@@ -15,7 +15,7 @@ _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # and the full-widt
 CANNOT_HOLD = ("text", "words", "images", "phrases", "captions", "summary", "times", "lang", "source")
 
 
-def rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
+def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
     """Rows with the keys of `COLUMNS`, all of them text, empty where a kind has no such value.
 
     What could not be read or done for a document is a row of kind `error`, with the reason as its text.
@@ -57,35 +57,40 @@ def _name(document: Document, id: str) -> str:
     return found.text if isinstance(found, Mention) else id
 
 
-def safe(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """A cell that no spreadsheet runs: one that would begin a formula gets an apostrophe in front."""
     return "'" + cell if cell.lstrip().startswith(_FORMULA) or cell[:1] in ("\t", "\r", "\n") else cell
 
 
 def write_csv(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """UTF-8 with a header line, all cells quoted; "-" is standard output."""
-    tally = output.Tally(CANNOT_HOLD)
-    with output.file(path) as file:
-        file.write(line(COLUMNS))
+    tally = output.WriteReport(CANNOT_HOLD)
+    with output.open_output(path) as file:
+        file.write(csv_line(COLUMNS))
         for document in documents:
-            file.write(b"".join(line([safe(row[column]) for column in COLUMNS]) for row in held(document, tally)))
+            file.write(
+                b"".join(
+                    csv_line([escape_formula(row[column]) for column in COLUMNS])
+                    for row in writable_rows(document, tally)
+                )
+            )
     return tally.written()
 
 
-def held(document: Document, tally: output.Tally) -> list[dict[str, str]]:
+def writable_rows(document: Document, tally: output.WriteReport) -> list[dict[str, str]]:
     """The rows of one document; where they cannot be written, the row of a record that says so."""
     tally.take(document)
     try:
-        found = list(rows([document]))
+        found = list(table_rows([document]))
         for row in found:
-            line(row.values())
+            csv_line(row.values())
     except Exception as error:
-        return list(rows([tally.stand_in(document, error)]))
+        return list(table_rows([tally.stand_in(document, error)]))
     return found
 
 
-def line(cells: Iterable[str]) -> bytes:
+def csv_line(cells: Iterable[str]) -> bytes:
     """One row as UTF-8, all cells quoted."""
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(cells)
-    return output.utf8(text.getvalue(), "a table row")
+    return output.encode_utf8(text.getvalue(), "a table row")

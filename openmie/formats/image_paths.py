@@ -17,16 +17,16 @@ from openmie.errors import ErrorRecord, ImageError
 Folder = str | os.PathLike[str]
 
 
-def beside(path: Folder) -> Path:
+def parent_folder(path: Folder) -> Path:
     """The folder of a data file; of standard input, the working folder."""
     return Path() if os.fspath(path) == "-" else Path(path).parent
 
 
-def attach(document: Document, folder: Folder, images: Folder | None = None) -> Document:
+def resolve_paths(document: Document, folder: Folder, images: Folder | None = None) -> Document:
     """The document with its image paths led to files in `images` (where given and found there) or in `folder`."""
     if not any(i.path for i in document.images):
         return document
-    found = [resolve(i.path, folder, images) if i.path else i.path for i in document.images]
+    found = [resolve_path(i.path, folder, images) if i.path else i.path for i in document.images]
     records = tuple(
         f.model_copy(update={"where": f"document {document.id}, image {i.path[:200]}"})
         for i, f in zip(document.images, found)
@@ -39,7 +39,7 @@ def attach(document: Document, folder: Folder, images: Folder | None = None) -> 
     return document.model_copy(update={"images": moved, "errors": document.errors + records})
 
 
-def resolve(path: str, folder: Folder, images: Folder | None = None) -> str | ErrorRecord:
+def resolve_path(path: str, folder: Folder, images: Folder | None = None) -> str | ErrorRecord:
     """Where the file is; an absolute path only counts inside `images`. The record says why a path is refused."""
     roots: list[Folder] = [folder] if images is None else [images, folder]
     refused: ErrorRecord | None = None
@@ -53,7 +53,7 @@ def resolve(path: str, folder: Folder, images: Folder | None = None) -> str | Er
                     where=path,
                     remedy="name the folder that holds the images (images=FOLDER)",
                 )
-            allowed.append(str(pictures.locate(path, root, *roots)))
+            allowed.append(str(pictures.resolve_inside(path, root, *roots)))
         except ImageError as error:
             refused = refused or error.record
     if allowed:
@@ -66,7 +66,7 @@ def _absolute(path: str) -> bool:
     return os.path.isabs(path) or path.startswith(("/", "\\")) or path[1:3] in (":\\", ":/")
 
 
-def detach(document: Document, folder: Path | None) -> tuple[Document, Sequence[Image]]:
+def relative_paths(document: Document, folder: Path | None) -> tuple[Document, Sequence[Image]]:
     """For writers: paths inside `folder` made relative to it; also the images whose files lie elsewhere.
 
     Those keep the path they have: a reader finds them where `images=` names the folder that it is relative to.

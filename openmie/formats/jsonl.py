@@ -22,8 +22,8 @@ def read(
     path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
 ) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a bad line, per line that is not blank; "-" is standard input."""
-    folder = paths.beside(path)
-    with opened(path) as stream:
+    folder = paths.parent_folder(path)
+    with open_binary(path) as stream:
         for number, line in enumerate(stream, 1):
             line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if line.strip():
@@ -37,18 +37,18 @@ def read_list(
     data = load_json(path)
     for number, item in enumerate(data if isinstance(data, list) else [data], 1):
         line = json.dumps(item, ensure_ascii=True).encode()
-        yield _document(line, f"{path}, item {number}", paths.beside(path), images)
+        yield _document(line, f"{path}, item {number}", paths.parent_folder(path), images)
 
 
 def _document(line: bytes, where: str, folder: Path, images: Any) -> Document | ErrorRecord:
     try:
-        return paths.attach(Document.from_json(line), folder, images)
+        return paths.resolve_paths(Document.from_json(line), folder, images)
     except DocumentError as error:
         record = error.record
         return record.model_copy(update={"where": f"{where}, {record.where}".rstrip(", ")})
 
 
-def opened(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
+def open_binary(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
     """The file, open for reading bytes ("-" is standard input); `CorpusError` where there is none."""
     if os.fspath(path) == "-":
         return nullcontext(sys.stdin.buffer)
@@ -63,7 +63,7 @@ def opened(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
 
 def load_json(path: str | os.PathLike[str]) -> Any:
     """One JSON value from a file; `CorpusError` names the line where it breaks."""
-    with opened(path) as file:
+    with open_binary(path) as file:
         raw = file.read()
     try:
         return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant)
@@ -89,33 +89,38 @@ def _no_constant(name: str) -> Any:
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """One line each, keys sorted; image paths in the file's folder become relative to it. "-" is standard output."""
-    tally = output.Tally(CANNOT_HOLD)
-    with output.file(path) as stream:
+    tally = output.WriteReport(CANNOT_HOLD)
+    with output.open_output(path) as stream:
         for document in documents:
             tally.take(document)
-            stream.write(output.utf8(line(document, paths.beside(path), tally), f"document {document.id}") + b"\n")
+            stream.write(
+                output.encode_utf8(document_line(document, paths.parent_folder(path), tally), f"document {document.id}")
+                + b"\n"
+            )
     return tally.written()
 
 
 def write_list(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """The same as one JSON list."""
-    tally = output.Tally(CANNOT_HOLD)
-    with output.file(path) as stream:
+    tally = output.WriteReport(CANNOT_HOLD)
+    with output.open_output(path) as stream:
         stream.write(b"[")
         for document in documents:
             stream.write(b",\n" if tally.documents else b"\n")
             tally.take(document)
-            stream.write(output.utf8(line(document, paths.beside(path), tally), f"document {document.id}"))
+            stream.write(
+                output.encode_utf8(document_line(document, paths.parent_folder(path), tally), f"document {document.id}")
+            )
         stream.write(b"\n]\n")
     return tally.written()
 
 
-def line(document: Document, folder: Path, tally: output.Tally) -> str:
+def document_line(document: Document, folder: Path, tally: output.WriteReport) -> str:
     """Canonical JSON of a document to be kept in `folder`; of one that JSON cannot hold, that of its error record."""
     try:
-        moved, outside = paths.detach(document, folder)
+        moved, outside = paths.relative_paths(document, folder)
         text = moved.to_json()
-        output.utf8(text, f"document {document.id}")
+        output.encode_utf8(text, f"document {document.id}")
     except Exception as error:
         return tally.stand_in(document, error).to_json()
     for image in outside:

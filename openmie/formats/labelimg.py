@@ -10,13 +10,13 @@ from typing import NamedTuple
 
 from openmie.data.document import Box
 from openmie.errors import ErrorRecord
-from openmie.formats.archives import members
-from openmie.formats.text_lines import record
+from openmie.formats.archives import archive_members
+from openmie.formats.text_lines import line_error
 
 _TEXT = "a file as LabelImg writes it: annotation, size, and object with name and bndbox"
 
 
-class Labelled(NamedTuple):
+class LabelledBox(NamedTuple):
     """One object: the name that it was given, and its box in absolute xyxy pixels."""
 
     name: str
@@ -28,13 +28,13 @@ class Annotation(NamedTuple):
 
     width: int
     height: int
-    objects: tuple[Labelled, ...]
+    objects: tuple[LabelledBox, ...]
     errors: tuple[ErrorRecord, ...]
     filename: str = ""  # as the file itself says; often that of another image
     source: Mapping[str, str] = MappingProxyType({})  # what the file says of where it comes from
 
 
-class Boxes:
+class AnnotationFiles:
     """Annotation files by image id: the file's own name counts, not the `<filename>` inside, which is often another."""
 
     def __init__(self, path: Path) -> None:
@@ -46,7 +46,7 @@ class Boxes:
         if where is None:
             return None
         data = where.read_bytes() if isinstance(where, Path) else where
-        return parse(data, self.path / f"{image}.xml")
+        return parse_annotation(data, self.path / f"{image}.xml")
 
     def images(self) -> frozenset[str]:
         """The ids of all images that have a file."""
@@ -56,10 +56,12 @@ class Boxes:
     def _files(self) -> dict[str, Path] | dict[str, bytes]:
         if self.path.is_dir():
             return {p.stem: p for p in sorted(self.path.iterdir()) if p.suffix.lower() == ".xml"}
-        return {PurePosixPath(name).stem: data for name, data in members(self.path) if name.lower().endswith(".xml")}
+        return {
+            PurePosixPath(name).stem: data for name, data in archive_members(self.path) if name.lower().endswith(".xml")
+        }
 
 
-def parse(data: bytes, path: Path) -> Annotation:
+def parse_annotation(data: bytes, path: Path) -> Annotation:
     """One Pascal VOC file. What cannot be read becomes a record; entities and external references are refused."""
     from xml.etree.ElementTree import ParseError
 
@@ -71,7 +73,7 @@ def parse(data: bytes, path: Path) -> Annotation:
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         found = f"broken or forbidden XML ({type(error).__name__}: {error})"
         remedy = "mend or remove the file; its boxes were left out"
-        return Annotation(0, 0, (), (record(path, 0, found, _TEXT, remedy),))
+        return Annotation(0, 0, (), (line_error(path, 0, found, _TEXT, remedy),))
     width, height = (int(_number(root.findtext(f"size/{side}")) or 0) for side in ("width", "height"))
     objects, errors = [], []
     for number, element in enumerate(root.iter("object"), 1):
@@ -80,7 +82,7 @@ def parse(data: bytes, path: Path) -> Annotation:
         problem = _problem(box, width, height)
         if problem:
             errors.append(
-                record(
+                line_error(
                     path,
                     0,
                     f"object {number}: {problem}",
@@ -89,7 +91,7 @@ def parse(data: bytes, path: Path) -> Annotation:
                 )
             )
         else:
-            objects.append(Labelled(element.findtext("name") or "", box))  # type: ignore[arg-type]
+            objects.append(LabelledBox(element.findtext("name") or "", box))  # type: ignore[arg-type]
     source = {child.tag: child.text or "" for child in root.findall("source/*")}
     filename = root.findtext("filename") or ""
     return Annotation(max(width, 0), max(height, 0), tuple(objects), tuple(errors), filename, source)

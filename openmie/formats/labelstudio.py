@@ -21,9 +21,9 @@ from openmie.data.document import Document, Mention, Region
 from openmie.errors import CorpusError
 from openmie.formats import image_paths as paths
 from openmie.formats import output
-from openmie.formats.labelstudio_tasks import SERVED, read
+from openmie.formats.labelstudio_tasks import LOCAL_FILES_URL, is_labelstudio, read
 
-__all__ = ["CANNOT_HOLD", "SHOWS", "interface", "read", "write"]
+__all__ = ["CANNOT_HOLD", "SHOWS", "is_labelstudio", "labelling_interface", "read", "write"]
 
 CANNOT_HOLD = (
     "words",
@@ -46,7 +46,7 @@ CANNOT_HOLD = (
 SHOWS = "shows"  # label of the relation from a box to its mention
 
 
-def interface(documents: Iterable[Document], offered: Labels | None = None) -> str:
+def labelling_interface(documents: Iterable[Document], offered: Labels | None = None) -> str:
     """The labelling configuration for these documents, to paste into a project's settings; `offered` labels too."""
     labels: dict[str, set[str]] = {"mentions": set(), "relations": {SHOWS}, "regions": set()}
     for layer, seen in labels.items():
@@ -87,18 +87,18 @@ def write(
 
     `served` writes image paths as Label Studio serves a local folder: the folder of this file is then the one to serve.
     """
-    tally = output.Tally(CANNOT_HOLD)
-    with output.file(path) as file:
+    tally = output.WriteReport(CANNOT_HOLD)
+    with output.open_output(path) as file:
         file.write(b"[")
         for document in documents:
             file.write(b",\n" if tally.documents else b"\n")
             tally.take(document)
-            task = _task(document, paths.beside(path), served, tally)
+            task = _task(document, paths.parent_folder(path), served, tally)
             results = {"result": task.pop("result")}
             task["predictions" if predictions else "annotations"] = [
                 {**results, "model_version": model} if predictions else results
             ]
-            file.write(output.utf8(_json(task, document), f"document {document.id}"))
+            file.write(output.encode_utf8(_json(task, document), f"document {document.id}"))
         file.write(b"\n]\n")
     return tally.written()
 
@@ -115,17 +115,17 @@ def _json(task: Any, document: Document) -> str:
         ) from None
 
 
-def _task(document: Document, folder: Path, served: bool, tally: output.Tally) -> dict[str, Any]:
-    moved, outside = paths.detach(document, folder)
+def _task(document: Document, folder: Path, served: bool, tally: output.WriteReport) -> dict[str, Any]:
+    moved, outside = paths.relative_paths(document, folder)
     for image in outside:
         tally.outside(document, image)
     data: dict[str, Any] = {"id": document.id, "text": document.text}
     meta: dict[str, Any] = {}
     for n, image in enumerate(moved.images):
-        data[_key(n)] = SERVED + quote(image.path) if served and image.path else image.path
+        data[_key(n)] = LOCAL_FILES_URL + quote(image.path) if served and image.path else image.path
         size = {} if image.width is None or image.height is None else {"width": image.width, "height": image.height}
         meta[_key(n)] = {"id": image.id, "kind": image.kind, **size}
-    spans = {m.id for m in document.mentions if _located(m, document, tally)}
+    spans = {m.id for m in document.mentions if _is_located(m, document, tally)}
     result = [_span(m) for m in document.mentions if m.id in spans]
     result += _boxes(document, spans, tally)
     for r in document.relations:
@@ -142,7 +142,7 @@ def _task(document: Document, folder: Path, served: bool, tally: output.Tally) -
     return {"data": data, "result": result, **({"meta": {"openmie": meta}} if meta else {})}
 
 
-def _located(mention: Mention, document: Document, tally: output.Tally) -> bool:
+def _is_located(mention: Mention, document: Document, tally: output.WriteReport) -> bool:
     if mention.status == "unlocated":
         tally.drop(
             "mentions",
@@ -185,7 +185,7 @@ def _link(head: str, tail: str, label: str) -> dict[str, Any]:
     }
 
 
-def _boxes(document: Document, spans: set[str], tally: output.Tally) -> list[dict[str, Any]]:
+def _boxes(document: Document, spans: set[str], tally: output.WriteReport) -> list[dict[str, Any]]:
     keys = {image.id: _key(n) for n, image in enumerate(document.images)}
     used = {r.image for r in document.regions}
     sizes = {i.id: size for i in document.images if i.id in used and (size := tally.size(document, i)) is not None}

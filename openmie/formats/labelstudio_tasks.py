@@ -14,9 +14,15 @@ from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats.jsonl import load_json
 
-SERVED = "/data/local-files/?d="  # how Label Studio serves a local folder
+LOCAL_FILES_URL = "/data/local-files/?d="  # how Label Studio serves a local folder
 Item = Mapping[str, Any]
 _SPANS = ("labels", "hypertextlabels")
+
+
+def is_labelstudio(data: Any) -> bool:
+    """Whether a JSON value is of this format."""
+    first = data[0] if isinstance(data, list) and data else None
+    return isinstance(first, dict) and isinstance(first.get("data"), dict)
 
 
 def read(
@@ -43,7 +49,7 @@ def read(
         where = f"{path}, task {number}"
         try:
             document = _document(task, f"{Path(path).stem}:{number}", where, text, layer)
-            yield paths.attach(document, paths.beside(path), images)
+            yield paths.resolve_paths(document, paths.parent_folder(path), images)
         except DocumentError as error:
             yield error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -77,7 +83,9 @@ def _document(task: Mapping[str, Any], name: str, where: str, key: str, layer: s
         if item.get("type") == "rectanglelabels":
             _read_box(item, images, at, regions, errors)
         elif item.get("type") not in (*_SPANS, "relation"):
-            errors.append(_left(at, f"a result of type {item.get('type')!r}", "labels, rectanglelabels and relation"))
+            errors.append(
+                _skipped(at, f"a result of type {item.get('type')!r}", "labels, rectanglelabels and relation")
+            )
     relations = [r for item in links if (r := _read_link(item, mentions, regions, where, errors)) is not None]
     id = data["id"] if "id" in data else task.get("id", name)
     return Document(
@@ -96,7 +104,7 @@ def _by_number(item: tuple[str, Any]) -> tuple[int, str]:
     return len(item[0]), item[0]
 
 
-def _left(where: str, found: str, expected: str) -> ErrorRecord:
+def _skipped(where: str, found: str, expected: str) -> ErrorRecord:
     return ErrorRecord(where=where, found=found, expected=expected, remedy="openmie leaves it out")
 
 
@@ -105,7 +113,9 @@ def _result(task: Mapping[str, Any], layer: str, where: str, errors: list[ErrorR
     found = {"annotations": done, "predictions": list(task.get("predictions") or ())}
     chosen = found[layer] if layer else done or found["predictions"]
     if len(chosen) > 1:
-        errors.append(_left(where, f"{len(chosen)} annotations or predictions of one task", "one; the first is read"))
+        errors.append(
+            _skipped(where, f"{len(chosen)} annotations or predictions of one task", "one; the first is read")
+        )
     result = chosen[0]["result"] if chosen else []
     if not all(isinstance(item, dict) for item in result):
         raise ValueError("a result that is no object")
@@ -113,15 +123,15 @@ def _result(task: Mapping[str, Any], layer: str, where: str, errors: list[ErrorR
 
 
 def _image(key: str, value: str, ours: Mapping[str, Any]) -> Image:
-    path = parse_qs(urlsplit(value).query).get("d", [""])[0] if value.startswith(SERVED) else value
+    path = parse_qs(urlsplit(value).query).get("d", [""])[0] if value.startswith(LOCAL_FILES_URL) else value
     return Image(**{"path": path, "id": path or key, **{k: v for k, v in ours.items() if k in Image.model_fields}})
 
 
 def _spans(items: Sequence[Item], text: str, where: str, errors: list[ErrorRecord]) -> list[Mention]:
     """Mentions of all text spans, in the one reading of the offsets that fits them all, else each in its own."""
     utf16 = _from_utf16(text)
-    points = [_fitting(item, text, lambda x: x) for item in items]
-    units = [_fitting(item, text, utf16) for item in items]
+    points = [_match_span(item, text, lambda x: x) for item in items]
+    units = [_match_span(item, text, utf16) for item in items]
     old = any(u is not None and p is None for p, u in zip(points, units))
     mentions = []
     for item, point, unit in zip(items, points, units):
@@ -129,7 +139,7 @@ def _spans(items: Sequence[Item], text: str, where: str, errors: list[ErrorRecor
         span = (unit or point) if old else point
         if span is None:
             errors.append(
-                _left(
+                _skipped(
                     f"{where}, result {id}",
                     f"{str(value.get('text'))[:80]!r} at {value.get('start')}:"
                     f"{value.get('end')}, where the text has something else",
@@ -146,7 +156,7 @@ def _spans(items: Sequence[Item], text: str, where: str, errors: list[ErrorRecor
     return mentions
 
 
-def _fitting(item: Item, text: str, count: Callable[[int], int | None]) -> tuple[int, int] | None:
+def _match_span(item: Item, text: str, count: Callable[[int], int | None]) -> tuple[int, int] | None:
     """The span in code points, where `count` turns its offsets into some and the text there is what the item says."""
     value = item["value"]
     offsets = value.get("globalOffsets") or value
@@ -157,7 +167,7 @@ def _fitting(item: Item, text: str, count: Callable[[int], int | None]) -> tuple
     if first is None or last is None or not first < last <= len(text):
         return None
     said = value.get("text")
-    return (first, last) if said is None or _same(text[first:last], said) else None
+    return (first, last) if said is None or _same_text(text[first:last], said) else None
 
 
 def _from_utf16(text: str) -> Callable[[int], int | None]:
@@ -166,7 +176,7 @@ def _from_utf16(text: str) -> Callable[[int], int | None]:
     return {unit: point for point, unit in enumerate(units)}.get
 
 
-def _same(found: str, said: str) -> bool:
+def _same_text(found: str, said: str) -> bool:
     """Equal but for white space, which the editor trims and writes as a backslash and an n."""
     return found == said or "".join(found.split()) == "".join(said.replace("\\n", "\n").split())
 
@@ -181,7 +191,7 @@ def _read_box(
     turned = value.get("rotation") or item.get("image_rotation")
     if image is None or not width or not height or turned:
         found = "a rotated rectangle" if turned else "a rectangle without image or original_width and original_height"
-        errors.append(_left(where, found, "an upright rectangle in percent of a sized image"))
+        errors.append(_skipped(where, found, "an upright rectangle in percent of a sized image"))
         return
     images[key] = image = image if image.width else image.model_copy(update={"width": width, "height": height})
     x, y, w, h = (float(value[k]) / 100 for k in ("x", "y", "width", "height"))
@@ -204,6 +214,6 @@ def _read_link(
         regions[box] = regions[box].model_copy(update={"of": span})
     else:
         errors.append(
-            _left(where, f"a relation from {head!r} to {tail!r}", "two spans, or a rectangle and its one span")
+            _skipped(where, f"a relation from {head!r} to {tail!r}", "two spans, or a rectangle and its one span")
         )
     return None

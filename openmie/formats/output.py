@@ -37,7 +37,7 @@ class Written:
 
 
 @dataclass
-class Tally:
+class WriteReport:
     """Counts while a writer runs."""
 
     cannot_hold: Sequence[str] = ()
@@ -91,7 +91,7 @@ class Tally:
     def size(self, document: Document, image: Image) -> tuple[int, int] | None:
         """(width, height) of an image, else None and a note why."""
         try:
-            return pictures.size(image)
+            return pictures.image_size(image)
         except ImageError as error:
             record = error.record
             self.note(document, record.found, "an image of known size", "name the file, or give width and height")
@@ -113,14 +113,14 @@ def _count(document: Document, name: str) -> int:
 
 
 @contextmanager
-def file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def open_output(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A binary stream into `path`; "-" is standard output.
 
     As `openmie.data.replace_file` says: a file is replaced when all is written, through links too, anything else is
     written to.
     """
     if os.fspath(path) == "-":
-        with writing.medium("standard output"):
+        with writing.report_disk_errors("standard output"):
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         return
@@ -129,7 +129,7 @@ def file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A folder that appears as `path` when all is written; one that already holds something is not touched.
 
     A link to an empty folder, or to where none is yet, stays a link; an empty folder's permission bits are kept.
@@ -137,7 +137,7 @@ def folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise CorpusError(
-            f"{writing.kind(path)}; something is there already",
+            f"{writing.describe_path(path)}; something is there already",
             expected="a new or empty folder",
             where=os.fspath(path),
             remedy="choose another folder; what is there was not touched",
@@ -172,7 +172,7 @@ def _umask() -> int:
     return mask
 
 
-def utf8(text: str, where: str) -> bytes:
+def encode_utf8(text: str, where: str) -> bytes:
     """UTF-8, or an error that names a lone surrogate (half of a UTF-16 pair, which no text may hold)."""
     try:
         return text.encode("utf-8")
@@ -191,7 +191,7 @@ def safe_name(text: str) -> str:
     One longer than 180 bytes is cut and gets a hash, and cannot be turned back.
     """
     name = re.sub(r'[\x00-\x1f\x7f%/\\:*?"<>|]|^[. ]|[. ]$', lambda m: f"%{ord(m.group()):02X}", text) or "%"
-    raw = utf8(name, f"id {text[:80]!r}")
+    raw = encode_utf8(name, f"id {text[:80]!r}")
     if len(raw) <= 180:
         return name
     return raw[:150].decode("utf-8", "ignore") + "-" + hashlib.sha256(raw).hexdigest()[:16]

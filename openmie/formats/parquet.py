@@ -74,21 +74,23 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, rows: 
 
     if rows < 1:
         raise CorpusError(f"rows={rows}", expected="at least 1", remedy="leave it at 1000")
-    tally, types, stream = output.Tally(CANNOT_HOLD), schema(), iter(documents)
-    with output.file(path) as file, pq.ParquetWriter(file, types, compression="zstd") as writer:
+    tally, types, stream = output.WriteReport(CANNOT_HOLD), schema(), iter(documents)
+    with output.open_output(path) as file, pq.ParquetWriter(file, types, compression="zstd") as writer:
         while group := list(islice(stream, rows)):
-            folder = paths.beside(path)
-            data = [_held(document, folder, tally) for document in group]
+            folder = paths.parent_folder(path)
+            data = [_writable_row(document, folder, tally) for document in group]
             try:
                 table = pa.Table.from_pylist(data, schema=types)
             except Exception:  # of one of them, or of several
-                data = [_held(document, folder, tally, row) for document, row in zip(group, data)]
+                data = [_writable_row(document, folder, tally, row) for document, row in zip(group, data)]
                 table = pa.Table.from_pylist(data, schema=types)
             writer.write_table(table)
     return tally.written()
 
 
-def _held(document: Document, folder: Path, tally: output.Tally, made: dict[str, Any] | None = None) -> dict[str, Any]:
+def _writable_row(
+    document: Document, folder: Path, tally: output.WriteReport, made: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The row of a document, or of the record of one that cannot be written; a row that was `made` is tried."""
     import pyarrow as pa
 
@@ -102,8 +104,8 @@ def _held(document: Document, folder: Path, tally: output.Tally, made: dict[str,
         return _row(tally.stand_in(document, error), folder, tally)
 
 
-def _row(document: Document, folder: Path, tally: output.Tally) -> dict[str, Any]:
-    document, outside = paths.detach(document, folder)
+def _row(document: Document, folder: Path, tally: output.WriteReport) -> dict[str, Any]:
+    document, outside = paths.relative_paths(document, folder)
     for image in outside:
         tally.outside(document, image)
     row = document.model_dump()
@@ -124,9 +126,9 @@ def read(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from openmie.formats.jsonl import opened
+    from openmie.formats.jsonl import open_binary
 
-    with opened(path) as file:
+    with open_binary(path) as file:
         number = 0
         try:
             table = pq.ParquetFile(file)
@@ -139,9 +141,9 @@ def read(
                 )
             known = [name for name in table.schema_arrow.names if name in Document.model_fields]
             for batch in table.iter_batches(batch_size=1000, columns=known):
-                for row in _rows(batch):
+                for row in _batch_rows(batch):
                     number += 1
-                    yield _document(row, f"{path}, row {number}", paths.beside(path), images)
+                    yield _document(row, f"{path}, row {number}", paths.parent_folder(path), images)
         except (
             pa.ArrowException,
             OSError,
@@ -160,16 +162,16 @@ def read(
             ) from None
 
 
-def _rows(batch: Any) -> Iterator[dict[str, Any] | Exception]:
+def _batch_rows(batch: Any) -> Iterator[dict[str, Any] | Exception]:
     """The rows as Python holds them; one that it cannot hold, such as text that is not UTF-8, is the reason."""
-    whole = _listed(batch)
+    whole = _to_pylist(batch)
     for at in range(len(batch)) if whole is None else ():
-        one = _listed(batch.slice(at, 1))
+        one = _to_pylist(batch.slice(at, 1))
         yield one[0] if one else ValueError("a cell that is not of its column's type, or no UTF-8")
     yield from whole or ()
 
 
-def _listed(batch: Any) -> list[dict[str, Any]] | None:
+def _to_pylist(batch: Any) -> list[dict[str, Any]] | None:
     try:
         return batch.to_pylist(maps_as_pydicts="lossy")
     except (ValueError, TypeError, LookupError, OverflowError):
@@ -188,7 +190,7 @@ def _document(row: dict[str, Any] | Exception, where: str, folder: Path, images:
         row["words"] = [Word(**w) for w in row.get("words", ())]
         row["times"] = [TimeSpan(**t) for t in row.get("times", ())]
         row["source"] = json.loads(row.get("source") or "{}")
-        return paths.attach(Document(**row), folder, images)
+        return paths.resolve_paths(Document(**row), folder, images)
     except DocumentError as error:
         return error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:

@@ -1,6 +1,8 @@
-"""Documents in and out of files: one format per module, found by name or by the file's ending.
+"""File formats by name: one table, which every reader and writer of the package looks up.
 
-`read` is strict, `read_items` gives a record in the place of what could not be read, `write` says what it left out.
+`read` is strict, `read_items` yields a record in place of each document that could not be read, `write` reports what
+the format cannot hold. A new format is one module with `read`, `write` and `CANNOT_HOLD`, one row of `FORMATS`, and
+one row of the round-trip tests (`tests/unit/formats/test_roundtrip.py`), which fail for a format without one.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import importlib
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +19,66 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats.output import Written
 
-FORMATS = ("jsonl", "json", "parquet", "conll", "brat", "coco", "yolo", "voc", "labelstudio")
-_ENDINGS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".conll": "conll",
-    ".conllu": "conll",
-    ".bio": "conll",
-    ".iob": "conll",
-    ".iob2": "conll",
-    ".tsv": "conll",
-    ".txt": "conll",
-    ".ann": "brat",
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One row of the table. The module is imported when the format is first used."""
+
+    module: str  # of openmie.formats
+    suffixes: tuple[str, ...] = ()  # of its files
+    folder: tuple[str, ...] = ()  # glob patterns: a folder in which one of them matches is of this format
+    sniff: str = ""  # function of the module: whether a JSON value, as read from a .json file, is of this format
+    reader: str = "read"  # function of the module: path -> documents and error records; empty: cannot be read
+    writer: str = "write"  # function of the module: documents, path -> Written; empty: cannot be written
+    dataset: str = ""  # NAME of `load("NAME:FOLDER")` that takes its files as splits; empty: cannot be a corpus
+
+    @property
+    def can_be_corpus(self) -> bool:
+        """Whether a folder with a file per split is a corpus."""
+        return bool(self.dataset)
+
+    @property
+    def cannot_hold(self) -> tuple[str, ...]:
+        """The fields of a Document that the format has no place for."""
+        return self.function("CANNOT_HOLD")
+
+    def function(self, name: str) -> Any:
+        """A name of the module, which is imported for it."""
+        return getattr(importlib.import_module(f"openmie.formats.{self.module}"), name)
+
+
+_COLUMNS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".tsv", ".txt")
+FORMATS = {
+    "jsonl": Format(module="jsonl", suffixes=(".jsonl", ".ndjson"), dataset="jsonl"),
+    "json": Format(
+        module="jsonl", suffixes=(".json",), reader="read_list", writer="write_list", dataset="jsonl"
+    ),  # also what a .json file is that no `sniff` recognises
+    "parquet": Format(module="parquet", suffixes=(".parquet", ".pq"), dataset="parquet"),
+    "conll": Format(module="conll", suffixes=_COLUMNS, dataset="conll"),
+    "brat": Format(module="brat", suffixes=(".ann",), folder=("**/*.ann",)),
+    "coco": Format(module="coco", sniff="is_coco"),
+    "voc": Format(module="voc", folder=("*.xml",)),
+    "yolo": Format(module="yolo", folder=("classes.txt", "labels/")),
+    "labelstudio": Format(module="labelstudio", sniff="is_labelstudio"),
+    "csv": Format(module="csv_table", suffixes=(".csv",), reader="", writer="write_csv"),
 }
-_JSON = {"json": ("jsonl", "_list"), "jsonl": ("jsonl", "")}  # the two that share a module
 
 
 def read(path: str | os.PathLike[str], format: str | None = None, **options: Any) -> Iterator[Document]:
-    """The documents of a file; the first that cannot be read raises `CorpusError`."""
+    """Read the documents of a file or folder, one at a time.
+
+    Args:
+        path: file or folder; "-" reads standard input.
+        format: a name of `FORMATS`; None: recognised by suffix, or by content for folders and .json files.
+        **options: of the format's reader. `images=FOLDER` names the folder that image paths are relative to and may
+            lie in, in addition to the folder of `path`.
+
+    Yields:
+        Documents in file order.
+
+    Raises:
+        CorpusError: an unknown format or option, or the first document that cannot be read.
+    """
     for item in read_items(path, format, **options):
         if isinstance(item, ErrorRecord):
             raise CorpusError.of(item)
@@ -44,10 +88,18 @@ def read(path: str | os.PathLike[str], format: str | None = None, **options: Any
 def read_items(
     path: str | os.PathLike[str], format: str | None = None, **options: Any
 ) -> Iterator[Document | ErrorRecord]:
-    """Documents in file order, and a record in the place of each that could not be read.
+    """Read like `read`, with an error record in place of each document that cannot be read.
 
-    `format` is one of `FORMATS`; left out, it is guessed. `images=` names the folder that image paths are relative to
-    and may lie in, beside the file's own. Further options are the format's (see its module). "-" reads standard input.
+    Args:
+        path: file or folder; "-" reads standard input.
+        format: a name of `FORMATS`; None: recognised as by `read`.
+        **options: of the format's reader.
+
+    Returns:
+        Documents and records in file order.
+
+    Raises:
+        CorpusError: an unknown format or option, or a file that is not of the format at all.
     """
     name = format or guess(path, reading=True)
     return _function(name, "read", options)(path, **options)
@@ -56,68 +108,91 @@ def read_items(
 def write(
     documents: Iterable[Document], path: str | os.PathLike[str], format: str | None = None, **options: Any
 ) -> Written:
-    """Write documents, whole or not at all, and tell what the format could not hold. "-" writes standard output."""
+    """Write documents to a file or folder, completely or not at all.
+
+    Args:
+        documents: what to write; any iterable.
+        path: file or folder; "-" writes standard output.
+        format: a name of `FORMATS`; None: by the suffix of `path`.
+        **options: of the format's writer.
+
+    Returns:
+        How many documents were written, and what the format could not hold.
+
+    Raises:
+        CorpusError: an unknown format or option, or a path that cannot be written.
+    """
     name = format or guess(path, reading=False)
     return _function(name, "write", options)(documents, path, **options)
 
 
 def cannot_hold(format: str) -> tuple[str, ...]:
     """The fields of a Document that a format has no place for."""
-    return _module(format).CANNOT_HOLD
+    return _row(format).cannot_hold
+
+
+def accepted_options(format: str, verb: str = "read") -> tuple[str, ...]:
+    """The keyword options of a format's reader or writer."""
+    row = _row(format)
+    name = row.reader if verb == "read" else row.writer
+    if not name:
+        possible = [n for n, r in FORMATS.items() if (r.reader if verb == "read" else r.writer)]
+        raise CorpusError(
+            f"the format {format!r}, which cannot be {'read' if verb == 'read' else 'written'}",
+            expected=f"one of {', '.join(possible)}",
+            remedy="choose one of them",
+        )
+    parameters = inspect.signature(row.function(name)).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
 def guess(path: str | os.PathLike[str], reading: bool) -> str:
-    """The format of a path, by its ending; of a folder or a JSON file that is there, by what it holds."""
+    """Recognise the format of a path: by its suffix; a folder or .json file that is read, by its content."""
     target = Path(path)
+    suffix = target.suffix.lower()
     if os.fspath(path) == "-":
         return "jsonl"
     if reading and target.is_dir():
-        found = _folder(target)
-    elif target.suffix.lower() == ".json":
-        found = _json(target) if reading else "json"
+        found = next((n for n, row in FORMATS.items() if any(_matches(target, p) for p in row.folder)), "")
     else:
-        found = _ENDINGS.get(target.suffix.lower(), "")
+        found = next((n for n, row in FORMATS.items() if suffix in row.suffixes), "")
+        found = _sniff_json(target) if found == "json" and reading else found
     if not found:
         raise CorpusError(
             f"the ending {target.suffix!r}",
-            expected=f"one of {sorted([*_ENDINGS, '.json'])}",
+            expected=f"one of {sorted(s for row in FORMATS.values() for s in row.suffixes)}",
             where=str(path),
             remedy=f"name the format: one of {', '.join(FORMATS)}",
         )
     return found
 
 
-def _folder(target: Path) -> str:
-    if next(target.rglob("*.ann"), None):
-        return "brat"
-    if next(target.glob("*.xml"), None):
-        return "voc"
-    return "yolo" if (target / "classes.txt").is_file() or (target / "labels").is_dir() else ""
+def _matches(folder: Path, pattern: str) -> bool:
+    found = folder.glob(pattern.rstrip("/"))
+    return any(p.is_dir() == pattern.endswith("/") for p in found)
 
 
-def _json(target: Path) -> str:
+def _sniff_json(target: Path) -> str:
     from openmie.formats.jsonl import load_json
 
     data = load_json(target)
-    if isinstance(data, dict) and {"images", "annotations"} <= data.keys() and "id" not in data:
-        return "coco"
-    first = data[0] if isinstance(data, list) and data else None
-    return "labelstudio" if isinstance(first, dict) and isinstance(first.get("data"), dict) else "json"
+    return next((n for n, row in FORMATS.items() if row.sniff and row.function(row.sniff)(data)), "json")
 
 
-def _module(name: str) -> Any:
+def _row(name: str) -> Format:
     if name not in FORMATS:
         raise CorpusError(f"the format {name!r}", expected=f"one of {', '.join(FORMATS)}", remedy="check its spelling")
-    return importlib.import_module(f"openmie.formats.{_JSON.get(name, (name, ''))[0]}")
+    return FORMATS[name]
 
 
 def _function(name: str, verb: str, options: dict[str, Any]) -> Callable[..., Any]:
-    function = getattr(_module(name), verb + _JSON.get(name, (name, ""))[1])
-    known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    """The reader or writer of a format, its options checked."""
+    known = accepted_options(name, verb)
     if unknown := sorted(set(options) - set(known)):
         raise CorpusError(
             f"the options {unknown}",
-            expected=f"of {verb} {name}: {known or 'none'}",
+            expected=f"of {verb} {name}: {', '.join(known) or 'none'}",
             remedy="leave them out or check their spelling",
         )
-    return function
+    row = FORMATS[name]
+    return row.function(row.reader if verb == "read" else row.writer)

@@ -15,13 +15,13 @@ from openmie.errors import CorpusError
 from openmie.formats import jsonl, output
 
 
-def fill(
+def write_resumable(
     sources: Mapping[str, Iterable[Document]],
     out: str | os.PathLike[str],
     make: Callable[[Iterable[Document]], Iterator[Document]],
     settings: Mapping[str, Any],
     notes: str,
-    tally: output.Tally | None = None,
+    tally: output.WriteReport | None = None,
     again: Callable[[Document], bool] | None = None,
 ) -> Iterator[Document]:
     """Write `make(documents)` of each source as `NAME.jsonl` into the folder; each document is yielded once written.
@@ -31,47 +31,47 @@ def fill(
     holds something else, such as a pipe under the name of a file; other settings, other documents than those begun
     with, another process at it.
     """
-    folder, tally = Path(out), tally if tally is not None else output.Tally()
-    with _held(folder, settings, notes):
+    folder, tally = Path(out), tally if tally is not None else output.WriteReport()
+    with _locked_folder(folder, settings, notes):
         for name, documents in sources.items():
             whole, part = folder / f"{name}.jsonl", folder / f".{name}.jsonl.part"
-            _regular(whole, part)
+            _check_regular_files(whole, part)
             stream, there = iter(documents), whole if whole.exists() else part
             before = _lines(there) if there.exists() else []
-            good = _good(before, again) if again else before
+            good = _finished_lines(before, again) if again else before
             if there is whole and len(good) < len(before):
                 whole.replace(part)
                 there = part
-            for old in _taken(tally, good):
-                _same(old, next(stream, None), folder)
+            for old in _count_documents(tally, good):
+                _check_same_document(old, next(stream, None), folder)
                 yield old
             if there is whole:
-                _same(None, next(stream, None), folder)
+                _check_same_document(None, next(stream, None), folder)
                 continue
             with part.open("ab") as file:
                 file.truncate(sum(len(line) for line in good))
                 for document in make(stream):
                     tally.take(document)
-                    text = jsonl.line(document, folder, tally)
-                    file.write(output.utf8(text, f"document {document.id}") + b"\n")
+                    text = jsonl.document_line(document, folder, tally)
+                    file.write(output.encode_utf8(text, f"document {document.id}") + b"\n")
                     file.flush()
                     yield document
             part.replace(whole)
 
 
-def _regular(*paths: Path) -> None:
+def _check_regular_files(*paths: Path) -> None:
     """All are files, through links or not, or nothing is there."""
     for path in paths:
         if os.path.lexists(path) and not path.is_file():
             raise CorpusError(
-                writing.kind(path),
+                writing.describe_path(path),
                 expected="a file, or nothing yet: a stopped process goes on in it",
                 where=str(path),
                 remedy="remove it, or choose another folder; it was not touched",
             )
 
 
-def _good(lines: Sequence[bytes], again: Callable[[Document], bool]) -> Sequence[bytes]:
+def _finished_lines(lines: Sequence[bytes], again: Callable[[Document], bool]) -> Sequence[bytes]:
     """The lines before the first document that is to be made again."""
     bad = next((i for i, line in enumerate(lines) if again(Document.from_json(line))), len(lines))
     return lines[:bad]
@@ -82,14 +82,14 @@ def _lines(path: Path) -> list[bytes]:
     return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
-def _taken(tally: output.Tally, lines: Sequence[bytes]) -> Iterator[Document]:
+def _count_documents(tally: output.WriteReport, lines: Sequence[bytes]) -> Iterator[Document]:
     for line in lines:
         document = Document.from_json(line)
         tally.take(document)
         yield document
 
 
-def _same(old: Document | None, new: Document | None, folder: Path) -> None:
+def _check_same_document(old: Document | None, new: Document | None, folder: Path) -> None:
     """Both are one document, or neither is there."""
     had, has = ([d.id, d.text] if d else None for d in (old, new))
     if had != has:
@@ -101,19 +101,19 @@ def _same(old: Document | None, new: Document | None, folder: Path) -> None:
 
 
 @contextmanager
-def _held(folder: Path, settings: Mapping[str, Any], name: str) -> Iterator[None]:
+def _locked_folder(folder: Path, settings: Mapping[str, Any], name: str) -> Iterator[None]:
     """The folder, made or found to be of these settings, and held against other processes."""
     notes = folder / name
     if os.path.lexists(folder) and not folder.is_dir():
         raise CorpusError(
-            writing.kind(folder),
+            writing.describe_path(folder),
             expected="a folder, new or not",
             where=str(folder),
             remedy="choose another; what is there was not touched",
         )
-    if not folder.exists() or (folder.is_dir() and all(_begun(p, name) for p in folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and all(_is_temporary(p, name) for p in folder.iterdir())):
         writing.make_folder(folder)
-        with output.file(notes) as made:
+        with output.open_output(notes) as made:
             made.write(json.dumps(settings, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
     if not notes.is_file():
         raise CorpusError(
@@ -131,7 +131,7 @@ def _held(folder: Path, settings: Mapping[str, Any], name: str) -> Iterator[None
         yield
 
 
-def _begun(path: Path, name: str) -> bool:
+def _is_temporary(path: Path, name: str) -> bool:
     """What a process leaves that is stopped while it writes its settings."""
     return path.name.startswith(f".{name}.") and path.suffix == ".tmp"
 

@@ -10,7 +10,7 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """One line without its end; `error` is set where its bytes are not UTF-8 (they are then read as U+FFFD)."""
 
     number: int
@@ -18,20 +18,20 @@ class Line(NamedTuple):
     error: ErrorRecord | None = None
 
 
-def lines(path: Path) -> Iterator[Line]:
+def read_lines(path: Path) -> Iterator[TextLine]:
     """The lines of a file, ended by LF or CRLF only: U+2028 and its like are part of a line."""
-    with _opened(path) as file:
+    with _open_file(path) as file:
         for number, raw in enumerate(file, 1):
             if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
                 raw = raw[3:]
             raw = raw.rstrip(b"\r\n")
             try:
-                yield Line(number, raw.decode("utf-8"))
+                yield TextLine(number, raw.decode("utf-8"))
             except UnicodeDecodeError as error:
-                yield Line(number, raw.decode("utf-8", errors="replace"), _not_utf8(path, number, raw, error))
+                yield TextLine(number, raw.decode("utf-8", errors="replace"), _not_utf8(path, number, raw, error))
 
 
-def _opened(path: Path) -> BinaryIO:
+def _open_file(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
@@ -47,31 +47,35 @@ def _not_utf8(path: Path, number: int, raw: bytes, error: UnicodeDecodeError) ->
     with path.open("rb") as file:
         guess = "UTF-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "Windows-1252 or Latin-1"
     found = f"byte 0x{raw[error.start]:02x} at column {error.start + 1}, which is not UTF-8"
-    return record(path, number, found, "UTF-8", f"convert the file (it may be {guess}); the bytes were read as U+FFFD")
+    return line_error(
+        path, number, found, "UTF-8", f"convert the file (it may be {guess}); the bytes were read as U+FFFD"
+    )
 
 
-def text_of(path: Path) -> tuple[str, list[ErrorRecord]]:
+def read_text(path: Path) -> tuple[str, list[ErrorRecord]]:
     """A whole file, with a record for each of its lines that is not UTF-8."""
-    found = list(lines(path))
+    found = list(read_lines(path))
     return "\n".join(line.text for line in found), [line.error for line in found if line.error]
 
 
-def whole(items: Iterator[Document | ErrorRecord], path: Path, line: int) -> Iterator[Document | ErrorRecord]:
+def catch_invalid_document(
+    items: Iterator[Document | ErrorRecord], path: Path, line: int
+) -> Iterator[Document | ErrorRecord]:
     """What a reader makes of one row; where no valid document comes of it, a record says so and the rest goes on."""
     try:
         yield from list(items)
     except DocumentError as error:
-        yield record(
+        yield line_error(
             path, line, str(error), "a row that makes a valid document", "mend or remove the row; it was left out"
         )
 
 
-def record(path: Path, line: int, found: str, expected: str, remedy: str) -> ErrorRecord:
+def line_error(path: Path, line: int, found: str, expected: str, remedy: str) -> ErrorRecord:
     """A record that points at `file:line`; line 0 is the file as a whole."""
     return ErrorRecord(where=f"{path}:{line}" if line else str(path), found=found, expected=expected, remedy=remedy)
 
 
-def short(value: object, n: int = 80) -> str:
+def shorten(value: object, n: int = 80) -> str:
     """A value as an error message shows it: quoted, and cut where it is long."""
     shown = repr(value if not isinstance(value, str) else value[: 2 * n])
     return shown if len(shown) <= n else shown[: n - 3] + "..."

@@ -25,13 +25,15 @@ CANNOT_HOLD = (*_COCO_CANNOT_HOLD, "regions.score")
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """A new folder. An image of unknown size cannot be written, and is reported."""
-    tally, names, labels = output.Tally(CANNOT_HOLD), set(), set()  # type: ignore[var-annotated]
-    with output.folder(path) as folder:
+    tally, names, labels = output.WriteReport(CANNOT_HOLD), set(), set()  # type: ignore[var-annotated]
+    with output.new_folder(path) as folder:
         for document in documents:
             tally.take(document)
             if not document.images:
                 tally.refuse(document, "no image", "at least one image", "use a text format")
-            moved, _ = paths.detach(document, Path(path))  # as LabelImg finds pictures by name, they may lie elsewhere
+            moved, _ = paths.relative_paths(
+                document, Path(path)
+            )  # as LabelImg finds pictures by name, they may lie elsewhere
             for image in moved.images:
                 size = tally.size(document, document.image(image.id) or image)
                 if size is None:
@@ -41,7 +43,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
                 labels.update(r.label for r in regions)
                 name = _name(document, image, names, tally)
                 text = tostring(_page(document, image, size, regions), encoding="unicode")
-                (folder / f"{name}.xml").write_bytes(output.utf8(text + "\n", f"document {document.id}"))
+                (folder / f"{name}.xml").write_bytes(output.encode_utf8(text + "\n", f"document {document.id}"))
             known = {i.id for i in document.images}
             for region in document.regions:
                 if region.image not in known:
@@ -53,11 +55,11 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
                         "correct the region's image",
                     )
         listed = "".join(f"{' '.join(x.split())}\n" for x in sorted(labels))
-        (folder / "classes.txt").write_bytes(output.utf8(listed, "classes.txt"))
+        (folder / "classes.txt").write_bytes(output.encode_utf8(listed, "classes.txt"))
     return tally.written()
 
 
-def _inside(document: Document, image: str, size: tuple[int, int], tally: output.Tally) -> Iterator[Region]:
+def _inside(document: Document, image: str, size: tuple[int, int], tally: output.WriteReport) -> Iterator[Region]:
     """The image's regions, cut at its border, which LabelImg demands; one without area cannot be written."""
     for region in (r for r in document.regions if r.image == image):
         (a, b, c, d), (width, height) = region.box, size
@@ -81,7 +83,7 @@ def _inside(document: Document, image: str, size: tuple[int, int], tally: output
         yield region.model_copy(update={"box": box})
 
 
-def _name(document: Document, image: Image, names: set[str], tally: output.Tally) -> str:
+def _name(document: Document, image: Image, names: set[str], tally: output.WriteReport) -> str:
     stem = name = yolo.file_stem(image)
     number = 1
     while name.casefold() in names:
@@ -98,10 +100,10 @@ def _page(document: Document, image: Image, size: tuple[int, int], regions: Iter
     file = Path(image.path).name or image.id
     told = "" if os.path.isabs(image.path) else image.path
     for tag, text in (("folder", Path(image.path).parent.name), ("filename", file), ("path", told)):
-        SubElement(page, tag).text = plain(text)
+        SubElement(page, tag).text = xml_text(text)
     source = SubElement(page, "source")
     for tag, text in (("database", "openmie"), ("document", document.id), ("image", image.id), ("kind", image.kind)):
-        SubElement(source, tag).text = plain(text)
+        SubElement(source, tag).text = xml_text(text)
     sides = SubElement(page, "size")
     for tag, value in zip(("width", "height", "depth"), (*size, 3)):
         SubElement(sides, tag).text = str(value)
@@ -109,7 +111,7 @@ def _page(document: Document, image: Image, size: tuple[int, int], regions: Iter
     for region in regions:
         item = SubElement(page, "object")
         for tag, text in (("name", region.label), ("pose", "Unspecified"), ("truncated", "0"), ("difficult", "0")):
-            SubElement(item, tag).text = plain(text)
+            SubElement(item, tag).text = xml_text(text)
         box = SubElement(item, "bndbox")
         for tag, side in zip(("xmin", "ymin", "xmax", "ymax"), region.box):
             SubElement(box, tag).text = f"{side:.3f}".rstrip("0").rstrip(".")
@@ -117,7 +119,7 @@ def _page(document: Document, image: Image, size: tuple[int, int], regions: Iter
     return page
 
 
-def plain(text: str) -> str:
+def xml_text(text: str) -> str:
     """Text that XML can hold: control characters become blanks."""
     return "".join(c if c >= " " and c not in "\ufffe\uffff" else " " for c in text)
 
@@ -140,7 +142,7 @@ def read(
         try:
             id, image, regions, errors = _read(file, images)
         except (OSError, DocumentError) as error:
-            yield _unread(str(file), error)
+            yield _file_error(str(file), error)
         else:
             found.setdefault(id, []).append((image, regions, errors))
     for id, pages in found.items():
@@ -152,10 +154,10 @@ def read(
                 errors=tuple(e for p in pages for e in p[2]),
             )
         except DocumentError as error:  # two files that say they are of one image
-            yield _unread(f"{path}, document {id}", error)
+            yield _file_error(f"{path}, document {id}", error)
 
 
-def _unread(where: str, error: OSError | DocumentError) -> ErrorRecord:
+def _file_error(where: str, error: OSError | DocumentError) -> ErrorRecord:
     found = error.record.found if isinstance(error, DocumentError) else str(error)[:160]
     return ErrorRecord(
         where=where,
@@ -166,7 +168,7 @@ def _unread(where: str, error: OSError | DocumentError) -> ErrorRecord:
 
 
 def _read(file: Path, folder: str | os.PathLike[str] | None) -> tuple[str, Image, list[Region], list[ErrorRecord]]:
-    page = boxes.parse(file.read_bytes(), file)
+    page = boxes.parse_annotation(file.read_bytes(), file)
     place = Path(folder) / Path(page.filename).name if folder and page.filename else None
     ours = page.source if page.source.get("database") == "openmie" else {}
     image = Image(

@@ -25,14 +25,14 @@ _ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", "
 Box = tuple[float, float, float, float]
 
 
-def encode(box: Box, width: int, height: int) -> Box:
+def encode_box(box: Box, width: int, height: int) -> Box:
     """Absolute xyxy pixels to (cx, cy, w, h) as shares of the image; what lies outside of it is cut off."""
     left, right = (min(max(x, 0.0), width) for x in (box[0], box[2]))
     top, bottom = (min(max(y, 0.0), height) for y in (box[1], box[3]))
     return (left + right) / 2 / width, (top + bottom) / 2 / height, (right - left) / width, (bottom - top) / height
 
 
-def decode(shares: Sequence[float], width: int, height: int) -> Box:
+def decode_box(shares: Sequence[float], width: int, height: int) -> Box:
     """(cx, cy, w, h) as shares of the image to absolute xyxy pixels."""
     x, y, w, h = shares
     return (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
@@ -40,7 +40,7 @@ def decode(shares: Sequence[float], width: int, height: int) -> Box:
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """A new folder. Classes are sorted by name; an image of unknown size cannot be written, and is reported."""
-    tally = output.Tally(CANNOT_HOLD)
+    tally = output.WriteReport(CANNOT_HOLD)
     pages: list[tuple[dict[str, Any], list[Region]]] = []
     names: set[str] = set()
     for document in documents:
@@ -49,23 +49,23 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
             tally.refuse(document, "no image", "at least one image", "use a text format")
         pages.extend(_pages(document, Path(path), names, tally))
     numbers = {label: n for n, label in enumerate(sorted({r.label for _, regions in pages for r in regions}))}
-    with output.folder(path) as folder:
+    with output.new_folder(path) as folder:
         (folder / "labels").mkdir()
         index = []
         for entry, regions in pages:
             rows = [_row(r, numbers[r.label], entry["width"], entry["height"]) for r in regions]
             (folder / "labels" / f"{entry['labels']}.txt").write_text("".join(rows), encoding="utf-8", newline="")
             index.append(json.dumps(entry, ensure_ascii=False, sort_keys=True) + "\n")
-        (folder / "index.jsonl").write_bytes(output.utf8("".join(index), "index.jsonl"))
+        (folder / "index.jsonl").write_bytes(output.encode_utf8("".join(index), "index.jsonl"))
         listed = "".join(json.dumps(c, ensure_ascii=False)[1:-1] + "\n" for c in numbers)  # one line each
-        (folder / "classes.txt").write_bytes(output.utf8(listed, "classes.txt"))
+        (folder / "classes.txt").write_bytes(output.encode_utf8(listed, "classes.txt"))
     return tally.written()
 
 
 def _pages(
-    document: Document, path: Path, names: set[str], tally: output.Tally
+    document: Document, path: Path, names: set[str], tally: output.WriteReport
 ) -> Iterator[tuple[dict[str, Any], list[Region]]]:
-    moved, outside = paths.detach(document, path)
+    moved, outside = paths.relative_paths(document, path)
     for image in outside:
         tally.outside(document, image)
     sizes = {i.id: size for i in document.images if (size := tally.size(document, i)) is not None}
@@ -99,7 +99,7 @@ def _pages(
             "width": width,
             "height": height,
         }
-        yield entry, _inside(document, image.id, width, height, tally)
+        yield entry, _regions_of(document, image.id, width, height, tally)
 
 
 def file_stem(image: Image) -> str:
@@ -109,7 +109,7 @@ def file_stem(image: Image) -> str:
     return stem if plain else output.safe_name(stem or image.id)
 
 
-def _inside(document: Document, image: str, width: int, height: int, tally: output.Tally) -> list[Region]:
+def _regions_of(document: Document, image: str, width: int, height: int, tally: output.WriteReport) -> list[Region]:
     regions = [r for r in document.regions if r.image == image]
     for r in regions:
         if not (0 <= r.box[0] <= r.box[2] <= width and 0 <= r.box[1] <= r.box[3] <= height):
@@ -123,7 +123,7 @@ def _inside(document: Document, image: str, width: int, height: int, tally: outp
 
 
 def _row(region: Region, number: int, width: int, height: int) -> str:
-    shares = [f"{x:.9f}" for x in encode(region.box, width, height)]
+    shares = [f"{x:.9f}" for x in encode_box(region.box, width, height)]
     return " ".join([str(number), *shares, *([] if region.score is None else [repr(float(region.score))])]) + "\n"
 
 
@@ -143,7 +143,7 @@ def read(
             where=str(path),
             remedy="write the class names into classes.txt, one a line, in the order of their numbers",
         ) from None
-    names = classes(listed, escaped=(root / "index.jsonl").is_file())  # only our own class names are escaped
+    names = parse_classes(listed, escaped=(root / "index.jsonl").is_file())  # only our own class names are escaped
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         groups.setdefault(entry["document"], []).append(entry)
@@ -151,7 +151,7 @@ def read(
         yield _document(id, group, folder, names, root, images)
 
 
-def classes(text: str, escaped: bool) -> list[str]:
+def parse_classes(text: str, escaped: bool) -> list[str]:
     """The names of a `classes.txt`, in the order of their numbers."""
     lines = text.split("\n")
     names = [_class(line.rstrip("\r")) if escaped else line.rstrip("\r") for line in lines]
@@ -194,12 +194,14 @@ def _document(
         listed = tuple(
             Image(path=e["path"], id=e["image"], width=e.get("width"), height=e.get("height")) for e in group
         )
-        document = paths.attach(Document(id=id, images=listed), root, images)
+        document = paths.resolve_paths(Document(id=id, images=listed), root, images)
         for entry, image in zip(group, document.images):
-            file = pictures.locate(f"{entry['labels']}.txt", folder)
-            width, height = pictures.size(image)
+            file = pictures.resolve_inside(f"{entry['labels']}.txt", folder)
+            width, height = pictures.image_size(image)
             for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-                item = region(line, image.id, names, (width, height), f"{file}:{number}") if line.strip() else None
+                item = (
+                    parse_region(line, image.id, names, (width, height), f"{file}:{number}") if line.strip() else None
+                )
                 if isinstance(item, Region):
                     regions.append(item)
                 elif item is not None:
@@ -216,7 +218,9 @@ def _document(
         )
 
 
-def region(line: str, image: str, names: Sequence[str], size: tuple[int, int], where: str) -> Region | ErrorRecord:
+def parse_region(
+    line: str, image: str, names: Sequence[str], size: tuple[int, int], where: str
+) -> Region | ErrorRecord:
     try:
         number, *shares = line.split()
         if not 0 <= int(number) < len(names) or len(shares) not in (4, 5):
@@ -225,7 +229,7 @@ def region(line: str, image: str, names: Sequence[str], size: tuple[int, int], w
         if not all(abs(v) <= 1.5 for v in values[:4]):
             raise ValueError("pixels where shares should stand")
         score = values[4] if len(values) == 5 else None
-        return Region(image=image, box=decode(values[:4], *size), label=names[int(number)], score=score)
+        return Region(image=image, box=decode_box(values[:4], *size), label=names[int(number)], score=score)
     except (ValueError, DocumentError) as error:
         return ErrorRecord(
             where=where,

@@ -25,7 +25,7 @@ from openmie.errors import ErrorRecord, ImageError, RecipeError
 from openmie.formats import output
 from openmie.formats import resumable as resume
 from openmie.inference.detector import Detector, Found
-from openmie.text.noun_phrases import phrases
+from openmie.text.noun_phrases import noun_phrases
 
 SCORE = "detector"  # name of the relevance that holds a candidate's score
 NOTES = "objects.json"  # in the folder: how its documents were made
@@ -112,7 +112,7 @@ def _work(document: Document, detector: Detector, search: Search) -> _Work:
     queries, names = _queries(work, detector, search)
     for image in mains:
         try:
-            picture = pictures.load(image)
+            picture = pictures.load_image(image)
             work.rows.append(_Row(image, detector.prepare(picture), picture.size, queries, names))
         except ImageError as error:
             where = f"document {document.id}, {error.record.where or 'image ' + image.id}"
@@ -122,7 +122,7 @@ def _work(document: Document, detector: Detector, search: Search) -> _Work:
 
 def _queries(work: _Work, detector: Detector, search: Search) -> tuple[list[str], list[str]]:
     """The queries, and the phrase that each stands for."""
-    whole = [phrase.text for phrase in phrases(work.document)]
+    whole = [phrase.text for phrase in noun_phrases(work.document)]
     names = whole[: search.queries]
     if beyond := whole[search.queries :]:
         work.note(
@@ -215,10 +215,10 @@ def fill(
     out: str | os.PathLike[str],
     search: Callable[[Iterable[Document]], Iterator[Document]],
     settings: Mapping[str, Any],
-    tally: output.Tally | None = None,
+    tally: output.WriteReport | None = None,
 ) -> Iterator[Document]:
-    """Write `search(documents)` of each source into the folder, as `openmie.formats.resumable.fill` does.
+    """Write `search(documents)` of each source into the folder, as `openmie.formats.resumable.write_resumable` does.
 
     `settings` are kept in objects.json.
     """
-    return resume.fill(sources, out, search, settings, NOTES, tally)
+    return resume.write_resumable(sources, out, search, settings, NOTES, tally)

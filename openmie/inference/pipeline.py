@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmie import corpora
-from openmie.data.document import GIVEN, Document, Image
-from openmie.data.json_values import checked
+from openmie.data.document import USER_CAPTION, Document, Image
+from openmie.data.json_values import validate_json
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import jsonl, output
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def post(text: str, image: str = "", caption: str = "", id: str = "post") -> Document:
     """A document from a text, an image file and what somebody or something says of the image."""
     images = (Image(path=image, id="main"),) if image else ()
-    return Document(id=id, text=text, images=images, captions={GIVEN: caption} if caption else {})
+    return Document(id=id, text=text, images=images, captions={USER_CAPTION: caption} if caption else {})
 
 
 def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecord]:
@@ -32,15 +32,15 @@ def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecor
     Image paths are relative to the file and must lie beside it, or in the folder `images`. What cannot be read becomes
     a record.
     """
-    folder = paths.beside(path)
-    with jsonl.opened(path) as stream:
+    folder = paths.parent_folder(path)
+    with jsonl.open_binary(path) as stream:
         for number, line in enumerate(stream, 1):
             line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if not line.strip():
                 continue
             where = f"{path}:{number}"
             try:
-                yield paths.attach(_row(json.loads(line), number), folder, images)
+                yield paths.resolve_paths(_row(json.loads(line), number), folder, images)
             except DocumentError as error:
                 yield error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
             except (ValueError, RecursionError) as error:
@@ -81,7 +81,7 @@ def _documents(path: str, images: str | None) -> Iterator[Document]:
 
 
 def _row(data: Any, number: int) -> Document:
-    data = checked(data, "row", depth=-1)
+    data = validate_json(data, "row", depth=-1)
     if not isinstance(data, dict):
         raise DocumentError(
             f"a JSON {type(data).__name__}",

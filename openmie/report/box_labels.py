@@ -10,7 +10,7 @@ from openmie.data.document import Box
 Side = Literal["above", "inside", "below"]
 
 
-class Spot(NamedTuple):
+class LabelPosition(NamedTuple):
     """The left upper corner of a name, and where that is, seen from its box."""
 
     side: Side
@@ -18,7 +18,9 @@ class Spot(NamedTuple):
     y: float
 
 
-def spots(boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], width: float, height: float) -> list[Spot]:
+def place_labels(
+    boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], width: float, height: float
+) -> list[LabelPosition]:
     """A spot for each box, given the (width, height) of its name and the size of the picture, all in one unit.
 
     Each takes the first of above, below and inside that lies in the picture and covers no name placed before; where
@@ -28,11 +30,11 @@ def spots(boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], width: flo
     found = []
     for (x0, y0, _, y1), (w, h) in zip(boxes, sizes):
         x = max(min(x0, width - w), 0.0)
-        choices = [Spot("above", x, y0 - h), Spot("below", x, y1), Spot("inside", x, y0)]
+        choices = [LabelPosition("above", x, y0 - h), LabelPosition("below", x, y1), LabelPosition("inside", x, y0)]
         free = [
             s
             for s in choices
-            if s.y >= 0 and s.y + h <= height and not any(_meet((s.x, s.y, s.x + w, s.y + h), t) for t in taken)
+            if s.y >= 0 and s.y + h <= height and not any(_intersect((s.x, s.y, s.x + w, s.y + h), t) for t in taken)
         ]
         spot = free[0] if free else choices[-1]
         taken.append((spot.x, spot.y, spot.x + w, spot.y + h))
@@ -40,5 +42,5 @@ def spots(boxes: Sequence[Box], sizes: Sequence[tuple[float, float]], width: flo
     return found
 
 
-def _meet(a: Box, b: Box) -> bool:
+def _intersect(a: Box, b: Box) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]

@@ -13,11 +13,11 @@ from openmie.data.document import Box, Chain, Document, Image, Mention, Region, 
 from openmie.errors import DocumentError
 
 Verdict = Literal["", "right", "wrong", "missed"]
-NONE = "None"  # the relation that says that there is none
+NO_RELATION = "None"  # the relation that says that there is none
 
 
 @dataclass(frozen=True)
-class Span:
+class SpanView:
     """A mention of the text; `instead` is the gold label of the same span where the predicted one is wrong."""
 
     start: int
@@ -29,7 +29,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Link:
+class RelationView:
     """A relation between two named things; `instead` is the gold label of the same pair, as above."""
 
     head: str
@@ -42,7 +42,7 @@ class Link:
 
 
 @dataclass(frozen=True)
-class Frame:
+class BoxView:
     """A box in an image, the label that colours it and the name written on it."""
 
     image: str
@@ -53,20 +53,20 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Post:
+class DocumentView:
     """One document, ready to be drawn."""
 
     document: Document  # the prediction, or the only one
     compared: bool
-    spans: tuple[Span, ...]
-    unlocated: tuple[Span, ...]  # named by a model, not in the text
-    links: tuple[Link, ...]
-    frames: tuple[Frame, ...]
+    spans: tuple[SpanView, ...]
+    unlocated: tuple[SpanView, ...]  # named by a model, not in the text
+    links: tuple[RelationView, ...]
+    frames: tuple[BoxView, ...]
     images: tuple[Image, ...]  # those to show: main pictures, video frames, and whatever a box lies in
     gold_summary: str = ""
 
 
-def judge(document: Document | tuple[Document, Document], symmetric: Collection[str] = ()) -> Post:
+def compare(document: Document | tuple[Document, Document], symmetric: Collection[str] = ()) -> DocumentView:
     """A document alone, or `(gold, predicted)`; relations in `symmetric` hold either way round."""
     if isinstance(document, Document):
         return _post(None, document, symmetric)
@@ -81,18 +81,18 @@ def judge(document: Document | tuple[Document, Document], symmetric: Collection[
     return _post(gold, predicted, symmetric)
 
 
-def labels(view: Post) -> list[str]:
+def view_labels(view: DocumentView) -> list[str]:
     """Every label of this post that has a colour."""
     found = [s.label for s in (*view.spans, *view.unlocated)] + [f.label for f in view.frames]
     return found + [label for k in view.links for label in (k.head_label, k.tail_label)]
 
 
-def _post(gold: Document | None, predicted: Document, symmetric: Collection[str]) -> Post:
+def _post(gold: Document | None, predicted: Document, symmetric: Collection[str]) -> DocumentView:
     spans, links, frames = _spans(gold, predicted), _links(gold, predicted, symmetric), _frames(gold, predicted)
     shown = {f.image for f in frames}
     stored = {i.id: i for i in gold.images} if gold else {}
     images = [stored.get(i.id, i) if i.pixels is None else i for i in predicted.images]
-    return Post(
+    return DocumentView(
         document=predicted,
         compared=gold is not None,
         spans=tuple(s for s in spans if s.end > s.start),
@@ -104,10 +104,12 @@ def _post(gold: Document | None, predicted: Document, symmetric: Collection[str]
     )
 
 
-Placed = tuple[Hashable, str]  # where a part stands, and its label
+LabelledPlace = tuple[Hashable, str]  # where a part stands, and its label
 
 
-def _verdicts(gold: Sequence[Placed], predicted: Sequence[Placed]) -> tuple[list[tuple[Verdict, str]], list[int]]:
+def _verdicts(
+    gold: Sequence[LabelledPlace], predicted: Sequence[LabelledPlace]
+) -> tuple[list[tuple[Verdict, str]], list[int]]:
     """A verdict and the gold label instead for each predicted part, and which gold parts were missed.
 
     Gold whose place holds a wrong label is told beside that label and not counted as missed again.
@@ -124,12 +126,12 @@ def _verdicts(gold: Sequence[Placed], predicted: Sequence[Placed]) -> tuple[list
     return verdicts, [i for i, part in enumerate(gold) if part not in right and part[0] not in told]
 
 
-def _spans(gold: Document | None, predicted: Document) -> list[Span]:
-    def placed(mentions: Sequence[Mention]) -> list[Placed]:
+def _spans(gold: Document | None, predicted: Document) -> list[SpanView]:
+    def placed(mentions: Sequence[Mention]) -> list[LabelledPlace]:
         return [((m.start, m.end, m.text), m.label) for m in mentions]
 
-    def span(m: Mention, verdict: Verdict = "", instead: str = "") -> Span:
-        return Span(m.start, m.end, m.label, m.text, verdict, instead)
+    def span(m: Mention, verdict: Verdict = "", instead: str = "") -> SpanView:
+        return SpanView(m.start, m.end, m.label, m.text, verdict, instead)
 
     if gold is None:
         return [span(m) for m in predicted.mentions]
@@ -152,17 +154,17 @@ def _named(document: Document, id: str) -> tuple[frozenset[tuple[int, int]] | st
     return id, id, ""
 
 
-def _links(gold: Document | None, predicted: Document, symmetric: Collection[str]) -> tuple[Link, ...]:
-    def placed(document: Document) -> list[Placed]:
-        found: list[Placed] = []
+def _links(gold: Document | None, predicted: Document, symmetric: Collection[str]) -> tuple[RelationView, ...]:
+    def placed(document: Document) -> list[LabelledPlace]:
+        found: list[LabelledPlace] = []
         for r in document.relations:
             ends = [_named(document, r.head)[0], _named(document, r.tail)[0]]
             found.append((frozenset(ends) if r.label in symmetric else tuple(ends), r.label))
         return found
 
-    def link(document: Document, r: Relation, verdict: Verdict = "", instead: str = "") -> Link:
+    def link(document: Document, r: Relation, verdict: Verdict = "", instead: str = "") -> RelationView:
         (_, head, head_label), (_, tail, tail_label) = _named(document, r.head), _named(document, r.tail)
-        return Link(head, tail, head_label, tail_label, r.label, verdict, instead)
+        return RelationView(head, tail, head_label, tail_label, r.label, verdict, instead)
 
     if gold is None:
         return tuple(link(predicted, r) for r in predicted.relations)
@@ -172,17 +174,20 @@ def _links(gold: Document | None, predicted: Document, symmetric: Collection[str
     links = []
     for r, (place, label), (verdict, instead) in zip(predicted.relations, there, verdicts):
         pair = frozenset(place) if isinstance(place, tuple) else place
-        if label == NONE and pair not in either:  # gold lists only what holds
+        if label == NO_RELATION and pair not in either:  # gold lists only what holds
             verdict = "right"
         links.append(link(predicted, r, verdict, instead))
-    return (*links, *(link(gold, gold.relations[i], "missed") for i in missed if gold.relations[i].label != NONE))
+    return (
+        *links,
+        *(link(gold, gold.relations[i], "missed") for i in missed if gold.relations[i].label != NO_RELATION),
+    )
 
 
-def _frames(gold: Document | None, predicted: Document) -> tuple[Frame, ...]:
-    def frame(document: Document, region: Region, verdict: Verdict = "") -> Frame:
+def _frames(gold: Document | None, predicted: Document) -> tuple[BoxView, ...]:
+    def frame(document: Document, region: Region, verdict: Verdict = "") -> BoxView:
         _, text, label = _named(document, region.of) if region.of else ("", "", "")
         label = region.label or label
-        return Frame(region.image, region.box, label, text or label, verdict)
+        return BoxView(region.image, region.box, label, text or label, verdict)
 
     if gold is None:
         return tuple(frame(predicted, r) for r in predicted.regions)
@@ -197,14 +202,14 @@ def _frames(gold: Document | None, predicted: Document) -> tuple[Frame, ...]:
 
 def _same_region(gold: Document, g: Region, predicted: Document, p: Region) -> bool:
     """One image, boxes that overlap by more than half, and the same thing shown: what it is tied to, else its label."""
-    if g.image != p.image or overlap(g.box, p.box) <= 0.5:
+    if g.image != p.image or box_iou(g.box, p.box) <= 0.5:
         return False
     if g.of and p.of:
         return _named(gold, g.of)[0] == _named(predicted, p.of)[0]
     return g.label == p.label
 
 
-def overlap(a: Box, b: Box) -> float:
+def box_iou(a: Box, b: Box) -> float:
     """Intersection over union of two xyxy boxes."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
@@ -215,24 +220,24 @@ def overlap(a: Box, b: Box) -> float:
 
 
 @dataclass
-class Node:
+class SpanNode:
     """A span of text and the spans inside it."""
 
-    span: Span
-    inside: list[Node]
+    span: SpanView
+    inside: list[SpanNode]
 
 
-def nest(spans: Iterable[Span]) -> tuple[list[Node], list[Span]]:
+def nest_spans(spans: Iterable[SpanView]) -> tuple[list[SpanNode], list[SpanView]]:
     """The spans as a forest, and those left over because they cross another (predictions are placed first)."""
-    roots: list[Node] = []
-    crossing: list[Span] = []
+    roots: list[SpanNode] = []
+    crossing: list[SpanView] = []
     for span in sorted(spans, key=lambda s: (s.verdict == "missed", s.start, -s.end)):
-        if not _insert(roots, Node(span, [])):
+        if not _insert(roots, SpanNode(span, [])):
             crossing.append(span)
     return roots, crossing
 
 
-def _insert(row: list[Node], new: Node) -> bool:
+def _insert(row: list[SpanNode], new: SpanNode) -> bool:
     """Place a node among its siblings, in their parent, or around some of them; False where it crosses one."""
     a, b = new.span.start, new.span.end
     touched = [node for node in row if node.span.start < b and a < node.span.end]

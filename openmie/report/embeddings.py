@@ -16,9 +16,9 @@ from typing import Any
 from openmie.data import replace_file as writing
 from openmie.report import charts
 from openmie.report.charts import Table
-from openmie.report.label_colours import COLOURS, PLAIN, assign
+from openmie.report.label_colours import COLOURS, NO_LABEL, assign_colours
 from openmie.report.markup import attribute, isolated, text
-from openmie.report.style import sheet
+from openmie.report.style import style_sheet
 
 # plotly is a script of the page's own; with no other source than the page no script can send or fetch anything
 POLICY = (
@@ -63,7 +63,7 @@ _STYLE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entity:
+class EntityPoint:
     """One gold mention and what a model says of the same words."""
 
     document: str  # its id
@@ -76,7 +76,7 @@ class Entity:
 
 def write(
     path: str | os.PathLike[str],
-    entities: Sequence[Entity],
+    entities: Sequence[EntityPoint],
     points: Sequence[Sequence[float]],
     *,
     title: str,
@@ -102,7 +102,7 @@ def write(
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{attribute(POLICY)}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{attribute(title)}</title>'
-        f"<style>{sheet()}{_STYLE}</style></head><body><header><h1>{isolated(title)}</h1>"
+        f"<style>{style_sheet()}{_STYLE}</style></head><body><header><h1>{isolated(title)}</h1>"
         f'<p class="intro">{text(intro)}</p></header><main>{body}</main>'
         f"<footer>Written by openmie; drawn with plotly.</footer></body></html>\n"
     )
@@ -112,20 +112,20 @@ def write(
     return target
 
 
-def hover(entity: Entity) -> str:
+def hover_label(entity: EntityPoint) -> str:
     """The hover label, in plotly's part of HTML: mention, its sentence, document, gold and predicted type."""
-    name = _inert(_cut(entity.text[entity.start : entity.end]))
-    gold = _inert(entity.label or UNTYPED)
+    name = _escape_for_plotly(_cut(entity.text[entity.start : entity.end]))
+    gold = _escape_for_plotly(entity.label or UNTYPED)
     if entity.predicted == entity.label:
         verdict = f"{gold}, predicted as such"
     else:
-        said = "not found" if entity.predicted is None else _inert(entity.predicted or UNTYPED)
+        said = "not found" if entity.predicted is None else _escape_for_plotly(entity.predicted or UNTYPED)
         verdict = f"gold {gold}, predicted: {said}"
-    lines = [f"<b>{name}</b>", *_sentence(entity), f"document {_inert(_cut(entity.document))}", verdict]
+    lines = [f"<b>{name}</b>", *_sentence(entity), f"document {_escape_for_plotly(_cut(entity.document))}", verdict]
     return "<br>".join(lines)
 
 
-def _plot(entities: Sequence[Entity], points: Sequence[Sequence[float]]) -> str:
+def _plot(entities: Sequence[EntityPoint], points: Sequence[Sequence[float]]) -> str:
     """A trace for each type, so that the legend shows and hides it."""
     import plotly.graph_objects as go
 
@@ -159,18 +159,18 @@ def _plot(entities: Sequence[Entity], points: Sequence[Sequence[float]]) -> str:
     )
 
 
-def _trace(go: Any, label: str, held: Sequence[tuple[Entity, Sequence[float]]]) -> Any:
+def _trace(go: Any, label: str, held: Sequence[tuple[EntityPoint, Sequence[float]]]) -> Any:
     """Full points where the model says the same, then open ones: the legend takes the shape of the first."""
     held = sorted(held, key=lambda x: x[0].predicted != x[0].label)
     x, y, z = ([round(float(p[i]), 3) for _, p in held] for i in range(3))
-    name = f"{_inert(label or UNTYPED)} ({len(held):,})"
+    name = f"{_escape_for_plotly(label or UNTYPED)} ({len(held):,})"
     return go.Scatter3d(
         x=x,
         y=y,
         z=z,
         mode="markers",
         name=name,
-        hovertext=[hover(e) for e, _ in held],
+        hovertext=[hover_label(e) for e, _ in held],
         hoverinfo="text",
         customdata=["" if e.predicted == e.label else "-open" for e, _ in held],
     )
@@ -179,10 +179,10 @@ def _trace(go: Any, label: str, held: Sequence[tuple[Entity, Sequence[float]]]) 
 def _place(traces: Sequence[Any], labels: Sequence[str]) -> None:
     """Colours and shapes: one of each for each type. `meta` keeps the colour on light and on dark for the script."""
     named = sorted({*labels} - {""})
-    colour = assign(named)
+    colour = assign_colours(named)
     size = 4 if len(labels) <= 3000 else 2.5
     for trace, label in zip(traces, [*named, *([""] if "" in labels else [])]):
-        pair = COLOURS[colour[label]] if label else PLAIN
+        pair = COLOURS[colour[label]] if label else NO_LABEL
         shape = SHAPES[named.index(label) // len(COLOURS) % len(SHAPES)] if label else SHAPES[0]
         trace.meta = list(pair)
         trace.marker = {
@@ -195,14 +195,14 @@ def _place(traces: Sequence[Any], labels: Sequence[str]) -> None:
         trace.customdata = None
 
 
-def _sentence(entity: Entity) -> list[str]:
+def _sentence(entity: EntityPoint) -> list[str]:
     """The text around a mention, broken into lines, the mention in bold; what is left out stands as an ellipsis."""
     whole, start, end = entity.text, entity.start, entity.end
     before = ("…" if start > AROUND else "") + whole[max(start - AROUND, 0) : start]
     after = whole[end : end + AROUND] + ("…" if len(whole) - end > AROUND else "")
     parts = [part.replace(OPEN, "\ufffd").replace(CLOSE, "\ufffd") for part in (before, _cut(whole[start:end]), after)]
     lines = textwrap.wrap(f"{parts[0]}{OPEN}{parts[1]}{CLOSE}{parts[2]}", WIDTH)
-    return [_inert(line).replace(OPEN, "<b>").replace(CLOSE, "</b>") for line in lines]
+    return [_escape_for_plotly(line).replace(OPEN, "<b>").replace(CLOSE, "</b>") for line in lines]
 
 
 def _cut(value: str) -> str:
@@ -210,6 +210,6 @@ def _cut(value: str) -> str:
     return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
 
 
-def _inert(value: str) -> str:
+def _escape_for_plotly(value: str) -> str:
     """Escaped for plotly, which reads &lt; &gt; &amp; and no entities of quotes; in its JSON these need none."""
     return attribute(value).replace("&quot;", '"').replace("&#x27;", "'")

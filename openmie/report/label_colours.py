@@ -17,9 +17,9 @@ COLOURS = (
     ("#84522f", "#dcae8c"),
     ("#3f5a6d", "#a9c4d8"),
 )
-PLAIN = ("#565f6b", "#a9b1bc")  # what has no label
+NO_LABEL = ("#565f6b", "#a9b1bc")  # what has no label
 
 
-def assign(labels: Iterable[str]) -> dict[str, int]:
+def assign_colours(labels: Iterable[str]) -> dict[str, int]:
     """A number into `COLOURS` for each label, in alphabetical order; they repeat after ten."""
     return {label: i % len(COLOURS) for i, label in enumerate(sorted(set(labels) - {""}))}

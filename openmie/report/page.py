@@ -10,11 +10,11 @@ from openmie.data import replace_file as writing
 from openmie.data.document import Document
 from openmie.report import charts
 from openmie.report.charts import Bars, Curves, Table
-from openmie.report.comparison import Post, judge, labels
-from openmie.report.label_colours import assign
+from openmie.report.comparison import DocumentView, compare, view_labels
+from openmie.report.label_colours import assign_colours
 from openmie.report.markup import attribute, isolated, text
 from openmie.report.posts import post
-from openmie.report.style import sheet
+from openmie.report.style import style_sheet
 
 # Escaping keeps strangers' text from becoming markup; this line keeps markup from becoming a script or a request.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -38,7 +38,7 @@ def write(
     right, wrong or missed (a box is right where it covers a gold box of the same thing by more than half). Relations
     with a label in `symmetric` are compared either way round. Equal input gives equal bytes.
     """
-    posts = [judge(document, symmetric) for document in documents]
+    posts = [compare(document, symmetric) for document in documents]
     scores = [charts.bars(t) if isinstance(t, Bars) else charts.table(t) for t in tables]
     sections = [
         ("scores", "Scores", _cards(scores)),
@@ -56,7 +56,7 @@ def write(
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{attribute(POLICY)}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{attribute(title)}</title>'
-        f"<style>{sheet()}</style></head><body><header><h1>{isolated(title)}</h1>"
+        f"<style>{style_sheet()}</style></head><body><header><h1>{isolated(title)}</h1>"
         f"{f'<p class=intro>{text(intro)}</p>' if intro else ''}"
         f"{f'<nav aria-label=Contents><ul>{links}</ul></nav>' if len(sections) > 1 else ''}</header>"
         f"<main>{body}</main><footer>Written by openmie.</footer></body></html>\n"
@@ -71,10 +71,10 @@ def _cards(figures: Sequence[str]) -> str:
     return f'<div class="cards">{"".join(figures)}</div>' if figures else ""
 
 
-def _posts(posts: Sequence[Post]) -> str:
+def _posts(posts: Sequence[DocumentView]) -> str:
     if not posts:
         return ""
-    colours = assign(label for view in posts for label in labels(view))
+    colours = assign_colours(label for view in posts for label in view_labels(view))
     return _legend(colours, any(view.compared for view in posts)) + "".join(post(view, colours) for view in posts)
 
 

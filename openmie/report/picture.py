@@ -8,13 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from openmie.data.document import Document, Image
-from openmie.data.images import load
+from openmie.data.images import load_image
 from openmie.errors import ImageError
-from openmie.report.box_labels import spots
-from openmie.report.comparison import NONE, Frame, Link, Post, judge, nest
-from openmie.report.comparison import labels as labels_of
-from openmie.report.label_colours import COLOURS, PLAIN, assign
-from openmie.report.text_layout import Atom, Pen, lines, words
+from openmie.report.box_labels import place_labels
+from openmie.report.comparison import NO_RELATION, BoxView, DocumentView, RelationView, compare, nest_spans
+from openmie.report.comparison import view_labels as labels_of
+from openmie.report.label_colours import COLOURS, NO_LABEL, assign_colours
+from openmie.report.text_layout import Atom, TextPen, break_lines, split_atoms
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -36,9 +36,9 @@ def picture(
     import PIL.Image
     from PIL import ImageDraw
 
-    view = judge(document)
-    colours = assign(labels or labels_of(view))
-    pen = Pen(unit=max(round(width * FINE * 0.025), 12), path=os.fspath(font) if font else None)
+    view = compare(document)
+    colours = assign_colours(labels or labels_of(view))
+    pen = TextPen(unit=max(round(width * FINE * 0.025), 12), path=os.fspath(font) if font else None)
     full, pad = width * FINE, round(width * FINE * 0.035)
     shown = _image(view, pen, round(full * 0.36), colours)
     left = pad + (shown.width + pad if shown else 0)
@@ -57,7 +57,7 @@ def picture(
 
 
 def _colour(label: str, colours: Mapping[str, int]) -> str:
-    return COLOURS[colours[label]][0] if label in colours else PLAIN[0]
+    return COLOURS[colours[label]][0] if label in colours else NO_LABEL[0]
 
 
 def _wash(colour: str, share: float = 0.14) -> tuple[int, ...]:
@@ -65,7 +65,7 @@ def _wash(colour: str, share: float = 0.14) -> tuple[int, ...]:
     return tuple(round(255 - share * (255 - int(colour[i : i + 2], 16))) for i in (1, 3, 5))
 
 
-def _image(view: Post, pen: Pen, width: int, colours: Mapping[str, int]) -> Picture | None:
+def _image(view: DocumentView, pen: TextPen, width: int, colours: Mapping[str, int]) -> Picture | None:
     """The first image at this width (or at a height of 1.25 of it), with its boxes."""
     import PIL.Image
     from PIL import ImageDraw
@@ -74,11 +74,11 @@ def _image(view: Post, pen: Pen, width: int, colours: Mapping[str, int]) -> Pict
         return None
     image: Image = view.images[0]
     try:
-        original = load(image)
+        original = load_image(image)
     except ImageError as error:
         panel = PIL.Image.new("RGB", (width, width * 2 // 3), "#edf0f4")
-        told = [Atom(w, pen.width(w, 0.7)) for w in words(pen.drawable(f"Image not read: {error.record.found}"))]
-        _draw_lines(ImageDraw.Draw(panel), lines(told, width * 0.88), pen, (width * 0.06, width * 0.06), size=0.7)
+        told = [Atom(w, pen.width(w, 0.7)) for w in split_atoms(pen.drawable(f"Image not read: {error.record.found}"))]
+        _draw_lines(ImageDraw.Draw(panel), break_lines(told, width * 0.88), pen, (width * 0.06, width * 0.06), size=0.7)
         return panel
     scale = min(width / original.width, 1.25 * width / original.height)
     drawn = original.resize((max(round(original.width * scale), 1), max(round(original.height * scale), 1)))
@@ -87,7 +87,12 @@ def _image(view: Post, pen: Pen, width: int, colours: Mapping[str, int]) -> Pict
 
 
 def _boxes(
-    draw: ImageDraw, frames: list[Frame], scale: float, size: tuple[int, int], pen: Pen, colours: Mapping[str, int]
+    draw: ImageDraw,
+    frames: list[BoxView],
+    scale: float,
+    size: tuple[int, int],
+    pen: TextPen,
+    colours: Mapping[str, int],
 ) -> None:
     """Frames with a white line on either side, and their names."""
     boxes = [
@@ -96,7 +101,7 @@ def _boxes(
     ]
     names = [pen.drawable(f.name or f.label) for f in frames]
     high, space = pen.unit * 1.0, pen.unit * 0.3
-    found = spots(boxes, [(pen.width(n, 0.72) + 2 * space, high) for n in names], *size)
+    found = place_labels(boxes, [(pen.width(n, 0.72) + 2 * space, high) for n in names], *size)
     for frame, (x0, y0, x1, y1) in zip(frames, boxes):
         if x1 - x0 < 1 or y1 - y0 < 1:
             continue
@@ -109,11 +114,13 @@ def _boxes(
             draw.text((spot.x + space, spot.y + high / 2), name, "#ffffff", pen.font(0.72), anchor="lm")
 
 
-def _said(view: Post, pen: Pen, x: float, width: float, colours: Mapping[str, int], draw: ImageDraw, y: float) -> float:
+def _said(
+    view: DocumentView, pen: TextPen, x: float, width: float, colours: Mapping[str, int], draw: ImageDraw, y: float
+) -> float:
     """Text, then relations, from `y` down; returns how high they are."""
     top = y
-    y += _draw_lines(draw, lines(_atoms(view, pen), width), pen, (x, y), view, colours)
-    links = [k for k in view.links if k.label != NONE]
+    y += _draw_lines(draw, break_lines(_atoms(view, pen), width), pen, (x, y), view, colours)
+    links = [k for k in view.links if k.label != NO_RELATION]
     if links:
         y += pen.unit * 0.7
     for link in links:
@@ -121,18 +128,18 @@ def _said(view: Post, pen: Pen, x: float, width: float, colours: Mapping[str, in
     return y - top
 
 
-def _roots(view: Post) -> list[Any]:
-    return [node.span for node in nest(view.spans)[0]]
+def _roots(view: DocumentView) -> list[Any]:
+    return [node.span for node in nest_spans(view.spans)[0]]
 
 
-def _atoms(view: Post, pen: Pen) -> list[Atom]:
+def _atoms(view: DocumentView, pen: TextPen) -> list[Atom]:
     """The running text; of mentions that lie in each other, the outer one is marked."""
     text, at = view.document.text, 0
     atoms: list[Atom] = []
     gap, edge = pen.unit * 0.22, Atom("", pen.unit * 0.2)
 
     def add(part: str, chip: int = -1) -> None:
-        atoms.extend(Atom(w, 0 if w == "\n" else pen.width(w), chip) for w in words(pen.drawable(part)))
+        atoms.extend(Atom(w, 0 if w == "\n" else pen.width(w), chip) for w in split_atoms(pen.drawable(part)))
 
     for i, span in enumerate(_roots(view)):
         add(text[at : span.start])
@@ -149,9 +156,9 @@ def _atoms(view: Post, pen: Pen) -> list[Atom]:
 def _draw_lines(
     draw: ImageDraw,
     rows: list[list[tuple[float, Atom]]],
-    pen: Pen,
+    pen: TextPen,
     at: tuple[float, float],
-    view: Post | None = None,
+    view: DocumentView | None = None,
     colours: Mapping[str, int] | None = None,
     size: float = 1.0,
 ) -> float:
@@ -176,7 +183,7 @@ def _draw_lines(
 
 
 def _draw_link(
-    draw: ImageDraw, link: Link, pen: Pen, at: tuple[float, float], width: float, colours: Mapping[str, int]
+    draw: ImageDraw, link: RelationView, pen: TextPen, at: tuple[float, float], width: float, colours: Mapping[str, int]
 ) -> float:
     """head -- label -> tail, the tail on a line of its own where they do not fit; returns the height."""
     size, space, high = 0.8, pen.unit * 0.35, pen.unit * 1.3
@@ -197,7 +204,7 @@ def _draw_link(
     return y + high - at[1]
 
 
-def _draw_arrow(draw: ImageDraw, label: str, pen: Pen, at: tuple[float, float], dash: float, size: float) -> float:
+def _draw_arrow(draw: ImageDraw, label: str, pen: TextPen, at: tuple[float, float], dash: float, size: float) -> float:
     """A line, the label in its gap, and a head (the default font has no arrow); returns where it ends."""
     (x, y), gap, tip = at, pen.unit * 0.25, pen.unit * 0.2
     x += gap

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from openmie.data.document import Image
-from openmie.data.images import load
+from openmie.data.images import load_image
 from openmie.errors import ImageError
-from openmie.report.box_labels import spots
-from openmie.report.comparison import Frame, Link, Node, Post, Span, Verdict, nest
+from openmie.report.box_labels import place_labels
+from openmie.report.comparison import BoxView, DocumentView, RelationView, SpanNode, SpanView, Verdict, nest_spans
 from openmie.report.markup import attribute, isolated, number, text
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ FRAMES = 12  # video frames shown; more are counted
 SIGNS: Mapping[Verdict, str] = {"": "", "right": "✓", "wrong": "✗", "missed": "missed"}
 
 
-def post(view: Post, colours: Mapping[str, int]) -> str:
+def post(view: DocumentView, colours: Mapping[str, int]) -> str:
     """The whole card."""
     document = view.document
     pictures = [
@@ -41,7 +41,7 @@ def post(view: Post, colours: Mapping[str, int]) -> str:
     )
 
 
-def _tally(view: Post) -> str:
+def _tally(view: DocumentView) -> str:
     if not view.compared:
         return ""
     every = [s.verdict for s in (*view.spans, *view.unlocated)]
@@ -54,12 +54,12 @@ def _class(label: str, verdict: str, colours: Mapping[str, int]) -> str:
     return " ".join(filter(None, (f"c{colours[label]}" if label in colours else "", verdict)))
 
 
-def _picture(image: Image, frames: Sequence[Frame], colours: Mapping[str, int]) -> str:
+def _picture(image: Image, frames: Sequence[BoxView], colours: Mapping[str, int]) -> str:
     name = "Image" if image.kind == "main" else f"{image.kind.capitalize()} image"
     if image.time is not None:
         name += f" at {image.time:g} s"
     try:
-        picture = load(image)
+        picture = load_image(image)
     except ImageError as error:
         return f'<figure class="image"><p class="unread"><b>{name} not read.</b> {isolated(error)}</p></figure>'
     width, height = picture.size
@@ -82,14 +82,16 @@ def embedded(picture: Picture) -> str:
     return f"data:image/{'png' if lossless else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _boxes(frames: Sequence[Frame], width: int, height: int, colours: Mapping[str, int]) -> str:
+def _boxes(frames: Sequence[BoxView], width: int, height: int, colours: Mapping[str, int]) -> str:
     """Frames and their names, placed in percent of the image."""
     scale = SHOWN / width
     boxes = [(max(a, 0.0), max(b, 0.0), min(c, width), min(d, height)) for a, b, c, d in (f.box for f in frames)]
     signs = ["" if f.verdict in ("", "missed") else f" {SIGNS[f.verdict]}" for f in frames]
     names = [(f.name or f.label) + sign for f, sign in zip(frames, signs)]
     sizes = [(min(7.4 * len(name) + 14, 200), 20.0) for name in names]
-    found = spots([(a * scale, b * scale, c * scale, d * scale) for a, b, c, d in boxes], sizes, SHOWN, height * scale)
+    found = place_labels(
+        [(a * scale, b * scale, c * scale, d * scale) for a, b, c, d in boxes], sizes, SHOWN, height * scale
+    )
     parts = []
     for frame, (x0, y0, x1, y1), name, spot in zip(frames, boxes, names, found):
         left, top, right, bottom = (number(100 * v) for v in (x0 / width, y0 / height, 1 - x1 / width, 1 - y1 / height))
@@ -104,9 +106,9 @@ def _boxes(frames: Sequence[Frame], width: int, height: int, colours: Mapping[st
     return f'<span aria-hidden="true">{"".join(parts)}</span>' if parts else ""
 
 
-def _text(view: Post, colours: Mapping[str, int]) -> str:
+def _text(view: DocumentView, colours: Mapping[str, int]) -> str:
     document = view.document
-    roots, crossing = nest(view.spans)
+    roots, crossing = nest_spans(view.spans)
     language = f' lang="{attribute(document.lang)}"' if document.lang else ""
     body = _marked(document.text, roots, 0, len(document.text), colours)
     parts = [f'<p class="text" dir="auto"{language}>{body or "<span class=quiet>no text</span>"}</p>']
@@ -117,7 +119,7 @@ def _text(view: Post, colours: Mapping[str, int]) -> str:
     return "".join(parts)
 
 
-def _marked(whole: str, nodes: Iterable[Node], start: int, end: int, colours: Mapping[str, int]) -> str:
+def _marked(whole: str, nodes: Iterable[SpanNode], start: int, end: int, colours: Mapping[str, int]) -> str:
     """`whole[start:end]` with its mentions marked, those inside others too."""
     parts, at = [], start
     for node in nodes:
@@ -128,11 +130,11 @@ def _marked(whole: str, nodes: Iterable[Node], start: int, end: int, colours: Ma
     return "".join([*parts, text(whole[at:end])])
 
 
-def _mark(inner: str, span: Span, colours: Mapping[str, int]) -> str:
+def _mark(inner: str, span: SpanView, colours: Mapping[str, int]) -> str:
     return f'<mark class="{_class(span.label, span.verdict, colours)}">{inner}{_badge(span)}</mark>'
 
 
-def _badge(part: Span | Link) -> str:
+def _badge(part: SpanView | RelationView) -> str:
     label, sign = isolated(part.label), SIGNS[part.verdict]
     gold = f' <span class="gold">gold&nbsp;{isolated(part.instead)}</span>' if part.instead else ""
     if not part.label and not sign:
@@ -142,7 +144,7 @@ def _badge(part: Span | Link) -> str:
     return f'<span class="badge" dir="ltr">{shown}{spoken}{gold}</span>'
 
 
-def _links(view: Post, colours: Mapping[str, int]) -> str:
+def _links(view: DocumentView, colours: Mapping[str, int]) -> str:
     if not view.links:
         return ""
 
@@ -161,7 +163,7 @@ def _links(view: Post, colours: Mapping[str, int]) -> str:
     )
 
 
-def _told(view: Post) -> str:
+def _told(view: DocumentView) -> str:
     """Captions, and the summary beside its gold."""
     document = view.document
     rows = [(f"Caption, {name}", caption) for name, caption in document.captions.items()]
@@ -173,6 +175,6 @@ def _told(view: Post) -> str:
     return f'<dl class="told">{items}</dl>' if items else ""
 
 
-def _errors(view: Post) -> str:
+def _errors(view: DocumentView) -> str:
     items = "".join(f"<li>{isolated(error)}</li>" for error in view.document.errors)
     return f'<ul class="errors" aria-label="Errors">{items}</ul>' if items else ""

@@ -1,6 +1,6 @@
 """The page's style sheet: one column, light and dark, narrow screens and paper."""
 
-from openmie.report.label_colours import COLOURS, PLAIN
+from openmie.report.label_colours import COLOURS, NO_LABEL
 
 _LIGHT = (
     "--ground:#f6f7f9;--card:#ffffff;--ink:#1b2027;--quiet:#565f6b;--line:#dde1e7;--shade:#edf0f4;"
@@ -13,14 +13,14 @@ _DARK = (
 
 
 def _labels(side: int) -> str:
-    plain = f"mark,.chip{{--c:{PLAIN[side]}}}"
+    plain = f"mark,.chip{{--c:{NO_LABEL[side]}}}"
     return plain + "".join(f".c{i}{{--c:{pair[side]}}}" for i, pair in enumerate(COLOURS))
 
 
 def _boxes() -> str:
     """Boxes lie on pictures, which do not turn dark: their colour stays."""
     colours = "".join(f".boxed .c{i}{{--c:{pair[0]}}}" for i, pair in enumerate(COLOURS))
-    return f".boxed span{{--c:{PLAIN[0]}}}{colours}"
+    return f".boxed span{{--c:{NO_LABEL[0]}}}{colours}"
 
 
 _RULES = """
@@ -144,7 +144,7 @@ nav{display:none}header{padding-top:0}h2{break-after:avoid;margin-top:24px}
 """
 
 
-def sheet() -> str:
+def style_sheet() -> str:
     """The whole sheet; paper is always light."""
     light, dark = f":root{{{_LIGHT}}}{_labels(0)}", f":root{{{_DARK}}}{_labels(1)}"
     return (

@@ -14,7 +14,7 @@ _ATOM = re.compile(
 
 
 @dataclass
-class Pen:
+class TextPen:
     """Fonts of one size, in fine pixels."""
 
     unit: int  # height of the running text
@@ -58,12 +58,12 @@ class Atom:
     badge: bool = False
 
 
-def words(text: str) -> list[str]:
+def split_atoms(text: str) -> list[str]:
     """Line breaks, blanks, CJK characters and words, in order; joined they are the text again."""
     return _ATOM.findall(text)
 
 
-def lines(atoms: list[Atom], width: float) -> list[list[tuple[float, Atom]]]:
+def break_lines(atoms: list[Atom], width: float) -> list[list[tuple[float, Atom]]]:
     """Atoms with their x, line by line; what is not parted by a blank stays together where it fits a line."""
     units: list[list[Atom]] = []
     for atom in atoms:

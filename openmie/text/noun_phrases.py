@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from openmie.data.document import Document, Word
 from openmie.text import pos
-from openmie.text.words import split
+from openmie.text.words import split_words
 
 HEADS = frozenset(("NOUN", "PROPN"))
 TAGS = HEADS | {"ADJ", "NUM"}
@@ -36,13 +36,13 @@ class NounPhrase(NamedTuple):
         return " ".join(self.text.split()).lower()
 
 
-def phrases(document: Document, tagger: str = "") -> list[NounPhrase]:
+def noun_phrases(document: Document, tagger: str = "") -> list[NounPhrase]:
     """The noun phrases of a document, each once, in text order.
 
     `tagger` is a name of `openmie.text.pos`, "" for the default of the document's language. A document without
     words is split into words. CorpusError: a tagger that is needed and is not installed.
     """
-    text, words = document.text, document.words or split(document.text)
+    text, words = document.text, document.words or split_words(document.text)
     words = tuple(w for w in words if text[w.start : w.end].strip())
     tags = pos.tag([[text[w.start : w.end] for w in words]], document.lang, tagger)[0]
     found: dict[str, NounPhrase] = {}

@@ -32,7 +32,7 @@ from typing import Any
 from unicodedata import normalize
 
 from openmie.errors import CorpusError
-from openmie.text.pos_rules import rule
+from openmie.text.pos_rules import rule_based_tag
 
 TAGS: tuple[str, ...] = (
     "ADJ",
@@ -100,7 +100,7 @@ def tag(texts: Sequence[Sequence[str]], lang: str = "", tagger: str = "") -> lis
 
 @lru_cache(maxsize=1 << 14)  # a corpus is read again each epoch; texts of some 20 words: about 30 MB when full
 def _cached(name: str, words: _Words) -> tuple[str, ...]:
-    ruled = [rule(word) for word in words]
+    ruled = [rule_based_tag(word) for word in words]
     if all(ruled):
         return tuple(ruled)
     return tuple(known or guess for known, guess in zip(ruled, _load(name)(words), strict=True))
@@ -223,13 +223,13 @@ def _hanta(model: Any, words: _Words) -> list[str]:
     seen = _english_view(words)
     where = [i for i, text in enumerate(seen) if text]
     kept = [seen[i] for i in where]
-    letters = "".join(word for word in words if not rule(word))
+    letters = "".join(word for word in words if not rule_based_tag(word))
     cased = any(map(str.islower, letters)) and any(map(str.isupper, letters))  # else case says nothing: a headline
     try:
         codes = model.tag_sent(kept, taglevel=0, casesensitive=cased)
     except (KeyError, IndexError):  # no path through the trigrams: each word by itself
         codes = [model.tag_word(text, casesensitive=cased)[0][0] for text in kept]
-    tags = [rule(word) for word in words]
+    tags = [rule_based_tag(word) for word in words]
     for i, name in zip(where, _english_tags(codes), strict=True):
         tags[i] = tags[i] or _own(words[i], name)
     return _names(words, tags) if cased else tags
@@ -274,7 +274,7 @@ def _english_view(words: _Words) -> list[str]:
     """What HanTa reads in place of each word, "" for a word that it does not read."""
     seen = [_english_word(word) for word in words]
     for i, (mark, clitic) in enumerate(pairwise(words)):
-        if mark == "@" and clitic.lower() not in _AFTER_AT and not rule(clitic):
+        if mark == "@" and clitic.lower() not in _AFTER_AT and not rule_based_tag(clitic):
             seen[i + 1] = "John"
         if i and mark in ("'", "’") and clitic.lower() in _CLITICS:  # cut in three, as corpora of tweets do: don ' t
             seen[i], seen[i + 1] = "", "'" + clitic.lower()
@@ -285,7 +285,7 @@ def _english_view(words: _Words) -> list[str]:
 
 @lru_cache(maxsize=1 << 16)
 def _english_word(word: str) -> str:
-    told, plain = rule(word), normalize("NFKC", unescape(word)).strip().replace("’", "'")
+    told, plain = rule_based_tag(word), normalize("NFKC", unescape(word)).strip().replace("’", "'")
     if plain.startswith("#") and told == "X":
         plain = plain[1:]
     elif plain in ("#", "@", "RT", "rt"):
@@ -384,8 +384,8 @@ def _chinese(cut: Callable[[str], Any], words: _Words) -> list[str]:
     start = 0
     while start < len(words):
         end = start + 1
-        if len(words[start]) == 1 and not rule(words[start]):
-            while end < min(len(words), start + _RUN) and len(words[end]) == 1 and not rule(words[end]):
+        if len(words[start]) == 1 and not rule_based_tag(words[start]):
+            while end < min(len(words), start + _RUN) and len(words[end]) == 1 and not rule_based_tag(words[end]):
                 end += 1
         pieces = _pieces(cut, "".join(words[start:end]))
         if end == start + 1:

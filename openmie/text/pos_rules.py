@@ -22,7 +22,7 @@ _ONE_SYMBOL = {"&": "CCONJ", "#": "SYM", "@": "SYM", "%": "SYM", "§": "SYM", "`
 
 
 @lru_cache(maxsize=1 << 16)
-def rule(word: str) -> str:
+def rule_based_tag(word: str) -> str:
     """The tag of a word that no statistics are needed for, "" for all others.
 
     As UD's treebanks of tweets have it: X for addresses, #tags, RT and what shows nothing; PROPN for @names; SYM for

@@ -66,6 +66,6 @@ def _marks() -> str:
     return "".join(f"{chr(a)}-{chr(b)}" for a, b in runs)
 
 
-def split(text: str) -> tuple[Word, ...]:
+def split_words(text: str) -> tuple[Word, ...]:
     """The words of `text` as half-open code-point offsets, in order."""
     return tuple(Word(*m.span()) for m in _pattern().finditer(text))

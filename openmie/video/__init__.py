@@ -8,9 +8,19 @@
 After M3D (Liu et al., section III). Needs `pip install 'openmie[video]'`.
 """
 
-from openmie.video.clips import Clip, cut
-from openmie.video.dataset import Settings, build, save
-from openmie.video.splits import split
-from openmie.video.subtitles import Cue, Subtitles, read
+from openmie.video.clips import Clip, cut_clips
+from openmie.video.dataset import BuildSettings, build_documents, build_folder
+from openmie.video.splits import split_by_video
+from openmie.video.subtitles import Cue, Subtitles, read_subtitles
 
-__all__ = ["Clip", "Cue", "Settings", "Subtitles", "build", "cut", "read", "save", "split"]
+__all__ = [
+    "BuildSettings",
+    "Clip",
+    "Cue",
+    "Subtitles",
+    "build_documents",
+    "build_folder",
+    "cut_clips",
+    "read_subtitles",
+    "split_by_video",
+]

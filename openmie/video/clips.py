@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from openmie.errors import CorpusError
 from openmie.video.subtitles import Cue
 
-PAUSE = 2.0  # seconds of silence beyond which a longer one is no better place to cut
+MAX_PAUSE = 2.0  # seconds of silence beyond which a longer one is no better place to cut
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Clip:
         return self.cues[-1].finish
 
 
-def cut(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.0) -> tuple[Clip, ...]:
+def cut_clips(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.0) -> tuple[Clip, ...]:
     """The cheapest way to cut: seconds outside shortest .. longest first, then near the middle, at long pauses.
 
     cost = sum over clips of 100 o + ((length - middle) / middle)^2 - min(pause before, 2) / 2, o the seconds by which a
@@ -49,7 +49,7 @@ def cut(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.0) -> 
             length = cues[end - 1].finish - cues[begin].begin
             outside = max(0.0, shortest - length, length - longest)
             pause = cues[begin].begin - cues[begin - 1].finish if begin else 0.0
-            cost = best[begin] + 100 * outside + ((length - middle) / middle) ** 2 - min(pause, PAUSE) / 2
+            cost = best[begin] + 100 * outside + ((length - middle) / middle) ** 2 - min(pause, MAX_PAUSE) / 2
             if cost < best[end]:
                 best[end], start[end] = cost, begin
             if length > longest + 2 * shortest + 1:  # a longer clip costs more than two that are too short

@@ -12,7 +12,7 @@ from openmie.data.document import Document, Image
 from openmie.errors import CorpusError
 
 
-def carried(documents: Iterable[Document], folder: str | os.PathLike[str]) -> Iterator[Document]:
+def copy_frames(documents: Iterable[Document], folder: str | os.PathLike[str]) -> Iterator[Document]:
     """The documents, to be written to a file in `folder`: frames that lie elsewhere are put into `folder/frames`.
 
     A data file's paths never lead out of its folder. Frames that are gone keep their path, and writing says so.
@@ -20,18 +20,18 @@ def carried(documents: Iterable[Document], folder: str | os.PathLike[str]) -> It
     """
     root = Path(os.path.abspath(folder))
     for document in documents:
-        yield document.replace(images=tuple(_carried(image, root) for image in document.images))
+        yield document.replace(images=tuple(_copy_frame(image, root) for image in document.images))
 
 
-def _carried(image: Image, root: Path) -> Image:
+def _copy_frame(image: Image, root: Path) -> Image:
     here = Path(os.path.abspath(image.path)) if image.path else root
     if here.is_relative_to(root) or not here.is_file():
         return image
     (root / "frames").mkdir(parents=True, exist_ok=True)
-    return image.model_copy(update={"path": str(put(here, root / "frames"))})
+    return image.model_copy(update={"path": str(link_or_copy(here, root / "frames"))})
 
 
-def put(file: Path, folder: Path) -> Path:
+def link_or_copy(file: Path, folder: Path) -> Path:
     """The file under its name in `folder`. Errors: another one of that name is there."""
     target = folder / file.name
     if os.path.lexists(target):

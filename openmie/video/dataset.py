@@ -19,16 +19,16 @@ from openmie.data.document import Document, Image, TimeSpan
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
 from openmie.formats import jsonl, output
 from openmie.text import words
-from openmie.video.clips import Clip, cut
-from openmie.video.frames import Frame, Limits, about, sample
-from openmie.video.subtitles import Cue, Subtitles, write
+from openmie.video.clips import Clip, cut_clips
+from openmie.video.frames import VideoFrame, VideoLimits, probe, sample_frames
+from openmie.video.subtitles import Cue, Subtitles, write_subtitles
 
 LANGUAGES = ("en", "zh")
 FORMATS: dict[str, dict[str, Any]] = {"jpg": {"format": "JPEG", "quality": 95}, "png": {"format": "PNG"}}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class BuildSettings:
     """How a video becomes documents; the paper's values are the defaults."""
 
     every: int = 24  # one frame of so many
@@ -36,7 +36,7 @@ class Settings:
     longest: float = 120.0  # and at most, where subtitle boundaries allow it
     language: str = ""  # "en" or "zh"; empty: what most letters of the transcript are
     image: str = "jpg"  # format of the frames, "jpg" or "png" (to the last bit, and ten times larger)
-    limits: Limits = field(default_factory=Limits)
+    limits: VideoLimits = field(default_factory=VideoLimits)
 
     def __post_init__(self) -> None:
         if self.language not in ("", *LANGUAGES) or self.image not in FORMATS:
@@ -48,11 +48,11 @@ class Settings:
             )
 
 
-def save(
+def build_folder(
     video: str | os.PathLike[str],
     subtitles: Subtitles,
     out: str | os.PathLike[str],
-    settings: Settings | None = None,
+    settings: BuildSettings | None = None,
     name: str = "",
 ) -> tuple[int, tuple[ErrorRecord, ...]]:
     """Write a video's folder, whole or not at all; how many clips it has, and what was wrong.
@@ -60,11 +60,11 @@ def save(
     A folder that is there already is left as it is, if it was built from the same file with the same settings; then
     nothing is decoded again. Errors: another build in its place, a video that cannot be read.
     """
-    settings, path = settings or Settings(), Path(video)
+    settings, path = settings or BuildSettings(), Path(video)
     name = name or path.stem
     folder, said = Path(out) / output.safe_name(name), _facts(path, subtitles, settings)
     if (folder / "build.json").is_file():
-        built = _built(folder)
+        built = _read_build(folder)
         if built.get("facts") == said:
             return built["clips"], tuple(ErrorRecord(**e) for e in built["errors"])
         raise CorpusError(
@@ -75,30 +75,30 @@ def save(
         )
     writing.make_folder(out)
     documents, errors = 0, list(subtitles.errors)
-    with output.folder(folder) as place:
-        found = list(build(path, subtitles, place / "frames", settings, name))
+    with output.new_folder(folder) as place:
+        found = list(build_documents(path, subtitles, place / "frames", settings, name))
         errors += [e for e in found if isinstance(e, ErrorRecord)]
         clips = [d for d in found if isinstance(d, Document)]
         documents = jsonl.write(clips, place / "clips.jsonl").documents
-        write(subtitles.cues, place / "subtitles.srt")
+        write_subtitles(subtitles.cues, place / "subtitles.srt")
         told = {"facts": said, "clips": documents, "errors": [e.model_dump() for e in errors]}
         (place / "build.json").write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
     return documents, tuple(errors)
 
 
-def heard(
-    video: str | os.PathLike[str], model: str, out: str | os.PathLike[str], settings: Settings, name: str = ""
+def cached_transcript(
+    video: str | os.PathLike[str], model: str, out: str | os.PathLike[str], settings: BuildSettings, name: str = ""
 ) -> Subtitles | None:
     """What `model` heard for the build that is there already, if it is of this file with these settings.
 
     To hear a video again is slow, and on a GPU the words need not be the same.
     """
-    facts = _built(Path(out) / output.safe_name(name or Path(video).stem)).get("facts", {})
+    facts = _read_build(Path(out) / output.safe_name(name or Path(video).stem)).get("facts", {})
     found = Subtitles(tuple(Cue(*c) for c in facts.get("cues", ())), heard=model)
     return found if found.cues and facts == _facts(Path(video), found, settings) else None
 
 
-def _built(folder: Path) -> dict[str, Any]:
+def _read_build(folder: Path) -> dict[str, Any]:
     """What a finished build says of itself; nothing where there is none, or no longer a whole one."""
     try:
         built = json.loads((folder / "build.json").read_text(encoding="utf-8"))
@@ -107,7 +107,7 @@ def _built(folder: Path) -> dict[str, Any]:
     return built if isinstance(built, dict) and {"facts", "clips", "errors"} <= built.keys() else {}
 
 
-def _facts(path: Path, subtitles: Subtitles, settings: Settings) -> dict[str, object]:
+def _facts(path: Path, subtitles: Subtitles, settings: BuildSettings) -> dict[str, object]:
     """What a build depends on, as JSON reads it back."""
     status = path.stat() if path.is_file() else None
     file = [path.name, status.st_size if status else 0, status.st_mtime if status else 0]
@@ -115,22 +115,22 @@ def _facts(path: Path, subtitles: Subtitles, settings: Settings) -> dict[str, ob
     return json.loads(json.dumps({"video": file, "heard": subtitles.heard, "cues": cues, **asdict(settings)}))
 
 
-def build(
-    video: Path, subtitles: Subtitles, frames: Path, settings: Settings, name: str
+def build_documents(
+    video: Path, subtitles: Subtitles, frames: Path, settings: BuildSettings, name: str
 ) -> Iterator[Document | ErrorRecord]:
     """A document a clip, with its frames in the folder `frames`; before them what was wrong with the video.
 
     Text is the cues, joined by blanks in English, and in Chinese between Latin letters; each has its seconds in
     `times`, from the start of the video.
     """
-    facts = about(video, settings.limits)
+    facts = probe(video, settings.limits)
     if not subtitles.cues:
         raise CorpusError("no cue", expected="subtitles with a text", where=f"video {video}", remedy="give others")
-    clips = cut(subtitles.cues, settings.shortest, settings.longest)
-    yield from _strange(video, clips, settings)
+    clips = cut_clips(subtitles.cues, settings.shortest, settings.longest)
+    yield from _length_errors(video, clips, settings)
     frames.mkdir(parents=True)
     taken: list[list[Image]] = [[] for _ in clips]
-    for item in sample(video, [(c.begin, c.finish) for c in clips], settings.every, settings.limits):
+    for item in sample_frames(video, [(c.begin, c.finish) for c in clips], settings.every, settings.limits):
         if isinstance(item, ErrorRecord):
             yield item
         else:
@@ -148,7 +148,7 @@ def build(
         yield _document(f"{name}_{number}", clip, images, language, {"video": name, "clip": number, "fps": facts.fps})
 
 
-def _strange(video: Path, clips: Sequence[Clip], settings: Settings) -> Iterator[ErrorRecord]:
+def _length_errors(video: Path, clips: Sequence[Clip], settings: BuildSettings) -> Iterator[ErrorRecord]:
     """Clips that no boundary could bring into the range."""
     lengths = [c.finish - c.begin for c in clips]
     if odd := [x for x in lengths if not settings.shortest <= x <= settings.longest]:
@@ -160,7 +160,7 @@ def _strange(video: Path, clips: Sequence[Clip], settings: Settings) -> Iterator
         )
 
 
-def _write(frame: Frame, folder: Path, stem: str, settings: Settings) -> Image:
+def _write(frame: VideoFrame, folder: Path, stem: str, settings: BuildSettings) -> Image:
     file = folder / f"{stem}_{frame.number}.{settings.image}"
     frame.picture.save(file, **FORMATS[settings.image])
     width, height = frame.picture.size
@@ -188,7 +188,7 @@ def _document(
     return Document(
         id=id,
         text=text,
-        words=words.split(text),
+        words=words.split_words(text),
         images=tuple(images),
         times=tuple(times),
         lang=language,
@@ -196,6 +196,6 @@ def _document(
     )
 
 
-def refused(error: OpenMIEError, video: str | os.PathLike[str]) -> ErrorRecord:
+def build_error(error: OpenMIEError, video: str | os.PathLike[str]) -> ErrorRecord:
     """The record of a video that could not be built at all, for runs over many."""
     return error.record.model_copy(update={"where": error.record.where or f"video {video}"})

@@ -23,7 +23,7 @@ LISTS = frozenset({"concat", "dash", "hls", "imf", "sdp"})  # formats that only 
 
 
 @dataclass(frozen=True)
-class Frame:
+class VideoFrame:
     """One sampled frame, upright."""
 
     span: int  # which span it was sampled for
@@ -33,7 +33,7 @@ class Frame:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class VideoLimits:
     """What a video may be; beyond it nothing is decoded."""
 
     pixels: int = MAX_PIXELS  # of a frame
@@ -41,7 +41,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class About:
+class VideoInfo:
     """What a video's header says; 0 where it says nothing."""
 
     width: int
@@ -50,19 +50,19 @@ class About:
     seconds: float
 
 
-def about(path: str | os.PathLike[str], limits: Limits | None = None) -> About:
+def probe(path: str | os.PathLike[str], limits: VideoLimits | None = None) -> VideoInfo:
     """Size, rate and length. Errors: no video, or one beyond the limits."""
-    with _opened(path, limits or Limits()) as (container, stream):
+    with _opened(path, limits or VideoLimits()) as (container, stream):
         seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
-        return About(stream.width, stream.height, float(stream.average_rate or 0), seconds)
+        return VideoInfo(stream.width, stream.height, float(stream.average_rate or 0), seconds)
 
 
-def sample(
+def sample_frames(
     path: str | os.PathLike[str],
     spans: Sequence[tuple[float, float]],
     every: int = 24,
-    limits: Limits | None = None,
-) -> Iterator[Frame | ErrorRecord]:
+    limits: VideoLimits | None = None,
+) -> Iterator[VideoFrame | ErrorRecord]:
     """Of each span (begin, finish), in seconds and in order of time, its first frame and each `every`-th after it.
 
     Packets that cannot be decoded are stepped over, and one record at the end counts them; a file without any frame, or
@@ -72,7 +72,7 @@ def sample(
     """
     if every < 1:
         raise CorpusError(f"every={every}", expected="at least 1", where="openmie.video", remedy="24 is the default")
-    with _opened(path, limits or Limits()) as (container, stream), closing(_Decoded(container, stream)) as decoded:
+    with _opened(path, limits or VideoLimits()) as (container, stream), closing(_Decoder(container, stream)) as decoded:
         at, first = 0, -1  # the span that is looked for, and its first frame
         for number, time, frame in decoded:
             while at < len(spans) and time > spans[at][1] + EARLY:
@@ -83,11 +83,11 @@ def sample(
                 continue
             first = number if first < 0 else first
             if (number - first) % every == 0:
-                yield Frame(at, number, time, _upright(frame))
+                yield VideoFrame(at, number, time, _upright(frame))
         yield from decoded.problems(path, spans[-1][1] if at < len(spans) else 0.0)
 
 
-class _Decoded:
+class _Decoder:
     """(number, second, frame) of a stream, in order; counts what could not be decoded."""
 
     def __init__(self, container: Any, stream: Any) -> None:
@@ -197,7 +197,7 @@ def _container(path: str | os.PathLike[str]) -> Iterator[Any]:
 
 
 @contextmanager
-def _opened(path: str | os.PathLike[str], limits: Limits) -> Iterator[tuple[Any, Any]]:
+def _opened(path: str | os.PathLike[str], limits: VideoLimits) -> Iterator[tuple[Any, Any]]:
     """Container and its main video stream, within the limits."""
     where = f"video {os.fspath(path)}"
     with _container(path) as container:

@@ -15,7 +15,7 @@ from openmie.errors import CorpusError
 SHARES: Mapping[str, float] = {"train": 8, "dev": 1, "test": 1}
 
 
-def split(
+def split_by_video(
     documents: Iterable[Document], seed: int = 0, shares: Mapping[str, float] = SHARES
 ) -> dict[str, list[Document]]:
     """The documents of each split, in their order. Videos go, large ones first, to the split that lacks most clips.

@@ -50,7 +50,7 @@ class Subtitles:
     heard: str = ""  # the speech model that made them; empty: a file
 
 
-def read(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:
+def read_subtitles(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:
     """The cues of a file. UTF-8, or UTF-16 or UTF-32 with its mark, unless `encoding` says otherwise.
 
     Overlapping cues are cut where the next one begins, and a record counts them; their text is kept whole. Markup is
@@ -58,7 +58,7 @@ def read(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:
     """
     text = _decoded(Path(path), encoding)
     found, skipped = _cues(text)
-    cues, errors = ordered(found, str(path))
+    cues, errors = order_cues(found, str(path))
     if skipped:
         blocks = f"{skipped} blocks without a time that can be read, or with an end before its start"
         errors = (*errors, _record(path, blocks, "00:01:02,500 --> 00:01:04,000", "mend them: their text was left out"))
@@ -157,7 +157,7 @@ def _plain(said: Iterable[str]) -> str:
     return " ".join(re.sub(r"&#?\w+;", lambda m: html.unescape(m.group()), text).split())
 
 
-def ordered(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[ErrorRecord, ...]]:
+def order_cues(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[ErrorRecord, ...]]:
     """Cues with a text, by time, each cut where the next begins; a record counts those that overlapped."""
     found = sorted((c for c in cues if c.text), key=lambda c: (c.begin, c.finish))
     overlaps = [a for a, b in itertools.pairwise(found) if a.finish > b.begin]
@@ -180,7 +180,7 @@ def _until(cues: list[Cue]) -> Iterator[Cue]:
         yield cue if after is None else Cue(cue.begin, min(cue.finish, after.begin), cue.text)
 
 
-def write(cues: Iterable[Cue], path: str | os.PathLike[str]) -> None:
+def write_subtitles(cues: Iterable[Cue], path: str | os.PathLike[str]) -> None:
     """The cues as a SubRip file."""
     blocks = (f"{n}\n{_stamp(c.begin)} --> {_stamp(c.finish)}\n{c.text}\n" for n, c in enumerate(cues, 1))
     writing.replace_text(path, "\n".join(blocks))

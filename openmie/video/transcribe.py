@@ -11,19 +11,19 @@ import numpy as np
 
 from openmie.errors import CorpusError, ModelError
 from openmie.model import safe_loading
-from openmie.video.frames import Limits, _av, _container, _start
-from openmie.video.subtitles import Cue, Subtitles, ordered
+from openmie.video.frames import VideoLimits, _av, _container, _start
+from openmie.video.subtitles import Cue, Subtitles, order_cues
 
 RATE = 16_000  # samples a second, as Whisper hears
 GAP = 0.1  # seconds of missing sound that are heard as silence; less is how codecs round
 
 
-def sound(path: str | os.PathLike[str], limits: Limits | None = None) -> np.ndarray:
+def load_audio(path: str | os.PathLike[str], limits: VideoLimits | None = None) -> np.ndarray:
     """The sound track as float32 in -1 .. 1, one channel, 16,000 a second from second 0 of the container.
 
     An hour takes 230 MB, and twice that for a moment. Errors: no file, no sound, more of it than the limits allow.
     """
-    most = int((limits or Limits()).seconds * RATE)
+    most = int((limits or VideoLimits()).seconds * RATE)
     where = f"video {os.fspath(path)}"
     av, parts, length = _av(), [np.zeros(0, np.float32)], 0
     try:
@@ -32,7 +32,7 @@ def sound(path: str | os.PathLike[str], limits: Limits | None = None) -> np.ndar
                 raise CorpusError(
                     "no sound", expected="a video with speech", where=where, remedy="give a subtitle file instead"
                 )
-            for part in _heard(container, av.AudioResampler(format="flt", layout="mono", rate=RATE), most):
+            for part in _decode_audio(container, av.AudioResampler(format="flt", layout="mono", rate=RATE), most):
                 parts.append(part)
                 length += len(part)
                 if length > most:
@@ -52,7 +52,7 @@ def sound(path: str | os.PathLike[str], limits: Limits | None = None) -> np.ndar
     return np.concatenate(parts)
 
 
-def _heard(container: Any, resampler: Any, most: int) -> Iterator[np.ndarray]:
+def _decode_audio(container: Any, resampler: Any, most: int) -> Iterator[np.ndarray]:
     """The samples from second 0, where those of pictures count from too; silence where the track has none."""
     start, at = _start(container), 0
     for frame in itertools.chain(container.decode(audio=0), [None]):
@@ -83,7 +83,7 @@ def transcribe(
     Read the result before you annotate: a model mishears names. Errors: no such model, no sound, nothing was said.
     """
     processor, whisper = _load(model, revision, device)
-    heard = sound(path)
+    heard = load_audio(path)
     if not len(heard):
         raise CorpusError(
             "a sound track without sound",
@@ -107,7 +107,7 @@ def transcribe(
         )
         for s in made["segments"][0]
     ]
-    cues, errors = ordered(said, f"{path}, as heard by {model}")
+    cues, errors = order_cues(said, f"{path}, as heard by {model}")
     if not cues:
         raise CorpusError(
             "no speech",

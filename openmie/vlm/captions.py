@@ -156,7 +156,7 @@ class _Run:
             self.report.there += 1
             return _Work(document), None
         try:
-            picture = pictures.load(main)
+            picture = pictures.load_image(main)
         except ImageError as error:
             return _Work(document, error=error.record), None
         return _Work(document, image_key(picture)), picture
@@ -206,7 +206,7 @@ def fill(
     asked: Captioning,
     settings: Mapping[str, Any],
     report: Report | None = None,
-    tally: output.Tally | None = None,
+    tally: output.WriteReport | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> Iterator[Document]:
     """The sources with captions, as a folder of JSON lines that a stopped process goes on with.
@@ -222,7 +222,7 @@ def fill(
     def remembered() -> Cached:  # opened in the folder once that is held
         return Cached(backend, Path(out) / ANSWERS if cache is None else cache)
 
-    return resume.fill(
+    return resume.write_resumable(
         sources,
         out,
         lambda some: caption(some, remembered(), asked, report),

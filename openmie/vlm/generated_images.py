@@ -61,7 +61,7 @@ def _key(name: str, text: str) -> str:
 def _whole(file: Path) -> bool:
     """A picture that can be read stands there already."""
     try:
-        images.load(file)
+        images.load_image(file)
     except ImageError:
         return False
     return True

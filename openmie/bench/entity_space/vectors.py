@@ -19,15 +19,15 @@ from openmie.errors import ModelError
 from openmie.model.codec.subwords import word_spans
 from openmie.model.features.batching import EncodedDocument
 from openmie.model.pretrained import Model
-from openmie.report.embeddings import Entity
-from openmie.text.words import split
+from openmie.report.embeddings import EntityPoint
+from openmie.text.words import split_words
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entities:
     """Gold mentions in order, their vectors, and what was left out on the way."""
 
-    entities: list[Entity]
+    entities: list[EntityPoint]
     vectors: np.ndarray  # (M, D) float32
     total: int  # located gold mentions of the documents, of which these were drawn
     unlocated: int  # gold mentions that touch no word of their text
@@ -64,7 +64,7 @@ def entities(
     found = [{(m.start, m.end): m.label for m in p.mentions if m.status != "unlocated"} for p in predicted]
     return Entities(
         entities=[
-            Entity(
+            EntityPoint(
                 document=d.id,
                 text=d.text,
                 start=m.start,
@@ -105,7 +105,7 @@ def _located(
     documents: Iterable[Document], counts: Counter[str]
 ) -> Iterator[tuple[int, Document, Mention, tuple[int, int]]]:
     for i, document in enumerate(documents):
-        document = document if document.words else document.replace(words=split(document.text))
+        document = document if document.words else document.replace(words=split_words(document.text))
         places = word_spans(document)
         counts["located"] += len(places)
         counts["unlocated"] += len(document.mentions) - len(places)

@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 
 from openmie.data.document import Document, Mention
 
-NONE = "None"  # the relation label that says that there is none
+NO_RELATION = "None"  # the relation label that says that there is none
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Check(Protocol):
     def findings(self) -> Iterator[Finding]: ...
 
 
-class _Lists:
+class _FindingLists:
     """Oddities by kind and split: all are counted, the first five of each are kept."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class _Lists:
                 yield Finding(kind, split, count, tuple(self.examples[kind, split]))
 
 
-class Tally:
+class Statistics:
     """The counts that stand beside the published ones, and the labels that a split lacks."""
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Tally:
                 "documents": 1,
                 "words": len(document.words),
                 "mentions": len(document.mentions),
-                "relations": sum(label != NONE for label in relations),
+                "relations": sum(label != NO_RELATION for label in relations),
                 "chains": len(document.chains),
                 "boxes": boxes,
                 "images with boxes": int(boxes > 0),
@@ -101,14 +101,14 @@ class Tally:
             "images": len(images),
             "relation types": sum(name.startswith("relation ") for name in count),
         }
-        fixed = {name: n for name, n in count.items() if not labelled(name)}
-        return {**fixed, **derived, **{name: n for name, n in sorted(count.items()) if labelled(name)}}
+        fixed = {name: n for name, n in count.items() if not is_label_count(name)}
+        return {**fixed, **derived, **{name: n for name, n in sorted(count.items()) if is_label_count(name)}}
 
     def findings(self) -> Iterator[Finding]:
         """Labels of the corpus that a split lacks, and labels of dev and test that train does not show."""
         for lang in {split.partition(" ")[2] for split in self.counts}:
             own = {
-                split: {name for name in count if labelled(name)}
+                split: {name for name in count if is_label_count(name)}
                 for split, count in self.counts.items()
                 if split.partition(" ")[2] == lang
             }
@@ -125,12 +125,12 @@ def main_images(document: Document) -> list[str]:
     return [document.id if i.id == i.kind else i.id for i in document.images if i.kind == "main"]
 
 
-def labelled(name: str) -> bool:
+def is_label_count(name: str) -> bool:
     """Whether a statistic counts one label: they come last, in alphabetical order."""
     return name.startswith(("mentions ", "chains ", "relation ")) and name != "relation types"
 
 
-class Oddities(_Lists):
+class Anomalies(_FindingLists):
     """What one document shows by itself."""
 
     def add(self, split: str, document: Document) -> None:
@@ -170,7 +170,7 @@ class Oddities(_Lists):
         )
 
 
-class Turned:
+class ReversedRelations:
     """How many relations a reader turned to the direction that their label names, a split and in all."""
 
     def __init__(self) -> None:

@@ -5,35 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from openmie.data.corpus import Corpus
 from openmie.datasets.audit.checks import (
+    Anomalies,
     Check,
     Duplicates,
     Finding,
     Leaks,
-    Oddities,
-    Tally,
-    Turned,
-    labelled,
+    ReversedRelations,
+    Statistics,
+    is_label_count,
     main_images,
 )
-from openmie.datasets.audit.reference_stats import Published, nearest
-from openmie.datasets.audit.side_files import Companions, discover
-from openmie.datasets.reading.attachments import Options
-from openmie.datasets.reading.split_files import NAMES
-from openmie.datasets.registry import PUBLIC, Spec, accepted
+from openmie.datasets.audit.reference_stats import ReferenceStatistics, closest_reference
+from openmie.datasets.audit.side_files import SideFiles, discover_side_files
+from openmie.datasets.reading.attachments import AttachmentOptions
+from openmie.datasets.reading.split_files import SPLIT_NAMES
+from openmie.datasets.registry import DATASETS, Spec, accepted_options, resolve_function
 from openmie.errors import ErrorRecord
-from openmie.formats.labelimg import Boxes
 
 ATTACHED = ("captions", "weights")  # options that are looked at on their own, not attached to every document
 
 
 @dataclass(frozen=True)
-class Count:
+class StatisticCount:
     """One number of one split, beside the published one where there is one."""
 
     split: str
@@ -43,12 +41,12 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Report:
+class AuditReport:
     """What `examine` found: counts, oddities, and what could not be read."""
 
     corpus: str
     reference: str  # the published statistics that the counts stand beside, or ""
-    counts: tuple[Count, ...]
+    counts: tuple[StatisticCount, ...]
     findings: tuple[Finding, ...]
     records: tuple[ErrorRecord, ...]
     beside: tuple[str, ...] = ()  # the captions, scores and images that were looked at too
@@ -62,7 +60,7 @@ class Report:
         return sum(f.count for f in self.findings if (f.kind, f.split) == (kind, split))
 
     @property
-    def disagreements(self) -> tuple[Count, ...]:
+    def disagreements(self) -> tuple[StatisticCount, ...]:
         """The counts that differ from the published ones."""
         return tuple(c for c in self.counts if c.published is not None and c.published != c.found)
 
@@ -70,7 +68,9 @@ class Report:
         """Counts as rows of cells, the header first; `3,373 of 3,380` where fewer or more were published."""
         splits = list(dict.fromkeys(c.split for c in self.counts))
         cells = {(c.what, c.split): _cell(c) for c in self.counts}
-        whats = sorted(dict.fromkeys(c.what for c in self.counts), key=lambda w: (1, w) if labelled(w) else (0, ""))
+        whats = sorted(
+            dict.fromkeys(c.what for c in self.counts), key=lambda w: (1, w) if is_label_count(w) else (0, "")
+        )
         return [("", *splits), *((what, *(cells.get((what, s), "") for s in splits)) for what in whats)]
 
     def lines(self, examples: int = 3) -> Iterator[str]:
@@ -100,7 +100,7 @@ class Report:
         return "\n".join(self.lines())
 
 
-def _cell(count: Count) -> str:
+def _cell(count: StatisticCount) -> str:
     if count.published is None or count.published == count.found:
         return f"{count.found:,}" + (" =" if count.published is not None else "")
     return f"{count.found:,} (published {count.published:,})"
@@ -112,7 +112,7 @@ def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
 
 
-def examine(spec: str, *, decode: bool = True, **options: Any) -> Report:
+def examine(spec: str, *, decode: bool = True, **options: Any) -> AuditReport:
     """Read all splits of a corpus and tell what is there and what is odd. Options are those of `load`.
 
     Captions, relevance scores and an image folder are looked for in the corpus folder where no option names them.
@@ -121,21 +121,21 @@ def examine(spec: str, *, decode: bool = True, **options: Any) -> Report:
     parsed = Spec.parse(spec, **options)
     parsed.load()  # a wrong option is an error before anything is read
     corpus = replace(parsed, options={k: v for k, v in parsed.options.items() if k not in ATTACHED}).load()
-    tally = Tally()
-    checks: list[Check] = [tally, Oddities(), Turned(), Duplicates(), Leaks()]
+    tally = Statistics()
+    checks: list[Check] = [tally, Anomalies(), ReversedRelations(), Duplicates(), Leaks()]
     used, lang = _read(corpus, checks)
     records = list(corpus.skipped)
     findings = [replace(f, split=_without(f.split, lang)) for check in checks for f in check.findings()]
     table = {_without(split, lang): row for split, row in tally.table().items()}
-    beside = Companions(_options(parsed, corpus), tuple(corpus.sources), used)
-    if parsed.format in PUBLIC:
+    beside = SideFiles(_options(parsed, corpus), tuple(corpus.sources), used)
+    if DATASETS[parsed.format].is_published:
         findings += beside.findings(decode)
         records += [r for r in beside.records if r not in records]
         for split, counts in beside.counts.items():
             table.setdefault(split, {}).update(counts)
-        findings += _box_files(parsed, used)
-    published = nearest(parsed.format, table)
-    return Report(
+        findings += _dataset_findings(parsed, used)
+    published = closest_reference(DATASETS[parsed.format].references, table)
+    return AuditReport(
         corpus.name,
         published.title if published else "",
         _counts(table, published),
@@ -149,7 +149,7 @@ def _read(corpus: Corpus, checks: list[Check]) -> tuple[dict[str, Counter[str]],
     """Give every document to every check; (split -> image id -> number of documents, the only language or "")."""
     used: dict[str, Counter[str]] = {}
     langs: set[str] = set()
-    for split in (s for s in NAMES if s in corpus.sources):
+    for split in (s for s in SPLIT_NAMES if s in corpus.sources):
         count = used.setdefault(split, Counter())
         for document in corpus.split(split):
             langs.add(document.lang)
@@ -164,15 +164,15 @@ def _without(split: str, lang: str) -> str:
     return " + ".join(part.removesuffix(" " + lang) for part in split.split(" + ")) if lang else split
 
 
-def _options(spec: Spec, corpus: Corpus) -> Options:
+def _options(spec: Spec, corpus: Corpus) -> AttachmentOptions:
     """What the user named, and for the rest what lies in the folder."""
-    known = accepted(import_module(f"openmie.datasets.{spec.format}").corpus) if spec.format in PUBLIC else ()
+    known = accepted_options(spec.format) if DATASETS[spec.format].is_published else ()
     if "captions" not in known:
-        return Options()
-    found = discover(spec.path, _sources(corpus), tuple(corpus.sources))
+        return AttachmentOptions()
+    found = discover_side_files(spec.path, _sources(corpus), tuple(corpus.sources))
     given = {k: v for k, v in spec.options.items() if k in (*ATTACHED, "images") and v}
-    named = Options.find(spec.path, tuple(corpus.sources), **given)
-    return Options(
+    named = AttachmentOptions.find(spec.path, tuple(corpus.sources), **given)
+    return AttachmentOptions(
         captions=named.captions or found.captions,
         images=named.images or found.images,
         weights=named.weights or found.weights,
@@ -185,21 +185,18 @@ def _sources(corpus: Corpus) -> frozenset[Path]:
     return frozenset(arg for arg in given if isinstance(arg, Path))
 
 
-def _box_files(spec: Spec, used: dict[str, Counter[str]]) -> list[Finding]:
-    if spec.format != "gmner":
-        return []
-    from openmie.datasets.gmner import boxes_of
-
-    images = {image for count in used.values() for image in count}
-    extra = sorted(Boxes(boxes_of(spec.path, spec.options.get("boxes", ""))).images() - images)
-    return [Finding("annotation files of no document", "", len(extra), tuple(extra[:5]))]
+def _dataset_findings(spec: Spec, used: dict[str, Counter[str]]) -> list[Finding]:
+    """What only this dataset can have."""
+    audit = DATASETS[spec.format].audit
+    images = frozenset(image for count in used.values() for image in count)
+    return list(resolve_function(audit)(spec.path, spec.options, images)) if audit else []
 
 
-def _counts(table: dict[str, dict[str, int]], published: Published | None) -> tuple[Count, ...]:
+def _counts(table: dict[str, dict[str, int]], published: ReferenceStatistics | None) -> tuple[StatisticCount, ...]:
     known = published.table if published else {}
     order = [s for s in table if s != "all"] + ["all"] * ("all" in table)
     return tuple(
-        Count(split, what, table[split].get(what, 0), known.get(split, {}).get(what))
+        StatisticCount(split, what, table[split].get(what, 0), known.get(split, {}).get(what))
         for split in order
         for what in {**table[split], **known.get(split, {})}
     )

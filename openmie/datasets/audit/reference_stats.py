@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-Table = Mapping[str, Mapping[str, int]]
+StatisticTable = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
-class Published:
+class ReferenceStatistics:
     """The statistics of one corpus and where they stand."""
 
     title: str
-    table: Table
+    table: StatisticTable
 
 
 def _table(splits: str, **rows: str) -> dict[str, dict[str, int]]:
@@ -22,7 +22,7 @@ def _table(splits: str, **rows: str) -> dict[str, dict[str, int]]:
     return {s: {k.replace("__", " "): int(v.split()[i]) for k, v in rows.items()} for i, s in enumerate(names)}
 
 
-TWITTER_2015 = Published(
+TWITTER_2015 = ReferenceStatistics(
     "Twitter-2015 (Zhang et al., AAAI 2018)",  # 522 as the total demands; some papers print 552 for LOC of dev
     _table(
         "train,dev,test",
@@ -34,7 +34,7 @@ TWITTER_2015 = Published(
         mentions__OTHER="940 225 726",
     ),
 )
-TWITTER_2017 = Published(
+TWITTER_2017 = ReferenceStatistics(
     "Twitter-2017 (Lu et al., ACL 2018; split of Yu et al., ACL 2020)",
     _table(
         "train,dev,test",
@@ -46,21 +46,21 @@ TWITTER_2017 = Published(
         mentions__MISC="701 150 157",
     ),
 )
-GMNER = Published(
+GMNER = ReferenceStatistics(
     "GMNER (Yu et al., ACL 2023), documents as in the paper, boxes as counted in release 2.0 of July 2023",
     {
         s: {"documents": d, "boxes": b, "images with boxes": f}
         for s, d, b, f in (("train", 7000, 5652, 3925), ("dev", 1500, 1164, 832), ("test", 1500, 1242, 855))
     },
 )
-MNRE = Published(
+MNRE = ReferenceStatistics(
     "MNRE version 2 (Zheng et al., ICME 2021)",
     {
         **_table("train,dev,test", documents="12247 1624 1614"),  # "sentences" there are images: some texts occur twice
         "all": {"documents": 15485, "images": 9201, "mentions": 30970, "relation types": 23},
     },
 )
-M3D = Published(
+M3D = ReferenceStatistics(
     "M3D (Liu et al., TPAMI 2026, Table II); its boxes are published apart from the texts",
     {
         **_table(
@@ -81,27 +81,25 @@ M3D = Published(
         ),
     },
 )
-JMERE = Published(
+JMERE = ReferenceStatistics(
     "JMERE (Yuan et al., AAAI 2023), splits as in Shap-CA", _table("train,dev,test", documents="3617 495 474")
 )
 
-_BY_FORMAT = {
-    "gmner": (GMNER,),
-    "mnre": (MNRE,),
-    "m3d": (M3D,),
-    "jmere": (JMERE,),
-    "twitter": (
-        TWITTER_2015,
-        TWITTER_2017,
-        Published(GMNER.title, {s: {"documents": row["documents"]} for s, row in GMNER.table.items()}),
-    ),
-}
+GMNER_TEXTS = ReferenceStatistics(GMNER.title, {s: {"documents": row["documents"]} for s, row in GMNER.table.items()})
 
 
-def nearest(format: str, counted: Table) -> Published | None:
-    """The published corpus whose numbers of documents are nearest, within a tenth; None where there is none."""
+def closest_reference(names: Sequence[str], counted: StatisticTable) -> ReferenceStatistics | None:
+    """The published statistics whose numbers of documents are closest to those counted.
 
-    def distance(candidate: Published) -> float:
+    Args:
+        names: of statistics in this module, as in the table of datasets.
+        counted: split -> statistic -> count.
+
+    Returns:
+        The closest; None where there is none, or where the closest of several differs by more than a tenth.
+    """
+
+    def distance(candidate: ReferenceStatistics) -> float:
         pairs = [
             (row["documents"], counted[split].get("documents", 0))
             for split, row in candidate.table.items()
@@ -109,6 +107,6 @@ def nearest(format: str, counted: Table) -> Published | None:
         ]
         return max((abs(a - b) / a for a, b in pairs), default=1.0)
 
-    known = _BY_FORMAT.get(format, ())
+    known: list[ReferenceStatistics] = [globals()[name] for name in names]
     best = min(known, key=distance, default=None)
     return best if best and (len(known) == 1 or distance(best) <= 0.1) else None

@@ -12,19 +12,25 @@ from pathlib import Path
 
 from openmie.data import images as pictures
 from openmie.datasets.audit.checks import Finding
-from openmie.datasets.reading.attachments import Options, bare, entries, image_files, weights
-from openmie.datasets.reading.split_files import NAMES, split_of
+from openmie.datasets.reading.attachments import (
+    AttachmentOptions,
+    caption_entries,
+    find_image_files,
+    image_stem,
+    read_relevance,
+)
+from openmie.datasets.reading.split_files import SPLIT_NAMES, split_of
 from openmie.errors import CorpusError, ErrorRecord, ImageError
 
-_ALIASES = "|".join(sorted((a for names in NAMES.values() for a in names), key=len, reverse=True))
+_ALIASES = "|".join(sorted((a for names in SPLIT_NAMES.values() for a in names), key=len, reverse=True))
 _PER_SPLIT = re.compile(rf"(?P<name>.+?)[_-]?(?:{_ALIASES})(?:[_-]?captions?(?:_1)?)?")
 
 
 @dataclass
-class Companions:
+class SideFiles:
     """What was found beside the texts of a corpus; `records` collects what could not be read."""
 
-    options: Options
+    options: AttachmentOptions
     splits: tuple[str, ...]
     used: Mapping[str, Mapping[str, int]]  # split -> image id -> number of documents
     records: list[ErrorRecord] = field(default_factory=list)
@@ -56,18 +62,18 @@ class Companions:
         self.counts["all"] = {key: whole[key] + n for key, n in counts.items()}
 
     def _ids(self, splits: tuple[str, ...]) -> set[str]:
-        return {bare(image) for split in splits for image in self.used.get(split, ())}
+        return {image_stem(image) for split in splits for image in self.used.get(split, ())}
 
     def _captions(self, name: str, file: Path, splits: tuple[str, ...]) -> Iterator[Finding]:
         where, wanted = " + ".join(splits), self._ids(splits)
         texts: dict[str, str] = {}
         ids: dict[str, str] = {}
-        for _, image, text, error in entries(file):
+        for _, image, text, error in caption_entries(file):
             if error:
                 self.records.append(error)
             if image:
-                texts.setdefault(bare(image), text)
-                ids.setdefault(bare(image), image)
+                texts.setdefault(image_stem(image), text)
+                ids.setdefault(image_stem(image), image)
         lists = {
             "images without caption": sorted(wanted - set(texts)),
             "captions of no image": sorted(set(texts) - wanted),
@@ -79,13 +85,13 @@ class Companions:
                 yield Finding(f"{kind} ({name})", where, len(found), tuple(ids.get(k, k) for k in found[:5]))
 
     def _weights(self, split: str, name: str, path: Path) -> Iterator[Finding]:
-        scores, errors = weights(path)
+        scores, errors = read_relevance(path)
         self.records += errors
         wanted = self._ids((split,))
         lines: dict[str, set[str]] = {}
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             image, _, score = line.partition("\t")
-            lines.setdefault(bare(image), set()).add(score)
+            lines.setdefault(image_stem(image), set()).add(score)
         lists = {
             f"images without relevance ({name})": sorted(wanted - set(scores)),
             f"images with several relevance scores ({name})": sorted(k for k in scores if len(lines[k]) > 1),
@@ -95,15 +101,15 @@ class Companions:
                 yield Finding(kind, split, len(found), tuple(found[:5]))
 
     def _images(self, folder: Path, decode: bool) -> Iterator[Finding]:
-        files = {s: image_files(folder, s) for s in self.splits}
+        files = {s: find_image_files(folder, s) for s in self.splits}
         for split in self.splits:
-            ids = {bare(image): n for image, n in self.used.get(split, {}).items()}
+            ids = {image_stem(image): n for image, n in self.used.get(split, {}).items()}
             found = {k: files[split][k] for k in ids if k in files[split]}
             missing = sorted(set(ids) - set(found))
             self._count(split, {"image files": len(found), "documents with an image file": sum(ids[k] for k in found)})
             if missing:
                 yield Finding("images without a file", split, len(missing), tuple(missing[:5]))
-            own = {k: problem for k, p in found.items() if (problem := _problem(p, decode))}
+            own = {k: problem for k, p in found.items() if (problem := _image_problem(p, decode))}
             astray = sorted(k for k, p in found.items() if (other := split_of(Path(p).parent)) and other != split)
             if astray:
                 yield Finding("image files in the folder of another split", split, len(astray), tuple(astray[:5]))
@@ -121,16 +127,16 @@ def _by_file(files: Mapping[str, Path]) -> dict[Path, tuple[str, ...]]:
     return found
 
 
-def _problem(path: str, decode: bool) -> str:
+def _image_problem(path: str, decode: bool) -> str:
     """Why an image cannot be read, or ""."""
     try:
-        pictures.load(path) if decode else pictures.size(path)
+        pictures.load_image(path) if decode else pictures.image_size(path)
     except ImageError as error:
         return str(error)
     return ""
 
 
-def discover(path: Path, texts: frozenset[Path], splits: tuple[str, ...]) -> Options:
+def discover_side_files(path: Path, texts: frozenset[Path], splits: tuple[str, ...]) -> AttachmentOptions:
     """Captions, relevance and images as they lie in the corpus folder."""
     root = path.parent if path.is_file() else path
     names = []
@@ -140,24 +146,24 @@ def discover(path: Path, texts: frozenset[Path], splits: tuple[str, ...]) -> Opt
     captions: list[tuple[str, dict[str, Path]]] = []
     for name in names:
         try:
-            captions += Options.find(path, splits, captions=(name,)).captions
+            captions += AttachmentOptions.find(path, splits, captions=(name,)).captions
         except CorpusError:
             continue  # files of only some splits: they are no caption set, and a user who names them gets the error
     folder = next((f for n in ("images", "img_org", "img", f"{root.name}_images") if (f := root / n).is_dir()), None)
     scores = any(place.glob("*_weight_*.txt") for place in (root, root / "captions")) and _scores(path, splits)
-    return Options(captions=tuple(captions), images=folder, weights=scores or {})
+    return AttachmentOptions(captions=tuple(captions), images=folder, weights=scores or {})
 
 
 def _scores(path: Path, splits: tuple[str, ...]) -> dict[str, tuple[tuple[str, Path], ...]]:
     try:
-        return Options.find(path, splits, weights=True).weights
+        return AttachmentOptions.find(path, splits, weights=True).weights
     except CorpusError:
         return {}
 
 
 def _generator(file: Path) -> str:
     """The name by which the option `captions` finds a file, if it is a caption file."""
-    first = next(entries(file), None)
+    first = next(caption_entries(file), None)
     if first is None or first[3] is not None:
         return ""
     if match := _PER_SPLIT.fullmatch(file.stem.lower()):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from openmie.errors import ErrorRecord
-from openmie.formats.text_lines import lines, record, short, text_of
+from openmie.formats.text_lines import line_error, read_lines, read_text, shorten
 
 _DEEPEST = 200  # nested brackets; a row of a corpus has four
 _SURROGATE = re.compile(r"\\[uU](?:0000)?[dD][89a-fA-F]")
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     noted: ErrorRecord | None = None
 
 
-def literal(text: str) -> object:
+def parse_literal(text: str) -> object:
     """A JSON value or a Python literal; None where it is neither, or holds half a character (a lone surrogate).
 
     JSON comes first: what is both, Python would read otherwise (`"\\/"`, an emoji as a pair of escapes).
@@ -40,10 +40,10 @@ def literal(text: str) -> object:
             value = ast.literal_eval(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
             return None
-    return value if not _SURROGATE.search(text) or _encodable(value) else None
+    return value if not _SURROGATE.search(text) or _is_encodable(value) else None
 
 
-def _encodable(value: object) -> bool:
+def _is_encodable(value: object) -> bool:
     try:
         json.dumps(value, ensure_ascii=False, default=str).encode()
     except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
@@ -59,31 +59,31 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def rows(path: Path) -> Iterator[Row]:
+def read_rows(path: Path) -> Iterator[Row]:
     """The rows of a file; a row that cannot be read is an error of its own, and the rest goes on."""
     if _first(path) == "[":
         yield from _list(path)
         return
-    for line in lines(path):
+    for line in read_lines(path):
         text = line.text.strip()
         if text:
-            value = literal(text)
+            value = parse_literal(text)
             error = (
                 None
                 if value is not None
-                else record(path, line.number, short(text), _EXPECTED, "mend or remove the line; it was left out")
+                else line_error(path, line.number, shorten(text), _EXPECTED, "mend or remove the line; it was left out")
             )
             yield Row(line.number, value, error, line.error)
 
 
 def _first(path: Path) -> str:
     """The first character that is not blank."""
-    return next((line.text.strip()[0] for line in lines(path) if line.text.strip()), "")
+    return next((line.text.strip()[0] for line in read_lines(path) if line.text.strip()), "")
 
 
 def _list(path: Path) -> Iterator[Row]:
     """The items of one JSON list (or, failing that, one Python list), each with the line that it begins on."""
-    text, errors = text_of(path)
+    text, errors = read_text(path)
     yield from (Row(0, None, error) for error in errors)
     decode, skip = json.JSONDecoder().raw_decode, re.compile(r"[\s,]*")
     at, line, counted, escaped = text.index("[") + 1, 1, 0, bool(_SURROGATE.search(text))
@@ -95,26 +95,26 @@ def _list(path: Path) -> Iterator[Row]:
         try:
             value, at = decode(text, at)
         except (ValueError, RecursionError) as error:
-            if line == 1 and isinstance(python := literal(text.strip()), list):
+            if line == 1 and isinstance(python := parse_literal(text.strip()), list):
                 yield from (Row(1, value) for value in python)
             else:
                 yield Row(
                     line,
                     None,
-                    record(
+                    line_error(
                         path,
                         line,
-                        f"{short(text[at : at + 60])} ({_reason(error)})",
+                        f"{shorten(text[at : at + 60])} ({_reason(error)})",
                         "a JSON list",
                         "mend the file here; from this row on it could not be read",
                     ),
                 )
             return
-        if escaped and not _encodable(value):
+        if escaped and not _is_encodable(value):
             yield Row(
                 line,
                 None,
-                record(
+                line_error(
                     path,
                     line,
                     "half a character (a lone surrogate escape)",

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from openmie.errors import CorpusError
 
-NAMES = {
+SPLIT_NAMES = {
     "train": ("train", "training"),
     "dev": ("dev", "valid", "val", "validation", "development"),
     "test": ("test", "testing"),
 }
-_SPLIT = {alias: split for split, aliases in NAMES.items() for alias in aliases}
+_SPLIT = {alias: split for split, aliases in SPLIT_NAMES.items() for alias in aliases}
 
 
 def split_of(path: Path) -> str:
@@ -41,19 +41,19 @@ def split_files(path: Path, suffixes: Sequence[str], within: Iterable[str] = ())
             if file.suffix.lower() in suffixes and file.is_file() and (split := split_of(file)):
                 found.setdefault(split, []).append(file)
         if found:
-            return {split: found[split] for split in NAMES if split in found}
+            return {split: found[split] for split in SPLIT_NAMES if split in found}
     raise CorpusError(
-        f"no split file in {path}, which holds {listing(path)}",
+        f"no split file in {path}, which holds {describe_folder(path)}",
         expected="files named train, dev (or valid, val) and test, ending in " + " or ".join(suffixes),
         remedy="name the folder that holds the text files, or rename them",
     )
 
 
-def single(files: dict[str, list[Path]]) -> dict[str, Path]:
+def one_file_per_split(files: dict[str, list[Path]]) -> dict[str, Path]:
     """One file a split: of several the one with the bare name (`train.txt`), else an error that names them."""
     chosen = {}
     for split, found in files.items():
-        bare = [f for f in found if f.stem.strip().lower() in NAMES[split]] or found
+        bare = [f for f in found if f.stem.strip().lower() in SPLIT_NAMES[split]] or found
         if len(bare) > 1:
             raise CorpusError(
                 f"{len(bare)} files for {split}: {', '.join(f.name for f in bare)}",
@@ -64,14 +64,14 @@ def single(files: dict[str, list[Path]]) -> dict[str, Path]:
     return chosen
 
 
-def located(name: str | Path, folder: Path, *inside: str) -> Path | None:
+def find_path(name: str | Path, folder: Path, *inside: str) -> Path | None:
     """A file or folder that an option names: from the working directory, else from the corpus folder."""
     root = folder.parent if folder.is_file() else folder
     name = Path(name).expanduser()
     return next((p for p in (name, root / name, *(root / i / name for i in inside)) if p.exists()), None)
 
 
-def listing(path: Path, n: int = 8) -> str:
+def describe_folder(path: Path, n: int = 8) -> str:
     """What a folder holds, in a line."""
     names = sorted(p.name + "/" * p.is_dir() for p in path.iterdir())
     return (", ".join(names[:n]) + (f" and {len(names) - n} more" if len(names) > n else "")) or "nothing"

@@ -14,22 +14,22 @@ from typing import Any
 
 from openmie.data.document import Image, Region
 from openmie.datasets.reading.attachments import ENDINGS
-from openmie.datasets.reading.split_files import listing, located
+from openmie.datasets.reading.split_files import describe_folder, find_path
 from openmie.errors import CorpusError, ErrorRecord, ImageError
-from openmie.formats.text_lines import lines, record, short
+from openmie.formats.text_lines import line_error, read_lines, shorten
 
-Found = tuple[tuple[Image, ...], tuple[Region, ...], list[ErrorRecord]]
+FramesAndRegions = tuple[tuple[Image, ...], tuple[Region, ...], list[ErrorRecord]]
 
 
 @dataclass(frozen=True)
-class Frames:
+class FrameFolder:
     """Where frames lie (None: nowhere), and how many of them make a second (0: not known, so they have no time)."""
 
     folder: Path | None = None
     fps: float = 0.0
 
     @classmethod
-    def find(cls, path: Path, images: str | Path, fps: str | float) -> Frames:
+    def find(cls, path: Path, images: str | Path, fps: str | float) -> FrameFolder:
         """Resolve the options against the corpus folder; a `CorpusError` names what is not there."""
         try:
             rate = float(fps)
@@ -37,22 +37,22 @@ class Frames:
             rate = -1.0
         if not 0 <= rate < 1e6:
             raise CorpusError(f"fps={fps}", expected="frames a second", remedy="leave it out where it is not known")
-        folder = located(images, path) if images else None
+        folder = find_path(images, path) if images else None
         if images and (folder is None or not folder.is_dir()):
             root = path.parent if path.is_file() else path
             raise CorpusError(
-                f"images={images}, neither in the working directory nor in {root} ({listing(root)})",
+                f"images={images}, neither in the working directory nor in {root} ({describe_folder(root)})",
                 expected="a folder with a folder of frames per video id",
                 remedy="give its path",
             )
         return cls(folder, rate)
 
-    def of(self, video: str, numbers: Sequence[Any]) -> Found:
+    def of(self, video: str, numbers: Sequence[Any]) -> FramesAndRegions:
         """The frames that the corpus lists and those that the folder has, in order; their boxes; what is wrong."""
         errors = [
             ErrorRecord(
                 where=f"clip {video}",
-                found=f"frame {short(n)}",
+                found=f"frame {shorten(n)}",
                 expected="a number",
                 remedy="correct it; it was left out",
             )
@@ -65,7 +65,7 @@ class Frames:
         regions: list[Region] = []
         for number in wanted:
             path = files.get(number)
-            size, boxes, problems = _labelled(path, f"frame_{number}") if path else ((None, None), (), [])
+            size, boxes, problems = _read_box_file(path, f"frame_{number}") if path else ((None, None), (), [])
             images.append(
                 Image(
                     id=f"frame_{number}",
@@ -96,19 +96,21 @@ class Frames:
         return {int(match[1]): p for match, p in named if match}
 
 
-def _labelled(path: Path, image: str) -> tuple[tuple[int | None, int | None], tuple[Region, ...], list[ErrorRecord]]:
+def _read_box_file(
+    path: Path, image: str
+) -> tuple[tuple[int | None, int | None], tuple[Region, ...], list[ErrorRecord]]:
     """Size and boxes of a frame that has a box file; a frame without one is not opened."""
-    from openmie.data.images import size
+    from openmie.data.images import image_size
 
     text = path.with_suffix(".txt")
     if not text.is_file():
         return (None, None), (), []
     try:
-        width, height = size(path)
+        width, height = image_size(path)
     except ImageError as error:
         return (None, None), (), [error.record]
     found, errors = [], []
-    for line in lines(text):
+    for line in read_lines(text):
         label, *numbers = line.text.split() or [""]
         try:
             x, y, w, h = (float(n) for n in numbers)
@@ -124,10 +126,10 @@ def _labelled(path: Path, image: str) -> tuple[tuple[int | None, int | None], tu
             found.append(Region(image=image, box=box, label=label))
         elif line.text.strip():
             errors.append(
-                record(
+                line_error(
                     text,
                     line.number,
-                    short(line.text),
+                    shorten(line.text),
                     "LABEL x y width height, as shares of the frame",
                     "correct it; the box was left out",
                 )

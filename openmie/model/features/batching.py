@@ -25,7 +25,7 @@ from openmie.model.features.targets import CandidateSource, Gold
 from openmie.nn.ops import stack
 from openmie.recipe import Recipe
 from openmie.text import pos
-from openmie.text.words import split
+from openmie.text.words import split_words
 
 __all__ = ["Batch", "CandidateSource", "EncodedDocument", "Featurizer"]
 
@@ -56,7 +56,7 @@ class Featurizer:
         documents = list(documents)
         if odd := [type(d).__name__ for d in documents if not isinstance(d, Document)]:
             raise DocumentError(f"a {odd[0]}", expected="Documents", remedy='pass [Document(id="a", text="...")]')
-        documents = [d if d.words else d.replace(words=split(d.text)) for d in documents]
+        documents = [d if d.words else d.replace(words=split_words(d.text)) for d in documents]
         pieces, words = self._tokenize([d.word_texts() for d in documents])
         contexts, phrases = self._contexts(documents), self._phrases(documents)
         out: list[EncodedDocument] = []
@@ -288,7 +288,7 @@ class Featurizer:
     def _open(self, example: EncodedDocument, image: Image, known: dict[str, Any]) -> Any:
         if f"image {image.id}" in example.errors:
             return None
-        found = images.of(example.document, image, known)
+        found = images.image_or_crop(example.document, image, known)
         if isinstance(found, ImageError):
             where = f"document {example.document.id}, {found.record.where}"
             example.errors[f"image {image.id}"] = found.record.model_copy(update={"where": where})

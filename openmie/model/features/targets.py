@@ -167,7 +167,7 @@ def sized(example: EncodedDocument, inputs: EncoderInputs) -> list[tuple[Image, 
     found: list[tuple[Image, tuple[int, int] | None]] = []
     for _, image in select_images(example.document, inputs):
         try:
-            found.append((image, images.size(image)))
+            found.append((image, images.image_size(image)))
         except ImageError:  # the batch, which opens it, leaves the record
             found.append((image, None))
     return found

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from openmie import __version__
-from openmie.data.replace_file import kind
+from openmie.data.replace_file import describe_path
 from openmie.errors import ErrorRecord, OpenMIEError
 from openmie.vlm.generate import Answer, Backend, Grammar, Request, answer_one
 
@@ -180,7 +180,7 @@ class Cached:
     def _opened(self) -> sqlite3.Connection:
         if os.path.exists(self.path) and not self.path.is_file():
             raise CacheError(
-                kind(self.path),
+                describe_path(self.path),
                 expected="an sqlite file of answers, or nothing yet",
                 where=f"cache {self.path}",
                 remedy="name another file; this one was not changed",

@@ -223,7 +223,7 @@ def _sized(size: Any) -> Size:
             f"size {size!r}"[:200],
             expected="(width, height) of the upright original in pixels",
             where="boxes",
-            remedy="openmie.data.images.size gives it without decoding",
+            remedy="openmie.data.images.image_size gives it without decoding",
         )
     return width, height
 

@@ -158,7 +158,7 @@ def probes(number: int, seed: int = 0) -> Iterator[Probe]:
             turned = Path(folder) / f"{n}.png"
             if n % 2:
                 _save_turned(picture, turned, 1 + n // 2 % 8)
-                picture = images.load(turned)
+                picture = images.load_image(turned)
             yield Probe(picture, colour, shape, box)
 
 

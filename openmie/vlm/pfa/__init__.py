@@ -22,7 +22,7 @@ from typing import Any
 
 from openmie.data import images
 from openmie.data.document import Document, Image, Mention, Region
-from openmie.data.json_values import mended
+from openmie.data.json_values import replace_surrogates
 from openmie.errors import ErrorRecord, ImageError, OpenMIEError
 from openmie.metrics.patches import NOWHERE, letter, patches, place, shown
 from openmie.vlm.generate import Request
@@ -154,7 +154,9 @@ def parse(
     """
     names, tasks = known_names(names_of(labels)), check_tasks(tasks)
     base = source if source is not None else Document(id="answer")
-    reading = read(mended(text), names, tasks, plain=plain, source=source.text if source else None, id=base.id)
+    reading = read(
+        replace_surrogates(text), names, tasks, plain=plain, source=source.text if source else None, id=base.id
+    )
     locator = Locator(base.text)
     mentions = tuple(_mention(n, entity, locator) for n, entity in enumerate(reading.entities))
     regions, odd_pairs = _regions(reading, mentions, source)
@@ -236,7 +238,7 @@ def prompt(
     read_before: dict[str, Any] = {}
     pictures = []
     for image in group(document, patches):
-        picture = images.of(document, image, read_before)
+        picture = images.image_or_crop(document, image, read_before)
         if isinstance(picture, ImageError):
             raise picture
         pictures.append(picture)

@@ -122,7 +122,7 @@ def _readable(document: Document, crops: bool) -> tuple[Document, tuple[Any, ...
     Also the group's pictures, and a record for each image that is left out.
     """
     known: dict[str, Any] = {}
-    found = [(image, pictures.of(document, image, known)) for image in pfa.group(document, crops)]
+    found = [(image, pictures.image_or_crop(document, image, known)) for image in pfa.group(document, crops)]
     broken = {image.id: told for image, told in found if isinstance(told, ImageError)}
     if not broken:
         return document, tuple(picture for _, picture in found), []

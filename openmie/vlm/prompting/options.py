@@ -74,7 +74,7 @@ def shown(document: Document, most: int) -> tuple[list[tuple[Image, Picture]], l
     found: list[tuple[Image, Picture]] = []
     known: dict[str, Any] = {}
     for image in chosen:
-        picture = pictures.of(document, image, known)
+        picture = pictures.image_or_crop(document, image, known)
         if isinstance(picture, ImageError):
             errors.append(
                 picture.record.model_copy(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openmie.data.document import Chain, Image, Mention
-from openmie.datasets.relation_directions import example
+from openmie.datasets.relation_directions import example_label
 from openmie.vlm.prompting.injection_guard import Fence
 from openmie.vlm.prompting.schema import FIELD, NONE, Schema, names_shown
 
@@ -106,7 +106,7 @@ def _chains(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mappin
 def _relations(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
     things = "chains" if shown.chains or "chains" in schema.tasks else "mentions"
     labels = dict(schema.relations)
-    told = example(labels, schema.chains)
+    told = example_label(labels, schema.chains)
     order = ", as {} holds from a {} to a {}".format(*told) if told else ""
     if shown.pairs is None:
         labels.pop(NONE, None)

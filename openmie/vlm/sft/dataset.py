@@ -60,7 +60,7 @@ def lesson(document: Document, ask: Ask) -> Lesson:
             remedy="choose documents with openmie.datasets.mmre, and name the captions to be summaries",
         )
     for image in group:
-        images.size(image if image.path or image.pixels is not None else document.main_image)
+        images.image_size(image if image.path or image.pixels is not None else document.main_image)
     return Lesson(
         document=document,
         images=group,
@@ -107,8 +107,8 @@ def export(lessons: Iterable[Lesson], folder: str | os.PathLike[str], split: str
                 remedy="export them as two splits",
             )
         rows[item.id] = _row(item, at, split, format)
-    with output.file(at / f"{split}.json") as file:
-        file.write(output.utf8(json.dumps(list(rows.values()), ensure_ascii=False, indent=1), split))
+    with output.open_output(at / f"{split}.json") as file:
+        file.write(output.encode_utf8(json.dumps(list(rows.values()), ensure_ascii=False, indent=1), split))
     _inform(at, split, format)
     return at / f"{split}.json"
 
@@ -118,7 +118,7 @@ def _row(item: Lesson, at: Path, split: str, format: str) -> dict[str, Any]:
     names = []
     for n, picture in enumerate(item.pictures()):
         names.append(f"images/{split}-{stem}-{n}.png")
-        with output.file(at / names[-1]) as file:
+        with output.open_output(at / names[-1]) as file:
             picture.save(file, format="PNG")
     asked = "\n".join([*[PICTURE] * len(names), _broken(item.prompt)])
     tags, (turns, pictures) = TAGS[format], COLUMNS[format]
@@ -138,8 +138,8 @@ def _inform(at: Path, split: str, format: str) -> None:
     turns, pictures = COLUMNS[format]
     columns, tags = {"messages": turns, "images": pictures}, {**TAGS[format], "system_tag": "system"}
     known[split] = {"file_name": f"{split}.json", "formatting": "sharegpt", "columns": columns, "tags": tags}
-    with output.file(path) as file:
-        file.write(output.utf8(json.dumps(known, ensure_ascii=False, indent=1), "dataset_info.json"))
+    with output.open_output(path) as file:
+        file.write(output.encode_utf8(json.dumps(known, ensure_ascii=False, indent=1), "dataset_info.json"))
 
 
 @dataclass(frozen=True)

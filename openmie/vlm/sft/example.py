@@ -31,7 +31,7 @@ class Lesson:
     def pictures(self) -> tuple[Picture, ...]:
         """Upright RGB pictures in the order of the prompt. Errors: `ImageError` for one that cannot be read."""
         known: dict[str, Any] = {}
-        found = [images.of(self.document, image, known) for image in self.images]
+        found = [images.image_or_crop(self.document, image, known) for image in self.images]
         for picture in found:
             if isinstance(picture, ImageError):
                 raise picture

@@ -59,7 +59,9 @@ class ChatRecipe:
 
     def data(self, corpus: Corpus) -> Corpus:
         """The corpus as this recipe reads it."""
-        return mmre.corpus(corpus, summary=self.summary, seed=max(self.split, 0), dev=self.dev, split=self.split >= 0)
+        return mmre.build_mmre(
+            corpus, summary=self.summary, seed=max(self.split, 0), dev=self.dev, split=self.split >= 0
+        )
 
 
 def fit_chat(

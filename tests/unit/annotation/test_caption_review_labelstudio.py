@@ -17,7 +17,7 @@ from openmie.annotation.caption_review import Judgement, read, write
 from openmie.cli import application as cli
 from openmie.data.document import Document, Image
 from openmie.errors import CorpusError
-from openmie.formats.labelstudio_tasks import SERVED
+from openmie.formats.labelstudio_tasks import LOCAL_FILES_URL
 
 
 def post(number, image="", **captions):
@@ -62,7 +62,10 @@ def test_there_and_back(tmp_path):
     path = tmp_path / "review.json"
     assert write(docs, path, "a") == 3
     tasks = json.loads(path.read_text(encoding="utf8"))
-    assert unquote(tasks[0]["data"]["image"]) == SERVED + "a b.jpg" and tasks[1]["data"]["image"] == "/far/away.jpg"
+    assert (
+        unquote(tasks[0]["data"]["image"]) == LOCAL_FILES_URL + "a b.jpg"
+        and tasks[1]["data"]["image"] == "/far/away.jpg"
+    )
     assert tasks[2]["data"] == {
         "document": "d3",
         "generator": "a",

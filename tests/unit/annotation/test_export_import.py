@@ -14,7 +14,7 @@ from openmie.data.corpus import Labels
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import brat, labelstudio, voc
-from openmie.video.copy_frames import carried
+from openmie.video.copy_frames import copy_frames
 
 TEXT = "Orla met Bram . Orla left ."
 
@@ -257,7 +257,7 @@ def test_labels_of_any_form_are_one_word_in_brat_s_settings(clips, tmp_path):
     export(clips, tmp_path / "tasks", ("brat",), Labels(("date of birth", "PER\n[events]"), ("is in",), (), ()))
     said = (tmp_path / "tasks" / "brat" / "annotation.conf").read_text().split("\n")
     assert "date%20of%20birth" in said and any(x.startswith("is%20in\t") for x in said) and said.count("[events]") == 1
-    assert brat.escaped("date of birth") == "date%20of%20birth"
+    assert brat.escape_label("date of birth") == "date%20of%20birth"
 
 
 def test_the_command_says_what_belongs_to_no_clip(clips, tasks, tmp_path):
@@ -296,9 +296,9 @@ def test_frames_go_along_to_another_folder(clips, tasks, tmp_path):
     strange.unlink()
     Picture.new("RGB", (64, 48), "red").save(strange)
     with pytest.raises(CorpusError, match="two frames called"):
-        list(carried(clips, far))
+        list(copy_frames(clips, far))
     gone = clips[0].replace(images=(clips[0].images[0].model_copy(update={"path": str(tmp_path / "none.png")}),))
-    assert list(carried([gone], far)) == [gone]
+    assert list(copy_frames([gone], far)) == [gone]
 
 
 def test_what_has_no_direction_is_decided_and_read_back(clips, tmp_path):

@@ -19,7 +19,7 @@ from openmie.data.document import Document, Image, Mention
 from openmie.errors import CorpusError, ModelError, OpenMIEError
 from openmie.model.codec.subwords import word_spans
 from openmie.model.pretrained import Model
-from openmie.report.embeddings import Entity, hover, write
+from openmie.report.embeddings import EntityPoint, hover_label, write
 from tests.fixtures import small
 
 EVIL = '<script>alert("x")</script> & <b>bold</b> {0} ${{y}} %{{z}} \ue000'
@@ -250,7 +250,7 @@ def traces(page):
 
 
 def entity(i, label="PER", predicted="PER", text="We saw Ada there", start=7, end=10):
-    return Entity(document=f"d{i}", text=text, start=start, end=end, label=label, predicted=predicted)
+    return EntityPoint(document=f"d{i}", text=text, start=start, end=end, label=label, predicted=predicted)
 
 
 def test_the_page_holds_all_points_and_only_itself(tmp_path):
@@ -291,16 +291,20 @@ def test_strangers_text_stays_text(tmp_path):
 
 def test_hover_wraps_and_cuts_with_an_ellipsis():
     long = "word " * 100 + "Zorvane" + " word" * 100
-    said = hover(entity(0, "LOC", None, long, 500, 507)).split("<br>")
+    said = hover_label(entity(0, "LOC", None, long, 500, 507)).split("<br>")
     assert said[0] == "<b>Zorvane</b>" and said[1].startswith("…") and said[-3].endswith("…")
     assert any("<b>Zorvane</b>" in line for line in said[1:-2]) and all(len(line) < 75 for line in said)
     assert said[-2:] == ["document d0", "gold LOC, predicted: not found"]
-    assert hover(entity(0)).split("<br>")[1:] == ["We saw <b>Ada</b> there", "document d0", "PER, predicted as such"]
-    assert "gold PER, predicted: LOC" in hover(entity(0, predicted="LOC"))
-    whole = hover(entity(0, text="x" * 5000, start=0, end=5000))
+    assert hover_label(entity(0)).split("<br>")[1:] == [
+        "We saw <b>Ada</b> there",
+        "document d0",
+        "PER, predicted as such",
+    ]
+    assert "gold PER, predicted: LOC" in hover_label(entity(0, predicted="LOC"))
+    whole = hover_label(entity(0, text="x" * 5000, start=0, end=5000))
     assert len(whole) < 500 and "…" in whole
-    assert "\ud800" not in hover(entity(0, text="We \ud800w Ada there"))
-    assert "<b>北京</b>" in hover(entity(0, text="我" * 90 + "北京" + "你" * 300, start=90, end=92))
+    assert "\ud800" not in hover_label(entity(0, text="We \ud800w Ada there"))
+    assert "<b>北京</b>" in hover_label(entity(0, text="我" * 90 + "北京" + "你" * 300, start=90, end=92))
 
 
 # -- runs and the command line

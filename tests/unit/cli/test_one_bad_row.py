@@ -237,7 +237,7 @@ def test_answers_with_half_a_character_never_raise():
         found = pfa.parse(said, ["PER"], source)
         assert Document.from_json(found.to_json()) == found
     assert [m.text for m in found.mentions] == ["A\ufffdda", "Ada"] and found.summary == "a \ufffd b"
-    assert plain.mended("\ud83d\ude00 é") == "😀 é"
+    assert plain.replace_surrogates("\ud83d\ude00 é") == "😀 é"
 
 
 # -- images
@@ -248,17 +248,17 @@ def test_boxes_of_images_that_are_not_there_or_hold_themselves():
     whole = Image(id="whole", pixels=picture)
     inner = [Image(id=f"i{n}", kind="object", box=(0, 0, 5, 5), parent=f"i{n + 1}") for n in range(3000)]
     deep = Document(id="d", images=(whole, *inner[:-1], inner[-1].model_copy(update={"parent": "whole"})))
-    assert images.of(deep, inner[0], {}).size == (5, 5)  # a long way is no circle
+    assert images.image_or_crop(deep, inner[0], {}).size == (5, 5)  # a long way is no circle
     missing = Document(id="d", images=(whole, Image(id="a", kind="object", box=(0, 0, 1, 1), parent="none")))
-    assert "does not have" in str(images.of(missing, missing.images[1], {}))
+    assert "does not have" in str(images.image_or_crop(missing, missing.images[1], {}))
     assert [r.found for r in missing.dangling()] == ["id 'none'"]
     alone = Document(id="d", images=(Image(box=(0, 0, 1, 1)), Image(id="o", kind="object", box=(0, 0, 1, 1))))
     known: dict = {}
-    assert "itself" in str(images.of(alone, alone.images[1], known)) and "itself" in str(known["main"])
+    assert "itself" in str(images.image_or_crop(alone, alone.images[1], known)) and "itself" in str(known["main"])
     circle = alone.model_copy(
         update={"images": (Image(id="a", box=(0, 0, 1, 1), parent="b"), Image(id="b", box=(0, 0, 1, 1), parent="a"))}
     )
-    assert "itself" in str(images.of(circle, circle.images[0], {}))
+    assert "itself" in str(images.image_or_crop(circle, circle.images[0], {}))
 
 
 def test_a_long_way_of_parents_is_looked_through_once():
@@ -364,7 +364,7 @@ def nested(n):
 @settings(max_examples=600, deadline=None, database=None, derandomize=True)
 @given(layers())
 @example({"id": "a", "source": {"a": (1, (2,), {"b": ()})}})
-@example({"id": "a", "source": {"a": nested(plain.DEEPEST - 1)}})
+@example({"id": "a", "source": {"a": nested(plain.MAX_DEPTH - 1)}})
 @example({"id": "a", "source": {"a": 2**14_000 - 1, "b": -(2**14_000) + 1}})
 @example({"id": "a", "images": [{"width": (1 << 63) - 1}], "errors": [{"found": "\ud800", "where": "\udcff"}]})
 def test_what_can_be_made_can_be_written_and_read_back(tmp_path_factory, given_layers):
@@ -373,7 +373,7 @@ def test_what_can_be_made_can_be_written_and_read_back(tmp_path_factory, given_l
     except DocumentError as error:
         assert error.record.found and error.record.where and str(error).encode()
         return
-    assert Document.from_json(output.utf8(document.to_json(), "")) == document
+    assert Document.from_json(output.encode_utf8(document.to_json(), "")) == document
     folder = tmp_path_factory.getbasetemp()
     for name in ("any.jsonl", "any.parquet"):
         assert files.write([document], folder / name).lost == 0
@@ -387,7 +387,7 @@ def test_what_can_be_made_can_be_written_and_read_back(tmp_path_factory, given_l
     [
         (lambda: Document(id="d", source={"a": {"b": {1}}}), "source.a.b"),
         (lambda: Document(id="d", source={"a": [{3: 1}]}), "source.a[0]"),
-        (lambda: Document(id="d", source={"a": nested(plain.DEEPEST)}), "source.a[0]"),
+        (lambda: Document(id="d", source={"a": nested(plain.MAX_DEPTH)}), "source.a[0]"),
         (lambda: Document(id="d", source={"a": 10**5000}), "source.a"),
         (lambda: Document(id="d", text="\ud800"), "Document.text"),
         (lambda: Document(id="\ud800"), "Document.id"),
@@ -415,6 +415,6 @@ def test_records_can_always_be_written():
     assert record.found == "é \\ud800" and record.where == "\\udcff.jsonl"
     assert record.model_copy(update={"where": "\ud800"}).where == "\\ud800"
     assert str(CorpusError("\ud800")).encode() == b"found \\ud800"
-    tally = output.Tally()
+    tally = output.WriteReport()
     document = Document(id="d").model_copy(update={"id": b"x", "text": object()})
-    assert json.loads(jsonl.line(document, output.Path(), tally))["id"] == "b'x'" and tally.lost == 1
+    assert json.loads(jsonl.document_line(document, output.Path(), tally))["id"] == "b'x'" and tally.lost == 1

@@ -47,10 +47,10 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_upright(tmp_path: Path, ending: str, orientation: int) -> None:
     path = saved(corners(), tmp_path / f"a.{ending}", orientation)
-    upright = images.load(path)
+    upright = images.load_image(path)
     with PIL.Image.open(path) as raw:
         expected = ImageOps.exif_transpose(raw).convert("RGB")
-    assert upright.size == images.size(path) == images.size(Image(path=str(path)))
+    assert upright.size == images.image_size(path) == images.image_size(Image(path=str(path)))
     assert upright.size == ((48, 32) if orientation < 5 else (32, 48))
     assert np.array_equal(np.asarray(upright), np.asarray(expected))
     red = {1: (0, 0), 2: (1, 0), 3: (1, 1), 4: (0, 1), 5: (0, 0), 6: (1, 0), 7: (1, 1), 8: (0, 1)}[orientation]
@@ -65,36 +65,36 @@ def test_exif_behind_the_pixels_of_a_png(tmp_path: Path) -> None:
     late = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
     raw = plain.read_bytes()
     (tmp_path / "late.png").write_bytes(raw[:-12] + late + raw[-12:])
-    assert images.size(tmp_path / "late.png") == images.load(tmp_path / "late.png").size == (32, 48)
+    assert images.image_size(tmp_path / "late.png") == images.load_image(tmp_path / "late.png").size == (32, 48)
 
 
 def test_modes(tmp_path: Path) -> None:
     grey = np.full((4, 6), 0x8040, dtype=np.uint16)
     PIL.Image.fromarray(grey).save(tmp_path / "sixteen.png")
-    assert np.asarray(images.load(tmp_path / "sixteen.png")).tolist() == [[[0x80] * 3] * 6] * 4
+    assert np.asarray(images.load_image(tmp_path / "sixteen.png")).tolist() == [[[0x80] * 3] * 6] * 4
     PIL.Image.fromarray(grey).save(tmp_path / "sixteen.tiff")
-    assert np.asarray(images.load(tmp_path / "sixteen.tiff"))[0, 0, 0] == 0x80
+    assert np.asarray(images.load_image(tmp_path / "sixteen.tiff"))[0, 0, 0] == 0x80
     corners().convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
-    assert np.abs(np.asarray(images.load(tmp_path / "cmyk.jpg"))[4, 4].astype(int) - (200, 0, 0)).max() < 12
+    assert np.abs(np.asarray(images.load_image(tmp_path / "cmyk.jpg"))[4, 4].astype(int) - (200, 0, 0)).max() < 12
     corners().quantize(8).save(tmp_path / "palette.png")
-    assert np.array_equal(np.asarray(images.load(tmp_path / "palette.png")), np.asarray(corners()))
+    assert np.array_equal(np.asarray(images.load_image(tmp_path / "palette.png")), np.asarray(corners()))
     half = PIL.Image.new("RGBA", (2, 1), (255, 0, 0, 255))
     half.putpixel((1, 0), (0, 0, 0, 0))
     half.save(tmp_path / "alpha.png")
     half.save(tmp_path / "alpha.webp", lossless=True)
     for name in ("alpha.png", "alpha.webp"):
-        assert np.asarray(images.load(tmp_path / name)).tolist() == [[[255, 0, 0], [255, 255, 255]]]
+        assert np.asarray(images.load_image(tmp_path / name)).tolist() == [[[255, 0, 0], [255, 255, 255]]]
     see_through = PIL.Image.new("P", (2, 1), 0)
     see_through.putpalette([0, 0, 0, 0, 0, 255])
     see_through.putpixel((1, 0), 1)
     see_through.save(tmp_path / "palette.gif", transparency=0)
-    assert np.asarray(images.load(tmp_path / "palette.gif")).tolist() == [[[255, 255, 255], [0, 0, 255]]]
+    assert np.asarray(images.load_image(tmp_path / "palette.gif")).tolist() == [[[255, 255, 255], [0, 0, 255]]]
     for mode in ("1", "L", "LA"):
         PIL.Image.new(mode, (3, 2)).save(tmp_path / f"{mode}.png")
-        assert images.load(tmp_path / f"{mode}.png").mode == "RGB"
+        assert images.load_image(tmp_path / f"{mode}.png").mode == "RGB"
     PIL.Image.fromarray(np.ones((2, 2), np.float32)).save(tmp_path / "float.tiff")
     with pytest.raises(ImageError, match="floating-point"):
-        images.load(tmp_path / "float.tiff")
+        images.load_image(tmp_path / "float.tiff")
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp", "png", "tiff"])
@@ -102,21 +102,21 @@ def test_first_frame_only(tmp_path: Path, ending: str) -> None:
     frames = [PIL.Image.new("RGB", (8, 8), colour) for colour in ("red", "blue", "lime")]
     options: dict[str, Any] = {"lossless": True} if ending == "webp" else {}
     frames[0].save(tmp_path / f"a.{ending}", save_all=True, append_images=frames[1:], **options)
-    assert np.asarray(images.load(tmp_path / f"a.{ending}")).tolist() == [[[255, 0, 0]] * 8] * 8
+    assert np.asarray(images.load_image(tmp_path / f"a.{ending}")).tolist() == [[[255, 0, 0]] * 8] * 8
 
 
 def test_pixels_in_memory() -> None:
     pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     image = Image(id="x", pixels=pixels)
-    assert np.array_equal(np.asarray(images.load(image)), pixels) and images.size(image) == (4, 2)
+    assert np.array_equal(np.asarray(images.load_image(image)), pixels) and images.image_size(image) == (4, 2)
     for wrong in (pixels.astype(float), pixels[..., :2], pixels[0], pixels[:0], "pixels"):
         with pytest.raises(ImageError, match="uint8"):
-            images.load(Image(id="x", pixels=wrong))
+            images.load_image(Image(id="x", pixels=wrong))
     with pytest.raises(ImageError, match="at most 7 pixels"):
-        images.load(image, max_pixels=7)
+        images.load_image(image, max_pixels=7)
     with pytest.raises(ImageError, match="neither a file nor pixels"):
-        images.load(Image(id="x"))
-    assert images.size(Image(path="not there.png", width=3, height=5)) == (3, 5)
+        images.load_image(Image(id="x"))
+    assert images.image_size(Image(path="not there.png", width=3, height=5)) == (3, 5)
 
 
 def broken(folder: Path) -> dict[str, str]:
@@ -158,7 +158,7 @@ def broken(folder: Path) -> dict[str, str]:
 def test_broken_files(tmp_path: Path) -> None:
     for name, said in broken(tmp_path).items():
         with pytest.raises(ImageError) as error:
-            images.load(tmp_path / name)
+            images.load_image(tmp_path / name)
         record = error.value.record
         assert name in record.where and said in record.found and record.expected and record.remedy, name
 
@@ -166,7 +166,7 @@ def test_broken_files(tmp_path: Path) -> None:
 def test_wrong_ending_is_read_by_content(tmp_path: Path) -> None:
     corners().save(tmp_path / "a.png")
     (tmp_path / "a.png").rename(tmp_path / "a.jpg")
-    assert np.array_equal(np.asarray(images.load(tmp_path / "a.jpg")), np.asarray(corners()))
+    assert np.array_equal(np.asarray(images.load_image(tmp_path / "a.jpg")), np.asarray(corners()))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_wrong_ending_is_read_by_content(tmp_path: Path) -> None:
     ],
 )
 def test_no_url_is_opened(path: str, tmp_path: Path) -> None:
-    for call in (images.load, images.size):
+    for call in (images.load_image, images.image_size):
         with pytest.raises(ImageError, match="a URL"):
             call(path)
         with pytest.raises(ImageError, match="a URL"):
@@ -200,7 +200,7 @@ def test_paths_stay_in_their_base(tmp_path: Path) -> None:
     (base / "link.png").symlink_to(evil / "a.png")
     (base / "here.png").symlink_to(base / "a.png")
     for fine in ("a.png", "here.png", "./a.png", str(base / "a.png")):
-        assert images.load(fine, base=base).size == (48, 32)
+        assert images.load_image(fine, base=base).size == (48, 32)
     for path in (
         "../data_evil/a.png",
         str(evil / "a.png"),
@@ -213,9 +213,9 @@ def test_paths_stay_in_their_base(tmp_path: Path) -> None:
         "x/../../data_evil/a.png",
     ):
         with pytest.raises(ImageError):
-            images.load(path, base=base)
+            images.load_image(path, base=base)
     with pytest.raises(ImageError):
-        images.load("a\0.png")
+        images.load_image("a\0.png")
 
 
 def bombs(folder: Path) -> None:
@@ -239,13 +239,13 @@ def test_bombs_are_refused_before_decoding(tmp_path: Path) -> None:
     corners().save(tmp_path / "small.png")
     code = """
 import resource, sys
-from openmie import images
+from openmie.data import images
 from openmie.errors import ImageError
-images.load(sys.argv[1] + "/small.png")
+images.load_image(sys.argv[1] + "/small.png")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for name in ("bomb.png", "bomb.jpg"):
     try:
-        images.load(sys.argv[1] + "/" + name)
+        images.load_image(sys.argv[1] + "/" + name)
     except ImageError as error:
         assert "pixels" in str(error), error
     else:
@@ -255,8 +255,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 50 * 1024  # KiB
     with pytest.raises(ImageError, match=r"48 x 32 pixels.*at most 1,000"):
-        images.load(tmp_path / "small.png", max_pixels=1000)
-    assert images.load(tmp_path / "small.png", max_pixels=48 * 32).size == (48, 32)
+        images.load_image(tmp_path / "small.png", max_pixels=1000)
+    assert images.load_image(tmp_path / "small.png", max_pixels=48 * 32).size == (48, 32)
 
 
 def test_importing_is_light() -> None:
@@ -276,10 +276,10 @@ def test_box_shares_on_turned_images(tmp_path: Path) -> None:
         if number % 50 == 0:
             width, height = draw.randint(2, 60), draw.randint(2, 60)
             path = saved(PIL.Image.new("L", (width, height)), tmp_path / "a.jpg", number // 50 % 8 + 1)
-            width, height = images.size(path)
-            assert (width, height) == images.load(path).size
+            width, height = images.image_size(path)
+            assert (width, height) == images.load_image(path).size
         x, y = sorted(draw.uniform(0, width) for _ in "ab"), sorted(draw.uniform(0, height) for _ in "ab")
         box = (x[0], y[0], x[1], y[1])
-        shares = [float(f"{s:.9f}") for s in yolo.encode(box, width, height)]
-        worst = max(worst, *(abs(a - b) for a, b in zip(box, yolo.decode(shares, width, height))))
+        shares = [float(f"{s:.9f}") for s in yolo.encode_box(box, width, height)]
+        worst = max(worst, *(abs(a - b) for a, b in zip(box, yolo.decode_box(shares, width, height))))
     assert worst < 1e-3

@@ -228,14 +228,14 @@ def test_a_folder_through_a_link(tmp_path):
     (tmp_path / "there").chmod(0o750)
     for name, target in (("to", "there"), ("dangling", "gone")):
         os.symlink(target, tmp_path / name)
-        with output.folder(tmp_path / name) as folder:
+        with output.new_folder(tmp_path / name) as folder:
             (folder / "a").write_text("a")
         assert os.readlink(tmp_path / name) == target and names(tmp_path / target) == ["a"]
     assert stat.S_IMODE(os.stat(tmp_path / "there").st_mode) == 0o750
     os.symlink("circle", tmp_path / "circle")
     os.mkfifo(tmp_path / "pipe")
     for name, told in (("circle", "leads nowhere"), ("pipe", "a pipe"), ("to", "something is there already")):
-        with pytest.raises(CorpusError, match=told), output.folder(tmp_path / name):
+        with pytest.raises(CorpusError, match=told), output.new_folder(tmp_path / name):
             pass
     assert names(tmp_path) == ["circle", "dangling", "gone", "pipe", "there", "to"]
 
@@ -244,7 +244,7 @@ def test_a_folder_through_a_link(tmp_path):
 @pytest.mark.parametrize("kind", ["a pipe", "a symbolic link that leads nowhere", "a folder"])
 def test_what_is_gone_on_with_must_be_a_file(name, kind, tmp_path):
     def fill():
-        return list(resume.fill({"train": documents}, tmp_path / "out", iter, {"a": 1}, "notes.json"))
+        return list(resume.write_resumable({"train": documents}, tmp_path / "out", iter, {"a": 1}, "notes.json"))
 
     documents = list(diorama.generate(diorama.Config(), "train", 2))
     documents = [d.replace(images=()) for d in documents]
@@ -262,7 +262,9 @@ def test_what_is_gone_on_with_may_be_a_link_to_a_file(tmp_path):
     documents = [d.replace(images=()) for d in diorama.generate(diorama.Config(), "train", 3)]
 
     def fill(again=None):
-        return list(resume.fill({"train": documents}, tmp_path / "out", iter, {"a": 1}, "notes.json", again=again))
+        return list(
+            resume.write_resumable({"train": documents}, tmp_path / "out", iter, {"a": 1}, "notes.json", again=again)
+        )
 
     fill()
     whole = (tmp_path / "out" / "train.jsonl").read_bytes()
@@ -282,7 +284,7 @@ def test_no_folder_is_made_in_the_place_of_a_node(make, tmp_path):
         with pytest.raises(OutputError, match=r"a (pipe|character device)"):
             writing.make_folder(path)
         with pytest.raises(CorpusError):
-            list(resume.fill({}, path, iter, {}, "notes.json"))
+            list(resume.write_resumable({}, path, iter, {}, "notes.json"))
     assert nodes.identity(tmp_path / "node") == before
 
 

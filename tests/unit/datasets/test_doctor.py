@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as Picture
 
-from openmie.datasets.audit.doctor import Report, examine
+from openmie.datasets.audit.doctor import AuditReport, examine
 from openmie.errors import CorpusError
 
 A = "IMGID:1\nMira\tB-PER\nsails\tO\n\n"
@@ -141,11 +141,11 @@ def test_other_formats():
 
 
 @pytest.fixture(scope="module")
-def reports() -> dict[str, Report]:
+def reports() -> dict[str, AuditReport]:
     return {}
 
 
-def real(reports: dict[str, Report], corpora: Path, name: str, format: str = "") -> Report:
+def real(reports: dict[str, AuditReport], corpora: Path, name: str, format: str = "") -> AuditReport:
     return reports.setdefault(name, examine(f"{format or name}:{corpora}/{name}"))
 
 

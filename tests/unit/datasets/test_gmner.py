@@ -14,7 +14,7 @@ import pytest
 from openmie.corpora import load
 from openmie.errors import CorpusError
 from openmie.formats import archives
-from openmie.formats.labelimg import parse
+from openmie.formats.labelimg import parse_annotation
 
 TEXT = (
     "IMGID:9_1\nMira\tB-PER\nTolk\tI-PER\nmeets\tO\nOrra\tB-PER\n\n"
@@ -96,7 +96,12 @@ def test_bad_box_files_are_records(tmp_path, data, found):
 
 
 def test_an_unknown_image_size_checks_no_border():
-    assert parse(xml(("a", 1, 2, 3000, 4000), size=(0, 0)), Path("a.xml")).objects[0].box == (1, 2, 3000, 4000)
+    assert parse_annotation(xml(("a", 1, 2, 3000, 4000), size=(0, 0)), Path("a.xml")).objects[0].box == (
+        1,
+        2,
+        3000,
+        4000,
+    )
 
 
 def tar(path: Path, *members: tuple[str, bytes | str], kind: bytes = tarfile.REGTYPE, mode: Any = "w:gz") -> Path:
@@ -222,13 +227,13 @@ def test_real(corpora):
 
 @pytest.mark.real
 def test_real_boxes_fit_the_real_images(corpora):
-    from openmie.data.images import size
+    from openmie.data.images import image_size
 
     corpus = load(f"gmner:{corpora}/gmner?images=images")
     documents = [d for d in corpus.test if d.regions and Path(d.images[0].path).is_file()]
     assert documents
     for d in documents:
-        assert size(d.images[0].path) == (d.images[0].width, d.images[0].height)
+        assert image_size(d.images[0].path) == (d.images[0].width, d.images[0].height)
 
 
 def test_reading_archives_is_fast_enough(tmp_path):

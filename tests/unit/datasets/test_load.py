@@ -9,8 +9,14 @@ import pytest
 import openmie.corpora as corpora_
 from openmie.corpora import Spec, load
 from openmie.data.document import Document
-from openmie.datasets.reading.attachments import Media, Options, bare, captions, weights
-from openmie.datasets.reading.python_literal_rows import literal
+from openmie.datasets.reading.attachments import (
+    AttachmentOptions,
+    Attachments,
+    image_stem,
+    read_captions,
+    read_relevance,
+)
+from openmie.datasets.reading.python_literal_rows import parse_literal
 from openmie.datasets.reading.split_files import split_of
 from openmie.errors import CorpusError
 
@@ -139,7 +145,7 @@ def test_diorama_takes_its_options_after_the_colon():
 )
 def test_caption_files(tmp_path, content, expected):
     (tmp_path / "c.txt").write_text(content)
-    assert captions(tmp_path / "c.txt") == (expected, [])
+    assert read_captions(tmp_path / "c.txt") == (expected, [])
 
 
 @pytest.mark.parametrize(
@@ -148,20 +154,20 @@ def test_caption_files(tmp_path, content, expected):
 )
 def test_bad_caption_lines_are_records(tmp_path, content):
     (tmp_path / "c.txt").write_text(content)
-    found, errors = captions(tmp_path / "c.txt")
+    found, errors = read_captions(tmp_path / "c.txt")
     assert found == {"a": "x"} and len(errors) == 1 and errors[0].where.endswith("c.txt:2")
 
 
 def test_weights(tmp_path):
     (tmp_path / "w.txt").write_text("a.jpg\t0.5\na.jpg\t1.0\nb.jpg\t\nc.jpg\t1e-3\nd.jpg\tnan\nc.jpg\tinf\n")
-    found, errors = weights(tmp_path / "w.txt")
+    found, errors = read_relevance(tmp_path / "w.txt")
     assert found == {"a": 0.75, "c": 0.001} and len(errors) == 3
 
 
 def test_image_ids_never_lead_out_of_the_folder(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "secret.jpg").write_bytes(b"x")
-    media = Media(Options(images=tmp_path / "in"), "train")
+    media = Attachments(AttachmentOptions(images=tmp_path / "in"), "train")
     for image in ("../secret.jpg", str(tmp_path / "secret.jpg"), "..\\secret.jpg", "a/../../secret.jpg"):
         assert Path(media.image(image).path) == tmp_path / "in/secret.jpg"
     assert "no file for 4 images" in media.records()[0].found
@@ -171,7 +177,7 @@ def test_image_ids_never_lead_out_of_the_folder(tmp_path):
     "image, key", [("a.jpg", "a"), ("a.JPEG", "a"), ("a.b", "a.b"), ("17_06_1", "17_06_1"), (".jpg", ".jpg")]
 )
 def test_bare(image, key):
-    assert bare(image) == key
+    assert image_stem(image) == key
 
 
 def test_images_are_found_with_any_ending(folder):
@@ -200,4 +206,4 @@ def test_images_are_found_with_any_ending(folder):
     ],
 )
 def test_literals(text, value):
-    assert literal(text) == value
+    assert parse_literal(text) == value

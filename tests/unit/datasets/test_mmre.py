@@ -46,25 +46,27 @@ def corpus_of(n, **given):
 
 
 def test_patches_stand_from_left_to_right_and_are_tied():
-    found = mmre.prepared(post())
+    found = mmre.with_patches_and_summary(post())
     assert [i.box for i in found.images[1:]] == [(5, 5, 40, 90), (60, 0, 90, 50)]
     assert shown(found) == {"a": [1], "b": [0]}  # the left one shows the second name
     assert found.summary == "Two people talk." and found.without_gold().summary == ""
 
 
 def test_one_patch_for_equal_boxes_and_distractors_only_where_nothing_is():
-    found = mmre.prepared(post(boxes=((5, 5, 40, 90), (5, 5, 40, 90)), objects=((6, 6, 41, 91), (70, 70, 90, 90))))
+    found = mmre.with_patches_and_summary(
+        post(boxes=((5, 5, 40, 90), (5, 5, 40, 90)), objects=((6, 6, 41, 91), (70, 70, 90, 90)))
+    )
     assert [i.box for i in found.images[1:]] == [(5, 5, 40, 90), (70, 70, 90, 90)]
     assert shown(found) == {"a": [0, 1]}
 
 
 def test_summary_by_generator_and_what_lacks_one():
     two = {"a": "One.", "b": "Two."}
-    assert mmre.prepared(post(captions=two), "b").summary == "Two."
+    assert mmre.with_patches_and_summary(post(captions=two), "b").summary == "Two."
     for captions, name in ((two, ""), (two, "c"), ({}, "")):
-        found = mmre.prepared(post(captions=captions), name)
+        found = mmre.with_patches_and_summary(post(captions=captions), name)
         assert found.summary == "" and "summary" in found.errors[-1].where
-    assert "['a', 'b']" in mmre.prepared(post(captions=two), "c").errors[-1].expected
+    assert "['a', 'b']" in mmre.with_patches_and_summary(post(captions=two), "c").errors[-1].expected
 
 
 def test_only_groundable_documents():
@@ -72,18 +74,20 @@ def test_only_groundable_documents():
     assert not mmre.groundable(post(boxes=()))
     assert not mmre.groundable(post().replace(images=(), regions=()))
     with pytest.raises(CorpusError, match="no main image"):
-        mmre.prepared(post().replace(images=(), regions=()))
+        mmre.with_patches_and_summary(post().replace(images=(), regions=()))
 
 
 @pytest.mark.parametrize("n", [10, 79, 200])
 def test_split_is_seven_to_three_by_seed(n):
-    where = mmre.draw(corpus_of(n), 0, 0.1)
+    where = mmre.draw_splits(corpus_of(n), 0, 0.1)
     count = Counter(where.values())
     train = int(0.7 * n)
     assert count == Counter({"train": train - int(0.1 * train), "dev": int(0.1 * train), "test": n - train}) - Counter()
-    assert where == mmre.draw(corpus_of(n), 0, 0.1) != mmre.draw(corpus_of(n), 1, 0.1)
+    assert where == mmre.draw_splits(corpus_of(n), 0, 0.1) != mmre.draw_splits(corpus_of(n), 1, 0.1)
     test = {id for id, part in where.items() if part == "test"}
-    assert test == {id for id, part in mmre.draw(corpus_of(n), 0, 0.0).items() if part == "test"}  # dev comes of train
+    assert test == {
+        id for id, part in mmre.draw_splits(corpus_of(n), 0, 0.0).items() if part == "test"
+    }  # dev comes of train
 
 
 def test_paper_sizes_follow_from_the_rule():
@@ -92,17 +96,17 @@ def test_paper_sizes_follow_from_the_rule():
 
 
 def test_corpus_splits_every_document_once_or_keeps_the_own_ones():
-    drawn = mmre.corpus(corpus_of(40), seed=3)
+    drawn = mmre.build_mmre(corpus_of(40), seed=3)
     ids = [d.id for s in drawn.sources for d in drawn.split(s)]
     assert sorted(ids) == sorted(f"d{i}" for i in range(40))
-    own = mmre.corpus(corpus_of(40), split=False)
+    own = mmre.build_mmre(corpus_of(40), split=False)
     assert [d.id for d in own.test] == [f"d{i}" for i in range(30, 40)]
-    assert "dev" not in mmre.corpus(corpus_of(40), dev=0.0).sources
+    assert "dev" not in mmre.build_mmre(corpus_of(40), dev=0.0).sources
     with pytest.raises(CorpusError, match="dev=1"):
-        mmre.corpus(corpus_of(4), dev=1)
+        mmre.build_mmre(corpus_of(4), dev=1)
     twice = Corpus("made", {s: lambda: iter([post()]) for s in ("train", "test")})
     with pytest.raises(CorpusError, match="two splits"):
-        mmre.draw(twice, 0, 0.1)
+        mmre.draw_splits(twice, 0, 0.1)
 
 
 # -- Diorama
@@ -127,7 +131,7 @@ def test_diorama_of_posts_without_images_is_refused():
     bare = next(diorama.generate(diorama.Config(missing_image=1), "train", 1, pixels=False))
     with pytest.raises(CorpusError, match="no scene"):
         described.described(bare)
-    assert not list(mmre.corpus(diorama.corpus(diorama.Config(missing_image=1), 3, 1, 1)).train)
+    assert not list(mmre.build_mmre(diorama.corpus(diorama.Config(missing_image=1), 3, 1, 1)).train)
 
 
 @pytest.mark.parametrize("dials", [{"two_names": 1.0}, {"unrelated": 0.6, "clutter": 0.0}])
@@ -173,10 +177,10 @@ def test_ceiling_has_known_ends():
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no folder {REAL}")
 def test_gmner_has_5612_tweets_to_ground():
     source = corpora.load(f"gmner:{REAL}")
-    where = mmre.draw(source, 0, 0.0)
+    where = mmre.draw_splits(source, 0, 0.0)
     assert len(where) == 5612
     assert Counter(where.values()) == {"train": 3928, "test": 1684}
-    made = mmre.corpus(source, split=False)
+    made = mmre.build_mmre(source, split=False)
     patches = pairs = 0
     for name in made.sources:
         for document in made.split(name):

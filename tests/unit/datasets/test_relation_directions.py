@@ -25,27 +25,30 @@ KIND = "relations turned to their label's direction"
 
 
 def test_the_types_that_a_label_names():
-    assert directions.ends("PER-LOC_birth") == ("PER", "LOC") and directions.ends("PER-LOC_go_to") == ("PER", "LOC")
+    assert directions.end_types("PER-LOC_birth") == ("PER", "LOC") and directions.end_types("PER-LOC_go_to") == (
+        "PER",
+        "LOC",
+    )
     for label in ("peer", "None", "PER-LOC", "PER_LOC-x", "-_", ""):
-        assert directions.ends(label) is None and directions.fit(label, "A", "B") == "told"
-    assert directions.fit("PER-LOC_birth", "PER", "LOC") == "told"
-    assert directions.fit("PER-LOC_birth", "LOC", "PER") == "turned"
-    assert directions.fit("PER-PER_peer", "PER", "PER") == "told"
+        assert directions.end_types(label) is None and directions.match_direction(label, "A", "B") == "told"
+    assert directions.match_direction("PER-LOC_birth", "PER", "LOC") == "told"
+    assert directions.match_direction("PER-LOC_birth", "LOC", "PER") == "turned"
+    assert directions.match_direction("PER-PER_peer", "PER", "PER") == "told"
     for types in (("PER", "PER"), ("LOC", "ORG"), ("", "PER")):
-        assert directions.fit("PER-LOC_birth", *types) == "neither"
-    assert directions.example(LABELS.relations, TYPES) == ("LOC-TIME_disintegrate", "LOC", "TIME")
-    assert directions.example(("peer", "PER-PER_peer", "A-B_x"), TYPES) is None
+        assert directions.match_direction("PER-LOC_birth", *types) == "neither"
+    assert directions.example_label(LABELS.relations, TYPES) == ("LOC-TIME_disintegrate", "LOC", "TIME")
+    assert directions.example_label(("peer", "PER-PER_peer", "A-B_x"), TYPES) is None
 
 
 def test_the_head_reads_labels_as_the_readers_do():
     labels = (*LABELS.relations, "peer", "PER-LOC", "A-B_x")
     fits = signatures(ChainRelations(labels=labels, mentions=TYPES), labels)
     for r, label in enumerate(labels):
-        named = directions.ends(label)
+        named = directions.end_types(label)
         known = named is not None and {*named} <= {*TYPES}
         for h, head in enumerate(TYPES):
             for t, tail in enumerate(TYPES):
-                assert fits[h, t, r] == (not known or directions.fit(label, head, tail) == "told")
+                assert fits[h, t, r] == (not known or directions.match_direction(label, head, tail) == "told")
 
 
 # -- made-up files, stored as the published ones are
@@ -69,7 +72,9 @@ def clip(draw, number, language):
     }
     relations, gold = [], set()
     for head, tail in ((a, b) for a in chains for b in chains if a != b):
-        fitting = [x for x in LABELS.relations if directions.ends(x) == (chains[head]["type"], chains[tail]["type"])]
+        fitting = [
+            x for x in LABELS.relations if directions.end_types(x) == (chains[head]["type"], chains[tail]["type"])
+        ]
         for label in draw.sample(fitting, min(len(fitting), draw.choice([0, 0, 1, 2]))):
             stored = (head, tail) if chains[head]["type"] == chains[tail]["type"] else (tail, head)
             relations.append({"link1": stored[0], "link2": stored[1], "type": label})
@@ -98,7 +103,7 @@ def files(tmp_path):
             (tmp_path / f"{split}_{language}.json").write_text(json.dumps([row for row, _ in rows]))
             told |= {f"{language}-{row['video_id']}": gold for row, gold in rows}
             turned[f"{split} {language}"] = sum(
-                len({*directions.ends(x["type"])}) == 2 for row, _ in rows for x in row["relation"]
+                len({*directions.end_types(x["type"])}) == 2 for row, _ in rows for x in row["relation"]
             )
     return tmp_path, told, turned
 
@@ -212,7 +217,7 @@ def test_annotators_and_prompts_are_told_the_same_direction(files, tmp_path):
         for x in (x for x in results if x["type"] == "relation" and x["labels"] != ["coreference"]):
             drawn += 1
             assert x["direction"] == "right"
-            assert directions.ends(x["labels"][0]) == (types[x["from_id"]], types[x["to_id"]])
+            assert directions.end_types(x["labels"][0]) == (types[x["from_id"]], types[x["to_id"]])
     assert drawn == 2 * sum(len(d.relations) for d in documents) > 0
     rule = "draw LOC-TIME_disintegrate from a LOC to a TIME."
     assert all(rule in guidelines(tool, LABELS) for tool in ("brat", "labelimg", "labelstudio"))
@@ -231,7 +236,9 @@ def test_what_annotators_drew_the_other_way_is_turned_and_said(files, tmp_path):
     wrong = [
         d.replace(
             relations=[
-                r.model_copy(update={"head": r.tail, "tail": r.head}) if len({*directions.ends(r.label)}) == 2 else r
+                r.model_copy(update={"head": r.tail, "tail": r.head})
+                if len({*directions.end_types(r.label)}) == 2
+                else r
                 for r in d.relations
             ]
         )
@@ -242,7 +249,7 @@ def test_what_annotators_drew_the_other_way_is_turned_and_said(files, tmp_path):
     for a, b, d in zip(right, turned, documents):
         assert len({(r.head, r.tail, r.label) for r in a.relations}) == len(a.relations) == len(d.relations)
         assert {(r.head, r.tail, r.label) for r in a.relations} == {(r.head, r.tail, r.label) for r in b.relations}
-        assert a.errors == () and len(b.errors) == sum(len({*directions.ends(r.label)}) == 2 for r in d.relations)
+        assert a.errors == () and len(b.errors) == sum(len({*directions.end_types(r.label)}) == 2 for r in d.relations)
         assert all("it was turned" in str(e) for e in b.errors)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openmie.corpora import load
 from openmie.data.document import Document
-from openmie.datasets.twitter import mentions, word_spans
+from openmie.datasets.twitter import mentions_from_bio, word_spans
 
 GOOD = """IMGID:7_1
 Mira\tB-PER
@@ -75,14 +75,14 @@ def test_bio(tags, expected):
     words = [str(i) for i in range(len(tags))]
     spans = word_spans(words)
     text = " ".join(words)
-    found = mentions(spans, tags)
+    found = mentions_from_bio(spans, tags)
     assert [(text[m.start : m.end], m.label, m.status) for m in found] == expected
 
 
 @given(st.lists(st.sampled_from(["O", "B-A", "I-A", "B-B", "I-B"]), max_size=12))
 def test_bio_covers_every_inside_word_once(tags):
     spans = word_spans(["w"] * len(tags))
-    covered = [i for m in mentions(spans, tags) for i, w in enumerate(spans) if m.start <= w.start < m.end]
+    covered = [i for m in mentions_from_bio(spans, tags) for i, w in enumerate(spans) if m.start <= w.start < m.end]
     assert covered == [i for i, tag in enumerate(tags) if tag != "O"]
 
 

@@ -168,7 +168,7 @@ def test_a_patch_of_the_translation_is_cut_from_the_translation():
     made, patch = d.image("translation"), next(i for i in d.images if i.parent == "translation")
     x0, y0, x1, y1 = patch.box
     shown = made.pixels[math.floor(y0) : math.ceil(y1), math.floor(x0) : math.ceil(x1)]
-    assert np.array_equal(np.asarray(images.of(d, patch, {})), shown)
+    assert np.array_equal(np.asarray(images.image_or_crop(d, patch, {})), shown)
 
 
 def test_shares_are_as_dialled():

@@ -25,7 +25,7 @@ def test_rows() -> None:
         relations=(Relation(head="c", tail="b", label="peer"),),
         regions=(Region(image="i", box=(1, 2, 3.5, 4), of="a", label="figure", score=1.0),),
     )
-    mention, orphan, chain, relation, region = table.rows([document])
+    mention, orphan, chain, relation, region = table.table_rows([document])
     assert list(mention) == list(table.COLUMNS)
     assert {k: v for k, v in mention.items() if v} == {
         "document": "d",
@@ -45,12 +45,12 @@ def test_rows() -> None:
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\u00a0=1", "＝1"])
 def test_formulas_are_neutralised(cell: str) -> None:
-    assert table.safe(cell) == "'" + cell
+    assert table.escape_formula(cell) == "'" + cell
 
 
 @pytest.mark.parametrize("cell", ["", "Zor", "a=b", "1-2", "'x", "x@y"])
 def test_other_cells_are_left_alone(cell: str) -> None:
-    assert table.safe(cell) == cell
+    assert table.escape_formula(cell) == cell
 
 
 @settings(max_examples=150, deadline=None, database=None, derandomize=True)
@@ -60,7 +60,7 @@ def test_csv_reads_back(tmp_path_factory: pytest.TempPathFactory, document: Docu
     table.write_csv([document], path)
     with open(path, encoding="utf-8", newline="") as file:
         found = list(csv.DictReader(file))
-    expected = list(table.rows([document]))
+    expected = list(table.table_rows([document]))
     assert [{k: v.removeprefix("'") for k, v in row.items()} for row in found] == [
         {k: v.removeprefix("'") for k, v in row.items()} for row in expected
     ]

@@ -91,8 +91,8 @@ def test_image_paths_stay_in_named_folders(name: str, format: str, tmp_path: Pat
     assert len(back.errors) == 7 and all(e.found and e.remedy and "document d" in e.where for e in back.errors)
     for image in back.images[1:]:
         with pytest.raises(ImageError):
-            images.load(image)
-    assert images.load(back.images[0]).size == (3, 3)
+            images.load_image(image)
+    assert images.load_image(back.images[0]).size == (3, 3)
     opened = [os.path.realpath(i.path) for i in next(files.read(data / name, format, images=evil)).images if i.path]
     assert opened[:4] == [str(home / "in.png"), *[str(evil / "e.png")] * 3]
     assert all(Path(p).is_relative_to(evil) for p in opened[4:])

@@ -204,7 +204,7 @@ def test_interface_names_all_labels() -> None:
             regions=(Region(image="i", box=(0, 0, 1, 1), label="figure"),),
         )
     ]
-    tree = ElementTree.fromstring(labelstudio.interface(documents))
+    tree = ElementTree.fromstring(labelstudio.labelling_interface(documents))
     assert [x.get("value") for x in tree.iterfind("Labels/Label")] == ['<"P&O">']
     assert [x.get("value") for x in tree.iterfind("Relations/Relation")] == ["peer", "shows"]
     assert [x.get("value") for x in tree.iterfind("Image")] == ["$image", "$image2"]

@@ -132,12 +132,12 @@ def test_voc(made: list[Document]) -> None:
     there, back, _ = there_and_back(made, "voc")
     found = {d.id: d for d in back}
     for a in (d for d in there if d.images):
-        b = found[voc.plain(a.id)]
-        names = {voc.plain(i.id): (i.width, i.height) for i in a.images}
+        b = found[voc.xml_text(a.id)]
+        names = {voc.xml_text(i.id): (i.width, i.height) for i in a.images}
         assert {i.id: (i.width, i.height) for i in b.images} == names and not b.errors
         sizes = {i.id: (i.width, i.height) for i in a.images}
         kept = [(r, inside(r.box, *sizes[r.image])) for r in a.regions]
-        wanted = sorted((voc.plain(r.image), voc.plain(r.label), *box) for r, box in kept if box)
+        wanted = sorted((voc.xml_text(r.image), voc.xml_text(r.label), *box) for r, box in kept if box)
         got = sorted((r.image, r.label, *r.box) for r in b.regions)
         assert [x[:2] for x in got] == [x[:2] for x in wanted]
         assert all(abs(x - y) < 1e-3 for g, w in zip(got, wanted) for x, y in zip(g[2:], w[2:]))

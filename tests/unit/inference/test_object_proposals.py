@@ -228,7 +228,7 @@ def test_a_stopped_search_goes_on_where_it_was(tmp_path):
     for changed in ([post(9), *documents[1:]], documents[:2]):
         with pytest.raises(CorpusError, match="now has"):
             list(objects.fill({"train": changed}, tmp_path / "b", search, {"x": 1}))
-    asked, tally = [], output.Tally()
+    asked, tally = [], output.WriteReport()
 
     def counted(stream):
         for document in stream:

@@ -14,8 +14,8 @@ from openmie.bench.execution import execute
 from openmie.bench.run_spec import Cell
 from openmie.data.corpus import Corpus, Labels
 from openmie.data.document import Document
-from openmie.datasets.folds import INNER, deal, folded, lacking
-from openmie.datasets.m3d import count
+from openmie.datasets.folds import DEV_PARTS, deal_groups, drop_modalities, make_folds
+from openmie.datasets.m3d import parse_count
 from openmie.errors import CorpusError, ErrorRecord, RecipeError
 from openmie.metrics import Scores
 from openmie.model.pretrained import Model
@@ -190,7 +190,7 @@ VIDEOS = {f"v{i}": 1 + i * 7 % 5 for i in range(23)}
 def test_no_video_straddles_and_every_document_is_tested_once(folds):
     tested = Counter()
     for fold in range(folds):
-        parts = folded([lambda: rows(VIDEOS)], fold, folds, lambda d: d.source["video"])
+        parts = make_folds([lambda: rows(VIDEOS)], fold, folds, lambda d: d.source["video"])
         items = {name: list(part()) for name, part in parts.items()}
         held = {n: [x for x in found if isinstance(x, Document)] for n, found in items.items()}
         videos = {n: {d.source["video"] for d in found} for n, found in held.items()}
@@ -199,19 +199,19 @@ def test_no_video_straddles_and_every_document_is_tested_once(folds):
         assert all(len(found) == 2 * len(held[n]) for n, found in items.items())  # each with its record
         tested.update(d.id for d in held["test"])
         assert abs(len(held["test"]) - sum(VIDEOS.values()) / folds) <= 2
-        assert 0 < len(held["dev"]) <= 2 + sum(VIDEOS.values()) / INNER
+        assert 0 < len(held["dev"]) <= 2 + sum(VIDEOS.values()) / DEV_PARTS
     assert set(tested.values()) == {1} and len(tested) == sum(VIDEOS.values())
-    assert deal({"a": 3, "b": 1, "c": 1}, 2) == {"a": 0, "b": 1, "c": 1}
+    assert deal_groups({"a": 3, "b": 1, "c": 1}, 2) == {"a": 0, "b": 1, "c": 1}
     for odd in ("nan", "0.7", "inf"):
         with pytest.raises(CorpusError, match="whole number"):
-            count("fold", odd)
+            parse_count("fold", odd)
     with pytest.raises(CorpusError, match="fold=5"):
-        folded([], 5, 5, str)
+        make_folds([], 5, 5, str)
 
 
 def test_a_share_lacks_its_text_and_as_many_their_frames():
     documents = list(diorama.generate(diorama.Config(documents=True), "train", 30, pixels=False))
-    one, two = ([*lacking(documents, share)] for share in (1 / 3, 2 / 3))
+    one, two = ([*drop_modalities(documents, share)] for share in (1 / 3, 2 / 3))
     for found, n in ((one, 10), (two, 20)):
         mute = [d for d in found if not d.text]
         blind = [d for d in found if not d.images]
@@ -223,7 +223,7 @@ def test_a_share_lacks_its_text_and_as_many_their_frames():
     gone = [{d.id for d in found if not (d.text and d.images)} for found in (one, two)]
     assert gone[0] < gone[1]
     with pytest.raises(CorpusError, match="from 0 to 1"):
-        list(lacking(documents, 1.5))
+        list(drop_modalities(documents, 1.5))
 
 
 @pytest.mark.real

@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import DocumentError, ErrorRecord
 from openmie.report import Bars, Curves, Table, picture, write
-from openmie.report.box_labels import spots
+from openmie.report.box_labels import place_labels
 from openmie.report.charts import ticks
-from openmie.report.comparison import Node, Span, judge, nest, overlap
-from openmie.report.label_colours import COLOURS, assign
+from openmie.report.comparison import SpanNode, SpanView, box_iou, compare, nest_spans
+from openmie.report.label_colours import COLOURS, assign_colours
 from openmie.report.markup import text
-from openmie.report.text_layout import Atom, Pen, lines, words
+from openmie.report.text_layout import Atom, TextPen, break_lines, split_atoms
 
 HOSTILE = (
     '<script>document.title="owned"</script>',
@@ -310,14 +310,14 @@ def test_verdicts_of_mentions() -> None:
             Mention(id="z", start=9, end=12, label="MISC"),
         ),
     )
-    spans = judge((gold, predicted)).spans
+    spans = compare((gold, predicted)).spans
     assert [(s.text, s.label, s.verdict, s.instead) for s in spans] == [
         ("Ada Moss", "PER", "right", ""),
         ("Brill choir", "LOC", "wrong", "ORG"),
         ("met", "MISC", "wrong", ""),
         ("Tornby", "LOC", "missed", ""),
     ]
-    assert {s.verdict for s in judge(predicted).spans} == {""}
+    assert {s.verdict for s in compare(predicted).spans} == {""}
 
 
 def test_verdicts_of_relations() -> None:
@@ -332,25 +332,25 @@ def test_verdicts_of_relations() -> None:
             Relation(head="pa", tail="pc", label="None"),
         ),
     )
-    directed = [(k.label, k.verdict, k.instead) for k in judge((gold, predicted)).links]
+    directed = [(k.label, k.verdict, k.instead) for k in compare((gold, predicted)).links]
     assert directed == [
         ("peer", "wrong", ""),
         ("member_of", "wrong", "locate_at"),
         ("None", "right", ""),
         ("peer", "missed", ""),
     ]
-    either = [(k.label, k.verdict, k.instead) for k in judge((gold, predicted), symmetric=("peer",)).links]
+    either = [(k.label, k.verdict, k.instead) for k in compare((gold, predicted), symmetric=("peer",)).links]
     assert either == [("peer", "right", ""), ("member_of", "wrong", "locate_at"), ("None", "right", "")]
     several = gold.replace(relations=(*gold.relations, Relation(head="a", tail="b", label="member_of")))
-    assert [k.verdict for k in judge((several, gold)).links] == ["right", "right", "missed"]
+    assert [k.verdict for k in compare((several, gold)).links] == ["right", "right", "missed"]
 
 
 def test_relations_of_chains() -> None:
     chains = [Chain(id="A", mentions=("a",), label="PER"), Chain(id="B", mentions=("b", "c"), label="ORG")]
     gold = post(chains=chains, relations=[Relation(head="A", tail="B", label="member_of")])
-    (link,) = judge((gold, gold)).links
+    (link,) = compare((gold, gold)).links
     assert (link.head, link.tail, link.tail_label, link.verdict) == ("Ada Moss", "Brill choir (+1)", "ORG", "right")
-    (lost,) = judge(gold.replace(chains=(), relations=(Relation(head="gone", tail="a", label="x"),))).links
+    (lost,) = compare(gold.replace(chains=(), relations=(Relation(head="gone", tail="a", label="x"),))).links
     assert lost.head == "gone"
 
 
@@ -363,7 +363,7 @@ def test_verdicts_of_boxes() -> None:
             Region(image="main", box=(40, 20, 60, 44), label="ORG", of="c"),
         ),
     )
-    assert [(f.name, f.verdict) for f in judge((gold, predicted)).frames] == [
+    assert [(f.name, f.verdict) for f in compare((gold, predicted)).frames] == [
         ("Ada Moss", "right"),
         ("Tornby", "wrong"),
         ("Brill choir", "missed"),
@@ -372,7 +372,7 @@ def test_verdicts_of_boxes() -> None:
 
 def test_two_different_documents() -> None:
     with pytest.raises(DocumentError, match="two versions of one document"):
-        judge((post(), post(id="two")))
+        compare((post(), post(id="two")))
 
 
 boxes = st.tuples(*[st.integers(0, 12)] * 4).map(lambda b: (b[0], b[1], b[0] + b[2] + 1, b[1] + b[3] + 1))
@@ -384,21 +384,21 @@ def test_overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> 
     grids = np.zeros((2, 30, 30), dtype=bool)
     for grid, (x0, y0, x1, y1) in zip(grids, (a, b)):
         grid[y0:y1, x0:x1] = True
-    assert overlap(a, b) == pytest.approx(float((grids[0] & grids[1]).sum() / (grids[0] | grids[1]).sum()))
+    assert box_iou(a, b) == pytest.approx(float((grids[0] & grids[1]).sum() / (grids[0] | grids[1]).sum()))
 
 
 spans = st.lists(st.tuples(st.integers(0, 20), st.integers(1, 8), st.sampled_from(["", "missed"])), max_size=12).map(
-    lambda found: [Span(a, a + n, "X", "", v) for a, n, v in found]
+    lambda found: [SpanView(a, a + n, "X", "", v) for a, n, v in found]
 )  # type: ignore[arg-type]
 
 
 @given(spans)
-def test_nest(found: list[Span]) -> None:
+def test_nest(found: list[SpanView]) -> None:
     """Every span is placed once; siblings are in order and apart, children inside; only crossing ones are left over."""
-    roots, crossing = nest(found)
-    placed: list[Span] = []
+    roots, crossing = nest_spans(found)
+    placed: list[SpanView] = []
 
-    def walk(row: list[Node], start: int, end: int) -> None:
+    def walk(row: list[SpanNode], start: int, end: int) -> None:
         for node in row:
             assert start <= node.span.start and node.span.end <= end
             start = node.span.end
@@ -428,12 +428,12 @@ def test_overlapping_mentions_on_the_page(tmp_path: Path) -> None:
 @given(st.lists(st.tuples(boxes, st.integers(1, 8)), max_size=6))
 def test_spots(found: list[tuple[tuple[int, int, int, int], int]]) -> None:
     """Names lie in the picture; one outside its box hides no other."""
-    places = spots([b for b, _ in found], [(w, 2) for _, w in found], 30, 30)
+    places = place_labels([b for b, _ in found], [(w, 2) for _, w in found], 30, 30)
     rows = [(s.x, s.y, s.x + w, s.y + 2) for s, (_, w) in zip(places, found)]
     for i, (a, spot) in enumerate(zip(rows, places)):
         assert a[0] >= 0 and a[2] <= 30
         if spot.side != "inside":
-            assert a[1] >= 0 and a[3] <= 30 and all(overlap(a, b) == 0 for b in rows[:i])
+            assert a[1] >= 0 and a[3] <= 30 and all(box_iou(a, b) == 0 for b in rows[:i])
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
@@ -483,8 +483,8 @@ def test_colours() -> None:
     for light, dark in COLOURS:
         assert 1.05 / (luminance(light) + 0.05) >= 4.5
         assert (luminance(dark) + 0.05) / (luminance("#171b21") + 0.05) >= 4.5
-    assert assign(["b", "a", "", "b"]) == {"a": 0, "b": 1}
-    assert assign(map(str, range(10, 25)))["20"] == 0
+    assert assign_colours(["b", "a", "", "b"]) == {"a": 0, "b": 1}
+    assert assign_colours(map(str, range(10, 25)))["20"] == 0
 
 
 def test_picture() -> None:
@@ -494,7 +494,7 @@ def test_picture() -> None:
     assert drawn.tobytes() == picture(document, width=800).tobytes()
     seen = {tuple(c) for c in np.asarray(drawn).reshape(-1, 3).tolist()}
     for label in ("LOC", "ORG", "PER"):
-        ink = COLOURS[assign(["LOC", "ORG", "PER"])[label]][0]
+        ink = COLOURS[assign_colours(["LOC", "ORG", "PER"])[label]][0]
         assert tuple(int(ink[i : i + 2], 16) for i in (1, 3, 5)) in seen
     assert picture(document, width=800, labels=("A", "LOC", "ORG", "PER")).tobytes() != drawn.tobytes()
 
@@ -532,9 +532,9 @@ def test_any_picture(layers: dict[str, object]) -> None:
 @given(st.text(alphabet=st.sampled_from("ab longword.,\n 上海ü"), max_size=80), st.integers(60, 400))
 def test_lines(value: str, width: int) -> None:
     """No line is too wide and no letter is lost."""
-    pen = Pen(unit=20, path=None)
-    assert "".join(words(value)) == value
-    rows = lines([Atom(w, 0 if w == "\n" else pen.width(w)) for w in words(value)], width)
+    pen = TextPen(unit=20, path=None)
+    assert "".join(split_atoms(value)) == value
+    rows = break_lines([Atom(w, 0 if w == "\n" else pen.width(w)) for w in split_atoms(value)], width)
     assert all(x + a.width <= width + 1 for row in rows for x, a in row if not a.text.isspace())
     assert "".join("".join(a.text for _, a in row) for row in rows).replace(" ", "") == re.sub(r"\s", "", value)
 

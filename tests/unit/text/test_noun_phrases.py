@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from openmie.data.document import Document, Mention, Region, Relation
 from openmie.text import pos
-from openmie.text.noun_phrases import phrases
+from openmie.text.noun_phrases import noun_phrases
 
 LETTERS = {"ADJ": "A", "NUM": "A", "NOUN": "N", "PROPN": "N"}
 
 
 def texts(text: str, **layers) -> list[str]:
-    return [p.text for p in phrases(Document(id="d", text=text, **layers))]
+    return [p.text for p in noun_phrases(Document(id="d", text=text, **layers))]
 
 
 @settings(max_examples=200, deadline=None)
@@ -28,7 +28,7 @@ def test_runs_are_those_of_a_greedy_pattern(tags):
                 for m in re.finditer("[AN]*N", letters)]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pos, "tag", lambda texts, *_: [tuple(tags)])
-        found = phrases(document)
+        found = noun_phrases(document)
     assert [(p.start, p.end) for p in found] == expected
     assert all(document.text[p.start : p.end] == p.text for p in found)
 
@@ -52,9 +52,9 @@ def test_sentences(text, expected):
 
 def test_offsets_are_code_points_and_plain_is_what_is_compared():
     document = Document(id="d", text="👩‍👩‍👧‍👦 é 𝐁 a Big  Dog and the big dog")
-    found = next(p for p in phrases(document) if p.text.endswith("Dog"))
+    found = next(p for p in noun_phrases(document) if p.text.endswith("Dog"))
     assert document.text[found.start : found.end] == found.text == "Big  Dog" and found.plain == "big dog"
-    assert [p.plain for p in phrases(document)].count("big dog") == 1
+    assert [p.plain for p in noun_phrases(document)].count("big dog") == 1
 
 
 def test_words_that_skip_text_or_run_backwards_end_a_phrase():
@@ -86,4 +86,4 @@ def test_annotation_is_not_read():
         id="d", text=text, mentions=[Mention(id="m", start=0, end=9), Mention(id="n", start=20, end=33)],
         relations=[Relation(head="m", tail="n")], regions=[Region(image="i", box=(0, 0, 1, 1), of="m")],
     )  # fmt: skip
-    assert phrases(gold) == phrases(gold.without_gold()) != []
+    assert noun_phrases(gold) == noun_phrases(gold.without_gold()) != []

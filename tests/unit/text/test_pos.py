@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from openmie.errors import CorpusError
 from openmie.text import pos
+from openmie.text.pos_rules import rule_based_tag
 
 HANTA, JIEBA = "hanta:en", "jieba:zh"
 ODD = [
@@ -106,7 +107,7 @@ def test_one_tag_a_word_whatever_the_words_in_english(texts: list[list[str]]) ->
     assert [len(tags) for tags in found] == [len(text) for text in texts]
     assert {name for tags in found for name in tags} <= set(pos.TAGS)
     assert all(
-        name == pos.rule(word) for text, tags in zip(texts, found) for word, name in zip(text, tags) if pos.rule(word)
+        name == rule_based_tag(word) for text, tags in zip(texts, found) for word, name in zip(text, tags) if rule_based_tag(word)
     )
 
 
@@ -182,7 +183,7 @@ def test_one_tag_a_word_whatever_the_words_in_chinese(texts: list[list[str]]) ->
     ],
 )
 def test_rules(word: str, expected: str) -> None:
-    assert pos.rule(word) == expected
+    assert rule_based_tag(word) == expected
 
 
 @pytest.mark.parametrize(
@@ -358,7 +359,7 @@ def test_deterministic_across_calls_threads_and_processes() -> None:
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: pos.tag(texts, "en", HANTA), range(8)):
             assert found == expected
-    code = f"import json; from openmie.corpora import pos; print(json.dumps(pos.tag({texts!r}, 'en', {HANTA!r})))"
+    code = f"import json; from openmie.text import pos; print(json.dumps(pos.tag({texts!r}, 'en', {HANTA!r})))"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert [tuple(tags) for tags in json.loads(out)] == expected
 
@@ -373,8 +374,8 @@ def test_a_model_file_in_the_current_folder_is_never_read(tmp_path: Path, monkey
 
 def test_importing_it_imports_no_tagger_and_jieba_leaves_nothing_behind(tmp_path: Path) -> None:
     code = (
-        "import sys, os, tempfile\nfrom openmie.corpora import pos\n"
-        "assert pos.rule('!') and pos.resolve('en') and not pos.covers('fr')\n"
+        "import sys, os, tempfile\nfrom openmie.text import pos\n"
+        "assert pos.resolve('en') and not pos.covers('fr')\n"
         "assert not {'spacy', 'HanTa', 'jieba', 'torch', 'numpy'} & set(sys.modules)\n"
         "if pos.covers('zh'):\n    pos.tag([['中国']], 'zh')\nassert 'torch' not in sys.modules\n"
         "assert not os.listdir(tempfile.gettempdir()), os.listdir(tempfile.gettempdir())\n"
@@ -392,7 +393,7 @@ def test_importing_it_imports_no_tagger_and_jieba_leaves_nothing_behind(tmp_path
 def test_real_posts_are_tagged_with_all_but_a_few_words_known(corpora: Path) -> None:
     from openmie.datasets import twitter
 
-    documents = list(twitter.corpus(corpora / "twitter2017").dev)[:300]
+    documents = list(twitter.load_twitter(corpora / "twitter2017").dev)[:300]
     texts = [[d.text[w.start : w.end] for w in d.words] for d in documents]
     found = pos.tag(texts, "en", HANTA)
     assert [len(tags) for tags in found] == [len(text) for text in texts]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openmie.text.words import split
+from openmie.text.words import split_words
 from tests.fixtures.strategies import texts
 
 
 def words(text: str) -> list[str]:
-    return [text[w.start : w.end] for w in split(text)]
+    return [text[w.start : w.end] for w in split_words(text)]
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_kinds(text: str, expected: list[str]) -> None:
 @settings(max_examples=2000, deadline=None, database=None, derandomize=True)
 @given(texts | st.text())
 def test_every_code_point_in_one_word(text: str) -> None:
-    covered = [at for word in split(text) for at in range(word.start, word.end)]
+    covered = [at for word in split_words(text) for at in range(word.start, word.end)]
     assert covered == [at for at, c in enumerate(text) if not c.isspace()]  # in order, apart, all, nothing else
-    assert all(w.start < w.end for w in split(text))
-    for word in split(text):  # a mark opens a word only where nothing stands before it
+    assert all(w.start < w.end for w in split_words(text))
+    for word in split_words(text):  # a mark opens a word only where nothing stands before it
         if unicodedata.category(text[word.start])[0] == "M":
             assert word.start == 0 or text[word.start - 1].isspace()
 
@@ -63,7 +63,7 @@ def test_time_is_linear(piece: str) -> None:
         taken = []
         for _ in range(5):
             began = time.process_time()
-            split(piece * times)
+            split_words(piece * times)
             taken.append(time.process_time() - began)
         return min(taken)
 

@@ -12,8 +12,8 @@ from openmie import video
 from openmie.cli import application as cli
 from openmie.corpora import read
 from openmie.errors import CorpusError, ErrorRecord
-from openmie.video.dataset import heard
-from openmie.video.frames import Limits, sample
+from openmie.video.dataset import cached_transcript
+from openmie.video.frames import VideoLimits, sample_frames
 from openmie.video.subtitles import Cue, Subtitles
 from tests.unit.video.test_video import NAMES, RATE, SIZE, number_of, numbered
 
@@ -53,7 +53,7 @@ def film(path, frames=40, when=lambda n: Fraction(n, RATE), form=None, sound=Non
 
 
 def seen(path, spans, every=8):
-    found = list(sample(path, spans, every))
+    found = list(sample_frames(path, spans, every))
     records = [f for f in found if isinstance(f, ErrorRecord)]
     return [(f.span, f.number, number_of(f.picture), round(f.time, 3)) for f in found if f not in records], records
 
@@ -68,13 +68,13 @@ def test_seconds_count_from_the_container_not_from_its_pictures(tmp_path, name):
 
 
 def test_sound_that_begins_late_is_heard_late(tmp_path):
-    from openmie.video.transcribe import sound
+    from openmie.video.transcribe import load_audio
 
-    wave = sound(film(tmp_path / "a.mkv", sound=(2, 4)))
+    wave = load_audio(film(tmp_path / "a.mkv", sound=(2, 4)))
     assert len(wave) / 16_000 == pytest.approx(4, abs=0.2) and np.abs(wave[:30_000]).max() < 1e-3
     assert np.abs(wave[34_000:60_000]).max() > 0.1
     with pytest.raises(CorpusError, match="seconds of sound"):
-        sound(tmp_path / "a.mkv", Limits(seconds=3))
+        load_audio(tmp_path / "a.mkv", VideoLimits(seconds=3))
 
 
 def test_pictures_of_uneven_rate_keep_their_own_seconds(tmp_path):
@@ -102,11 +102,13 @@ def test_a_video_that_ends_early_without_a_broken_packet_is_said(tmp_path):
 def test_pictures_that_grow_beyond_the_limit_are_not_decoded(tmp_path):
     small, large = (film(tmp_path / "a.ts", 3, form="mpegts", scale=k).read_bytes() for k in (1, 32))
     (tmp_path / "a.ts").write_bytes(small + large)
-    assert {f.picture.size for f in sample(tmp_path / "a.ts", [(0, 9)], 1) if not isinstance(f, ErrorRecord)} == {
+    assert {
+        f.picture.size for f in sample_frames(tmp_path / "a.ts", [(0, 9)], 1) if not isinstance(f, ErrorRecord)
+    } == {
         SIZE,
         (2048, 1536),
     }
-    found = list(sample(tmp_path / "a.ts", [(0, 9)], 1, Limits(pixels=SIZE[0] * SIZE[1])))
+    found = list(sample_frames(tmp_path / "a.ts", [(0, 9)], 1, VideoLimits(pixels=SIZE[0] * SIZE[1])))
     assert {f.picture.size for f in found if not isinstance(f, ErrorRecord)} == {SIZE}
     assert any("cannot be decoded" in f.found for f in found if isinstance(f, ErrorRecord))
 
@@ -126,7 +128,7 @@ def test_a_cover_is_no_video_and_a_list_leads_nowhere(tmp_path):
     (tmp_path / "a.ffconcat").write_text("ffconcat version 1.0\nfile 'a.ts'\n")
     for name in ("a.m3u8", "a.ffconcat"):
         with pytest.raises(CorpusError, match="other files"):
-            list(sample(tmp_path / name, [(0, 4)]))
+            list(sample_frames(tmp_path / name, [(0, 4)]))
 
 
 def test_a_name_with_a_colon_is_a_file(tmp_path, monkeypatch):
@@ -145,31 +147,31 @@ def test_broken_frames_do_not_depend_on_the_number_of_cores(tmp_path, monkeypatc
     opened = video.frames._opened
     found = []
     for threads in (1, 8):
-        with opened(tmp_path / "a.mp4", Limits()) as (container, stream):
+        with opened(tmp_path / "a.mp4", VideoLimits()) as (container, stream):
             stream.codec_context.thread_count = threads
-            found.append([t for _, t, _ in video.frames._Decoded(container, stream)])
+            found.append([t for _, t, _ in video.frames._Decoder(container, stream)])
     assert found[0] == found[1] and len(found[0]) == 117
 
 
 # -- builds
 
 CUES = Subtitles(tuple(Cue(n, n + 0.8, f"{NAMES[n % 4]} met {NAMES[(n + 1) % 4]} .") for n in range(4)))
-SHORT = video.Settings(shortest=1, longest=2, every=4)
+SHORT = video.BuildSettings(shortest=1, longest=2, every=4)
 
 
 def test_a_clip_without_frames_is_said(tmp_path):
     far = Subtitles((*CUES.cues, Cue(5.5, 7, "far away")))
-    clips, errors = video.save(film(tmp_path / "a.mp4"), far, tmp_path / "out", SHORT)
+    clips, errors = video.build_folder(film(tmp_path / "a.mp4"), far, tmp_path / "out", SHORT)
     said = " ".join(str(e) for e in errors)
     assert "1 of" in said and "without a frame" in said and "subtitles until 7.0 s" in said
     assert "".join(d.text for d in read(tmp_path / "out" / "a" / "clips.jsonl")).endswith("far away") and clips > 1
     with pytest.raises(CorpusError, match="no cue"):
-        video.save(tmp_path / "a.mp4", Subtitles(()), tmp_path / "none", SHORT)
+        video.build_folder(tmp_path / "a.mp4", Subtitles(()), tmp_path / "none", SHORT)
 
 
 def test_chinese_keeps_latin_words_apart(tmp_path):
     cues = Subtitles((Cue(0, 1, "他叫Orla"), Cue(1, 2, "Tamsin"), Cue(2, 3, "在这里"), Cue(3, 4, "工作很多年了")))
-    video.save(film(tmp_path / "a.mp4"), cues, tmp_path / "out", video.Settings(shortest=4, longest=5))
+    video.build_folder(film(tmp_path / "a.mp4"), cues, tmp_path / "out", video.BuildSettings(shortest=4, longest=5))
     document = next(iter(read(tmp_path / "out" / "a" / "clips.jsonl")))
     assert document.lang == "zh" and document.text == "他叫Orla Tamsin在这里工作很多年了"
     assert [document.text[t.start : t.end] for t in document.times] == [c.text for c in cues.cues]
@@ -189,17 +191,17 @@ def test_what_was_heard_is_not_heard_again(tmp_path, monkeypatch):
     for _ in range(2):
         assert run.invoke(cli.app, [*command, "--transcribe", "m"]).exit_code == 0
     assert len(said) == 1
-    assert video.read(tmp_path / "out" / "a" / "subtitles.srt").cues == CUES.cues
+    assert video.read_subtitles(tmp_path / "out" / "a" / "subtitles.srt").cues == CUES.cues
     other = run.invoke(cli.app, [*command, "--transcribe", "n"])
     assert len(said) == 2 and "another build" in other.output
     (tmp_path / "out" / "a" / "build.json").write_text("{")
-    assert heard(tmp_path / "a.mp4", "m", out, SHORT) is None
+    assert cached_transcript(tmp_path / "a.mp4", "m", out, SHORT) is None
     assert "another build" in run.invoke(cli.app, [*command, "--transcribe", "m"]).output
     assert "no such file" in run.invoke(cli.app, ["video", "build", ".", str(tmp_path / "none.mp4")]).output
 
 
 def test_what_a_killed_build_left_is_no_clip(tmp_path):
-    video.save(film(tmp_path / "a.mp4"), CUES, tmp_path / "out", SHORT)
+    video.build_folder(film(tmp_path / "a.mp4"), CUES, tmp_path / "out", SHORT)
     left = tmp_path / "out" / ".b.123.tmp"
     left.mkdir()
     (left / "clips.jsonl").write_bytes((tmp_path / "out" / "a" / "clips.jsonl").read_bytes())
@@ -211,5 +213,5 @@ def test_what_a_killed_build_left_is_no_clip(tmp_path):
 
 def test_cutting_is_the_best_of_all_ways_where_shortest_is_longest():
     cues = [Cue(0, 1, "a"), Cue(130, 131, "b")]
-    assert [len(c.cues) for c in video.cut(cues, 60, 60)] == [2]  # 71 s too long, not two clips of 59 s too short
-    assert list(itertools.chain(*(c.cues for c in video.cut(cues, 60, 60)))) == cues
+    assert [len(c.cues) for c in video.cut_clips(cues, 60, 60)] == [2]  # 71 s too long, not two clips of 59 s too short
+    assert list(itertools.chain(*(c.cues for c in video.cut_clips(cues, 60, 60)))) == cues

@@ -12,7 +12,7 @@ from openmie.cli import application as cli
 from openmie.corpora import read
 from openmie.errors import CorpusError, ModelError
 from openmie.video import transcribe as whisper
-from openmie.video.subtitles import write
+from openmie.video.subtitles import write_subtitles
 from tests.unit.video.test_video import film
 
 pytest.importorskip("av")
@@ -89,7 +89,7 @@ def model(tmp_path_factory):
 @pytest.mark.parametrize("seconds", [5, 70])
 def test_sound_of_any_length_becomes_cues_in_order(model, tmp_path, seconds):
     film(tmp_path / "a.mp4", seconds, sound=True)
-    heard = whisper.sound(tmp_path / "a.mp4")
+    heard = whisper.load_audio(tmp_path / "a.mp4")
     assert heard.dtype == np.float32 and abs(len(heard) / whisper.RATE - seconds) < 0.2
     assert 0.15 < float(np.abs(heard).max()) < 0.5
     found = whisper.transcribe(tmp_path / "a.mp4", str(model), language="en")
@@ -136,10 +136,10 @@ def test_segments_become_cues(monkeypatch, tmp_path, several):
         (1.4, 3.0, "She left."),
     ]
     assert "1 cues that overlap" in str(found.errors)
-    write(found.cues, tmp_path / "a.srt")
+    write_subtitles(found.cues, tmp_path / "a.srt")
     from openmie import video
 
-    assert video.read(tmp_path / "a.srt").cues == found.cues
+    assert video.read_subtitles(tmp_path / "a.srt").cues == found.cues
 
 
 def test_on_the_command_line(model, tmp_path):
@@ -163,10 +163,10 @@ def test_no_such_model_and_no_such_file(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="Whisper"):
         whisper.transcribe(tmp_path / "a.mp4", str(tmp_path / "nothing"))
     with pytest.raises(CorpusError, match="no such file"):
-        whisper.sound(tmp_path / "none.mp4")
+        whisper.load_audio(tmp_path / "none.mp4")
     (tmp_path / "text.mp4").write_text("text")
     with pytest.raises(CorpusError, match="no video"):
-        whisper.sound(tmp_path / "text.mp4")
+        whisper.load_audio(tmp_path / "text.mp4")
 
 
 def test_pickled_weights_are_refused(model, tmp_path):

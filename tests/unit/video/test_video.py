@@ -17,7 +17,7 @@ from openmie.cli import application as cli
 from openmie.corpora import read, write
 from openmie.data.document import Chain, Document, Mention, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
-from openmie.video.frames import sample
+from openmie.video.frames import sample_frames
 from openmie.video.subtitles import Cue, Subtitles
 
 av = pytest.importorskip("av")
@@ -85,7 +85,9 @@ def source(tmp_path_factory):
 @pytest.fixture(scope="module")
 def built(source):
     out = source.parent / "videos"
-    clips, errors = video.save(source, video.read(source.with_suffix(".srt")), out, video.Settings(image="png"))
+    clips, errors = video.build_folder(
+        source, video.read_subtitles(source.with_suffix(".srt")), out, video.BuildSettings(image="png")
+    )
     assert not errors
     documents = list(read(out / "life" / "clips.jsonl"))
     assert len(documents) == clips
@@ -116,11 +118,11 @@ def test_frames_are_every_24th_and_their_seconds_exact(built):
 
 def test_a_finished_video_is_not_decoded_again_and_another_build_is_refused(source, built, monkeypatch):
     out, documents = built
-    subtitles = video.read(source.with_suffix(".srt"))
-    monkeypatch.setattr("openmie.video.dataset.sample", lambda *_: pytest.fail("decoded again"))
-    assert video.save(source, subtitles, out, video.Settings(image="png")) == (len(documents), ())
+    subtitles = video.read_subtitles(source.with_suffix(".srt"))
+    monkeypatch.setattr("openmie.video.dataset.sample_frames", lambda *_: pytest.fail("decoded again"))
+    assert video.build_folder(source, subtitles, out, video.BuildSettings(image="png")) == (len(documents), ())
     with pytest.raises(CorpusError, match="another build"):
-        video.save(source, subtitles, out, video.Settings(every=12, image="png"))
+        video.build_folder(source, subtitles, out, video.BuildSettings(every=12, image="png"))
 
 
 def annotated(document):
@@ -308,7 +310,7 @@ def test_clips_stay_in_the_range_where_boundaries_allow_it():
             length = draw.uniform(1, 6)
             cues.append(Cue(at, at + length, f"cue {k}"))
             at += length
-        clips = video.cut(cues)
+        clips = video.cut_clips(cues)
         assert [c for clip in clips for c in clip.cues] == cues
         if cues[-1].finish - cues[0].begin >= 60:
             assert all(60 <= c.finish - c.begin <= 120 for c in clips)
@@ -335,7 +337,7 @@ def test_cutting_is_the_best_of_all_ways():
         for mask in range(1 << (len(cues) - 1)):
             cuts = [0, *(k + 1 for k in range(len(cues) - 1) if mask >> k & 1), len(cues)]
             ways.append(cost([cues[a:b] for a, b in itertools.pairwise(cuts)]))
-        assert cost([list(c.cues) for c in video.cut(cues, 6, 12)]) == pytest.approx(min(ways))
+        assert cost([list(c.cues) for c in video.cut_clips(cues, 6, 12)]) == pytest.approx(min(ways))
 
 
 # -- what goes wrong
@@ -347,35 +349,35 @@ def test_subtitles_of_all_kinds(tmp_path):
         "00:02.500 --> 00:04.000\nagain\nand again\n"
     )
     (tmp_path / "a.vtt").write_text(vtt)
-    assert list(video.read(tmp_path / "a.vtt").cues) == [
+    assert list(video.read_subtitles(tmp_path / "a.vtt").cues) == [
         Cue(1.0, 2.0, "Good day & night"),
         Cue(2.5, 4.0, "again and again"),
     ]
     text = srt([(0, 1, "他在城里工作。"), (1, 2, "她也是。")])
     (tmp_path / "b.srt").write_bytes(text.encode("gb18030"))
     with pytest.raises(CorpusError, match="gb18030"):
-        video.read(tmp_path / "b.srt")
-    assert [c.text for c in video.read(tmp_path / "b.srt", "gb18030").cues] == ["他在城里工作。", "她也是。"]
+        video.read_subtitles(tmp_path / "b.srt")
+    assert [c.text for c in video.read_subtitles(tmp_path / "b.srt", "gb18030").cues] == ["他在城里工作。", "她也是。"]
     for name in ("utf-16", "utf-32"):
         (tmp_path / "c.srt").write_bytes(text.encode(name))
-        assert len(video.read(tmp_path / "c.srt").cues) == 2
+        assert len(video.read_subtitles(tmp_path / "c.srt").cues) == 2
     for name in ("utf-16-le", "utf-32-be"):  # without a mark
         (tmp_path / "c.srt").write_bytes(srt([(0, 1, "one")]).encode(name))
         with pytest.raises(CorpusError, match="--encoding utf-16-le"):
-            video.read(tmp_path / "c.srt")
-        assert len(video.read(tmp_path / "c.srt", name).cues) == 1
+            video.read_subtitles(tmp_path / "c.srt")
+        assert len(video.read_subtitles(tmp_path / "c.srt", name).cues) == 1
     (tmp_path / "d.srt").write_text(srt([(3, 5, "later"), (0, 4, "first"), (4.5, 6, "last")]))
-    mended = video.read(tmp_path / "d.srt")
+    mended = video.read_subtitles(tmp_path / "d.srt")
     assert mended.cues == (Cue(0.0, 3.0, "first"), Cue(3.0, 4.5, "later"), Cue(4.5, 6.0, "last"))
     assert "2 cues that overlap" in str(mended.errors[0])
     (tmp_path / "e.srt").write_text(srt([(5, 4, "backwards"), (6, 7, "right")]))
-    assert "1 blocks" in str(video.read(tmp_path / "e.srt").errors[0])
+    assert "1 blocks" in str(video.read_subtitles(tmp_path / "e.srt").errors[0])
     for name, content in (("f.srt", ""), ("g.srt", "hello\nworld"), ("h.srt", srt([(0, 1, " ")]))):
         (tmp_path / name).write_text(content)
         with pytest.raises(CorpusError):
-            video.read(tmp_path / name)
+            video.read_subtitles(tmp_path / name)
     with pytest.raises(CorpusError, match=r"none\.srt"):
-        video.read(tmp_path / "none.srt")
+        video.read_subtitles(tmp_path / "none.srt")
 
 
 AT = "00:00:01,000 --> 00:00:02,000\n", "00:00:03,000 --> 00:00:04,000\n"
@@ -411,13 +413,13 @@ AT = "00:00:01,000 --> 00:00:02,000\n", "00:00:03,000 --> 00:00:04,000\n"
 )
 def test_subtitles_of_odd_shape_lose_no_text_in_silence(tmp_path, text, said, left):
     (tmp_path / "a.srt").write_bytes(text.encode())
-    found = video.read(tmp_path / "a.srt")
+    found = video.read_subtitles(tmp_path / "a.srt")
     assert [c.text for c in found.cues] == said
     assert [e.found.split()[0] for e in found.errors] == ([str(left)] if left else [])
-    from openmie.video.subtitles import write as write_subtitles
+    from openmie.video.subtitles import write_subtitles as write_subtitles
 
     write_subtitles(found.cues, tmp_path / "b.srt")
-    assert video.read(tmp_path / "b.srt") == Subtitles(found.cues)
+    assert video.read_subtitles(tmp_path / "b.srt") == Subtitles(found.cues)
 
 
 def test_broken_videos_are_errors_or_records(tmp_path, source):
@@ -427,16 +429,16 @@ def test_broken_videos_are_errors_or_records(tmp_path, source):
     (tmp_path / "half.mp4").write_bytes(whole[: len(whole) // 2])  # its index stood at the end
     for name in ("text.mp4", "empty.mp4", "half.mp4", "none.mp4", "http://localhost/a.mp4"):
         with pytest.raises(CorpusError):
-            list(sample(tmp_path / name if ":" not in name else name, [(0, 9)]))
+            list(sample_frames(tmp_path / name if ":" not in name else name, [(0, 9)]))
     hurt = bytearray(whole)
     place = whole.index(b"mdat") + 4000
     hurt[place : place + len(whole) // 3] = bytes(len(whole) // 3)
     (tmp_path / "hurt.mp4").write_bytes(hurt)
-    found = list(sample(tmp_path / "hurt.mp4", [(0, SECONDS)], every=1))
+    found = list(sample_frames(tmp_path / "hurt.mp4", [(0, SECONDS)], every=1))
     assert isinstance(found[-1], ErrorRecord) and "cannot be decoded" in found[-1].found
     assert len(found) > 100
     with pytest.raises(CorpusError, match="pixels"):
-        list(sample(source, [(0, 1)], limits=video.frames.Limits(pixels=100)))
+        list(sample_frames(source, [(0, 1)], limits=video.frames.VideoLimits(pixels=100)))
     result = CliRunner().invoke(
         cli.app, ["video", "build", str(tmp_path / "text.mp4"), str(source), "--out", str(tmp_path / "out")]
     )
@@ -445,7 +447,7 @@ def test_broken_videos_are_errors_or_records(tmp_path, source):
 
 def test_subtitles_of_another_video_are_said(source, tmp_path):
     cues = Subtitles(tuple(Cue(a, b, text) for a, b, text in [*CUES, (400, 410, "far away")]))
-    clips, errors = video.save(source, cues, tmp_path / "out")
+    clips, errors = video.build_folder(source, cues, tmp_path / "out")
     assert "subtitles until 410.0 s" in str(errors) and clips >= 2
     last = list(read(tmp_path / "out" / "life" / "clips.jsonl"))[-1]
     assert last.text.endswith("far away")
@@ -453,7 +455,7 @@ def test_subtitles_of_another_video_are_said(source, tmp_path):
 
 def test_a_turned_video_stands_upright(tmp_path):
     film(tmp_path / "turned.mp4", 2, turn=90)
-    found = list(sample(tmp_path / "turned.mp4", [(0, 2)], every=8))
+    found = list(sample_frames(tmp_path / "turned.mp4", [(0, 2)], every=8))
     assert [f.picture.size for f in found] == [(SIZE[1], SIZE[0])] * 2
     assert [number_of(f.picture.rotate(-90, expand=True)) for f in found] == [0, 8]
 
@@ -462,19 +464,19 @@ def test_no_video_straddles_the_splits():
     draw = random.Random(3)
     sizes = [draw.randint(1, 9) for _ in range(40)]
     documents = [Document(id=f"{v}-{k}", source={"video": f"v{v}"}) for v, n in enumerate(sizes) for k in range(n)]
-    parts = video.split(documents, seed=1)
+    parts = video.split_by_video(documents, seed=1)
     videos = {name: {d.source["video"] for d in found} for name, found in parts.items()}
     assert not videos["train"] & videos["dev"] | videos["train"] & videos["test"] | videos["dev"] & videos["test"]
     sizes = {name: len(found) / len(documents) for name, found in parts.items()}
     assert sum(map(len, parts.values())) == len(documents)
     assert all(abs(sizes[name] - share) < 0.02 for name, share in (("train", 0.8), ("dev", 0.1), ("test", 0.1)))
-    again = video.split(reversed(documents), seed=1)
+    again = video.split_by_video(reversed(documents), seed=1)
     assert {d.id for d in again["dev"]} == {d.id for d in parts["dev"]}
-    assert {d.id for d in video.split(documents, seed=2)["dev"]} != {d.id for d in parts["dev"]}
+    assert {d.id for d in video.split_by_video(documents, seed=2)["dev"]} != {d.id for d in parts["dev"]}
     with pytest.raises(CorpusError, match="videos"):
-        video.split(documents[:1])
+        video.split_by_video(documents[:1])
     with pytest.raises(CorpusError, match="of no video"):
-        video.split([Document(id="x")])
+        video.split_by_video([Document(id="x")])
 
 
 def test_build_facts_are_readable(built):

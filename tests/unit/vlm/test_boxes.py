@@ -72,8 +72,8 @@ def test_all_exif_orientations_by_a_picture_on_disk(tmp_path, orientation):
     exif = Picture.Exif()
     exif[0x0112] = orientation
     canvas.save(tmp_path / "a.png", exif=exif)
-    size = images.size(tmp_path / "a.png")
-    upright = images.load(tmp_path / "a.png")
+    size = images.image_size(tmp_path / "a.png")
+    upright = images.load_image(tmp_path / "a.png")
     assert upright.size == size == ((120, 64) if orientation < 5 else (64, 120))
     rows, columns = np.nonzero(np.asarray(upright)[..., 1] < 128)
     box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)

@@ -203,7 +203,7 @@ def test_started_again_it_asks_only_for_what_failed(tmp_path):
     assert len(first.asked) == 6 + 2 and [d.id for d in made if d.errors] == [
         f"{split}d{i}" for split in ("", "dev ") for i in (2, 3, 8, 9)
     ]
-    second, report, tally = Stub(fails={key(4)}), Report(), output.Tally()
+    second, report, tally = Stub(fails={key(4)}), Report(), output.WriteReport()
     made = list(fill(sources, tmp_path / "out", second, Captioning(), {"x": 1}, report, tally))
     assert Counter(second.asked) == {key(1): 1, key(4): 2} and len(made) == tally.documents == 24
     assert report.known.answers == 3 + 1 + 3 and [d.id for d in made if d.errors] == ["d8", "d9", "dev d8", "dev d9"]

@@ -35,7 +35,7 @@ def test_every_text_is_drawn_once_and_a_second_run_draws_nothing(tmp_path):
     for document in (made[0], made[1], made[3], made[4]):
         main, drawn = document.images
         assert (main.id, drawn.kind, drawn.id) == ("main", "generated", "translation")
-        assert images.load(drawn).getpixel((0, 0)) == (len(document.text),) * 3
+        assert images.load_image(drawn).getpixel((0, 0)) == (len(document.text),) * 3
     again = Painter()
     assert list(translate(documents, again, tmp_path, name="grey", batch=3)) == made and again.asked == []
     other = Painter()

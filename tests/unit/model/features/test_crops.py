@@ -91,8 +91,8 @@ def test_a_box_in_a_parent_is_the_crop_cut_before(model, tmp_path):
 
 
 def test_a_parent_is_read_once(model, monkeypatch):
-    read, load = [], images.load
-    monkeypatch.setattr(images, "load", lambda image: read.append(image.id) or load(image))
+    read, load = [], images.load_image
+    monkeypatch.setattr(images, "load_image", lambda image: read.append(image.id) or load(image))
     featurizer = Featurizer(recipe(objects=3, full=True), model.text, model.vision)
     example = featurizer.featurize([crops()])[0]
     assert len(featurizer.pictures(example)) == 4 and read == ["main"]
@@ -191,11 +191,11 @@ def test_towers_from_disk(bert, tmp_path, offline):
     (tmp_path / "v").mkdir()
     clip = save_clip(tmp_path / "v")
     model = Model.new(recipe(text=Text(name=bert), vision=Vision(name=clip), size=48))
-    pixels = model.vision.process([images.load(Image(id="x", pixels=small.picture(1)))])
+    pixels = model.vision.process([images.load_image(Image(id="x", pixels=small.picture(1)))])
     assert pixels.shape == (1, 3, 48, 48)
     edge = np.zeros((40, 80, 3), np.uint8)
     edge[:, :8] = 255  # a square cut out of the middle would not show it
-    seen = model.vision.process([images.load(Image(id="x", pixels=edge))])
+    seen = model.vision.process([images.load_image(Image(id="x", pixels=edge))])
     assert seen[0, 0, :, :4].mean() > seen[0, 0, :, 24:].mean() + 1
     assert model.extractor.encode.vision_positions.shape == (4, 9, 32)
     same_predictions(model, tmp_path / "m", [crops(), *small.documents(3, every=2)])

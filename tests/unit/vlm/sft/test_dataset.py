@@ -27,7 +27,7 @@ LABELS = ("LOC", "MISC", "ORG", "PER")
 @pytest.fixture(scope="module")
 def posts():
     config = diorama.Config(translation=False, size=64, seed=3)
-    return list(mmre.corpus(diorama.corpus(config, train=60, dev=1, test=1)).train)
+    return list(mmre.build_mmre(diorama.corpus(config, train=60, dev=1, test=1)).train)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ LABELS = ("LOC", "MISC", "ORG", "PER")
 @pytest.fixture(scope="session")
 def lessons():
     posts = diorama.corpus(diorama.Config(translation=False, size=64, patches=4), train=8, dev=4, test=4)
-    made, refused = teach(mmre.corpus(posts).train, Ask(labels=LABELS))
+    made, refused = teach(mmre.build_mmre(posts).train, Ask(labels=LABELS))
     assert len(made) == 8 and not refused
     return made
 
