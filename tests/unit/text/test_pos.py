@@ -107,7 +107,10 @@ def test_one_tag_a_word_whatever_the_words_in_english(texts: list[list[str]]) ->
     assert [len(tags) for tags in found] == [len(text) for text in texts]
     assert {name for tags in found for name in tags} <= set(pos.TAGS)
     assert all(
-        name == rule_based_tag(word) for text, tags in zip(texts, found) for word, name in zip(text, tags) if rule_based_tag(word)
+        name == rule_based_tag(word)
+        for text, tags in zip(texts, found)
+        for word, name in zip(text, tags)
+        if rule_based_tag(word)
     )
 
 
