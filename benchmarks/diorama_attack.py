@@ -163,7 +163,7 @@ def attack_rich(seed: int, scale: float) -> None:
     config = Config(seed=seed, ambiguous=1.0, two_names=1.0, translation=False)
     found = posts(config, int(14_000 * scale))
     x = DictVectorizer(sparse=False).fit_transform([everything(d) for d in found])
-    bar = ceiling(config, task="ner", sees=("text", "image")) / 100
+    bar = ceiling(config, task="ner", modalities=("text", "image")) / 100
     for place in (0, 1):
         accuracy(
             f"all but pixels, boosted: type of name {place}, beside ceiling(text+image) (n={len(found)})",
@@ -209,15 +209,15 @@ def attack_ceilings(seed: int, scale: float) -> None:
     """
     narrow = (("text",), ("text", "image"), ("text", "caption"))
     runs: list[tuple[str, dict[str, Any], int, Any]] = [("default", {}, int(24_000 * scale), SEES[:5])]
-    runs += [(name, dials, int(5000 * scale), narrow) for name, dials in EXTREMES.items()]
-    for name, dials, n, sees in runs:
-        config = Config(seed=seed, translation=False, **dials)
+    runs += [(name, options, int(5000 * scale), narrow) for name, options in EXTREMES.items()]
+    for name, options, n, sees in runs:
+        config = Config(seed=seed, translation=False, **options)
         tasks = TASKS if name == "default" else TASKS[:4]
         for what, b in brackets(config, n, sees, tasks):
             bound = b.computed
             if "argmax" in what and what.startswith(("re,", "joint,", "regions,")):
                 seen = what.split(", ")[1].split("+")
-                bound = ceiling(config, task=what.split(",")[0], sees=seen, rule="optimal")
+                bound = ceiling(config, task=what.split(",")[0], modalities=seen, rule="optimal")
             say(f"{name}: {what}: counted elsewhere <= ceiling", b.low, bound, b.low_error)
             say(f"{name}: {what}: ceiling <= counted here", b.computed, b.high, b.high_error)
 

@@ -23,7 +23,7 @@ from openmie.diorama import Config
 from openmie.diorama.drawing.layout import GRID, Layout
 from openmie.diorama.drawing.render import render
 from openmie.diorama.posts.distributions import COLOURS, SIGNED, TYPES
-from openmie.diorama.posts.posts import PIXELS, overlap, plan
+from openmie.diorama.posts.posts import PIXELS, iou, sample_post
 
 CELLS = 16  # of the grid, a side
 STEP = GRID // CELLS
@@ -35,7 +35,7 @@ def images(config: Config, split: str, first: int, n: int) -> tuple[Tensor, list
     """(n, 3, 128, 128) in [-1, 1], and what stands in them."""
     pixels, layouts = [], []
     for i in range(first, first + n):
-        _, layout, streams = plan(config, split, i)
+        _, layout, streams = sample_post(config, split, i)
         pixels.append(render(layout, config.size, config.noise, streams[PIXELS]))
         layouts.append(layout)
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 127.5 - 1, layouts
@@ -111,7 +111,7 @@ def read(maps: Tensor) -> Iterator[Found]:
 
 
 def same(a: Found, b: Found) -> bool:
-    return a[:2] == b[:2] and overlap(a[2], b[2]) > 0.5
+    return a[:2] == b[:2] and iou(a[2], b[2]) > 0.5
 
 
 def train(config: Config, n: int, batch: int = 32) -> Detector:

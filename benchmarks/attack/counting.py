@@ -193,7 +193,9 @@ def bracket(
     ]
     low, low_error = np.mean([c[0] for c in crossed]), np.hypot(crossed[0][1], crossed[1][1]) / 2
     high, high_error = score(found, decisions(tables(found), task, sees, rule), len(posts))
-    return Bracket(float(low), float(low_error), high, high_error, ceiling(config, task=task, sees=sees, rule=rule))
+    return Bracket(
+        float(low), float(low_error), high, high_error, ceiling(config, task=task, modalities=sees, rule=rule)
+    )
 
 
 def brackets(

@@ -215,7 +215,7 @@ def grounding(seed: int, n: int) -> Iterator[Line]:
         ):
             f1 = metrics.grounded(b, predicted).f1
             for sees in (("text",), ("text", "image")):
-                limit = ceiling(c, task="grounded", sees=sees, rule="optimal")
+                limit = ceiling(c, task="grounded", modalities=sees, rule="optimal")
                 beside = f"types by text, {what}, beside optimal({'+'.join(sees)})"
                 yield f"grounded F1, {name}, {beside}", f1, limit, (f1 * (100 - f1) / n) ** 0.5, "fact"
 

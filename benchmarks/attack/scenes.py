@@ -13,8 +13,8 @@ from sklearn.preprocessing import StandardScaler
 
 from openmie.diorama import Config, ceiling
 from openmie.diorama.drawing.render import render
-from openmie.diorama.posts.posts import plan
-from openmie.diorama.rng import Draws
+from openmie.diorama.posts.posts import sample_post
+from openmie.diorama.rng import RandomStream
 
 
 def small(pixels: np.ndarray, side: int = 16) -> np.ndarray:
@@ -30,9 +30,9 @@ def pictures(config: Config, n: int, bare: bool) -> tuple[np.ndarray, list[Any],
     """(n, D) pixel features, facts, and (n, E) numbers of the surroundings; `bare` leaves figures and sign out."""
     rows, facts_, around = [], [], []
     for i in range(n):
-        facts, layout, _ = plan(config, "train", i)
+        facts, layout, _ = sample_post(config, "train", i)
         drawn = replace(layout, figures=(), flags=(), sign="") if bare else layout
-        rows.append(small(render(drawn, 64, config.noise, Draws(config.seed, 77, i))))
+        rows.append(small(render(drawn, 64, config.noise, RandomStream(config.seed, 77, i))))
         small_things = sorted(layout.distractors, key=lambda p: p.box)
         spots = [*(v for p in small_things for v in p.box), *[0] * 16][:16]
         poles = [v for p in layout.figures for v in p.cell]
@@ -79,7 +79,7 @@ def attack_image(seed: int, scale: float) -> None:
     accuracy("image, whole but unrelated: type of the name", seeing(), x, [f.types[0] for f in facts])
     default = replace(one, unrelated=1 / 3)
     x, facts, _ = pictures(default, 2 * n, bare=False)
-    limit = ceiling(default, task="ner", sees=("image",)) / 100
+    limit = ceiling(default, task="ner", modalities=("image",)) / 100
     accuracy(
         "image, whole, without text, boosted: type, beside ceiling(image)",
         make_pipeline(PCA(60, random_state=0), boosted(31)),

@@ -51,7 +51,7 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
             what, given = asked.removesuffix(GOLD), ("types",) if asked.endswith(GOLD) else ()
             found[asked] = {
                 rule: {
-                    name: diorama.ceiling(config, task=what, sees=(*sees, *given), rule=rule)
+                    name: diorama.ceiling(config, task=what, modalities=(*sees, *given), rule=rule)
                     for name, sees in SEES.items()
                 }
                 for rule in RULES

@@ -21,7 +21,7 @@ from openmie.bench.run_spec import Cell, read
 from openmie.data import replace_file as writing
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
-from openmie.diorama.posts import summaries as described
+from openmie.diorama.posts.summaries import summary_ceiling
 from openmie.errors import TrainError
 from openmie.train.evaluate import write_record
 from openmie.vlm.sft.recipe import ChatRecipe, answered, facts_of, fit_chat, scores
@@ -114,8 +114,8 @@ def record(
     if config is not None:
         ceilings = {
             "F1, text": diorama.ceiling(config, task="ner"),
-            "F1": diorama.ceiling(config, task="ner", sees=("text", "image")),
-            "Exact": described.ceiling(config),
+            "F1": diorama.ceiling(config, task="ner", modalities=("text", "image")),
+            "Exact": summary_ceiling(config),
         }
     digest = hashlib.sha256("".join(d.to_json() for d in gold).encode("utf8", "surrogatepass")).hexdigest()
     kept = {k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "refused", "recipe")}

@@ -169,7 +169,7 @@ class _Tally:
         self.verdicts: dict[tuple[str, str], Any] = {}
 
     def counted(self, documents: Iterable[Any]) -> Iterator[Any]:
-        from openmie.diorama import verdict
+        from openmie.diorama import check_caption
 
         for document in documents:
             self.documents += 1
@@ -177,12 +177,12 @@ class _Tally:
             self.captions.update(there)
             for generator in there if document.source.get("corpus") == "diorama" else ():
                 with suppress(CorpusError):  # in other words than Diorama's: not judged
-                    self.verdicts[document.id, generator] = verdict(document, generator)
+                    self.verdicts[document.id, generator] = check_caption(document, generator)
             yield document
 
     def right(self, judgement: Any) -> bool | None:
         found = self.verdicts.get((judgement.document, judgement.generator))
-        return None if found is None else found.right
+        return None if found is None else found.correct
 
 
 def _row(generator: str, accuracy: Any) -> list[Any]:

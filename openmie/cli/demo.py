@@ -114,7 +114,7 @@ def _predict(models: Mapping[str, Model], gold: list[Document]) -> dict[str, lis
 def _ceilings(config: diorama.Config, task: str) -> dict[str, float]:
     """What text alone, and text and image, can reach."""
     seen = {"text": ("text",), "text + image": ("text", "image")}
-    return {name: diorama.ceiling(config, task=task, sees=sees, rule="argmax") for name, sees in seen.items()}
+    return {name: diorama.ceiling(config, task=task, modalities=sees, rule="argmax") for name, sees in seen.items()}
 
 
 def _pair(gold: Document, predicted: Document) -> tuple[Document, Document]:

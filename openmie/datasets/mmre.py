@@ -10,7 +10,7 @@ Neither data nor code are public; this is the way from GMNER that the text tells
 
 Departures: a share of train is dev, for a training must not choose by its test split (`dev=0`: the paper's two parts);
 patches stand from left to right, so that a letter says nothing about the order of names in the text, of which the
-paper says nothing. On Diorama the splits and patches are its own and the summary is `diorama.described`'s.
+paper says nothing. On Diorama the splits and patches are its own and the summary is that of `diorama.posts.summaries`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from functools import cache, partial
 
 from openmie.data.corpus import Corpus, Item
 from openmie.data.document import Box, Document, Image
-from openmie.diorama.posts.summaries import described
+from openmie.diorama.posts.summaries import with_image_summary
 from openmie.errors import CorpusError, ErrorRecord
 
 TRAIN = 0.7  # share of all documents
@@ -80,7 +80,7 @@ def groundable(document: Document) -> bool:
 def _posts(source: Corpus, name: str) -> Iterator[Item]:
     for document in source.split(name):
         if document.text and document.main_image is not None:
-            yield described(document)
+            yield with_image_summary(document)
 
 
 def _groundable_documents(source: Corpus, name: str, summary: str) -> Iterator[Item]:

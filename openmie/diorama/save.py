@@ -1,4 +1,4 @@
-"""Posts on disk: PNGs to look at, and documents.jsonl with their paths relative to the folder."""
+"""Write generated documents to disk: PNG files, and documents.jsonl with image paths relative to the folder."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ from openmie.errors import CorpusError
 
 
 def save(documents: Iterable[Document], folder: str | os.PathLike[str]) -> Path:
-    """Write `documents.jsonl` and `images/<document id>-<image id>.png` into the folder; give back the former's path.
+    """Write `documents.jsonl` and `images/<document id>-<image id>.png` into a folder.
 
-    Documents are written as they come, so any number fits. Patches are boxes of another image and have no file. An
-    existing `documents.jsonl` is an error: nothing is overwritten.
+    Args:
+        documents: Documents, as `generate` makes them; consumed lazily, so any number fits in memory.
+        folder: Created if it does not exist. Patches are boxes of another image and have no file.
+
+    Returns:
+        The path of `documents.jsonl`.
+
+    Raises:
+        CorpusError: If `documents.jsonl` exists (nothing is overwritten), or an id cannot be part of a file name.
     """
     root = Path(folder)
     out = root / "documents.jsonl"
     writing.make_folder(root / "images")
     if os.path.lexists(out):
         raise CorpusError(
-            "documents.jsonl is there already",
+            "documents.jsonl exists",
             expected="a folder without posts",
             where=str(root),
             remedy="name another folder, or remove the posts in it",

@@ -40,7 +40,7 @@ def scored(
     scores["region links"] = region_links(gold, own, **draws)
     scores["relations as_released"] = metrics.chain_relations(gold, chains, "as_released", **draws)
     try:
-        told, *said = ([diorama.told_by_frames(g, d) for g, d in zip(gold, side)] for side in (gold, chains, own))
+        told, *said = ([diorama.keep_frame_relations(g, d) for g, d in zip(gold, side)] for side in (gold, chains, own))
     except CorpusError:
         return scores
     names = ("frame relations", "own frame relations")

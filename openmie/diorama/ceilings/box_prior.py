@@ -1,4 +1,4 @@
-"""The box prior: what grounding scores are worth without a look at the image."""
+"""The box prior: a grounding baseline that does not read the image."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ import numpy as np
 
 from openmie.data.document import Document, Region
 
-Place = tuple[int, int]  # mentions in the document, and which of them
+Position = tuple[int, int]  # number of mentions in the document, index of the mention
 
 
 def box_prior(train: Iterable[Document], documents: Iterable[Document], iou: float = 0.5) -> Iterator[Document]:
-    """The documents with one guessed box for each mention: the training box that hits the most training boxes.
+    """Predict for each mention the training box that overlaps the most training boxes, without reading the image.
 
-    A box hits another at an IoU above `iou`. There is one guess for each number of mentions and place among them; the
-    box is given the mention's label. Documents without a main image get none.
+    There is one box for each number of mentions in a document and each position among them.
+
+    Args:
+        train: Documents with gold regions.
+        documents: Documents to predict regions for, labelled as their mentions.
+        iou: Two boxes count as overlapping above this intersection over union, 0 to 1.
+
+    Returns:
+        The documents with predicted regions; those without a main image get none.
     """
-    seen: dict[Place, list[tuple[float, float, float, float]]] = defaultdict(list)
+    seen: dict[Position, list[tuple[float, float, float, float]]] = defaultdict(list)
     for document in train:
         order = {m.id: i for i, m in enumerate(document.mentions)}
         for region in document.regions:
@@ -37,7 +44,7 @@ def box_prior(train: Iterable[Document], documents: Iterable[Document], iou: flo
 
 
 def _centre(boxes: np.ndarray, iou: float) -> tuple[float, float, float, float]:
-    """Of boxes (N, 4), the one that the most of the first 2,000 overlap enough."""
+    """Of boxes (N, 4) the one that most of the first 2,000 overlap."""
     boxes = boxes[:2000]
     low, high = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     common = np.clip(high - low, 0, None).prod(axis=-1)  # N, N

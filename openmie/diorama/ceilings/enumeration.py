@@ -1,4 +1,4 @@
-"""Every world that a config allows, with its probability: the laws of `laws` multiplied out, nothing sampled."""
+"""Enumerate every outcome of the post generator with its probability: the product of its distributions, no sampling."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from openmie.diorama.config import Config
-from openmie.diorama.posts import distributions as laws
-from openmie.diorama.posts.distributions import Pair, Scene
+from openmie.diorama.posts import distributions
+from openmie.diorama.posts.distributions import Scene, TypedRelation
 
 NO_IMAGE = Scene((), "no image")
-UNFIT, UNSAID = -1, -2  # flags that fit the text neither way; flags that the text does not speak of
+MISMATCHED, UNMENTIONED = -1, -2  # flags that match the text neither way; flags that the text does not mention
 
 
-class Told(NamedTuple):
-    """What a post is about, and what its text says of it."""
+class PostContent(NamedTuple):
+    """What a post is about, and what its text says about it."""
 
     types: tuple[str, ...]  # in text order
     relation: str
@@ -25,69 +25,73 @@ class Told(NamedTuple):
     cue: str
 
 
-class World(NamedTuple):
-    """One thing that can be the case, as far as it matters."""
+class Outcome(NamedTuple):
+    """One outcome of the generator, as far as any metric depends on it."""
 
-    told: Told
+    content: PostContent
     related: bool  # the image shows the post's own scene
     scene: Scene  # what the image shows, or NO_IMAGE
-    bound: int  # the name that the flags put on the left; or UNFIT, or UNSAID
+    bound: int  # the name that the flags place on the left; or MISMATCHED, or UNMENTIONED
 
 
 @lru_cache(8)
-def worlds(config: Config) -> tuple[tuple[World, float], ...]:
-    """Every world of a post with text. The probabilities sum to one."""
+def outcomes(config: Config) -> tuple[tuple[Outcome, float], ...]:
+    """Every outcome of a post with text. The probabilities sum to one."""
     return tuple(
-        (World(told, related, scene, bound), p * q * r)
-        for told, p in _texts(config)
-        for related, scene, q in _scenes(config, told)
-        for bound, r in _bound(told, related, scene)
+        (Outcome(content, related, scene, bound), p * q * r)
+        for content, p in _contents(config)
+        for related, scene, q in _scenes(config, content)
+        for bound, r in _bound(content, related, scene)
     )
 
 
-def _texts(config: Config) -> Iterator[tuple[Told, float]]:
-    for ambiguous, a in laws.two(config.ambiguous):
-        for n, p in laws.names(config):
+def _contents(config: Config) -> Iterator[tuple[PostContent, float]]:
+    for ambiguous, a in distributions.bernoulli(config.ambiguous):
+        for n, p in distributions.name_counts(config):
             if n == 1:
-                yield from ((Told((type_,), "", 0, 0, ambiguous, ""), a * p * q) for type_, q in laws.TYPE)
+                yield from (
+                    (PostContent((type_,), "", 0, 0, ambiguous, ""), a * p * q) for type_, q in distributions.TYPE
+                )
                 continue
-            for pair, q in laws.PAIR:
-                for head, r in laws.COIN:
+            for pair, q in distributions.PAIR:
+                for head, r in distributions.COIN:
                     types = (pair.head, pair.tail) if head == 0 else (pair.tail, pair.head)
-                    for left, s in laws.lefts(config):
-                        for cue, t in laws.cues(config):
-                            yield Told(types, pair.relation, head, left, ambiguous, cue), a * p * q * r * s * t
+                    for left, s in distributions.left_positions(config):
+                        for cue, t in distributions.cues(config):
+                            yield PostContent(types, pair.relation, head, left, ambiguous, cue), a * p * q * r * s * t
 
 
-def own_scene(told: Told) -> Scene:
+def own_scene(content: PostContent) -> Scene:
     """The scene of what a post is about."""
-    if len(told.types) == 1:
-        return laws.one_scene(told.types[0])
-    pair = Pair(told.relation, told.types[told.head], told.types[1 - told.head])
-    return laws.pair_scene(pair, told.head == told.left)
+    if len(content.types) == 1:
+        return distributions.one_scene(content.types[0])
+    pair = TypedRelation(content.relation, content.types[content.head], content.types[1 - content.head])
+    return distributions.pair_scene(pair, content.head == content.left)
 
 
-def _scenes(config: Config, told: Told) -> Iterator[tuple[bool, Scene, float]]:
-    for missing, m in laws.two(config.missing_image):
+def _scenes(config: Config, content: PostContent) -> Iterator[tuple[bool, Scene, float]]:
+    for missing, m in distributions.bernoulli(config.missing_image):
         if missing:
             yield False, NO_IMAGE, m
             continue
-        for image, p in laws.images(config):
+        for image, p in distributions.images(config):
             if not image:
-                yield True, own_scene(told), m * p
+                yield True, own_scene(content), m * p
                 continue
-            for scene, q in laws.other_scenes(config) if image == "other" else laws.clutter_scenes(config):
+            for scene, q in (
+                distributions.other_scenes(config) if image == "other" else distributions.clutter_scenes(config)
+            ):
                 yield False, scene, m * p * q
 
 
-def _bound(told: Told, related: bool, scene: Scene) -> Iterator[tuple[int, float]]:
-    """How the flags of the image fit the colour that the text gives to the first name's."""
-    if told.cue != "colour" or len(scene.figures) != 2:
-        yield UNSAID, 1.0
+def _bound(content: PostContent, related: bool, scene: Scene) -> Iterator[tuple[int, float]]:
+    """How the flags of the image match the colour that the text gives to the flag of the first name's figure."""
+    if content.cue != "colour" or len(scene.figures) != 2:
+        yield UNMENTIONED, 1.0
     elif related:
-        yield told.left, 1.0
+        yield content.left, 1.0
     else:
-        both = [(own, flags, p * q) for own, p in laws.FLAGS for flags, q in laws.FLAGS]
-        same = sum(p for own, flags, p in both if flags[told.left] == own[told.left])
-        swapped = sum(p for own, flags, p in both if flags[1 - told.left] == own[told.left])
-        yield from ((told.left, same), (1 - told.left, swapped), (UNFIT, 1 - same - swapped))
+        both = [(own, flags, p * q) for own, p in distributions.FLAGS for flags, q in distributions.FLAGS]
+        same = sum(p for own, flags, p in both if flags[content.left] == own[content.left])
+        swapped = sum(p for own, flags, p in both if flags[1 - content.left] == own[content.left])
+        yield from ((content.left, same), (1 - content.left, swapped), (MISMATCHED, 1 - same - swapped))

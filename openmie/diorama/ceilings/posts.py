@@ -1,15 +1,14 @@
-"""The best score that any system can expect on Diorama, by enumeration of the generator's own laws.
+"""The maximum expected micro F1 on Diorama's posts, by enumeration of the generator's distributions.
 
-Legend: A answers, S states of the image, O observations. For every text that can be told apart, the joint weights
-P(answer, state) are a matrix (A, S); what is seen of the image is a channel (S, O): the state itself, the caption's
-law, or nothing. Their product is P(answer, observation), hence every posterior, jointly per post, and with it E[TP],
-E[predicted] and E[gold] of a rule. Nothing is sampled.
+Legend: A candidate labels, S states of the image, O observations. For every distinguishable text, the joint weights
+P(label, state) are a matrix (A, S); what is observed of the image is a channel (S, O): the state itself, the caption
+distribution, or nothing. Their product is P(label, observation), which gives every posterior and with it E[TP],
+E[predicted] and E[gold] of a decision rule. Nothing is sampled.
 
-What is taken for granted: names are recognised as such, so spans cost nothing; a figure in view, its box and its sign
-are read without error; for `re` the pair and its direction are given; a box cannot be given where the image is not
-seen (what a blind guess hits is the box prior's). Without "text" among what is seen, it is known how many names there
-are and, for `re`, which pair is given, but no word is read. A caption is drawn from the image alone: where the image
-is seen it adds nothing, and the ceiling with both is that of the image.
+Assumptions: mention spans are given; figures, boxes and signs in the image are read without error; for `re` the pair
+and its direction are given; a box cannot be predicted without the image (what a blind guess hits is measured by
+`box_prior`). Without the text, the number of names and, for `re`, the given pair are known, but no word is read. A
+caption depends on the image alone, so it adds nothing to the image.
 """
 
 from __future__ import annotations
@@ -21,45 +20,69 @@ from functools import lru_cache
 import numpy as np
 
 from openmie.diorama.ceilings import documents as document_ceilings
-from openmie.diorama.ceilings.decision_rules import RULES, TIE, Weights, score
-from openmie.diorama.ceilings.enumeration import NO_IMAGE, UNSAID, World, worlds
+from openmie.diorama.ceilings.decision_rules import RULES, TIE, ItemWeights, score
+from openmie.diorama.ceilings.enumeration import NO_IMAGE, UNMENTIONED, Outcome, outcomes
 from openmie.diorama.config import Config
 from openmie.diorama.posts.captions import captions
 from openmie.diorama.posts.distributions import NONE, SYMMETRIC
 from openmie.errors import CorpusError
 
 TASKS = ("ner", "re", "joint", "grounded", "regions")
-SEES = ("text", "image", "caption")
+MODALITIES = ("text", "image", "caption")
 
 State = tuple[Hashable, ...]  # scene, and how its flags fit the text
-Table = dict[tuple[Hashable, State], float]  # (answer, state) -> weight
+JointTable = dict[tuple[Hashable, State], float]  # (label, state) -> weight
 
 
-def ceiling(config: Config, *, task: str, sees: Iterable[str] = ("text",), rule: str = "argmax") -> float:
-    """Best expected micro F1 in percent: 100 * 2 E[TP] / (E[predicted] + E[gold]).
+def ceiling(
+    config: Config,
+    *,
+    task: str,
+    modalities: str | Iterable[str] | None = None,
+    rule: str = "argmax",
+    sees: str | Iterable[str] | None = None,
+) -> float:
+    """The maximum expected micro F1 of any system on a generated corpus, in percent.
 
-    Of the rules (`rules.py`), `argmax` always gives the likeliest answer, nothing among them where the task has it
-    (None of `re` and `joint`, "not in view" of `regions`; "no region" of `grounded` is an answer like any other), and
-    `optimal` also knows when to leave an answer out, or to give two. No system can expect more.
+        F1 = 100 * 2 E[TP] / (E[predicted] + E[gold])
 
-    Tasks: `ner` the type of each name; `re` the label of the given pair; `joint` both types, label and, unless the
-    relation is symmetric, direction; `grounded` type and box, or type and no box, of each name; `regions` the boxes of
-    the named things in view, with their types. `sees`: a non-empty subset of text, image, caption. The tasks of
-    documents, which have no captions, are those of `document_ceilings`. Anything else raises `CorpusError`, as does a
-    config under which there is nothing to find.
+    Tasks of posts: `ner`, the type of each name; `re`, the label of the given pair; `joint`, both types, the label and,
+    unless the relation is symmetric, the direction; `grounded`, type and box (or no box) of each name; `regions`, boxes
+    and types of the named entities in the image. Those of documents are described in `ceilings/documents.py`.
+
+    Args:
+        config: Options of the generator.
+        task: For posts "ner", "re", "joint", "grounded" or "regions"; for documents "ner", "chains", "relations",
+            "frame_relations", "regions" or "links".
+        modalities: The inputs that the system reads, a non-empty subset of "text", "image" and "caption" (of documents
+            "text", "image" and "types"); by default the text alone.
+        rule: "argmax" always predicts the most probable label, or nothing where the task has that as a label and it is
+            more probable; "optimal" maximises the expected F1, so no system can expect more.
+        sees: Another name of `modalities`, kept for callers that use it.
+
+    Returns:
+        The expected F1 in percent, 0 to 100.
+
+    Raises:
+        CorpusError: For an unknown task, modality or rule, for both `modalities` and `sees`, and for a config under
+            which there is nothing to find.
+
+    Reference: Dinkelbach (1967) for the "optimal" rule; see `decision_rules.py`.
     """
-    tasks, sides = (document_ceilings.TASKS, document_ceilings.SEES) if config.documents else (TASKS, SEES)
-    seen = _check(
-        (
-            ("task", (task,), tasks),
-            ("sees", (sees,) if isinstance(sees, str) else tuple(sees), sides),
-            ("rule", (rule,), RULES),
+    if modalities is not None and sees is not None:
+        raise CorpusError(
+            "both modalities and sees",
+            expected="one of them",
+            where="diorama.ceiling",
+            remedy="leave out sees, the older name",
         )
-    )
-    weights = document_ceilings.weights(config, task, seen) if config.documents else _answers(config, task, seen)
+    inputs = modalities if modalities is not None else sees if sees is not None else ("text",)
+    tasks, known = (document_ceilings.TASKS, document_ceilings.MODALITIES) if config.documents else (TASKS, MODALITIES)
+    observed = _check(task, (inputs,) if isinstance(inputs, str) else tuple(inputs), rule, tasks, known)
+    weights = (document_ceilings.weights if config.documents else _item_weights)(config, task, observed)
     if weights.gold <= TIE or (not config.documents and config.missing_text == 1):
         raise CorpusError(
-            f"nothing to find for task {task!r} in what this config makes",
+            f"nothing to find for task {task!r} under this config",
             where="diorama.ceiling",
             expected="texts; pairs for relations; related images for regions",
             remedy="lower missing_text, missing_image, missing or unrelated, or raise two_names, ambiguous or pairs",
@@ -67,112 +90,120 @@ def ceiling(config: Config, *, task: str, sees: Iterable[str] = ("text",), rule:
     return score(weights, rule)
 
 
-def _check(asked: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]) -> frozenset[str]:
-    sees = asked[1][1]
-    for name, found, allowed in asked:
-        if bad := [x for x in found if x not in allowed]:
+def _check(
+    task: str, modalities: tuple[str, ...], rule: str, tasks: tuple[str, ...], known: tuple[str, ...]
+) -> frozenset[str]:
+    for name, values, allowed in (
+        ("task", (task,), tasks),
+        ("modalities", modalities, known),
+        ("rule", (rule,), RULES),
+    ):
+        if unknown := [x for x in values if x not in allowed]:
             raise CorpusError(
-                f"{name}={bad[0]!r}",
+                f"{name}={unknown[0]!r}",
                 expected=f"of {list(allowed)}",
                 where="diorama.ceiling",
                 remedy=f"choose {name} from {list(allowed)}",
             )
-    if not sees:
+    if not modalities:
         raise CorpusError(
-            "sees is empty",
-            expected=f"a non-empty subset of {list(asked[1][2])}",
+            "modalities is empty",
+            expected=f"a non-empty subset of {list(known)}",
             where="diorama.ceiling",
-            remedy="say what the system sees",
+            remedy="name the inputs that the system reads",
         )
-    return frozenset(sees)
+    return frozenset(modalities)
 
 
-def _text_key(world: World, task: str, reads: bool) -> Hashable:
-    """What the text tells; or, where it is not read, what is given anyway."""
-    told = world.told
-    given = (len(told.types), told.head if task == "re" else -1)
+def text_key(outcome: Outcome, task: str, reads: bool) -> Hashable:
+    """What can be read from the text; or, where the system does not read it, what the task gives anyway."""
+    content = outcome.content
+    given = (len(content.types), content.head if task == "re" else -1)
     if not reads:
         return given
-    plain = None if told.ambiguous else (told.types, told.relation, told.head)
-    return given, told.cue, told.left if told.cue == "position" else -1, plain
+    plain = None if content.ambiguous else (content.types, content.relation, content.head)
+    return given, content.cue, content.left if content.cue == "position" else -1, plain
 
 
-def _gold(world: World, task: str) -> list[Hashable]:
-    """The right answer of each item of a post; None: nothing to find."""
-    told, scene = world.told, world.scene
+def _gold_answers(outcome: Outcome, task: str) -> list[Hashable]:
+    """The gold label of each item of a post; None: nothing to find."""
+    content, scene = outcome.content, outcome.scene
     if task == "ner":
-        return list(told.types)
+        return list(content.types)
     if task == "grounded":
-        last = len(told.types) - 1
+        last = len(content.types) - 1
         return [
-            (t, (0 if told.left == i or not last else 1) if world.related else None) for i, t in enumerate(told.types)
+            (t, (0 if content.left == i or not last else 1) if outcome.related else None)
+            for i, t in enumerate(content.types)
         ]
     if task == "regions":
-        return [(f.type, i) if world.related else None for i, f in enumerate(scene.figures)]
-    if len(told.types) == 1:
+        return [(f.type, i) if outcome.related else None for i, f in enumerate(scene.figures)]
+    if len(content.types) == 1:
         return []
-    if told.relation == NONE:
+    if content.relation == NONE:
         return [None]
     if task == "re":
-        return [told.relation]
-    return [(told.types, told.relation, 0 if told.relation in SYMMETRIC else told.head)]
+        return [content.relation]
+    return [(content.types, content.relation, 0 if content.relation in SYMMETRIC else content.head)]
 
 
-def _can_say(answer: Hashable, task: str, seen: frozenset[str]) -> bool:
-    """Whether an answer can be given at all: a box cannot without the image, and nothing is no answer."""
-    if task in ("grounded", "regions") and isinstance(answer, tuple) and answer[1] is not None:
-        return "image" in seen
-    return answer is not None
+def _can_predict(label: Hashable, task: str, modalities: frozenset[str]) -> bool:
+    """Whether a label can be predicted: a box cannot without the image, and None is no prediction."""
+    if task in ("grounded", "regions") and isinstance(label, tuple) and label[1] is not None:
+        return "image" in modalities
+    return label is not None
 
 
 @lru_cache(64)
-def _answers(config: Config, task: str, seen: frozenset[str]) -> Weights:
-    """For every item and all that can be told apart about it: the weights that a rule needs."""
-    tables: dict[Hashable, Table] = defaultdict(lambda: defaultdict(float))
-    for world, p in worlds(config):
-        key = _text_key(world, task, "text" in seen)
-        state = (world.scene, world.bound if "text" in seen else UNSAID)
-        for i, answer in enumerate(_gold(world, task)):
-            tables[key, i][answer, state] += p
+def _item_weights(config: Config, task: str, modalities: frozenset[str]) -> ItemWeights:
+    """The weights that a decision rule needs, of every item and every distinguishable observation of it."""
+    tables: dict[Hashable, JointTable] = defaultdict(lambda: defaultdict(float))
+    for outcome, p in outcomes(config):
+        key = text_key(outcome, task, "text" in modalities)
+        state = (outcome.scene, outcome.bound if "text" in modalities else UNMENTIONED)
+        for i, label in enumerate(_gold_answers(outcome, task)):
+            tables[key, i][label, state] += p
     states = sorted({state for table in tables.values() for _, state in table}, key=repr)
-    channel = _channel(config, states, seen)
+    channel = _channel(config, states, modalities)
     rows = {state: i for i, state in enumerate(states)}
-    parts = [_weights(table, rows, channel, task, seen) for table in tables.values()]
-    return Weights(*(np.concatenate([part[i] for part in parts]) if parts else np.zeros(0) for i in range(5)))
+    parts = [_weights(table, rows, channel, task, modalities) for table in tables.values()]
+    return ItemWeights(*(np.concatenate([part[i] for part in parts]) if parts else np.zeros(0) for i in range(5)))
 
 
-def _weights(table: Table, rows: dict[State, int], channel: np.ndarray, task: str, seen: frozenset[str]) -> Weights:
-    """One item: P(answer, observation), and its sums over answers."""
-    answers = sorted({answer for answer, _ in table}, key=repr)
-    joint = np.zeros((len(answers), len(rows)))  # A, S
-    for (answer, state), p in table.items():
-        joint[answers.index(answer), rows[state]] += p
+def _weights(
+    table: JointTable, rows: dict[State, int], channel: np.ndarray, task: str, modalities: frozenset[str]
+) -> ItemWeights:
+    """Of one item: P(label, observation), and its sums over labels."""
+    candidates = sorted({label for label, _ in table}, key=repr)
+    joint = np.zeros((len(candidates), len(rows)))  # A, S
+    for (label, state), p in table.items():
+        joint[candidates.index(label), rows[state]] += p
     used = joint.any(axis=0)
     posterior = joint[:, used] @ channel[used]  # A, O
     posterior = posterior[:, posterior.any(axis=0)]
-    say = posterior[[_can_say(a, task, seen) for a in answers]]
-    all_ = posterior.sum(axis=0)
-    best = say.max(axis=0) if len(say) else np.zeros_like(all_)
-    nothing = posterior[[a is None for a in answers]].sum(axis=0)
-    return Weights(best, nothing, all_, say.ravel(), np.broadcast_to(all_, say.shape).ravel())
+    predictable = posterior[[_can_predict(a, task, modalities) for a in candidates]]
+    total = posterior.sum(axis=0)
+    best = predictable.max(axis=0) if len(predictable) else np.zeros_like(total)
+    none = posterior[[a is None for a in candidates]].sum(axis=0)
+    return ItemWeights(best, none, total, predictable.ravel(), np.broadcast_to(total, predictable.shape).ravel())
 
 
-def _channel(config: Config, states: list[State], seen: frozenset[str]) -> np.ndarray:
-    """(S, O): P(what is seen | state of the image)."""
-    if "image" in seen:
+def _channel(config: Config, states: list[State], modalities: frozenset[str]) -> np.ndarray:
+    """(S, O): P(observation | state of the image)."""
+    if "image" in modalities:
         return np.eye(len(states))
-    if "caption" not in seen:
+    if "caption" not in modalities:
         return np.ones((len(states), 1))
-    said: dict[Hashable, int] = {None: 0}  # None: there is no caption, as there is no image
-    laws_ = [
-        [(None, 1.0)] if scene == NO_IMAGE else [(c.said(), p) for c, p in captions(config, scene)]  # type: ignore[arg-type]
+    caption_index: dict[Hashable, int] = {None: 0}  # None: there is no caption, as there is no image
+    captions_per_state = [
+        [(None, 1.0)] if scene == NO_IMAGE else [(c.without_hidden(), p) for c, p in captions(config, scene)]  # type: ignore[arg-type]
         for scene, _ in states
     ]
-    for law in laws_:
-        for caption, _ in law:
-            said.setdefault(caption, len(said))
-    channel = np.zeros((len(states), len(said)))
-    for i, law in enumerate(laws_):
-        for caption, p in law:
-            channel[i, said[caption]] += p
+    for distribution in captions_per_state:
+        for caption, _ in distribution:
+            caption_index.setdefault(caption, len(caption_index))
+    channel = np.zeros((len(states), len(caption_index)))
+    for i, distribution in enumerate(captions_per_state):
+        for caption, p in distribution:
+            channel[i, caption_index[caption]] += p
     return channel

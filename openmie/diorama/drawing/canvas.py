@@ -1,11 +1,11 @@
-"""A pen that draws inside a box, in percent of its width and height."""
+"""A canvas that draws inside a box, in percent of its width and height."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from openmie.diorama.drawing.layout import Rect
-from openmie.diorama.rng import Draws
+from openmie.diorama.rng import RandomStream
 
 Colour = tuple[int, int, int]
 DARK: Colour = (40, 40, 48)
@@ -23,11 +23,11 @@ NAMED: dict[str, Colour] = {
 STAR = ((50, 0), (63, 37), (100, 38), (70, 60), (82, 98), (50, 75), (18, 98), (30, 60), (0, 38), (37, 37))
 
 
-class Pen:
+class BoxCanvas:
     """Draws on a Pillow `ImageDraw` inside `box`; 0 is its left or upper edge, 100 its right or lower one."""
 
-    def __init__(self, canvas: Any, box: Rect, mirrored: bool = False) -> None:
-        self.canvas, self.mirrored = canvas, mirrored
+    def __init__(self, image_draw: Any, box: Rect, mirrored: bool = False) -> None:
+        self.image_draw, self.mirrored = image_draw, mirrored
         self.x, self.y, self.w, self.h = box[0], box[1], box[2] - box[0] - 1, box[3] - box[1] - 1
 
     def at(self, u: float, v: float) -> tuple[int, int]:
@@ -40,32 +40,32 @@ class Pen:
         return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
 
     def rect(self, u0: float, v0: float, u1: float, v1: float, fill: Colour) -> None:
-        self.canvas.rectangle(self._corners(u0, v0, u1, v1), fill=fill)
+        self.image_draw.rectangle(self._corners(u0, v0, u1, v1), fill=fill)
 
     def oval(self, u0: float, v0: float, u1: float, v1: float, fill: Colour) -> None:
-        self.canvas.ellipse(self._corners(u0, v0, u1, v1), fill=fill)
+        self.image_draw.ellipse(self._corners(u0, v0, u1, v1), fill=fill)
 
     def ring(self, u0: float, v0: float, u1: float, v1: float, colour: Colour, thick: float) -> None:
-        self.canvas.ellipse(self._corners(u0, v0, u1, v1), outline=colour, width=self.thick(thick))
+        self.image_draw.ellipse(self._corners(u0, v0, u1, v1), outline=colour, width=self.thick(thick))
 
     def dome(self, u0: float, v0: float, u1: float, v1: float, fill: Colour) -> None:
         """The upper half of an ellipse."""
-        self.canvas.pieslice(self._corners(u0, v0, u1, v1), 180, 360, fill=fill)
+        self.image_draw.pieslice(self._corners(u0, v0, u1, v1), 180, 360, fill=fill)
 
     def shape(self, fill: Colour, *points: tuple[float, float]) -> None:
-        self.canvas.polygon([self.at(u, v) for u, v in points], fill=fill)
+        self.image_draw.polygon([self.at(u, v) for u, v in points], fill=fill)
 
     def line(self, colour: Colour, thick: float, *points: tuple[float, float]) -> None:
-        self.canvas.line([self.at(u, v) for u, v in points], fill=colour, width=self.thick(thick))
+        self.image_draw.line([self.at(u, v) for u, v in points], fill=colour, width=self.thick(thick))
 
     def thick(self, percent: float) -> int:
         """Of the mean side, at least two canvas pixels."""
         return max(2, round((self.w + self.h) * percent / 200))
 
-    def inner(self, u0: float, v0: float, u1: float, v1: float) -> Pen:
-        """A pen for a part of this box."""
+    def inner(self, u0: float, v0: float, u1: float, v1: float) -> BoxCanvas:
+        """A canvas for a part of this box."""
         x0, y0, x1, y1 = self._corners(u0, v0, u1, v1)
-        return Pen(self.canvas, (x0, y0, x1 + 1, y1 + 1), self.mirrored)
+        return BoxCanvas(self.image_draw, (x0, y0, x1 + 1, y1 + 1), self.mirrored)
 
 
 def shade(colour: Colour, by: int) -> Colour:
@@ -73,21 +73,21 @@ def shade(colour: Colour, by: int) -> Colour:
     return tuple(min(255, max(0, c + by)) for c in colour)  # type: ignore[return-value]
 
 
-def any_colour(draws: Draws, low: int = 30, high: int = 225) -> Colour:
-    return draws.between(low, high), draws.between(low, high), draws.between(low, high)
+def any_colour(rng: RandomStream, low: int = 30, high: int = 225) -> Colour:
+    return rng.randint(low, high), rng.randint(low, high), rng.randint(low, high)
 
 
 EMBLEMS = ("disc", "star", "diamond", "cross")
 
 
-def emblem(pen: Pen, kind: str, colour: Colour) -> None:
-    """One of EMBLEMS, filling the pen's box."""
+def emblem(canvas: BoxCanvas, kind: str, colour: Colour) -> None:
+    """Draw one of EMBLEMS, filling the canvas."""
     if kind == "disc":
-        pen.oval(5, 5, 95, 95, colour)
+        canvas.oval(5, 5, 95, 95, colour)
     elif kind == "star":
-        pen.shape(colour, *STAR)
+        canvas.shape(colour, *STAR)
     elif kind == "diamond":
-        pen.shape(colour, (50, 0), (95, 50), (50, 100), (5, 50))
+        canvas.shape(colour, (50, 0), (95, 50), (50, 100), (5, 50))
     else:
-        pen.rect(36, 2, 64, 98, colour)
-        pen.rect(2, 36, 98, 64, colour)
+        canvas.rect(36, 2, 64, 98, colour)
+        canvas.rect(2, 36, 98, 64, colour)

@@ -1,7 +1,7 @@
-"""Where things stand: integers on a grid of 256 x 256, before anything is drawn.
+"""The layout of an image: integers on a grid of 256 x 256, before anything is drawn.
 
-Every figure, of whatever type, has a square cell of the same law of sizes and places; within it the figure's own
-proportions decide its box. Background, horizon and distractors are drawn without a look at the figures' types.
+The cells of figures have the same distribution of sizes and positions for every type; within its cell a figure's
+proportions decide its box. Background, horizon and distractors are independent of the figures' types.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openmie.diorama.posts.distributions import CLUTTER, Figure, Scene
-from openmie.diorama.rng import Draws
+from openmie.diorama.rng import RandomStream
 
 GRID = 256
 Rect = tuple[int, int, int, int]  # x0, y0, x1, y1 on the grid, half-open
 ONE_SIDE = (124, 172)  # of a cell, when one figure is there
 TWO_SIDE = (100, 120)  # when two are
 YOUNG = 52  # percent of a grown figure's cell
-MAX_OCCLUSION = 10  # percent of a figure's box that a thing in front may cover
+MAX_OCCLUSION = 10  # percent of a figure's box that a distractor in front may cover
 PEOPLE = ("man", "woman", "worker", "runner")
 ANIMALS = ("dog", "cat", "bird")
 VEHICLES = ("car", "van", "boat")
@@ -26,8 +26,18 @@ KINDS = {
     "LOC": ("mountain", "bridge", "lighthouse", "skyline"),
     "ORG": ("office", "shop", "factory"),
 }  # looks of each type, each as likely in every scene
-THINGS = ("umbrella", "table", "chair", "lamp", "ball", "gift", "plant", "trophy", "cup")  # clutter and distractors
-KINDS[CLUTTER] = THINGS
+DISTRACTORS = (
+    "umbrella",
+    "table",
+    "chair",
+    "lamp",
+    "ball",
+    "gift",
+    "plant",
+    "trophy",
+    "cup",
+)  # clutter and distractors
+KINDS[CLUTTER] = DISTRACTORS
 PROPORTIONS = {  # width, height in percent of the cell; the longer is 100
     "man": (60, 100),
     "woman": (60, 100),
@@ -59,8 +69,8 @@ PROPORTIONS = {  # width, height in percent of the cell; the longer is 100
 
 
 @dataclass(frozen=True)
-class Placed:
-    """One thing, its look and its box."""
+class PlacedObject:
+    """One object with its kind and its box."""
 
     kind: str
     box: Rect
@@ -75,78 +85,80 @@ class Layout:
     horizon: int
     sky: tuple[int, int, int]
     ground: tuple[int, int, int]
-    figures: tuple[Placed, ...]  # from left to right
-    behind: tuple[Placed, ...]  # distractors drawn before the figures
-    front: tuple[Placed, ...]  # and after them, covering little
+    figures: tuple[PlacedObject, ...]  # from left to right
+    behind: tuple[PlacedObject, ...]  # distractors drawn before the figures
+    front: tuple[PlacedObject, ...]  # and after them, covering little
     flags: tuple[str, ...]  # colours, left and right
     sign: str
     sign_at: tuple[int, int]  # its centre
 
     @property
-    def distractors(self) -> tuple[Placed, ...]:
+    def distractors(self) -> tuple[PlacedObject, ...]:
         return self.behind + self.front
 
 
-def boxed(kind: str, centre: tuple[int, int], side: int) -> Rect:
-    """The box of a thing of this kind in the middle of its cell."""
+def box_of_kind(kind: str, centre: tuple[int, int], side: int) -> Rect:
+    """The box of an object of this kind in the middle of its cell."""
     w, h = (side * p // 100 for p in PROPORTIONS[kind])
     x, y = centre[0] - w // 2, centre[1] - h // 2
     return x, y, x + w, y + h
 
 
-def cells(draws: Draws, n: int) -> list[tuple[tuple[int, int], int]]:
-    """Centre and side of n = 1 or 2 cells: the same law for whatever stands in them."""
+def sample_cells(rng: RandomStream, n: int) -> list[tuple[tuple[int, int], int]]:
+    """Centre and side of n = 1 or 2 cells, independent of what is placed in them."""
     if n == 1:
-        side = draws.between(*ONE_SIDE)
+        side = rng.randint(*ONE_SIDE)
         half = side // 2
-        return [((draws.between(half + 4, GRID - 4 - half), draws.between(half + 24, GRID - 6 - half)), side)]
+        return [((rng.randint(half + 4, GRID - 4 - half), rng.randint(half + 24, GRID - 6 - half)), side)]
     out = []
     for left in (4, GRID // 2):
-        side = draws.between(*TWO_SIDE)
+        side = rng.randint(*TWO_SIDE)
         half = side // 2
-        x = draws.between(left + half, left + GRID // 2 - 4 - half)
-        out.append(((x, draws.between(half + 72, GRID - 6 - half)), side))
+        x = rng.randint(left + half, left + GRID // 2 - 4 - half)
+        out.append(((x, rng.randint(half + 72, GRID - 6 - half)), side))
     return out
 
 
-def place(figure: Figure, kind: str, cell: tuple[tuple[int, int], int]) -> Placed:
+def place_figure(figure: Figure, kind: str, cell: tuple[tuple[int, int], int]) -> PlacedObject:
     (x, y), side = cell
     if not figure.young:
-        return Placed(kind, boxed(kind, (x, y), side), figure, (x, y))
+        return PlacedObject(kind, box_of_kind(kind, (x, y), side), figure, (x, y))
     small = side * YOUNG // 100
-    return Placed(kind, boxed(kind, (x, y + (side - small) // 2), small), figure, (x, y))
+    return PlacedObject(kind, box_of_kind(kind, (x, y + (side - small) // 2), small), figure, (x, y))
 
 
-def lay_out(scene: Scene, flags: tuple[str, ...], distractors: int, draws: Draws) -> Layout:
-    """All integers of one image. Draws that do not depend on the figures come first."""
-    horizon = draws.between(104, 176)
-    sky, ground = _muted(draws, 185, 235), _muted(draws, 95, 160)
-    small = [_thing(draws) for _ in range(draws.below(distractors + 1))]
-    spots = cells(draws, len(scene.figures))
-    sign_at = (GRID // 2 + draws.between(-6, 6), draws.between(34, 40))
-    kinds = _kinds(scene, draws)
-    figures = tuple(place(f, k, c) for f, k, c in zip(scene.figures, kinds, spots))
+def sample_layout(scene: Scene, flags: tuple[str, ...], distractors: int, rng: RandomStream) -> Layout:
+    """Sample all integers of one image. What does not depend on the figures is sampled first."""
+    horizon = rng.randint(104, 176)
+    sky, ground = _muted(rng, 185, 235), _muted(rng, 95, 160)
+    small = [_sample_distractor(rng) for _ in range(rng.randbelow(distractors + 1))]
+    spots = sample_cells(rng, len(scene.figures))
+    sign_at = (GRID // 2 + rng.randint(-6, 6), rng.randint(34, 40))
+    kinds = _kinds(scene, rng)
+    figures = tuple(place_figure(f, k, c) for f, k, c in zip(scene.figures, kinds, spots))
     front = tuple(t for t in small if all(covered(t.box, f.box) <= MAX_OCCLUSION for f in figures))
     behind = tuple(t for t in small if t not in front)
     return Layout(horizon, sky, ground, figures, behind, front, flags, scene.sign, sign_at)
 
 
-def _muted(draws: Draws, low: int, high: int) -> tuple[int, int, int]:
+def _muted(rng: RandomStream, low: int, high: int) -> tuple[int, int, int]:
     """A grey with a tint."""
-    grey = draws.between(low, high)
-    return grey + draws.between(-16, 16), grey + draws.between(-16, 16), grey + draws.between(-16, 16)
+    grey = rng.randint(low, high)
+    return grey + rng.randint(-16, 16), grey + rng.randint(-16, 16), grey + rng.randint(-16, 16)
 
 
-def _thing(draws: Draws) -> Placed:
-    side = draws.between(32, 56)
+def _sample_distractor(rng: RandomStream) -> PlacedObject:
+    side = rng.randint(32, 56)
     half = side // 2
-    kind = draws.pick(THINGS)
-    return Placed(kind, boxed(kind, (draws.between(half, GRID - half), draws.between(half + 60, GRID - half)), side))
+    kind = rng.choice(DISTRACTORS)
+    return PlacedObject(
+        kind, box_of_kind(kind, (rng.randint(half, GRID - half), rng.randint(half + 60, GRID - half)), side)
+    )
 
 
-def _kinds(scene: Scene, draws: Draws) -> list[str]:
-    """Looks. The young of an animal is of its parent's kind, as a small copy of a vehicle is."""
-    first = [draws.pick(KINDS[f.type]) for f in scene.figures]
+def _kinds(scene: Scene, rng: RandomStream) -> list[str]:
+    """Kinds of the figures. The child of an animal is of its parent's kind, as is the small copy of a vehicle."""
+    first = [rng.choice(KINDS[f.type]) for f in scene.figures]
     if any(f.young and f.type == "MISC" for f in scene.figures):
         return [first[0]] * 2
     return first

@@ -1,9 +1,8 @@
-"""Whether a caption of a post is right: what it says, beside what the picture shows.
+"""Check a caption of a post against what was drawn.
 
-A caption is right when it says nothing that is not there; what it leaves out is told apart. Both are counted by the
-words that a captioner has for things, so that "a man" is not there where a man with a helmet is. What the picture
-shows is what was drawn: it stands in `source`, which no system reads. Of small things that lie about, which captions
-never name of their own, those that are in sight are there too, but to be silent of them leaves nothing out.
+A caption is correct when it mentions no object that is not visible; visible objects that it omits are reported
+separately. Objects are compared by the captioner's phrases, so "a man" is hallucinated where "a man with a helmet" was
+drawn. What was drawn is in `source`, which no system reads. Visible distractors may be mentioned but need not be.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ _PHRASES = frozenset({*NOUNS.values(), *YOUNG.values()})
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """In the caption's own words. A thing that is said twice and there once is hallucinated once."""
+class CaptionCheck:
+    """The result, in the captioner's phrases. An object mentioned twice and drawn once is hallucinated once."""
 
-    hallucinated: tuple[str, ...] = ()  # said, and not there
-    left_out: tuple[str, ...] = ()  # there, and not said
+    hallucinated: tuple[str, ...] = ()  # mentioned, not visible
+    left_out: tuple[str, ...] = ()  # visible, not mentioned
 
     @property
-    def right(self) -> bool:
+    def correct(self) -> bool:
         return not self.hallucinated
 
     @property
@@ -36,11 +35,19 @@ class Verdict:
         return not self.left_out
 
 
-def verdict(document: Document, generator: str) -> Verdict:
-    """The verdict on one caption of a post of Diorama.
+def check_caption(document: Document, generator: str) -> CaptionCheck:
+    """Compare one caption of a post of Diorama with its image.
 
-    Raises `CorpusError` for a document that is no post of Diorama with an image, or has no such caption, and for a
-    caption in other words than Diorama's own, which nothing but a reader can judge.
+    Args:
+        document: A generated post with an image; its `source` holds the scene.
+        generator: The name of the caption in `document.captions`.
+
+    Returns:
+        The hallucinated and the omitted objects.
+
+    Raises:
+        CorpusError: For a document that is not a post of Diorama with an image, a caption that it does not have, and a
+            caption that is not in the captioner's phrases: only a reader can judge that.
     """
     where, scene = f"document {document.id}", document.source.get("scene")
     if document.source.get("corpus") != "diorama" or not isinstance(scene, dict) or "figures" not in scene:
@@ -57,27 +64,27 @@ def verdict(document: Document, generator: str) -> Verdict:
             where=where,
             remedy="name a generator that the post has",
         )
-    said, shown = Counter(said_by(text, f"{where}, caption {generator}")), Counter(shown_in(scene))
-    lying = Counter(NOUNS[kind] for kind in scene.get("things", ()))
-    return Verdict(tuple((said - shown - lying).elements()), tuple((shown - said).elements()))
+    mentioned, visible = Counter(parse_caption(text, f"{where}, caption {generator}")), Counter(visible_objects(scene))
+    distractors = Counter(NOUNS[kind] for kind in scene.get("things", ()))
+    return CaptionCheck(tuple((mentioned - visible - distractors).elements()), tuple((visible - mentioned).elements()))
 
 
-def shown_in(scene: dict[str, Any]) -> list[str]:
-    """The figures and the sign of a scene as it stands in `source`, as a captioner calls them."""
+def visible_objects(scene: dict[str, Any]) -> list[str]:
+    """Figures and sign of a scene, as in `source`, in the captioner's phrases."""
     figures = [YOUNG[f["type"]] if f["young"] else NOUNS[f["kind"]] for f in scene["figures"]]
     return figures + ([SIGNS[scene["sign"]]] if scene["sign"] else [])
 
 
-def said_by(text: str, where: str = "") -> list[str]:
-    """The things that a caption in Diorama's own words says, as phrases; `CorpusError` for other words."""
-    things, _, signs = text.removeprefix(_OPENING).partition(_WITH)
-    nouns = [] if things == _NOTHING else things.split(_AND)
+def parse_caption(text: str, where: str = "") -> list[str]:
+    """The objects that a caption mentions, as phrases. Raises `CorpusError` for other phrases than the captioner's."""
+    phrases, _, signs = text.removeprefix(_OPENING).partition(_WITH)
+    nouns = [] if phrases == _NOTHING else phrases.split(_AND)
     marks = signs.split(_AND) if _WITH in text else []
-    strange = [x for x in nouns if x not in _PHRASES] + [x for x in marks if x not in SIGNS.values()]
-    if strange or not text.startswith(_OPENING):
+    unknown = [x for x in nouns if x not in _PHRASES] + [x for x in marks if x not in SIGNS.values()]
+    if unknown or not text.startswith(_OPENING):
         raise CorpusError(
-            f"the words {(strange or [text])[0][:80]!r}",
-            expected="a caption in Diorama's own words",
+            f"the phrase {(unknown or [text])[0][:80]!r}",
+            expected="a caption in Diorama's own phrases",
             where=where,
             remedy="have it judged by a reader: openmie captions CORPUS --out review.csv",
         )

@@ -1,6 +1,6 @@
 """The probability tables of Diorama: what a post is about, and what its image shows.
 
-The generator draws from these laws and the ceilings enumerate them; neither holds a number of its own.
+The generator samples from these distributions and the ceilings enumerate them; neither has numbers of its own.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from openmie.diorama.config import Config
-from openmie.diorama.rng import Law
+from openmie.diorama.rng import Distribution
 
 TYPES = ("PER", "LOC", "ORG", "MISC")
 CLUTTER = "CLUTTER"  # what fills an unrelated image
 NONE = "None"
 RELATIONS = ("couple", "locate_at", "member_of", "parent", "peer", "present_in")
 SYMMETRIC = frozenset({"couple", "peer"})
-SIGNED = tuple(r for r in RELATIONS if r != "parent")  # told by a sign of their own; a parent by the size of the young
+SIGNED = tuple(r for r in RELATIONS if r != "parent")  # shown by a sign of their own; a parent by the size of the child
 COLOURS = ("red", "blue", "green", "yellow")  # of the flags
 
 # (relation, type of head, type of tail) -> weight. Summed over both ends every type weighs 60 of 240, so that a name
@@ -48,8 +48,8 @@ _UNRELATED_PAIRS = {  # both directions together
 }
 
 
-class Pair(NamedTuple):
-    """What two names are to each other."""
+class TypedRelation(NamedTuple):
+    """A relation (or None) between two names, with their types."""
 
     relation: str
     head: str  # type
@@ -57,43 +57,43 @@ class Pair(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One thing that a scene is about."""
+    """One main object of a scene."""
 
     type: str  # one of TYPES, or CLUTTER
     young: bool = False
 
 
 class Scene(NamedTuple):
-    """What an image shows, as far as it tells anything: its figures from left to right, and the sign between them."""
+    """The informative content of an image: its figures from left to right, and the sign between them."""
 
     figures: tuple[Figure, ...] = ()
     sign: str = ""  # one of SIGNED
 
 
-TYPE = Law.uniform(TYPES)
-PAIR = Law(
-    [(Pair(*k), float(w)) for k, w in _PAIRS.items()]
-    + [(Pair(NONE, *ends), w / 2) for (a, b), w in _UNRELATED_PAIRS.items() for ends in ((a, b), (b, a))]
+TYPE = Distribution.uniform(TYPES)
+PAIR = Distribution(
+    [(TypedRelation(*k), float(w)) for k, w in _PAIRS.items()]
+    + [(TypedRelation(NONE, *ends), w / 2) for (a, b), w in _UNRELATED_PAIRS.items() for ends in ((a, b), (b, a))]
 )
-COIN = Law.uniform((0, 1))
-FLAGS = Law.uniform((a, b) for a in COLOURS for b in COLOURS if a != b)
+COIN = Distribution.uniform((0, 1))
+FLAGS = Distribution.uniform((a, b) for a in COLOURS for b in COLOURS if a != b)
 
 
-def two(p: float) -> Law[bool]:
+def bernoulli(p: float) -> Distribution[bool]:
     """True with probability p."""
-    return Law([(True, p), (False, 1 - p)])
+    return Distribution([(True, p), (False, 1 - p)])
 
 
 @lru_cache(64)
-def names(config: Config) -> Law[int]:
+def name_counts(config: Config) -> Distribution[int]:
     """How many names a post has."""
-    return Law([(2, config.two_names), (1, 1 - config.two_names)])
+    return Distribution([(2, config.two_names), (1, 1 - config.two_names)])
 
 
 @lru_cache(64)
-def cues(config: Config) -> Law[str]:
+def cues(config: Config) -> Distribution[str]:
     """How the text of a two-name post binds names to figures."""
-    return Law(
+    return Distribution(
         [
             ("position", config.cue * (1 - config.colour_cue)),
             ("colour", config.cue * config.colour_cue),
@@ -103,15 +103,15 @@ def cues(config: Config) -> Law[str]:
 
 
 @lru_cache(64)
-def lefts(config: Config) -> Law[int]:
-    """Which of two names' figures stands left: the first one mostly."""
-    return Law([(0, config.in_order), (1, 1 - config.in_order)])
+def left_positions(config: Config) -> Distribution[int]:
+    """Which of two names' figures is on the left: mostly the first."""
+    return Distribution([(0, config.in_order), (1, 1 - config.in_order)])
 
 
 @lru_cache(64)
-def images(config: Config) -> Law[str]:
-    """What the image has to do with the post: "" is all."""
-    return Law(
+def images(config: Config) -> Distribution[str]:
+    """How the image relates to the post: "" is related, "clutter" and "other" (another post's scene) are not."""
+    return Distribution(
         [
             ("", 1 - config.unrelated),
             ("clutter", config.unrelated * config.clutter),
@@ -124,21 +124,21 @@ def one_scene(type: str) -> Scene:
     return Scene((Figure(type),))
 
 
-def pair_scene(pair: Pair, head_left: bool) -> Scene:
+def pair_scene(pair: TypedRelation, head_left: bool) -> Scene:
     """The scene of two names. The young of a parent is drawn small; every other relation has its sign."""
     ends = (Figure(pair.head), Figure(pair.tail, pair.relation == "parent"))
     return Scene(ends if head_left else ends[::-1], pair.relation if pair.relation in SIGNED else "")
 
 
 @lru_cache(64)
-def other_scenes(config: Config) -> Law[Scene]:
-    """Another post's scene: the law of all posts' scenes, whatever this post is about."""
+def other_scenes(config: Config) -> Distribution[Scene]:
+    """Another post's scene: the distribution of all posts' scenes, independent of this post."""
     one = [(one_scene(t), p * (1 - config.two_names)) for t, p in TYPE]
     both = [(pair_scene(x, bool(side)), p * q * config.two_names) for x, p in PAIR for side, q in COIN]
-    return Law(one + both)
+    return Distribution(one + both)
 
 
 @lru_cache(64)
-def clutter_scenes(config: Config) -> Law[Scene]:
-    """As many main things as any post's scene has, none of them nameable."""
-    return Law([(Scene((Figure(CLUTTER),) * n), p) for n, p in names(config)])
+def clutter_scenes(config: Config) -> Distribution[Scene]:
+    """As many main objects as a post's scene has, none of them an entity."""
+    return Distribution([(Scene((Figure(CLUTTER),) * n), p) for n, p in name_counts(config)])

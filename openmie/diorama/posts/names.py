@@ -1,10 +1,10 @@
-"""Made-up names. A name belongs to one split, by its checksum; nothing about it depends on what it names."""
+"""Made-up names. A name belongs to one split, by its checksum, and is independent of the entity that it names."""
 
 from __future__ import annotations
 
 from zlib import crc32
 
-from openmie.diorama.rng import Draws
+from openmie.diorama.rng import RandomStream
 
 SPLITS = ("train", "dev", "test")
 _OF_TEN = ("train",) * 6 + ("dev",) * 2 + ("test",) * 2
@@ -40,24 +40,24 @@ _PARTS = {
 
 
 def split_of(name: str) -> str:
-    """The one split in which this word may be a name."""
+    """The only split in which this word can be a name."""
     return _OF_TEN[crc32(name.encode()) % 10]
 
 
-def word(draws: Draws, split: str, language: str = "en") -> str:
+def word(rng: RandomStream, split: str, language: str = "en") -> str:
     """A made-up word that no other split uses: capitalised, or of two or three Chinese characters."""
     starts, middles, ends = _PARTS[language]
     while True:
-        made = (draws.pick(starts) + draws.pick(middles) + draws.pick(ends)).capitalize()
+        made = (rng.choice(starts) + rng.choice(middles) + rng.choice(ends)).capitalize()
         if split_of(made) == split:
             return made
 
 
-def distinct(draws: Draws, split: str, n: int, language: str = "en") -> list[str]:
+def distinct(rng: RandomStream, split: str, n: int, language: str = "en") -> list[str]:
     """n different words."""
     out: list[str] = []
     while len(out) < n:
-        made = word(draws, split, language)
+        made = word(rng, split, language)
         if made not in out:
             out.append(made)
     return out

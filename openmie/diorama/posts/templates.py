@@ -1,4 +1,4 @@
-"""The sentences. Words are joined by single blanks; {a} and {b} stand where a post's first and second name stand.
+"""Sentence templates. Words are joined by single spaces; {a} and {b} are the slots of a post's first and second name.
 
 NEUTRAL sentences suit a person, a place, an organisation, an animal and a vehicle alike, and any two of them. In
 RELATED sentences {h} is the head and {t} the tail; a directed relation has sentences for either order.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from openmie.diorama.posts.distributions import NONE, SYMMETRIC, Pair
+from openmie.diorama.posts.distributions import NONE, SYMMETRIC, TypedRelation
 
 NEUTRAL_ONE = (
     "So proud of {a} today !",
@@ -91,53 +91,53 @@ CLEAR = {
     ),
 }
 RELATED = {
-    Pair("couple", "PER", "PER"): (
+    TypedRelation("couple", "PER", "PER"): (
         "{h} kissed her husband {t} at the altar",
         "Actress {h} married the singer {t}",
         "Happy wedding day to Mister {h} and to Missis {t}",
     ),
-    Pair("couple", "MISC", "MISC"): (
+    TypedRelation("couple", "MISC", "MISC"): (
         "Our two lovebird mascots {h} and {t} share one bed",
         "Mascot {h} is in love with mascot {t}",
     ),
-    Pair("parent", "PER", "PER"): (
+    TypedRelation("parent", "PER", "PER"): (
         "Mother {h} gave birth to little {t}",
         "Proud father {h} walks his baby daughter {t}",
         "Little {t} got a hug from mother {h}",
         "Baby {t} has the eyes of father {h}",
     ),
-    Pair("parent", "MISC", "MISC"): (
+    TypedRelation("parent", "MISC", "MISC"): (
         "Big mascot {h} got a small copy that we call {t}",
         "Mascot {h} now has a little one , {t}",
         "The little mascot {t} was modelled on {h}",
         "Mini mascot {t} takes after big {h}",
     ),
-    Pair("peer", "PER", "PER"): (
+    TypedRelation("peer", "PER", "PER"): (
         "Midfielder {h} passed to his team mate {t}",
         "Singer {h} toured in one band with drummer {t}",
     ),
-    Pair("peer", "MISC", "MISC"): (
+    TypedRelation("peer", "MISC", "MISC"): (
         "The mascots {h} and {t} pull in one team",
         "Mascot {h} races in one team with mascot {t}",
     ),
-    Pair("member_of", "PER", "ORG"): (
+    TypedRelation("member_of", "PER", "ORG"): (
         "Striker {h} signed with the club {t}",
         "Doctor {h} joined the staff of the company {t}",
         "The company {t} made Mister {h} its chairman",
     ),
-    Pair("member_of", "MISC", "ORG"): (
+    TypedRelation("member_of", "MISC", "ORG"): (
         "The company {t} keeps {h} as its mascot",
         "{h} is the mascot of the company {t}",
     ),
-    Pair("present_in", "PER", "LOC"): (
+    TypedRelation("present_in", "PER", "LOC"): (
         "Singer {h} plays live in the city of {t}",
         "The city of {t} cheered the actor {h} on stage",
     ),
-    Pair("present_in", "MISC", "LOC"): (
+    TypedRelation("present_in", "MISC", "LOC"): (
         "Mascot {h} is on show in the city of {t}",
         "The city of {t} hosts the mascot {h} tonight",
     ),
-    Pair("locate_at", "ORG", "LOC"): (
+    TypedRelation("locate_at", "ORG", "LOC"): (
         "The company {h} moved to the city of {t}",
         "The city of {t} is home to the company {h}",
     ),
@@ -151,7 +151,7 @@ CUES = {  # (kind of cue, whether the first name's figure is the left one) -> cl
     ("colour", False): ("( first one by the {p} flag )", "( the former has the {p} flag )"),
 }
 TAILS = ("", "", "", "", "#goodtimes", "#photo", "😊", "✨", "RT !", "…")
-LONG = {  # names of two words, in posts that tell the type anyway; {n} and {m} are made-up words
+LONG = {  # names of two words, in unambiguous posts; {n} and {m} are made-up words
     "PER": ("{m} {n}",),
     "LOC": ("{n} Valley", "{n} Falls", "Lake {n}"),
     "ORG": ("{n} Ltd", "{n} Bank", "{n} United"),
@@ -161,12 +161,12 @@ LONG = {  # names of two words, in posts that tell the type anyway; {n} and {m} 
 
 @lru_cache(256)
 def clear_two(types: tuple[str, ...], relation: str, head: int) -> tuple[str, ...]:
-    """Sentences with {a} and {b} that tell the relation and both types; for None, two sentences side by side."""
+    """Templates with {a} and {b} that determine the relation and both types; for None, two sentences in a row."""
     if relation == NONE:
         return tuple(f"{x} . {y.replace('{a}', '{b}')}" for x in CLEAR[types[0]] for y in CLEAR[types[1]])
-    told = RELATED[Pair(relation, types[head], types[1 - head])]
+    related = RELATED[TypedRelation(relation, types[head], types[1 - head])]
     out = []
-    for sentence in told:
+    for sentence in related:
         head_first = sentence.index("{h}") < sentence.index("{t}")
         if relation in SYMMETRIC or head_first == (head == 0):
             first, second = ("{h}", "{t}") if head_first else ("{t}", "{h}")

@@ -12,7 +12,7 @@ from openmie import corpora, diorama
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document, Image, Mention, Region
 from openmie.datasets import mmre
-from openmie.diorama.posts import summaries as described
+from openmie.diorama.posts import summaries
 from openmie.diorama.posts.captions import NOUNS
 from openmie.errors import CorpusError
 from openmie.metrics.patches import shown
@@ -115,7 +115,7 @@ def test_corpus_splits_every_document_once_or_keeps_the_own_ones():
 def test_diorama_says_what_is_seen_and_whom():
     config = diorama.Config(seed=5, two_names=0.5)
     for document in diorama.generate(config, "train", 60, pixels=False):
-        found = described.described(document)
+        found = summaries.with_image_summary(document)
         caption, *told = found.summary.removesuffix(" .").split(" . ")
         assert caption == document.captions["true"]
         of = {r.of for r in document.regions}
@@ -130,7 +130,7 @@ def test_diorama_says_what_is_seen_and_whom():
 def test_diorama_of_posts_without_images_is_refused():
     bare = next(diorama.generate(diorama.Config(missing_image=1), "train", 1, pixels=False))
     with pytest.raises(CorpusError, match="no scene"):
-        described.described(bare)
+        summaries.with_image_summary(bare)
     assert not list(mmre.build_mmre(diorama.corpus(diorama.Config(missing_image=1), 3, 1, 1)).train)
 
 
@@ -154,7 +154,7 @@ def test_ceiling_of_summaries_is_what_the_likeliest_answer_reaches(dials):
         answer = source["left"] if not source["unrelated"] else None
         groups.setdefault(key, Counter())[answer] += 1
     reached = 100 * sum(c.most_common(1)[0][1] for c in groups.values()) / n
-    assert described.ceiling(config) == pytest.approx(reached, abs=2.5)
+    assert summaries.summary_ceiling(config) == pytest.approx(reached, abs=2.5)
 
 
 def _first_flag(document):
@@ -162,12 +162,12 @@ def _first_flag(document):
 
 
 def test_ceiling_has_known_ends():
-    assert described.ceiling(diorama.Config(unrelated=0.0, two_names=0.0)) == pytest.approx(100)
-    assert described.ceiling(diorama.Config(unrelated=1.0)) == pytest.approx(100)
+    assert summaries.summary_ceiling(diorama.Config(unrelated=0.0, two_names=0.0)) == pytest.approx(100)
+    assert summaries.summary_ceiling(diorama.Config(unrelated=1.0)) == pytest.approx(100)
     unsaid = diorama.Config(unrelated=0.0, two_names=1.0, cue=0.0, in_order=0.5, ambiguous=1.0)
-    assert 50 < described.ceiling(unsaid) < 100
+    assert 50 < summaries.summary_ceiling(unsaid) < 100
     with pytest.raises(CorpusError, match="no post with an image"):
-        described.ceiling(diorama.Config(missing_image=1.0))
+        summaries.summary_ceiling(diorama.Config(missing_image=1.0))
 
 
 # -- the real files

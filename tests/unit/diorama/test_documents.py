@@ -19,10 +19,10 @@ from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.diorama import DOCUMENT_LABELS, Config, generate
 from openmie.diorama.documents import distributions as biography
 from openmie.diorama.documents import transcripts
-from openmie.diorama.documents.story import tell
+from openmie.diorama.documents.story import write_story
 from openmie.diorama.posts import names
 from openmie.diorama.posts.names import SPLITS, split_of
-from openmie.diorama.rng import Draws
+from openmie.diorama.rng import RandomStream
 from openmie.errors import CorpusError
 from openmie.metrics import boxes, chain_relations, chains, spans
 
@@ -35,12 +35,12 @@ GOLDEN_PIXELS = "5e700b1de73feb50a9703b118ccc17c48893637842ae5b7cf3004255382d1ef
 
 
 @lru_cache
-def some(language="en", n=150, split="train", **dials):
-    return tuple(generate(Config(documents=True, language=language, seed=1, **dials), split, n, pixels=False))
+def some(language="en", n=150, split="train", **options):
+    return tuple(generate(Config(documents=True, language=language, seed=1, **options), split, n, pixels=False))
 
 
 @pytest.mark.parametrize(
-    ("dials", "says"),
+    ("options", "says"),
     [
         ({"language": "fr"}, "'zh'"),
         ({"sentences": 5}, "6 .. 12"),
@@ -52,10 +52,10 @@ def some(language="en", n=150, split="train", **dials):
         ({"flag_cue": "x"}, "0 .. 1"),
     ],
 )
-def test_a_bad_dial_names_what_is_allowed(dials, says):
+def test_a_bad_dial_names_what_is_allowed(options, says):
     with pytest.raises(CorpusError) as caught:
-        Config(documents=True, **dials)
-    assert says in str(caught.value) and str(next(iter(dials.values()))) in str(caught.value)
+        Config(documents=True, **options)
+    assert says in str(caught.value) and str(next(iter(options.values()))) in str(caught.value)
 
 
 def test_documents_are_deterministic_and_a_prefix_of_more():
@@ -75,10 +75,10 @@ def test_names_belong_to_one_split_and_none_is_a_part_of_another(language):
     used = {}
     for s, split in enumerate(SPLITS):
         config = Config(documents=True, language=language)
-        told = [tell(config, split, Draws(1, s, i), Draws(2, s, i)) for i in range(80)]
-        used[split] = {w for story in told for t in story.things if t.type != "TIME" for w in t.words}
+        told = [write_story(config, split, RandomStream(1, s, i), RandomStream(2, s, i)) for i in range(80)]
+        used[split] = {w for story in told for t in story.entities if t.type != "TIME" for w in t.words}
         assert len(used[split]) > 100 and all(split_of(w) == split for w in used[split])
-        assert all(len({w for t in x.things for w in t.words}) == sum(len(t.words) for t in x.things) for x in told)
+        assert all(len({w for t in x.entities for w in t.words}) == sum(len(t.words) for t in x.entities) for x in told)
     assert not used["train"] & used["dev"] and not used["train"] & used["test"] and not used["dev"] & used["test"]
     if language == "zh":
         a, b, c = (set("".join(part)) for part in names._PARTS["zh"])
@@ -117,7 +117,7 @@ def test_sentences_and_frames_have_their_times(language):
         for image, fact in zip(d.images, d.source["frames"], strict=True):
             at = d.times[fact["sentence"]]
             assert at.begin < image.time < at.finish
-            colour = transcripts.OF[language].COLOURS[fact["flag"]]
+            colour = transcripts.LANGUAGES[language].COLOURS[fact["flag"]]
             assert re.search(colour + (" flag" if language == "en" else "旗"), d.text[at.start : at.end])
         assert len({f["flag"] for f in d.source["frames"]}) == len(d.images)
 
@@ -176,7 +176,7 @@ def test_text_tells_several_relations_of_a_pair_and_pronouns_are_no_mentions():
 
 def resolve(document, language):
     """Chains of the given spans, from the words alone: by name, first name, trade or kind, or as the birthplace."""
-    words = transcripts.OF[language]
+    words = transcripts.LANGUAGES[language]
     text, known, nouns = document.text, {}, {}
     found, home = [], None
     for m in document.mentions:
@@ -273,16 +273,16 @@ def test_without_gold_hides_it_all():
     assert not (bare.mentions or bare.chains or bare.relations or bare.regions or bare.source)
     assert bare.text and bare.images and bare.times and bare.words
     with pytest.raises(CorpusError, match="without_gold"):
-        diorama.told_by(bare, some("en")[0].relations[0])
+        diorama.observable_from(bare, some("en")[0].relations[0])
 
 
 def test_who_tells_a_relation():
-    d = next(d for d in some("en") if any(diorama.told_by(d, r) == "frame" for r in d.relations))
-    by = {who: [r for r in d.relations if diorama.told_by(d, r) == who] for who in ("text", "frame")}
+    d = next(d for d in some("en") if any(diorama.observable_from(d, r) == "frame" for r in d.relations))
+    by = {who: [r for r in d.relations if diorama.observable_from(d, r) == who] for who in ("text", "frame")}
     assert by["text"] and by["frame"] and by["text"][0].head == "c0"
     one = by["frame"][0]
-    assert diorama.told_by(d, Relation(head=one.tail, tail=one.head, label="anything")) == "frame"
-    assert list(diorama.told_by_frames(d, d).relations) == by["frame"]
+    assert diorama.observable_from(d, Relation(head=one.tail, tail=one.head, label="anything")) == "frame"
+    assert list(diorama.keep_frame_relations(d, d).relations) == by["frame"]
     own = Document(  # another system's ids, and chains that overlap only
         id=d.id,
         text=d.text,
@@ -290,10 +290,10 @@ def test_who_tells_a_relation():
         chains=[Chain(id=f"y{c.id}", mentions=["x" + m[1:] for m in c.mentions[:1]]) for c in d.chains],
         relations=[Relation(head="y" + r.head, tail="y" + r.tail, label="?") for r in d.relations],
     )
-    assert {(r.head, r.tail) for r in diorama.told_by_frames(d, own).relations} == {
+    assert {(r.head, r.tail) for r in diorama.keep_frame_relations(d, own).relations} == {
         ("y" + r.head, "y" + r.tail) for r in by["frame"]
     }
-    share = [diorama.told_by(x, r) == "frame" for x in some("en") for r in x.relations]
+    share = [diorama.observable_from(x, r) == "frame" for x in some("en") for r in x.relations]
     assert 0.05 < sum(share) / len(share) < 0.3
 
 

@@ -14,7 +14,7 @@ from functools import lru_cache
 import pytest
 
 from openmie.data.document import Region, Relation
-from openmie.diorama import Config, ceiling, generate, told_by, told_by_frames
+from openmie.diorama import Config, ceiling, generate, keep_frame_relations, observable_from
 from openmie.diorama.ceilings import documents as document_ceilings
 from openmie.diorama.documents import distributions as biography
 from openmie.errors import CorpusError
@@ -25,8 +25,8 @@ DOCUMENTS = 1500
 BOTH = ("text", "image")
 
 
-def of(task, sees=BOTH, rule="argmax", **dials):
-    return ceiling(Config(documents=True, **dials), task=task, sees=sees, rule=rule)
+def of(task, sees=BOTH, rule="argmax", **options):
+    return ceiling(Config(documents=True, **options), task=task, modalities=sees, rule=rule)
 
 
 def test_where_all_is_told_all_can_be_found():
@@ -66,9 +66,9 @@ def test_missing_frames_mix_two_ceilings_and_missing_text_changes_none():
 @pytest.mark.parametrize("task", document_ceilings.TASKS)
 def test_more_seen_is_never_worse_and_optimal_is_best(task):
     for rule in ("argmax", "optimal"):
-        both, text, image = (ceiling(CONFIG, task=task, sees=s, rule=rule) for s in (BOTH, ("text",), ("image",)))
+        both, text, image = (ceiling(CONFIG, task=task, modalities=s, rule=rule) for s in (BOTH, ("text",), ("image",)))
         assert 0 <= text <= both + 1e-9 and 0 <= image <= both + 1e-9
-        assert both <= ceiling(CONFIG, task=task, sees=BOTH, rule="optimal") + 1e-9 <= 100 + 1e-6
+        assert both <= ceiling(CONFIG, task=task, modalities=BOTH, rule="optimal") + 1e-9 <= 100 + 1e-6
     assert (image > 0) == (task == "regions")
 
 
@@ -88,9 +88,9 @@ def test_what_is_not_allowed_is_an_error_that_lists_what_is(words):
 
 def test_nothing_to_find_is_an_error():
     empty = (({"pairs": 0.0}, "frame_relations"), ({"missing_text": 1.0}, "ner"), ({"unrelated": 1.0}, "links"))
-    for dials, task in empty:
+    for options, task in empty:
         with pytest.raises(CorpusError, match="nothing to find"):
-            of(task, **dials)
+            of(task, **options)
     with pytest.raises(CorpusError, match="'chains'"):
         ceiling(Config(), task="chains")
 
@@ -115,7 +115,7 @@ def test_expected_numbers_of_things_to_find_are_exact(task):
             return len(d.mentions)
         if task in ("regions", "links"):
             return len([r for r in d.regions if r.of or task == "regions"])
-        return len([r for r in d.relations if task == "relations" or told_by(d, r) == "frame"])
+        return len([r for r in d.relations if task == "relations" or observable_from(d, r) == "frame"])
 
     found = [count(d) for d in documents()]
     mean = sum(found) / len(found)
@@ -204,7 +204,7 @@ def scored(task, gold, predicted):
         return spans(gold, predicted, bootstrap=100)
     if task == "regions":
         return boxes(gold, predicted, bootstrap=100)
-    gold = [told_by_frames(d, d) if d.relations else d for d in gold]
+    gold = [keep_frame_relations(d, d) if d.relations else d for d in gold]
     return chain_relations(gold, predicted, symmetric=biography.SYMMETRIC, bootstrap=100)
 
 
@@ -229,7 +229,7 @@ def test_a_counting_decoder_lands_around_the_ceiling(task, sees):
     for d in made[:half]:
         for key, answer, _ in open_items(d.source["index"], task, sees):
             table[key][answer] += 1
-    expected = ceiling(config, task=task, sees=sees)
+    expected = ceiling(config, task=task, modalities=sees)
     for part, sign in ((made[half:], 1), (made[:half], -1)):
         score = scored(task, part, [answered(d, task, sees, table) for d in part])
         low, high = score.interval
@@ -248,5 +248,5 @@ def test_a_counting_decoder_of_links_lands_around_the_ceiling():
         said = [(table[key].most_common(1)[0][0] if key in table else None, answer) for d in part for key, answer in d]
         right = sum(a is not None and a == b for a, b in said)
         scores.append(200 * right / (sum(a is not None for a, _ in said) + sum(b is not None for _, b in said)))
-    expected = ceiling(CONFIG, task="links", sees=BOTH)
+    expected = ceiling(CONFIG, task="links", modalities=BOTH)
     assert scores[0] < expected + 1.5 and scores[1] > expected - 1.5 and max(abs(x - expected) for x in scores) < 4

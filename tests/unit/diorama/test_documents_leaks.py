@@ -18,11 +18,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from openmie.diorama import Config, generate
-from openmie.diorama.documents.documents import FACTS, SCENES, WORDS
-from openmie.diorama.documents.story import tell
-from openmie.diorama.drawing.layout import lay_out
+from openmie.diorama.documents.documents import LATENT, SCENES, WORDS
+from openmie.diorama.documents.story import write_story
+from openmie.diorama.drawing.layout import sample_layout
 from openmie.diorama.drawing.render import render
-from openmie.diorama.rng import Draws
+from openmie.diorama.rng import RandomStream
 
 LANGUAGES = ("en", "zh")
 CONFIG = {x: Config(documents=True, seed=8, language=x, ambiguous=0.8, cue=0.5) for x in LANGUAGES}
@@ -164,14 +164,14 @@ def test_frames_without_their_figures_tell_nothing():
     config = replace(CONFIG["en"], unrelated=0.0, pairs=0.0, ambiguous=1.0)
     bare, full, types = [], [], []
     for i in range(90):
-        story = tell(config, "train", Draws(3, 0, i, FACTS), Draws(3, 0, i, WORDS))
-        draws = Draws(3, 0, i, SCENES)
+        story = write_story(config, "train", RandomStream(3, 0, i, LATENT), RandomStream(3, 0, i, WORDS))
+        rng = RandomStream(3, 0, i, SCENES)
         for k, shot in enumerate(story.shots):
-            layout = lay_out(shot.scene, (shot.colour,), config.distractors, draws)
+            layout = sample_layout(shot.scene, (shot.colour,), config.distractors, rng)
             for rows, drawn in ((bare, replace(layout, figures=())), (full, layout)):
-                small = render(drawn, 48, 0, Draws(9, i, k)).reshape(12, 4, 12, 4, 3).mean((1, 3))
+                small = render(drawn, 48, 0, RandomStream(9, i, k)).reshape(12, 4, 12, 4, 3).mean((1, 3))
                 rows.append(small.reshape(-1) / 255)
-            types.append(shot.told.types[0])
+            types.append(shot.content.types[0])
     model = make_pipeline(LogisticRegression(max_iter=300, C=0.01))
     assert over_chance(model, np.array(bare), types) < 3
     assert over_chance(model, np.array(full), types) > 3

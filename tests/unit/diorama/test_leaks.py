@@ -21,9 +21,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from openmie.diorama import Config, box_prior, generate
 from openmie.diorama.drawing.render import render
-from openmie.diorama.posts.latent_state import imagined
-from openmie.diorama.posts.posts import DREAM, JITTER, plan, translation
-from openmie.diorama.rng import Draws
+from openmie.diorama.posts.latent_state import sample_imagined_scene
+from openmie.diorama.posts.posts import GENERATED, JITTER, generated_images, sample_post
+from openmie.diorama.rng import RandomStream
 from openmie.metrics import boxes
 
 CONFIG = Config(seed=5, two_names=0.5)
@@ -102,11 +102,11 @@ def test_words_and_characters_of_ambiguous_posts_tell_nothing(names, gold):
 def scenes():
     """(4,000) facts and layouts of related posts with one name."""
     one = replace(CONFIG, two_names=0.0, unrelated=0.0)
-    return [plan(one, "train", i)[:2] for i in range(2400)]
+    return [sample_post(one, "train", i)[:2] for i in range(2400)]
 
 
 def picture(layout, i, noise=8):
-    small = render(layout, 64, noise, Draws(99, i)).reshape(16, 4, 16, 4, 3).mean((1, 3))
+    small = render(layout, 64, noise, RandomStream(99, i)).reshape(16, 4, 16, 4, 3).mean((1, 3))
     return small.reshape(-1) / 255
 
 
@@ -121,7 +121,7 @@ def test_scenes_without_their_figures_tell_nothing():
 
 def test_scenes_of_two_without_figures_and_signs_tell_nothing():
     two = replace(CONFIG, two_names=1.0, unrelated=0.0)
-    found = [plan(two, "train", i)[:2] for i in range(1600)]
+    found = [sample_post(two, "train", i)[:2] for i in range(1600)]
     bare = np.array([picture(replace(layout, figures=(), sign="", flags=()), i) for i, (_, layout) in enumerate(found)])
     poles = np.array([[*layout.figures[0].cell, *layout.figures[1].cell] for _, layout in found])
     for features in (bare, poles):
@@ -208,7 +208,7 @@ def test_patches_of_the_two_images_know_nothing_of_each_other():
 def test_patches_are_jittered_alike_for_gold_and_distractors():
     off = {True: [], False: []}
     for i in range(1500):
-        _, layout, _ = plan(CONFIG, "train", i)
+        _, layout, _ = sample_post(CONFIG, "train", i)
         found = np.array([p.box for p in patches(posts()[i])])
         for placed in (*layout.figures, *layout.distractors):
             box = np.array(placed.box) / 2
@@ -253,8 +253,8 @@ def test_given_pairs_reveal_nothing_by_their_direction():
 def test_translation_follows_the_text_and_never_the_gold():
     seen = []
     for i, d in enumerate(posts()[:6000]):
-        facts, _, _ = plan(CONFIG, "train", i)
-        scene, flags = imagined(CONFIG, facts, Draws(CONFIG.seed, 0, i, DREAM))
+        facts, _, _ = sample_post(CONFIG, "train", i)
+        scene, flags = sample_imagined_scene(CONFIG, facts, RandomStream(CONFIG.seed, 0, i, GENERATED))
         types = [f.type for f in scene.figures]
         if not facts.ambiguous:
             assert sorted(types) == sorted(facts.types)
@@ -273,11 +273,11 @@ def test_translation_follows_the_text_and_never_the_gold():
 def test_translation_is_the_same_whatever_the_hidden_gold():
     changed = 0
     for i in range(300):
-        facts, _, _ = plan(CONFIG, "train", i)
+        facts, _, _ = sample_post(CONFIG, "train", i)
         if facts.ambiguous:
             gold = tuple(reversed(facts.types)) if len(facts.types) == 2 else ("PER",)
             other = replace(facts, types=gold, relation="peer" if len(gold) == 2 else "", head=1 - facts.head)
-            a, b = (translation(CONFIG, f, Draws(1, i), Draws(2, i), True) for f in (facts, other))
+            a, b = (generated_images(CONFIG, f, RandomStream(1, i), RandomStream(2, i), True) for f in (facts, other))
             assert a == b and np.array_equal(a[0].pixels, b[0].pixels) and len(a) > 4
             changed += 1
     assert changed > 50

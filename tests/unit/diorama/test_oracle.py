@@ -1,6 +1,6 @@
 """An oracle that reads posts, scored by brute force over 20,000 of them, lands on the computed ceilings.
 
-The oracle knows the tables of the generator and nothing of `ceilings` or `worlds`. It reads each generated post (text
+The oracle knows the tables of the generator and nothing of `ceilings`. It reads each generated post (text
 and caption as strings, the image as the figures that are there), lists every hypothesis about the names, weighs it by
 how likely the post is under it, and decides.
 """
@@ -15,8 +15,7 @@ import pytest
 
 from openmie.diorama import Config, ceiling, generate
 from openmie.diorama.drawing.layout import KINDS
-from openmie.diorama.posts import distributions as laws
-from openmie.diorama.posts import templates
+from openmie.diorama.posts import distributions, templates
 from openmie.diorama.posts.captions import NOUNS, SIGNS, YOUNG
 
 CONFIG = Config(seed=11, left_out=0.2, hallucinated=0.2)
@@ -44,7 +43,7 @@ def read_text(document):
     left = colour = None
     if "(" in words:
         clause = words[words.index("(") + 1 : words.index(")")]
-        colour = next((w for w in clause if w in laws.COLOURS), None)
+        colour = next((w for w in clause if w in distributions.COLOURS), None)
         if {"left", "right"} & set(clause):
             left = "left" in clause
     return names, ambiguous, left, colour
@@ -76,7 +75,7 @@ def hypotheses(names):
     if names == 1:
         return [(((t,), "", 0, 0), 0.25) for t in ("PER", "LOC", "ORG", "MISC")]
     out = []
-    for (relation, a, b), p in laws.PAIR:
+    for (relation, a, b), p in distributions.PAIR:
         for left, q in ((0, CONFIG.in_order), (1, 1 - CONFIG.in_order)):
             out += [(((a, b), relation, 0, left), p * q / 2), (((b, a), relation, 1, left), p * q / 2)]
     return out
@@ -93,7 +92,7 @@ def scene_of(hypothesis):
 
 
 @lru_cache(None)
-def image_law(unrelated):
+def image_distribution(unrelated):
     """{(figures, sign): chance} of an image that shows clutter or another post's scene."""
     out = defaultdict(float)
     for n, share in ((1, 1 - CONFIG.two_names), (2, CONFIG.two_names)):
@@ -137,13 +136,13 @@ def likelihood(hypothesis, evidence, unrelated):
     """P(what is seen | hypothesis, relation of image and post), up to what all hypotheses share."""
     text, image, caption = evidence
     own = scene_of(hypothesis)
-    law = {own: 1.0} if not unrelated else image_law(unrelated)
+    distribution = {own: 1.0} if not unrelated else image_distribution(unrelated)
     if caption is not None:
-        return sum(p * caption_chance(*scene, caption) for scene, p in law.items())
+        return sum(p * caption_chance(*scene, caption) for scene, p in distribution.items())
     if image is None:
         return 1.0
     figures, sign, flags = image
-    chance = law.get((figures, sign), 0.0)
+    chance = distribution.get((figures, sign), 0.0)
     colour = text[3]
     if colour and flags:
         return chance / 12 if unrelated else chance * (flags[hypothesis[3]] == colour) / 3
@@ -219,7 +218,7 @@ def answers(task, names):
 
 def simulate(task, sees, rule):
     """F1 of the oracle over all posts, in percent, and its standard error (delta method over posts)."""
-    bar = ceiling(CONFIG, task=task, sees=sees, rule="optimal") / 200
+    bar = ceiling(CONFIG, task=task, modalities=sees, rule="optimal") / 200
     rows = []
     for document in posts():
         tp = predicted = wanted = 0
@@ -249,6 +248,6 @@ def simulate(task, sees, rule):
 @pytest.mark.parametrize("task", ("ner", "re", "joint", "grounded"))
 def test_oracle_lands_on_the_ceiling(task, sees, rule):
     score, error = simulate(task, sees, rule)
-    expected = ceiling(CONFIG, task=task, sees=sees, rule=rule)
+    expected = ceiling(CONFIG, task=task, modalities=sees, rule=rule)
     assert error < 1.0
     assert abs(score - expected) < 2.6 * error, (score, expected, error)  # 99% interval

@@ -17,12 +17,12 @@ from PIL import Image as Pillow
 from openmie.data import images
 from openmie.data.document import Document
 from openmie.diorama import LABELS, Config, corpus, generate, save
-from openmie.diorama.drawing.layout import GRID, MAX_OCCLUSION, lay_out
-from openmie.diorama.posts import distributions as laws
-from openmie.diorama.posts.latent_state import imagined
+from openmie.diorama.drawing.layout import GRID, MAX_OCCLUSION, sample_layout
+from openmie.diorama.posts import distributions
+from openmie.diorama.posts.latent_state import sample_imagined_scene
 from openmie.diorama.posts.names import SPLITS, split_of
-from openmie.diorama.posts.posts import DREAM, overlap, plan
-from openmie.diorama.rng import Draws, Law
+from openmie.diorama.posts.posts import GENERATED, iou, sample_post
+from openmie.diorama.rng import Distribution, RandomStream
 from openmie.errors import CorpusError
 
 CONFIG = Config(seed=1)
@@ -30,8 +30,8 @@ GOLDEN_JSON = "ef99c6c49497ddb7f9ad8ae9c75bf31f4a9ed5e60edcf0a63f835c9950931283"
 GOLDEN_PIXELS = "36908bc768f18f0ecc5c87ec34959a92268f2d810977654e1775eef39eba736c"
 
 
-def some(n=300, split="train", **dials):
-    return list(generate(Config(**{"seed": 1, **dials}), split, n, pixels=False))
+def some(n=300, split="train", **options):
+    return list(generate(Config(**{"seed": 1, **options}), split, n, pixels=False))
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_layers_agree():
         assert all(m.start in starts and m.end in ends and d.text[m.start : m.end] == m.text for m in d.mentions)
         assert len(d.relations) == (len(d.mentions) == 2)
         for r in d.relations:
-            ends_ = laws.Pair(r.label, d.find(r.head).label, d.find(r.tail).label)
-            assert ends_ in laws.PAIR.values
+            ends_ = distributions.TypedRelation(r.label, d.find(r.head).label, d.find(r.tail).label)
+            assert ends_ in distributions.PAIR.values
         related = not d.source["unrelated"]
         assert [r.of for r in d.regions] == ([m.id for m in d.mentions] if related else [])
         for r in d.regions:
@@ -129,8 +129,8 @@ def test_boxes_and_patches_lie_in_the_image_and_every_figure_has_its_patch():
         for box in (*(p.box for p in patches), *(r.box for r in d.regions)):
             assert 0 <= box[0] < box[2] <= 96 and 0 <= box[1] < box[3] <= 96
         for r in d.regions:
-            assert max(overlap(p.box, r.box) for p in patches) > 0.6
-        _, layout, _ = plan(Config(seed=1, size=96), "train", i)
+            assert max(iou(p.box, r.box) for p in patches) > 0.6
+        _, layout, _ = sample_post(Config(seed=1, size=96), "train", i)
         for figure in layout.figures:
             box = figure.box
             assert max(box[2] - box[0], box[3] - box[1]) >= GRID // 5 and box[0] >= 0 and box[2] <= GRID
@@ -140,7 +140,7 @@ def test_boxes_and_patches_lie_in_the_image_and_every_figure_has_its_patch():
                 covered = max(w, 0) * max(h, 0) / ((box[2] - box[0]) * (box[3] - box[1]))
                 assert covered <= MAX_OCCLUSION / 100 + 0.01
         if len(layout.figures) == 2:
-            assert overlap(layout.figures[0].box, layout.figures[1].box) == 0
+            assert iou(layout.figures[0].box, layout.figures[1].box) == 0
             assert layout.figures[0].box[2] <= layout.figures[1].box[0]
 
 
@@ -151,12 +151,12 @@ def test_the_translation_has_patches_of_what_was_drawn_for_it():
         assert 4 <= len(patches) <= 6 and all(p.kind == "patch" and p.pixels is None for p in patches)
         assert [p.id for p in patches] == [f"translation-patch{k}" for k in range(len(patches))]
         assert d.images[-len(patches) - 1].id == "translation" and d.images[-len(patches) :] == tuple(patches)
-        facts, _, streams = plan(config, "train", i)
-        scene, flags = imagined(config, facts, streams[DREAM])
-        drawn = lay_out(scene, flags, config.distractors, streams[DREAM])
+        facts, _, streams = sample_post(config, "train", i)
+        scene, flags = sample_imagined_scene(config, facts, streams[GENERATED])
+        drawn = sample_layout(scene, flags, config.distractors, streams[GENERATED])
         for figure in drawn.figures:
             box = tuple(v * 96 / GRID for v in figure.box)
-            assert max(overlap(p.box, box) for p in patches) > 0.6
+            assert max(iou(p.box, box) for p in patches) > 0.6
         for p in patches:
             assert 0 <= p.box[0] < p.box[2] <= 96 and 0 <= p.box[1] < p.box[3] <= 96
     without = next(generate(Config(translation=False), "train", 1, pixels=False))
@@ -192,10 +192,12 @@ def test_shares_are_as_dialled():
 
 
 def test_every_type_weighs_the_same_in_pairs_and_every_relation_too():
-    of_type = {t: sum(p * ((pair.head == t) + (pair.tail == t)) for pair, p in laws.PAIR) for t in laws.TYPES}
-    assert of_type == pytest.approx(dict.fromkeys(laws.TYPES, 0.5))
-    of_label = {r: sum(p for pair, p in laws.PAIR if pair.relation == r) for r in laws.RELATIONS}
-    assert of_label == pytest.approx(dict.fromkeys(laws.RELATIONS, 1 / 12))
+    of_type = {
+        t: sum(p * ((pair.head == t) + (pair.tail == t)) for pair, p in distributions.PAIR) for t in distributions.TYPES
+    }
+    assert of_type == pytest.approx(dict.fromkeys(distributions.TYPES, 0.5))
+    of_label = {r: sum(p for pair, p in distributions.PAIR if pair.relation == r) for r in distributions.RELATIONS}
+    assert of_label == pytest.approx(dict.fromkeys(distributions.RELATIONS, 1 / 12))
 
 
 def test_without_gold_keeps_what_a_system_may_read():
@@ -224,7 +226,7 @@ def test_save_writes_pngs_and_documents_that_read_back(tmp_path):
             assert not b.path.startswith("/") and bool(b.path) == (a.kind != "patch")
             if b.path:
                 assert np.array_equal(np.asarray(Pillow.open(out.parent / b.path)), a.pixels)
-    with pytest.raises(CorpusError, match="there already"):
+    with pytest.raises(CorpusError, match="documents.jsonl exists"):
         save(made, tmp_path / "posts")
     with pytest.raises(CorpusError, match="file names"):
         save([made[0].replace(id="../../evil")], tmp_path / "more")
@@ -234,21 +236,21 @@ def test_save_writes_pngs_and_documents_that_read_back(tmp_path):
 @given(st.integers(1, 10_000), st.lists(st.integers(0, 2**40), min_size=1, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_draws_stay_in_bounds_and_depend_on_the_key_alone(n, key):
-    a, b = Draws(*key), Draws(*key)
-    found = [a.below(n) for _ in range(20)]
-    assert found == [b.below(n) for _ in range(20)] and all(0 <= x < n for x in found)
+    a, b = RandomStream(*key), RandomStream(*key)
+    found = [a.randbelow(n) for _ in range(20)]
+    assert found == [b.randbelow(n) for _ in range(20)] and all(0 <= x < n for x in found)
     assert sorted(a.shuffled(range(n % 50))) == list(range(n % 50))
 
 
 def test_draws_follow_their_laws():
-    draws, law = Draws(7), Law([("a", 0.5), ("b", 0.2), ("never", 0.0), ("c", 0.3)])
-    found = [draws.draw(law) for _ in range(20_000)]
-    assert "never" not in law.values
-    for value, p in law:
+    rng, distribution = RandomStream(7), Distribution([("a", 0.5), ("b", 0.2), ("never", 0.0), ("c", 0.3)])
+    found = [rng.sample(distribution) for _ in range(20_000)]
+    assert "never" not in distribution.values
+    for value, p in distribution:
         assert found.count(value) / len(found) == pytest.approx(p, abs=0.012)
-    counts = np.bincount([draws.below(6) for _ in range(12_000)], minlength=6)
+    counts = np.bincount([rng.randbelow(6) for _ in range(12_000)], minlength=6)
     assert counts.min() > 1850 and counts.max() < 2150
-    assert np.bincount(draws.octets(100_000), minlength=256).min() > 300
+    assert np.bincount(rng.random_bytes(100_000), minlength=256).min() > 300
 
 
 def golden():

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from openmie import corpora
 from openmie.cli import application as cli
 from openmie.data.document import Document, Image
-from openmie.diorama import Config, generate, save, verdict
+from openmie.diorama import Config, check_caption, generate, save
 from openmie.errors import CorpusError
 
 CORPORA = Path(os.environ.get("OPENMIE_CORPORA") or Path(__file__).parents[4] / "shared" / "corpora")
@@ -66,10 +66,10 @@ def test_diorama_is_judged_by_what_was_drawn():
     stdout, _ = run("diorama:test=60,seed=2,size=48")
     found = list(generate(Config(seed=2, size=48), "test", 60, pixels=False))
     for name in ("noisy", "true"):
-        said = [verdict(d, name) for d in found]
+        said = [check_caption(d, name) for d in found]
         words = [len(d.captions[name].split()) for d in found]
         share, _, length, left, number, without = cells(stdout, name)[1:]
-        assert float(share) == pytest.approx(100 * sum(v.right for v in said) / 60, abs=0.005)
+        assert float(share) == pytest.approx(100 * sum(v.correct for v in said) / 60, abs=0.005)
         assert float(length) == pytest.approx(sum(words) / 60, abs=0.005)
         assert float(left) == pytest.approx(100 * sum(not v.complete for v in said) / 60, abs=0.005)
         assert (number, without) == ("60", "0")
