@@ -132,7 +132,9 @@ def run(name: str, seed: int, out: Path, changes: list[str]) -> None:
 def _closures(task: str, scores: dict[str, metrics.Scores]) -> dict[str, object]:
     """The `argmax` ceilings, and the share of the gap between them that each score closes."""
     config = diorama.Config()
-    low, high = (diorama.ceiling(config, task=task, sees=s, rule="argmax") for s in (("text",), ("text", "image")))
+    low, high = (
+        diorama.ceiling(config, task=task, modalities=s, rule="argmax") for s in (("text",), ("text", "image"))
+    )
     return {"ceilings": [low, high], "closures": {n: metrics.closure(s, low, high) for n, s in scores.items()}}
 
 

@@ -89,7 +89,7 @@ def run(system: str, share: str, seed: int, out: Path, posts: int, epochs: int) 
     found = {
         "system": system, "unrelated": share, "seed": seed, "posts": posts, "epochs": epochs,
         "dev": event.values["best"],
-        "ceilings": [diorama.ceiling(config, task="ner", sees=s) for s in (("text",), ("text", "image"))],
+        "ceilings": [diorama.ceiling(config, task="ner", modalities=s) for s in (("text",), ("text", "image"))],
         "f1": whole.f1, "interval": whole.interval, "decided": len(own),
         **{k: [v.f1, *(v.interval or ())] for k, v in parts.items()},
         "cost": cost(own, *answers.values()),
@@ -108,7 +108,7 @@ def table(out: Path, posts: int, epochs: int) -> None:
     for system, cells in at.items():
         print(f"| {system} | " + " | ".join(_cell(r) for r in cells.values()) + " |")
     for i, sees in enumerate(("text", "text and image")):
-        bounds = [diorama.ceiling(diorama.Config(unrelated=s), task="ner", sees=("text", "image")[: i + 1])
+        bounds = [diorama.ceiling(diorama.Config(unrelated=s), task="ner", modalities=("text", "image")[: i + 1])
                   for s in SHARES.values()]  # fmt: skip
         print(f"| ceiling, {sees} | " + " | ".join(f"{b:.2f}" for b in bounds) + " |")
     print("\n| system | learnt with | own image | another post's | difference (95%, paired) | n |\n|" + "---|" * 6)

@@ -226,7 +226,7 @@ def test_save_writes_pngs_and_documents_that_read_back(tmp_path):
             assert not b.path.startswith("/") and bool(b.path) == (a.kind != "patch")
             if b.path:
                 assert np.array_equal(np.asarray(Pillow.open(out.parent / b.path)), a.pixels)
-    with pytest.raises(CorpusError, match="documents.jsonl exists"):
+    with pytest.raises(CorpusError, match="jsonl exists"):
         save(made, tmp_path / "posts")
     with pytest.raises(CorpusError, match="file names"):
         save([made[0].replace(id="../../evil")], tmp_path / "more")

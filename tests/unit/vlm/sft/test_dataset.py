@@ -14,7 +14,7 @@ from openmie import diorama
 from openmie.data.document import Document, Image
 from openmie.datasets import mmre
 from openmie.diorama.posts import names
-from openmie.diorama.rng import Draws
+from openmie.diorama.rng import RandomStream
 from openmie.errors import CorpusError, TrainError
 from openmie.vlm import pfa
 from openmie.vlm.sft import dataset
@@ -145,7 +145,7 @@ def test_a_name_is_the_same_pieces_wherever_it_stands(processor):
     """What makes copying learnable: of names that no training post has, too."""
     words = processor.tokenizer
     for i in range(50):
-        name = names.word(Draws(0, 0, i, 0), "test")
+        name = names.word(RandomStream(0, 0, i, 0), "test")
         alone = words(name)["input_ids"]
         for before, after in (("I met ", " today"), (":PER;", ":"), ("{'a': '", "'}")):
             ids = words(before + name + after)["input_ids"]
