@@ -25,7 +25,7 @@ from openmie.data.corpus import Corpus
 from openmie.errors import RecipeError
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE
-from openmie.nn.align.shapley import Shapley
+from openmie.nn.align.shapley import Estimator, Shapley
 from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.tags import Crf
 from openmie.nn.decode.word_pairs import WordPairs
@@ -119,7 +119,13 @@ REPORTED: dict[str, dict[str, dict[str, float | None]]] = {
 
 
 def recipe(
-    corpus: Corpus, *, task: str = "", text: str = "", vision: str = "", context: str = "", estimator: str = "cyclic"
+    corpus: Corpus,
+    *,
+    task: str = "",
+    text: str = "",
+    vision: str = "",
+    context: str = "",
+    estimator: Estimator = "cyclic",
 ) -> Recipe:
     """Shap-CA for a corpus's labels, with the paper's hyper-parameters.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE
@@ -31,6 +32,8 @@ from openmie.nn.fuse.interweave import Interweave
 from openmie.nn.fuse.one_stream import OneStream
 from openmie.nn.fuse.translate import Translate
 from openmie.nn.fuse.two_stream import TwoStream
+from openmie.nn.limits import Count, CountOrZero, Fraction, NonNegative, PositiveFraction, Problem
+from openmie.recipe.head_rules import head_problems, metric_problems
 
 Encode = Dual | Mutual | Prefix | Hierarchical
 Complete = Blank | PromptConv
@@ -44,23 +47,23 @@ class Group:
     """Parameters whose name begins with `match` (or holds `.match.`), the first group that fits taking each."""
 
     match: str = ""  # empty: all that is left
-    lr: float = 1e-3  # peak learning rate
-    weight_decay: float = 0.01  # AdamW; never applied to vectors (biases, norms, CRF boundaries)
+    lr: NonNegative = 1e-3  # peak learning rate
+    weight_decay: NonNegative = 0.01  # AdamW; never applied to vectors (biases, norms, CRF boundaries)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
     """How a recipe is trained, unless the command line says otherwise."""
 
-    epochs: int = 8
-    batch: int = 32  # documents, or given pairs of a marker recipe, a step
+    epochs: Count = 8
+    batch: Count = 32  # documents, or given pairs of a marker recipe, a step
     groups: tuple[Group, ...] = (Group(),)
-    schedule: str = "linear"  # after the warm-up: `linear` or `cosine` to zero, or `constant`
-    warmup: float = 0.1  # share of all steps
-    clip: float = 1.0  # norm of the whole gradient; 0: off
-    patience: int = 0  # epochs without a better dev score before stopping; 0: never
-    metric: str = ""  # selection on dev: `ner`, `re` or `joint`; default: what the heads answer
-    share: float = 1.0  # of the training documents, drawn by the seed; a smaller draw is part of a larger one
+    schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up: to zero, or constant
+    warmup: Fraction = 0.1  # share of all steps
+    clip: NonNegative = 1.0  # norm of the whole gradient; 0: off
+    patience: CountOrZero = 0  # epochs without a better dev score before stopping; 0: never
+    metric: Literal["", "ner", "re", "joint", "document", "own", "released"] = ""  # on dev; empty: the task's
+    share: PositiveFraction = 1.0  # of the training documents, drawn by the seed; smaller samples are nested
 
 
 TASKS = {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint", ("cells",): "joint"}
@@ -86,6 +89,10 @@ class Recipe:
         if made & DOCUMENT:
             return "document"
         return TASKS.get(tuple(sorted(made)), "")
+
+    def problems(self) -> Iterator[Problem]:
+        yield from head_problems(self.task, self.heads)
+        yield from metric_problems(self.task, self.training.metric)
 
 
 KINDS: dict[str, type] = {

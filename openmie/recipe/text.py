@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any, get_args, get_type_hints
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
 from openmie.errors import RecipeError
 from openmie.recipe.parts import KINDS
+from openmie.recipe.values import type_problem
 
 
 def dump(recipe: Any) -> dict[str, Any]:
@@ -42,7 +41,7 @@ def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
                 remedy="correct the name, or pass your own class: load(..., parts=[MyPart])",
             )
         cls = kinds[kind]
-        hints, known = get_type_hints(cls), {f.name: f for f in fields(cls) if f.init}
+        hints, known = get_type_hints(cls, include_extras=True), {f.name: f for f in fields(cls) if f.init}
         unknown = sorted(set(value) - set(known) - {"kind"})
         if unknown:
             raise RecipeError(
@@ -67,22 +66,14 @@ def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
-    """The value if it is of the hinted type; no number is taken for a text, nor a text for a number."""
-    try:
-        config = None if is_dataclass(hint) else ConfigDict(arbitrary_types_allowed=True)
-        return (
-            value
-            if is_dataclass(value) and _is(value, hint)
-            else TypeAdapter(hint, config=config).validate_python(value, strict=True)
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RecipeError(
-            repr(value),
-            expected=f"{getattr(hint, '__name__', hint)}: {first['msg']}",
-            where=where,
-            remedy="see the field's comment in its config class",
-        ) from None
+    """The value, if it is of the hinted type and within its limits."""
+    if is_dataclass(value) and _is(value, hint):
+        return value
+    problem = type_problem(value, hint)
+    if problem is not None:
+        remedy = "see the field's comment in its config class"
+        raise RecipeError.of(problem.model_copy(update={"where": where, "remedy": remedy}))
+    return value
 
 
 def _is(value: Any, hint: Any) -> bool:
@@ -129,7 +120,9 @@ def set_field(recipe: Any, path: str, text: str, where: str = "") -> Any:
         value = json.loads(text)
     except json.JSONDecodeError:
         value = text
-    return replace(recipe, **{name: _load(value, get_type_hints(type(recipe))[name], KINDS, where)})
+    return replace(
+        recipe, **{name: _load(value, get_type_hints(type(recipe), include_extras=True)[name], KINDS, where)}
+    )
 
 
 def difference(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

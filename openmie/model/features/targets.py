@@ -86,7 +86,7 @@ class Gold:
             example.links, missed = candidates.encode_links(example.document, found, head.labels, both)
             lost += missed
         if gold and (head := self.made["boxes"]):
-            read = sized(example, self.recipe.encode)
+            read = sized(example, self.recipe.encode.inputs)
             example.regions = regions.encode(example.document, read, head.labels, found.numbers)
             lost += example.regions.lost
         for what, why in lost:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.nn.align.infonce import InfoNCE
+from openmie.nn.limits import CountOrZero, NonNegative
 from openmie.nn.ops import masked_softmax
 from openmie.nn.streams import Stream, Streams
 
@@ -30,9 +31,9 @@ class Align:
     loss: Any = field(default_factory=InfoNCE)
     first: tuple[str, ...] = ("text",)
     second: tuple[str, ...] = ("vision",)
-    at: str = "encoded"  # `encoded`, before the fusion, or `fused`, after it
-    width: int = 128  # both sides are projected to this width; 0: as they are, the second to the first's if it differs
-    weight: float = 0.1  # of this loss in the sum
+    at: Literal["encoded", "fused"] = "encoded"  # `encoded`, before the fusion, or `fused`, after it
+    width: CountOrZero = 128  # both sides are projected to it; 0: not at all, or the second to the first's width
+    weight: NonNegative = 0.1  # of this loss in the sum
     name: str = ""  # default: the loss and the sides
     learned: bool = False  # pool tokens by learned weights, then linear and GELU (f, g of MGIPS-CL's eq. 14)
 

@@ -8,12 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from openmie.nn.limits import Positive
+
 
 @dataclass(frozen=True, kw_only=True)
 class InfoNCE:
     """-log exp(s_ii / tau) / sum_j exp(s_ij / tau), s the cosine; mean over rows, and over both directions."""
 
-    tau: float = 0.1  # temperature
+    tau: Positive = 0.1  # temperature
     symmetric: bool = True  # both directions; else only from the first side to the second
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:

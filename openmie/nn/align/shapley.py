@@ -22,17 +22,20 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from openmie.errors import RecipeError
+from openmie.nn.limits import Positive
 
-ESTIMATORS, NEGATIVES = ("exact", "cyclic", "enumerate"), ("mean", "sum")
+Estimator = Literal["exact", "cyclic", "enumerate"]
+ESTIMATORS: tuple[str, ...] = get_args(Estimator)
 MOST_ENUMERATED = 16  # players: 2^16 coalitions a game
 CLAMP = 4.6  # of y: e^(-e^4.6) = 1e-43
 BLOCK = 2**20  # elements (J, T, Q, k) worked on at once, three such tensors; 32 times as many on a GPU
@@ -46,16 +49,11 @@ class Shapley:
     positive are least when every similarity is -1, own pairs too. `mean` divides the negatives by k - 1 and does not.
     """
 
-    tau: float = 0.1  # temperature of eq. 4; the paper does not give its own
-    estimator: str = "exact"  # or `cyclic`, algorithm 1 (noisy, faster), or `enumerate` (at most 16 rows)
-    negatives: str = "mean"  # or `sum`, as printed
+    tau: Positive = 0.1  # temperature of eq. 4; the paper does not give its own
+    estimator: Estimator = "exact"  # `cyclic`: algorithm 1; `enumerate`: up to 16 rows
+    negatives: Literal["mean", "sum"] = "mean"  # or `sum`, as printed
     symmetric: bool = True  # both directions, averaged (eq. 6); else only from the first side to the second
-    accuracy: float = 1e-4  # absolute error of the exact values
-
-    def __post_init__(self) -> None:
-        _check(self.tau, self.estimator, self.accuracy)
-        if self.negatives not in NEGATIVES:
-            raise RecipeError(f"negatives {self.negatives!r}", expected=" or ".join(NEGATIVES), remedy="take the mean")
+    accuracy: Annotated[float, Field(ge=1e-12, le=0.1)] = 1e-4  # absolute error of the exact values
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
         """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0."""

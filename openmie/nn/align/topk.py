@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from openmie.errors import RecipeError
+from openmie.nn.limits import Count, CountOrZero, NonNegative, Positive
 
 SIDES = ("text", "image")
 TIE = 1e-3  # of cosine / tau: what is this near counts as equal, so that rounding does not choose
@@ -24,31 +25,14 @@ class TopK:
     what the model believes already. So eq. 17 stands beside it, tau is 0.1, and eq. 16 may be let in slowly.
     """
 
-    k: int | str = 3  # K, at most rows - 1; `adaptive` (ours): for each row its own, see `chosen`
-    tau: float = 0.1  # temperature; the paper gives none, the release has 0.5
-    positives: float = 1.0  # weight of eq. 16
-    own: float = 1.0  # weight of eq. 17
-    side: str = "text"  # who chooses: each text its images, as printed; `image`: each image its texts, as released
-    warmup_steps: int = 0  # training steps over which the weight of eq. 16 rises from 0; counted by `Alignment`
+    k: Count | Literal["adaptive"] = 3  # K, at most rows - 1; `adaptive` (ours): for each row its own, see `chosen`
+    tau: Positive = 0.1  # temperature; the paper gives none, the release has 0.5
+    positives: NonNegative = 1.0  # weight of eq. 16
+    own: NonNegative = 1.0  # weight of eq. 17
+    side: Literal["text", "image"] = "text"  # who chooses: each text its images, or (as released) each image its texts
+    warmup_steps: CountOrZero = 0  # training steps over which the weight of eq. 16 rises from 0; counted by `Alignment`
     as_released: bool = False  # one ratio, own pair added to the K (twice if among them), no weights, no warm-up;
     # the release's other settings are side="image" and tau=0.5
-
-    def __post_init__(self) -> None:
-        if self.k != "adaptive" and (isinstance(self.k, str | bool) or self.k < 1):
-            raise RecipeError(
-                f"k={self.k!r}", expected="a number from 1, or `adaptive`", where="loss.k", remedy="the paper has 3"
-            )
-        if self.side not in SIDES:
-            raise RecipeError(
-                f"side {self.side!r}", expected="`text` or `image`", where="loss.side", remedy="`text` is the paper's"
-            )
-        if self.tau <= 0 or self.warmup_steps < 0:
-            raise RecipeError(
-                f"tau={self.tau}, warmup_steps={self.warmup_steps}",
-                where="loss",
-                expected="tau above 0, warmup_steps at least 0",
-                remedy="0.1 and 0 are the defaults",
-            )
 
     def __call__(self, a: Tensor, b: Tensor, ramp: float | Tensor = 1.0) -> Tensor:
         """a texts, b images (B, D), row i of a belongs to row i of b -> scalar; 0 with fewer than two rows.

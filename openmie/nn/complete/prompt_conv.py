@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.errors import RecipeError
+from openmie.nn.limits import Count, Fraction, NonNegative, Problem
 from openmie.nn.ops import convolve, frame_means, masked_mean
 from openmie.nn.streams import Stream, Streams, levels_of
 
@@ -26,12 +27,12 @@ class PromptConv:
     """
 
     sides: tuple[str, ...] = ("text", "vision")  # two roles, each made of the other
-    prompt: int = 64  # l_p, positions of P
-    kernel: int = 3  # odd; 1 as released
-    levels: int = 3  # K; streams without levels get the mean of what would be theirs
+    prompt: Count = 64  # l_p, positions of P
+    kernel: Count = 3  # odd; 1 as released
+    levels: Count = 3  # K; streams without levels get the mean of what would be theirs
     per_frame: bool = False  # reads one mean a frame and not every patch (ours): a long video's text stays short
-    drop: float = 0.0  # chance that training hides one side, either, of a document that has both (ours)
-    reconstruct: float = 0.0  # weight of the distance between the means of a hidden side and of what is made (ours)
+    drop: Fraction = 0.0  # chance that training hides one side, either, of a document that has both (ours)
+    reconstruct: NonNegative = 0.0  # weight of the distance between means, hidden side and reconstruction (ours)
 
     def needs(self) -> frozenset[str]:
         return frozenset(self.sides)
@@ -39,29 +40,30 @@ class PromptConv:
     def makes(self) -> frozenset[str]:
         return frozenset()
 
-    def build(self, widths: dict[str, int]) -> PromptConvCompletion:
-        """Errors: a kernel without a middle; not two sides; a reconstruction of what is never hidden."""
+    def problems(self) -> Iterator[Problem]:
         if self.kernel % 2 == 0:
-            raise RecipeError(
-                f"kernel={self.kernel}",
+            yield Problem(
+                where="kernel",
+                found=f"kernel={self.kernel}",
                 expected="an odd number, for it has a middle",
-                where="complete",
                 remedy="set `kernel` to 1 or 3",
             )
         if len(set(self.sides)) != 2:
-            raise RecipeError(
-                f"sides={self.sides}",
+            yield Problem(
+                where="sides",
+                found=f"sides={self.sides}",
                 expected="two different roles",
-                where="complete",
                 remedy="name the two sides that are made of each other, such as text and vision",
             )
         if self.reconstruct and not self.drop:
-            raise RecipeError(
-                f"reconstruct={self.reconstruct:g} with drop=0",
+            yield Problem(
+                where="reconstruct",
+                found=f"reconstruct={self.reconstruct:g} with drop=0",
                 expected="drop above 0",
-                where="complete",
                 remedy="set `drop`: a hidden side is compared with what is made",
             )
+
+    def build(self, widths: dict[str, int]) -> PromptConvCompletion:
         return PromptConvCompletion(self, widths)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.errors import RecipeError
 from openmie.nn.decode.chains import Bilinear, projection
 from openmie.nn.decode.mention_candidates import (
     candidates,
@@ -20,6 +20,7 @@ from openmie.nn.decode.mention_candidates import (
     membership,
     span_means,
 )
+from openmie.nn.limits import CountOrZero, Dropout, Fraction, NonNegative, Problem, labels_given
 from openmie.nn.streams import Stream, Streams
 
 
@@ -43,15 +44,15 @@ class ChainRelations:
     mentions: tuple[str, ...] = ()  # mention labels, as span_labels count them; empty: types are not looked at
     allowed: tuple[tuple[str, ...], ...] = ()  # (label, head type, tail type) seen in training; a label without: any
     symmetric: tuple[str, ...] = ()  # labels without a direction: learnt both ways, answered once
-    decide: str = "several"  # or `one`, as in the paper
-    chain: str = "mean"  # or `vote` of pairs of mentions, as released
-    threshold: float = 0.5  # of `several`, and of the votes
+    decide: Literal["several", "one"] = "several"  # or `one`, as in the paper
+    chain: Literal["mean", "vote"] = "mean"  # or `vote` of pairs of mentions, as released
+    threshold: Fraction = 0.5  # of `several`, and of the votes
     joint: bool = True  # weigh a label of `several` by how sure the tagger is of the two types; off in print
-    rank: int = 0  # width that chains are mapped to before the product; 0: none, as printed
+    rank: CountOrZero = 0  # width that chains are mapped to before the product; 0: none, as printed
     norm: bool = True  # bring the vectors to mean 0 and variance 1, as in `Chains`; as released off
     reads: str = "fused"
-    dropout: float = 0.1  # of the vectors
-    weight: float = 1.0
+    dropout: Dropout = 0.1  # of the vectors
+    weight: NonNegative = 1.0
     name: str = "links"
 
     def needs(self) -> frozenset[str]:
@@ -59,6 +60,17 @@ class ChainRelations:
 
     def makes(self) -> frozenset[str]:
         return frozenset({"links"})
+
+    def problems(self) -> Iterator[Problem]:
+        yield from labels_given(self.labels)
+        for i, entry in enumerate(self.allowed if self.mentions else ()):
+            if len(entry) != 3 or entry[0] not in self.labels or not {*entry[1:]} <= {*self.mentions}:
+                yield Problem(
+                    where=f"allowed.{i}",
+                    found=repr(entry),
+                    expected=f"(label, head type, tail type), types among {self.mentions}",
+                    remedy="correct the entry, or leave it out",
+                )
 
     def build(self, widths: dict[str, int]) -> nn.Module:
         return ChainRelationsHead(self, widths[self.reads])
@@ -186,14 +198,6 @@ def signatures(config: ChainRelations, labels: Sequence[str]) -> Tensor:
     Errors: a type or label of `allowed` that there is none of.
     """
     types, k = config.mentions, len(config.mentions)
-    for entry in config.allowed if types else ():
-        if len(entry) != 3 or entry[0] not in labels or not {*entry[1:]} <= {*types}:
-            raise RecipeError(
-                repr(entry),
-                expected=f"(label, head type, tail type), types among {types}",
-                where=f"heads.{config.name}.allowed",
-                remedy="correct the entry, or leave it out",
-            )
     fits = torch.ones(max(k, 1), max(k, 1), len(labels), dtype=torch.bool)
     for r, label in enumerate(labels):
         pairs = [tuple(entry[1:]) for entry in config.allowed if entry[0] == label]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.nn.decode.mention_candidates import candidates, span_means
+from openmie.nn.limits import CountOrZero, Dropout, Fraction, NonNegative, Problem, labels_given
 from openmie.nn.streams import Stream, Streams
 
 
@@ -31,15 +33,15 @@ class Chains:
     """
 
     labels: tuple[str, ...] = ()  # mention labels, as the tagger has them
-    link: str = "closure"  # `closure` of all links above the threshold; `best`: each to its likeliest earlier one
+    link: Literal["closure", "best"] = "closure"  # all links above the threshold; or each to its likeliest earlier one
     typed: bool = False  # only mentions of one label may stand in a chain
-    threshold: float = 0.5
-    rank: int = 0  # width that mentions are mapped to before the product; 0: none, as printed
-    alike: float = 1.0  # how much W begins as a likeness (ours); 0: not at all
+    threshold: Fraction = 0.5
+    rank: CountOrZero = 0  # width that mentions are mapped to before the product; 0: none, as printed
+    alike: NonNegative = 1.0  # how much W begins as a likeness (ours); 0: not at all
     norm: bool = True  # bring the vectors to mean 0 and variance 1; as released off
     reads: str = "fused"
-    dropout: float = 0.1  # of the mention vectors
-    weight: float = 1.0
+    dropout: Dropout = 0.1  # of the mention vectors
+    weight: NonNegative = 1.0
     name: str = "chains"
 
     def needs(self) -> frozenset[str]:
@@ -47,6 +49,9 @@ class Chains:
 
     def makes(self) -> frozenset[str]:
         return frozenset({"chain_of"})
+
+    def problems(self) -> Iterator[Problem]:
+        yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
         return ChainsHead(self, widths[self.reads])

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from openmie.nn.limits import Count, NonNegative
+
 
 @dataclass(frozen=True, kw_only=True)
 class Channels:
@@ -17,10 +19,10 @@ class Channels:
     not say which, and a learnt table would bake a greatest length into the weights.
     """
 
-    width: int = 100  # d1
-    scale: float = 1.0  # of both at the start; below 1 they are small beside the words, and learnt from later
+    width: Count = 100  # d1
+    scale: NonNegative = 1.0  # of both at the start; below 1 they are small beside the words, and learnt from later
     tagger: str = ""  # of the parts of speech, such as `hanta:en`; empty: what the machine has
-    tags: int = 18  # parts of speech, 0 for none; `openmie.text.pos` counts alike (tested)
+    tags: Count = 18  # parts of speech, 0 for none; `openmie.text.pos` counts alike (tested)
 
     def build(self) -> ChannelEmbedding:
         return ChannelEmbedding(self)

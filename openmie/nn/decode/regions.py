@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.errors import RecipeError
 from openmie.nn.decode.boxes import distinct, in_order, matched, overlap
 from openmie.nn.decode.mention_candidates import (
     candidates,
@@ -20,6 +20,7 @@ from openmie.nn.decode.mention_candidates import (
     span_means,
 )
 from openmie.nn.decode.slots import FrameSlots, PatchSlots
+from openmie.nn.limits import Count, Dropout, Fraction, NonNegative, Positive, Problem, heads_divide, labels_given
 from openmie.nn.streams import Stream, Streams
 
 GOLD = ("boxes", "box_labels", "box_of")
@@ -38,23 +39,23 @@ class Regions:
     """
 
     labels: tuple[str, ...] = ()  # of regions
-    count: int = 8  # Q, slots of a frame
-    slots: str = "patches"  # or `frame`, the paper's
-    match: str = "set"  # or `order`, as released
+    count: Count = 8  # Q, slots of a frame
+    slots: Literal["patches", "frame"] = "patches"  # or `frame`, the paper's
+    match: Literal["set", "order"] = "set"  # or `order`, as released
     links: bool = True  # to chains, where there are any
-    l1: float = 5.0  # weight of the L1 distance beside the cross-entropy
-    giou: float = 2.0  # of 1 - GIoU; 0 as in the paper
-    empty: float = 0.3  # weight of slots without a region in the cross-entropy, undone in answers; 1 in the paper
-    same: float = 0.9  # IoU above which two boxes of a frame are one
+    l1: NonNegative = 5.0  # weight of the L1 distance beside the cross-entropy
+    giou: NonNegative = 2.0  # of 1 - GIoU; 0 as in the paper
+    empty: Positive = 0.3  # weight of slots without a region in the cross-entropy, undone in answers; 1 in the paper
+    same: Fraction = 0.9  # IoU above which two boxes of a frame are one
     reads: str = "frames"
     patches: str = "vision"
     words: str = "fused"  # where chains are read
-    width: int = 128  # of `patches` slots
-    heads: int = 4
-    layers: int = 2
-    expansion: int = 2
-    dropout: float = 0.1
-    weight: float = 1.0
+    width: Count = 128  # of `patches` slots
+    heads: Count = 4
+    layers: Count = 2
+    expansion: Count = 2
+    dropout: Dropout = 0.1
+    weight: NonNegative = 1.0
     name: str = "regions"
 
     def needs(self) -> frozenset[str]:
@@ -63,15 +64,11 @@ class Regions:
     def makes(self) -> frozenset[str]:
         return frozenset({"boxes"})
 
+    def problems(self) -> Iterator[Problem]:
+        yield from labels_given(self.labels)
+        yield from heads_divide(self.heads, self.width)
+
     def build(self, widths: dict[str, int]) -> nn.Module:
-        """Errors: heads that do not divide the width."""
-        if self.width % self.heads:
-            raise RecipeError(
-                f"{self.heads} heads in a width of {self.width}",
-                expected="a width that they divide",
-                where=f"heads.{self.name}",
-                remedy="change `heads` or `width`",
-            )
         return RegionsHead(self, widths)
 
 

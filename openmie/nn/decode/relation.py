@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.nn.decode.spans import ordered_pairs, spans_of
+from openmie.nn.limits import Dropout, NonNegative, Problem, labels_given
 from openmie.nn.ops import gather_rows
 from openmie.nn.streams import Streams
 
@@ -29,8 +30,8 @@ class EntityMarkers:
     symmetric: tuple[str, ...] = ()  # labels without a direction: beside a tagger learnt both ways, answered once
     markers: bool = True
     reads: str = "fused"
-    dropout: float = 0.1
-    weight: float = 1.0
+    dropout: Dropout = 0.1
+    weight: NonNegative = 1.0
     name: str = "relations"
 
     def needs(self) -> frozenset[str]:
@@ -38,6 +39,14 @@ class EntityMarkers:
 
     def makes(self) -> frozenset[str]:
         return frozenset({"relations"})
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other head can stand beside it: markers enclose entities that are given."""
+        return self.markers
+
+    def problems(self) -> Iterator[Problem]:
+        yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
         return RelationHead(self, widths[self.reads])

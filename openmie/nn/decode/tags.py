@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.crf import LinearChainCrf
+from openmie.nn.limits import CountOrZero, Dropout, NonNegative, Problem, labels_given
 from openmie.nn.streams import Stream, Streams
 
 
@@ -26,10 +28,10 @@ class Crf:
     labels: tuple[str, ...] = ()  # mention labels
     reads: str = "fused"
     channels: Channels | None = None  # part-of-speech and position embeddings beside the words
-    hidden: int = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
-    per: str = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
-    dropout: float = 0.1
-    weight: float = 1.0
+    hidden: CountOrZero = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
+    per: Literal["word", "document"] = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
+    dropout: Dropout = 0.1
+    weight: NonNegative = 1.0
     name: str = "tags"
 
     def needs(self) -> frozenset[str]:
@@ -37,6 +39,9 @@ class Crf:
 
     def makes(self) -> frozenset[str]:
         return frozenset({"tags"})
+
+    def problems(self) -> Iterator[Problem]:
+        yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
         return CrfHead(self, widths[self.reads])
@@ -49,10 +54,10 @@ class Softmax:
     labels: tuple[str, ...] = ()
     reads: str = "fused"
     channels: Channels | None = None  # part-of-speech and position embeddings beside the words
-    hidden: int = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
-    per: str = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
-    dropout: float = 0.1
-    weight: float = 1.0
+    hidden: CountOrZero = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
+    per: Literal["word", "document"] = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
+    dropout: Dropout = 0.1
+    weight: NonNegative = 1.0
     name: str = "tags"
 
     def needs(self) -> frozenset[str]:
@@ -60,6 +65,9 @@ class Softmax:
 
     def makes(self) -> frozenset[str]:
         return frozenset({"tags"})
+
+    def problems(self) -> Iterator[Problem]:
+        yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
         return SoftmaxHead(self, widths[self.reads])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from openmie.nn.decode.channels import Channels, positions
 from openmie.nn.decode.tags import counted
+from openmie.nn.limits import Count, Dropout, NonNegative, Problem, labels_given
 from openmie.nn.streams import Streams
 
 CELLS = 16_384  # pairs of words scored at once: what lies between stays where the allocator can use it again
@@ -38,16 +39,16 @@ class WordPairs:
     labels: tuple[str, ...] = ()  # relation labels; "None", where there, is class 0 of the grid
     mentions: tuple[str, ...] = ()  # mention labels; empty: the entities are given
     symmetric: tuple[str, ...] = ()  # labels without a direction
-    scheme: str = "exact"  # or "as_released": cells below the diagonal are not learnt
-    contrast: str | None = "literal"  # eq. 17: "literal", "log" or None
-    scale: float = 1.0  # lambda
-    width: int = 100  # d2; the paper does not say
-    none_weight: float = 1.0  # weight of cells of class 0, which are nearly all; 1 as printed
+    scheme: Literal["exact", "as_released"] = "exact"  # or "as_released": cells below the diagonal are not learnt
+    contrast: Literal["literal", "log"] | None = "literal"  # eq. 17: "literal", "log" or None
+    scale: NonNegative = 1.0  # lambda
+    width: Count = 100  # d2; the paper does not say
+    none_weight: NonNegative = 1.0  # weight of cells of class 0, which are nearly all; 1 as printed
     channels: Channels | None = field(default_factory=Channels)  # None: X^s and X^p are left out of eq. 16
     reads: str = "fused"
-    per: str = "word"  # what the sum over cells is divided by: words, or documents (`document`, eq. 18)
-    dropout: float = 0.1
-    weight: float = 1.0
+    per: Literal["word", "document"] = "word"  # the sum over cells is divided by words, or by documents (eq. 18)
+    dropout: Dropout = 0.1
+    weight: NonNegative = 1.0
     name: str = "word_pairs"
 
     def needs(self) -> frozenset[str]:
@@ -55,6 +56,14 @@ class WordPairs:
 
     def makes(self) -> frozenset[str]:
         return frozenset({"cells" if self.mentions else "relations"})
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other head can stand beside it: one grid holds entities and relations."""
+        return True
+
+    def problems(self) -> Iterator[Problem]:
+        yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
         return WordPairsHead(self, widths[self.reads])

@@ -5,14 +5,16 @@ Input legend: M encoded rows (a document longer than the window has several), W 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from openmie.nn.encode.extended_attention import StillTowers
 from openmie.nn.encode.inputs import EncoderInputs
+from openmie.nn.limits import Count, CountOrZero, Dropout, Fraction, Problem
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
@@ -23,10 +25,21 @@ class Text:
 
     name: str = "tiny"  # built-in `tiny`, `characters` or `minilm`, a hub id, or a local folder
     revision: str = ""  # commit of a hub id
-    pool: str = "first"  # state of a word: its `first` piece, the `mean` of its pieces or, of some encoders, the `max`
+    pool: Literal["first", "mean", "max"] = "first"  # state of a word: of its tokens the first, the mean or the max
     freeze: bool = False  # run once, cached, not trained
-    attention_dropout: float | None = None  # None: the backbone's own; at 0 the weights of attention are never held
+    attention_dropout: Dropout | None = None  # None: the backbone's own; at 0 the weights of attention are never held
     vocabulary: str = field(default="", compare=False)  # of `characters`: those it knows; empty: made by the training
+
+
+def no_max_pooling(text: Text) -> Iterator[Problem]:
+    """A problem where an encoder that cannot is asked for the largest values of a word's states."""
+    if text.pool == "max":
+        yield Problem(
+            where="text.pool",
+            found="pool='max'",
+            expected="`first` or `mean`",
+            remedy="change it; the encoder that takes the largest value is Hierarchical",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +58,10 @@ class Dual:
     text: Text = field(default_factory=Text)
     vision: Vision | None = None
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_pieces: int = 96  # a longer context is cut, and the document says so
+    context_pieces: Count = 96  # a longer context is cut, and the document says so
     apart: bool = False  # the context in a pass of its own, not in one with the text
-    drop_context: float = 0.0  # chance that training leaves out a document's context, so that images are learnt from
-    objects: int = 0  # object images read per document
+    drop_context: Fraction = 0.0  # chance that training leaves out a document's context, so that images are learnt from
+    objects: CountOrZero = 0  # object images read per document
     generated: bool = False  # read the image made from the text too, and as many objects of it
     phrases: bool = False  # read the words that objects were found by, in a pass of their own
 
@@ -73,6 +86,16 @@ class Dual:
         """Roles made of images, in the order of their slots: original and its objects, generated and its own."""
         both = (("vision", "objects"), ("generated", "generated_objects"))[: 2 if self.generated else 1]
         return () if self.vision is None else tuple(side if self.objects else side[:1] for side in both)
+
+    def problems(self) -> Iterator[Problem]:
+        yield from no_max_pooling(self.text)
+        if self.drop_context and self.text.freeze:
+            yield Problem(
+                where="drop_context",
+                found=f"drop_context={self.drop_context} with a frozen text encoder",
+                expected="0, for its states are made once, with their context",
+                remedy="set encode.drop_context=0, or train the encoder",
+            )
 
     def build(self, text: nn.Module, vision: nn.Module | None) -> DualEncoder:
         return DualEncoder(self, text, vision)

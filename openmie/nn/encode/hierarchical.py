@@ -6,7 +6,7 @@ F the most frames of a document, P patches of a frame, N = F P.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
@@ -19,6 +19,7 @@ from openmie.errors import RecipeError
 from openmie.nn.encode.dual import Text, Vision, place, token_types
 from openmie.nn.encode.extended_attention import StillTowers
 from openmie.nn.encode.inputs import EncoderInputs
+from openmie.nn.limits import Count, CountOrZero, Problem
 from openmie.nn.ops import max_words, pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
@@ -32,11 +33,11 @@ class Hierarchical:
 
     text: Text = field(default_factory=lambda: Text(pool="max"))
     vision: Vision | None = None
-    frames: int = 120  # most frames read of a document; of more, so many evenly spaced ones, and the document says so
-    size: int = 0  # pixels that a frame is resized to, both sides; 0: what the backbone's own preprocessing says
-    chunk: int = 16  # frames that pass the tower at once, which bounds the memory
+    frames: Count = 120  # most frames read of a document; of more, evenly spaced ones, and the document says so
+    size: CountOrZero = 0  # pixels that a frame is resized to, both sides; 0: as the backbone's preprocessing says
+    chunk: Count = 16  # frames that pass the tower at once, which bounds the memory
     as_released: bool = False  # groups of layers as in the public release, see `grouped`
-    local: int = 0  # words that a residual convolution over the text's states spans, see `Neighbours` (ours); 0: none
+    local: CountOrZero = 0  # words that a residual convolution over the text's states spans, see `Neighbours` (ours)
 
     @property
     def inputs(self) -> EncoderInputs:
@@ -46,15 +47,17 @@ class Hierarchical:
     def makes(self) -> frozenset[str]:
         return frozenset({"text"} | ({"vision"} if self.vision else set()))
 
-    def build(self, text: nn.Module, vision: nn.Module | None) -> HierarchicalEncoder:
-        """Errors: an even `local`, a vision tower without layers of one width."""
+    def problems(self) -> Iterator[Problem]:
         if self.local and self.local % 2 == 0:
-            raise RecipeError(
-                f"local={self.local}",
+            yield Problem(
+                where="local",
+                found=f"local={self.local}",
                 expected="an odd number of words, or 0",
-                where="encode.local",
                 remedy="take one more or one less",
             )
+
+    def build(self, text: nn.Module, vision: nn.Module | None) -> HierarchicalEncoder:
+        """Errors: a vision tower without layers of one width."""
         return HierarchicalEncoder(self, text, vision)
 
 

@@ -6,18 +6,19 @@ S slots that the batch fills, P patches of an image, N = 1 + S P visual tokens, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.dual import Text, Vision, context_stream, place, token_types, without_context
+from openmie.nn.encode.dual import Text, Vision, context_stream, no_max_pooling, place, token_types, without_context
 from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_text, split_heads
 from openmie.nn.encode.inputs import EncoderInputs
+from openmie.nn.limits import Count, CountOrZero, Fraction, Pixels, Problem
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty
 
@@ -28,16 +29,16 @@ class Mutual:
 
     text: Text = field(default_factory=Text)
     vision: Vision = field(default_factory=lambda: Vision(name="twin"))
-    objects: int = 3  # candidate crops read per document
+    objects: CountOrZero = 3  # candidate crops read per document
     full: bool = False  # read the whole image beside the crops; without a candidate it is read anyway
-    size: int = 128  # pixels that a crop or whole image is resized to, both sides
+    size: Pixels = 128  # pixels that a crop or whole image is resized to, both sides
     exchange: bool = True  # False: two plain towers
-    order: str = "lagged"  # what a layer sees: the other's layer before (eq. 2); or text after vision, `vision_first`
-    first: str = "projected"  # what layer 1 sees: embeddings `projected` as keys and values, `raw` (eq. 3), or `none`
+    order: Literal["lagged", "vision_first"] = "lagged"  # a layer sees the other's layer before (eq. 2)
+    first: Literal["projected", "raw", "none"] = "projected"  # layer 1 sees these embeddings; raw: eq. 3
     as_released: bool = False  # with the slips of the public release, see MutualEncoder
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_pieces: int = 96  # a longer context is cut, and the document says so
-    drop_context: float = 0.0  # chance that training leaves out a document's context
+    context_pieces: Count = 96  # a longer context is cut, and the document says so
+    drop_context: Fraction = 0.0  # chance that training leaves out a document's context
 
     @property
     def inputs(self) -> EncoderInputs:
@@ -53,6 +54,9 @@ class Mutual:
 
     def makes(self) -> frozenset[str]:
         return frozenset({"text", "vision"} | ({"context"} if self.context else set()))
+
+    def problems(self) -> Iterator[Problem]:
+        yield from no_max_pooling(self.text)
 
     def build(self, text: nn.Module, vision: nn.Module | None) -> MutualEncoder:
         return MutualEncoder(self, text, vision)

@@ -6,7 +6,7 @@ batch, I = 1 + O images and S image tokens of a document, G groups, L layers, h 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.dual import Text, Vision, aside, image_streams, token_types, without
+from openmie.nn.encode.dual import Text, Vision, aside, image_streams, no_max_pooling, token_types, without
 from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_text, split_heads
 from openmie.nn.encode.inputs import EncoderInputs
+from openmie.nn.limits import Count, CountOrZero, Fraction, Problem
 from openmie.nn.ops import gather_rows, pool_words
 from openmie.nn.streams import Stream, Streams
 
@@ -28,13 +29,13 @@ class Prefix:
 
     text: Text = field(default_factory=Text)
     vision: Vision = field(default_factory=Vision)
-    objects: int = 3  # object images read per document
+    objects: CountOrZero = 3  # object images read per document
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_pieces: int = 96  # a longer context is cut, and the document says so
-    drop_context: float = 0.0  # chance that training leaves out a document's context
-    cells: int = 2  # side of the grid of cells, the tokens of an image
-    hidden: int = 800  # width of the tanh layer
-    groups: int = 4  # keys and values that a token offers, mixed by each layer's gate
+    context_pieces: Count = 96  # a longer context is cut, and the document says so
+    drop_context: Fraction = 0.0  # chance that training leaves out a document's context
+    cells: Count = 2  # side of the grid of cells, the tokens of an image
+    hidden: Count = 800  # width of the tanh layer
+    groups: Count = 4  # keys and values that a token offers, mixed by each layer's gate
     refine: Any = None  # a fusion part that the images pass first, such as Caption
     as_released: bool = False  # with the views of the public release, see PrefixEncoder
 
@@ -52,6 +53,24 @@ class Prefix:
     def makes(self) -> frozenset[str]:
         more = {"objects"} if self.objects else set()
         return frozenset({"text", "vision"} | more | ({"context"} if self.context else set()))
+
+    def problems(self) -> Iterator[Problem]:
+        yield from no_max_pooling(self.text)
+        if self.as_released and (self.cells != 2 or self.refine is not None):
+            yield Problem(
+                where="as_released",
+                found=f"as_released with cells={self.cells}" + (" and a part to refine" if self.refine else ""),
+                expected="cells=2 and refine=None, for which the release's views are written",
+                remedy="set encode.as_released=false, or cells=2 and no refine",
+            )
+        images = self.makes() - {"text"}
+        if self.refine is not None and (missing := sorted(self.refine.needs() - images)):
+            yield Problem(
+                where="refine",
+                found=f"{type(self.refine).__name__} needs {missing}, and {sorted(images)} are there before the text",
+                expected="a part that reads vision, objects and context only",
+                remedy="set encode.context and encode.objects for what is missing; what reads the text is for `fuse`",
+            )
 
     def build(self, text: nn.Module, vision: nn.Module | None) -> PrefixEncoder:
         return PrefixEncoder(self, text, vision)
@@ -191,7 +210,7 @@ class PrefixEncoder(StillTowers):
 
 
 def check_parts(config: Prefix, text: Any, vision: Any) -> None:
-    """RecipeError unless the towers, the grid and `refine` can be built from."""
+    """RecipeError unless the towers can be built from."""
     check_text(config.text.name, text.config.model_type)
     if not hasattr(vision, "pyramid"):
         raise RecipeError(
@@ -199,21 +218,6 @@ def check_parts(config: Prefix, text: Any, vision: Any) -> None:
             expected="a tower with a method pyramid(pixels, side)",
             where="encode.vision.name",
             remedy="choose a ResNet, ViT or CLIP, or the built-in tiny",
-        )
-    if config.as_released and (config.cells != 2 or config.refine is not None):
-        raise RecipeError(
-            f"as_released with cells={config.cells}" + (" and a part to refine" if config.refine else ""),
-            expected="cells=2 and refine=None, for which the release's views are written",
-            where="encode.as_released",
-            remedy="set encode.as_released=false, or cells=2 and no refine",
-        )
-    images = config.makes() - {"text"}
-    if config.refine is not None and (missing := sorted(config.refine.needs() - images)):
-        raise RecipeError(
-            f"{type(config.refine).__name__} needs {missing}, and {sorted(images)} are there before the text is read",
-            expected="a part that reads vision, objects and context only",
-            where="encode.refine",
-            remedy="set encode.context and encode.objects for what is missing; what reads the text belongs in `fuse`",
         )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from openmie.nn.fuse.cross import Change, CrossLayer
+from openmie.nn.limits import Count, Dropout, Finite, Problem, heads_divide
 from openmie.nn.ops import gate
 from openmie.nn.streams import Stream, Streams
 
@@ -30,20 +33,23 @@ class Adaptive:
     sides: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
     reads: str = "text"  # role that asks
     bridge: str = "context"  # role that the bridge is made of
-    width: int = 256  # D; not said in the paper, whose parameter count leaves room for about this
-    heads: int = 4
-    layers: int = 1
-    gates: str = "tanh"  # as printed, in (-1, 1); or `sigmoid`, in (0, 1), which makes eq. 9 convex
-    spread: str = "sum"  # over context rows, as printed: grows with their number; or `mean`
-    opening: float = 2.0  # first bias of the gates
-    expansion: int = 2  # of the feed-forward layer, in inner widths
-    dropout: float = 0.1
+    width: Count = 256  # D; not said in the paper, whose parameter count leaves room for about this
+    heads: Count = 4
+    layers: Count = 1
+    gates: Literal["tanh", "sigmoid"] = "tanh"  # as printed, in (-1, 1); or in (0, 1), which makes eq. 9 convex
+    spread: Literal["sum", "mean"] = "sum"  # over context rows, as printed: grows with their number; or `mean`
+    opening: Finite = 2.0  # first bias of the gates
+    expansion: Count = 2  # of the feed-forward layer, in inner widths
+    dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
         return frozenset((*self.sides, self.reads, self.bridge))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused"})
+
+    def problems(self) -> Iterator[Problem]:
+        yield from heads_divide(self.heads, self.width)
 
     def build(self, widths: dict[str, int]) -> AdaptiveFusion:
         return AdaptiveFusion(self, widths)

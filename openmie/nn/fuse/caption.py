@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
+from openmie.nn.limits import Count, Dropout, Problem
 from openmie.nn.ops import attend, masked_mean
 from openmie.nn.streams import Stream, Streams, by_group
 
@@ -35,10 +37,10 @@ class Caption:
     pairs: tuple[tuple[str, str], ...] = (("vision", "context"),)  # (side, its words); all read what came in
     sentence: bool = True  # eq. 5; without it O_S = MLP_v(v) (`W` of figure 4b)
     word: bool = True  # eq. 7-11; without it O_F = ELU(Dropout(Linear(LN(O_S)))), regions only (`S` of figure 4b)
-    keep: str = "both"  # halves of eq. 11 in the stream: `both`, or the `side`'s own, as long as before
+    keep: Literal["both", "side"] = "both"  # halves of eq. 11 in the stream: both, or the side's own, as long as before
     objects: tuple[str, ...] = ("objects", "generated_objects")  # sides whose groups are objects, taken one by one
-    heads: int = 1  # as released
-    dropout: float = 0.3  # as released: after each of q, k, v, and in eq. 11
+    heads: Count = 1  # as released
+    dropout: Dropout = 0.3  # as released: after each of q, k, v, and in eq. 11
 
     def needs(self) -> frozenset[str]:
         return frozenset(role for pair in self.pairs for role in pair)
@@ -46,22 +48,24 @@ class Caption:
     def makes(self) -> frozenset[str]:
         return frozenset(side for side, _ in self.pairs)
 
-    def build(self, widths: dict[str, int]) -> CaptionAligned:
-        """Errors: no pair, a side in two pairs, neither level, heads that do not divide the width."""
+    def problems(self) -> Iterator[Problem]:
         if not self.pairs or len(self.makes()) < len(self.pairs):
-            raise RecipeError(
-                f"pairs {self.pairs}",
+            yield Problem(
+                where="pairs",
+                found=f"pairs {self.pairs}",
                 expected="at least one, and each side in one",
-                where="fuse",
                 remedy="for two captions of a side put two Caption parts one after the other",
             )
         if not (self.sentence or self.word):
-            raise RecipeError(
-                "sentence=False and word=False",
+            yield Problem(
+                where="sentence",
+                found="sentence=False and word=False",
                 expected="at least one of the two",
-                where="fuse",
                 remedy="to do without captions, leave the part out of the recipe",
             )
+
+    def build(self, widths: dict[str, int]) -> CaptionAligned:
+        """Errors: heads that do not divide the width."""
         if widths[self.pairs[0][1]] % self.heads:
             raise RecipeError(
                 f"{self.heads} heads in a width of {widths[self.pairs[0][1]]}",

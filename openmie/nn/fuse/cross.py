@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from openmie.nn.limits import Count, Dropout, Problem, heads_divide
 from openmie.nn.ops import attend
 from openmie.nn.streams import Stream, Streams
 
@@ -22,17 +23,20 @@ class Cross:
 
     sides: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
     reads: str = "text"  # role that asks
-    width: int = 128  # inside the attention; narrower than a large encoder, so that a step stays its encoder's
-    heads: int = 4
-    layers: int = 2
-    expansion: int = 2  # of the feed-forward layer, in inner widths
-    dropout: float = 0.1
+    width: Count = 128  # inside the attention; narrower than a large encoder, so that a step stays its encoder's
+    heads: Count = 4
+    layers: Count = 2
+    expansion: Count = 2  # of the feed-forward layer, in inner widths
+    dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
         return frozenset((*self.sides, self.reads))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused"})
+
+    def problems(self) -> Iterator[Problem]:
+        yield from heads_divide(self.heads, self.width)
 
     def build(self, widths: dict[str, int]) -> CrossFusion:
         return CrossFusion(self, widths)

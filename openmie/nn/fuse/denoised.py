@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.errors import RecipeError
 from openmie.nn.decode.channels import positions
+from openmie.nn.limits import Count, Dropout, NonNegative, Problem, heads_divide
 from openmie.nn.ops import attend_in_chunks, frame_means
 from openmie.nn.streams import Stream, Streams, levels_of
 
@@ -46,21 +47,21 @@ class Denoised:
     reads: str = "text"  # role of the words, which `fused` are
     side: str = "vision"  # role of the patches; their groups are frames
     frames: bool = True  # eq. 12 too; off where no head reads frames
-    levels: int = 3  # K
-    latent: int = 64  # d_vae
-    hidden: int = 256  # of the auto-encoder
-    heads: int = 16
-    ffn: int = 32  # width inside FFN
+    levels: Count = 3  # K
+    latent: Count = 64  # d_vae
+    hidden: Count = 256  # of the auto-encoder
+    heads: Count = 16
+    ffn: Count = 32  # width inside FFN
     variational: bool = False  # a true VAE
-    kl: float = 0.001  # weight of its KL loss, in nats a position (the paper names none)
+    kl: NonNegative = 0.001  # weight of its KL loss, in nats a position (the paper names none)
     sigmoid: bool = False  # after the decoder; as released on
     project: bool = True  # W^K and W^V; as released off (where both sides are as wide as each other)
     own_keys: bool = False  # keys and values of the own side beside the other's; as released on
-    mix: str = "matrix"  # W of eq. 11; as released `scalar`
+    mix: Literal["matrix", "scalar"] = "matrix"  # W of eq. 11; as released `scalar`
     norm: bool = True  # Q, K and V are normed before the attention's maps (ours); as released off
     times: bool = False  # words and frames heed each other less by the seconds between them, as each head learns (ours)
-    pool: str = "mean"  # over a frame's patches; as released `sum`, and then LN
-    dropout: float = 0.1  # of what attention and FFN answer (0.5 of attention's weights in the release)
+    pool: Literal["mean", "sum"] = "mean"  # over a frame's patches; as released `sum`, and then LN
+    dropout: Dropout = 0.1  # of what attention and FFN answer (0.5 of attention's weights in the release)
 
     def needs(self) -> frozenset[str]:
         return frozenset((self.reads, self.side))
@@ -68,15 +69,10 @@ class Denoised:
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "frames"} if self.frames else {"fused"})
 
+    def problems(self) -> Iterator[Problem]:
+        yield from heads_divide(self.heads, self.latent, "latent")
+
     def build(self, widths: dict[str, int]) -> DenoisedFusion:
-        """Errors: heads that do not divide the latent."""
-        if self.latent % self.heads:
-            raise RecipeError(
-                f"{self.heads} heads in a latent of {self.latent}",
-                expected="a latent that they divide",
-                where="fuse",
-                remedy="change `heads` or `latent`",
-            )
         return DenoisedFusion(self, widths)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from openmie.errors import RecipeError
 from openmie.nn.fuse.token_map import TokenMap
+from openmie.nn.limits import Count, Dropout, Problem, heads_divide
 from openmie.nn.ops import attend, gate, masked_softmax
 from openmie.nn.streams import Stream, Streams
 
@@ -27,19 +28,22 @@ class Interweave:
     other as it is, to the bit.
     """
 
-    layers: int = 1  # L; all share their two excavators, so more cost time but no parameters
+    layers: Count = 1  # L; all share their two excavators, so more cost time but no parameters
     row: bool = True  # row-grained weights, over the own side's tokens
     column: bool = True  # column-grained weights, over the features of a head
     binding: Literal["attention", "token_map"] = "attention"  # f_1 of eq. 5 (attention is ours), see `Excavator`
-    lengths: tuple[int, int] = (40, 49)  # of `token_map`: words and patches, as in the release; what is beyond is left
+    lengths: tuple[Count, Count] = (
+        40,
+        49,
+    )  # of `token_map`: words and patches, as in the release; the rest is left
     rescaled: bool = True  # the weights of eq. 6 have a mean of one (ours); off as printed: they sum to one
-    gate: str = "vector"  # I for each feature, as printed; `scalar`: for each word; `none`: z = T_L
+    gate: Literal["vector", "scalar", "none"] = "vector"  # I for each feature, as printed; for each word; or z = T_L
     reads: str = "text"  # role of the words
     side: str = "vision"  # role of the patches
-    width: int = 128  # inside the excavators
-    heads: int = 4
-    expansion: int = 2  # of the feed-forward layer, in inner widths
-    dropout: float = 0.1
+    width: Count = 128  # inside the excavators
+    heads: Count = 4
+    expansion: Count = 2  # of the feed-forward layer, in inner widths
+    dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
         return frozenset((self.reads, self.side))
@@ -47,22 +51,17 @@ class Interweave:
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", self.side})
 
-    def build(self, widths: dict[str, int]) -> InterweaveFusion:
-        """Errors: neither row nor column weights, a `token_map` without tokens."""
-        if min(self.lengths) < 1:
-            raise RecipeError(
-                f"lengths={self.lengths}",
-                expected="two numbers of at least 1: words and patches",
-                where="fuse.lengths",
-                remedy="the release has 40 words and 49 patches",
-            )
+    def problems(self) -> Iterator[Problem]:
+        yield from heads_divide(self.heads, self.width)
         if not (self.row or self.column):
-            raise RecipeError(
-                "row=False and column=False",
+            yield Problem(
+                where="row",
+                found="row=False and column=False",
                 expected="at least one of the two",
-                where="fuse",
                 remedy="to fuse nothing, leave the part out of the recipe",
             )
+
+    def build(self, widths: dict[str, int]) -> InterweaveFusion:
         return InterweaveFusion(self, widths)
 
 

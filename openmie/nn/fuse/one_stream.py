@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from openmie.nn.fuse.frames import FramePlace, frame_stream
+from openmie.nn.limits import Count, Dropout, Problem, heads_divide
 from openmie.nn.ops import attend_in_chunks
 from openmie.nn.streams import Stream, Streams
 
@@ -22,17 +24,20 @@ class OneStream:
 
     reads: str = "text"
     side: str = "vision"
-    width: int = 128  # of the one sequence
-    heads: int = 4
-    layers: int = 2
-    expansion: int = 4  # of the feed-forward layers, in widths
-    dropout: float = 0.1
+    width: Count = 128  # of the one sequence
+    heads: Count = 4
+    layers: Count = 2
+    expansion: Count = 4  # of the feed-forward layers, in widths
+    dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
         return frozenset({self.reads, self.side})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "frames"})
+
+    def problems(self) -> Iterator[Problem]:
+        yield from heads_divide(self.heads, self.width)
 
     def build(self, widths: dict[str, int]) -> OneStreamFusion:
         return OneStreamFusion(self, widths)

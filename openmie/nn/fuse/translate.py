@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.errors import RecipeError
+from openmie.nn.limits import Count, Dropout, Problem
 from openmie.nn.ops import attend, masked_mean
 from openmie.nn.streams import Stream, Streams, by_group
 
@@ -49,18 +50,18 @@ class Translate:
     original: tuple[str, ...] = ("vision", "objects")  # roles of the whole image and of its objects; one: no objects
     translated: tuple[str, ...] = ("generated", "generated_objects")  # the same of the translation; empty: none
     reads: str = "text"  # role of the words
-    object_words: str = "phrases"  # what objects ask: `phrases`, or the words, `text`
-    pool: str = "mean"  # over tokens; or `sum`
-    expansion: int = 2  # of MLP_final's inner layer, in widths of the words, as released
-    dropout: float = 0.1  # in MLP_final
+    object_words: Literal["phrases", "text"] = "phrases"  # what objects ask: `phrases`, or the words, `text`
+    pool: Literal["mean", "sum"] = "mean"  # over tokens; or `sum`
+    expansion: Count = 2  # of MLP_final's inner layer, in widths of the words, as released
+    dropout: Dropout = 0.1  # in MLP_final
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         for name, sides, least in (("original", self.original, 1), ("translated", self.translated, 0)):
             if not least <= len(sides) <= 2:
-                raise RecipeError(
-                    f"{name}={sides}",
+                yield Problem(
+                    where=name,
+                    found=f"{name}={sides}",
                     expected="the role of a whole image, and of its objects if read",
-                    where=f"fuse.{name}",
                     remedy="only `translated` may be empty",
                 )
 

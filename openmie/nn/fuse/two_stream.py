@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from openmie.nn.fuse.cross import CrossLayer
 from openmie.nn.fuse.frames import FramePlace, frame_stream
 from openmie.nn.fuse.one_stream import SelfLayer
+from openmie.nn.limits import Count, Dropout, Problem, heads_divide
 from openmie.nn.streams import Stream, Streams
 
 
@@ -25,17 +27,20 @@ class TwoStream:
 
     reads: str = "text"
     side: str = "vision"
-    width: int = 128  # of a channel, and inside the attention
-    heads: int = 4
-    layers: int = 1  # of each kind
-    expansion: int = 4  # of the feed-forward layers, in widths
-    dropout: float = 0.1
+    width: Count = 128  # of a channel, and inside the attention
+    heads: Count = 4
+    layers: Count = 1  # of each kind
+    expansion: Count = 4  # of the feed-forward layers, in widths
+    dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
         return frozenset({self.reads, self.side})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "frames"})
+
+    def problems(self) -> Iterator[Problem]:
+        yield from heads_divide(self.heads, self.width)
 
     def build(self, widths: dict[str, int]) -> TwoStreamFusion:
         return TwoStreamFusion(self, widths)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from openmie.errors import RecipeError
 from openmie.nn.align import shapley
 from openmie.nn.align.shapley import Shapley, own_values, shapley_values
+from openmie.recipe import check_part
 
 TAUS = [1.0, 0.1, 0.05, 0.01]
 
@@ -316,10 +317,10 @@ def test_half_precision(dtype: torch.dtype) -> None:
         lambda: shapley_values(uniform(2, 17), 0.1, estimator="enumerate"),
         lambda: own_values(uniform(2, 3), 0.1),
         lambda: own_values(uniform(3, 3), -1.0),
-        lambda: Shapley(negatives="most"),
-        lambda: Shapley(estimator="guess"),
-        lambda: Shapley(tau=0.0),
-        lambda: Shapley(accuracy=1.0),
+        lambda: check_part(Shapley(negatives="most")),
+        lambda: check_part(Shapley(estimator="guess")),
+        lambda: check_part(Shapley(tau=0.0)),
+        lambda: check_part(Shapley(accuracy=1.0)),
     ],
 )
 def test_errors(call: object) -> None:

@@ -13,6 +13,7 @@ from openmie.nn.complete.blank import Blank
 from openmie.nn.complete.prompt_conv import PromptConv
 from openmie.nn.fuse.denoised import Denoised
 from openmie.nn.streams import Stream, words_only
+from openmie.recipe import check_part
 
 D, V = 5, 4  # widths of words and patches
 FRAMES = torch.tensor([0, 0, 0, 1, 1, 1])
@@ -157,7 +158,7 @@ def test_reconstruction_is_the_distance_of_means():
 @pytest.mark.parametrize("change", [{"kernel": 2}, {"sides": ("text", "text")}, {"reconstruct": 1.0}])
 def test_what_cannot_be_built_says_so(change):
     with pytest.raises(RecipeError):
-        PromptConv(**change).build({"text": D, "vision": V})
+        check_part(PromptConv(**change))
 
 
 def test_other_numbers_of_levels_say_so():

@@ -13,6 +13,7 @@ from openmie.nn.decode.chain_relations import ChainRelations
 from openmie.nn.decode.chains import Bilinear, Chains, best_only, components, earlier, numbered
 from openmie.nn.decode.spans import spans_of
 from openmie.nn.streams import Stream
+from openmie.recipe import check_part
 
 D = 5
 MENTIONS, LABELS = ("PER", "LOC"), ("PER-PER_peer", "PER-LOC_born", "near")
@@ -381,7 +382,7 @@ def test_signatures_that_training_showed():
     assert both[..., 0].tolist() == [[False, True], [True, True]]
     for entry in (("a", "PER"), ("c", "PER", "LOC"), ("a", "PER", "TIME")):
         with pytest.raises(RecipeError, match="allowed"):
-            built(replace(config, allowed=(entry,)))
+            check_part(replace(config, allowed=(entry,)))
 
 
 def test_nothing_to_score_costs_nothing_and_has_a_gradient():

@@ -13,6 +13,7 @@ from openmie.nn.decode.boxes import corners, distinct, in_order, matched, overla
 from openmie.nn.decode.regions import Regions, within
 from openmie.nn.decode.slots import grid, guess, spread
 from openmie.nn.streams import Stream
+from openmie.recipe import check_part
 from tests.fixtures.oracles import box_iou
 
 
@@ -250,7 +251,7 @@ def test_a_constructed_frame_of_thousands_of_positions_makes_no_others_larger():
 
 def test_heads_that_do_not_divide_the_width_say_so():
     with pytest.raises(RecipeError, match="heads"):
-        Regions(labels=("A",), width=9, heads=2).build(dict.fromkeys(("frames", "vision", "fused"), 4))
+        check_part(Regions(labels=("A",), width=9, heads=2))
 
 
 def test_boxes_a_bright_patch_and_names_the_chain_of_its_colour():

@@ -548,11 +548,11 @@ def test_what_cannot_be_built_is_refused():
             Prefix().build(text, odd)
     for odd in ({"cells": 3}, {"context": "*", "refine": Caption(pairs=BOTH)}):
         with pytest.raises(RecipeError, match=r"as_released.*cells=2"):
-            Prefix(as_released=True, **odd).build(text, vision)
+            recipes.check_part(Prefix(as_released=True, **odd))
     with pytest.raises(RecipeError, match=r"\['context'\].*encode\.context"):
-        Prefix(refine=Caption(pairs=BOTH)).build(text, vision)
+        recipes.check_part(Prefix(refine=Caption(pairs=BOTH)))
     for part in (Cross(), Adaptive()):
-        with pytest.raises(RecipeError, match="reads the text"):
-            Prefix(context="*", refine=part).build(text, vision)
+        with pytest.raises(RecipeError, match="vision, objects and context only"):
+            recipes.check_part(Prefix(context="*", refine=part))
     with pytest.raises(RecipeError, match=r"width 24, objects of 12.*encode\.objects=0"):
         Prefix(context="*", refine=Caption()).build(text, vision)

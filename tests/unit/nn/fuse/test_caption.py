@@ -14,7 +14,7 @@ from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.ops import masked_mean
 from openmie.nn.streams import Stream, by_group
-from openmie.recipe import check, dump, load
+from openmie.recipe import check, check_part, dump, load
 from tests.fixtures.small import documents, recipe
 
 PAIRS = (("vision", "context"), ("objects", "context"), ("generated", "text"))
@@ -317,7 +317,7 @@ def test_groups_in_any_order():
 )
 def test_what_cannot_be_built_is_an_error(change, words):
     with pytest.raises(RecipeError, match=words):
-        replace(SMALL, **change).build(dict(WIDTHS))
+        check_part(replace(SMALL, **change)).build(dict(WIDTHS))
 
 
 # -- in a recipe

@@ -11,6 +11,7 @@ from openmie.nn import ops
 from openmie.nn.decode.channels import positions
 from openmie.nn.fuse.denoised import CODE, Denoised, kl
 from openmie.nn.streams import Stream
+from openmie.recipe import check_part
 
 SMALL = Denoised(latent=8, heads=2, hidden=6, ffn=4, dropout=0.0)
 AS_RELEASED = replace(SMALL, project=False, own_keys=True, sigmoid=True, mix="scalar", pool="sum", norm=False)
@@ -218,7 +219,7 @@ def test_each_of_two_words_reads_its_own_side_of_a_frame():
 
 def test_a_latent_that_heads_do_not_divide_says_so():
     with pytest.raises(RecipeError, match="heads"):
-        Denoised(latent=10, heads=16).build({"text": 6, "vision": 6})
+        check_part(Denoised(latent=10, heads=16))
 
 
 def test_a_text_that_was_only_made_asks_nothing_and_is_read_by_frames():

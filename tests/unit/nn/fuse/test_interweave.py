@@ -11,6 +11,7 @@ from torch import nn
 from openmie.errors import RecipeError
 from openmie.nn.fuse.interweave import Interweave
 from openmie.nn.streams import Stream
+from openmie.recipe import check_part
 
 SMALL = Interweave(width=8, heads=2, dropout=0.0)
 VARIANTS = [
@@ -250,7 +251,7 @@ def test_a_gate_that_is_shut_keeps_the_words():
 
 def test_what_cannot_be_built_is_an_error():
     with pytest.raises(RecipeError, match="expected"):
-        replace(SMALL, row=False, column=False).build({"text": 6, "vision": 7})
+        check_part(replace(SMALL, row=False, column=False))
 
 
 # -- a word's class is told by the patch that carries the word's key, or else by the word itself

@@ -15,7 +15,7 @@ from openmie.nn.decode.tags import Crf
 from openmie.nn.encode.dual import Dual, Vision
 from openmie.nn.fuse.translate import Translate
 from openmie.nn.streams import Stream, empty
-from openmie.recipe import Recipe, check
+from openmie.recipe import Recipe, check, check_part
 
 FULL = Translate(dropout=0.0)
 VARIANTS = {
@@ -338,7 +338,7 @@ def test_phrases_are_needed_where_objects_ask_them():
 )
 def test_too_many_or_too_few_roles_are_an_error(change):
     with pytest.raises(RecipeError, match="whole image"):
-        replace(FULL, **change)
+        check_part(replace(FULL, **change))
 
 
 @pytest.mark.parametrize("change", [{"pool": "first"}, {"object_words": "context"}, {"expansion": 0}])
