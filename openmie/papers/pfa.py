@@ -47,7 +47,8 @@ word. Single TS reads the text as well, as the joint run does, so that only the 
 Scores: F1 micro over multisets, accuracy over gold pairs, BLEU of sacrebleu, ROUGE of rouge_score.
 The paper's own joint run names worse than the single one (84.96 and 86.70): its gain is the summary's alone.
 Diorama: a model of a million parameters, built and trained from scratch on its posts, one epoch; learning rates are its
-own. Its summaries describe the image and link names to it (`diorama.posts.summaries`; `summary_ceiling` bounds "Exact").
+own. Its summaries describe the image and link names to it (`diorama.posts.summaries`;
+`summary_ceiling` bounds "Exact").
 """
 
 
