@@ -82,8 +82,8 @@ def caption(
     sources, data = extract.sources(corpus, split, images)
     settings = {"corpus": corpus, "images": images, "model": model, "revision": revision, "max_tokens": max_tokens,
                 "temperature": temperature, "openmie": __version__}  # fmt: skip
-    report, tally, failed, texts = captions.Report(), output.WriteReport(), [], []  # type: ignore[var-annotated]
-    documents = captions.fill(sources, out, backend, asked, settings, report, tally, cache)
+    report, tally, failed, texts = captions.CaptionReport(), output.WriteReport(), [], []  # type: ignore[var-annotated]
+    documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally, cache)
     for document in console.noted(console.passing(documents, "documents captioned"), failed):
         texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])
     _told(report, texts, prices)
@@ -119,14 +119,14 @@ def _told(report: Any, texts: list[str], prices: tuple[float, float] | None) -> 
     from openmie.vlm import captions
 
     if texts:
-        found = captions.lengths(texts)
+        found = captions.length_statistics(texts)
         columns = ["max", "min", "median", "mean"]
         console.table(["captions", *columns], [[unit, *(n[c] for c in columns)] for unit, n in found.items()])
     columns = ["answers", "number", "prompt tokens", "answer tokens", "seconds", *(["price"] if prices else [])]
     rows = [[label, use.answers, use.prompt_tokens, use.tokens, use.seconds,
              *([f"{use.price(*prices):.4f}"] if prices else [])]
-            for label, use in (("asked now", report.asked), ("from the cache", report.known))]  # fmt: skip
+            for label, use in (("asked now", report.generated), ("from the cache", report.cached))]  # fmt: skip
     console.table(columns, rows)
-    if report.there:
-        print(f"{report.there} documents had a caption of this name and keep it; --replace asks again, --name tells "
+    if report.kept:
+        print(f"{report.kept} documents had a caption of this name and keep it; --replace asks again, --name tells "
               "the new ones apart", file=sys.stderr)  # fmt: skip

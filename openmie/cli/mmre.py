@@ -98,7 +98,7 @@ def _told(splits: dict[str, list[Any]], name: str) -> None:
     print(f"{name}: {sizes}" + (f"; {lacking} without a summary" if lacking else ""))
     texts = [d.summary for documents in splits.values() for d in documents if d.summary]
     columns = ("max", "min", "median", "mean")
-    ours = captions.lengths(texts) if texts else {}
+    ours = captions.length_statistics(texts) if texts else {}
     rows = [[unit, *(n[c] for c in columns)] for unit, n in ours.items()]
     rows += [[f"{unit}, table 1", *(n[c] for c in columns)] for unit, n in REPORTED["table 1"].items()]
     console.table(["summaries", *columns], rows)

@@ -54,12 +54,12 @@ def asked(system: str, model: Sequence[str] | None, **options: Any) -> Any:
                            remedy="name one, or leave it out for a trained model")  # fmt: skip
     if not system:
         return None
-    from openmie.vlm.prompting.request import Asked
+    from openmie.vlm.prompting.request import ExtractionRequest
 
     if model and len(model) > 1:
         raise OpenMIEError(f"{len(model)} models", expected="one with --system", where="openmie",
                            remedy="ask them one after the other")  # fmt: skip
-    return Asked(system=system, model=model[0] if model else "", **given)
+    return ExtractionRequest(system=system, model=model[0] if model else "", **given)
 
 
 @app.command()
@@ -97,7 +97,8 @@ def prompt(
     asking = asked(system, [model], endpoint=endpoint, tasks=task, label=label, relation=relation, labels=labels,
                    cache=cache, settings=set_)  # fmt: skip
     sources, data = extract.sources(corpus, [split] if corpus != "-" and not Path(corpus).exists() else None, images)
-    schema, backend = asking.schema(data.labels if data else Labels()), asking.backend()
+    backend = asking.backend()
+    schema = asking.answerable(asking.schema(data.labels if data else Labels()), backend)
     gold: list[Any] = []
     predicted: list[Any] = []
     failed: list[str] = []
@@ -124,28 +125,28 @@ def _score(
 ) -> None:  # fmt: skip
     """Print the scores of what was asked for, and write them down with what they depend on."""
     from openmie.formats import output
-    from openmie.vlm.prompting import scoring
+    from openmie.vlm.prompting.scoring import score_record, score_tasks
 
     symmetric = data.symmetric | data.labels.symmetric if data else frozenset()
-    found = scoring.scores(gold, predicted, schema.tasks, symmetric=symmetric, bootstrap=bootstrap)
+    found = score_tasks(gold, predicted, schema.tasks, symmetric=symmetric, bootstrap=bootstrap)
     console.scores(found)
     if out:
-        told = scoring.record(found, gold, model=backend.facts(), asked=schema.facts(), **about)
+        told = score_record(found, gold, model=backend.facts(), asked=schema.facts(), **about)
         with output.open_output(out) as file:
             file.write(json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
 def boxes(model: str, endpoint: str, settings: Sequence[str] | None) -> None:
     """Print how well each family's adapter reads a model's boxes, and what follows; exit code 3 where none fits."""
-    from openmie.vlm.boxes import probe as box_doctor
-    from openmie.vlm.boxes.coordinates import Coordinates
-    from openmie.vlm.prompting.request import Asked
+    from openmie.vlm.boxes.coordinates import BoxFormat
+    from openmie.vlm.boxes.probe import probe_boxes
+    from openmie.vlm.prompting.request import ExtractionRequest
 
-    asking = Asked(system="schema", model=model, endpoint=endpoint, settings=settings or ())
-    how = asking.asking()
-    report = box_doctor.examine(asking.backend(), family=how.family, max_pixels=how.max_pixels)
-    order = sorted(report.found.items(), key=lambda x: -x[1][0])
-    rows = [[name, mean, 100 * share, Coordinates.of(name, "").words] for name, (mean, share) in order]
+    asking = ExtractionRequest(system="schema", model=model, endpoint=endpoint, settings=settings or ())
+    how = asking.options()
+    report = probe_boxes(asking.backend(), family=how.family, max_pixels=how.max_pixels)
+    order = sorted(report.scores.items(), key=lambda x: -x[1][0])
+    rows = [[name, mean, 100 * share, BoxFormat.of(name, "").description] for name, (mean, share) in order]
     console.table(["family", "mean IoU", "% above 0.5", "how it writes boxes"], rows)
     for record in report.records[:10]:
         print(record, file=sys.stderr)

@@ -121,7 +121,7 @@ def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> N
     found = fit_chat(recipe, data.train, data.dev, out, seed=seed, watch=told)
     print(
         f"best dev loss {found['best']:.4f}; model: {out}, which `openmie prompt --system pfa --model {out} --set "
-        "fenced=false` asks, and `transformers serve` and vLLM serve"
+        "injection_guard=false` asks, and `transformers serve` and vLLM serve"
     )
     for record in found["refused"]["records"][:3]:
         print(f"not learnt from: {record}", file=sys.stderr)

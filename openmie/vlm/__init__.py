@@ -1,17 +1,17 @@
-"""Large vision-language models: one protocol of images and a prompt in and text out, and what is built on it.
+"""Vision-language models: one protocol (images and a prompt in, text out), and what is built on it.
 
     from openmie.vlm import Cached, Endpoint, Local
     model = Cached(Local("Qwen/Qwen2.5-VL-3B-Instruct"), "answers.sqlite")
-    model.generate([picture], "What is to be seen?", schema)
+    model.generate([picture], "What does the picture show?", schema)
 
-Names are loaded when first used: torch and transformers only with `Local`. Where to look:
+Names are imported when first used; torch and transformers only by `Local`. The modules:
 
-    generate       the protocol: a request, an answer, what can go wrong
-    backends       by name; local weights, endpoints, and the cache before either
-    pfa            PFA's answers, written and read as one pair, their grammar and scores
-    prompting      any task asked of an untrained model: schema, instruction, reading, windows
-    boxes          what families of models mean by a box, with coordinates and a probe
-    captions, generated_images, sft    what models are asked to write, and how they are fine-tuned
+    generate       the protocol: requests, answers, errors
+    backends       `connect`; local weights, servers, and the response cache
+    pfa            answers in PFA's format, rendered and parsed as one pair, with grammar and scores
+    prompting      zero-shot extraction: schema, prompt, parsing, long texts
+    boxes          how families of models write boxes
+    captions, generated_images, sft    captions, text-to-image, and fine-tuning
 """
 
 from importlib import import_module
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from openmie.vlm.backends.response_cache import Cached
     from openmie.vlm.captions import Captioning, caption
     from openmie.vlm.generate import Answer, Backend, Grammar, Request
-    from openmie.vlm.generated_images import Paint, translate
+    from openmie.vlm.generated_images import TextToImage, translate
 
 _MODULES = {
     **dict.fromkeys(("Answer", "Backend", "Grammar", "Request"), "generate"),
-    **dict.fromkeys(("Paint", "translate"), "generated_images"),
+    **dict.fromkeys(("TextToImage", "translate"), "generated_images"),
     **dict.fromkeys(("Captioning", "caption"), "captions"),
     "Cached": "backends.response_cache",
     "Endpoint": "backends.endpoint",
@@ -36,7 +36,7 @@ _MODULES = {
     "connect": "backends",
 }
 __all__ = [
-    "Answer", "Backend", "Cached", "Captioning", "Endpoint", "Grammar", "Local", "Paint", "Request", "caption",
+    "Answer", "Backend", "Cached", "Captioning", "Endpoint", "Grammar", "Local", "Request", "TextToImage", "caption",
     "connect", "translate",
 ]  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""Captions: what a vision-language model says of the main image of each document.
+"""Captions the main image of each document by a vision-language model.
 
-A distinct picture is asked for once, however many documents show it. Documents pass lazily and in order; nothing is
-lost: what could not be captioned comes out with the reason in its `errors`.
+A distinct image is captioned once, however many documents have it. Documents are processed lazily and in order; none is
+lost: one that could not be captioned comes out with the reason in its `errors`.
 """
 
 from __future__ import annotations
@@ -27,76 +27,87 @@ from openmie.vlm.generate import Answer, Backend, Request
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-CAMIM = "Please give me a detailed description of the picture"  # the paper's own (Zhang et al., 2024, eq. 3)
-SUMMARY = (  # ours, for summaries of the length of M-MRE's (its table 1: about fifty words)
+CAMIM_PROMPT = "Please give me a detailed description of the picture"  # the paper's own (Zhang et al., 2024, eq. 3)
+SUMMARY_PROMPT = (  # ours, for summaries of the length of M-MRE's (its table 1: about fifty words)
     "Summarise what this picture shows in two or three plain sentences, about fifty words in all: who or what is to be "
     "seen, where, and what happens. Say only what can be seen. Give the summary alone."
 )
-PROMPTS: Mapping[str, str] = {"camim": CAMIM, "summary": SUMMARY}
-NOTES = "captions.json"  # in the folder: how its captions were made
-ANSWERS = "answers.sqlite"  # in the folder: what was answered
-AHEAD = 1024  # documents that may wait for an answer
+PROMPTS: Mapping[str, str] = {"camim": CAMIM_PROMPT, "summary": SUMMARY_PROMPT}
+SETTINGS_FILE = "captions.json"  # in the folder: how its captions were generated
+CACHE_FILE = "answers.sqlite"  # in the folder: the response cache
+MAX_WAITING = 1024  # documents that may wait for an answer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Captioning:
-    """What is asked of each picture."""
+    """How images are captioned.
 
-    prompt: str = CAMIM  # the text itself; see PROMPTS
-    name: str = ""  # generator of the captions; "": the model's own name
-    replace: bool = False  # ask again where a document has a caption of this name
+    Args:
+        prompt: the prompt itself; `PROMPTS` has some.
+        name: generator of the captions, under which documents keep them; "": the model's name.
+        replace: caption documents again that have a caption of this name.
+
+    Raises:
+        OpenMIEError: an empty prompt.
+    """
+
+    prompt: str = CAMIM_PROMPT
+    name: str = ""
+    replace: bool = False
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
             raise OpenMIEError(
                 "an empty prompt",
-                expected="what is asked of each picture",
+                expected="the prompt for each image",
                 where="captions",
                 remedy=f"give a text, or one of {', '.join(PROMPTS)}",
             )
 
 
 @dataclass
-class Use:
-    """What answers cost."""
+class TokenUsage:
+    """The cost of answers."""
 
     answers: int = 0
     prompt_tokens: int = 0
     tokens: int = 0
-    seconds: float = 0.0  # of generation, summed over calls that may have run at once
+    seconds: float = 0.0  # of generation, summed over calls that may have run in parallel
 
-    def take(self, answer: Answer) -> None:
+    def add(self, answer: Answer) -> None:
+        """Count one more answer."""
         self.answers += 1
         self.prompt_tokens += answer.prompt_tokens
         self.tokens += answer.tokens
         self.seconds += answer.seconds
 
     def price(self, prompt: float, answer: float) -> float:
-        """In the currency of the prices, which are for a million tokens each."""
+        """The price, from the prices of a million prompt tokens and of a million generated tokens."""
         return (self.prompt_tokens * prompt + self.tokens * answer) / 1e6
 
 
 @dataclass
-class Report:
-    """What a run did: each distinct picture counts once in `asked`, `known` and `failed`."""
+class CaptionReport:
+    """Counts of a run; each distinct image counts once in `generated`, `cached` and `failed`."""
 
-    asked: Use = field(default_factory=Use)  # answered by the model
-    known: Use = field(default_factory=Use)  # answered from the cache
+    generated: TokenUsage = field(default_factory=TokenUsage)  # answers by the model
+    cached: TokenUsage = field(default_factory=TokenUsage)  # answers from the response cache
     failed: int = 0
-    documents: int = 0  # that were looked at
-    captioned: int = 0  # that got a caption
-    there: int = 0  # that had one of this name already
+    documents: int = 0  # documents that were processed
+    captioned: int = 0  # documents that got a caption
+    kept: int = 0  # documents that had a caption of this name already
 
-    def take(self, found: Answer | ErrorRecord) -> None:
-        if isinstance(found, ErrorRecord):
+    def add(self, answer: Answer | ErrorRecord) -> None:
+        """Count one more answer or failure."""
+        if isinstance(answer, ErrorRecord):
             self.failed += 1
         else:
-            (self.known if found.cached else self.asked).take(found)
+            (self.cached if answer.cached else self.generated).add(answer)
 
 
 @dataclass
-class _Work:
-    """A document, the key of the picture that it waits for ("": none), and what went wrong before."""
+class _PendingDocument:
+    """A document, the key of the image that it waits for ("": none), and an error before the request."""
 
     document: Document
     key: str = ""
@@ -104,86 +115,97 @@ class _Work:
 
 
 def caption(
-    documents: Iterable[Document], backend: Backend, asked: Captioning | None = None, report: Report | None = None
+    documents: Iterable[Document],
+    backend: Backend,
+    options: Captioning | None = None,
+    report: CaptionReport | None = None,
 ) -> Iterator[Document]:
-    """Each document with a caption of its main image; those without one, or with one of this name, as they were.
+    """Caption the main image of each document.
 
-    A caption that was cut at the model's limit is kept, and the cut noted in `errors`.
+    Args:
+        documents: documents; one without an image, or with a caption of this name, comes out unchanged.
+        backend: the model.
+        options: prompt and name of the captions.
+        report: counts to be increased; None: none.
+
+    Returns:
+        The documents in order, with the caption in `captions[name]`, or with a record in `errors`. A caption that was
+        truncated at the model's limit is kept, with a record.
     """
-    run = _Run(backend, asked or Captioning(), report if report is not None else Report())
+    run = _CaptionRun(backend, options or Captioning(), report if report is not None else CaptionReport())
     stream = iter(documents)
     while (first := next(stream, None)) is not None:
-        yield from run.some(chain([first], stream))
+        yield from run.caption_some(chain([first], stream))
 
 
-class _Run:
-    """One pass over documents: what each picture's answer was."""
+class _CaptionRun:
+    """One pass over documents, with the answer for each distinct image."""
 
-    def __init__(self, backend: Backend, asked: Captioning, report: Report) -> None:
-        self.backend, self.asked, self.report = backend, asked, report
-        self.name = asked.name or backend.name
-        self.said: dict[str, Answer | ErrorRecord | None] = {}  # None: under way
+    def __init__(self, backend: Backend, options: Captioning, report: CaptionReport) -> None:
+        self.backend, self.options, self.report = backend, options, report
+        self.name = options.name or backend.name
+        self.answers: dict[str, Answer | ErrorRecord | None] = {}  # None: requested
 
-    def some(self, documents: Iterator[Document]) -> Iterator[Document]:
-        """Documents until `AHEAD` of them wait or all are through."""
-        waiting: deque[_Work] = deque()
-        order: deque[str] = deque()  # keys, as the backend is asked
+    def caption_some(self, documents: Iterator[Document]) -> Iterator[Document]:
+        """Documents until `MAX_WAITING` of them wait or all are done."""
+        waiting: deque[_PendingDocument] = deque()
+        order: deque[str] = deque()  # keys, in the order of the requests
 
         def requests() -> Iterator[Request]:
             for document in documents:
-                work, picture = self._work(document)
-                waiting.append(work)
-                if work.key and work.key not in self.said and picture is not None:
-                    self.said[work.key] = None
-                    order.append(work.key)
-                    yield Request(prompt=self.asked.prompt, images=(picture,))
-                if len(waiting) >= AHEAD:
+                pending, picture = self._pending(document)
+                waiting.append(pending)
+                if pending.key and pending.key not in self.answers and picture is not None:
+                    self.answers[pending.key] = None
+                    order.append(pending.key)
+                    yield Request(prompt=self.options.prompt, images=(picture,))
+                if len(waiting) >= MAX_WAITING:
                     return
 
-        for found in self.backend.answers(requests()):
-            self.said[order.popleft()] = found
-            self.report.take(found)
-            while waiting and (not waiting[0].key or self.said[waiting[0].key] is not None):
-                yield self._finished(waiting.popleft())
-        yield from (self._finished(work) for work in waiting)
+        for answer in self.backend.answers(requests()):
+            self.answers[order.popleft()] = answer
+            self.report.add(answer)
+            while waiting and (not waiting[0].key or self.answers[waiting[0].key] is not None):
+                yield self._captioned(waiting.popleft())
+        yield from (self._captioned(pending) for pending in waiting)
 
-    def _work(self, document: Document) -> tuple[_Work, Picture | None]:
+    def _pending(self, document: Document) -> tuple[_PendingDocument, Picture | None]:
         self.report.documents += 1
         main = document.main_image
         if main is None:
-            return _Work(document), None
-        if document.captions.get(self.name) and not self.asked.replace:
-            self.report.there += 1
-            return _Work(document), None
+            return _PendingDocument(document), None
+        if document.captions.get(self.name) and not self.options.replace:
+            self.report.kept += 1
+            return _PendingDocument(document), None
         try:
             picture = pictures.load_image(main)
         except ImageError as error:
-            return _Work(document, error=error.record), None
-        return _Work(document, image_key(picture)), picture
+            return _PendingDocument(document, error=error.record), None
+        return _PendingDocument(document, image_key(picture)), picture
 
-    def _finished(self, work: _Work) -> Document:
-        document, found = work.document, self.said.get(work.key) or work.error
-        if found is None:
+    def _captioned(self, pending: _PendingDocument) -> Document:
+        document, answer = pending.document, self.answers.get(pending.key) or pending.error
+        if answer is None:
             return document
         where = _where(document, self.name)
-        errors = tuple(e for e in document.errors if e.where != where)  # of an earlier try
-        if isinstance(found, ErrorRecord):
-            told = f"{found.where}: {found.found}".removeprefix(": ")
-            record = found.model_copy(update={"where": where, "found": told})
+        errors = tuple(e for e in document.errors if e.where != where)  # without those of an earlier try
+        if isinstance(answer, ErrorRecord):
+            found = f"{answer.where}: {answer.found}".removeprefix(": ")
+            record = answer.model_copy(update={"where": where, "found": found})
             return document.replace(errors=(*errors, record))
-        if found.finish == "length":
+        if answer.finish == "length":
             errors += (
                 ErrorRecord(
                     where=where,
-                    found=f"a caption cut at {found.tokens} tokens",
-                    expected="one that ends by itself",
-                    remedy="allow more tokens",
+                    found=f"a caption cut at {answer.tokens} tokens",
+                    expected="one that the model ends itself",
+                    remedy="raise max_tokens",
                 ),
             )
-        captions = {**document.captions, self.name: found.text.strip()}
+        captions = {**document.captions, self.name: answer.text.strip()}
         try:
             captioned = document.replace(captions=captions, errors=errors)
-        except DocumentError as error:  # half a character, which no file can hold
+        except DocumentError as error:  # a lone surrogate, which no file can hold
             record = error.record.model_copy(update={"where": where})
             return document.replace(errors=(*errors, record))
         self.report.captioned += 1
@@ -194,49 +216,71 @@ def _where(document: Document, name: str) -> str:
     return f"document {document.id}, caption {name}"
 
 
-def failed(document: Document, name: str) -> bool:
-    """A caption was asked for in vain."""
+def has_failed(document: Document, name: str) -> bool:
+    """Whether the caption of this name was requested and could not be generated."""
     return not document.captions.get(name) and any(e.where == _where(document, name) for e in document.errors)
 
 
-def fill(
+def caption_to_folder(
     sources: Mapping[str, Iterable[Document]],
     out: str | os.PathLike[str],
     backend: Backend,
-    asked: Captioning,
+    options: Captioning,
     settings: Mapping[str, Any],
-    report: Report | None = None,
+    report: CaptionReport | None = None,
     tally: output.WriteReport | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> Iterator[Document]:
-    """The sources with captions, as a folder of JSON lines that a stopped process goes on with.
+    """Caption sources into a folder of JSON lines, resumably.
 
-    `settings` say how the folder is made, and are kept in it; started again with others it is left alone. What failed
-    is asked again when started again. Answers are kept in the file `cache`, by default answers.sqlite in the folder, so
-    that one that was given and not yet written is not asked for twice.
+    Run again after an interruption, it continues where it stopped, and requests failed captions again.
+
+    Args:
+        sources: name of a file -> documents.
+        out: the folder, new or of an earlier run with the same settings.
+        backend: the model.
+        options: prompt and name of the captions.
+        settings: JSON values on how the folder is made, which are kept in it.
+        report: counts to be increased.
+        tally: counts of written documents.
+        cache: file of the response cache; None: answers.sqlite in the folder. An answer that arrived is never requested
+            twice, even if its document was not yet written.
+
+    Returns:
+        The documents, each after it was written.
+
+    Raises:
+        CorpusError: a folder with other contents or settings, or in use by another process.
     """
-    name = asked.name or backend.name
-    told = {**settings, "prompt": asked.prompt, "name": name, "replace": asked.replace}
+    name = options.name or backend.name
+    notes = {**settings, "prompt": options.prompt, "name": name, "replace": options.replace}
 
     @once
-    def remembered() -> Cached:  # opened in the folder once that is held
-        return Cached(backend, Path(out) / ANSWERS if cache is None else cache)
+    def cached() -> Cached:  # opened in the folder after that is locked
+        return Cached(backend, Path(out) / CACHE_FILE if cache is None else cache)
 
     return resume.write_resumable(
         sources,
         out,
-        lambda some: caption(some, remembered(), asked, report),
-        told,
-        NOTES,
+        lambda some: caption(some, cached(), options, report),
+        notes,
+        SETTINGS_FILE,
         tally,
-        lambda document: failed(document, name),
+        lambda document: has_failed(document, name),
     )
 
 
-def lengths(texts: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Maximum, minimum, median and mean of characters (code points) and of words (what blanks divide): M-MRE, table 1.
+def length_statistics(texts: Iterable[str]) -> dict[str, dict[str, float]]:
+    """Lengths of captions as in table 1 of M-MRE (Gan et al., 2025).
 
-    Errors: no text at all.
+    Args:
+        texts: the captions.
+
+    Returns:
+        "characters" (code points) and "words" (separated by white space) -> "max", "min", "median" and "mean".
+
+    Raises:
+        OpenMIEError: no text at all.
     """
     known = list(texts)
     if not known:

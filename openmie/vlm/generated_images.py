@@ -1,6 +1,6 @@
-"""Translation images: a text-to-image model draws each text, so that a system can hold text and picture side by side.
+"""Generated images: a text-to-image model draws each text, so that a system can compare text and image.
 
-TMR (Zheng et al., 2023) does so with Stable Diffusion. Any such model is a `Paint`, for example one of diffusers:
+TMR (Zheng et al., 2023) does so with Stable Diffusion. Any function of texts will do, for example by diffusers:
 
     pipe = diffusers.AutoPipelineForText2Image.from_pretrained(...)
     documents = translate(documents, lambda texts: pipe(list(texts)).images, "drawn", name="stable-diffusion")
@@ -23,43 +23,61 @@ from openmie.errors import ErrorRecord, ImageError, OpenMIEError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-Paint = Callable[[Sequence[str]], Sequence["Picture | None"]]  # a picture for each text; None: refused, as by a filter
-ID = "translation"
+TextToImage = Callable[
+    [Sequence[str]], Sequence["Picture | None"]
+]  # an image for each text; None: rejected by a filter
+IMAGE_ID = "translation"
 
 
 def translate(
     documents: Iterable[Document],
-    paint: Paint,
+    text_to_image: TextToImage,
     folder: str | os.PathLike[str],
     *,
     name: str,
-    batch: int = 8,
+    batch_size: int = 8,
     replace: bool = False,
 ) -> Iterator[Document]:
-    """The documents, each with an image of kind `generated` that was made from its text alone, lazily and in order.
+    """Add to each document an image of kind `generated`, made from its text alone, lazily and in order.
 
-    Pictures are PNG files in `folder`, named by `name` (the model and its settings) and text, so that equal texts are
-    drawn once and a stopped run goes on where it was. A document without text, and without `replace` one that has such
-    an image, comes out as it was; with it, images cut from the old one go too. What cannot be drawn leaves the document
-    and a record in its `errors`. Errors: a batch of less than one text.
+    Images are PNG files named by `name` and text, so that equal texts are drawn once and an interrupted run resumes.
+
+    Args:
+        documents: documents; one without text comes out unchanged.
+        text_to_image: a function of texts that returns an RGB image (Pillow) for each, or None.
+        folder: where the images are written; created if missing.
+        name: the model and its settings.
+        batch_size: texts in one call.
+        replace: replace a generated image that the document has, with the images cut from it; else it is kept.
+
+    Returns:
+        The documents; one whose image could not be drawn has a record in `errors`.
+
+    Raises:
+        OpenMIEError: a batch size below 1.
     """
-    if batch < 1:
-        raise OpenMIEError(f"batch={batch}", expected="at least 1", where="translate", remedy="8 is the default")
-    at, rest = Path(folder), iter(documents)
-    at.mkdir(parents=True, exist_ok=True)
-    while part := list(islice(rest, batch)):
-        asked = [bool(d.text.strip()) and (replace or all(i.kind != "generated" for i in d.images)) for d in part]
-        files = {d.text: at / f"{_key(name, d.text)}.png" for d, wanted in zip(part, asked) if wanted}
-        failed = _draw({text: file for text, file in files.items() if not _whole(file)}, paint, name)
-        yield from (_with(d, files[d.text], failed.get(d.text)) if wanted else d for d, wanted in zip(part, asked))
+    if batch_size < 1:
+        raise OpenMIEError(
+            f"batch_size={batch_size}", expected="at least 1", where="translate", remedy="8 is the default"
+        )
+    root, remaining = Path(folder), iter(documents)
+    root.mkdir(parents=True, exist_ok=True)
+    while part := list(islice(remaining, batch_size)):
+        draws = [bool(d.text.strip()) and (replace or all(i.kind != "generated" for i in d.images)) for d in part]
+        files = {d.text: root / f"{_key(name, d.text)}.png" for d, drawn in zip(part, draws) if drawn}
+        missing = {text: file for text, file in files.items() if not _is_readable(file)}
+        failures = _draw(missing, text_to_image, name)
+        yield from (
+            _with_image(d, files[d.text], failures.get(d.text)) if drawn else d for d, drawn in zip(part, draws)
+        )
 
 
 def _key(name: str, text: str) -> str:
     return hashlib.sha256("\0".join((name, text)).encode("utf8", "surrogatepass")).hexdigest()[:24]
 
 
-def _whole(file: Path) -> bool:
-    """A picture that can be read stands there already."""
+def _is_readable(file: Path) -> bool:
+    """Whether the file is an image that can be read."""
     try:
         images.load_image(file)
     except ImageError:
@@ -67,46 +85,46 @@ def _whole(file: Path) -> bool:
     return True
 
 
-def _draw(missing: dict[str, Path], paint: Paint, name: str) -> dict[str, str]:
-    """Draw and write what is not there yet; text -> what went wrong."""
+def _draw(missing: dict[str, Path], text_to_image: TextToImage, name: str) -> dict[str, str]:
+    """Draw and write missing images; returns text -> failure."""
     if not missing:
         return {}
     try:
-        made: Sequence[Any] = list(paint(list(missing)))
+        drawn: Sequence[Any] = list(text_to_image(list(missing)))
     except Exception as error:  # whatever a model raises, its documents are not lost
-        return dict.fromkeys(missing, f"{name}: {type(error).__name__}: {error}")
-    made = [*made, *[None] * (len(missing) - len(made))]
-    told = {text: _write(picture, file) for (text, file), picture in zip(missing.items(), made)}
-    return {text: f"{name}: {wrong}" for text, wrong in told.items() if wrong}
+        return dict.fromkeys(missing, f"model {name} failed with {type(error).__name__}: {error}")
+    drawn = [*drawn, *[None] * (len(missing) - len(drawn))]
+    failures = {text: _write(picture, file) for (text, file), picture in zip(missing.items(), drawn)}
+    return {text: f"model {name} returned {failure}" for text, failure in failures.items() if failure}
 
 
 def _write(picture: Any, file: Path) -> str:
-    """Write one picture, whole or not at all; what was wrong with it."""
+    """Write one image, whole or not at all; returns what was wrong with it, or ""."""
     from PIL.Image import Image as Picture
 
     if not isinstance(picture, Picture):
-        return "no picture" if picture is None else f"a {type(picture).__name__}, no picture of Pillow"
+        return "no image" if picture is None else f"a {type(picture).__name__} instead of a Pillow image"
     try:
         with writing.replace_file(file) as stream:
             picture.convert("RGB").save(stream, format="PNG")
     except Exception as error:
-        return f"a picture that cannot be written: {error}"
+        return f"an image that cannot be written: {error}"
     return ""
 
 
-def _with(document: Document, file: Path, failed: str | None) -> Document:
-    if failed is not None:
+def _with_image(document: Document, file: Path, failure: str | None) -> Document:
+    if failure is not None:
         record = ErrorRecord(
             where=f"document {document.id}, translation image",
-            found=failed,
-            expected="a picture of the text",
-            remedy="run again: what is drawn is kept",
+            found=failure,
+            expected="an image of the text",
+            remedy="run again; images that exist are not drawn again",
         )
         return document.replace(errors=(*document.errors, record))
-    gone = {i.id for i in document.images if i.kind == "generated"}
-    kept = [i for i in document.images if i.id not in gone and i.parent not in gone]
+    replaced = {i.id for i in document.images if i.kind == "generated"}
+    kept = [i for i in document.images if i.id not in replaced and i.parent not in replaced]
     taken = {i.id for i in kept}
     lost = {i.id for i in document.images} - taken
-    id = next(n for n in (ID, *(f"{ID} {k}" for k in range(len(taken) + 1))) if n not in taken)
+    id = next(n for n in (IMAGE_ID, *(f"{IMAGE_ID} {k}" for k in range(len(taken) + 1))) if n not in taken)
     phrases = tuple(p for p in document.phrases if p.image not in lost)
     return document.replace(images=(*kept, Image(kind="generated", id=id, path=str(file))), phrases=phrases)

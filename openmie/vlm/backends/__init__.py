@@ -28,23 +28,29 @@ def connect(model: str, endpoint: str = "", cache: str | os.PathLike[str] | None
         CacheError: a cache file that cannot be used.
     """
     given = {name: value for name, value in settings.items() if value is not None}
-    backend: Backend
-    if endpoint:
-        from openmie.vlm.backends.endpoint import Endpoint
-
-        backend = Endpoint(endpoint, model, **given)
-    else:
-        backend = _local(model, given)
+    kind = backend_class(endpoint)
+    backend: Backend = kind(endpoint, model, **given) if endpoint else kind(model, **given)
     return backend if cache is None else Cached(backend, cache)
 
 
-def _local(model: str, settings: dict[str, Any]) -> Backend:
+def backend_class(endpoint: str) -> Any:
+    """`Endpoint` where an address is given, else `Local`, which needs torch and transformers.
+
+    Raises:
+        ModelError: a local model where torch or transformers is not installed.
+    """
+    if endpoint:
+        from openmie.vlm.backends.endpoint import Endpoint
+
+        return Endpoint
     try:
+        import transformers  # noqa: F401
+
         from openmie.vlm.backends.local import Local
     except ImportError as error:
         raise ModelError(
-            f"{model!r} cannot be run on this machine: {error}",
+            f"no model can be run on this machine: {error}",
             expected="torch and transformers, which run models here",
             remedy="install both, or name a server that runs the model (--endpoint URL)",
         ) from None
-    return Local(model, **settings)
+    return Local

@@ -46,7 +46,7 @@ def render_prompt(processor: Any, request: Request) -> str:
                 return text
             failure = "dropped the prompt"
     raise GenerationError(
-        f"the chat template {failure}",
+        f"chat template {failure}",
         expected="a template for user messages with images",
         remedy="check the model's chat_template.jinja",
     )
@@ -73,7 +73,7 @@ def _image_tokens(processor: Any, images: int) -> str:
     token = getattr(processor, "image_token", None)
     if not isinstance(token, str):
         raise OpenMIEError(
-            "the processor has neither a chat template nor an image token",
+            "processor has neither a chat template nor an image token",
             expected="one of them",
             remedy="use an instruction-tuned model",
         )

@@ -26,7 +26,7 @@ def import_llguidance() -> Any:
         return import_module("llguidance")
     except ImportError as error:
         raise ModelError(
-            f"the package llguidance is not installed ({error})",
+            f"package llguidance is not installed ({error})",
             expected="it, to constrain answers to a schema or grammar",
             remedy="pip install 'openmie[lvlm]'",
         ) from None
@@ -58,7 +58,7 @@ def compile_constraint(constraint: Constraint) -> str:
     if failed:
         kind = "grammar" if isinstance(constraint, Grammar) else "JSON Schema"
         raise GenerationError(
-            f"the {kind} cannot be followed: {messages[0][:300]}",
+            f"{kind} cannot be followed: {messages[0][:300]}",
             expected=f"a {kind} that llguidance supports",
             remedy="correct it; llguidance does not support every keyword of JSON Schema",
         )

@@ -154,7 +154,7 @@ class Endpoint:
             return error.record.model_copy(update={"where": self._where, "found": found})
         except Exception as error:  # whatever the client or an image raises, the other requests go on
             return self._record(
-                f"the request failed with {type(error).__name__}: {str(error)[:300]}",
+                f"request failed with {type(error).__name__}: {str(error)[:300]}",
                 "an answer",
                 "check this request's images and text",
             )
@@ -199,7 +199,7 @@ class Endpoint:
                     parts.append(part)
                     if (size := size + len(part)) > MAX_BODY_BYTES:
                         raise GenerationError(
-                            f"the response has more than {MAX_BODY_BYTES >> 20} MiB",
+                            f"response has more than {MAX_BODY_BYTES >> 20} MiB",
                             expected="an answer",
                             remedy="check the server",
                         )
@@ -210,7 +210,7 @@ class Endpoint:
         except Exception as error:
             if isinstance(error, OpenMIEError) or "httpx" not in type(error).__module__:
                 raise
-            raise _RetryableError(f"the connection broke ({type(error).__name__}: {str(error)[:120]})") from None
+            raise _RetryableError(f"connection broke ({type(error).__name__}: {str(error)[:120]})") from None
         return b"".join(parts)
 
     def _status_error(self, error: Any) -> Exception:
@@ -262,7 +262,7 @@ def _import_openai() -> Any:
         return import_module("openai")
     except ImportError as error:
         raise ModelError(
-            f"the package openai is not installed ({error})",
+            f"package openai is not installed ({error})",
             expected="it, to talk to a server",
             remedy="pip install 'openmie[lvlm]'",
         ) from None

@@ -97,7 +97,7 @@ class Local:
         """What determines an answer: a part of a cache's key, whose names never change."""
         if self._preloaded is not None:
             raise ModelError(
-                "a model in memory cannot be cached",
+                "model in memory cannot be cached",
                 expected="a hub id or folder, which identifies the weights",
                 remedy="save the model, and name its folder to put a cache in front of it",
             )
@@ -138,7 +138,7 @@ class Local:
         ids |= {tokenizer.eos_token_id} if tokenizer.eos_token_id is not None else set()
         if not ids:
             raise ModelError(
-                f"{self.name} has no token that ends an answer",
+                f"model {self.name} has no token that ends an answer",
                 expected="an eos_token_id",
                 remedy="set it in generation_config.json",
             )
@@ -190,7 +190,7 @@ class Local:
         out_of_memory = "memory" in str(error)
         return ErrorRecord(
             where=f"model {self.name}",
-            found=f"the request failed with {type(error).__name__}: {str(error)[:300]}",
+            found=f"request failed with {type(error).__name__}: {str(error)[:300]}",
             expected="an answer",
             remedy="use smaller or fewer images" if out_of_memory else "check this request's images and prompt",
         )
@@ -206,7 +206,7 @@ class Local:
         room = min(self.max_tokens, self._context_length - max(lengths))
         if room < 1 or (room < self.max_tokens and len(requests) > 1):  # then each has its own room, by itself
             raise GenerationError(
-                f"the prompt has {max(lengths)} tokens",
+                f"prompt has {max(lengths)} tokens",
                 expected=f"fewer than the {self._context_length} that {self.name} reads",
                 remedy="shorten the text, or send fewer or smaller images",
             )
@@ -267,7 +267,7 @@ class Local:
         if failure:
             return ErrorRecord(
                 where=f"model {self.name}",
-                found=f"the answer left its grammar: {failure[:300]}",
+                found=f"answer left its grammar: {failure[:300]}",
                 expected="a grammar within the limits of llguidance",
                 remedy="simplify the schema",
             )

@@ -91,7 +91,7 @@ def load_model_and_processor(source: str, revision: str, device: str, dtype: str
     if info["missing_keys"] or info["mismatched_keys"]:
         missing = sorted(map(str, [*info["missing_keys"], *info["mismatched_keys"]]))
         raise ModelError(
-            f"{source!r} lacks {len(missing)} weights, such as {missing[0]}",
+            f"model {source!r} lacks {len(missing)} weights, such as {missing[0]}",
             expected="the weights of a trained model",
             remedy="download it again; random weights give random answers",
         )
@@ -116,7 +116,7 @@ def load_processor(source: str, revision: str = "") -> Any:
     processor = _guarded(source, load)
     if not hasattr(processor, "image_processor") or not hasattr(processor, "tokenizer"):
         raise ModelError(
-            f"{source!r} has a {type(processor).__name__} and no processor of images and texts",
+            f"model {source!r} has a {type(processor).__name__} and no processor of images and texts",
             expected=EXPECTED,
             remedy="name a vision-language model; a fine-tuned one needs its processor saved beside it",
         )
@@ -156,7 +156,7 @@ def _guarded(source: str, load: Callable[[], Any]) -> Any:
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         remedy = "check the name; without a network, pass a local folder"
         raise ModelError(
-            f"{source!r} cannot be loaded: {first[:300]}",
+            f"model {source!r} cannot be loaded: {first[:300]}",
             expected=EXPECTED,
             remedy="install the package that it names" if isinstance(error, ImportError) else remedy,
         ) from error

@@ -116,7 +116,7 @@ def parse_response(raw: bytes, request: Request, dialect: Dialect, seconds: floa
     if not isinstance(text, str) or not text.strip():
         kind = "no text" if not text else f"{len(text)} blanks"
         raise GenerationError(
-            f"the answer has {kind} (finish_reason {finish})",
+            f"answer has {kind} (finish_reason {finish})",
             expected="an answer",
             remedy="try another prompt or model; a reasoning model needs more max_tokens",
         )
@@ -126,7 +126,7 @@ def parse_response(raw: bytes, request: Request, dialect: Dialect, seconds: floa
             text, truncated = text.strip(), False
         elif not truncated:
             raise GenerationError(
-                f"the answer is no JSON, though a schema was sent: {text[:200]!r}",
+                f"answer is no JSON, though a schema was sent: {text[:200]!r}",
                 expected="JSON",
                 remedy="set dialect=plain if the server does not support response_format",
             )

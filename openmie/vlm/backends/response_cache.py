@@ -166,7 +166,7 @@ class Cached:
         except sqlite3.Error as error:
             busy = "locked" in str(error) or "busy" in str(error)
             raise CacheError(
-                f"the cache cannot be read or written: {error}", expected="an sqlite file of answers",
+                f"cache cannot be read or written: {error}", expected="an sqlite file of answers",
                 where=f"cache {self.path}",
                 remedy="wait for the other processes, then run again" if busy else
                 "check the disk; move the file away to start a new cache (its answers are then generated again)",

@@ -1,0 +1,1 @@
+"""How vision-language models write boxes: adapters by family, the words of a prompt, a probe for unknown models."""

@@ -8,66 +8,94 @@ from pathlib import Path
 from typing import Any
 
 from openmie.data.document import Box
-from openmie.errors import OpenMIEError, RecipeError
+from openmie.errors import RecipeError
 from openmie.formats import jsonl
-from openmie.vlm.boxes.families import ADAPTERS, Adapter, Grid, Pixels, Resized, family_of
+from openmie.vlm.boxes.families import ADAPTERS, BoxAdapter, GridCoordinates, OriginalPixels, ResizedPixels, find_family
 
 
-def model_of(backend: Any) -> str:
-    """What tells the family of a backend's model: the type in its folder's config, else its name."""
-    while hasattr(backend, "backend"):  # a cache before it
+class UnknownBoxFamily(RecipeError):
+    """It is unknown how a model writes boxes."""
+
+
+def model_type(backend: Any) -> str:
+    """What determines the family of a backend's model: the type in its folder's config.json, else its name."""
+    while hasattr(backend, "backend"):  # behind a cache
         backend = backend.backend
     config = Path(str(getattr(backend, "model", ""))) / "config.json"
     kind = jsonl.load_json(config).get("model_type") if config.is_file() else None
     return str(kind or backend.name)
 
 
+def family_for(family: str, model: str) -> str:
+    """The key of `ADAPTERS` for a family that is named, else for the model.
+
+    Args:
+        family: name of a family; "": by the model.
+        model: name or type of the model.
+
+    Raises:
+        UnknownBoxFamily: neither is known.
+    """
+    name = find_family(family or model)
+    if name is None:
+        subject = f"box family {family!r}" if family else f"box family of model {model!r}"
+        raise UnknownBoxFamily(
+            f"unknown {subject}"[:200],
+            expected=f"one of {', '.join(ADAPTERS)}",
+            remedy="set family=NAME; `openmie doctor boxes --model NAME` finds out which one fits",
+        )
+    return name
+
+
 @dataclass(frozen=True)
-class Coordinates:
-    """Of one family of models."""
+class BoxFormat:
+    """How one family of models writes boxes."""
 
     family: str
-    adapter: Adapter
+    adapter: BoxAdapter
 
     @classmethod
-    def of(cls, family: str, model: str, max_pixels: int = 0) -> Coordinates:
-        """Of the family that is named, else of the model's.
+    def of(cls, family: str, model: str, max_pixels: int = 0) -> BoxFormat:
+        """The format of a family that is named, else of the model's.
 
-        `max_pixels`: of the images as the model is let see them, where that is not its family's default. Errors: a
-        family or model that is not known.
+        Args:
+            family: a key of `ADAPTERS`; "": by the model.
+            model: name or type of the model.
+            max_pixels: area of the largest image that the model gets; 0: its family's default.
+
+        Raises:
+            UnknownBoxFamily: a family or model that is unknown.
+            RecipeError: `max_pixels` for a family that does not count in resized pixels.
         """
-        try:
-            name = family_of(family or model)
-        except OpenMIEError as error:
-            raise RecipeError(
-                error.record.found, expected=error.record.expected, where="boxes",
-                remedy="name its family (family=...); `openmie doctor boxes --model NAME` tells which it is",
-            ) from None  # fmt: skip
+        name = family_for(family, model)
         adapter = ADAPTERS[name]
-        if max_pixels and not isinstance(adapter, Resized):
-            raise RecipeError(f"max_pixels={max_pixels} of {name}", expected="a family that counts in resized pixels",
-                              where="boxes", remedy="leave it out")  # fmt: skip
-        return cls(
-            name, replace(adapter, max_pixels=max_pixels) if isinstance(adapter, Resized) and max_pixels else adapter
-        )
+        if max_pixels and not isinstance(adapter, ResizedPixels):
+            raise RecipeError(
+                f"max_pixels={max_pixels}",
+                expected=f"no such setting for family {name}, which does not count in resized pixels",
+                remedy="leave it out",
+            )
+        if max_pixels and isinstance(adapter, ResizedPixels):
+            adapter = replace(adapter, max_pixels=max_pixels)
+        return cls(name, adapter)
 
     @property
-    def words(self) -> str:
-        """What a box looks like."""
+    def description(self) -> str:
+        """The words of a prompt that describe a box."""
         adapter = self.adapter
-        rows_first = isinstance(adapter, Grid) and adapter.rows_first
-        order = "[top, left, bottom, right]" if rows_first else "[left, top, right, bottom]"
-        if isinstance(adapter, Grid):
-            top = adapter.top - 1 if adapter.cells else adapter.top
-            over = "the square that the image is padded to" if adapter.square else "each side of the image"
+        y_first = isinstance(adapter, GridCoordinates) and adapter.y_first
+        order = "[top, left, bottom, right]" if y_first else "[left, top, right, bottom]"
+        if isinstance(adapter, GridCoordinates):
+            top = adapter.far_edge - 1 if adapter.cells else adapter.far_edge
+            over = "the square that the image is padded to" if adapter.padded_to_square else "each side of the image"
             return f"{order}, where 0 to {top:g} is {over}"
-        return f"{order} in pixels of the image" + (" as you see it" if isinstance(adapter, Resized) else "")
+        return f"{order} in pixels of the image" + (" as you see it" if isinstance(adapter, ResizedPixels) else "")
 
     @property
-    def tells_sizes(self) -> bool:
-        """Whether a prompt has to tell the sizes of images. Models that see them resized would count in those."""
-        return isinstance(self.adapter, Pixels)
+    def needs_image_size(self) -> bool:
+        """Whether a prompt states the sizes of images. Models that see them resized would count in those."""
+        return isinstance(self.adapter, OriginalPixels)
 
     def decode(self, values: Sequence[float], size: tuple[int, int]) -> Box | None:
-        """Pixels of the upright original; None where the values are no box."""
+        """A box in pixels of the upright original; None for values that are no box."""
         return self.adapter.decode(values, size)

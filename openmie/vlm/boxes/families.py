@@ -1,13 +1,13 @@
-"""How families of vision-language models write a box, each to and from absolute xyxy pixels of the upright original.
+"""How families of vision-language models write boxes, to and from absolute xyxy pixels of the upright original.
 
     ADAPTERS["qwen3-vl"].encode((x1, y1, x2, y2), size) -> the values that the model writes
     ADAPTERS["qwen3-vl"].decode(values, size) -> (x1, y1, x2, y2), or None where the values are no box
 
-`size` is (width, height) of the upright original, as `data.images.size` gives it: EXIF is applied before anything
+`size` is (width, height) of the upright original, as `data.images.image_size` gives it: EXIF is applied before anything
 here. Encoding then decoding is off by at most half a step of the family's grid (`step`), for boxes inside the image.
 
-What a model says is clamped to the image and put in order (a corner given second comes first); four numbers that are
-not finite, more or fewer than four, or no numbers at all are no box. A box of ours that is none, or an image without
+Values of a model are clamped to the image and put in order (left before right, top before bottom); four numbers that
+are not finite, more or fewer than four, or no numbers at all are no box. To encode what is no box, or an image without
 size, is an error.
 """
 
@@ -26,36 +26,53 @@ Size = tuple[int, int]  # width, height of the upright original
 Values = tuple[float, ...]
 
 
-class Adapter(Protocol):
-    """A family's way to write a box."""
+class BoxAdapter(Protocol):
+    """Converts between a family's values and pixels."""
 
     def encode(self, box: Sequence[float], size: Size) -> Values:
-        """The values for a box. Errors: no four finite numbers, no size."""
+        """The values that the family writes for a box.
+
+        Args:
+            box: x1, y1, x2, y2 in pixels of the upright original.
+            size: (width, height) of the upright original in pixels.
+
+        Raises:
+            OpenMIEError: a box that is not four finite numbers, or an invalid size.
+        """
         ...
 
     def decode(self, values: Sequence[Any], size: Size) -> Box | None:
-        """The box for values, None where they are none. Errors: no size."""
+        """The box in pixels for the values that a model wrote, inside the image; None where they are no box.
+
+        Raises:
+            OpenMIEError: an invalid size.
+        """
         ...
 
     def step(self, size: Size) -> tuple[float, float]:
-        """Pixels of the original between two values, by width and height; 0 where values are not rounded."""
+        """Pixels of the original between two adjacent values, by width and height; 0 where values are not rounded."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grid:
-    """value = round(top * pixels / side): positions relative to the sides of the image.
+class GridCoordinates:
+    """value = round(far_edge * pixels / side): positions relative to the sides of the image.
 
-    With `cells`, value = floor(top * pixels / side), the number of one of `top` cells, which stands for its centre.
-    `square`: the image lies in the middle of a square, and values are relative to that.
+    Args:
+        far_edge: value of the right and lower edge; with `cells`, the number of cells.
+        digits: decimals that are written; None: all.
+        cells: value = floor(far_edge * pixels / side), the index of a cell, which stands for its centre.
+        y_first: the order is ymin, xmin, ymax, xmax.
+        padded_to_square: the image lies in the middle of a square, and values are relative to that.
+        source: what the family does, and where that is documented.
     """
 
-    top: float  # value of the far edge; number of cells
-    digits: int | None = 0  # decimals that are written; None: all
+    far_edge: float
+    digits: int | None = 0
     cells: bool = False
-    rows_first: bool = False  # ymin, xmin, ymax, xmax
-    square: bool = False
-    about: str = ""  # what the family does, and where that is said
+    y_first: bool = False
+    padded_to_square: bool = False
+    source: str = ""
 
     def encode(self, box: Sequence[float], size: Size) -> Values:
         width, height, left, above = self._frame(_sized(size))
@@ -64,46 +81,57 @@ class Grid:
             self._value((p + shift) / side)
             for p, shift, side in ((x1, left, width), (y1, above, height), (x2, left, width), (y2, above, height))
         ]
-        return _swapped(values) if self.rows_first else tuple(values)
+        return _swapped(values) if self.y_first else tuple(values)
 
     def _value(self, share: float) -> float:
         if self.cells:
-            return min(int(self.top * share), int(self.top) - 1)
-        return self.top * share if self.digits is None else _rounded(self.top * share, self.digits)
+            return min(int(self.far_edge * share), int(self.far_edge) - 1)
+        return self.far_edge * share if self.digits is None else _rounded(self.far_edge * share, self.digits)
 
     def decode(self, values: Sequence[Any], size: Size) -> Box | None:
         width, height, left, above = self._frame(_sized(size))
         read = _numbers(values)
         if read is None:
             return None
-        x1, y1, x2, y2 = _swapped(read) if self.rows_first else read
+        x1, y1, x2, y2 = _swapped(read) if self.y_first else read
         half = 0.5 if self.cells else 0.0
         found = [
-            (v + half) / self.top * side - shift
+            (v + half) / self.far_edge * side - shift
             for v, side, shift in ((x1, width, left), (y1, height, above), (x2, width, left), (y2, height, above))
         ]
         return _inside(found, size)
 
     def step(self, size: Size) -> tuple[float, float]:
         width, height, _, _ = self._frame(_sized(size))
-        unit = 0.0 if self.digits is None else 10.0**-self.digits / self.top
+        unit = 0.0 if self.digits is None else 10.0**-self.digits / self.far_edge
         return width * unit, height * unit
 
     def _frame(self, size: Size) -> tuple[float, float, float, float]:
-        """Sides that values are relative to, and how far the image lies inside them."""
+        """(width, height, left, top): the sides that values are relative to, and the offset of the image in them."""
         width, height = size
         side = max(size)
-        return (side, side, (side - width) / 2, (side - height) / 2) if self.square else (width, height, 0.0, 0.0)
+        return (
+            (side, side, (side - width) / 2, (side - height) / 2)
+            if self.padded_to_square
+            else (width, height, 0.0, 0.0)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resized:
-    """Absolute pixels of the image as the model sees it: resized to multiples of `factor` and between two areas."""
+class ResizedPixels:
+    """Absolute pixels of the image as the model gets it: resized to multiples of `factor` and between two areas.
+
+    Args:
+        factor: sides are multiples of it, in pixels.
+        min_pixels: area of the smallest image.
+        max_pixels: area of the largest image.
+        source: where the family's format is documented.
+    """
 
     factor: int = 28
     min_pixels: int = 56 * 56
     max_pixels: int = 14 * 14 * 4 * 16384  # 12,845,056
-    about: str = ""
+    source: str = ""
 
     def encode(self, box: Sequence[float], size: Size) -> Values:
         wide, high = self._scale(size)
@@ -120,13 +148,14 @@ class Resized:
         return 1 / wide, 1 / high
 
     def _scale(self, size: Size) -> tuple[float, float]:
-        width, height = self.seen(size)
+        width, height = self.resized(size)
         return width / size[0], height / size[1]
 
-    def seen(self, size: Size) -> Size:
-        """(width, height) that the model sees: `smart_resize` of the family's image processor.
+    def resized(self, size: Size) -> Size:
+        """(width, height) of the resized image: `smart_resize` of the family's image processor.
 
-        Errors: a side more than 200 times the other, which the processor refuses.
+        Raises:
+            OpenMIEError: a side more than 200 times the other, which the processor rejects.
         """
         width, height = _sized(size)
         if max(size) > 200 * min(size):
@@ -134,23 +163,23 @@ class Resized:
                 f"an image of {width} x {height}",
                 expected="sides of at most 200 to 1",
                 where="boxes",
-                remedy="cut the image: this family does not read it",
+                remedy="crop the image, which this family of models cannot read",
             )
-        seen = [round(side / self.factor) * self.factor for side in size]
-        if seen[0] * seen[1] > self.max_pixels:
+        sides = [round(side / self.factor) * self.factor for side in size]
+        if sides[0] * sides[1] > self.max_pixels:
             shrink = math.sqrt(width * height / self.max_pixels)
-            seen = [max(self.factor, math.floor(side / shrink / self.factor) * self.factor) for side in size]
-        elif seen[0] * seen[1] < self.min_pixels:
+            sides = [max(self.factor, math.floor(side / shrink / self.factor) * self.factor) for side in size]
+        elif sides[0] * sides[1] < self.min_pixels:
             grow = math.sqrt(self.min_pixels / (width * height))
-            seen = [math.ceil(side * grow / self.factor) * self.factor for side in size]
-        return seen[0], seen[1]
+            sides = [math.ceil(side * grow / self.factor) * self.factor for side in size]
+        return sides[0], sides[1]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pixels:
-    """Absolute pixels of the original itself, whole ones."""
+class OriginalPixels:
+    """Absolute pixels of the original image, rounded to integers."""
 
-    about: str = ""
+    source: str = ""
 
     def encode(self, box: Sequence[float], size: Size) -> Values:
         return tuple(_rounded(p) for p in _inside(_boxed(box), _sized(size)))
@@ -165,20 +194,20 @@ class Pixels:
 
 
 def _rounded(value: float, digits: int = 0) -> float:
-    """Half up, so that equal steps stay equal; a whole number where no decimals are written."""
+    """Round half up, so that equal steps stay equal; an integer without digits."""
     if not digits:
         return math.floor(value + 0.5)
     return math.floor(value * 10**digits + 0.5) / 10**digits
 
 
 def _swapped(values: Sequence[float]) -> tuple[float, float, float, float]:
-    """x and y of both corners change places."""
+    """Exchange x and y of both corners."""
     a, b, c, d = values
     return b, a, d, c
 
 
 def _inside(corners: Sequence[float], size: Size) -> Box:
-    """In order, and clamped to the image."""
+    """Put corners in order, and clamp them to the image."""
     width, height = size
     xs = sorted(min(max(float(v), 0.0), float(width)) for v in (corners[0], corners[2]))
     ys = sorted(min(max(float(v), 0.0), float(height)) for v in (corners[1], corners[3]))
@@ -204,10 +233,10 @@ def _boxed(box: Any) -> tuple[float, float, float, float]:
     read = _numbers(box)
     if read is None:
         raise OpenMIEError(
-            f"box {box!r}"[:200],
+            f"invalid box {box!r}"[:200],
             expected="four finite numbers: x1, y1, x2, y2 in pixels",
             where="boxes",
-            remedy="mend the box before it is shown to a model",
+            remedy="correct the box before it is encoded",
         )
     return read
 
@@ -220,59 +249,69 @@ def _sized(size: Any) -> Size:
         fine = False
     if not fine:
         raise OpenMIEError(
-            f"size {size!r}"[:200],
+            f"invalid size {size!r}"[:200],
             expected="(width, height) of the upright original in pixels",
             where="boxes",
-            remedy="openmie.data.images.image_size gives it without decoding",
+            remedy="use openmie.data.images.image_size, which reads it without decoding",
         )
     return width, height
 
 
 _THOUSAND = "0 to 1000 of each side, x first"
-ADAPTERS: Mapping[str, Adapter] = {
-    "qwen2-vl": Grid(
-        top=1000,
-        about=f"{_THOUSAND}: Qwen-VL's and Qwen2-VL's model cards, and issue 1485 of Qwen3-VL's "
+ADAPTERS: Mapping[str, BoxAdapter] = {
+    "qwen2-vl": GridCoordinates(
+        far_edge=1000,
+        source=f"{_THOUSAND}: Qwen-VL's and Qwen2-VL's model cards, and issue 1485 of Qwen3-VL's "
         "repository, on how the family changed twice",
     ),
-    "qwen2.5-vl": Resized(
-        about="pixels of the resized image: Qwen2.5-VL's cookbook on spatial understanding; "
+    "qwen2.5-vl": ResizedPixels(
+        source="pixels of the resized image: Qwen2.5-VL's cookbook on spatial understanding; "
         "areas as in preprocessor_config.json of Qwen2.5-VL-7B-Instruct"
     ),
-    "qwen3-vl": Grid(top=1000, about=f"{_THOUSAND}: the cookbook on 2D grounding in Qwen3-VL's repository"),
-    "internvl": Grid(top=1000, about=f"{_THOUSAND}: InternVL's documentation, chat data format, grounding data"),
-    "glm-v": Grid(top=1000, about=f"{_THOUSAND}: GLM-4.5V's model card, issues 114 and 161 of GLM-V's repository"),
-    "minicpm-v": Grid(top=1000, about=f"{_THOUSAND}: issues 772 and 982 of MiniCPM-V's repository"),
-    "deepseek-vl2": Grid(top=999, about="0 to 999 of each side, x first: the demo of DeepSeek-VL2's repository"),
-    "paligemma": Grid(
-        top=1024,
+    "qwen3-vl": GridCoordinates(
+        far_edge=1000, source=f"{_THOUSAND}: the cookbook on 2D grounding in Qwen3-VL's repository"
+    ),
+    "internvl": GridCoordinates(
+        far_edge=1000, source=f"{_THOUSAND}: InternVL's documentation, chat data format, grounding data"
+    ),
+    "glm-v": GridCoordinates(
+        far_edge=1000, source=f"{_THOUSAND}: GLM-4.5V's model card, issues 114 and 161 of GLM-V's repository"
+    ),
+    "minicpm-v": GridCoordinates(far_edge=1000, source=f"{_THOUSAND}: issues 772 and 982 of MiniCPM-V's repository"),
+    "deepseek-vl2": GridCoordinates(
+        far_edge=999, source="0 to 999 of each side, x first: the demo of DeepSeek-VL2's repository"
+    ),
+    "paligemma": GridCoordinates(
+        far_edge=1024,
         cells=True,
-        rows_first=True,
-        about="<loc0000> to <loc1023>, 1024 cells of each side, y first: Google AI for Developers on "
+        y_first=True,
+        source="<loc0000> to <loc1023>, 1024 cells of each side, y first: Google AI for Developers on "
         "PaliGemma; its demo reads the lower edge of a cell, here the centre",
     ),
-    "gemini": Grid(
-        top=1000,
-        rows_first=True,
-        about="0 to 1000 of each side, ymin xmin ymax xmax: Gemini API documentation, image understanding",
+    "gemini": GridCoordinates(
+        far_edge=1000,
+        y_first=True,
+        source="0 to 1000 of each side, ymin xmin ymax xmax: Gemini API documentation, image understanding",
     ),
-    "florence-2": Grid(
-        top=1000,
+    "florence-2": GridCoordinates(
+        far_edge=1000,
         cells=True,
-        about="<loc_0> to <loc_999>, 1000 cells of each side: Florence-2's processor (BoxQuantizer)",
+        source="<loc_0> to <loc_999>, 1000 cells of each side: Florence-2's processor (BoxQuantizer)",
     ),
-    "llava": Grid(
-        top=1,
+    "llava": GridCoordinates(
+        far_edge=1,
         digits=4,
-        square=True,
-        about="0 to 1 of the square that the image is padded to, to two digits in its data: issues 606 and "
+        padded_to_square=True,
+        source="0 to 1 of the square that the image is padded to, to two digits in its data: issues 606 and "
         "623 of LLaVA's repository",
     ),
-    "normalised": Grid(top=1, digits=None, about="0 to 1 of each side, x first: Kimi-VL's repository, issue 56"),
-    "pixels": Pixels(about="pixels of the original: for a model that is told the size, or trained so here"),
+    "normalised": GridCoordinates(
+        far_edge=1, digits=None, source="0 to 1 of each side, x first: Kimi-VL's repository, issue 56"
+    ),
+    "pixels": OriginalPixels(source="pixels of the original: for a model that is told the size, or trained so here"),
 }
 
-_FAMILIES = (  # the first that fits
+_FAMILY_PATTERNS = (  # the first that matches
     (r"qwen-?2[.-]5-?(vl|omni)", "qwen2.5-vl"),
     (r"qwen-?3([.-]\d+)?-?(vl|omni)", "qwen3-vl"),
     (r"qwen-?3[.-]\d", "qwen3-vl"),
@@ -289,23 +328,19 @@ _FAMILIES = (  # the first that fits
 )
 
 
-def family_of(model: Any) -> str:
-    """The family of a model: a name ("Qwen/Qwen2.5-VL-7B-Instruct"), a config, or a dict with `model_type`.
+def find_family(model: Any) -> str | None:
+    """Find the family of a model.
 
-    Errors: a model of which no family is known. Kosmos-2 is one: its 32 x 32 cells bring no box
-    back nearer than a 64th of a side.
+    Args:
+        model: a name ("Qwen/Qwen2.5-VL-7B-Instruct"), a config, or a dict with `model_type`.
+
+    Returns:
+        A key of `ADAPTERS`; None for a model of which no family is known. Kosmos-2 is one: its 32 x 32 cells restore
+        no box to better than a 64th of a side.
     """
     kind = model.get("model_type") if isinstance(model, Mapping) else getattr(model, "model_type", None)
     name = model if isinstance(model, str) else kind
     plain = re.sub(r"[_\s]+", "-", str(name).lower())
     if plain in ADAPTERS:
         return plain
-    found = next((family for pattern, family in _FAMILIES if re.search(pattern, plain)), None)
-    if found is None:
-        raise OpenMIEError(
-            f"model {name!r}"[:200],
-            expected=f"one of the families {', '.join(ADAPTERS)}",
-            where="boxes",
-            remedy='name the family: "pixels" where the prompt tells the size',
-        )
-    return found
+    return next((family for pattern, family in _FAMILY_PATTERNS if re.search(pattern, plain)), None)

@@ -1,8 +1,8 @@
-"""Which family a model's boxes are of: figures of known place are shown, asked for, and read by every adapter.
+"""Finds out how a model writes boxes: it is asked for figures of known position, and every adapter reads its answers.
 
-A figure is a coloured rectangle, ellipse or triangle on a plain ground beside one of another colour, in pictures of
-several sizes and shapes, each also as a file whose EXIF turns it. The right adapter gives a mean IoU near that of the
-model's eye; wrong ones fall behind on the sizes where they differ.
+A figure is a coloured rectangle, ellipse or triangle on a plain background beside one of another colour, in pictures of
+several sizes and aspect ratios, every second one read from a file with an EXIF orientation. The right adapter gets the
+mean IoU that the model's localisation allows; wrong ones fall behind on the sizes where they differ.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from openmie.data import images
 from openmie.data.document import Box
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.vlm.boxes.coordinates import Coordinates, model_of
+from openmie.vlm.boxes.coordinates import BoxFormat, UnknownBoxFamily, model_type
 from openmie.vlm.boxes.families import ADAPTERS
 from openmie.vlm.generate import Backend, Request
-from openmie.vlm.prompting import tolerant_json as loose_json
-from openmie.vlm.prompting.windows import iou
+from openmie.vlm.prompting.tolerant_json import read_json
+from openmie.vlm.prompting.windows import box_iou
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -30,29 +30,20 @@ if TYPE_CHECKING:
 SIZES = ((320, 240), (240, 360), (1280, 720), (720, 1280), (900, 900), (112, 84), (1500, 500), (640, 480))
 COLOURS = {"red": (200, 30, 30), "blue": (30, 60, 200), "green": (20, 140, 50), "orange": (240, 150, 20)}
 SHAPES = ("rectangle", "ellipse", "triangle")
-ALIKE = 0.02  # adapters whose mean IoUs differ by less say the same
-FITS = 0.5  # mean IoU below which none fits
-OWN = "in the coordinates that you write boxes in"  # where the family is not known
-FORM = {
+TIE_MARGIN = 0.02  # adapters whose mean IoUs differ by less are tied
+MIN_MEAN_IOU = 0.5  # below it no adapter fits
+UNKNOWN_FORMAT = "in the coordinates that you write boxes in"  # in the prompt, where the family is unknown
+ANSWER_SCHEMA = {
     "type": "object", "required": ["box"], "additionalProperties": False,
     "properties": {"box": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}},
 }  # fmt: skip
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_INVERSE = {
-    1: None,
-    2: 0,
-    3: 3,
-    4: 1,
-    5: 5,
-    6: 2,
-    7: 6,
-    8: 4,
-}  # EXIF orientation -> Pillow's transposition that it undoes
+_INVERSE = {1: None, 2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}  # EXIF orientation -> Pillow's inverse transposition
 
 
 @dataclass(frozen=True)
-class Probe:
-    """An upright picture with one figure that is asked for, and where it is."""
+class BoxProbe:
+    """An upright picture, the figure in it that is asked for, and the figure's box in pixels."""
 
     picture: Picture
     colour: str
@@ -61,84 +52,111 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Report:
-    """Mean IoU of each adapter over all probes (0 where an answer has no box), and the share above 0.5."""
+class ProbeReport:
+    """How well each adapter reads a model's boxes.
+
+    Args:
+        model: the model's name.
+        family: the family that extraction uses for the model; "": none is known.
+        scores: family -> (mean IoU, share of boxes with an IoU above 0.5), both in [0, 1]; 0 for an answer without box.
+        probes: number of probes.
+        records: errors: requests without an answer, and answers without a box.
+    """
 
     model: str
-    family: str  # that extraction takes; "": none is known by the model's name
-    found: dict[str, tuple[float, float]]  # family -> (mean IoU, share of boxes with an IoU above 0.5)
-    asked: int
-    records: tuple[ErrorRecord, ...]  # what was not answered, or had no box
+    family: str
+    scores: dict[str, tuple[float, float]]
+    probes: int
+    records: tuple[ErrorRecord, ...]
 
     @property
     def fitting(self) -> tuple[str, ...]:
         """The families that fit, the best first; several where they write boxes alike."""
-        best = max(mean for mean, _ in self.found.values())
-        if best < FITS:
+        best = max(mean for mean, _ in self.scores.values())
+        if best < MIN_MEAN_IOU:
             return ()
-        order = sorted(self.found, key=lambda name: -self.found[name][0])
-        return tuple(name for name in order if self.found[name][0] > best - ALIKE)
+        order = sorted(self.scores, key=lambda name: -self.scores[name][0])
+        return tuple(name for name in order if self.scores[name][0] > best - TIE_MARGIN)
 
     def advice(self) -> str:
-        """What a user should do."""
+        """One sentence on what to do."""
         if not self.fitting:
-            return f"no family fits: {self.model} may not have been taught boxes, or writes them in another way"
+            return f"No family fits: {self.model} may not be trained on boxes, or writes them in another way."
         if self.family in self.fitting:
-            return f"{self.family}, which openmie takes for {self.model}, fits"
-        taken = f"openmie takes {self.family} for {self.model}, which does not fit" if self.family else \
-            f"openmie knows no family of {self.model}"  # fmt: skip
-        return f"{taken}: extract with --set family={self.fitting[0]}"
+            return f"Family {self.family}, which openmie uses for {self.model}, fits."
+        state = (
+            f"Family {self.family}, which openmie uses for {self.model}, does not fit"
+            if self.family
+            else f"openmie knows no family of {self.model}"
+        )
+        return f"{state}: extract with --set family={self.fitting[0]}"
 
 
-def examine(backend: Backend, number: int = 16, seed: int = 0, family: str = "", max_pixels: int = 0) -> Report:
-    """Ask for the figures in so many pictures, as extraction would ask.
+def probe_boxes(
+    backend: Backend, number: int = 16, seed: int = 0, family: str = "", max_pixels: int = 0
+) -> ProbeReport:
+    """Ask a model for figures of known position, in the words of extraction.
 
-    Errors: a number below 1, a family that is named and not known.
+    Args:
+        backend: the model.
+        number: number of pictures.
+        seed: of the pictures.
+        family: the family whose words are used; "": by the model.
+        max_pixels: area of the largest image that the model gets; 0: the family's default.
+
+    Returns:
+        The scores of all adapters.
+
+    Raises:
+        RecipeError: a number below 1, or an unknown family.
     """
     if number < 1:
-        raise RecipeError(f"{number} pictures", expected="at least 1", where="doctor boxes", remedy="16 are usual")
-    known = _known(family, model_of(backend), max_pixels)
-    shown = list(probes(number, seed))
+        raise RecipeError(f"number={number}", expected="at least 1", where="probe_boxes", remedy="16 is the default")
+    known = _known_format(family, model_type(backend), max_pixels)
+    shown = list(make_probes(number, seed))
     totals = {name: [0.0] * number for name in ADAPTERS}
     records: list[ErrorRecord] = []
     for n, (probe, answer) in enumerate(zip(shown, backend.answers(_request(p, known) for p in shown), strict=True)):
         values = None if isinstance(answer, ErrorRecord) else _values(answer.text)
         if values is None:
-            told = answer if isinstance(answer, ErrorRecord) else ErrorRecord(
-                where=f"picture {n + 1}", found=repr(answer.text[:120]), expected="four numbers",
-                remedy="it counts as a box beside the figure")  # fmt: skip
-            records.append(told)
+            if isinstance(answer, ErrorRecord):
+                records.append(answer)
+            else:
+                said = f"no box in the answer {answer.text[:120]!r}"
+                count = "it was scored as an IoU of 0"
+                records.append(ErrorRecord(where=f"picture {n + 1}", found=said, expected="four numbers", remedy=count))
             continue
         for name, adapter in ADAPTERS.items():
             adapter = known.adapter if known and known.family == name else adapter
             box = adapter.decode(values, probe.picture.size)
-            totals[name][n] = iou(probe.box, box) if box else 0.0
-    found = {name: (sum(x) / number, sum(i > 0.5 for i in x) / number) for name, x in totals.items()}
-    return Report(backend.name, known.family if known else "", found, number, tuple(records))
+            totals[name][n] = box_iou(probe.box, box) if box else 0.0
+    scores = {name: (sum(x) / number, sum(i > 0.5 for i in x) / number) for name, x in totals.items()}
+    return ProbeReport(backend.name, known.family if known else "", scores, number, tuple(records))
 
 
-def _known(family: str, model: str, max_pixels: int) -> Coordinates | None:
+def _known_format(family: str, model: str, max_pixels: int) -> BoxFormat | None:
     try:
-        return Coordinates.of(family, model, max_pixels)
-    except RecipeError:
+        return BoxFormat.of(family, model, max_pixels)
+    except UnknownBoxFamily:
         if family:
             raise
         return None
 
 
-def _request(probe: Probe, known: Coordinates | None) -> Request:
-    size = f" It has {probe.picture.width} x {probe.picture.height} pixels." if known and known.tells_sizes else ""
-    words = f"as a box {known.words}" if known else OWN
+def _request(probe: BoxProbe, known: BoxFormat | None) -> Request:
+    needs_size = known is not None and known.needs_image_size
+    size = f" It has {probe.picture.width} x {probe.picture.height} pixels." if needs_size else ""
+    words = f"as a box {known.description}" if known else UNKNOWN_FORMAT
     return Request(
         prompt=f"Where in the picture is the {probe.colour} {probe.shape}?{size} Answer with its box alone, {words}, "
         'as JSON: {"box": [number, number, number, number]}',
-        images=(probe.picture,), schema=FORM,
+        images=(probe.picture,), schema=ANSWER_SCHEMA,
     )  # fmt: skip
 
 
 def _values(text: str) -> Sequence[Any] | None:
     """The four numbers of an answer: of its JSON, or the only four that it has."""
-    value = loose_json.read(text, ["box", "bbox_2d"]).value
+    value = read_json(text, ["box", "bbox_2d"]).value
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, dict):
@@ -149,21 +167,21 @@ def _values(text: str) -> Sequence[Any] | None:
     return [float(n) for n in numbers] if len(numbers) == 4 else None
 
 
-def probes(number: int, seed: int = 0) -> Iterator[Probe]:
-    """Pictures with figures, every second one read from a file that EXIF turns, through all eight orientations."""
+def make_probes(number: int, seed: int = 0) -> Iterator[BoxProbe]:
+    """Draw probes; every second one is read from a file with an EXIF orientation, through all eight."""
     draw = Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         for n in range(number):
-            picture, colour, shape, box = _drawn(SIZES[n % len(SIZES)], draw)
+            picture, colour, shape, box = _draw(SIZES[n % len(SIZES)], draw)
             turned = Path(folder) / f"{n}.png"
             if n % 2:
                 _save_turned(picture, turned, 1 + n // 2 % 8)
                 picture = images.load_image(turned)
-            yield Probe(picture, colour, shape, box)
+            yield BoxProbe(picture, colour, shape, box)
 
 
-def _drawn(size: tuple[int, int], draw: Random) -> tuple[Picture, str, str, Box]:
-    """A figure, and one of another colour in the other half of the longer side."""
+def _draw(size: tuple[int, int], draw: Random) -> tuple[Picture, str, str, Box]:
+    """Draw a figure, and one of another colour in the other half of the longer side."""
     import PIL.Image
     import PIL.ImageDraw
 
@@ -184,7 +202,7 @@ def _drawn(size: tuple[int, int], draw: Random) -> tuple[Picture, str, str, Box]
 
 
 def _figure(pen: Any, shape: str, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> None:
-    """Drawn so that it touches all four sides of its box, last pixels included."""
+    """Draw a figure that touches all four sides of its box, last pixels included."""
     left, top, right, bottom = box
     if shape == "triangle":
         pen.polygon([((left + right) // 2, top), (right, bottom), (left, bottom)], fill=colour)
@@ -195,7 +213,7 @@ def _figure(pen: Any, shape: str, box: tuple[int, int, int, int], colour: tuple[
 
 
 def _save_turned(picture: Picture, path: Path, orientation: int) -> None:
-    """A file that shows the picture once it is turned as its EXIF says."""
+    """Save a picture transposed, with the EXIF orientation that restores it."""
     import PIL.Image
 
     way = _INVERSE[orientation]

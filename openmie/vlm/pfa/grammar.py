@@ -1,14 +1,14 @@
-"""A grammar of the Prompt Format Adapter's answers, for constrained generation: what follows it parses cleanly.
+"""The grammar of the Prompt Format Adapter's answers, for constrained decoding: what follows it parses cleanly.
 
-In Lark's notation as llguidance reads it. A name may hold colons and semicolons as long as they make no separator. With
-`text`, entities are pieces of the text, so that each can be located; without it a model can still name what the text
-does not have (kept as `unlocated`), and read beside its text, an answer with a label that nobody asked for is then a
-record. Names in the pairs are not tied to those of the list, which no such grammar can do: a pair of a name that the
-answer does not have is left out by `parse`, with a record of its own. A text that itself holds `:label;` can make an
-answer that reads two ways; `parse` says so, whatever held the answer.
+In Lark's notation as llguidance reads it. A name may contain colons and semicolons as long as they form no separator.
+With `text`, entities are substrings of the text, so that each can be located; without it a model can name what the text
+does not have (kept as `unlocated`). Names in the pairs are not tied to the names of the list, which no context-free
+grammar can do: `parse` leaves out a pair with a name that the answer does not have, with a record. A text that itself
+contains `:label;` can make an answer ambiguous; `parse` records that in any case.
 
-Lines and names are bounded (`Bounds`), so that a model that repeats itself comes to an end. What is negated below is
-short: at every token llguidance follows a negated or intersected expression to its end, and gives up where that is far.
+Lines and names are bounded (`Bounds`), so that a model that repeats itself comes to an end. Negated expressions below
+are short: at every token llguidance follows a negated or intersected expression to its end, and gives up where that is
+far.
 """
 
 from __future__ import annotations
@@ -21,11 +21,19 @@ from dataclasses import dataclass
 from openmie.errors import OpenMIEError
 from openmie.metrics.patches import LETTER, letter
 from openmie.vlm.generate import Grammar
-from openmie.vlm.pfa.labels import Labels, known_names, label_text, names_of
-from openmie.vlm.pfa.parsing import BREAK, NER, ONE, PAIR, TASKS, TWO, check_tasks
+from openmie.vlm.pfa.labels import MentionLabels, label_names, label_set, label_text
+from openmie.vlm.pfa.parsing import (
+    LINE_BREAK,
+    NER_HEADER,
+    PAIRS_HEADER,
+    TASK_1_HEADER,
+    TASK_2_HEADER,
+    TASKS,
+    check_tasks,
+)
 
 _BREAKS = r"\n\r\x0b\x0c\x{1c}-\x{1e}\x{85}\x{2028}\x{2029}"
-_NO_CHARACTER = re.compile("[\ud800-\udfff]+")  # halves of a pair, which no model can write
+_SURROGATES = re.compile("[\ud800-\udfff]+")  # lone ones, which no model can generate
 _COLON, _SEMICOLON = r":\x{ff1a}", r";\x{ff1b}"
 _HEADER = r"[ \t>*#_`]{0,8}(?i:task)[ _]?[12](?i:[ _]?answer)?[ \t>*#_`]{0,8}"  # up to its colon
 _LONGEST = 29  # characters of such a header
@@ -33,17 +41,25 @@ _LONGEST = 29  # characters of such a header
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """How long the parts of an answer may be."""
+    """How long the parts of an answer may be.
 
-    line: int = 1000  # characters of a line of the summary
+    Args:
+        line: characters of a line of the summary.
+        lines: lines of the summary.
+        entity: characters of a name between two colons in the list, and of a name in the pairs.
+        entities: entities of the list.
+        entities_per_patch: entities that one patch shows.
+    """
+
+    line: int = 1000
     lines: int = 12
-    entity: int = 200  # characters of a name between two colons, in the list, and of one in the pairs
+    entity: int = 200
     entities: int = 64
-    shown: int = 8  # entities of one patch
+    entities_per_patch: int = 8
 
 
 def grammar(
-    labels: Labels,
+    labels: MentionLabels,
     patches: int | Sequence[str],
     tasks: Sequence[str] = TASKS,
     text: str | None = None,
@@ -51,19 +67,30 @@ def grammar(
     plain: bool = False,
     bounds: Bounds | None = None,
 ) -> Grammar:
-    """The grammar of the answers to `tasks` with these labels and patches (their number, or their letters).
+    """Build the grammar of answers.
 
-    All that `pfa.render` writes within the bounds follows it; with `text`, what it writes of names that are in the text
-    and need no code. Errors: labels, tasks or letters that are none, `text` without a character that could be named.
+    All that `pfa.render` writes within the bounds follows it; with `text`, all that it writes of names that occur in
+    the text and need no escape.
+
+    Args:
+        labels: labels of mentions.
+        patches: number or letters of the image patches.
+        tasks: "summary", "ner" or both.
+        text: the text whose substrings entities are; None: any names.
+        plain: the variant without PFA (`openmie.vlm.pfa`).
+        bounds: lengths of the parts.
+
+    Raises:
+        OpenMIEError: invalid labels, tasks or letters, or a `text` without a character that could be in a name.
     """
-    names, tasks, bounds = names_of(labels), check_tasks(tasks), bounds or Bounds()
+    names, tasks, bounds = label_names(labels), check_tasks(tasks), bounds or Bounds()
     letters = [letter(n) for n in range(patches)] if isinstance(patches, int) else list(patches)
     if any(not LETTER.fullmatch(x) for x in letters) or len(set(letters)) < len(letters):
         raise OpenMIEError(
-            f"patches {letters}"[:200],
+            f"invalid patches {letters}"[:200],
             expected="a number, or different letters a, b, ..., z, aa, ...",
             where="grammar",
-            remedy="openmie.metrics.patches.letter names the n-th",
+            remedy="use openmie.metrics.patches.letter(n) for the n-th",
         )
     summary, ner = "summary" in tasks, "ner" in tasks
     lines = ["%llguidance {}", f"start: {_start(summary, ner, plain)}"]
@@ -72,15 +99,17 @@ def grammar(
     if ner:
         lines += [*_list(names, text, bounds), *_pairs(letters, text, bounds)]
     if ner or plain:
-        lines += _behind_a_colon(names, bounds)
+        lines += _after_colon(names, bounds)
     return Grammar("\n".join(lines) + "\n")
 
 
 def _start(summary: bool, ner: bool, plain: bool) -> str:
     if plain:
         return r' "\n" '.join(["summary?"] * summary + [r'LIST? "\n" PAIRS'] * ner)
-    heads = [f'{_quoted(ONE.name)} (" " summary)?'] * summary + [_quoted(f"{TWO.name} {NER.name}")] * ner
-    pairs = _quoted(f"\n{PAIR.name} ")
+    heads = [f'{_quoted(TASK_1_HEADER.name)} (" " summary)?'] * summary + [
+        _quoted(f"{TASK_2_HEADER.name} {NER_HEADER.name}")
+    ] * ner
+    pairs = _quoted(f"\n{PAIRS_HEADER.name} ")
     return r' "\n" '.join(heads) + f' (" " LIST)? {pairs} PAIRS' * ner
 
 
@@ -89,7 +118,7 @@ def _summary(bounds: Bounds) -> list[str]:
 
 
 def _line(bounds: Bounds) -> list[str]:
-    """A line that is no header of a task: none of its words before its first colon."""
+    """A line that is no header of a task: it has none of its words before its first colon."""
     return [
         f"LINE: /[^\\n{_COLON}]{{1,{bounds.line}}}/ | WORDS /[{_COLON}][^\\n]{{0,{bounds.line}}}/",
         f"WORDS: SHORT | /[^\\n{_COLON}]{{{_LONGEST + 1},{bounds.line}}}/",
@@ -117,19 +146,19 @@ def _list(names: Sequence[str], text: str | None, bounds: Bounds) -> list[str]:
     if text is None:
         first = f"/[^\\s{_BREAKS}{_COLON}][^{_BREAKS}{_COLON}]{{0,{bounds.entity}}}/"
         return [*lines, f"ENTITY: {first} PART{{0,8}} | PART{{1,8}}", f"PART: /[{_COLON}]/ BEHIND"]
-    pieces = _substrings("T", sorted({*_windows(text, names)}))
-    if not pieces:
+    terminals = _substrings("T", sorted({*_unseparated(text, names)}))
+    if not terminals:
         raise OpenMIEError(
-            "a text without a name",
-            expected="a text that has entities",
+            "a text of blanks alone",
+            expected="a text that can contain entities",
             where="grammar",
-            remedy="leave `text` out, or do not ask",
+            remedy="leave `text` out",
         )
-    return [*lines, *pieces, "ENTITY: T & /(?s:.*\\S.*)/"]
+    return [*lines, *terminals, "ENTITY: T & /(?s:.*\\S.*)/"]
 
 
-def _behind_a_colon(names: Sequence[str], bounds: Bounds) -> list[str]:
-    """What may stand behind a colon, up to the next one: no label with a semicolon."""
+def _after_colon(names: Sequence[str], bounds: Bounds) -> list[str]:
+    """What may follow a colon, up to the next one: no label with a semicolon."""
     written = sorted({*(n for n in names if "\\" not in n and ":" not in n), *map(label_text, names)})
     longest = max(map(len, written), default=0) + 6
     one_of = "|".join("".join(c if c.isascii() and c.isalnum() else f"\\x{{{ord(c):x}}}" for c in w) for w in written)
@@ -141,10 +170,10 @@ def _behind_a_colon(names: Sequence[str], bounds: Bounds) -> list[str]:
     ]
 
 
-def _windows(text: str, names: Sequence[str]) -> Iterator[str]:
-    """The longest stretches of a text that hold neither the end of a line nor a whole separator."""
-    separator = known_names(tuple(names)).separator
-    for line in BREAK.split(text):
+def _unseparated(text: str, names: Sequence[str]) -> Iterator[str]:
+    """The longest substrings of a text that contain neither a line break nor a whole separator."""
+    separator = label_set(tuple(names)).separator
+    for line in LINE_BREAK.split(text):
         begin = at = 0
         while found := separator.search(line, at):
             yield line[begin : found.end() - 1]
@@ -152,9 +181,9 @@ def _windows(text: str, names: Sequence[str]) -> Iterator[str]:
         yield line[begin:]
 
 
-def _substrings(name: str, stretches: Sequence[str]) -> list[str]:
-    """A terminal for all that lies in one of the stretches; none where there is nothing but blanks."""
-    kept = [part for s in stretches for part in _NO_CHARACTER.split(s) if part.strip()]
+def _substrings(name: str, texts: Sequence[str]) -> list[str]:
+    """A terminal for the substrings of the texts; none where there are only blanks."""
+    kept = [part for s in texts for part in _SURROGATES.split(s) if part.strip()]
     each = [f"{name}{n}: %regex {json.dumps({'substring_chars': s})}" for n, s in enumerate(kept)]
     return [*each, f"{name}: " + " | ".join(f"{name}{n}" for n in range(len(kept)))] if kept else []
 
@@ -181,7 +210,11 @@ def _value(text: str | None, bounds: Bounds) -> list[str]:
         if inside:
             lines += [*inside, f"{kind}: {_quoted(quote)} {kind}T {_quoted(quote)}"]
             ones.append(kind)
-    return [f'VALUE: ONE | "[" ONE (", " ONE){{1,{max(bounds.shown - 1, 1)}}} "]"', "ONE: " + " | ".join(ones), *lines]
+    return [
+        f'VALUE: ONE | "[" ONE (", " ONE){{1,{max(bounds.entities_per_patch - 1, 1)}}} "]"',
+        "ONE: " + " | ".join(ones),
+        *lines,
+    ]
 
 
 def _quoted(text: str) -> str:

@@ -1,7 +1,7 @@
-"""The image-entity pairs `{'a': 'entity', ...}`: a Python dict literal, written exactly and read with patience.
+"""The image-entity pairs `{'a': 'entity', ...}`: a Python dict literal, rendered exactly and parsed tolerantly.
 
-A value is an entity's name: all mentions of that name. Where the name would not say which, it is a number, the place of
-the entity in the answer's list from 1; a patch with several entities has a list of values.
+A value is an entity's name, which means all mentions of that name. Where the name is ambiguous, the value is a number:
+the position of the entity in the answer's list, from 1. A patch with several entities has a list of values.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-Shown = str | int  # a name, or a place from 1
-Say = Callable[[str, str], None]  # found, expected
+EntityRef = str | int  # a name, or a position from 1
+ReportProblem = Callable[[str, str], None]  # found, expected: records a problem
 _TEXT = r"'[^'\\\n]*(?:\\.[^'\\\n]*)*'|\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\""
 _TOKEN = re.compile(rf"[ \t\r\n]*(?:(?P<text>{_TEXT})|(?P<number>\d{{1,6}}(?!\d))|(?P<mark>[{{}}\[\]:,]))")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
@@ -21,87 +21,89 @@ _QUOTES = "'\"‘’“”"
 _DICT = "a dict such as {'a': 'entity'}"
 
 
-class Pair(NamedTuple):
-    """A patch and what it shows."""
+class ImageEntityPair(NamedTuple):
+    """The letter of a patch, and the entity that it shows."""
 
     letter: str
-    shows: Shown
+    entity: EntityRef
 
 
-def write(pairs: Mapping[str, Sequence[Shown]]) -> str:
-    """Letter -> what it shows, as a Python dict literal."""
-    return "{" + ", ".join(f"{letter!r}: {_value(shows)}" for letter, shows in pairs.items()) + "}"
+def render_pairs(pairs: Mapping[str, Sequence[EntityRef]]) -> str:
+    """Render letter -> entities as a Python dict literal."""
+    return "{" + ", ".join(f"{letter!r}: {_value(entities)}" for letter, entities in pairs.items()) + "}"
 
 
-def _value(shows: Sequence[Shown]) -> str:
-    return repr(shows[0]) if len(shows) == 1 else "[" + ", ".join(map(repr, shows)) + "]"
+def _value(entities: Sequence[EntityRef]) -> str:
+    return repr(entities[0]) if len(entities) == 1 else "[" + ", ".join(map(repr, entities)) + "]"
 
 
-def read(text: str, say: Say) -> list[Pair]:
-    """The pairs of a dict literal; where it is none, those that can still be told, and what is odd is said.
+def parse_pairs(text: str, report: ReportProblem) -> list[ImageEntityPair]:
+    """Parse a dict literal of pairs; of a malformed one, the pairs that can be recovered.
 
-    Errors are said, never raised.
+    Args:
+        text: the text behind the header.
+        report: called with each problem (found, expected); nothing is raised.
     """
     start = text.find("{")
     if start < 0:
-        say(text.strip(), _DICT)
+        report(text.strip(), _DICT)
         return _tolerant(text) if text.strip() else []
     if text[:start].strip(" \t\r\n`*"):
-        say(text[:start].strip(), _DICT)
+        report(text[:start].strip(), _DICT)
     tokens = _Tokens(text, start)
     strict = _strict(tokens)
     if strict is None:
-        say(text[start:].strip(), _DICT)
+        report(text[start:].strip(), _DICT)
         return _tolerant(text[start:])
     if text[tokens.at :].strip(" \t\r\n`*."):
-        say(text[tokens.at :].strip(), "nothing behind the pairs")
+        report(text[tokens.at :].strip(), "nothing after the pairs")
     if len(strict) > len(dict(strict)):
-        say(text[start : tokens.at], "each letter once")
-    return [Pair(letter, s) for letter, shows in strict for s in shows]
+        report(text[start : tokens.at], "each letter once")
+    return [ImageEntityPair(letter, entity) for letter, entities in strict for entity in entities]
 
 
-def _strict(tokens: _Tokens) -> list[tuple[str, list[Shown]]] | None:
-    """Keys and values of the literal that comes next; None where it is no such literal."""
+def _strict(tokens: _Tokens) -> list[tuple[str, list[EntityRef]]] | None:
+    """Keys and values of the next literal; None where it is no such literal."""
     tokens.take("{")
-    pairs: list[tuple[str, list[Shown]]] = []
+    pairs: list[tuple[str, list[EntityRef]]] = []
     while not tokens.take("}"):
         letter = tokens.value()
         if not isinstance(letter, str) or not tokens.take(":"):
             return None
-        shows = tokens.values() if tokens.take("[") else [tokens.value()]
-        if shows is None or None in shows:
+        entities = tokens.values() if tokens.take("[") else [tokens.value()]
+        if entities is None or None in entities:
             return None
-        pairs.append((letter, [s for s in shows if s is not None]))
+        pairs.append((letter, [entity for entity in entities if entity is not None]))
         if not tokens.take(","):
             return pairs if tokens.take("}") else None
     return pairs
 
 
 class _Tokens:
-    """The tokens of a literal, one by one."""
+    """A tokenizer of Python literals."""
 
     def __init__(self, text: str, at: int) -> None:
         self.text, self.at = text, at
 
     def take(self, mark: str) -> bool:
-        """Step over this mark, where it comes next."""
+        """Consume this mark if it comes next."""
         found = _TOKEN.match(self.text, self.at)
         if found is None or found["mark"] != mark:
             return False
         self.at = found.end()
         return True
 
-    def value(self) -> Shown | None:
+    def value(self) -> EntityRef | None:
         """The next string or number, or None."""
         found = _TOKEN.match(self.text, self.at)
         if found is None or found["mark"]:
             return None
         self.at = found.end()
-        return int(found["number"]) if found["number"] else unquoted(found["text"])
+        return int(found["number"]) if found["number"] else unquote(found["text"])
 
-    def values(self) -> list[Shown | None] | None:
-        """Those of a list whose bracket was taken."""
-        out: list[Shown | None] = []
+    def values(self) -> list[EntityRef | None] | None:
+        """The values of a list whose bracket was consumed."""
+        out: list[EntityRef | None] = []
         while not self.take("]"):
             out.append(self.value())
             if out[-1] is None:
@@ -111,8 +113,8 @@ class _Tokens:
         return out
 
 
-def unquoted(literal: str) -> str:
-    """What a Python string literal says; an escape that Python does not know stays."""
+def unquote(literal: str) -> str:
+    """The value of a Python string literal; an escape that Python does not know stays."""
     inside = literal[1:-1]
     return _ESCAPE.sub(_escape, inside) if "\\" in inside else inside
 
@@ -125,20 +127,20 @@ def _escape(found: re.Match[str]) -> str:
     return _PLAIN.get(found[4], found[0])
 
 
-def _tolerant(text: str) -> list[Pair]:
-    """What stands behind each key up to the next one: apostrophes in names, no quotes, cut-off ends."""
+def _tolerant(text: str) -> list[ImageEntityPair]:
+    """The text behind each key up to the next one: apostrophes in names, missing quotes, truncated ends."""
     keys = list(_KEY.finditer(text))
     ends = [k.start() for k in keys[1:]] + [len(text)]
-    pairs = [Pair(key[2].lower(), _bare(text[key.end() : end])) for key, end in zip(keys, ends)]
-    return [p for p in pairs if p.shows != ""]
+    pairs = [ImageEntityPair(key[2].lower(), _bare(text[key.end() : end])) for key, end in zip(keys, ends)]
+    return [p for p in pairs if p.entity != ""]
 
 
 def _bare(value: str) -> str:
-    """A value without its quotes, however they are set."""
+    """A value without its quotes, whatever their form."""
     value = value.strip().split("\n")[0].strip()
     whole = _TOKEN.match(value)
     if whole and whole["text"] and not value[whole.end() :].strip(" ,}`"):
-        return unquoted(whole["text"])
+        return unquote(whole["text"])
     value = value.rstrip(" ,}`").strip()
     if value[:1] in _QUOTES and value:
         value = value[1:]

@@ -1,4 +1,4 @@
-"""Where in a text the names stand that a model gave in order."""
+"""Locates in a text the names that a model gave in order."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from functools import lru_cache
 
 
-class Locator:
-    """Finds names one after another; what was found once is not found again.
+class NameLocator:
+    """Locates names one after another; no span is located twice.
 
-    Of all places that a name can have, the one is taken that overlaps nothing found so far, where that is a tie one
-    that begins and ends with a word, then one not before the last name, then the first. Names are compared as they
-    are; a name that is nowhere is looked for once more with any white space for each of its own.
+    Among the free spans of a name, the one is preferred that overlaps no located name, then one that cuts no word, then
+    one not before the last name, then the first. Names are compared verbatim; a name that does not occur is matched
+    once more with any white space in place of its own.
     """
 
     def __init__(self, text: str) -> None:
@@ -21,20 +21,23 @@ class Locator:
         self.last = 0
 
     def find(self, name: str) -> tuple[int, int] | None:
-        """The span of the next `name`, or None where the text has it no more."""
+        """Take the next span of a name; None where the text has no further one."""
         span = self.peek(name)
         return self.take(*span) if span else None
 
     def peek(self, name: str) -> tuple[int, int] | None:
-        """What `find` would find, without taking it."""
-        return min((span for span in places(self.text, name) if span not in self.used), key=self._rank, default=None)
+        """The span that `find` would take."""
+        return min(
+            (span for span in find_spans(self.text, name) if span not in self.used), key=self._rank, default=None
+        )
 
     def nth(self, name: str, n: int) -> tuple[int, int] | None:
-        """The span of the n-th `name` of the text, from 1, whatever was found before; None where there is none."""
-        found = places(self.text, name)
+        """Take the n-th span of a name, counted from 1, whatever was taken before; None where there is none."""
+        found = find_spans(self.text, name)
         return self.take(*found[n - 1]) if 0 < n <= len(found) else None
 
     def take(self, start: int, end: int) -> tuple[int, int]:
+        """Mark a span as located."""
         self.used.add((start, end))
         self.covered[start:end] = b"\1" * (end - start)
         self.last = start
@@ -42,16 +45,16 @@ class Locator:
 
     def _rank(self, span: tuple[int, int]) -> tuple[bool, bool, bool, int]:
         start, end = span
-        return 1 in self.covered[start:end], not self._whole(start, end), start < self.last, start
+        return 1 in self.covered[start:end], not self._is_whole_words(start, end), start < self.last, start
 
-    def _whole(self, start: int, end: int) -> bool:
+    def _is_whole_words(self, start: int, end: int) -> bool:
         inside = [self.text[i - 1 : i].isalnum() and self.text[i : i + 1].isalnum() for i in (start, end)]
         return not any(inside)
 
 
 @lru_cache(maxsize=4096)
-def places(text: str, name: str) -> tuple[tuple[int, int], ...]:
-    """All spans of a name in a text, overlapping ones too, left to right."""
+def find_spans(text: str, name: str) -> tuple[tuple[int, int], ...]:
+    """All spans of a name in a text, left to right, overlapping ones included."""
     if not name:
         return ()
     found, at = [], text.find(name)

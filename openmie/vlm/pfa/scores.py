@@ -1,4 +1,4 @@
-"""Algorithm 1 on the texts of answers, gold and predicted, whoever wrote them."""
+"""Algorithm 1 of M-MRE on the texts of answers, gold and predicted, of any system."""
 
 from __future__ import annotations
 
@@ -8,18 +8,27 @@ from dataclasses import dataclass, replace
 from openmie.errors import MetricError
 from openmie.metrics.mre import Average, Denominator, MreScores, Said, said_scores
 from openmie.metrics.text import texts
-from openmie.vlm.pfa.labels import Labels, known_names, names_of
-from openmie.vlm.pfa.parsing import TASKS, Reading, check_tasks, read
+from openmie.vlm.pfa.labels import MentionLabels, label_names, label_set
+from openmie.vlm.pfa.parsing import TASKS, PfaAnswer, check_tasks, parse_pfa_answer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Algorithm1:
-    """How answers are scored where the paper leaves it open."""
+class Algorithm1Options:
+    """How answers are scored where the paper does not say.
 
-    denominator: Denominator = "gold"  # of image-entity accuracy; see openmie.metrics.mre
+    Args:
+        denominator: of image-entity accuracy (`openmie.metrics.mre`).
+        average: "micro" or "macro".
+        tokenizer: of BLEU.
+        stem: whether ROUGE stems words.
+        bootstrap: resamples for the confidence interval; 0: none.
+        seed: of the bootstrap.
+    """
+
+    denominator: Denominator = "gold"
     average: Average = "micro"
-    tokenizer: str = "13a"  # of BLEU
-    stem: bool = False  # in ROUGE
+    tokenizer: str = "13a"
+    stem: bool = False
     bootstrap: int = 0
     seed: int = 0
 
@@ -27,58 +36,79 @@ class Algorithm1:
 def score_answers(
     gold: Sequence[str],
     predicted: Sequence[str],
-    labels: Labels,
+    labels: MentionLabels,
     tasks: Sequence[str] = TASKS,
     *,
     plain: bool = False,
-    how: Algorithm1 | None = None,
+    options: Algorithm1Options | None = None,
     sources: Sequence[str] | None = None,
 ) -> tuple[MreScores, float]:
-    """Algorithm 1's scores of predicted answers beside gold ones, in order, and the percentage that parses cleanly.
+    """Score predicted answers against gold answers by Algorithm 1 (Gan et al., 2025).
 
-    Both sides are read as `pfa.parse` reads them, without documents: names and letters are compared as they are said.
-    `sources`, the texts that the answers speak of, decide where a name ends that is followed by an unknown label.
-    Where `tasks` has no summary, `text` is None; samples without a gold summary are left out of it.
-    Errors: sides of different lengths, labels or tasks that are none, those of the metrics.
+    Both are parsed as `pfa.parse` does, without documents: names and letters are compared verbatim.
+
+    Args:
+        gold: texts of gold answers.
+        predicted: texts of predicted answers, in the same order.
+        labels: labels of mentions.
+        tasks: "summary", "ner" or both; without "summary", `text` of the scores is None. Samples without a gold summary
+            are left out of it.
+        plain: the variant without headers.
+        options: how answers are scored.
+        sources: texts of the documents, which decide where a name ends that is followed by an unknown label.
+
+    Returns:
+        (scores, percentage of predicted answers that have the format), in percent.
+
+    Raises:
+        MetricError: lists of different lengths.
+        OpenMIEError: invalid labels or tasks.
     """
     if len(gold) != len(predicted):
         raise MetricError(
             f"{len(predicted)} answers for {len(gold)} gold ones",
-            expected="one for each, in order",
+            expected="one for each, in the same order",
             remedy="pair them by id first",
         )
     if sources is not None and len(sources) != len(gold):
         raise MetricError(
             f"{len(sources)} texts for {len(gold)} answers",
             expected="one for each, in order",
-            remedy="leave `sources` out, or give all",
+            remedy="leave `sources` out, or give one for each",
         )
-    how, names, tasks = how or Algorithm1(), known_names(names_of(labels)), check_tasks(tasks)
+    options, names, tasks = options or Algorithm1Options(), label_set(label_names(labels)), check_tasks(tasks)
     about: Sequence[str | None] = [None] * len(gold) if sources is None else sources
-    sides = [[read(a, names, tasks, plain=plain, source=s) for a, s in zip(side, about)] for side in (gold, predicted)]
-    rows = [(said(a), said(b)) for a, b in zip(*sides)]
-    found = said_scores(rows, denominator=how.denominator, average=how.average, bootstrap=how.bootstrap, seed=how.seed)
-    clean = sum(not reading.errors for reading in sides[1])
+    gold_parsed, predicted_parsed = (
+        [parse_pfa_answer(a, names, tasks, plain=plain, source=s) for a, s in zip(answers, about)]
+        for answers in (gold, predicted)
+    )
+    rows = [(_statement(a), _statement(b)) for a, b in zip(gold_parsed, predicted_parsed)]
+    found = said_scores(
+        rows, denominator=options.denominator, average=options.average, bootstrap=options.bootstrap, seed=options.seed
+    )
+    clean = sum(not answer.errors for answer in predicted_parsed)
     share = 100.0 * clean / len(predicted) if predicted else 0.0
     if "summary" not in tasks:
         return found, share
-    kept = [(a.summary, b.summary) for a, b in zip(*sides) if a.summary.strip()]
+    kept = [(a.summary, b.summary) for a, b in zip(gold_parsed, predicted_parsed) if a.summary.strip()]
     scored = texts(
         [a for a, _ in kept],
         [b for _, b in kept],
-        tokenizer=how.tokenizer,
-        stem=how.stem,
-        bootstrap=how.bootstrap,
-        seed=how.seed,
+        tokenizer=options.tokenizer,
+        stem=options.stem,
+        bootstrap=options.bootstrap,
+        seed=options.seed,
     )
     return replace(found, text=replace(scored, skipped=len(gold) - len(kept))), share
 
 
-def said(reading: Reading) -> Said:
-    """What an answer says; a number in a pair stands for the entity at that place, or else for itself."""
-    listed = reading.entities
+def _statement(answer: PfaAnswer) -> Said:
+    """The content of an answer; a number in a pair stands for the entity at that position, or else for itself."""
+    listed = answer.entities
 
-    def name(shows: str | int) -> str:
-        return shows if isinstance(shows, str) else listed[shows - 1].text if 0 < shows <= len(listed) else str(shows)
+    def name(entity: str | int) -> str:
+        if isinstance(entity, str):
+            return entity
+        return listed[entity - 1].text if 0 < entity <= len(listed) else str(entity)
 
-    return Said([(e.label, e.text) for e in listed], [(p.letter, name(p.shows)) for p in reading.pairs])
+    return Said([(e.label, e.text) for e in listed], [(p.letter, name(p.entity)) for p in answer.pairs])

@@ -1,12 +1,12 @@
-"""What others wrote goes into a prompt as data: between marks that it cannot contain, its role tokens taken apart.
+"""Guards a prompt against instructions in what others wrote.
 
-A text, a caption or a name is *fenced*: it stands between two lines with a mark that is derived from all that is fenced
-in the prompt and occurs in none of it, so nothing in there can close the fence. What looks like a token of a chat
-template (`<|im_end|>`, `</s>`, `[INST]`, `<image>`) is *disarmed* by a word joiner (U+2060) behind its first bracket:
-it looks the same, but no tokenizer reads it as the token. `openmie.vlm.prompting.occurrences` looks through the joiner.
+A text, a caption or a name stands between two lines with a mark that is derived from all guarded parts of the prompt
+and occurs in none of them, so nothing in there can close the guard. What looks like a token of a chat template
+(`<|im_end|>`, `</s>`, `[INST]`, `<image>`) is escaped by a word joiner (U+2060) behind its first bracket: it looks the
+same, but no tokenizer reads it as the token. `openmie.vlm.prompting.occurrences` ignores the joiner.
 
-This makes orders easy to tell from the task. A model may obey them all the same, so its answer is read as if it had
-(`openmie.vlm.prompting.parsing`).
+The guard makes injected instructions easy to tell from the task. A model may follow them all the same, so its answer is
+parsed as if it had (`openmie.vlm.prompting.parsing`).
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ RULE = (
 )
 
 
-def disarmed(text: str) -> str:
-    """The text with a word joiner behind each bracket that could begin a token of a chat template."""
+def escape_special_tokens(text: str) -> str:
+    """Insert a word joiner behind each bracket that could begin a token of a chat template."""
     return _TOKEN.sub(lambda m: m[0] + JOINER, text)
 
 
-class Fence:
-    """Marks for all that others wrote in one prompt."""
+class InjectionGuard:
+    """The marks around all that others wrote in one prompt.
+
+    Args:
+        *written: every part of the prompt by others; the mark occurs in none of them.
+    """
 
     def __init__(self, *written: str) -> None:
         whole = "\0".join(written)
@@ -41,9 +45,9 @@ class Fence:
 
     @property
     def rule(self) -> str:
-        """The sentence that tells a model what the marks mean."""
+        """The sentence of the prompt that explains the marks."""
         return RULE.format(mark=self.mark)
 
-    def around(self, text: str) -> str:
-        """One of the pieces, fenced and disarmed."""
-        return f"----- {self.mark}\n{disarmed(text)}\n----- {self.mark}"
+    def wrap(self, text: str) -> str:
+        """One of the written parts between marks, its special tokens escaped."""
+        return f"----- {self.mark}\n{escape_special_tokens(text)}\n----- {self.mark}"

@@ -1,4 +1,4 @@
-"""How a vision-language model is asked: how much at once, and what it is shown."""
+"""How a vision-language model is prompted: how much text and how many images a request has."""
 
 from __future__ import annotations
 
@@ -15,79 +15,105 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
-    """One way to ask, for all documents."""
+class PromptOptions:
+    """How documents are prompted.
 
-    window: int = 8000  # characters of text in one request; a longer text is asked about in parts
-    overlap: int | None = None  # characters that two parts share, so that no name so long is cut; None: a tenth
-    images: int = 8  # pictures in one request; of more frames, evenly many
-    context: str = ""  # generator whose caption is shown too; default: the caption that a user gave
-    family: str = ""  # of the model's box coordinates (`openmie.vlm.boxes.families`); default: by its name
-    max_pixels: int = 0  # of images as the model is let see them (family qwen2.5-vl); 0: the family's default
-    everywhere: bool = False  # names are given once, and all their occurrences are mentions
-    constrained: bool | None = None  # hold answers to their JSON Schema or grammar; None: but no server to a grammar
-    patches: bool = True  # pfa: show the candidates of the main image, by letters
-    fenced: bool = True  # pfa: the text stands between marks; False: as in training, for a model that was fine-tuned
+    Args:
+        window: characters of text in one request; a longer text is split into overlapping windows.
+        overlap: characters that two windows share, so that no shorter name is cut; None: a tenth of the window.
+        images: images in one request; of more frames, evenly spaced ones are used.
+        context: generator of the caption that the prompt contains; "": the caption that a user gave.
+        family: how the model writes boxes (a key of `openmie.vlm.boxes.families.ADAPTERS`); "": by the model's name.
+        max_pixels: area of the largest image that the model gets (family qwen2.5-vl); 0: the family's default.
+        all_occurrences: the model names each name once, and all its occurrences become mentions.
+        constrained: decode under the JSON Schema or grammar of the answer; None: yes, except a grammar on a server.
+        patches: format pfa: the candidate regions of the main image are shown, with letters.
+        injection_guard: format pfa: the text stands between marks; False: as in fine-tuning.
+
+    Raises:
+        RecipeError: a window or number of images below 1, an overlap of half the window or more.
+    """
+
+    window: int = 8000
+    overlap: int | None = None
+    images: int = 8
+    context: str = ""
+    family: str = ""
+    max_pixels: int = 0
+    all_occurrences: bool = False
+    constrained: bool | None = None
+    patches: bool = True
+    injection_guard: bool = True
 
     def __post_init__(self) -> None:
-        wrong = [f"{name}={getattr(self, name)}" for name in ("window", "images") if getattr(self, name) < 1]
-        wrong += [f"overlap={self.overlap}"] * (not 0 <= self.shared < self.window / 2)
-        if wrong:
+        for name in ("window", "images"):
+            if getattr(self, name) < 1:
+                raise RecipeError(
+                    f"{name}={getattr(self, name)}",
+                    expected="at least 1",
+                    where="PromptOptions",
+                    remedy="window=8000 and images=8 are the defaults",
+                )
+        if not 0 <= self.shared_characters < self.window / 2:
             raise RecipeError(
-                wrong[0],
-                expected="at least 1 character and image, an overlap below half of the window",
-                where="Asking",
-                remedy="window=8000 and images=8 are usual",
+                f"overlap={self.overlap}",
+                expected=f"less than half of the window of {self.window} characters",
+                where="PromptOptions",
+                remedy="leave it out for a tenth of the window",
             )
 
     @property
-    def shared(self) -> int:
-        """Characters that two parts of a text share."""
+    def shared_characters(self) -> int:
+        """Characters that two windows of a text share."""
         return self.window // 10 if self.overlap is None else self.overlap
 
 
-def note(document: Document, what: str, found: str, expected: str, remedy: str) -> ErrorRecord:
+def document_record(document: Document, what: str, found: str, expected: str, remedy: str) -> ErrorRecord:
+    """A record about a part of a document."""
     where = f"document {document.id}, {what}"
     return ErrorRecord(where=where, found=found, expected=expected, remedy=remedy)
 
 
-def shown(document: Document, most: int) -> tuple[list[tuple[Image, Picture]], list[ErrorRecord]]:
-    """The main images and frames that can be read, at most so many, with what is not shown and why.
+def load_images(document: Document, most: int) -> tuple[list[tuple[Image, Picture]], list[ErrorRecord]]:
+    """Load the main images and frames of a document for one request.
 
-    Main images come first, then frames in their order; of more frames than there is room for, evenly spread ones, the
-    first and the last among them.
+    Main images come first, then frames in their order; of more frames than there is room for, evenly spaced ones.
+
+    Args:
+        document: the document.
+        most: largest number of images.
+
+    Returns:
+        (image, picture) of each image that could be read, and a record for each that is left out.
     """
     main = [i for i in document.images if i.kind == "main"]
     frames = [i for i in document.images if i.kind == "frame"]
-    chosen = [*main[:most], *spread(frames, most - len(main))]
+    chosen = [*main[:most], *evenly_spaced(frames, most - len(main))]
     errors = []
-    if beyond := len(main) + len(frames) - len(chosen):
+    if omitted := len(main) + len(frames) - len(chosen):
         errors.append(
-            note(
+            document_record(
                 document,
                 "images",
-                f"{len(main) + len(frames)} images and frames",
-                f"at most {most}",
-                f"{beyond} were not shown, evenly spread: raise the number of images a request",
+                f"{len(main) + len(frames)} images and frames, of which {omitted} were not shown",
+                f"at most {most} in one request; evenly spaced ones were used",
+                f"set images to more than {most}, if the model reads so many",
             )
         )
-    found: list[tuple[Image, Picture]] = []
-    known: dict[str, Any] = {}
+    loaded: list[tuple[Image, Picture]] = []
+    cache: dict[str, Any] = {}
     for image in chosen:
-        picture = pictures.image_or_crop(document, image, known)
+        picture = pictures.image_or_crop(document, image, cache)
         if isinstance(picture, ImageError):
-            errors.append(
-                picture.record.model_copy(
-                    update={"where": f"document {document.id}, {picture.record.where or 'image ' + image.id}"}
-                )
-            )
+            where = f"document {document.id}, {picture.record.where or 'image ' + image.id}"
+            errors.append(picture.record.model_copy(update={"where": where}))
         else:
-            found.append((image, picture))
-    return found, errors
+            loaded.append((image, picture))
+    return loaded, errors
 
 
-def spread(items: Sequence[Image], most: int) -> list[Image]:
-    """At most so many, evenly spread over all, with the first and, of two or more, the last."""
+def evenly_spaced(items: Sequence[Image], most: int) -> list[Image]:
+    """At most `most` items, evenly spaced over all, with the first and, of two or more, the last."""
     if most < 1 or len(items) <= most:
         return list(items) if most >= 1 else []
     if most == 1:

@@ -1,20 +1,18 @@
-"""What an answer says, and the words in which its records quote it."""
+"""The content of a parsed answer, and how its error records quote the answer."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from openmie.data.document import Chain, Mention, Region, Relation
+from openmie.data.json_values import replace_surrogates
 from openmie.errors import ErrorRecord
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass
-class Found:
-    """What one answer says, in offsets of the document's text; ids are the answer's, made unique."""
+class ParsedAnswer:
+    """The content of one answer. Offsets are those of the document's text; ids are the answer's, made unique."""
 
     summary: str = ""
     mentions: list[Mention] = field(default_factory=list)
@@ -24,16 +22,12 @@ class Found:
     errors: list[ErrorRecord] = field(default_factory=list)
 
 
-def id_of(id: Any) -> str:
-    """Ids that are numbers, as texts."""
+def id_text(id: Any) -> str:
+    """An id of an answer as text, numbers too; "" for what is no id."""
     return str(id) if isinstance(id, str | int) and not isinstance(id, bool) else ""
 
 
-def clean(text: str) -> str:
-    """Without halves of UTF-16 pairs, which no text may hold."""
-    return _SURROGATE.sub("\ufffd", text)
-
-
-def quoted(value: Any) -> str:
-    """A value of an answer as a record shows it."""
-    return repr(clean(value) if isinstance(value, str) else value)[:120].encode("utf8", "replace").decode("utf8")
+def quote(value: Any) -> str:
+    """A value of an answer as an error record quotes it, at most 120 characters."""
+    shown = repr(replace_surrogates(value) if isinstance(value, str) else value)[:120]
+    return shown.encode("utf8", "replace").decode("utf8")

@@ -1,47 +1,49 @@
-"""Any vision-language model on any documents: predicted Documents for the same scorers as trained systems.
+"""Predicts documents by any vision-language model, without training.
 
     for document in predict(backend, documents, "schema", {"PER": "a person"}, tasks="ner,boxes"):
 
-`schema` asks for all tasks at once as one JSON object (`openmie.vlm.prompting.schema`); `pfa` is the format of the
-M-MRE paper, summary and grounded names (`openmie.vlm.pfa`).
+The system `schema` asks for all tasks at once as one JSON object (`openmie.vlm.prompting.schema`); `pfa` is the format
+of the M-MRE paper, summary and grounded mentions (`openmie.vlm.pfa`). Predictions are Documents, for the scorers of
+trained systems.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from openmie.data.corpus import Labels
 from openmie.data.document import Document
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.vlm.boxes.coordinates import model_of
+from openmie.vlm.boxes.coordinates import UnknownBoxFamily, family_for, model_type
 from openmie.vlm.generate import Answer, Backend, Request
-from openmie.vlm.prompting.by_pfa import ByPfa
-from openmie.vlm.prompting.by_schema import BySchema
-from openmie.vlm.prompting.options import Asking
+from openmie.vlm.prompting.options import PromptOptions
+from openmie.vlm.prompting.pfa_prompter import PfaPrompter
 from openmie.vlm.prompting.schema import Schema
+from openmie.vlm.prompting.schema_prompter import SchemaPrompter
 
 SYSTEMS = ("pfa", "schema")
-DEFAULT = {"pfa": "summary,grounded", "schema": "ner"}  # tasks
+DEFAULT_TASKS = {"pfa": "summary,grounded", "schema": "ner"}
 
 
-class Work(Protocol):
-    """One document on its way: what is asked about it, and what becomes of the answers."""
+class PreparedPrompt(Protocol):
+    """One document with its requests."""
 
     requests: list[Request]
 
     def finish(self, answers: Sequence[Answer | ErrorRecord]) -> Document:
-        """The predicted document."""
+        """The predicted document, from one answer for each request."""
         ...
 
 
-class System(Protocol):
-    """A way to ask."""
+class Prompter(Protocol):
+    """A prompt format."""
 
-    def work(self, document: Document) -> Work:
-        """What is to be asked about a document."""
+    def prepare(self, document: Document) -> PreparedPrompt:
+        """The requests about a document."""
         ...
 
 
@@ -51,55 +53,68 @@ def predict(
     system: str = "schema",
     labels: Labels | Mapping[str, Any] | Sequence[str] = (),
     tasks: str | Iterable[str] = "",
-    asking: Asking | None = None,
+    options: PromptOptions | None = None,
 ) -> Iterator[Document]:
-    """One predicted Document for each, in order, as soon as it is there; requests are made as the backend takes them.
+    """Predict documents, one for each, in order and as soon as they are ready.
 
-    `labels`: of mentions (a sequence, or label -> description), or layer -> labels, or a corpus's `Labels`. `tasks`: of
-    summary, ner, chains, re, boxes; joint is ner and re, grounded is ner and boxes; by default ner, of pfa summary and
-    grounded. Gold of a layer that is asked for
-    is never read. Relations and chains without ner are asked between the mentions that the document has; relations
-    without chains between its chains, where it has any. Layers that are neither asked for nor given come out empty.
+    Gold of a requested layer is never read. Relations and chains without ner are asked for between the mentions of the
+    document; relations without chains between its chains, where it has any. Layers that are neither requested nor given
+    come out empty. Where it is unknown how the model writes boxes, all tasks but boxes are requested, with a warning.
 
-    A record in a document's place comes out as an empty one; what could not be shown, asked or read is in `errors`.
-    Errors, at once: an unknown system, task or family, labels that do not fit.
+    Args:
+        backend: the model.
+        documents: documents, or error records in their place, which come out as empty documents with the record.
+        system: "schema" or "pfa".
+        labels: labels of mentions (a sequence, or label -> description), layer -> labels, or a corpus's `Labels`.
+        tasks: of summary, ner, chains, re, boxes, with commas between them; "joint" is ner and re, "grounded" is ner
+            and boxes; "": ner, for pfa summary and grounded.
+        options: how documents are prompted.
+
+    Returns:
+        The predicted documents. What could not be shown, asked or parsed is in their `errors`.
+
+    Raises:
+        RecipeError: at once, for an unknown system, task or box family, or labels that do not fit.
     """
-    return _predicted(backend, documents, built(backend, system, labels, tasks, asking or Asking()))
+    prompter = build_prompter(backend, system, labels, tasks, options or PromptOptions())
+    return _predicted(backend, documents, prompter)
 
 
-def _predicted(backend: Backend, documents: Iterable[Document | ErrorRecord], asked: System) -> Iterator[Document]:
+def _predicted(backend: Backend, documents: Iterable[Document | ErrorRecord], prompter: Prompter) -> Iterator[Document]:
     waiting: deque[_Waiting] = deque()
 
     def requests() -> Iterator[Request]:
         for number, item in enumerate(documents, 1):
             if isinstance(item, ErrorRecord):
                 item = Document(id=f"unread-{number}", errors=(item,))
-                waiting.append(_Waiting(_Done(item), 0, []))
+                waiting.append(_Waiting(_Unprompted(item), 0, []))
                 continue
-            work = asked.work(item)
-            some, work.requests = work.requests, []  # pictures are not kept
-            waiting.append(_Waiting(work, len(some), []))
+            prepared = prompter.prepare(item)
+            some, prepared.requests = prepared.requests, []  # images are not kept
+            waiting.append(_Waiting(prepared, len(some), []))
             yield from some
 
     for answer in backend.answers(requests()):
-        yield from _ready(waiting)
+        yield from _completed(waiting)
         waiting[0].answers.append(answer)
-        yield from _ready(waiting)
+        yield from _completed(waiting)
     for left in waiting:
-        lost = left.asked - len(left.answers)
-        yield left.work.finish([*left.answers, *[_no_answer(backend)] * lost])
+        lost = left.requested - len(left.answers)
+        yield left.prepared.finish([*left.answers, *[_no_answer(backend)] * lost])
 
 
 @dataclass
 class _Waiting:
-    work: Work
-    asked: int
+    """A document that waits for its answers."""
+
+    prepared: PreparedPrompt
+    requested: int
     answers: list[Answer | ErrorRecord]
 
 
 @dataclass
-class _Done:
-    """Nothing to ask."""
+class _Unprompted:
+    """A document without requests."""
 
     document: Document
     requests: list[Request] = field(default_factory=list)
@@ -108,35 +123,65 @@ class _Done:
         return self.document
 
 
-def _ready(waiting: deque[_Waiting]) -> Iterator[Document]:
-    while waiting and len(waiting[0].answers) == waiting[0].asked:
+def _completed(waiting: deque[_Waiting]) -> Iterator[Document]:
+    while waiting and len(waiting[0].answers) == waiting[0].requested:
         first = waiting.popleft()
-        yield first.work.finish(first.answers)
+        yield first.prepared.finish(first.answers)
 
 
 def _no_answer(backend: Backend) -> ErrorRecord:
     return ErrorRecord(
         where=f"model {backend.name}",
         found="no answer",
-        expected="an answer or a record for each request",
-        remedy="look at the backend: it ended before its requests",
+        expected="an answer or an error record for each request",
+        remedy="check the backend, which ended before its requests",
     )
 
 
-def built(backend: Backend, system: str, labels: Any, tasks: Any, asking: Asking) -> System:
-    """The way to ask, checked against what is asked for."""
+def build_prompter(backend: Backend, system: str, labels: Any, tasks: Any, options: PromptOptions) -> Prompter:
+    """The prompter of a system. Raises `RecipeError` for what it cannot ask for."""
     if system not in SYSTEMS:
-        raise RecipeError(
-            f"system {system!r}", expected=" or ".join(SYSTEMS), where="predict", remedy="name one of them"
-        )
-    schema = Schema.of(labels, tasks or DEFAULT[system])
+        raise RecipeError(f"unknown system {system!r}", expected=f"one of {', '.join(SYSTEMS)}", remedy="choose one")
+    schema = Schema.of(labels, tasks or DEFAULT_TASKS[system])
     if system == "schema":
-        return BySchema(schema, asking, model_of(backend))
-    return ByPfa(schema, asking, _here(backend) if asking.constrained is None else asking.constrained)
+        schema, advice = without_unknown_boxes(schema, options, backend)
+        if advice:
+            warnings.warn(advice, stacklevel=3)
+        return SchemaPrompter(schema, options, model_type(backend))
+    return PfaPrompter(schema, options, _is_local(backend) if options.constrained is None else options.constrained)
 
 
-def _here(backend: Any) -> bool:
-    """Whether a model answers on this machine. Few servers can be told of a grammar (`Endpoint.dialect`)."""
-    while hasattr(backend, "backend"):  # a cache before it
+def without_unknown_boxes(schema: Schema, options: PromptOptions, backend: Backend) -> tuple[Schema, str]:
+    """Drop the task boxes where it is unknown how the model writes boxes.
+
+    Args:
+        schema: tasks and labels.
+        options: whose `family` settles the question where it is set.
+        backend: the model.
+
+    Returns:
+        The schema, and a line of advice; unchanged and "" where the family is known or no boxes are asked for.
+
+    Raises:
+        RecipeError: an unknown `options.family`, or boxes as the only task.
+    """
+    if "boxes" not in schema.tasks:
+        return schema, ""
+    try:
+        family_for(options.family, model_type(backend))
+    except UnknownBoxFamily:
+        if options.family or schema.tasks == ("boxes",):
+            raise
+        advice = (
+            f"It is unknown how {backend.name} writes boxes: all tasks but boxes are requested. "
+            f"Run `openmie doctor boxes --model {backend.name}`, then add --set family=NAME."
+        )
+        return replace(schema, tasks=tuple(t for t in schema.tasks if t != "boxes")), advice
+    return schema, ""
+
+
+def _is_local(backend: Any) -> bool:
+    """Whether the model runs on this machine: few servers accept a grammar (`Endpoint.dialect`)."""
+    while hasattr(backend, "backend"):  # behind a cache
         backend = backend.backend
     return not hasattr(backend, "dialect")

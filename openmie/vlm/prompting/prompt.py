@@ -1,6 +1,7 @@
-"""The prompt of a `Schema`: what to find, the form of the answer, the pictures by number and time, and the text.
+"""Words the prompt of a `Schema`: what to find, the form of the answer, the images by number and time, and the text.
 
-Instructions come first and last; all that others wrote stands fenced between them (`injection_guard`).
+Instructions come first and last; all that others wrote stands guarded between them (`injection_guard`). The words are
+part of the key of cached answers: whoever changes them increases `response_cache.CODE_VERSION`.
 """
 
 from __future__ import annotations
@@ -11,27 +12,27 @@ from dataclasses import dataclass
 
 from openmie.data.document import Chain, Image, Mention
 from openmie.datasets.relation_directions import example_label
-from openmie.vlm.prompting.injection_guard import Fence
-from openmie.vlm.prompting.schema import FIELD, NONE, Schema, names_shown
+from openmie.vlm.prompting.injection_guard import InjectionGuard
+from openmie.vlm.prompting.schema import ANSWER_FIELD, NONE, Schema, boxes_have_referents
 
-Pair = tuple[str, str]  # ids of head and tail
+IdPair = tuple[str, str]  # ids of head and tail
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
-    """What one request shows of a document."""
+class PromptContent:
+    """The part of a document that one request contains."""
 
     text: str = ""
-    start: int = 0  # of `text` in the document's text
-    part: tuple[int, int] = (1, 1)  # this part of the text, of so many
-    images: tuple[Image, ...] = ()  # in the order of the request's pictures
-    sizes: tuple[tuple[int, int], ...] = ()  # (width, height) of each, upright
+    start: int = 0  # offset of `text` in the document's text
+    part: tuple[int, int] = (1, 1)  # (number, count) of the window
+    images: tuple[Image, ...] = ()  # in the order of the request's images
+    sizes: tuple[tuple[int, int], ...] = ()  # (width, height) of each image, upright, in pixels
     caption: str = ""
-    mentions: tuple[Mention, ...] = ()  # that are given and stand in `text`
-    chains: tuple[Chain, ...] = ()  # that are given, with those of `mentions` that belong to them
-    pairs: tuple[Pair, ...] | None = None  # to be judged, by the ids of the prompt; None: whatever holds
+    mentions: tuple[Mention, ...] = ()  # given mentions inside `text`
+    chains: tuple[Chain, ...] = ()  # given chains with a mention inside `text`
+    pairs: tuple[IdPair, ...] | None = None  # pairs to be classified, by the ids of the prompt; None: all relations
     coordinates: str = ""  # how boxes are written, in words
-    tells_sizes: bool = True  # whether the prompt tells the sizes of images
+    states_sizes: bool = True  # whether the prompt states the sizes of the images
 
     def mention_ids(self) -> dict[str, str]:
         """m1, m2, ... -> the id of each given mention."""
@@ -42,8 +43,8 @@ class Shown:
         return {f"c{n}": c.id for n, c in enumerate(self.chains, 1)}
 
 
-def askable(schema: Schema, shown: Shown) -> tuple[str, ...]:
-    """The tasks that can be asked about what is shown: no boxes without images, no names without a text, and so on."""
+def answerable_tasks(schema: Schema, shown: PromptContent) -> tuple[str, ...]:
+    """The tasks that the content allows: no boxes without images, no mentions without a text, and so on."""
     possible = {"summary": bool(shown.images or shown.text.strip()), "boxes": bool(shown.images)}
     possible["ner"] = bool(shown.text.strip())
     named = possible["ner"] if "ner" in schema.tasks else len(shown.chains or shown.mentions) > 1
@@ -51,63 +52,66 @@ def askable(schema: Schema, shown: Shown) -> tuple[str, ...]:
     return tuple(task for task in schema.tasks if possible[task])
 
 
-def prompt(schema: Schema, shown: Shown, everywhere: bool = False) -> str:
-    """The whole prompt of one request."""
+def build_prompt(schema: Schema, shown: PromptContent, all_occurrences: bool = False) -> str:
+    """The whole prompt of one request.
+
+    Args:
+        schema: tasks and labels.
+        shown: what the request contains of the document.
+        all_occurrences: ask for each name once, instead of for each mention.
+    """
     given = _given(shown)
-    fence = Fence(shown.text, shown.caption, given)
+    guard = InjectionGuard(shown.text, shown.caption, given)
     parts = [
         "You extract information from a text and its images. Answer with one JSON object and nothing else.",
-        fence.rule,
-        "What to find:\n" + "\n".join(_wanted(schema, shown, everywhere)),
+        guard.rule,
+        "What to find:\n" + "\n".join(_instructions(schema, shown, all_occurrences)),
         "The form of the answer, with your own values; a list may be empty:\n" + _form(schema, shown),
         _images(shown),
     ]
     if shown.caption.strip():
-        parts.append(
-            "What somebody or something says of the images, which may be wrong:\n" + fence.around(shown.caption)
-        )
+        parts.append("What somebody or something says of the images, which may be wrong:\n" + guard.wrap(shown.caption))
     if given:
-        parts.append("What is known already; use these ids:\n" + fence.around(given))
+        parts.append("What is known already; use these ids:\n" + guard.wrap(given))
     if shown.text.strip():
         number, of = shown.part
-        parts.append(
-            ("The text" if of == 1 else f"Part {number} of {of} of the text") + ":\n" + fence.around(shown.text)
-        )
+        parts.append(("The text" if of == 1 else f"Part {number} of {of} of the text") + ":\n" + guard.wrap(shown.text))
     parts.append("Now answer with the JSON object only. Labels are those listed above and no others.")
     return "\n\n".join(part for part in parts if part)
 
 
-def _wanted(schema: Schema, shown: Shown, everywhere: bool) -> list[str]:
+def _instructions(schema: Schema, shown: PromptContent, all_occurrences: bool) -> list[str]:
+    """What each task asks for, with the labels."""
     makers = {"summary": _summary, "ner": _mentions, "chains": _chains, "re": _relations, "boxes": _boxes}
     lines = []
     for task in schema.tasks:
-        text, labels = makers[task](schema, shown, everywhere)
-        lines.append(f'- "{FIELD[task]}": {text}')
+        text, labels = makers[task](schema, shown, all_occurrences)
+        lines.append(f'- "{ANSWER_FIELD[task]}": {text}')
         lines += [f"    {name}: {meaning}" if meaning else f"    {name}" for name, meaning in labels.items()]
     return lines
 
 
-def _summary(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
+def _summary(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
     what = "the images show, together with the text" if shown.images else "the text says"
     return f"a few sentences that say what {what}.", {}
 
 
-def _mentions(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
-    often = "once each" if everywhere else "each time that they stand there"
+def _mentions(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
+    often = "once each" if all_occurrences else "each time that they stand there"
     kinds = "that are one of:" if schema.mentions else "that name something."
     return f"words of the text, copied exactly, in the order of the text and {often}, {kinds}", schema.mentions
 
 
-def _chains(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
-    told = "the ids of all mentions of one and the same thing, a chain for each thing"
-    return f"{told}, with its label:" if schema.chains else f"{told}.", schema.chains
+def _chains(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
+    what = "the ids of all mentions of one and the same thing, a chain for each thing"
+    return f"{what}, with its label:" if schema.chains else f"{what}.", schema.chains
 
 
-def _relations(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
+def _relations(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
     things = "chains" if shown.chains or "chains" in schema.tasks else "mentions"
     labels = dict(schema.relations)
-    told = example_label(labels, schema.chains)
-    order = ", as {} holds from a {} to a {}".format(*told) if told else ""
+    direction = example_label(labels, schema.chains)
+    order = ", as {} holds from a {} to a {}".format(*direction) if direction else ""
     if shown.pairs is None:
         labels.pop(NONE, None)
         return f"what holds between two {things}, from head to tail by their ids{order}; several may hold:", labels
@@ -115,14 +119,18 @@ def _relations(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Map
     return f"what holds from head to tail{order}, one for each of the pairs {pairs}:", labels
 
 
-def _boxes(schema: Schema, shown: Shown, everywhere: bool) -> tuple[str, Mapping[str, str]]:
-    of = ', with the id of the mention or chain that it shows, or ""' if names_shown(schema, shown.mentions) else ""
+def _boxes(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
+    of = (
+        ', with the id of the mention or chain that it shows, or ""'
+        if boxes_have_referents(schema, shown.mentions)
+        else ""
+    )
     kinds = " that shows one of:" if schema.regions else "."
     return f"each place of an image{of}, as a box {shown.coordinates}{kinds}", schema.regions
 
 
-def _form(schema: Schema, shown: Shown) -> str:
-    of = {"of": "..."} if names_shown(schema, shown.mentions) else {}
+def _form(schema: Schema, shown: PromptContent) -> str:
+    of = {"of": "..."} if boxes_have_referents(schema, shown.mentions) else {}
     pair = {"head": "...", "tail": "...", "label": "..."}
     forms = {
         "summary": "...",
@@ -131,26 +139,25 @@ def _form(schema: Schema, shown: Shown) -> str:
         "relations": [pair],
         "boxes": [{"image": 1, "box": ["number", "number", "number", "number"], **_label(schema.regions), **of}],
     }
-    asked = {FIELD[t]: forms[FIELD[t]] for t in schema.tasks}
-    return json.dumps(asked, ensure_ascii=False)
+    return json.dumps({ANSWER_FIELD[t]: forms[ANSWER_FIELD[t]] for t in schema.tasks}, ensure_ascii=False)
 
 
 def _label(labels: Mapping[str, str]) -> dict[str, str]:
     return {"label": "..."} if labels else {}
 
 
-def _images(shown: Shown) -> str:
+def _images(shown: PromptContent) -> str:
     lines = []
     for number, (image, (width, height)) in enumerate(zip(shown.images, shown.sizes), 1):
         what = "a frame of the video" if image.kind == "frame" else "the picture of the text"
         when = f" at {image.time:g} s" if image.time is not None else ""
-        size = f", {width} x {height} pixels" if shown.tells_sizes else ""
+        size = f", {width} x {height} pixels" if shown.states_sizes else ""
         lines.append(f"Image {number}: {what}{when}{size}")
     return "The images, in order:\n" + "\n".join(lines) if lines else ""
 
 
-def _given(shown: Shown) -> str:
-    """Given mentions and chains, one a line, as JSON."""
+def _given(shown: PromptContent) -> str:
+    """Given mentions and chains as JSON, one a line."""
     named = {id: short for short, id in shown.mention_ids().items()}
     lines: list[Mapping[str, object]] = [
         {"id": named[m.id], "text": m.text, **({"label": m.label} if m.label else {})} for m in shown.mentions

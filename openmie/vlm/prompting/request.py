@@ -1,8 +1,9 @@
-"""What a person asks of a vision-language model, as texts: the model, its settings, labels and tasks."""
+"""An extraction request as texts, as a user types it: system, model, settings, labels and tasks."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,118 +13,159 @@ from openmie.data.corpus import Labels
 from openmie.data.document import Document
 from openmie.errors import ErrorRecord, RecipeError
 from openmie.formats import jsonl
-from openmie.vlm.backends import connect
+from openmie.vlm.backends import backend_class, connect
 from openmie.vlm.generate import Backend
-from openmie.vlm.prompting.options import Asking
-from openmie.vlm.prompting.predict import DEFAULT, SYSTEMS, predict
-from openmie.vlm.prompting.schema import Schema
+from openmie.vlm.prompting.options import PromptOptions
+from openmie.vlm.prompting.predict import DEFAULT_TASKS, SYSTEMS, predict, without_unknown_boxes
+from openmie.vlm.prompting.schema import LAYERS, Schema
 
-MOST = 1024  # tokens of an answer, unless set
-WHERE = "zero-shot"
-TYPES = {  # where a person names none: GMNER's
+DEFAULT_MAX_TOKENS = 1024  # of an answer
+DEFAULT_LABELS = {  # of mentions where a user names none: GMNER's
     "PER": "a person", "LOC": "a place", "ORG": "an organisation", "OTHER": "anything else with a name of its own",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """One system, one model, and what it is asked for."""
+class ExtractionRequest:
+    """One model, and what it is to extract.
+
+    Args:
+        system: "schema" or "pfa".
+        model: hub id, folder, or the server's name of the model.
+        endpoint: base URL of a server with OpenAI's protocol; "": run the model on this machine.
+        cache: file of a response cache; None: none.
+        tasks: with commas between them; "": all that there are labels for.
+        label: LABEL or LABEL=MEANING, of mentions.
+        relation: LABEL or LABEL=MEANING, of relations.
+        labels: JSON file with label -> meaning, or layer -> label -> meaning.
+        settings: FIELD=VALUE of `PromptOptions`, or of `Local` or `Endpoint`.
+
+    Raises:
+        RecipeError: an unknown system, or no model.
+    """
 
     system: str
     model: str
     endpoint: str = ""
     cache: Path | None = None
-    tasks: str = ""  # with commas between them; "": all that labels are given for
-    label: Sequence[str] = ()  # LABEL or LABEL=MEANING, of mentions
-    relation: Sequence[str] = ()  # the same, of relations
-    labels: Path | None = None  # JSON: label -> meaning, or layer -> label -> meaning
-    settings: Sequence[str] = ()  # FIELD=VALUE of `Asking`, or of `Local` or `Endpoint`
+    tasks: str = ""
+    label: Sequence[str] = ()
+    relation: Sequence[str] = ()
+    labels: Path | None = None
+    settings: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.system not in SYSTEMS:
-            raise RecipeError(f"system {self.system!r}", expected=" or ".join(SYSTEMS), where=WHERE,
-                              remedy="name one of them")  # fmt: skip
+            raise RecipeError(
+                f"unknown system {self.system!r}", expected=f"one of {', '.join(SYSTEMS)}", remedy="choose one"
+            )
         if not self.model:
-            raise RecipeError("no model", expected="a hub id, a folder, or the server's name of one", where=WHERE,
-                              remedy="name it with --model")  # fmt: skip
+            raise RecipeError(
+                "no model is named",
+                expected="a hub id, a folder, or the server's name of a model",
+                remedy="name it with --model",
+            )
 
-    def schema(self, known: Labels | None = None) -> Schema:
-        """Labels and tasks: those given, or else those of the corpus that is `known`. Errors: a corpus without labels.
+    def schema(self, corpus_labels: Labels | None = None) -> Schema:
+        """Tasks and labels: those of the request, else those of a corpus, else `DEFAULT_LABELS` for mentions.
 
-        Where there is no corpus, and what is asked for are names and no labels of theirs, they are `TYPES`.
+        Args:
+            corpus_labels: labels of the corpus that is predicted; None: there is no corpus.
+
+        Raises:
+            RecipeError: neither the request nor the corpus has labels.
         """
-        given = self._given()
-        if known is not None and not given:
-            given = {layer: dict.fromkeys(getattr(known, layer), "") for layer in _LAYERS}
-        elif known is None and set(self.tasks.split(",")) - {"summary", "re"}:
-            given = {"mentions": TYPES, **given}
+        given = self._given_labels()
+        if corpus_labels is not None and not given:
+            given = {layer: dict.fromkeys(getattr(corpus_labels, layer), "") for layer in LAYERS}
+        elif corpus_labels is None and set(self.tasks.split(",")) - {"summary", "re"}:
+            given = {"mentions": DEFAULT_LABELS, **given}
         named = {layer: labels for layer, labels in given.items() if labels}
         if not named and not set(self.tasks.split(",")) <= {"summary"}:
             raise RecipeError(
                 "no labels",
-                expected="what is to be found",
-                where=WHERE,
+                expected="labels of what is to be extracted",
                 remedy='name them: --label PER="a person" --label LOC="a place", or --labels FILE.json',
             )
-        return Schema.of(given, self.tasks or self._tasks(named))
+        return Schema.of(given, self.tasks or self._default_tasks(named))
 
-    def _tasks(self, named: Mapping[str, Any]) -> str:
-        """All that there are labels for and the system holds; mentions where nothing else is."""
+    def _default_tasks(self, named: Mapping[str, Any]) -> str:
+        """All tasks that there are labels for and the system has; ner where only mentions have labels."""
         layers = {"mentions": "ner", "chains": "chains", "relations": "re", "regions": "boxes"}
         if self.system == "pfa" or set(named) == {"mentions"}:
-            return DEFAULT[self.system]
+            return DEFAULT_TASKS[self.system]
         return ",".join(task for layer, task in layers.items() if layer in named)
 
-    def _given(self) -> dict[str, dict[str, str]]:
+    def _given_labels(self) -> dict[str, dict[str, str]]:
         found: dict[str, dict[str, str]] = {}
         if self.labels is not None:
             data = jsonl.load_json(self.labels)
-            read = Schema.of(data, "ner") if isinstance(data, Mapping | list) else Schema.of((), "ner")
-            flat = not isinstance(data, Mapping) or all(isinstance(v, str) for v in data.values())
-            found = {k: dict(getattr(read, k)) for k in (("mentions",) if flat else data)}
+            schema = Schema.of(data, "ner") if isinstance(data, Mapping | list) else Schema.of((), "ner")
+            only_mentions = not isinstance(data, Mapping) or all(isinstance(v, str) for v in data.values())
+            found = {k: dict(getattr(schema, k)) for k in (("mentions",) if only_mentions else data)}
         for layer, texts in (("mentions", self.label), ("relations", self.relation)):
-            found.setdefault(layer, {}).update(_meaning(text) for text in texts)
+            found.setdefault(layer, {}).update(_label_and_meaning(text) for text in texts)
         return {layer: labels for layer, labels in found.items() if labels}
 
     def backend(self) -> Backend:
-        """The model, with a memory before it where a file is named."""
-        return connect(self.model, self.endpoint, self.cache, **{"max_tokens": MOST, **self._split()[1]})
+        """Connect to the model, behind the cache where one is named."""
+        settings = {"max_tokens": DEFAULT_MAX_TOKENS, **self._split_settings()[1]}
+        return connect(self.model, self.endpoint, self.cache, **settings)
 
-    def asking(self) -> Asking:
-        return Asking(**self._split()[0])
+    def options(self) -> PromptOptions:
+        """The settings that say how documents are prompted."""
+        return PromptOptions(**self._split_settings()[0])
 
-    def _split(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Settings of `Asking`, and those of the backend. Errors: what is neither."""
-        if self.endpoint:
-            from openmie.vlm.backends.endpoint import Endpoint as Kind
-        else:
-            from openmie.vlm.backends.local import Local as Kind  # type: ignore[assignment]
-        asking = {f.name for f in fields(Asking)}
-        known = {f.name for f in fields(Kind) if not f.name.startswith("_")} - {"model", "base_url"}
-        ours: dict[str, Any] = {}
-        theirs: dict[str, Any] = {}
+    def _split_settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """(settings of `PromptOptions`, settings of the backend)."""
+        prompt_fields = {f.name for f in fields(PromptOptions)}
+        backend_fields = _backend_settings(self.endpoint)
+        of_prompt: dict[str, Any] = {}
+        of_backend: dict[str, Any] = {}
         for text in self.settings:
             name, equals, value = text.partition("=")
-            if not equals or name not in asking | known:
-                names = ", ".join(sorted(asking | known))
-                raise RecipeError(f"--set {text}", expected=f"FIELD=VALUE with one of {names}", where=WHERE,
-                                  remedy="correct the name")  # fmt: skip
-            (ours if name in asking else theirs)[name] = _value(value)
-        return ours, theirs
+            if not equals or name not in prompt_fields | backend_fields:
+                raise RecipeError(
+                    f"unknown setting --set {text}" if equals else f"--set {text} has no value",
+                    expected=f"FIELD=VALUE with one of {', '.join(sorted(prompt_fields | backend_fields))}",
+                    remedy="correct it",
+                )
+            (of_prompt if name in prompt_fields else of_backend)[name] = _value(value)
+        return of_prompt, of_backend
+
+    def answerable(self, schema: Schema, backend: Backend) -> Schema:
+        """The schema without boxes where it is unknown how the model writes them; says so on stderr."""
+        if self.system != "schema":
+            return schema
+        schema, advice = without_unknown_boxes(schema, self.options(), backend)
+        if advice:
+            print(advice, file=sys.stderr)
+        return schema
 
     def predict(
         self, documents: Iterable[Document | ErrorRecord], schema: Schema, backend: Backend | None = None
     ) -> Iterator[Document]:
-        """One predicted document for each."""
+        """Predict documents, as `openmie.vlm.prompting.predict.predict` does.
+
+        Args:
+            documents: documents, or error records in their place.
+            schema: tasks and labels, from `schema`.
+            backend: the model; None: the one of the request.
+        """
+        backend = backend or self.backend()
+        schema = self.answerable(schema, backend)
         layers = {k: v for k, v in schema.facts().items() if k != "tasks"}
-        return predict(backend or self.backend(), documents, self.system, layers, schema.tasks, self.asking())
+        return predict(backend, documents, self.system, layers, schema.tasks, self.options())
 
 
-_LAYERS = ("mentions", "chains", "relations", "regions")
+def _backend_settings(endpoint: str) -> set[str]:
+    """Names of the settings of `Endpoint` or `Local`."""
+    kind = backend_class(endpoint)
+    return {f.name for f in fields(kind) if not f.name.startswith("_")} - {"model", "base_url"}
 
 
-def _meaning(text: str) -> tuple[str, str]:
-    """LABEL=MEANING, of which the second may be absent."""
+def _label_and_meaning(text: str) -> tuple[str, str]:
+    """LABEL=MEANING, of which the second may be missing."""
     label, _, meaning = text.partition("=")
     return label.strip(), meaning.strip()
 

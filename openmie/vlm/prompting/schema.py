@@ -1,4 +1,4 @@
-"""What a vision-language model is asked for: tasks, labels with a description each, and the JSON Schema of its answer.
+"""What a vision-language model extracts: tasks, labels with descriptions, and the JSON Schema of its answer.
 
     Schema.of({"PER": "a person", "LOC": "a place"}, tasks="ner,boxes")
 
@@ -10,8 +10,8 @@ The answer is one JSON object with a field for each task, in the order of `TASKS
      "relations": [{"head": "m1", "tail": "m2", "label": "peer"}],
      "boxes": [{"image": 1, "box": [12, 40, 230, 410], "label": "PER", "of": "m1"}]}
 
-Labels are enumerations, and so are the ids of what is given. Every property is required and none is added, as strict
-servers ask. The prompt is made in `instruction`, beside this, and the answer is read in `reading`.
+Labels are enumerations, and so are the ids of given mentions and chains. Every property is required and no other is
+allowed, as strict servers demand. `prompt` words the request, and `parsing` reads the answer.
 """
 
 from __future__ import annotations
@@ -24,23 +24,34 @@ from openmie.data.corpus import Labels
 from openmie.errors import RecipeError
 
 TASKS = ("summary", "ner", "chains", "re", "boxes")
-SHORT = {"joint": ("ner", "re"), "grounded": ("ner", "boxes")}  # as `openmie score` names them
-FIELD = {"summary": "summary", "ner": "mentions", "chains": "chains", "re": "relations", "boxes": "boxes"}
+TASK_ALIASES = {"joint": ("ner", "re"), "grounded": ("ner", "boxes")}  # as `openmie score` names them
+ANSWER_FIELD = {"summary": "summary", "ner": "mentions", "chains": "chains", "re": "relations", "boxes": "boxes"}
 LAYERS = ("mentions", "chains", "relations", "regions")
-NONE = "None"  # the label of a pair between which nothing holds
+NONE = "None"  # the label of a pair without a relation
 
-Described = Mapping[str, str] | Sequence[str]  # labels, or label -> description
+DescribedLabels = Mapping[str, str] | Sequence[str]  # labels, or label -> description
 
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """Tasks, and the labels of each layer with a description, which may be empty. No label: things of no type."""
+    """The tasks and labels that a model is asked for.
+
+    Args:
+        tasks: some of `TASKS`.
+        mentions: label -> description, which may be ""; no labels: mentions without a type.
+        chains: the same for coreference chains; empty: the labels of mentions.
+        relations: the same for relations.
+        regions: the same for boxes; empty: the labels of mentions.
+
+    Raises:
+        RecipeError: an unknown task, or relations without labels.
+    """
 
     tasks: tuple[str, ...] = ("ner",)
     mentions: Mapping[str, str] = field(default_factory=dict)
-    chains: Mapping[str, str] = field(default_factory=dict)  # empty: those of mentions
+    chains: Mapping[str, str] = field(default_factory=dict)
     relations: Mapping[str, str] = field(default_factory=dict)
-    regions: Mapping[str, str] = field(default_factory=dict)  # empty: those of mentions
+    regions: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for layer in ("chains", "regions"):
@@ -49,67 +60,83 @@ class Schema:
         wrong = [t for t in self.tasks if t not in TASKS]
         if wrong or not self.tasks:
             raise RecipeError(
-                f"task {wrong[0]!r}" if wrong else "no task",
-                expected=f"some of {', '.join((*TASKS, *SHORT))}",
-                where="Schema.tasks",
-                remedy="name one of them",
+                f"unknown task {wrong[0]!r}" if wrong else "no task is named",
+                expected=f"one of {', '.join((*TASKS, *TASK_ALIASES))}",
+                where="tasks",
+                remedy="separate several by commas",
             )
         if "re" in self.tasks and not self.relations:
             raise RecipeError(
-                "no labels of relations",
+                "relations have no labels",
                 expected="at least one",
-                where="Schema.relations",
-                remedy='name them: labels={"mentions": ..., "relations": {"couple": "are a couple"}}',
+                where="labels",
+                remedy='name them: --relation couple="are a couple", or {"relations": {"couple": "are a couple"}}',
             )
 
     @classmethod
     def of(cls, labels: Labels | Mapping[str, Any] | Sequence[str], tasks: str | Iterable[str] = "ner") -> Schema:
-        """From labels of mentions, from layer -> labels, or from a corpus's `Labels`; each with descriptions or not.
+        """Build a schema from labels in any form.
 
-        Errors: a task or layer that does not exist, a label that is no text, relations asked for without labels.
+        Args:
+            labels: labels of mentions, layer -> labels, or a corpus's `Labels`. Labels are a sequence, or
+                label -> description.
+            tasks: names with commas between them, or a sequence; "joint" is ner and re, "grounded" ner and boxes.
+
+        Raises:
+            RecipeError: an unknown task or layer, a label that is no text, relations without labels.
         """
         named = tasks.split(",") if isinstance(tasks, str) else list(tasks)
-        wanted = {t for task in named for t in SHORT.get(task.strip(), (task.strip(),)) if t}
-        ordered = (*(t for t in TASKS if t in wanted), *sorted(wanted - set(TASKS)))
+        requested = {t for task in named for t in TASK_ALIASES.get(task.strip(), (task.strip(),)) if t}
+        ordered = (*(t for t in TASKS if t in requested), *sorted(requested - set(TASKS)))
         if isinstance(labels, Labels):
             labels = {layer: getattr(labels, layer) for layer in LAYERS}
         layered = isinstance(labels, Mapping) and any(not isinstance(v, str) for v in labels.values())
         given: Mapping[str, Any] = labels if layered else {"mentions": labels}  # type: ignore[assignment]
         if unknown := sorted(given.keys() - set(LAYERS)):
             raise RecipeError(
-                f"labels of {unknown[0]!r}",
-                expected=f"labels of {', '.join(LAYERS)}, or label -> description",
+                f"unknown layer {unknown[0]!r}",
+                expected=f"one of {', '.join(LAYERS)}",
                 where="labels",
-                remedy="correct the name",
+                remedy="correct the name, or write label -> description for mentions",
             )
         return cls(tasks=ordered, **{layer: _described(layer, some) for layer, some in given.items()})
 
     def labels(self, layer: str) -> tuple[str, ...]:
+        """The labels of a layer, without descriptions."""
         return tuple(getattr(self, layer))
 
     def facts(self) -> dict[str, Any]:
-        """All of it, as JSON values."""
+        """Tasks and labels as JSON values."""
         data = {f.name: getattr(self, f.name) for f in fields(self)}
         return {**{k: dict(v) for k, v in data.items() if k != "tasks"}, "tasks": list(self.tasks)}
 
 
-def _described(layer: str, labels: Described) -> dict[str, str]:
+def _described(layer: str, labels: DescribedLabels) -> dict[str, str]:
     if isinstance(labels, str):
         labels = (labels,)
     found = dict(labels) if isinstance(labels, Mapping) else dict.fromkeys(labels, "")
     if wrong := [k for k, v in found.items() if not (isinstance(k, str) and isinstance(v, str) and k.strip())]:
         raise RecipeError(
-            f"label {wrong[0]!r} of {layer}",
-            expected="texts, and texts that describe them",
+            f"invalid label {wrong[0]!r} of {layer}",
+            expected="labels that are texts, with descriptions that are texts",
             where="labels",
             remedy='write {"PER": "a person"}',
         )
     return found
 
 
-def answer(schema: Schema, images: int = 0, mentions: Sequence[str] = (), chains: Sequence[str] = ()) -> dict[str, Any]:
-    """The JSON Schema of the answer about `images` pictures; `mentions` and `chains` are ids of what is given."""
-    made = {
+def answer_json_schema(
+    schema: Schema, images: int = 0, mentions: Sequence[str] = (), chains: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The JSON Schema of an answer.
+
+    Args:
+        schema: tasks and labels.
+        images: number of images in the request.
+        mentions: ids of given mentions, to which the answer may refer.
+        chains: ids of given chains.
+    """
+    properties = {
         "summary": {"type": "string"},
         "mentions": _list({"id": {"type": "string"}, "text": {"type": "string"}, **_label(schema.mentions)}),
         "chains": _list(
@@ -131,15 +158,15 @@ def answer(schema: Schema, images: int = 0, mentions: Sequence[str] = (), chains
                 "image": {"type": "integer", "enum": list(range(1, images + 1))},
                 "box": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
                 **_label(schema.regions),
-                **({"of": _id((*chains, *mentions), "")} if names_shown(schema, mentions) else {}),
+                **({"of": _id((*chains, *mentions), "")} if boxes_have_referents(schema, mentions) else {}),
             }
         ),
     }
-    return _object({FIELD[t]: made[FIELD[t]] for t in schema.tasks})
+    return _object({ANSWER_FIELD[t]: properties[ANSWER_FIELD[t]] for t in schema.tasks})
 
 
-def names_shown(schema: Schema, mentions: Sequence[Any]) -> bool:
-    """Whether boxes say which mention or chain they show: where there are any to be named."""
+def boxes_have_referents(schema: Schema, mentions: Sequence[Any]) -> bool:
+    """Whether a box names the mention or chain that it shows: where mentions or chains are given or asked for."""
     return bool(mentions) or "ner" in schema.tasks or "chains" in schema.tasks
 
 

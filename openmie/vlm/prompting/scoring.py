@@ -1,4 +1,4 @@
-"""Scores of what a vision-language model was asked for, by the scorers of trained systems, and their pedigree."""
+"""Scores the predictions of a vision-language model by the scorers of trained systems."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from openmie import metrics
 from openmie.data.document import Document
 from openmie.metrics import Scores
 
-FOUR = {"ner", "chains", "re", "boxes"}  # M3D's tasks
+M3D_TASKS = {"ner", "chains", "re", "boxes"}
 
 
-def scores(
+def score_tasks(
     gold: Sequence[Document],
     predicted: Sequence[Document],
     tasks: Sequence[str],
@@ -24,38 +24,51 @@ def scores(
     symmetric: frozenset[str],
     bootstrap: int = 1000,
 ) -> dict[str, Scores]:
-    """All usual scores of the tasks, by name. Relations are those between given pairs, unless names are asked for too.
+    """All usual scores of the requested tasks.
 
-    Between chains, relations are compared by the chains' overlap. Summaries are scored where gold has some. Errors:
-    those of the metrics.
+    Relations are scored between given pairs unless mentions are requested too; relations between chains are compared by
+    the overlap of the chains. Summaries are scored where gold has any.
+
+    Args:
+        gold: gold documents.
+        predicted: predicted documents, one for each.
+        tasks: names of `openmie.vlm.prompting.schema.TASKS`.
+        symmetric: labels of relations without direction.
+        bootstrap: resamples for the confidence intervals; 0: none.
+
+    Returns:
+        Name of a score -> scores, in percent.
+
+    Raises:
+        MetricError: gold and predictions that do not fit.
     """
-    asked, draws = set(tasks), {"bootstrap": bootstrap, "seed": 0}
-    linked = "chains" in asked or any(d.chains for d in gold)
+    requested, draws = set(tasks), {"bootstrap": bootstrap, "seed": 0}
+    linked = "chains" in requested or any(d.chains for d in gold)
     found: dict[str, Scores] = {}
-    if asked >= FOUR:
+    if requested >= M3D_TASKS:
         found = metrics.score(gold, predicted, "document", symmetric=symmetric, bootstrap=bootstrap)
-        asked &= {"summary"}
-    for task, wanted in (
-        ("joint", {"ner", "re"} <= asked and not linked),
-        ("re", asked & {"re", "ner"} == {"re"} and not linked),
-        ("grounded", {"ner", "boxes"} <= asked and not linked),
-        ("ner", "ner" in asked),
-        ("boxes", "boxes" in asked),
+        requested &= {"summary"}
+    for task, scored in (
+        ("joint", {"ner", "re"} <= requested and not linked),
+        ("re", requested & {"re", "ner"} == {"re"} and not linked),
+        ("grounded", {"ner", "boxes"} <= requested and not linked),
+        ("ner", "ner" in requested),
+        ("boxes", "boxes" in requested),
     ):
-        if wanted:
+        if scored:
             more = metrics.score(gold, predicted, task, symmetric=symmetric, bootstrap=bootstrap)  # type: ignore[arg-type]
             found = {**found, **{name: one for name, one in more.items() if name not in found}}
-    if "chains" in asked:
+    if "chains" in requested:
         found["chains"] = metrics.chains(gold, predicted, **draws)  # type: ignore[arg-type]
-    if "re" in asked and linked:
+    if "re" in requested and linked:
         found["chain relations"] = metrics.chain_relations(gold, predicted, symmetric=symmetric, **draws)  # type: ignore[arg-type]
-    if "summary" in asked and any(d.summary.strip() for d in gold):
+    if "summary" in requested and any(d.summary.strip() for d in gold):
         found.update(metrics.text(gold, predicted, bootstrap=bootstrap).measures)
     return found
 
 
-def record(scores: Mapping[str, Scores], gold: Sequence[Document], **about: Any) -> dict[str, Any]:
-    """One number's pedigree as JSON data: scores, data hash, date, versions, and what else is told about it."""
+def score_record(scores: Mapping[str, Scores], gold: Sequence[Document], **about: Any) -> dict[str, Any]:
+    """Scores as JSON values, with what they depend on: hash of the data, date, versions, and `about`."""
     digest = hashlib.sha256()
     for document in gold:
         digest.update(document.to_json().encode("utf8", "surrogatepass"))

@@ -1,9 +1,9 @@
-"""The JSON object in a model's answer: behind a fence, between sentences, cut off, or not quite JSON.
+"""Finds and parses the JSON object in a model's answer: in a code fence, between sentences, truncated or malformed.
 
-What is whole is read by the standard parser. Else a tolerant one reads as far as it can: it takes single quotes,
-trailing and missing commas, and Python's True, False and None, and steps over an item of a list that cannot be read.
-An item that is cut off is left out, for half a name is no name; only a text that stands in the outermost object (a
-summary) is kept as far as it goes.
+Valid JSON is read by the standard parser. Otherwise a tolerant parser reads as far as it can: it accepts single quotes,
+trailing and missing commas, and Python's True, False and None, and skips an item of a list that cannot be read. A
+truncated item is left out, for half a name is no name; only a string of the outermost object (a summary) is kept as far
+as it goes.
 """
 
 from __future__ import annotations
@@ -14,61 +14,65 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-DEPTH = 32  # of lists and objects in one another; an answer needs four
+MAX_DEPTH = 32  # of nested lists and objects; an answer needs four
 _STRING = {q: re.compile(rf"{q}((?:[^{q}\\]|\\.)*)({q}|\\?\Z)", re.DOTALL) for q in "\"'"}
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _WORD = re.compile(r"[A-Za-z_]+")
 _BLANK = re.compile(r"[\s\u2060\ufeff]*")
-_NEXT = re.compile(r"\}\s*,?\s*(?=[{\]])")
+_NEXT_ITEM = re.compile(r"\}\s*,?\s*(?=[{\]])")
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
 @dataclass(frozen=True)
-class Read:
-    """What was found in an answer."""
+class JsonReading:
+    """The JSON that was read from an answer."""
 
     value: Any = None  # the object, or None
-    whole: bool = False  # valid JSON from its first brace to its last
+    valid: bool = False  # valid JSON from its first brace to its last
     skipped: int = 0  # items that could not be read
-    others: int = 0  # further objects in the answer that were not read
+    others: int = 0  # further objects of the answer, which were not used
 
 
-def read(answer: str, keys: Sequence[str]) -> Read:
-    """The last object of the answer that begins with one of these keys; else its first object or list.
+def read_json(answer: str, keys: Sequence[str]) -> JsonReading:
+    """Read the JSON of an answer: the last object that begins with one of the keys, else the first object or list.
 
-    Models that think aloud come to their answer last: all up to the last `</think>` is passed over.
+    Reasoning models come to their answer last: all up to the last `</think>` is ignored.
+
+    Args:
+        answer: the text of the answer; no text raises.
+        keys: names of the expected fields.
     """
     text = answer.rpartition("</think>")[2]
     named = "|".join(map(re.escape, keys))
     starts = [m.start() for m in re.finditer(rf"""\{{\s*["']?(?:{named})["']?\s*:""", text)] if named else []
-    found: list[Read] = []
+    found: list[JsonReading] = []
     end = 0
     for start in starts:
         if start >= end:
-            one, end = _at(text, start)
+            one, end = _read_at(text, start)
             found.append(one)
     if found:
         last = found[-1]
-        return Read(last.value, last.whole, last.skipped, len(found) - 1)
+        return JsonReading(last.value, last.valid, last.skipped, len(found) - 1)
     first = re.search(r"[{\[]", text)
-    return _at(text, first.start())[0] if first else Read()
+    return _read_at(text, first.start())[0] if first else JsonReading()
 
 
-def _at(text: str, start: int) -> tuple[Read, int]:
+def _read_at(text: str, start: int) -> tuple[JsonReading, int]:
     try:
         value, end = json.JSONDecoder(strict=False).raw_decode(text, start)
-        return Read(value, True), end
+        return JsonReading(value, True), end
     except (ValueError, RecursionError):
-        loose = _Loose(text, start)
-        value = loose.value(0)
-        return Read(None if value is _CUT else value, False, loose.skipped), max(loose.at, start + 1)
+        parser = _TolerantParser(text, start)
+        value = parser.value(0)
+        return JsonReading(None if value is _TRUNCATED else value, False, parser.skipped), max(parser.at, start + 1)
 
 
-_CUT: Any = object()  # a value that ends before it is whole
+_TRUNCATED: Any = object()  # a value that ends before it is complete
 
 
-class _Loose:
-    """A position in a text that ought to be JSON. `broken` is set where nothing more can be read."""
+class _TolerantParser:
+    """Parses near-JSON from a position on; `broken` is set where nothing more can be read."""
 
     def __init__(self, text: str, at: int) -> None:
         self.text, self.at, self.broken, self.skipped = text, at, False, 0
@@ -76,12 +80,12 @@ class _Loose:
     def value(self, depth: int) -> Any:
         self._blank()
         c = self.text[self.at : self.at + 1]
-        if c == "{" and depth < DEPTH:
+        if c == "{" and depth < MAX_DEPTH:
             return self._object(depth)
-        if c == "[" and depth < DEPTH:
+        if c == "[" and depth < MAX_DEPTH:
             return self._list(depth)
         if c and c in "\"'":
-            return self._string(keep=depth == 1)
+            return self._string(keep_truncated=depth == 1)
         return self._scalar()
 
     def _object(self, depth: int) -> Any:
@@ -94,11 +98,11 @@ class _Loose:
             if key is None or not self._take(":"):
                 break
             value = self.value(depth + 1)
-            if value is not _CUT:
+            if value is not _TRUNCATED:
                 found[key] = value
             self._take(",")
         self.broken = True
-        return found if depth == 0 else _CUT  # the outermost keeps what it has
+        return found if depth == 0 else _TRUNCATED  # the outermost object keeps what it has
 
     def _list(self, depth: int) -> Any:
         self.at += 1
@@ -107,39 +111,39 @@ class _Loose:
             if self._take("]"):
                 return found
             value = self.value(depth + 1)
-            if value is not _CUT:
+            if value is not _TRUNCATED:
                 found.append(value)
-            elif self._resume():
+            elif self._skip_item():
                 continue
             self._take(",")
         self.broken = True
-        return found if depth <= 1 else _CUT
+        return found if depth <= 1 else _TRUNCATED
 
-    def _resume(self) -> bool:
-        """Step over an item that cannot be read, to the next one; false where there is none."""
+    def _skip_item(self) -> bool:
+        """Skip an item that cannot be read; False where no other follows."""
         self.skipped += 1
-        behind = _NEXT.search(self.text, self.at)
-        if behind is None:
+        following = _NEXT_ITEM.search(self.text, self.at)
+        if following is None:
             return False
-        self.at, self.broken = behind.end(), False
+        self.at, self.broken = following.end(), False
         return True
 
     def _key(self) -> str | None:
         self._blank()
         if self.text[self.at : self.at + 1] in ('"', "'"):
-            key = self._string(keep=False)
-            return None if key is _CUT else key
+            key = self._string(keep_truncated=False)
+            return None if key is _TRUNCATED else key
         word = _WORD.match(self.text, self.at)
         self.at = word.end() if word else self.at
         return word[0] if word else None
 
-    def _string(self, keep: bool) -> Any:
+    def _string(self, keep_truncated: bool) -> Any:
         found = _STRING[self.text[self.at]].match(self.text, self.at)
-        assert found is not None  # it begins with its quote and may end with the text
+        assert found is not None  # it begins with its quote, and the end of the text may end it
         self.at = found.end()
-        cut = found[2] not in ('"', "'")
-        self.broken = self.broken or cut
-        return _CUT if cut and not keep else _unescaped(found[1])
+        truncated = found[2] not in ('"', "'")
+        self.broken = self.broken or truncated
+        return _TRUNCATED if truncated and not keep_truncated else _unescaped(found[1])
 
     def _scalar(self) -> Any:
         number = _NUMBER.match(self.text, self.at)
@@ -153,7 +157,7 @@ class _Loose:
             self.at = word.end()
             return _WORDS[word[0].lower()]
         self.broken = True
-        return _CUT
+        return _TRUNCATED
 
     def _take(self, c: str) -> bool:
         self._blank()

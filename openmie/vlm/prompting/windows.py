@@ -1,7 +1,7 @@
-"""Long texts in parts: overlapping windows of a text, and what was found in each brought together again.
+"""Long texts: splits a text into overlapping windows, and merges the answers about them.
 
 Any span of at most `overlap` characters lies whole in some window, and the windows cover the text, so no name is cut
-and none is passed over.
+and none is missed.
 """
 
 from __future__ import annotations
@@ -12,130 +12,145 @@ from itertools import count
 
 from openmie.data.document import Box, Chain
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.vlm.prompting.parsed_answer import Found
+from openmie.vlm.prompting.parsed_answer import ParsedAnswer
 
-SAME = 0.5  # boxes of one thing in one image with a higher IoU are one box
+SAME_BOX_IOU = 0.5  # boxes of one referent in one image with a higher IoU are one box
 
 
-def windows(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
-    """Half-open spans of at most `size` characters that cover the text, each sharing at least `overlap` with the next.
+def split_windows(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
+    """Split a text into overlapping windows, which begin and end between words where the text has blanks.
 
-    They begin and end between words where there are blanks to do so. Errors: an overlap that leaves no room.
+    Args:
+        text: the text.
+        size: characters of a window at most.
+        overlap: characters that two consecutive windows share at least.
+
+    Returns:
+        Half-open spans that cover the text; one for a text that fits.
+
+    Raises:
+        RecipeError: an overlap of half the size or more.
     """
     if not 0 <= overlap < size / 2:
         raise RecipeError(
             f"overlap={overlap} of window={size}",
             expected="less than half of the window",
-            where="Asking",
-            remedy="8000 and 800 are usual",
+            where="PromptOptions",
+            remedy="window=8000 and overlap=800 are the defaults",
         )
     found, start = [], 0
     while len(text) - start > size:
-        end = _blank(text, start + size, start + size - (size - 2 * overlap) // 4) or start + size
+        end = _word_start(text, start + size, start + size - (size - 2 * overlap) // 4) or start + size
         found.append((start, end))
         begin = end - overlap
-        start = _blank(text, begin, max(begin - overlap // 2, start + 1)) or begin
+        start = _word_start(text, begin, max(begin - overlap // 2, start + 1)) or begin
     return [*found, (start, len(text))]
 
 
-def _blank(text: str, high: int, low: int) -> int:
+def _word_start(text: str, high: int, low: int) -> int:
     """The last place in [low, high] where a word begins; 0 where there is none."""
     return next((i for i in range(high, low - 1, -1) if text[i - 1].isspace()), 0)
 
 
-def joined(parts: Sequence[Found], where: str, taken: Iterable[str] = ()) -> Found:
-    """What several windows say, each thing once, with ids that are not `taken`.
+def merge_windows(parts: Sequence[ParsedAnswer], where: str, taken: Iterable[str] = ()) -> ParsedAnswer:
+    """Merge the answers about the windows of a text, each mention, chain, relation and box once.
 
-    A span found in two windows is one mention, and chains that share one are one chain. Where two windows label a span
-    differently the first is kept, with a record. Boxes are compared by IoU. Summaries stand one after the other.
+    A span found in two windows is one mention, and chains that share a mention are one chain. Where two windows label a
+    span differently, the first label is kept, with a record. Boxes are compared by IoU. Summaries are concatenated.
+
+    Args:
+        parts: the parsed answers, in the order of the windows.
+        where: the place of new error records.
+        taken: ids that the merged answer must not use.
     """
-    join = _Join(where, set(taken))
-    renamed = [join.mentions(part) for part in parts]
+    merger = _Merger(where, set(taken))
+    renamed = [merger.mentions(part) for part in parts]
     for part, ids in zip(parts, renamed):
-        join.chains(part, ids)
-    join.number_chains()
+        merger.chains(part, ids)
+    merger.number_chains()
     for part, ids in zip(parts, renamed):
-        join.links(part, ids)
-    join.whole.summary = " ".join(dict.fromkeys(part.summary for part in parts if part.summary))
-    return join.whole
+        merger.relations_and_regions(part, ids)
+    merger.merged.summary = " ".join(dict.fromkeys(part.summary for part in parts if part.summary))
+    return merger.merged
 
 
-class _Join:
+class _Merger:
     def __init__(self, where: str, taken: set[str]) -> None:
-        self.where, self.taken, self.whole = where, taken, Found()
-        self.groups: list[_Group] = []
+        self.where, self.taken, self.merged = where, taken, ParsedAnswer()
+        self.groups: list[_ChainGroup] = []
 
-    def _name(self, kind: str, number: int) -> str:
+    def _new_id(self, kind: str, number: int) -> str:
         id = next(name for n in count(number) if (name := f"{kind}{n}") not in self.taken)
         self.taken.add(id)
         return id
 
-    def mentions(self, part: Found) -> dict[str, str]:
-        """Take over mentions that are new; ids of the part -> ids of the whole."""
-        known = {(m.start, m.end) if m.status == "located" else (m.text, m.label): m for m in self.whole.mentions}
+    def mentions(self, part: ParsedAnswer) -> dict[str, str]:
+        """Add the mentions that are new; returns ids of the part -> merged ids."""
+        known = {(m.start, m.end) if m.status == "located" else (m.text, m.label): m for m in self.merged.mentions}
         renamed = {}
         for m in part.mentions:
-            there = known.get((m.start, m.end) if m.status == "located" else (m.text, m.label))
-            if there is None:
-                there = m.model_copy(update={"id": self._name("m", len(self.whole.mentions))})
-                self.whole.mentions.append(there)
-            elif there.label != m.label:
-                self.whole.errors.append(
+            merged = known.get((m.start, m.end) if m.status == "located" else (m.text, m.label))
+            if merged is None:
+                merged = m.model_copy(update={"id": self._new_id("m", len(self.merged.mentions))})
+                self.merged.mentions.append(merged)
+            elif merged.label != m.label:
+                self.merged.errors.append(
                     ErrorRecord(
                         where=f"{self.where}, mention at {m.start}:{m.end}",
-                        found=f"{m.label} in one part of the text, {there.label} in another",
+                        found=f"label is {m.label} in one part of the text and {merged.label} in another",
                         expected="one label",
-                        remedy=f"{there.label} was kept",
+                        remedy=f"{merged.label} was kept",
                     )
                 )
-            renamed[m.id] = there.id
+            renamed[m.id] = merged.id
         return renamed
 
-    def chains(self, part: Found, ids: dict[str, str]) -> None:
-        """Join the part's chains with those that share a mention."""
+    def chains(self, part: ParsedAnswer, ids: dict[str, str]) -> None:
+        """Merge the part's chains with those that share a mention."""
         for chain in part.chains:
-            new = _Group({ids.get(m, m) for m in chain.mentions}, chain.label, [(ids, chain.id)])
+            new = _ChainGroup({ids.get(m, m) for m in chain.mentions}, chain.label, [(ids, chain.id)])
             for old in [g for g in self.groups if g.members & new.members]:
                 self.groups.remove(old)
-                new = _Group(old.members | new.members, old.label or new.label, [*old.of, *new.of])
+                new = _ChainGroup(old.members | new.members, old.label or new.label, [*old.sources, *new.sources])
             self.groups.append(new)
 
     def number_chains(self) -> None:
-        order = {m.id: n for n, m in enumerate(self.whole.mentions)}
+        order = {m.id: n for n, m in enumerate(self.merged.mentions)}
         for group in self.groups:
-            id = self._name("c", len(self.whole.chains))
+            id = self._new_id("c", len(self.merged.chains))
             members = tuple(sorted(group.members, key=lambda m: (order.get(m, 0), m)))
-            self.whole.chains.append(Chain(id=id, mentions=members, label=group.label))
-            for ids, old in group.of:
+            self.merged.chains.append(Chain(id=id, mentions=members, label=group.label))
+            for ids, old in group.sources:
                 ids[old] = id
 
-    def links(self, part: Found, ids: dict[str, str]) -> None:
-        """Relations and regions by the new ids, each once; and the records."""
-        whole = self.whole
+    def relations_and_regions(self, part: ParsedAnswer, ids: dict[str, str]) -> None:
+        """Add relations and regions by the merged ids, each once; and the records."""
+        merged = self.merged
         for r in part.relations:
             new = r.model_copy(update={"head": ids.get(r.head, r.head), "tail": ids.get(r.tail, r.tail)})
-            if new not in whole.relations and new.head != new.tail:
-                whole.relations.append(new)
-        before = list(whole.regions)
+            if new not in merged.relations and new.head != new.tail:
+                merged.relations.append(new)
+        before = list(merged.regions)
         for region in part.regions:
-            moved = region.model_copy(update={"of": ids.get(region.of, region.of)})
-            alike = (b for b in before if (b.image, b.label, b.of) == (moved.image, moved.label, moved.of))
-            if all(iou(b.box, moved.box) <= SAME for b in alike):
-                whole.regions.append(moved)
-        whole.errors += part.errors
+            new_region = region.model_copy(update={"of": ids.get(region.of, region.of)})
+            key = (new_region.image, new_region.label, new_region.of)
+            alike = (b for b in before if (b.image, b.label, b.of) == key)
+            if all(box_iou(b.box, new_region.box) <= SAME_BOX_IOU for b in alike):
+                merged.regions.append(new_region)
+        merged.errors += part.errors
 
 
 @dataclass(frozen=True)
-class _Group:
-    """Chains that are one: all their mentions, and where each came from."""
+class _ChainGroup:
+    """Chains that are one: all their mentions, and the (id map of a part, id in the part) of each."""
 
     members: set[str]
     label: str
-    of: list[tuple[dict[str, str], str]]
+    sources: list[tuple[dict[str, str], str]]
 
 
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two xyxy boxes; 0 where one is empty."""
+def box_iou(a: Box, b: Box) -> float:
+    """Intersection over union of two xyxy boxes, in [0, 1]; 0 where one is empty."""
     width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     shared = max(width, 0.0) * max(height, 0.0)
     areas = [max(c[2] - c[0], 0.0) * max(c[3] - c[1], 0.0) for c in (a, b)]

@@ -26,7 +26,7 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
 from openmie.formats import output
 from openmie.vlm import pfa
-from openmie.vlm.pfa.labels import Labels
+from openmie.vlm.pfa.labels import MentionLabels
 from openmie.vlm.sft.example import Lesson
 
 PICTURE = "<image>"
@@ -42,7 +42,7 @@ COLUMNS = {"llava": ("conversations", "image"), "messages": ("messages", "images
 class Ask:
     """What is asked of each document, as `openmie.vlm.pfa` takes it."""
 
-    labels: Labels
+    labels: MentionLabels
     tasks: tuple[str, ...] = pfa.TASKS
     patches: bool = True  # the lettered patches are shown
     plain: bool = False  # without PFA: the text alone, and an answer without headers
@@ -51,7 +51,7 @@ class Ask:
 def lesson(document: Document, ask: Ask) -> Lesson:
     """One document's lesson. Errors: no image or one that cannot be read, no summary where it is asked for, a label
     that is none of the asked ones."""
-    group = pfa.group(document, ask.patches)
+    group = pfa.image_group(document, ask.patches)
     if document.main_image is None or ("summary" in ask.tasks and not document.summary.strip()):
         raise OpenMIEError(
             "no main image" if document.main_image is None else "no summary",

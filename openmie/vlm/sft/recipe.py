@@ -19,7 +19,7 @@ from openmie.metrics.patches import patches
 from openmie.vlm import pfa
 from openmie.vlm.generate import Answer, Request
 from openmie.vlm.pfa.grammar import grammar
-from openmie.vlm.pfa.parsing import ANSWER
+from openmie.vlm.pfa.parsing import ANSWER_PLACE
 from openmie.vlm.sft import tiny_llava as tiny
 from openmie.vlm.sft.dataset import Ask, Lesson, questions, teach
 from openmie.vlm.sft.finetune import Watch, finetune, load_model
@@ -111,13 +111,13 @@ def answered(
     found = []
     for document, answer in zip(asked, answers, strict=True):
         if isinstance(answer, ErrorRecord):
-            where = f"document {document.id}, {answer.where}, {ANSWER}"
+            where = f"document {document.id}, {answer.where}, {ANSWER_PLACE}"
             found.append(document.replace(errors=(answer.model_copy(update={"where": where}),)))
             continue
         read = pfa.parse(answer.text, recipe.labels, document, recipe.tasks, plain=recipe.plain)
         if answer.finish == "length":
             cut = ErrorRecord(
-                where=f"document {document.id}, {ANSWER}",
+                where=f"document {document.id}, {ANSWER_PLACE}",
                 found="an answer that was cut at its length",
                 expected="a whole answer",
                 remedy="raise max_tokens; what stands before the cut was read",

@@ -124,13 +124,13 @@ def test_labels_and_tasks_from_a_file(stub, tmp_path):
 
 
 @pytest.mark.parametrize(("options", "words"), [
-    (("--system", "poem", "--label", "PER"), ["poem", "pfa or schema"]),
+    (("--system", "poem", "--label", "PER"), ["poem", "pfa, schema"]),
     (("--label", "PER"), ["--label without --system"]),
     (("--endpoint", "http://x/v1"), ["--endpoint without --system"]), (("--set", "window=1"), ["--set without"]),
     (("--system", "schema", "--label", "PER", "--task", "nre"), ["nre", "summary"]),
     (("--system", "schema", "--label", "PER", "--task", "re"), ["relations"]),
-    (("--system", "pfa", "--label", "PER", "--relation", "peer", "--task", "joint"), ["'re' in PFA"]),
-    (("--system", "pfa", "--label", "PER", "--task", "boxes"), ["'boxes' in PFA"]),
+    (("--system", "pfa", "--label", "PER", "--relation", "peer", "--task", "joint"), ["task 're'"]),
+    (("--system", "pfa", "--label", "PER", "--task", "boxes"), ["task 'boxes'"]),
     (("--system", "schema", "--label", "PER", "--set", "windov=3"), ["windov", "window"]),
     (("--system", "schema", "--label", "PER", "--set", "window=0"), ["window=0"]),
     (("--system", "schema", "--label", "PER", "--set", "family=fox"), ["fox"]),
@@ -186,7 +186,7 @@ def test_prompt_reads_diorama_with_every_task(stub, tmp_path):
 
 @pytest.mark.parametrize(("family", "name"), [("qwen2-vl", "Qwen/Qwen2-VL-2B"), ("paligemma", "m"), ("llava", "m")])
 def test_doctor_tells_the_family_of_a_models_boxes(stub, family, name):
-    shown = {(p.picture.tobytes(), p.colour, p.shape): p.box for p in box_doctor.probes(16)}
+    shown = {(p.picture.tobytes(), p.colour, p.shape): p.box for p in box_doctor.make_probes(16)}
     alike = {"qwen2-vl": {"qwen2-vl", "qwen3-vl", "internvl", "glm-v", "minicpm-v", "deepseek-vl2", "florence-2"}}
 
     def points(request):
@@ -195,12 +195,12 @@ def test_doctor_tells_the_family_of_a_models_boxes(stub, family, name):
         return {"box": list(ADAPTERS[family].encode(box, picture.size))}
 
     stub.says, stub.name = points, name
-    report = box_doctor.examine(stub)
-    assert set(report.fitting) == alike.get(family, {family}) and report.found[family][0] > 0.95
-    assert report.found["pixels"][0] < 0.5 and not report.records
+    report = box_doctor.probe_boxes(stub)
+    assert set(report.fitting) == alike.get(family, {family}) and report.scores[family][0] > 0.95
+    assert report.scores["pixels"][0] < 0.5 and not report.records
     result = run("doctor", "boxes", "--model", name)
     assert "mean IoU" in result.output and (result.exit_code == 0) == (family == "qwen2-vl")
-    assert ("which openmie takes" if family == "qwen2-vl" else f"--set family={family}") in " ".join(
+    assert ("which openmie uses" if family == "qwen2-vl" else f"--set family={family}") in " ".join(
         result.output.split()
     )
 
@@ -210,24 +210,24 @@ def test_the_stub_of_the_readme_answers_all_that_is_asked(stub, tmp_path):
     for more in (["--system", "schema", "--task", "summary,ner"], ["--system", "pfa"]):
         assert not run(*ONE, *more, "--label", "PER").exit_code
     assert not run("prompt", "diorama:train=1,dev=3,test=1", "--model", "m", "--out", tmp_path / "p.jsonl").exit_code
-    assert "which openmie takes" in run("doctor", "boxes", "--model", "m").output
+    assert "which openmie uses" in run("doctor", "boxes", "--model", "m").output
 
 
 def test_doctor_of_a_model_without_boxes(stub):
     stub.says = lambda r: "I see a red thing"
     result = run("doctor", "boxes", "--model", "m", "--set", "family=pixels")
-    assert result.exit_code == cli.PARTIAL and "no family fits" in result.output and "I see a red" in result.stderr
+    assert result.exit_code == cli.PARTIAL and "No family fits" in result.output and "I see a red" in result.stderr
     assert "pixels" in stub.asked[0].prompt
     with pytest.raises(OpenMIEError, match="a model for a corpus"):
         run("doctor", "diorama:", "--model", "m")
 
 
 def test_probes_are_where_they_are_said_to_be_turned_or_not():
-    for probe in box_doctor.probes(16, seed=4):
+    for probe in box_doctor.make_probes(16, seed=4):
         same = (np.asarray(probe.picture) == box_doctor.COLOURS[probe.colour]).all(-1)
         ys, xs = np.where(same)
         assert (xs.min(), ys.min(), xs.max() + 1, ys.max() + 1) == probe.box
-    assert {p.picture.size for p in box_doctor.probes(8)} == set(box_doctor.SIZES)
+    assert {p.picture.size for p in box_doctor.make_probes(8)} == set(box_doctor.SIZES)
 
 
 @pytest.fixture(scope="session")

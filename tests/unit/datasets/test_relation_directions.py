@@ -17,7 +17,7 @@ from openmie.model.codec import candidates
 from openmie.nn.decode.chain_relations import ChainRelations, signatures
 from openmie.nn.streams import Stream
 from openmie.papers import m3d
-from openmie.vlm.prompting.prompt import Shown, prompt
+from openmie.vlm.prompting.prompt import PromptContent, build_prompt
 from openmie.vlm.prompting.schema import Schema
 
 TYPES = LABELS.mentions
@@ -223,9 +223,9 @@ def test_annotators_and_prompts_are_told_the_same_direction(files, tmp_path):
     assert all(rule in guidelines(tool, LABELS) for tool in ("brat", "labelimg", "labelstudio"))
     assert "in their order. The" in guidelines("brat", Labels(mentions=("PER",), relations=("PER-PER_x",)))
     labels = {"mentions": ["PER", "LOC"], "relations": ["peer", "PER-LOC_birth"]}
-    asked = prompt(Schema.of(labels, "ner,re"), Shown(text="Mira of Quend"))
+    asked = build_prompt(Schema.of(labels, "ner,re"), PromptContent(text="Mira of Quend"))
     assert "from head to tail by their ids, as PER-LOC_birth holds from a PER to a LOC; several may hold:" in asked
-    plain = prompt(Schema.of({**labels, "relations": ["peer"]}, "ner,re"), Shown(text="Mira of Quend"))
+    plain = build_prompt(Schema.of({**labels, "relations": ["peer"]}, "ner,re"), PromptContent(text="Mira of Quend"))
     assert "from head to tail by their ids; several may hold:" in plain
 
 

@@ -14,7 +14,7 @@ from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import MetricError, OpenMIEError
 from openmie.metrics.mre import Said, said_scores
 from openmie.vlm import pfa
-from openmie.vlm.pfa.scores import Algorithm1, score_answers
+from openmie.vlm.pfa.scores import Algorithm1Options, score_answers
 
 LABELS = ("PER", "LOC", "ORG", "MISC")
 GOLD = [
@@ -138,7 +138,9 @@ def test_anybodys_answers():
     assert found.accuracy == pytest.approx(100 / 3) and found.text.rougeL == 100 and found.text.skipped == 1
     found, clean = score_answers(gold, theirs, LABELS, sources=["Ada in Turin", "Bo and Bo"])
     assert (clean, found.ner.correct, found.ner.predicted, found.ner.gold) == (0, 1, 1, 4)
-    sample, _ = score_answers(gold, theirs, LABELS, ("ner",), how=Algorithm1(average="sample", denominator="union"))
+    sample, _ = score_answers(
+        gold, theirs, LABELS, ("ner",), options=Algorithm1Options(average="sample", denominator="union")
+    )
     assert sample.text is None and sample.accuracy == pytest.approx(25)
     assert score_answers([], [], LABELS)[1] == 0
     plain, clean = score_answers([":PER;Ada\n{'a': 'Ada'}"], [":PER;Ada\n{}"], LABELS, ("ner",), plain=True)

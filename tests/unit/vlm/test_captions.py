@@ -29,7 +29,7 @@ from openmie.vlm.backends import connect
 from openmie.vlm.backends.endpoint import Endpoint
 from openmie.vlm.backends.local import Local
 from openmie.vlm.backends.response_cache import Cached
-from openmie.vlm.captions import Captioning, Report, caption, fill, lengths
+from openmie.vlm.captions import Captioning, CaptionReport, caption, caption_to_folder, length_statistics
 from openmie.vlm.generate import Answer
 from tests.fixtures import vlm_small as lvlm_small
 from tests.fixtures.vlm_stub import Stub, key, pixels, said
@@ -53,19 +53,24 @@ def test_each_picture_is_asked_for_once_and_documents_keep_their_order():
         post(6, 4, captions={"other": "x"}),
         post(7),
     ]
-    stub, report = Stub(), Report()
+    stub, report = Stub(), CaptionReport()
     made = list(caption(documents, stub, report=report))
     assert [d.id for d in made] == [d.id for d in documents] and len(stub.asked) == 3
     assert [d.captions.get("stub") for d in made] == [said(1), None, said(2), said(1), "there", said(2), said(4), None]
     assert made[6].captions["other"] == "x" and made[1] == documents[1]
-    assert (report.documents, report.captioned, report.there, report.failed) == (8, 5, 1, 0)
-    assert (report.asked.answers, report.asked.prompt_tokens, report.asked.tokens, report.asked.seconds) == (
+    assert (report.documents, report.captioned, report.kept, report.failed) == (8, 5, 1, 0)
+    assert (
+        report.generated.answers,
+        report.generated.prompt_tokens,
+        report.generated.tokens,
+        report.generated.seconds,
+    ) == (
         3,
         30,
         12,
         1.5,
     )
-    assert report.asked.price(2.0, 5.0) == pytest.approx((30 * 2 + 12 * 5) / 1e6)
+    assert report.generated.price(2.0, 5.0) == pytest.approx((30 * 2 + 12 * 5) / 1e6)
     again = list(caption(documents, Stub(), Captioning(replace=True, name="mine")))
     assert [d.captions.get("mine") for d in again][4] == said(3) and again[4].captions["stub"] == "there"
 
@@ -81,7 +86,7 @@ def test_prompts_say_whose_they_are():
 
     for prompt in (*captions.PROMPTS.values(), "Any text?"):
         list(caption([post(0, 1)], Listening(), Captioning(prompt=prompt)))
-    assert asked == ["Please give me a detailed description of the picture", captions.SUMMARY, "Any text?"]
+    assert asked == ["Please give me a detailed description of the picture", captions.SUMMARY_PROMPT, "Any text?"]
     with pytest.raises(OpenMIEError, match="empty prompt"):
         Captioning(prompt=" ")
 
@@ -98,12 +103,12 @@ def test_what_cannot_be_captioned_comes_out_with_the_reason(tmp_path):
         ),
     )
     documents = [bad, post(1, 1), post(2, 2), post(3, 1), old]
-    made = list(caption(documents, Stub(fails={key(1)}), report=(report := Report())))
+    made = list(caption(documents, Stub(fails={key(1)}), report=(report := CaptionReport())))
     assert [bool(d.captions) for d in made] == [False, False, True, False, True]
     assert "broken.png" in made[0].errors[0].found and made[1].errors[0].found == "stub: no answer"
     assert made[3].errors[0].where == "document d3, caption stub" and report.failed == 1
     assert [e.found for e in made[4].errors] == ["kept"]
-    assert [captions.failed(d, "stub") for d in made] == [True, True, False, True, False]
+    assert [captions.has_failed(d, "stub") for d in made] == [True, True, False, True, False]
     cut = next(caption([post(1, 1)], Stub(finish="length")))
     assert cut.captions["stub"] == said(1) and "cut at 4 tokens" in cut.errors[0].found
 
@@ -120,7 +125,7 @@ def test_documents_pass_lazily():
     assert [next(made).id for _ in range(3)] == ["d0", "d1", "d2"] and len(taken) <= 4
     taken.clear()
     made = caption(documents(lambda i: None), Stub())
-    assert next(made).id == "d0" and len(taken) <= captions.AHEAD + 1
+    assert next(made).id == "d0" and len(taken) <= captions.MAX_WAITING + 1
     taken.clear()
     made = caption(documents(lambda i: 7), Stub())
     assert [next(made).captions["stub"] for _ in range(3000)] == [said(7)] * 3000 and len(taken) < 6000
@@ -153,10 +158,11 @@ def folder(tmp_path, n, shared=1):
 JOB = """
 import sys
 from openmie import corpora
-from openmie.vlm.captions import Captioning, fill
+from openmie.vlm.captions import Captioning, caption_to_folder
 from tests.fixtures.vlm_stub import Stub
 corpus, out, log = sys.argv[1:]
-for document in fill({"test": corpora.read(corpus + "/test.jsonl")}, out, Stub(log, pause=0.0005), Captioning(), {}):
+sources = {"test": corpora.read(corpus + "/test.jsonl")}
+for document in caption_to_folder(sources, out, Stub(log, pause=0.0005), Captioning(), {}):
     pass
 """
 
@@ -183,15 +189,15 @@ def test_a_job_of_a_thousand_pictures_killed_five_times_pays_for_none_twice(tmp_
             break
         assert code == -signal.SIGKILL and kills < 5
         kills += 1
-        with sqlite3.connect(out / captions.ANSWERS) as file:
+        with sqlite3.connect(out / captions.CACHE_FILE) as file:
             done |= {text.strip().removeprefix("picture ") for (text,) in file.execute("SELECT text FROM answers")}
     assert kills == 5 and sum(calls.values()) <= 1000 + kills  # one that was under way, at each kill
-    assert {p.name for p in out.iterdir()} >= {"test.jsonl", captions.NOTES}
+    assert {p.name for p in out.iterdir()} >= {"test.jsonl", captions.SETTINGS_FILE}
     made = list(corpora.read(out / "test.jsonl"))
     assert [d.id for d in made] == [f"d{i}" for i in range(1000)]
     assert [d.captions for d in made] == [{"stub": said(i)} for i in range(1000)]
     whole = tmp_path / "whole"
-    list(fill({"test": corpora.read(tmp_path / "corpus" / "test.jsonl")}, whole, Stub(), Captioning(), {}))
+    list(caption_to_folder({"test": corpora.read(tmp_path / "corpus" / "test.jsonl")}, whole, Stub(), Captioning(), {}))
     assert (whole / "test.jsonl").read_bytes() == (out / "test.jsonl").read_bytes()
 
 
@@ -199,50 +205,52 @@ def test_started_again_it_asks_only_for_what_failed(tmp_path):
     documents = folder(tmp_path, 12, shared=2)
     sources = {"test": documents, "dev": [d.replace(id=f"dev {d.id}") for d in documents]}
     first = Stub(fails={key(1), key(4)})
-    made = list(fill(sources, tmp_path / "out", first, Captioning(), {"x": 1}))
+    made = list(caption_to_folder(sources, tmp_path / "out", first, Captioning(), {"x": 1}))
     assert len(first.asked) == 6 + 2 and [d.id for d in made if d.errors] == [
         f"{split}d{i}" for split in ("", "dev ") for i in (2, 3, 8, 9)
     ]
-    second, report, tally = Stub(fails={key(4)}), Report(), output.WriteReport()
-    made = list(fill(sources, tmp_path / "out", second, Captioning(), {"x": 1}, report, tally))
+    second, report, tally = Stub(fails={key(4)}), CaptionReport(), output.WriteReport()
+    made = list(caption_to_folder(sources, tmp_path / "out", second, Captioning(), {"x": 1}, report, tally))
     assert Counter(second.asked) == {key(1): 1, key(4): 2} and len(made) == tally.documents == 24
-    assert report.known.answers == 3 + 1 + 3 and [d.id for d in made if d.errors] == ["d8", "d9", "dev d8", "dev d9"]
+    assert report.cached.answers == 3 + 1 + 3 and [d.id for d in made if d.errors] == ["d8", "d9", "dev d8", "dev d9"]
     third = Stub()
-    made = list(fill(sources, tmp_path / "out", third, Captioning(), {"x": 1}))
+    made = list(caption_to_folder(sources, tmp_path / "out", third, Captioning(), {"x": 1}))
     assert third.asked == [key(4)] and all(d.captions and not d.errors for d in made)
     whole = Stub()
-    list(fill(sources, tmp_path / "other", whole, Captioning(), {"x": 1}))
+    list(caption_to_folder(sources, tmp_path / "other", whole, Captioning(), {"x": 1}))
     for split in sources:
         one, other = (tmp_path / folder / f"{split}.jsonl" for folder in ("out", "other"))
         assert one.read_bytes() == other.read_bytes()
     last = Stub()
-    assert list(fill(sources, tmp_path / "out", last, Captioning(), {"x": 1})) == made and last.asked == []
+    assert list(caption_to_folder(sources, tmp_path / "out", last, Captioning(), {"x": 1})) == made and last.asked == []
     with pytest.raises(CorpusError, match="prompt is"):
-        list(fill(sources, tmp_path / "out", last, Captioning(prompt="another"), {"x": 1}))
+        list(caption_to_folder(sources, tmp_path / "out", last, Captioning(prompt="another"), {"x": 1}))
 
 
 def test_a_job_killed_before_it_wrote_its_settings_begins_anew(tmp_path):
     documents = folder(tmp_path, 3)
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / f".{captions.NOTES}.abc.tmp").write_bytes(b'{"x"')
-    assert len(list(fill({"test": documents}, tmp_path / "out", Stub(), Captioning(), {}))) == 3
+    (tmp_path / "out" / f".{captions.SETTINGS_FILE}.abc.tmp").write_bytes(b'{"x"')
+    assert len(list(caption_to_folder({"test": documents}, tmp_path / "out", Stub(), Captioning(), {}))) == 3
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_bytes(b"x")
     with pytest.raises(CorpusError, match="something is there already"):
-        list(fill({"test": documents}, tmp_path / "mine", Stub(), Captioning(), {}))
+        list(caption_to_folder({"test": documents}, tmp_path / "mine", Stub(), Captioning(), {}))
 
 
 def test_a_cache_of_several_jobs(tmp_path):
     documents, cache = folder(tmp_path, 5), tmp_path / "answers"
     for number in (1, 2):
         stub = Stub()
-        list(fill({"test": documents}, tmp_path / str(number), stub, Captioning(), {}, cache=cache))
-        assert len(stub.asked) == (5 if number == 1 else 0) and not (tmp_path / str(number) / captions.ANSWERS).exists()
+        list(caption_to_folder({"test": documents}, tmp_path / str(number), stub, Captioning(), {}, cache=cache))
+        assert (
+            len(stub.asked) == (5 if number == 1 else 0) and not (tmp_path / str(number) / captions.CACHE_FILE).exists()
+        )
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=20))
 def test_lengths_are_those_of_the_definition(texts):
-    found = lengths(texts)
+    found = length_statistics(texts)
     for unit, count in (("characters", len), ("words", lambda t: len(t.split()))):
         n = sorted(map(count, texts))
         assert found[unit] == {
@@ -254,12 +262,12 @@ def test_lengths_are_those_of_the_definition(texts):
 
 
 def test_lengths_of_known_captions():
-    assert lengths(["a dog", "three long words", "", "two  blanks"]) == {
+    assert length_statistics(["a dog", "three long words", "", "two  blanks"]) == {
         "characters": {"max": 16, "min": 0, "median": 8.0, "mean": 8.0},
         "words": {"max": 3, "min": 0, "median": 2.0, "mean": 1.75},
     }
     with pytest.raises(OpenMIEError, match="no texts"):
-        lengths([])
+        length_statistics([])
 
 
 def test_connect_names_what_is_meant(tmp_path):

@@ -29,7 +29,7 @@ def posts(*texts):
 
 def test_every_text_is_drawn_once_and_a_second_run_draws_nothing(tmp_path):
     painter, documents = Painter(), posts("one", "two2", "", "one", "three")
-    made = list(translate(documents, painter, tmp_path, name="grey", batch=2))
+    made = list(translate(documents, painter, tmp_path, name="grey", batch_size=2))
     assert painter.asked == [["one", "two2"], ["one"], ["three"]] or painter.asked == [["one", "two2"], ["three"]]
     assert [d.id for d in made] == [d.id for d in documents] and made[2] == documents[2]
     for document in (made[0], made[1], made[3], made[4]):
@@ -37,7 +37,7 @@ def test_every_text_is_drawn_once_and_a_second_run_draws_nothing(tmp_path):
         assert (main.id, drawn.kind, drawn.id) == ("main", "generated", "translation")
         assert images.load_image(drawn).getpixel((0, 0)) == (len(document.text),) * 3
     again = Painter()
-    assert list(translate(documents, again, tmp_path, name="grey", batch=3)) == made and again.asked == []
+    assert list(translate(documents, again, tmp_path, name="grey", batch_size=3)) == made and again.asked == []
     other = Painter()
     list(translate(documents, other, tmp_path, name="another model"))
     assert other.asked
@@ -64,7 +64,7 @@ def half(texts):
 @pytest.mark.parametrize("wrong", [np.zeros((4, 4, 3), np.uint8), b"png", "a.png", Picture.new("RGB", (0, 0))])
 def test_what_is_no_picture_is_said_and_its_neighbours_are_drawn(tmp_path, wrong):
     made = list(translate(posts("one", "two"), lambda texts: [Picture.new("L", (2, 2)), wrong], tmp_path, name="g"))
-    assert len(made[0].images) == 2 and len(made[1].images) == 1 and "g: a" in made[1].errors[0].found
+    assert len(made[0].images) == 2 and len(made[1].images) == 1 and "model g returned a" in made[1].errors[0].found
     assert [f.suffix for f in tmp_path.iterdir()] == [".png"]
 
 
@@ -75,7 +75,7 @@ def test_a_broken_file_is_drawn_again_and_odd_calls_are_refused(tmp_path):
     painter = Painter()
     assert list(translate(posts("one"), painter, tmp_path, name="g")) == [made] and painter.asked == [["one"]]
     with pytest.raises(OpenMIEError, match="at least 1"):
-        next(translate(posts("one"), Painter(), tmp_path, name="g", batch=0))
+        next(translate(posts("one"), Painter(), tmp_path, name="g", batch_size=0))
 
 
 def test_documents_of_one_id_are_two_documents(tmp_path):
@@ -86,7 +86,7 @@ def test_documents_of_one_id_are_two_documents(tmp_path):
 
 @pytest.mark.parametrize("painter", [Painter(fails=("two",)), Painter(refuses=("two",)), lambda texts: [], half])
 def test_what_cannot_be_drawn_is_said_and_nothing_is_lost(tmp_path, painter):
-    made = list(translate(posts("one", "two", "six"), painter, tmp_path, name="grey", batch=1))
+    made = list(translate(posts("one", "two", "six"), painter, tmp_path, name="grey", batch_size=1))
     assert [d.text for d in made] == ["one", "two", "six"]
     assert len(made[1].images) == 1 and "grey" in made[1].errors[0].found and "run again" in made[1].errors[0].remedy
     again = list(translate(posts("one", "two", "six"), Painter(), tmp_path, name="grey"))

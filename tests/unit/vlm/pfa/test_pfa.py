@@ -217,7 +217,7 @@ def test_pairs_that_lead_nowhere_are_said_and_left_out():
     answer = ANSWER.replace("'d': 'Turin'", "'z': 'Turin', 'a': 'Rome', 'c': 9")
     found = pfa.parse(answer, LABELS, ADA)
     assert found.regions == ADA.regions[:1] and pfa.parsed_cleanly(found)
-    assert [e.found for e in found.errors] == ["'z': 'Turin'", "'a': 'Rome'", "'c': 9"]
+    assert [e.found for e in found.errors] == ["pair 'z': 'Turin'", "pair 'a': 'Rome'", "pair 'c': 9"]
     loose = pfa.parse(ANSWER.replace("{'b': 'Ada Lovelace'", "{'B': 'ada  lovelace'"), LABELS, ADA)
     assert loose.regions == ADA.regions
 

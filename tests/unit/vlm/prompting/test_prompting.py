@@ -18,15 +18,14 @@ from openmie.errors import ErrorRecord, RecipeError
 from openmie.vlm import pfa
 from openmie.vlm.boxes.families import ADAPTERS
 from openmie.vlm.generate import Answer
-from openmie.vlm.prompting import schema as schemas
-from openmie.vlm.prompting import tolerant_json as loose_json
-from openmie.vlm.prompting.occurrences import locate, occurrences
-from openmie.vlm.prompting.options import Asking, spread
-from openmie.vlm.prompting.parsing import read
+from openmie.vlm.prompting.occurrences import locate_names, occurrences
+from openmie.vlm.prompting.options import PromptOptions, evenly_spaced
+from openmie.vlm.prompting.parsing import parse_answer
 from openmie.vlm.prompting.predict import predict
-from openmie.vlm.prompting.prompt import Shown
-from openmie.vlm.prompting.schema import Schema
-from openmie.vlm.prompting.windows import iou, windows
+from openmie.vlm.prompting.prompt import PromptContent
+from openmie.vlm.prompting.schema import Schema, answer_json_schema
+from openmie.vlm.prompting.tolerant_json import _TolerantParser
+from openmie.vlm.prompting.windows import box_iou, split_windows
 from tests.fixtures.prompting_stub import Stub, fenced
 
 ALL = {"mentions": {"PER": "a person", "LOC": "a place"}, "relations": {"lives_in": "has a home there", "peer": ""}}
@@ -37,8 +36,8 @@ def image(width=64, height=48, **fields):
     return Image(pixels=np.zeros((height, width, 3), np.uint8), **fields)
 
 
-def one(answer, document, labels=ALL, tasks=EVERY, **asking):
-    (found,) = predict(Stub(lambda r: answer), [document], "schema", labels, tasks, Asking(**asking))
+def one(answer, document, labels=ALL, tasks=EVERY, **options):
+    (found,) = predict(Stub(lambda r: answer), [document], "schema", labels, tasks, PromptOptions(**options))
     assert Document.from_json(found.to_json()) == found.replace(
         images=[i.model_copy(update={"pixels": None}) for i in found.images]
     )
@@ -85,7 +84,7 @@ def test_only_what_is_asked_is_asked():
     assert [list(r.schema["properties"]) for r in backend.asked] == [["summary", "mentions"], ["summary", "boxes"]]
     assert [d.id for d in found] == ["text", "picture", "nothing"] and not found[2].errors
     backend = Stub(lambda r: {"mentions": []})
-    list(predict(backend, texts[:1], labels=ALL, asking=Asking(constrained=False)))
+    list(predict(backend, texts[:1], labels=ALL, options=PromptOptions(constrained=False)))
     assert backend.asked[0].schema is None
 
 
@@ -104,16 +103,16 @@ def test_labels_in_all_their_forms():
     assert Schema.of(["PER"]).facts() == Schema.of({"PER": ""}).facts() == Schema.of({"mentions": ["PER"]}).facts()
     corpus = Schema.of(Labels(mentions=("LOC", "PER"), relations=("peer",)), "joint,grounded")
     assert corpus.tasks == ("ner", "re", "boxes") and corpus.labels("regions") == ("LOC", "PER")
-    untyped = schemas.answer(Schema.of(()))["properties"]["mentions"]["items"]["properties"]
+    untyped = answer_json_schema(Schema.of(()))["properties"]["mentions"]["items"]["properties"]
     assert list(untyped) == ["id", "text"]
 
 
 def test_the_json_schema_and_the_reader_agree():
     """Answers that the schema allows are read without a record, but for what no schema can say."""
     text = "Ada met Bo and Ada in Rome"
-    shown = Shown(text=text, images=(image(id="i"),), sizes=((64, 48),))
+    shown = PromptContent(text=text, images=(image(id="i"),), sizes=((64, 48),))
     schema = Schema.of(ALL, EVERY)
-    form, draw = jsonschema.Draft202012Validator(schemas.answer(schema, 1)), random.Random(3)
+    form, draw = jsonschema.Draft202012Validator(answer_json_schema(schema, 1)), random.Random(3)
     names, valid = ["Ada", "Bo", "Rome", "Ada"], 0
     for number in range(400):
         found = {
@@ -125,7 +124,9 @@ def test_the_json_schema_and_the_reader_agree():
         }  # fmt: skip
         if number % 2:
             _spoil(found, draw)
-        records = read(Answer(text=json.dumps(found)), schema, shown, ADAPTERS["pixels"].decode, where="d").errors
+        records = parse_answer(
+            Answer(text=json.dumps(found)), schema, shown, ADAPTERS["pixels"].decode, where="d"
+        ).errors
         allowed = form.is_valid(found)
         valid += allowed
         assert allowed == (not records), (found, records)
@@ -148,8 +149,8 @@ def _spoil(found, draw):
 def test_names_are_located_in_reading_order():
     text = "Ada saw Bob. Ada saw Bo, and New York is not York. ada!"
     names = ["Ada", "Bo", "York", "New York", "Ada", "Ada", "Bobby"]
-    assert locate(text, names) == [[(0, 3)], [(21, 23)], [(45, 49)], [(29, 37)], [(13, 16)], [], []]
-    assert locate(text, ["Ada", "Ada"], everywhere=True) == [[(0, 3), (13, 16)], []]
+    assert locate_names(text, names) == [[(0, 3)], [(21, 23)], [(45, 49)], [(29, 37)], [(13, 16)], [], []]
+    assert locate_names(text, ["Ada", "Ada"], all_occurrences=True) == [[(0, 3), (13, 16)], []]
 
 
 def test_what_models_change_without_meaning_to_is_found():
@@ -170,11 +171,11 @@ def test_what_models_change_without_meaning_to_is_found():
     st.text(alphabet="ab é\u0301日\u200d🏽<|['\n", max_size=24), st.lists(st.text(alphabet="ab é日🏽<|['", max_size=3))
 )
 def test_located_spans_are_never_invented(text, names):
-    for name, places in zip(names, locate(text, names)):
+    for name, places in zip(names, locate_names(text, names)):
         for start, end in places:
             assert 0 <= start < end <= len(text)
             assert len(text[start:end].split()) == len(name.split()) and text[start] not in " \n"
-    taken = [p for places in locate(text, names) for p in places]
+    taken = [p for places in locate_names(text, names) for p in places]
     assert len(set(taken)) == len(taken)
 
 
@@ -297,9 +298,9 @@ def test_no_answer_raises(said):
 )
 def test_the_tolerant_parser_is_the_standard_one_on_json_and_a_prefix_of_it_when_cut(value, cut):
     text = json.dumps({"a": [value, value]}, ensure_ascii=False)
-    loose = loose_json._Loose(text, 0)
+    loose = _TolerantParser(text, 0)
     assert loose.value(0) == json.loads(text) and not loose.skipped
-    part = loose_json._Loose(text[:cut], 0).value(0)
+    part = _TolerantParser(text[:cut], 0).value(0)
     if isinstance(part, dict) and isinstance(part.get("a"), list):
         assert part["a"] == [value, value][: len(part["a"])]
 
@@ -310,7 +311,7 @@ def test_the_tolerant_parser_is_the_standard_one_on_json_and_a_prefix_of_it_when
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="ab \n日", max_size=400), st.integers(20, 90), st.integers(0, 9))
 def test_windows_cover_the_text_and_cut_no_name(text, size, overlap):
-    found = windows(text, size, overlap)
+    found = split_windows(text, size, overlap)
     assert found[0][0] == 0 and found[-1][1] == len(text) and all(b - a <= size for a, b in found)
     assert all(a < c <= b - overlap and b < d for (a, b), (c, d) in pairwise(found))
     for start in range(len(text) - overlap + 1):  # each span of `overlap` characters lies whole in one window
@@ -333,7 +334,7 @@ def test_a_name_at_the_very_end_of_a_long_text_is_found():
 
     for size, overlap in ((8000, 800), (3000, 40), (400, 100)):
         backend = Stub(reads)
-        (found,) = predict(backend, [document], labels=["PER"], asking=Asking(window=size, overlap=overlap))
+        (found,) = predict(backend, [document], labels=["PER"], options=PromptOptions(window=size, overlap=overlap))
         assert sorted(m.start for m in found.mentions) == [
             w.start for w in document.words if document.text[w.start] in "ZF"
         ]
@@ -360,7 +361,7 @@ def test_windows_are_joined_each_thing_once():
         }
 
     document = Document(id="d", text=text, images=[image(id="i")])
-    (found,) = predict(Stub(reads), [document], "schema", ALL, EVERY, Asking(window=40, overlap=14))
+    (found,) = predict(Stub(reads), [document], "schema", ALL, EVERY, PromptOptions(window=40, overlap=14))
     assert [m.text for m in found.mentions] == ["Ada", "Bo", "Ada", "Rome"] and found.summary == "S"
     assert len({m.id for m in found.mentions} | {c.id for c in found.chains}) == 4 + len(found.chains)
     assert not found.dangling() and [c.mentions for c in found.chains] == [("m0",), ("m2",)]
@@ -374,7 +375,7 @@ def test_two_windows_that_disagree_leave_a_record():
 
     text = "x " * 12 + "Ada " + "x " * 14
     (found,) = predict(
-        Stub(reads), [Document(id="d", text=text)], labels=["PER", "LOC"], asking=Asking(window=40, overlap=19)
+        Stub(reads), [Document(id="d", text=text)], labels=["PER", "LOC"], options=PromptOptions(window=40, overlap=19)
     )
     assert [m.label for m in found.mentions] == ["PER"] and "LOC in one part" in str(found.errors[0])
 
@@ -383,11 +384,11 @@ def test_many_frames_are_sampled_evenly_with_a_record():
     frames = [image(id=f"f{i}", kind="frame", time=float(i)) for i in range(20)]
     backend = Stub(lambda r: {"boxes": [{"image": 3, "box": [0, 0, 9, 9], "label": "PER"}]})
     (found,) = predict(
-        backend, [Document(id="d", images=frames)], labels=["PER"], tasks="boxes", asking=Asking(images=5)
+        backend, [Document(id="d", images=frames)], labels=["PER"], tasks="boxes", options=PromptOptions(images=5)
     )
     assert [f"at {t} s" in backend.asked[0].prompt for t in (0, 5, 9, 14, 19)] == [True, True, False, True, True]
     assert found.regions[0].image == "f10" and "15 were not shown" in str(found.errors[0])
-    assert [len(spread(frames, n)) for n in (0, 1, 2, 19, 20, 30)] == [0, 1, 2, 19, 20, 20]
+    assert [len(evenly_spaced(frames, n)) for n in (0, 1, 2, 19, 20, 30)] == [0, 1, 2, 19, 20, 20]
 
 
 def test_an_image_that_cannot_be_read_is_a_record_and_the_others_keep_their_names(tmp_path):
@@ -453,7 +454,11 @@ def test_pairs_too_far_apart_for_a_window_are_told():
     )
     backend = Stub(lambda r: {"relations": []})
     (found,) = predict(
-        backend, [document], labels={"relations": ["None", "peer"]}, tasks="re", asking=Asking(window=50, overlap=5)
+        backend,
+        [document],
+        labels={"relations": ["None", "peer"]},
+        tasks="re",
+        options=PromptOptions(window=50, overlap=5),
     )
     assert not backend.asked and "not asked" in str(found.errors[0])
 
@@ -540,7 +545,9 @@ def test_a_perfect_model_scores_100_by_the_scorers_of_trained_systems():
 
 
 def test_iou_is_that_of_the_metric():
-    assert iou((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3) and iou((0, 0, 1, 1), (2, 2, 3, 3)) == 0.0
+    assert (
+        box_iou((0, 0, 10, 10), (5, 0, 15, 10)) == pytest.approx(1 / 3) and box_iou((0, 0, 1, 1), (2, 2, 3, 3)) == 0.0
+    )
 
 
 # -- in PFA
@@ -561,7 +568,15 @@ def test_pfa_asks_in_its_own_prompt_with_the_text_fenced_and_reads_letters():
     assert found.summary == "A dome." and not found.errors
     assert [(r.image, r.box, found.find(r.of).text) for r in found.regions] == [("main", (30, 10, 60, 40), "Ada")]
     as_trained = Stub(lambda r: said)
-    list(predict(as_trained, [document], "pfa", {"PER": "a person"}, asking=Asking(fenced=False, constrained=False)))
+    list(
+        predict(
+            as_trained,
+            [document],
+            "pfa",
+            {"PER": "a person"},
+            options=PromptOptions(injection_guard=False, constrained=False),
+        )
+    )
     request = pfa.prompt(document, {"PER": "a person"})
     assert as_trained.asked[0].prompt == request.prompt and as_trained.asked[0].schema is None
 
@@ -587,7 +602,7 @@ def test_pfa_reads_a_long_text_to_its_end_and_leaves_out_images_that_cannot_be_r
             "{'a': 'Zorvane'}" if named else "{}"
         )
 
-    (found,) = predict(Stub(reads), [document], "pfa", ["PER"], asking=Asking(window=3000))
+    (found,) = predict(Stub(reads), [document], "pfa", ["PER"], options=PromptOptions(window=3000))
     assert spans(found) == [("Zorvane", 10800, "PER", "located")] and found.summary == "S"
     assert [(r.box, r.of) for r in found.regions] == [((30, 10, 60, 40), found.mentions[0].id)]
     assert len(found.errors) == 1 and "image bad" in found.errors[0].where
@@ -602,7 +617,7 @@ def test_pfa_reads_a_long_text_to_its_end_and_leaves_out_images_that_cannot_be_r
 
 @pytest.mark.parametrize(
     ("tasks", "labels", "told"),
-    [("re", {"relations": ["peer"]}, "PFA"), ("boxes", ["PER"], "PFA"), ("ner", [], "no labels")],
+    [("re", {"relations": ["peer"]}, "system pfa"), ("boxes", ["PER"], "system pfa"), ("ner", [], "no labels")],
 )
 def test_what_pfa_does_not_hold_is_an_error(tasks, labels, told):
     with pytest.raises(RecipeError, match=told):
@@ -620,7 +635,11 @@ def test_grammars_are_sent_to_models_here_and_to_no_server_unasked():
 
     for constrained, expected in ((None, False), (True, True)):
         memory = Memory()
-        list(predict(memory, [Document(id="d", text="A")], "pfa", ["PER"], asking=Asking(constrained=constrained)))
+        list(
+            predict(
+                memory, [Document(id="d", text="A")], "pfa", ["PER"], options=PromptOptions(constrained=constrained)
+            )
+        )
         assert (memory.asked[0].schema is not None) == expected
 
 
@@ -659,11 +678,11 @@ def test_the_family_of_a_folder_is_that_of_its_config(tmp_path):
     (found,) = predict(backend, [document], labels=["PER"], tasks="boxes")
     assert found.regions[0].box == (0, 0, 32, 48) and "0 to 1000" in backend.asked[0].prompt
     assert "64 x 48" not in backend.asked[0].prompt
-    (found,) = predict(backend, [document], labels=["PER"], tasks="boxes", asking=Asking(family="gemini"))
+    (found,) = predict(backend, [document], labels=["PER"], tasks="boxes", options=PromptOptions(family="gemini"))
     assert found.regions[0].box == (0, 0, 64, 24) and "[top, left" in backend.asked[-1].prompt
     big = Document(id="d", images=[image(1000, 800, id="i")])
-    asking = Asking(family="qwen2.5-vl", max_pixels=200_704)  # seen as 476 x 392
-    (found,) = predict(backend, [big], labels=["PER"], tasks="boxes", asking=asking)
+    asking = PromptOptions(family="qwen2.5-vl", max_pixels=200_704)  # seen as 476 x 392
+    (found,) = predict(backend, [big], labels=["PER"], tasks="boxes", options=asking)
     assert found.regions[0].box == pytest.approx((0, 0, 1000, 800))
     with pytest.raises(RecipeError, match="max_pixels"):
-        predict(backend, [big], labels=["PER"], tasks="boxes", asking=Asking(family="gemini", max_pixels=9))
+        predict(backend, [big], labels=["PER"], tasks="boxes", options=PromptOptions(family="gemini", max_pixels=9))

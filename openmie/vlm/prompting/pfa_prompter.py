@@ -1,0 +1,145 @@
+"""Prompts documents in the format of M-MRE (`openmie.vlm.pfa`): summary, mentions, and image patches by letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from openmie.data import images as pictures
+from openmie.data.document import Document
+from openmie.errors import ErrorRecord, ImageError, RecipeError
+from openmie.metrics.patches import patches
+from openmie.vlm import pfa
+from openmie.vlm.generate import Answer, Grammar, Request
+from openmie.vlm.pfa.grammar import grammar
+from openmie.vlm.pfa.parsing import ANSWER_PLACE
+from openmie.vlm.prompting.injection_guard import JOINER, InjectionGuard
+from openmie.vlm.prompting.options import PromptOptions, document_record
+from openmie.vlm.prompting.parsed_answer import ParsedAnswer
+from openmie.vlm.prompting.schema import Schema
+from openmie.vlm.prompting.windows import merge_windows, split_windows
+
+PFA_TASKS = ("summary", "ner", "boxes")  # boxes are those of the patches
+
+
+class PfaPrompter:
+    """Prompts in the format of PFA.
+
+    Args:
+        schema: tasks and labels of mentions.
+        options: how documents are prompted.
+        constrained: whether requests carry the grammar of PFA.
+
+    Raises:
+        RecipeError: tasks that the format does not have, or mentions without labels.
+    """
+
+    def __init__(self, schema: Schema, options: PromptOptions, constrained: bool = True) -> None:
+        beyond = [task for task in schema.tasks if task not in PFA_TASKS]
+        if beyond or schema.tasks == ("boxes",):
+            raise RecipeError(
+                f"system pfa does not support task {(beyond or schema.tasks)[0]!r}",
+                expected=f"some of {', '.join(PFA_TASKS)}, and boxes only with ner",
+                remedy="use the system schema, which has all tasks",
+            )
+        self.tasks = tuple(task for task in pfa.TASKS if task in schema.tasks)
+        self.labels, self.options, self.constrained = dict(schema.mentions), options, constrained
+        if "ner" in self.tasks and not self.labels:
+            raise RecipeError("no labels", expected="labels of mentions", remedy='name them: {"PER": "a person"}')
+
+    def prepare(self, document: Document) -> PreparedPfaPrompt:
+        """The requests about a document, one a window of its text; none where there is neither text nor image."""
+        source = document.without_gold().replace(words=(), times=())
+        readable, images, errors = _readable_images(source, self.options.patches)
+        prepared = PreparedPfaPrompt(self, document, errors=errors)
+        spans = split_windows(document.text, self.options.window, self.options.shared_characters)
+        for start, end in spans if images or document.text.strip() else ():
+            part = readable.replace(text=document.text[start:end])
+            prepared.parts.append((start, part))
+            form = self._grammar(part) if self.constrained else None
+            prepared.requests.append(Request(prompt=self._prompt(part), images=images, schema=form))
+        return prepared
+
+    def _grammar(self, part: Document) -> Grammar:
+        """The grammar of the answer, in which entities are substrings of the text."""
+        letters = len(patches(part)) if self.options.patches else 0
+        return grammar(self.labels, letters, self.tasks, part.text if part.text.strip() else None)
+
+    def _prompt(self, part: Document) -> str:
+        """PFA's own prompt; the text at its end is guarded, unless the model was fine-tuned on bare texts."""
+        instruction = pfa.instruction(part, self.labels, self.tasks, self.options.patches)
+        if not self.options.injection_guard or not part.text.strip():
+            return instruction
+        guard = InjectionGuard(part.text)
+        return f"{guard.rule}\n{instruction.removesuffix(part.text).rstrip()}\n{guard.wrap(part.text)}"
+
+
+@dataclass
+class PreparedPfaPrompt:
+    """One document with its requests, and the part of the text that each is about."""
+
+    prompter: PfaPrompter
+    document: Document
+    parts: list[tuple[int, Document]] = field(default_factory=list)  # (offset, part)
+    requests: list[Request] = field(default_factory=list)
+    errors: list[ErrorRecord] = field(default_factory=list)
+
+    def finish(self, answers: Sequence[Answer | ErrorRecord]) -> Document:
+        """The predicted document: the answers about all parts, merged; a part without an answer leaves a record."""
+        document, parsed = self.document, []
+        for number, ((start, part), answer) in enumerate(zip(self.parts, answers, strict=True), 1):
+            where = f"document {document.id}" + (f", part {number} of {len(self.parts)}" if len(self.parts) > 1 else "")
+            if isinstance(answer, ErrorRecord):
+                place = ", ".join(x for x in (where, answer.where) if x)
+                parsed.append(ParsedAnswer(errors=[answer.model_copy(update={"where": place})]))
+            else:
+                parsed.append(self._parse(answer, start, part, where))
+        merged = merge_windows(parsed, f"document {document.id}")
+        return document.replace(
+            mentions=tuple(merged.mentions),
+            regions=tuple(merged.regions),
+            summary=merged.summary,
+            chains=(),
+            relations=(),
+            errors=tuple(dict.fromkeys((*document.errors, *self.errors, *merged.errors))),
+        )
+
+    def _parse(self, answer: Answer, start: int, part: Document, where: str) -> ParsedAnswer:
+        text = answer.text if JOINER in part.text else answer.text.replace(JOINER, "")
+        parsed = pfa.parse(text, self.prompter.labels, part, self.prompter.tasks)
+        errors = list(parsed.errors)
+        if answer.finish == "length":
+            errors.insert(
+                0,
+                ErrorRecord(
+                    where=f"{where}, {ANSWER_PLACE}",
+                    found="answer was cut at its length",
+                    expected="a complete answer",
+                    remedy="what precedes the cut was used; raise max_tokens, or lower window to send less text",
+                ),
+            )
+        moved = [m.model_copy(update={"start": m.start + start, "end": m.end + start}) for m in parsed.mentions]
+        return ParsedAnswer(parsed.summary, moved, [], [], list(parsed.regions), errors)
+
+
+def _readable_images(document: Document, crops: bool) -> tuple[Document, tuple[Any, ...], list[ErrorRecord]]:
+    """The document without unreadable images of its group, so that letters are those of the images that are shown.
+
+    Also the group's pictures, and a record for each image that is left out.
+    """
+    cache: dict[str, Any] = {}
+    group = [(image, pictures.image_or_crop(document, image, cache)) for image in pfa.image_group(document, crops)]
+    broken = {image.id: error for image, error in group if isinstance(error, ImageError)}
+    if not broken:
+        return document, tuple(picture for _, picture in group), []
+    main = document.main_image
+    lost = set(broken) | (
+        {i.id for i in document.images if i.parent == main.id} if main and main.id in broken else set()
+    )
+    errors = [
+        document_record(document, f"image {id}", error.record.found, error.record.expected, error.record.remedy)
+        for id, error in broken.items()
+    ]
+    kept = document.replace(images=tuple(i for i in document.images if i.id not in lost), phrases=())
+    return kept, tuple(picture for image, picture in group if image.id not in lost), errors

@@ -1,0 +1,166 @@
+"""Prompts documents by a `Schema`: one request a window of the text with the images, and the answers merged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from openmie.data.document import Chain, Document, Mention
+from openmie.errors import ErrorRecord
+from openmie.vlm.boxes.coordinates import BoxFormat
+from openmie.vlm.generate import Answer, Request
+from openmie.vlm.prompting.options import PromptOptions, document_record, load_images
+from openmie.vlm.prompting.parsed_answer import ParsedAnswer
+from openmie.vlm.prompting.parsing import parse_answer
+from openmie.vlm.prompting.prompt import PromptContent, answerable_tasks, build_prompt
+from openmie.vlm.prompting.schema import NONE, Schema, answer_json_schema
+from openmie.vlm.prompting.windows import merge_windows, split_windows
+
+
+class SchemaPrompter:
+    """Prompts for all tasks of a schema at once; the answer is one JSON object.
+
+    Args:
+        schema: tasks and labels.
+        options: how documents are prompted.
+        model: name or type of the model, which determines how it writes boxes unless `options.family` does.
+
+    Raises:
+        RecipeError: boxes are asked for, and the family of the model's boxes is unknown.
+    """
+
+    def __init__(self, schema: Schema, options: PromptOptions, model: str = "") -> None:
+        self.schema, self.options = schema, options
+        model = model if "boxes" in schema.tasks else "pixels"  # any format: no box will be read
+        self.box_format = BoxFormat.of(options.family, model, options.max_pixels)
+
+    def prepare(self, document: Document) -> PreparedSchemaPrompt:
+        """The requests about a document, one a window of its text; none where there is nothing to ask."""
+        loaded, errors = load_images(document, self.options.images)
+        given = self._given(document)
+        prompted: list[tuple[Schema, PromptContent]] = []
+        spans = split_windows(document.text, self.options.window, self.options.shared_characters)
+        for number, (start, end) in enumerate(spans, 1):
+            shown = PromptContent(
+                text=document.text[start:end],
+                start=start,
+                part=(number, len(spans)),
+                images=tuple(image for image, _ in loaded),
+                sizes=tuple(picture.size for _, picture in loaded),
+                caption=document.caption(self.options.context),
+                coordinates=self.box_format.description,
+                states_sizes=self.box_format.needs_image_size,
+                **given.inside(start, end),
+            )
+            if tasks := answerable_tasks(self.schema, shown):
+                prompted.append((replace(self.schema, tasks=tasks), shown))
+        errors += given.separated_pairs(document, [shown for _, shown in prompted])
+        pictures = tuple(picture for _, picture in loaded)
+        requests = [self._request(schema, shown, pictures) for schema, shown in prompted]
+        return PreparedSchemaPrompt(self, document, prompted, requests, errors)
+
+    def _request(self, schema: Schema, shown: PromptContent, pictures: tuple[Any, ...]) -> Request:
+        form = answer_json_schema(schema, len(shown.images), tuple(shown.mention_ids()), tuple(shown.chain_ids()))
+        return Request(
+            prompt=build_prompt(schema, shown, self.options.all_occurrences),
+            images=pictures,
+            schema=None if self.options.constrained is False else form,
+        )
+
+    def _given(self, document: Document) -> _GivenLayers:
+        tasks = set(self.schema.tasks)
+        if "ner" in tasks or not tasks & {"chains", "re"}:
+            return _GivenLayers()
+        mentions = tuple(m for m in document.mentions if m.status != "unlocated")
+        chains = document.chains if "chains" not in tasks else ()
+        listed = document.relations if "re" in tasks and NONE in self.schema.relations else ()
+        return _GivenLayers(mentions, chains, tuple(dict.fromkeys((r.head, r.tail) for r in listed)), bool(listed))
+
+    def predicted(self, document: Document, parsed: ParsedAnswer, errors: Sequence[ErrorRecord]) -> Document:
+        """The document with the parsed layers; given layers stay, all others are emptied."""
+        tasks, given = set(self.schema.tasks), self._given(document)
+        return document.replace(
+            mentions=tuple(parsed.mentions) if "ner" in tasks else document.mentions if given.mentions else (),
+            chains=tuple(parsed.chains) if "chains" in tasks else given.chains,
+            relations=tuple(parsed.relations),
+            regions=tuple(parsed.regions),
+            summary=parsed.summary,
+            errors=tuple(dict.fromkeys((*document.errors, *errors, *parsed.errors))),
+        )
+
+
+@dataclass
+class PreparedSchemaPrompt:
+    """One document with its requests, and what each of them contains."""
+
+    prompter: SchemaPrompter
+    document: Document
+    prompted: list[tuple[Schema, PromptContent]] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    errors: list[ErrorRecord] = field(default_factory=list)
+
+    def finish(self, answers: Sequence[Answer | ErrorRecord]) -> Document:
+        """The predicted document: the answers of all windows, merged; a window without an answer leaves a record."""
+        document, prompter = self.document, self.prompter
+        parts: list[ParsedAnswer] = []
+        for (schema, shown), answer in zip(self.prompted, answers, strict=True):
+            part = f", part {shown.part[0]} of {shown.part[1]}" if shown.part[1] > 1 else ""
+            where = f"document {document.id}{part}"
+            if isinstance(answer, ErrorRecord):
+                place = ", ".join(x for x in (where, answer.where) if x)
+                parts.append(ParsedAnswer(errors=[answer.model_copy(update={"where": place})]))
+            else:
+                parts.append(
+                    parse_answer(
+                        answer,
+                        schema,
+                        shown,
+                        prompter.box_format.decode,
+                        where=f"{where}, answer",
+                        all_occurrences=prompter.options.all_occurrences,
+                    )
+                )
+        given_ids = [*(m.id for m in document.mentions), *(c.id for c in document.chains)]
+        taken = given_ids if "ner" not in prompter.schema.tasks else ()
+        merged = merge_windows(parts, f"document {document.id}", taken)
+        return prompter.predicted(document, merged, self.errors)
+
+
+@dataclass(frozen=True)
+class _GivenLayers:
+    """Mentions and chains of the document that an answer may refer to, and pairs of their ids."""
+
+    mentions: tuple[Mention, ...] = ()
+    chains: tuple[Chain, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    only_pairs: bool = False  # the pairs are all that is asked
+
+    def inside(self, start: int, end: int) -> dict[str, Any]:
+        """Fields of `PromptContent` for a window: the mentions inside it, their chains and pairs."""
+        mentions = sorted(
+            (m for m in self.mentions if start <= m.start and m.end <= end), key=lambda m: (m.start, m.end)
+        )
+        inside = {m.id for m in mentions}
+        chains = tuple(c for c in self.chains if inside & set(c.mentions))
+        names = {m.id: f"m{n}" for n, m in enumerate(mentions, 1)} | {c.id: f"c{n}" for n, c in enumerate(chains, 1)}
+        pairs = tuple((names[a], names[b]) for a, b in self.pairs if a in names and b in names)
+        return {"mentions": tuple(mentions), "chains": chains, "pairs": pairs if self.only_pairs else None}
+
+    def separated_pairs(self, document: Document, prompted: Sequence[PromptContent]) -> list[ErrorRecord]:
+        """A record for each pair whose head and tail are in no window together."""
+        seen: set[tuple[str, str]] = set()
+        for shown in prompted:
+            ids = {**shown.mention_ids(), **shown.chain_ids()}
+            seen |= {(ids[a], ids[b]) for a, b in shown.pairs or ()}
+        return [
+            document_record(
+                document,
+                f"relation {a} {b}",
+                "head and tail are in no part of the text together, and the pair was not asked for",
+                "a distance of less than a window",
+                "raise window",
+            )
+            for a, b in self.pairs
+            if (a, b) not in seen
+        ]
