@@ -1,11 +1,35 @@
-"""Parts of speech that need no statistics: a word's characters tell them, in any language."""
+"""The tag set, and parts of speech that follow from the characters of a word, in any language."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from html import unescape
 from unicodedata import category, normalize
+
+Words = tuple[str, ...]
+Tagger = Callable[[Words], Sequence[str]]  # a tag of TAGS for each word
+
+TAGS: tuple[str, ...] = (
+    "ADJ",
+    "ADP",
+    "ADV",
+    "AUX",
+    "CCONJ",
+    "DET",
+    "INTJ",
+    "NOUN",
+    "NUM",
+    "PART",
+    "PRON",
+    "PROPN",
+    "PUNCT",
+    "SCONJ",
+    "SYM",
+    "VERB",
+    "X",
+)
 
 _ADDRESS = re.compile(
     r"(?:https?|ftp)(?::.*|…|\.{3})?|www\..+|[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"
@@ -49,3 +73,8 @@ def rule_based_tag(word: str) -> str:
 def _kind(character: str) -> str:
     """The first letter of the Unicode category; emoji newer than this Python's tables are symbols too."""
     return "S" if "\U0001f000" <= character <= "\U0001faff" else category(character)[0]
+
+
+def starts_nominal(tags: Sequence[str]) -> bool:
+    """Whether the first tag can begin or continue a noun phrase."""
+    return bool(tags) and tags[0] in ("ADJ", "NOUN", "PROPN", "NUM")

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmie.errors import CorpusError
-from openmie.text import pos
+from openmie.text import pos, pos_chinese, pos_english
 from openmie.text.pos_rules import rule_based_tag
 
 HANTA, JIEBA = "hanta:en", "jieba:zh"
@@ -71,7 +71,7 @@ words = st.lists(
 def fresh() -> Iterator[None]:
     yield
     pos._load.cache_clear()
-    pos._cached.cache_clear()
+    pos._cached_tags.cache_clear()
 
 
 def english(text: str) -> str:
@@ -87,7 +87,12 @@ def test_tags_are_the_seventeen_and_the_channel_has_a_row_for_each() -> None:
 
 
 @pytest.mark.parametrize(
-    "tables", [(pos._FROM_C5, pos._C5), (pos._FROM_FLAG, pos._FLAGS), (pos._FROM_CLOSED, pos._CLOSED)]
+    "tables",
+    [
+        (pos_english._FROM_C5, pos_english._C5),
+        (pos_chinese._FROM_FLAG, pos_chinese._FLAGS),
+        (pos_chinese._FROM_CLOSED, pos_chinese._CLOSED),
+    ],
 )
 def test_a_table_maps_each_tag_once_and_to_a_tag(tables: tuple[dict[str, str], dict[str, str]]) -> None:
     found, table = tables
@@ -97,7 +102,7 @@ def test_a_table_maps_each_tag_once_and_to_a_tag(tables: tuple[dict[str, str], d
 
 def test_every_tag_that_hanta_emits_is_mapped() -> None:
     model: Any = pos._load(HANTA).args[0]  # type: ignore[attr-defined]
-    assert {model.int2tag[number] for number in model.LP_wtag} == set(pos._FROM_C5)
+    assert {model.int2tag[number] for number in model.LP_wtag} == set(pos_english._FROM_C5)
 
 
 @settings(max_examples=300, deadline=None)
@@ -240,7 +245,7 @@ def test_a_word_tagged_alone_goes_by_its_longest_piece_the_last_of_equals() -> N
     def fake(text: str) -> list[SimpleNamespace]:
         return [SimpleNamespace(word=word, flag=flag) for word, flag in cut[text]]
 
-    assert pos._chinese(fake, ("abcde", "wxyz")) == ["VERB", "NOUN"]
+    assert pos_chinese._tag_words(fake, ("abcde", "wxyz")) == ["VERB", "NOUN"]
 
 
 def test_languages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +330,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
     pos._load.cache_clear()
-    pos._cached.cache_clear()
+    pos._cached_tags.cache_clear()
     return calls
 
 
@@ -358,7 +363,7 @@ def test_deterministic_across_calls_threads_and_processes() -> None:
         f"The {a} man from {b} saw Grelbo {a} times".split() for a in ("old", "two", "zorfish") for b in ("Rome", "us")
     ]
     expected = pos.tag(texts, "en", HANTA)
-    pos._cached.cache_clear()
+    pos._cached_tags.cache_clear()
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: pos.tag(texts, "en", HANTA), range(8)):
             assert found == expected
