@@ -18,7 +18,9 @@ import torch
 from torch import Tensor
 
 from openmie.data.document import Document, Mention, Relation
-from openmie.model.codec.word_pairs import decode_batch, encode_batch, facts
+from openmie.model.codec.word_pairs import encode_batch
+from openmie.model.codec.word_pairs_classes import facts
+from openmie.model.codec.word_pairs_decoding import decode_batch
 from openmie.nn.decode.word_pairs import CELLS, Pairwise, WordPairs
 from openmie.nn.streams import Stream
 

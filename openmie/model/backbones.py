@@ -49,12 +49,12 @@ CHARACTERS: dict[str, Any] = TINY_TEXT | {"num_hidden_layers": 3}
 
 @dataclass
 class TextBackbone:
-    """A text encoder, its tokenizer, the ids of the four entity markers, and the pieces that its window holds."""
+    """A text encoder, its tokenizer, the ids of the four entity markers, and the tokens that a sequence holds."""
 
     model: nn.Module
     tokenizer: Any
     markers: tuple[int, ...]
-    window: int
+    max_length: int
 
     def save(self, folder: Path) -> None:
         """Configuration and tokenizer; the weights belong to the whole model's file."""

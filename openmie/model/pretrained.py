@@ -19,12 +19,15 @@ from openmie.data.document import Document
 from openmie.errors import ModelError, RecipeError
 from openmie.model.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
 from openmie.model.extractor import Extractor
-from openmie.model.features.batching import Batch, CandidateSource, EncodedDocument, Featurizer
-from openmie.model.features.decoding import Answers
+from openmie.model.features.batching import Featurizer
+from openmie.model.features.encoded_document import Batch, EncodedDocument
+from openmie.model.features.images import masked_modalities
+from openmie.model.features.pairs import merge_pairs
+from openmie.model.tasks.task import CandidateSource
 from openmie.nn.streams import Streams
 from openmie.recipe import Recipe
 
-ROOM = 11  # pieces of a window that a context must leave: eight of the text, three marks
+MIN_TEXT_TOKENS = 11  # that a context must leave: eight of the text, three special tokens
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
@@ -40,15 +43,16 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         self.recipe, self.text, self.vision, self.card = recipe, text, vision, card
         inputs = recipe.encode.inputs
         context = inputs.context_tokens if inputs.context else 0
-        if text.window - context < ROOM:
+        if text.max_length - context < MIN_TEXT_TOKENS:
             raise RecipeError(
-                f"{context} pieces of context in a window of {text.window}",
-                expected=f"room for the text beside it, at least {ROOM} pieces with the marks",
+                f"{context} tokens of context in a sequence of {text.max_length}",
+                expected=f"room for the text beside it, at least {MIN_TEXT_TOKENS} tokens with the special ones",
                 where="encode.context_pieces",
-                remedy=f"set it to at most {text.window - ROOM}",
+                remedy=f"set it to at most {text.max_length - MIN_TEXT_TOKENS}",
             )
         self.extractor = Extractor.build(recipe, text.model, vision.model if vision else None)
-        self.featurizer, self.decoder = Featurizer(recipe, text, vision), Answers(recipe)
+        self.featurizer = Featurizer(recipe, text, vision)
+        self.tasks = self.featurizer.tasks
 
     @classmethod
     def new(cls, recipe: Recipe) -> Model:
@@ -115,7 +119,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
             for source in candidates:
                 found[source] |= zip(chosen, self.predict_streams(fused, part, batch, source))
         self.extractor.train(training)
-        return {k: self.decoder.join(encoded, [d[i] for i in range(len(encoded))]) for k, d in found.items()}
+        return {k: merge_pairs(encoded, [d[i] for i in range(len(encoded))]) for k, d in found.items()}
 
     def predict_streams(
         self,
@@ -125,8 +129,11 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         candidates: CandidateSource = "predicted",
     ) -> list[Document]:
         """One Document per encoded document, from the fused streams of their batch."""
-        predictions = self.extractor.predict(fused, self.featurizer.gold.shown(batch.given, candidates))
-        return self.decoder.documents(encoded, predictions, candidates)
+        visible = self.tasks.visible(batch.given, candidates)
+        layers = self.tasks.decode(encoded, self.extractor.predict(fused, visible), candidates)
+        objects = "objects" in self.recipe.encode.makes()
+        masked = [masked_modalities(e, self.recipe.encode.inputs, objects) for e in encoded]
+        return [e.predicted(*found) for e, *found in zip(encoded, layers, masked)]
 
     def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
         """Named, unweighted losses of one batch of gold documents: for inspection."""

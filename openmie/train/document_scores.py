@@ -11,7 +11,7 @@ from openmie.errors import CorpusError
 from openmie.metrics import Scores
 from openmie.metrics.documents import DocumentScores, documents
 from openmie.metrics.region_links import region_links
-from openmie.model.features.targets import CandidateSource
+from openmie.model.tasks.task import CandidateSource
 
 KINDS: tuple[CandidateSource, ...] = ("predicted", "gold_mentions", "gold_chains")
 RELEASED = ("entities", "MUC", "CEAF", "B3", "relations", "regions")  # what M3D's release selects by: the mean of six

@@ -17,7 +17,7 @@ from openmie.data import replace_file as writing
 from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.metrics import Scores
-from openmie.model.codec import word_pairs
+from openmie.model.codec.word_pairs_ceiling import ceiling
 from openmie.model.pretrained import Model
 from openmie.train.document_scores import KINDS, scored
 
@@ -51,7 +51,7 @@ def scheme_ceiling(model: Model, gold: Iterable[Document]) -> dict[str, float]:
     head = next((h for h in model.recipe.heads if "cells" in h.makes()), None)
     if head is None:
         return {}
-    found = word_pairs.ceiling(list(gold), head.mentions, head.labels, head.scheme, head.symmetric)
+    found = ceiling(list(gold), head.mentions, head.labels, head.scheme, head.symmetric)
     return {"entities": found.entities.f1, "pairs": found.pairs.f1}
 
 

@@ -12,10 +12,11 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from openmie.model.features.batching import EncodedDocument
+from openmie.model.features.encoded_document import EncodedDocument
+from openmie.model.features.images import read_images
 from openmie.model.pretrained import Model
 
-AT_ONCE = 32  # images
+IMAGE_BATCH = 32  # images of one pass
 
 
 class Features(Mapping[str, Tensor]):
@@ -64,8 +65,8 @@ def cache_frozen(model: Model, examples: Sequence[EncodedDocument], path: Path, 
     encode, computed = model.extractor.encode, 0
     if not encode.cacheable:
         return 0
-    store = model.featurizer.features if isinstance(model.featurizer.features, Features) else Features(path)
-    model.featurizer.features = store
+    store = model.featurizer.cached_states if isinstance(model.featurizer.cached_states, Features) else Features(path)
+    model.featurizer.cached_states = store
     model.extractor.eval()
     keys = {name: weights_key(encode.get_submodule(name)) for name in encode.cacheable}
     for at in range(0, len(examples), batch_size):
@@ -107,13 +108,13 @@ def _vision(model: Model, part: Sequence[EncodedDocument], weights: str, store: 
 
     for example in part:
         example.cached["vision"] = []
-        for slot, picture in model.featurizer.pictures(example):
+        for slot, picture in read_images(example, model.featurizer.inputs):
             content = np.asarray(picture)
             key = _key(kind, weights, model.vision.key.encode(), str(content.shape).encode(), content.tobytes())
             example.cached["vision"].append((slot, key))
             if key not in store:
                 waiting[key] = picture
-            if len(waiting) >= AT_ONCE:
+            if len(waiting) >= IMAGE_BATCH:
                 computed += flush()
     return computed + (flush() if waiting else 0)
 

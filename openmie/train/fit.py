@@ -17,7 +17,7 @@ from openmie import recipe as recipes
 from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.model import char_tokenizer as characters
-from openmie.model.features.batching import EncodedDocument
+from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint

@@ -14,7 +14,7 @@ from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch.utils.data import DataLoader
 
 from openmie.errors import TrainError
-from openmie.model.features.batching import Batch, EncodedDocument
+from openmie.model.features.encoded_document import Batch, EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint

@@ -17,7 +17,7 @@ from torch import Tensor
 from openmie.data.document import Document, Mention
 from openmie.errors import ModelError
 from openmie.model.codec.subwords import word_spans
-from openmie.model.features.batching import EncodedDocument
+from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.report.embeddings import EntityPoint
 from openmie.text.words import split_words

@@ -6,7 +6,7 @@ is said by `orphans`: "keep" them as what they are (`status="orphan"`, an `I-` r
 `B-`), or "drop" them.
 
 BIO cannot hold everything: mentions that overlap, that begin or end inside a word, that are not in the text, whose
-label is not in the label set, or an orphan right after a mention of its own label. `encode` returns those as `lost`,
+label is not in the label set, or an orphan right after a mention of its own label. `encode` returns those as `dropped`,
 each with the reason. Encode and decode are inverse to each other on all the rest.
 """
 
@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from openmie.data.document import Document, Mention
 from openmie.errors import DocumentError
+from openmie.model.codec.dropped import Dropped
 
 Orphans = Literal["keep", "open", "drop"]
 Ints = npt.NDArray[np.int64]
@@ -28,26 +29,19 @@ Bools = npt.NDArray[np.bool_]
 PAD = -100  # what padded positions of a batch hold; the ignore index of cross-entropy
 
 
-class Lost(NamedTuple):
-    """A mention that BIO tags cannot hold, and why."""
-
-    mention: Mention
-    why: str
-
-
-class Encoded(NamedTuple):
+class EncodedTags(NamedTuple):
     """Tag ids (T,) of one document, and what they leave out."""
 
     ids: Ints
-    lost: tuple[Lost, ...]
+    dropped: tuple[Dropped, ...]
 
 
-class EncodedBatch(NamedTuple):
+class EncodedTagBatch(NamedTuple):
     """Tag ids (B, T), padded with `PAD`; mask (B, T), True at words; what the tags of each document leave out."""
 
     ids: Ints
     mask: Bools
-    lost: tuple[tuple[Lost, ...], ...]
+    dropped: tuple[tuple[Dropped, ...], ...]
 
 
 class Allowed(NamedTuple):
@@ -83,13 +77,13 @@ def allowed(names: Sequence[str]) -> Allowed:
     return Allowed(~inside, ~inside[None, :] | (label[:, None] == label[None, :]).astype(bool))
 
 
-def encode(document: Document, labels: Sequence[str], orphans: Orphans = "keep") -> Encoded:
+def encode(document: Document, labels: Sequence[str], orphans: Orphans = "keep") -> EncodedTags:
     """Tag ids (T,) over `document.words`, and the mentions that they cannot hold."""
     batch = encode_batch([document], labels, orphans)
-    return Encoded(batch.ids[0], batch.lost[0])
+    return EncodedTags(batch.ids[0], batch.dropped[0])
 
 
-def encode_batch(documents: Sequence[Document], labels: Sequence[str], orphans: Orphans = "keep") -> EncodedBatch:
+def encode_batch(documents: Sequence[Document], labels: Sequence[str], orphans: Orphans = "keep") -> EncodedTagBatch:
     """Tag ids (B, T) over the words of each document; T is the longest document's, nothing is cut off.
 
     Of overlapping mentions the one that begins first is held, of those the longest, of those the first listed.
@@ -99,33 +93,33 @@ def encode_batch(documents: Sequence[Document], labels: Sequence[str], orphans: 
     mask = np.arange(lengths.max(initial=0))[None, :] < lengths[:, None]  # (B, T)
     ids = np.where(mask, 0, PAD)
     index = {name[2:]: k for k, name in enumerate(tags(labels)[1::2])}
-    lost: list[list[Lost]] = [[] for _ in documents]
-    reach, before = [0] * len(documents), [-1] * len(documents)  # where the last held mention ends; its label
+    dropped: list[list[Dropped]] = [[] for _ in documents]
+    last_end, previous = [0] * len(documents), [-1] * len(documents)  # where the last held mention ends; its label
     for row, mention, first, last in sorted(_place(documents), key=lambda x: (x[0], x[2], -x[3])):
-        why = _why_not(mention, first, last, reach[row], index)
+        why = _why_not(mention, first, last, last_end[row], index)
         keep_orphan = mention.status == "orphan" and orphans == "keep"
-        if not why and keep_orphan and first == reach[row] and before[row] == index[mention.label]:
+        if not why and keep_orphan and first == last_end[row] and previous[row] == index[mention.label]:
             why = "an orphan right after a mention of its own label would be read as its continuation"
         if not why and mention.status == "orphan" and orphans == "drop":
             why = "an orphan, and orphans are dropped"
         if why:
-            lost[row].append(Lost(mention, why))
+            dropped[row].append(Dropped(mention, why))
             continue
         label = index[mention.label]
         ids[row, first:last] = 2 * label + 2
         ids[row, first] -= not keep_orphan
-        reach[row], before[row] = last, label
-    return EncodedBatch(ids, mask, tuple(tuple(x) for x in lost))
+        last_end[row], previous[row] = last, label
+    return EncodedTagBatch(ids, mask, tuple(tuple(x) for x in dropped))
 
 
-def _why_not(mention: Mention, first: int, last: int, reach: int, index: dict[str, int]) -> str:
+def _why_not(mention: Mention, first: int, last: int, last_end: int, index: dict[str, int]) -> str:
     if mention.status == "unlocated":
         return "it is not located in the text"
     if mention.label not in index:
         return f"its label {mention.label!r} is not in the label set"
     if first < 0 or last <= first:
         return "it does not begin and end where words do"
-    return "it overlaps another mention" if first < reach else ""
+    return "it overlaps another mention" if first < last_end else ""
 
 
 def _place(documents: Sequence[Document]) -> list[tuple[int, Mention, int, int]]:

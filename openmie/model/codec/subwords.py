@@ -1,6 +1,6 @@
-"""Word pieces as integers: rows that fit a window, entity markers between the words, mentions as word positions.
+"""Tokens (subwords) as integers: rows that fit a sequence, markers between the words, mentions as word positions.
 
-Shapes: N pieces of a text, each with the index of its word (ascending); a row is (pieces, word index), -1 for a piece
+Shapes: N tokens of a text, each with the index of its word (ascending); a row is (tokens, word index), -1 for a token
 whose word is read in another row.
 """
 
@@ -23,27 +23,28 @@ def readable(text: str) -> str:
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
 
 
-def windows(pieces: Ints, words: Ints, room: int) -> list[Row]:
-    """Rows of at most `room` pieces, half a window apart; each word is read in the row where it lies deepest.
+def sliding_windows(tokens: Ints, words: Ints, max_length: int) -> list[Row]:
+    """Rows of at most `max_length` tokens, half a window apart; each word is read in the row where it lies deepest.
 
     A text that fits is one row. Nothing is left out: every word is read in exactly one row.
     """
-    if len(pieces) <= room:
-        return [(pieces, words)]
-    step = max(room // 2, 1)
-    starts = np.append(np.arange(0, len(pieces) - room, step), len(pieces) - room)
-    first = np.searchsorted(words, words, side="left")  # (N,) first piece of each piece's word
-    middle = (starts[:-1] + starts[1:] + room) / 2  # where the next row's centre becomes the nearer one
+    if len(tokens) <= max_length:
+        return [(tokens, words)]
+    step = max(max_length // 2, 1)
+    starts = np.append(np.arange(0, len(tokens) - max_length, step), len(tokens) - max_length)
+    first = np.searchsorted(words, words, side="left")  # (N,) first token of each token's word
+    middle = (starts[:-1] + starts[1:] + max_length) / 2  # where the next row's centre becomes the nearer one
     best = np.searchsorted(middle, first, side="right")  # (N,) row in which the word is read
     return [
-        (pieces[s : s + room], np.where(best[s : s + room] == r, words[s : s + room], -1)) for r, s in enumerate(starts)
+        (tokens[s : s + max_length], np.where(best[s : s + max_length] == r, words[s : s + max_length], -1))
+        for r, s in enumerate(starts)
     ]
 
 
-def with_markers(pieces: Ints, words: Ints, span: Ints, markers: Ints) -> tuple[Ints, Ints, Ints]:
+def with_markers(tokens: Ints, words: Ints, span: Ints, markers: Ints) -> tuple[Ints, Ints, Ints]:
     """Four markers among the words, each a word of its own: [head start] ... [head end], [tail start] ... [tail end].
 
-    `span` is first and last word of head and tail (4,), `markers` their ids (4,). Returns pieces and words of N + 4,
+    `span` is first and last word of head and tail (4,), `markers` their ids (4,). Returns tokens and words of N + 4,
     and the position of each marker (4,). A marker that ends stands before one that begins at the same word; nested and
     overlapping entities keep their words once.
     """
@@ -53,7 +54,7 @@ def with_markers(pieces: Ints, words: Ints, span: Ints, markers: Ints) -> tuple[
     position = np.empty(4, dtype=np.int64)
     position[order] = at[order] + np.arange(4)
     shifted = words + np.searchsorted(at[order], words, side="right")
-    return np.insert(pieces, where, markers[order]), np.insert(shifted, where, position[order]), position
+    return np.insert(tokens, where, markers[order]), np.insert(shifted, where, position[order]), position
 
 
 def word_spans(document: Document) -> dict[str, tuple[int, int]]:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from openmie.data.document import Document, Relation
+from openmie.data.document import Document, Image, Relation
 from openmie.errors import ErrorRecord
-from openmie.model.codec.candidates import Candidates
-from openmie.model.codec.regions import Regions
+
+if TYPE_CHECKING:
+    from openmie.model.tasks.candidates import Candidates
 
 
 @dataclass
 class Batch:
-    """`inputs` is what encoders read, `given` what an answer may know, `targets` gold, which no answer reads."""
+    """Tensors of several encoded documents, by name."""
 
-    inputs: dict[str, Tensor]
-    given: dict[str, Tensor] = field(default_factory=dict)
-    targets: dict[str, Tensor] = field(default_factory=dict)
+    inputs: dict[str, Tensor]  # what encoders read
+    given: dict[str, Tensor] = field(default_factory=dict)  # what heads may read; `Tasks.visible` hides gold in it
+    targets: dict[str, Tensor] = field(default_factory=dict)  # gold, which no prediction reads
 
     def to(self, device: torch.device | str) -> Batch:
         return Batch(
@@ -34,31 +36,44 @@ class Batch:
 
 @dataclass
 class EncodedDocument:
-    """One document, or one of its given pairs, as integers."""
+    """One document, or one pair of its mentions with markers around them, as integers."""
 
-    index: int  # of the document among those asked about
+    index: int  # of the document among those that were featurized together
     document: Document  # with words
-    rows: list[tuple[np.ndarray, np.ndarray]]  # pieces and word index of each row, specials left out
-    context: np.ndarray  # pieces of the context
-    phrases: np.ndarray  # pieces of the words that objects were found by
+    rows: list[tuple[np.ndarray, np.ndarray]]  # tokens and word index of each row, special tokens left out
+    context: np.ndarray  # tokens of the context
+    phrases: np.ndarray  # tokens of the phrases that objects were found by
     words: int  # positions of the text stream: words and markers
-    tags: np.ndarray | None = None  # (T,)
-    pairs: np.ndarray | None = None  # (P, 4) first and last position of head and tail
-    relations: np.ndarray | None = None  # (P,)
-    cells: np.ndarray | None = None  # (T, T) classes of the word pairs
+    images: tuple[tuple[int, Image], ...] = ()  # slot and image of all that the encoder reads, see `select_images`
     pos: np.ndarray | None = None  # (T,) parts of speech
-    candidates: Candidates | None = None  # mentions and chains that are given, or learnt from
-    links: np.ndarray | None = None  # (C, C, R) relations between the chains
-    regions: Regions | None = None
-    asked: tuple[Relation, ...] = ()  # the relations that the pairs stand for, in order
-    errors: dict[str, ErrorRecord] = field(default_factory=dict)
-    cached: dict[str, Any] = field(default_factory=dict)  # keys of frozen towers' states, see train/features.py
+    pairs: np.ndarray | None = None  # (P, 4) first and last position of head and tail
+    listed: tuple[Relation, ...] = ()  # the relations that the pairs stand for, in order
+    candidates: Candidates | None = None  # mentions and chains that heads are given, or learn from
+    targets: dict[str, np.ndarray] = field(default_factory=dict)  # gold by the name of the target, see `Tasks.encode`
+    errors: dict[str, ErrorRecord] = field(default_factory=dict)  # what could not be read or represented
+    cached: dict[str, Any] = field(default_factory=dict)  # keys of frozen backbones' states, see train/feature_cache.py
 
-    def refuse(self, what: str, found: str, expected: str) -> None:
-        """Note a piece of the document that cannot be learnt from or answered about."""
+    def skip(self, what: str, found: str, expected: str) -> None:
+        """Note a piece of the document that is not learnt from or predicted for."""
         where = f"document {self.document.id}, {what}"
-        self.errors[what] = ErrorRecord(where=where, found=found, expected=expected, remedy="it is passed by")
+        self.errors[what] = ErrorRecord(where=where, found=found, expected=expected, remedy="it is skipped")
 
     @property
     def length(self) -> int:
-        return sum(len(pieces) for pieces, _ in self.rows) + len(self.context) + len(self.phrases)
+        """Tokens, for batches of like lengths."""
+        return sum(len(tokens) for tokens, _ in self.rows) + len(self.context) + len(self.phrases)
+
+    def predicted(self, layers: Mapping[str, Any], masked: Sequence[str]) -> Document:
+        """The document with predicted layers in place of its own.
+
+        Args:
+            layers: mentions, chains, relations and regions.
+            masked: modalities that the encoder reads and this document lacks; they stand in its `source`.
+        """
+        document = self.document
+        return document.replace(
+            source=document.source | ({"masked": list(masked)} if masked else {}),
+            summary="",
+            errors=tuple(dict.fromkeys((*document.errors, *self.errors.values()))),
+            **layers,
+        )

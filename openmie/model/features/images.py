@@ -1,34 +1,44 @@
-"""Which images of a document an encoder reads, and what the corpus says of how well they fit the text."""
+"""Images of a document: which an encoder reads, in which slots, what is known of them, and their pixels."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from openmie.data import images
 from openmie.data.document import Document, Image
-from openmie.errors import ErrorRecord
+from openmie.errors import ErrorRecord, ImageError
+from openmie.model.features.encoded_document import EncodedDocument
 from openmie.nn.encode.inputs import EncoderInputs
 
 SCORES = ("strong", "weak")  # names of relevance scores: of a whole image, and of its objects (TMR; Zheng et al., 2023)
 
 
 def select_images(document: Document, inputs: EncoderInputs) -> list[tuple[int, Image]]:
-    """(slot, image): 0 the main image, n its n-th object; behind them, with `generated`, those made from the text.
+    """The images of a document that an encoder reads, each with its slot; called once, by the featurizer.
 
-    An object is a candidate that is given and never gold: an image of kind `object` or, where there is none, `patch`.
-    Without `main_image_with_objects` the main image is read only where the document has no object. With `max_frames`
-    frames are read alone, in the order of time; of a document without frames its main image, as the only one.
+    Slot 0 is the main image, slot n its n-th object; behind them, with `generated`, stand those generated from the
+    text. An object is a candidate that is given and never gold: an image of kind `object` or, where there is none,
+    `patch`. Without `main_image_with_objects` the main image is read only where the document has no object. With
+    `max_frames` frames are read alone, in the order of time; of a document without frames its main image, as the only
+    one. An encoder that reads no images has none.
     """
+    if not inputs.reads_images:
+        return []
     if most := inputs.max_frames:
         found = frames(document)
         kept = [found[len(found) * i // most] for i in range(most)] if len(found) > most else found
         return list(enumerate(kept))
-    inside = objects(document, made=False)[: inputs.objects]
+    inside = objects(document, generated=False)[: inputs.objects]
     main = document.main_image if inputs.main_image_with_objects or not inside else None
     chosen = [(0, main), *enumerate(inside, 1)]
     if inputs.generated:
-        inside, first = objects(document, made=True)[: inputs.objects], 1 + inputs.objects
+        inside, first = objects(document, generated=True)[: inputs.objects], 1 + inputs.objects
         chosen += [(first, generated_image(document)), *enumerate(inside, first + 1)]
     return [(slot, image) for slot, image in chosen if image is not None]
 
@@ -59,29 +69,105 @@ def skipped_frames(document: Document, inputs: EncoderInputs) -> ErrorRecord | N
     return ErrorRecord(where=where, found=f"{len(found)} frames", expected=f"at most {most}", remedy=remedy)
 
 
-def objects(document: Document, made: bool) -> list[Image]:
-    """Candidates cut from the image made from the text, or else from any image that was not made."""
+def objects(document: Document, generated: bool) -> list[Image]:
+    """Candidates cut from the image that was generated from the text, or else from any image that was not."""
     source = generated_image(document)
-    made_from_text = {i.id for i in document.images if i.kind == "generated"}
+    parents = {i.id for i in document.images if i.kind == "generated"}
     inside = [i for i in document.images if i.kind in ("object", "patch")]
-    if made:
+    if generated:
         inside = [i for i in inside if source is not None and i.parent == source.id]
     else:
-        inside = [i for i in inside if i.parent not in made_from_text]
+        inside = [i for i in inside if i.parent not in parents]
     return [i for i in inside if i.kind == "object"] or inside
 
 
 def generated_image(document: Document) -> Image | None:
-    """The first image that was made from the text."""
+    """The first image that was generated from the text."""
     return next((i for i in document.images if i.kind == "generated"), None)
 
 
 def relevance(document: Document, inputs: EncoderInputs) -> list[float]:
-    """The scores of the main image and, with `generated`, of the one made from the text.
+    """The scores of the main image and, with `generated`, of the one generated from the text.
 
     NaN where there is none, or one that float32 cannot hold.
     """
-    sides = [document.main_image, *([generated_image(document)] if inputs.generated else [])]
-    known = [dict(image.relevance) if image is not None else {} for image in sides]
+    scored = [document.main_image, *([generated_image(document)] if inputs.generated else [])]
+    known = [dict(image.relevance) if image is not None else {} for image in scored]
     found = [scores.get(name, math.nan) for scores in known for name in SCORES]
     return [score if abs(score) < 1e38 else math.nan for score in found]
+
+
+def read_images(encoded: EncodedDocument, inputs: EncoderInputs) -> list[tuple[int, Any]]:
+    """(slot, upright RGB picture) of the selected images; one that cannot be read leaves a record.
+
+    Where no object can be read, the main image is read in their place.
+    """
+    known: dict[str, Any] = {}  # pictures by image id: several objects may lie in one
+    opened = [(slot, _open(encoded, image, known)) for slot, image in encoded.images]
+    found = [(slot, picture) for slot, picture in opened if picture is not None]
+    main = None if inputs.max_frames else encoded.document.main_image
+    if not found and main is not None and (picture := _open(encoded, main, known)) is not None:
+        return [(0, picture)]
+    return found
+
+
+def _open(encoded: EncodedDocument, image: Image, known: dict[str, Any]) -> Any:
+    if f"image {image.id}" in encoded.errors:
+        return None
+    found = images.image_or_crop(encoded.document, image, known)
+    if isinstance(found, ImageError):
+        where = f"document {encoded.document.id}, {found.record.where}"
+        encoded.errors[f"image {image.id}"] = found.record.model_copy(update={"where": where})
+        return None
+    return found
+
+
+def image_sizes(selected: Sequence[tuple[int, Image]]) -> list[tuple[Image, tuple[int, int] | None]]:
+    """The selected images in the order of their slots, and the size of each where it can be known."""
+    found: list[tuple[Image, tuple[int, int] | None]] = []
+    for _, image in selected:
+        try:
+            found.append((image, images.image_size(image)))
+        except ImageError:  # the batch, which opens it, leaves the record
+            found.append((image, None))
+    return found
+
+
+def collate_images(
+    documents: Sequence[EncodedDocument],
+    inputs: EncoderInputs,
+    process: Callable[[Sequence[Any]], Tensor],
+    states: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Image inputs of a batch: pixels by `process`, or the cached `states` by the keys that documents hold."""
+    found: list[tuple[int, int, Any]] = []  # document, slot, picture or cached states
+    cached = all("vision" in d.cached for d in documents)
+    for i, d in enumerate(documents):
+        pictures = [(s, states[key]) for s, key in d.cached["vision"]] if cached else read_images(d, inputs)
+        found += [(i, slot, picture) for slot, picture in pictures]
+    if not found:
+        return {}
+    index = {"image": torch.tensor([f[0] for f in found]), "slot": torch.tensor([f[1] for f in found])}
+    if inputs.max_frames:
+        selected = [dict(d.images) for d in documents]
+        times = [selected[i][slot].time for i, slot, _ in found]
+        index["frame_seconds"] = torch.tensor([torch.nan if t is None else t for t in times])
+    scores = torch.tensor([relevance(d.document, inputs) for d in documents])  # (B, 2) or (B, 4)
+    index |= {"relevance": scores} if not scores.isnan().all() else {}
+    pictures = [f[2] for f in found]
+    return index | ({"vision_states": torch.stack(pictures)} if cached else {"pixels": process(pictures)})
+
+
+def masked_modalities(encoded: EncodedDocument, inputs: EncoderInputs, object_stream: bool) -> list[str]:
+    """Modalities that the encoder reads and the document does not have, or not in a form that can be read.
+
+    Args:
+        object_stream: whether objects are a stream of their own; else they and the main image are one, `vision`.
+    """
+    document, main = encoded.document, encoded.document.main_image
+    kept = [image for slot, image in encoded.images if slot == 0 or inputs.max_frames or not object_stream]
+    kept += [main] if main is not None and not inputs.max_frames else []
+    read = any(f"image {image.id}" not in encoded.errors for image in kept)
+    missing = ["vision"] if inputs.reads_images and not read else []
+    missing += ["text"] if inputs.max_frames and not document.words else []
+    return missing + (["context"] if inputs.context and not len(encoded.context) else [])

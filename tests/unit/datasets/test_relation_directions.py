@@ -13,7 +13,8 @@ from openmie.corpora import load
 from openmie.data.corpus import Labels
 from openmie.datasets import relation_directions as directions
 from openmie.datasets.audit.doctor import examine
-from openmie.model.codec import candidates
+from openmie.model.tasks.candidates import encode_candidates
+from openmie.model.tasks.links import decode_links, encode_links
 from openmie.nn.decode.chain_relations import ChainRelations, signatures
 from openmie.nn.streams import Stream
 from openmie.papers import m3d
@@ -112,9 +113,9 @@ def masked(documents, config):
     """Gold links that the head's mask lets pass and all gold links, of the labels that it has."""
     fits, passed, whole = signatures(config, config.labels), 0, 0
     for d in documents:
-        found = candidates.encode(d, config.mentions)
-        links, lost = candidates.encode_links(d, found, config.labels, config.symmetric)
-        assert all("is not one of the recipe's" in why for _, why in (*lost, *found.lost))
+        found = encode_candidates(d, config.mentions)
+        links, lost = encode_links(d, found, config.labels, config.symmetric)
+        assert all("is not one of the recipe's" in why for _, why in (*lost, *found.dropped))
         kinds = torch.tensor([config.mentions.index(c.label) for c in found.chains])
         passed += int((torch.from_numpy(links) & fits[kinds[:, None], kinds[None]]).sum())
         whole += int(links.sum())
@@ -133,8 +134,8 @@ def perfect(documents, config):
     head, said = config.build({"fused": 2}).eval(), []
     head.pair = Told()
     for d in documents:
-        found = candidates.encode(d, config.mentions)
-        links, _ = candidates.encode_links(d, found, config.labels, config.symmetric)
+        found = encode_candidates(d, config.mentions)
+        links, _ = encode_links(d, found, config.labels, config.symmetric)
         head.pair.links = torch.from_numpy(links)[None]
         words = len(d.words)
         streams = {"fused": Stream(torch.randn(1, words, 2), torch.ones(1, words, dtype=torch.bool))}
@@ -146,7 +147,7 @@ def perfect(documents, config):
         }
         out = {k: v[0].numpy() for k, v in head.predict(streams, given).items()}
         ids = {n: c.id for n, c in enumerate(found.chains)}
-        made = candidates.decode_links(out["links"], out["link_scores"], ids, config.labels, config.symmetric)
+        made = decode_links(out["links"], out["link_scores"], ids, config.labels, config.symmetric)
         said.append(d.replace(relations=made))
     return metrics.chain_relations(documents, said, symmetric=config.symmetric).f1
 

@@ -269,7 +269,7 @@ def test_byte_level_text_backbones_of_the_library(kind, tmp_path, offline):
     cls(config(**sizes, **({"attention_window": 16} if kind == "longformer" else {}))).save_pretrained(folder)
     model = Model.new(small.recipe("re", "text", encode__text__name=str(folder)))
     markers = set(model.text.markers)
-    assert model.text.window == 64 and len(markers) == 4 and min(markers) >= sizes["vocab_size"]
+    assert model.text.max_length == 64 and len(markers) == 4 and min(markers) >= sizes["vocab_size"]
     long = small.document(0).replace(relations=small.document(0).relations[:1])
     docs = [*small.documents(3), long]
     model.save_pretrained(tmp_path / "m")

@@ -41,10 +41,10 @@ def test_encode_by_hand() -> None:
     )
     got = bio.encode(d, LABELS)
     assert [TAGS[i] for i in got.ids] == ["O", "B-LOC", "I-LOC", "O", "I-", "O"]
-    assert got.lost == ()
+    assert got.dropped == ()
     assert [TAGS[i] for i in bio.encode(d, LABELS, "open").ids][4] == "B-"
     dropped = bio.encode(d, LABELS, "drop")
-    assert TAGS[dropped.ids[4]] == "O" and [x.mention.id for x in dropped.lost] == ["b"]
+    assert TAGS[dropped.ids[4]] == "O" and [x.what.id for x in dropped.dropped] == ["b"]
 
 
 @given(rows)
@@ -53,7 +53,7 @@ def test_tags_to_mentions_to_tags(batch: list[list[str]]) -> None:
     docs = [document(len(row), str(k)) for k, row in enumerate(batch)]
     found = bio.decode_batch(batch, docs, LABELS)
     back = bio.encode_batch([d.replace(mentions=m) for d, m in zip(docs, found)], LABELS)
-    assert not any(back.lost)
+    assert not any(back.dropped)
     for k, row in enumerate(batch):
         assert [TAGS[i] for i in back.ids[k][back.mask[k]]] == row
         assert (back.ids[k][~back.mask[k]] == bio.PAD).all()
@@ -108,8 +108,8 @@ def test_nothing_is_lost_silently(drawn: list, orphans: bio.Orphans) -> None:
     ]
     d = d.replace(mentions=mentions)
     got = bio.encode(d, LABELS, orphans)
-    lost = {x.mention.id for x in got.lost}
-    assert all(x.why for x in got.lost)
+    lost = {x.what.id for x in got.dropped}
+    assert all(x.why for x in got.dropped)
     back = {(m.start, m.end, m.label, m.status) for m in bio.decode(got.ids, d, LABELS)}
     held = [m for m in d.mentions if m.id not in lost]
     assert back == {(m.start, m.end, m.label, "located" if orphans == "open" else m.status) for m in held}
@@ -121,7 +121,7 @@ def test_the_outer_of_two_nested_mentions_is_held() -> None:
     short, long = (Mention(id=str(end), start=0, end=end, label="LOC") for end in (3, 7))
     for order in ((short, long), (long, short)):
         got = bio.encode(d.replace(mentions=order), LABELS)
-        assert list(got.ids) == [1, 2, 0] and [x.mention.id for x in got.lost] == ["3"]
+        assert list(got.ids) == [1, 2, 0] and [x.what.id for x in got.dropped] == ["3"]
 
 
 def test_reasons() -> None:
@@ -135,7 +135,7 @@ def test_reasons() -> None:
         Mention(id="next", start=8, end=13, label="LOC", status="orphan"),
     ]
     got = bio.encode(d.replace(mentions=ms), LABELS)
-    why = {x.mention.id: x.why for x in got.lost}
+    why = {x.what.id: x.why for x in got.dropped}
     assert list(got.ids) == [1, 2, 0]
     assert set(why) == {"nested", "inside", "odd", "gone", "next"}
     assert "overlaps" in why["nested"] and "words" in why["inside"] and "'DAY'" in why["odd"]
@@ -175,7 +175,7 @@ def test_empty_batches_and_texts() -> None:
     assert bio.encode_batch([], LABELS).ids.shape == (0, 0)
     assert bio.decode_batch([], [], LABELS) == []
     empty = Document(id="e", text="no words here", mentions=[Mention(id="m", start=0, end=2, label="LOC")])
-    assert [x.mention.id for x in bio.encode(empty, LABELS).lost] == ["m"]
+    assert [x.what.id for x in bio.encode(empty, LABELS).dropped] == ["m"]
     assert bio.decode([], empty, LABELS) == ()
     blank = Document(
         id="b", text="ab", words=((0, 1), (1, 1), (1, 2)), mentions=[Mention(id="m", start=0, end=2, label="LOC")]

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.errors import DocumentError
-from openmie.model.codec import word_pairs
-from openmie.model.codec.word_pairs import Counts, ceiling, class_names, decode_batch, encode_batch, facts
+from openmie.model.codec.word_pairs import encode_batch
+from openmie.model.codec.word_pairs_ceiling import Counts, ceiling
+from openmie.model.codec.word_pairs_classes import class_names, facts, stack_cells
+from openmie.model.codec.word_pairs_decoding import decode_batch
 
 MENTIONS = ("loc", "org", "per")
 RELATIONS = ("None", "peer", "member_of", "contain")
@@ -78,7 +80,7 @@ def test_cells_by_hand() -> None:
     want[4, 5] = org
     want[:2, 4:] = member
     want[4:, 2] = contain
-    assert (got.cells[0] == want).all() and got.lost == ((),) and got.made == ((),)
+    assert (got.cells[0] == want).all() and got.dropped == ((),) and got.spurious == ((),)
     d = d.replace(relations=[Relation(head="e2", tail="e0", label="peer")])
     want[:2, 4:] = want[4:, :2] = NAMES.index("peer")
     want[4:, 2] = 0
@@ -105,15 +107,15 @@ def test_documents_come_back(d: Document) -> None:
     wanted = said(d)
     taken = Counter((h, t) for h, t, label in wanted[1] if label not in SYMMETRIC)
     loops = {f for f in wanted[1] if f[0] == f[1]}
-    listed = {id(x.what) for x in got.lost[0]}
+    listed = {id(x.what) for x in got.dropped[0]}
     held = d.replace(relations=[r for r in d.relations if id(r) not in listed])
-    assert not any(isinstance(x.what, Mention) for x in got.lost[0]) and got.made == ((),)
+    assert not any(isinstance(x.what, Mention) for x in got.dropped[0]) and got.spurious == ((),)
     for overlaps in (False, True):
         assert said(back(d, got.cells[0], overlaps=overlaps)) == said(held)
     room = all(n == 1 for n in taken.values()) and not loops
     undirected = {(h, t) for h, t, label in wanted[1] if label in SYMMETRIC}
     if room and all((h, t) not in taken or (t, h) not in taken for h, t in undirected):
-        assert not got.lost[0]
+        assert not got.dropped[0]
 
 
 @settings(max_examples=200, deadline=None)
@@ -121,14 +123,14 @@ def test_documents_come_back(d: Document) -> None:
 def test_nothing_of_overlapping_mentions_is_lost_silently(d: Document) -> None:
     """What is not listed as lost comes back; what comes back beside it is listed as made."""
     got = encode_batch([d], *SETS, symmetric=SYMMETRIC)
-    listed = {id(x.what) for x in got.lost[0]}
+    listed = {id(x.what) for x in got.dropped[0]}
     held = d.replace(mentions=[m for m in d.mentions if id(m) not in listed], relations=())
-    made = facts(held.mentions, got.made[0], SYMMETRIC)[1]
+    made = facts(held.mentions, got.spurious[0], SYMMETRIC)[1]
     kept = facts(held.mentions, [r for r in d.relations if id(r) not in listed], SYMMETRIC)[1]
     found = said(back(d, got.cells[0], overlaps=True))
     assert found[0] == said(held)[0]
     assert found[1] == kept | made and not made & said(d)[1]
-    assert all(x.why for x in got.lost[0])
+    assert all(x.why for x in got.dropped[0])
 
 
 def test_a_relation_given_up_and_read_after_all_is_not_lost() -> None:
@@ -137,9 +139,9 @@ def test_a_relation_given_up_and_read_after_all_is_not_lost() -> None:
         3, [(1, 1, "loc"), (0, 0, "loc"), (0, 2, "loc")], [(1, 0, "member_of"), (1, 2, "contain"), (1, 2, "member_of")]
     )
     got = encode_batch([d], *SETS, symmetric=SYMMETRIC)
-    lost = {(x.what.head, x.what.tail, x.what.label) for x in got.lost[0]}
+    lost = {(x.what.head, x.what.tail, x.what.label) for x in got.dropped[0]}
     found = said(back(d, got.cells[0], overlaps=True))[1]
-    assert len(lost) == 2 and len(found) == 1 and not got.made[0]
+    assert len(lost) == 2 and len(found) == 1 and not got.spurious[0]
     assert ("e1", "e2", "member_of") not in lost
 
 
@@ -151,7 +153,7 @@ def test_nested_and_crossing_mentions() -> None:
         [(0, 1, "member_of"), (1, 0, "contain"), (3, 0, "member_of"), (2, 3, "contain"), (3, 1, "peer")],
     )
     got = encode_batch([d], *SETS, symmetric=SYMMETRIC)
-    assert got.lost == ((),) and got.made == ((),)
+    assert got.dropped == ((),) and got.spurious == ((),)
     assert said(back(d, got.cells[0], overlaps=True)) == said(d)
 
 
@@ -172,11 +174,11 @@ def test_symmetric_relations_either_way_and_two_of_one_pair() -> None:
         d = document(4, spans, links)
         got = encode_batch([d], *sets, symmetric=symmetric)
         mentions, relations = decode_batch(got.cells, [d], *sets, symmetric=symmetric)[0]
-        assert got.lost == ((),), links
+        assert got.dropped == ((),), links
         assert facts(mentions, relations, symmetric) == facts(d.mentions, d.relations, symmetric)
         assert len(relations) == len(facts((), d.relations, symmetric)[1]), "a symmetric one is said once"
     d = document(4, spans, [(0, 1, "peer"), (0, 1, "contain"), (1, 0, "member_of")])
-    assert [x.what.label for x in encode_batch([d], *sets, symmetric=symmetric).lost[0]] == ["peer"]
+    assert [x.what.label for x in encode_batch([d], *sets, symmetric=symmetric).dropped[0]] == ["peer"]
 
 
 def test_reasons() -> None:
@@ -205,13 +207,15 @@ def test_reasons() -> None:
         ],
     )
     got = encode_batch([d], *SETS)
-    assert [(getattr(x.what, "id", None) or (x.what.head, x.what.tail, x.what.label), x.why) for x in got.lost[0]] == [
+    assert [
+        (getattr(x.what, "id", None) or (x.what.head, x.what.tail, x.what.label), x.why) for x in got.dropped[0]
+    ] == [
         ("e1", "its words are already held as 'per'"),
         ("e2", "its label 'day' is not in the label set"),
         ("half", "it does not begin and end where words do"),
         ("gone", "it is not located in the text"),
         (("e0", "e3", "rides"), "its label 'rides' is not in the label set"),
-        (("e1", "e3", "contain"), "its head or tail is a mention that is lost"),
+        (("e1", "e3", "contain"), "its head or tail is a mention that is dropped"),
         (("e0", "e4", "contain"), "its head and tail are the same words"),
         (("e0", "c", "contain"), "its head or tail is not a mention"),
         (("e0", "nowhere", "contain"), "its head or tail is not a mention"),
@@ -226,13 +230,13 @@ def test_reasons() -> None:
 def test_a_block_under_other_mentions_is_listed() -> None:
     """`Oslo` in `Oslo University`: from the part to the whole there is no free cell; the other way there is."""
     covered = document(3, [(0, 0, "loc"), (0, 1, "org")], [(0, 1, "contain")])
-    assert "other mentions" in encode_batch([covered], *SETS).lost[0][0].why
+    assert "other mentions" in encode_batch([covered], *SETS).dropped[0][0].why
     free = document(3, [(0, 0, "loc"), (0, 1, "org")], [(1, 0, "member_of")])
-    assert not encode_batch([free], *SETS).lost[0]
+    assert not encode_batch([free], *SETS).dropped[0]
     two = document(5, [(0, 0, "loc"), (1, 1, "loc"), (0, 1, "org"), (3, 4, "per")], [(0, 3, "peer"), (1, 3, "peer")])
     got = encode_batch([two], *SETS)
-    assert [x.what.head for x in got.lost[0]] == ["e0", "e1"]
-    assert [(r.head, r.tail) for r in got.made[0]] == [("e2", "e3")]
+    assert [x.what.head for x in got.dropped[0]] == ["e0", "e1"]
+    assert [(r.head, r.tail) for r in got.spurious[0]] == [("e2", "e3")]
 
 
 # --- reading what a model answers
@@ -357,11 +361,11 @@ def test_empty_texts_empty_words_and_batches() -> None:
 
 def test_stacked_cells() -> None:
     cells = encode_batch([document(1), document(3, [(0, 2, "per")])], *SETS).cells
-    out = word_pairs.stack_cells(cells, 4)
+    out = stack_cells(cells, 4)
     assert out.shape == (2, 4, 4) and out.dtype == np.int64
     assert out[0, 0, 0] == 0 and (out[0, 1:] == -1).all() and (out[0, :, 1:] == -1).all()
     assert out[1, 0, 2] == 3 and (out[1, 3] == -1).all()
-    assert word_pairs.stack_cells([]).shape == (0, 0, 0)
+    assert stack_cells([]).shape == (0, 0, 0)
 
 
 # --- as released
@@ -410,7 +414,7 @@ def test_the_released_scheme_is_that_of_the_oracle(d: Document) -> None:
     assert facts(*found) == slow_released(d)
     lower = np.tri(len(d.words), k=-1, dtype=bool)
     assert (got.cells[0][lower] == -1).all() and (got.cells[0][~lower] >= 0).all()
-    listed = {id(x.what) for x in got.lost[0]}
+    listed = {id(x.what) for x in got.dropped[0]}
     held = facts(d.mentions, [r for r in d.relations if id(r) not in listed])
     assert held[1] <= facts(*found)[1]
     assert {(m.start, m.end, m.label) for m in d.mentions if id(m) not in listed} <= facts(*found)[0]
@@ -439,8 +443,8 @@ def test_what_the_released_scheme_loses() -> None:
     assert Counts(1, 4, 3).precision == 25 and Counts(1, 4, 3).f1 == pytest.approx(200 / 7)
     assert Counts(0, 0, 0).f1 == Counts(0, 0, 0).precision == Counts(0, 0, 0).recall == 0
     got = encode_batch([d], *SETS, scheme="as_released")
-    assert [x.what.id for x in got.lost[0][:2]] == ["e0", "e1"] and len(got.lost[0]) == 4
-    assert [(r.head, r.tail) for r in got.made[0]] == [("e3", "e2")]
+    assert [x.what.id for x in got.dropped[0][:2]] == ["e0", "e1"] and len(got.dropped[0]) == 4
+    assert [(r.head, r.tail) for r in got.spurious[0]] == [("e3", "e2")]
 
 
 def test_released_scores() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmie.data.document import Document, Image, Mention, Relation
-from openmie.model.codec.subwords import windows, with_markers, word_spans
+from openmie.model.codec.subwords import sliding_windows, with_markers, word_spans
 from openmie.model.pretrained import Model
 from tests.fixtures import small
 
@@ -25,7 +25,7 @@ def models():
 def test_every_word_is_read_in_exactly_one_row(lengths, room):
     words = np.repeat(np.arange(len(lengths)), lengths)
     pieces = np.arange(len(words))
-    rows = windows(pieces, words, room)
+    rows = sliding_windows(pieces, words, room)
     assert all(len(p) <= room for p, _ in rows)
     read = [w for _, word in rows for w in np.unique(word[word >= 0])]
     assert sorted(read) == list(range(len(lengths)))
@@ -165,7 +165,7 @@ def test_with_the_fusion_off_an_image_changes_nothing():
 
 def test_a_cut_context_is_said(models):
     found = models["context"].predict([small.document(0).replace(captions={"c": "one two three four five six"})])
-    assert "pieces" in str(found[0].errors[0]) and "context_pieces" in str(found[0].errors[0])
+    assert "tokens" in str(found[0].errors[0]) and "context_pieces" in str(found[0].errors[0])
     assert models["context"].predict([small.document(0).replace(captions={})])[0].errors == ()
 
 
@@ -204,7 +204,7 @@ def test_gold_that_cannot_be_learnt_is_recorded_not_lost(models):
         ]
     )
     example = models["ner"].featurizer.featurize([nested], gold=True)[0]
-    assert len(example.errors) == 2 and example.tags.tolist() == [1, 2, 2]
+    assert len(example.errors) == 2 and example.targets["tags"].tolist() == [1, 2, 2]
 
 
 def test_word_spans_touch():
@@ -219,9 +219,9 @@ def test_a_symmetric_relation_is_learnt_both_ways_and_answered_once(bert):
     model = Model.new(recipe)
     document = small.document(0)
     example = model.featurizer.featurize([document], gold=True)[0]
-    labels = {(r.head, r.tail): small.LABELS.relations[k] for r, k in zip(example.asked, example.relations)}
+    labels = {(r.head, r.tail): small.LABELS.relations[k] for r, k in zip(example.listed, example.targets["relations"])}
     assert labels[("m0", "m1")] == labels[("m1", "m0")] == "friend" and labels[("m2", "m0")] == "None"
-    assert len(example.asked) == 6
+    assert len(example.listed) == 6
     spans = [(0, 0), (2, 2)]
     pairs = torch.tensor([[[*a, *b] for a in spans for b in spans]])
     answers = {
@@ -232,5 +232,5 @@ def test_a_symmetric_relation_is_learnt_both_ways_and_answered_once(bert):
         "relations": torch.full((1, 4), small.LABELS.relations.index("friend")),
         "relation_scores": torch.tensor([[0.0, 0.6, 0.9, 0.0]]),
     }
-    found = model.decoder.documents(model.featurizer.featurize([document]), answers)[0].relations
+    found = model.tasks.decode(model.featurizer.featurize([document]), answers, "predicted")[0]["relations"]
     assert [(r.head, r.tail, r.label) for r in found] == [("m1", "m0", "friend")]

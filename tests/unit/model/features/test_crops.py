@@ -13,7 +13,7 @@ from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import ImageError
 from openmie.model.backbones import load_vision
 from openmie.model.features.batching import Featurizer
-from openmie.model.features.images import select_images
+from openmie.model.features.images import read_images, select_images
 from openmie.model.pretrained import Model
 from openmie.nn.decode.tags import Softmax
 from openmie.nn.encode.dual import Dual, Text, Vision
@@ -59,7 +59,7 @@ def scores(model, document):
 def test_slots(model):
     def slots(document, **change):
         featurizer = Featurizer(recipe(**{"objects": 2, **change}), model.text, model.vision)
-        return [s for s, _ in featurizer.pictures(featurizer.featurize([document])[0])]
+        return [s for s, _ in read_images(featurizer.featurize([document])[0], featurizer.inputs)]
 
     assert slots(crops()) == [1, 2] and slots(crops(), full=True) == [0, 1, 2]
     assert slots(crops(n=1)) == [1] and slots(crops(n=0)) == [0] and slots(crops(), objects=0) == [0]
@@ -95,7 +95,7 @@ def test_a_parent_is_read_once(model, monkeypatch):
     monkeypatch.setattr(images, "load_image", lambda image: read.append(image.id) or load(image))
     featurizer = Featurizer(recipe(objects=3, full=True), model.text, model.vision)
     example = featurizer.featurize([crops()])[0]
-    assert len(featurizer.pictures(example)) == 4 and read == ["main"]
+    assert len(read_images(example, featurizer.inputs)) == 4 and read == ["main"]
 
 
 def test_crop_is_clipped_to_the_picture():
@@ -127,7 +127,7 @@ def test_candidates_that_cannot_be_read_leave_records_and_the_image_is_read(mode
     half = crops(boxes=(empty, BOXES[0]))
     assert len(model.predict([half])[0].errors) == 1
     example = model.featurizer.featurize([half])[0]
-    assert [s for s, _ in model.featurizer.pictures(example)] == [2]
+    assert [s for s, _ in read_images(example, model.featurizer.inputs)] == [2]
     lost = crops(boxes=(BOXES[0],)).replace(images=crops(n=1).images[1:])
     assert "'main'" in str(model.predict([lost])[0].errors[0])
 

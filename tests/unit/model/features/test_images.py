@@ -118,8 +118,8 @@ def test_phrases_are_tokenised_as_words_are(model):
 
 def test_too_many_phrases_leave_a_record(model):
     (example,) = model.featurizer.featurize([post(phrases=[Phrase(text="ada and bo")] * 300)])
-    assert len(example.phrases) == model.featurizer.text.window - 2
-    assert "pieces" in example.errors["phrases"].found and "d, phrases" in example.errors["phrases"].where
+    assert len(example.phrases) == model.featurizer.text.max_length - 2
+    assert "tokens" in example.errors["phrases"].found and "d, phrases" in example.errors["phrases"].where
     assert streams(model, example.document)["phrases"].mask.sum() == len(example.phrases)
 
 
@@ -132,9 +132,11 @@ def test_a_context_apart_is_read_by_itself():
     found, without = streams(made, *documents), streams(bare, *documents)
     torch.testing.assert_close(found["text"].tokens, without["text"].tokens, rtol=1e-5, atol=1e-5)
     assert "context" not in without and found["context"].mask.sum(1).tolist()[:2] == [4, 0]
-    assert made.featurizer.featurize(documents)[0].errors["context"].found.endswith("pieces")
+    assert made.featurizer.featurize(documents)[0].errors["context"].found.endswith("tokens")
     (example,) = made.featurizer.featurize(documents[2:])
-    ids = torch.tensor([[*made.featurizer.specials[:1], *example.context, *made.featurizer.specials[1:]]])
+    ids = torch.tensor(
+        [[*made.featurizer.text.special_tokens[:1], *example.context, *made.featurizer.text.special_tokens[1:]]]
+    )
     with torch.no_grad():
         plain = made.extractor.encode.text(input_ids=ids).last_hidden_state[0, 1:-1]
     torch.testing.assert_close(found["context"].tokens[2][found["context"].mask[2]], plain, rtol=1e-5, atol=1e-5)

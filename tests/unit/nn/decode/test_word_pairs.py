@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from openmie.data.document import Document, Mention, Relation
-from openmie.model.codec.word_pairs import class_names, decode_batch, encode_batch, facts, stack_cells
+from openmie.model.codec.word_pairs import encode_batch
+from openmie.model.codec.word_pairs_classes import class_names, facts, stack_cells
+from openmie.model.codec.word_pairs_decoding import decode_batch
 from openmie.nn.decode import word_pairs
 from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.word_pairs import WordPairs, contrasted

@@ -91,6 +91,10 @@ def recipe(text="tiny", vision="tiny", **changes):
     return Recipe(name="long", encode=encode, heads=(Crf(labels=("LOC", "PER")),))
 
 
+def pictures_of(model, document):
+    return images.read_images(model.featurizer.featurize([document])[0], model.recipe.encode.inputs)
+
+
 def clip(id, frames, words=("Ada", "likes", "Rome"), times=True):
     images = [
         Image(id=f"f{i}", kind="frame", pixels=small.picture(i), time=float(i) if times else None) for i in frames
@@ -129,7 +133,7 @@ def test_the_last_state_is_the_towers_own_and_levels_are_its_layers(model):
     ids = torch.tensor([model.text.tokenizer(document.text)["input_ids"]])
     with torch.no_grad():
         found = model.text.model(input_ids=ids, output_hidden_states=True)
-        picture = model.vision.process([model.featurizer.pictures(model.featurizer.featurize([document])[0])[0][1]])
+        picture = model.vision.process([pictures_of(model, document)[0][1]])
         seen = model.vision.model(picture)
     torch.testing.assert_close(s["text"].tokens, found.last_hidden_state[:, 1:-1])
     torch.testing.assert_close(s["text"].levels[2], found.hidden_states[2][:, 1:-1])
@@ -256,7 +260,7 @@ def test_hub_towers_of_a_longformer_and_a_vit_on_disk(tmp_path):
     ViTModel(vit).save_pretrained(tmp_path / "vit")
     ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "vit")
     model = Model.new(recipe(text=text, vision=str(tmp_path / "vit"), chunk=2))
-    assert model.text.window == 65
+    assert model.text.max_length == 65
     words = ["a"] * 150
     s = streams(model, [clip("a", range(3), words=words), clip("b", range(1))])
     assert s["text"].levels.shape == (3, 2, 150, 32) and s["text"].mask.sum(1).tolist() == [150, 3]
@@ -295,7 +299,7 @@ def test_video_towers_read_the_frames_of_a_document_as_clips(tmp_path, kind):
     assert not torch.allclose(tokens[1], tokens[2])
     alone = streams(model, [clip("b", range(3))])
     torch.testing.assert_close(alone["vision"].tokens[0], s["vision"].tokens[1, :12], atol=1e-5, rtol=1e-4)
-    pictures = [p for _, p in model.featurizer.pictures(model.featurizer.featurize([clip("a", range(4))])[0])]
+    pictures = [p for _, p in pictures_of(model, clip("a", range(4)))]
     with torch.no_grad():
         want = tower(pixel_values=model.vision.process(pictures)[None]).last_hidden_state[0, kind == "Vivit" :]
     torch.testing.assert_close(tokens[0], want[:4], atol=1e-5, rtol=1e-4)

@@ -6,7 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
-from openmie.model.codec import candidates, regions
+from openmie.model.tasks.candidates import encode_candidates, with_singletons
+from openmie.model.tasks.chains import decode_chains
+from openmie.model.tasks.links import decode_links, encode_links
+from openmie.model.tasks.regions import decode_regions, encode_regions
 
 LABELS, LINKS = ("LOC", "PER"), ("None", "lives_in", "peer")
 
@@ -43,16 +46,16 @@ def partition(document, chains):
 @settings(max_examples=150, deadline=None)
 @given(documents())
 def test_chains_and_links_come_back(document):
-    found = candidates.encode(document, LABELS)
-    assert not found.lost and sorted(found.mentions) == sorted(m.id for m in document.mentions)
+    found = encode_candidates(document, LABELS)
+    assert not found.dropped and sorted(found.mentions) == sorted(m.id for m in document.mentions)
     assert partition(document, found.chains) == partition(document, document.chains)
     assert list(dict.fromkeys(found.chain_of.tolist())) == list(range(len(found.chains)))  # by first mention
-    links, lost = candidates.encode_links(document, found, LINKS)
+    links, lost = encode_links(document, found, LINKS)
     assert not lost
     mentions = [document.find(m) for m in found.mentions]
-    chains, ids = candidates.decode_chains(mentions, found.chain_of.tolist(), [1.0] * len(mentions))
+    chains, ids = decode_chains(mentions, found.chain_of.tolist(), [1.0] * len(mentions))
     assert partition(document, chains) == partition(document, document.chains)
-    back = candidates.decode_links(links, links.astype(np.float32), ids, LINKS)
+    back = decode_links(links, links.astype(np.float32), ids, LINKS)
     inside = {c.id: frozenset(c.mentions) for c in (*chains, *document.chains)} | {
         m.id: frozenset([m.id]) for m in document.mentions
     }
@@ -66,12 +69,12 @@ def test_chains_and_links_come_back(document):
 @settings(max_examples=60, deadline=None)
 @given(documents())
 def test_a_symmetric_link_holds_both_ways_and_is_said_once(document):
-    found = candidates.encode(document, LABELS)
-    links, _ = candidates.encode_links(document, found, LINKS, ("peer",))
+    found = encode_candidates(document, LABELS)
+    links, _ = encode_links(document, found, LINKS, ("peer",))
     assert (links[:, :, 2] == links[:, :, 2].T).all()
     ids = {i: c.id for i, c in enumerate(found.chains)}
     scores = np.random.default_rng(0).random(links.shape, dtype=np.float32)
-    back = candidates.decode_links(links, scores, ids, LINKS, ("peer",))
+    back = decode_links(links, scores, ids, LINKS, ("peer",))
     peers = [r for r in back if r.label == "peer"]
     assert len({frozenset((r.head, r.tail)) for r in peers}) == len(peers) == links[:, :, 2].sum() / 2
     for r in peers:  # said in the direction that scores higher
@@ -94,22 +97,22 @@ def test_what_cannot_be_held_is_lost_with_its_reason():
             Relation(head="l", tail="k", label="None"),
         ],
     )
-    found = candidates.encode(document, LABELS)
+    found = encode_candidates(document, LABELS)
     assert found.mentions == ("a",) and [c.id for c in found.chains] == ["l"]
-    assert [w for w, _ in found.lost] == ["mention b", "mention c", "chain k"]
-    assert "ANIMAL" in found.lost[0].why
-    links, lost = candidates.encode_links(document, found, LINKS)
+    assert [w for w, _ in found.dropped] == ["mention b", "mention c", "chain k"]
+    assert "ANIMAL" in found.dropped[0].why
+    links, lost = encode_links(document, found, LINKS)
     assert not links.any() and [w for _, w in lost] == [
         "an end that is neither a located mention nor a chain of one",
         "both ends are one chain",
         "label 'odd' is not one of the recipe's",
     ]
-    assert candidates.encode(Document(id="e"), LABELS).spans.shape == (0, 2)
+    assert encode_candidates(Document(id="e"), LABELS).spans.shape == (0, 2)
 
 
 def test_a_singletons_id_is_new():
     m = Mention(id="a", start=0, end=1)
-    made = candidates.with_singletons([m], [Chain(id="a.chain", mentions=())])
+    made = with_singletons([m], [Chain(id="a.chain", mentions=())])
     assert [c.id for c in made] == ["a.chain", "a.chain'"] and made[1].mentions == ("a",)
 
 
@@ -143,11 +146,11 @@ def test_regions_come_back(rows):
         regions=given_regions,
         chains=[Chain(id="k", mentions=["m"])],
     )
-    found = regions.encode(document, FRAMES, LABELS, {"k": 0})
-    assert not found.lost and found.boxes.shape[0] == 3 and (found.labels >= 0).sum() == len(rows)
+    found = encode_regions(document, FRAMES, LABELS, {"k": 0})
+    assert not found.dropped and found.boxes.shape[0] == 3 and (found.labels >= 0).sum() == len(rows)
     assert (found.boxes >= 0).all() and (found.boxes <= 1).all()
     scores = np.ones(found.labels.shape, np.float32)
-    back = regions.decode({0: FRAMES[0], 2: FRAMES[2]}, (found.boxes, found.labels, scores, found.of), LABELS, {0: "k"})
+    back = decode_regions({0: FRAMES[0], 2: FRAMES[2]}, (found.boxes, found.labels, scores, found.of), LABELS, {0: "k"})
     key = [(r.image, r.label, r.of, *np.round(r.box, 2)) for r in given_regions]
     got = [(r.image, r.label, r.of, *np.round(r.box, 2)) for r in back]
     assert sorted(k[:3] for k in key) == sorted(g[:3] for g in got)
@@ -167,10 +170,10 @@ def test_a_box_is_clipped_and_one_outside_or_of_an_unread_frame_is_lost():
             Region(image="f0", box=(0, 0, 9, 9), label="X"),
         ],
     )
-    found = regions.encode(document, FRAMES, LABELS, {"m": 3})
+    found = encode_regions(document, FRAMES, LABELS, {"m": 3})
     assert found.boxes[0, 0].tolist() == pytest.approx([0.25, 0.5, 0.5, 0.8])
     assert found.labels[0, 0] == 1 and found.of[0, 0] == 3  # the label of what it shows
-    assert [w.split()[1] for w, _ in found.lost] == ["1", "2", "3", "4"]
+    assert [w.split()[1] for w, _ in found.dropped] == ["1", "2", "3", "4"]
     outside = np.array([[[1.5, 0.5, 0.2, 0.2]]], np.float32)
     four = outside, np.zeros((1, 1), int), np.ones((1, 1), np.float32), np.full((1, 1), -1)
-    assert regions.decode({0: FRAMES[0]}, four, LABELS, {}) == ()
+    assert decode_regions({0: FRAMES[0]}, four, LABELS, {}) == ()

@@ -1,0 +1,20 @@
+"""What integers cannot represent of a document, and why."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Dropped(NamedTuple):
+    """An annotation that is not encoded, and the reason: no loss is silent."""
+
+    what: Any  # a Mention, a Relation, or its name, such as `region 2 in f0`
+    why: str
+
+    @property
+    def name(self) -> str:
+        """How records name it."""
+        if isinstance(self.what, str):
+            return self.what
+        id = self.what.id if hasattr(self.what, "id") else f"{self.what.head} {self.what.tail}"
+        return f"{type(self.what).__name__.lower()} {id}"
