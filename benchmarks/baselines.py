@@ -27,7 +27,7 @@ from openmie.train import fit
 from openmie.train.evaluate import evaluate, record, write_record
 
 REAL = Path(os.environ.get("OPENMIE_CORPORA", "../shared/corpora"))
-MINILM = {"text": "minilm"}
+MINILM = {"flavour": "pretrained"}
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def measure(name: str, model: Model, folder: Path, repeat: int = 5) -> None:
 if __name__ == "__main__":
     print(f"{torch.get_num_threads()} threads")
     with tempfile.TemporaryDirectory() as at:
-        made = camim.recipe(LABELS, text="minilm", vision=resnet(Path(at) / "resnet"))
+        made = camim.recipe(LABELS, flavour="improved", text="minilm", vision=resnet(Path(at) / "resnet"))
         tmr = replace(made, encode=replace(made.encode, vision=Vision(name=made.encode.vision.name, freeze=True)))
         for host, recipe in {"TMR": tmr, "HVPNeT": camim.hvpnet(tmr)}.items():
             if host in (sys.argv[1:] or ("TMR", "HVPNeT")):

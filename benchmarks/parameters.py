@@ -22,7 +22,7 @@ CORPORA = {
 
 def count(name: str) -> dict[str, float]:
     """Millions of parameters: text, vision, the rest, all."""
-    recipe = shap_ca.recipe(Corpus(name, {}, declared=CORPORA[name]))
+    recipe = shap_ca.recipe(Corpus(name, {}, declared=CORPORA[name]), flavour="paper")
     with torch.device("meta"):
         text = BertModel(BertConfig(), add_pooling_layer=False)
         vision = VisionTower(ResNetModel(ResNetConfig(depths=[3, 8, 36, 3])))

@@ -123,14 +123,17 @@ def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) ->
 if __name__ == "__main__":
     print(f"{torch.get_num_threads()} threads")
     torch.manual_seed(0)
-    full = baseline.recipe(LABELS, task="ner", text="minilm")
-    shapley = {t: shap_ca.recipe(LABELS, task=t, text="minilm", vision="tiny") for t in ("ner", "re", "joint")}
+    full = baseline.recipe(LABELS, task="ner", flavour="pretrained")
+    shapley = {
+        t: shap_ca.recipe(LABELS, task=t, flavour="improved", text="minilm", vision="tiny")
+        for t in ("ner", "re", "joint")
+    }
     systems = {"text": baseline.ablations(full)["text"], "text softmax": baseline.ablations(full)["text softmax"]}
     systems |= {"cross": full} | {f"Shap-CA {t}": r for t, r in shapley.items()}
-    systems |= {"MGIPS-CL": mgips_cl.recipe(LABELS, text="minilm")}
+    systems |= {"MGIPS-CL": mgips_cl.recipe(LABELS, flavour="improved", text="minilm")}
     where = tempfile.TemporaryDirectory()
     for vision, name in (("tiny", ""), (resnet(Path(where.name)), " ResNet-50")):
-        tmr = camim.recipe(LABELS, text="minilm", vision=vision)
+        tmr = camim.recipe(LABELS, flavour="improved", text="minilm", vision=vision)
         systems |= {f"CAMIM TMR{name}": tmr, f"CAMIM HVPNeT{name}": camim.hvpnet(tmr)}
     sizes = {"Shap-CA": (28, 64), "MGIPS-CL": (32, 40), "CAMIM TMR": (16, 32)}
     sizes = {**dict.fromkeys(("CAMIM TMR ResNet-50", "CAMIM HVPNeT ResNet-50"), (4, 32)), **sizes}

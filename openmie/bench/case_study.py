@@ -198,7 +198,7 @@ def _gold(runs: list[_Run]) -> list[Document]:
 
 def _find(out: Path, text: str, paper: str) -> _Run:
     """The one run that a text names."""
-    every = [p for p in sorted(out.glob("*/run*.json")) if not paper or p.parent.name.startswith(f"{paper}--")]
+    every = [p for p in sorted(out.glob("*/run*.json")) if not paper or p.parent.name.startswith(f"{paper}-")]
     asked = Path(text)
     exact = [p for p in every if asked in (p, p.parent) or text == p.parent.name]
     found = exact or [p for p in every if text in f"{p.parent.name}/{p.stem}"]

@@ -187,6 +187,7 @@ def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Pa
         return kept | {k: {**kept[k], **found[k]} for k in ("scores", "closures") if k in found}
     return {
         "cell": cell.dump(),
+        "flavour": cell.flavour,
         "row": cell.row,
         "task": task,
         "metric": next(iter(scores)),

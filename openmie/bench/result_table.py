@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv as csvs
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -110,7 +110,7 @@ def table(cells: Iterable[Cell], out: str | Path, score: str = "") -> Table:
     for cell in cells:
         groups.setdefault((row_name(cell), names[_column(cell)]), []).append(cell)
     entries = {key: _entry(*key, group, out, score) for key, group in groups.items()}
-    title = ", ".join(dict.fromkeys(system.full_name(c.paper) for c in cells)) or "nothing"
+    title = ", ".join(dict.fromkeys(f"{system.full_name(c.paper)}, {c.flavour}" for c in cells)) or "nothing"
     return Table(title, tuple(dict.fromkeys(r for r, _ in groups)), tuple(names.values()), entries)
 
 
@@ -143,11 +143,15 @@ def _names(cell: Cell, tested: str) -> list[str]:
 
 
 def _stale(cell: Cell, recorded: Any) -> bool:
-    """Whether the cell would be trained with another recipe today; fields that are new since count by their default."""
+    """Whether the cell would be trained with another recipe today; fields that are new since count by their default.
+
+    A recipe's name says nothing: a run whose training was copied from an equal one has that one's.
+    """
     from openmie import recipe as recipes
 
     try:
-        return recipes.load(recorded) != _recipe(Cell.load({**cell.dump(), "seed": 0}))
+        then, now = recipes.load(recorded), _recipe(Cell.load({**cell.dump(), "seed": 0}))
+        return replace(then, name="") != replace(now, name="")
     except OpenMIEError:
         return not _gone(cell.corpus)
 
@@ -255,6 +259,7 @@ def _piped(line: Sequence[str]) -> str:
 
 CSV = (
     "paper",
+    "flavour",
     "row",
     "column",
     "corpus",
@@ -298,6 +303,7 @@ def _line(entry: Entry, score: str) -> dict[str, Any]:
     reported = entry.reported if first or not score else None
     return {
         "paper": one.paper,
+        "flavour": one.flavour,
         "row": entry.row,
         "column": entry.column,
         "corpus": one.corpus,

@@ -36,7 +36,8 @@ def grid(
     system.page(paper)
     variants = [v for spec in dict.fromkeys(specs) for v in _variants(paper, spec, task, asked)]
     for spec in specs:  # a variant may belong to one task of several; one that belongs to none is an error
-        full = system.build(paper, corpora.load(spec), task, asked.same.get("options", ()))
+        same = {key: asked.same[key] for key in ("options", "flavour") if key in asked.same}
+        full = system.build(paper, corpora.load(spec), task, **same)
         for name in {*asked.ablate} - {"all", *(v.ablation for v in variants)}:
             system.ablate(paper, full, name)
         for name in {*asked.sweep} - {"all", *(v.sweep for v in variants)}:
@@ -50,7 +51,7 @@ def _variants(paper: str, spec: str, task: str, asked: Rows) -> list[Cell]:
     if test := asked.same.get("test"):
         corpora.load(test)
     base = Cell(paper=paper.lower().replace("-", "_"), corpus=spec, task=task, **asked.same)
-    full = system.build(paper, corpus, task, base.options)
+    full = system.build(paper, corpus, task, base.options, base.flavour)
     base = replace(base, task=task or full.task)
     names = asked.ablate or ((system.FULL,) if not asked.sweep else ())
     every = (system.FULL, *system.page(paper).ablations(full))
@@ -69,9 +70,14 @@ def rows(cells: Iterable[Cell], paper: str) -> list[str]:
 
 
 def row_name(cell: Cell) -> str:
-    """A row of the table: variant, and whatever else of the recipe was changed."""
+    """A row of the table: variant, a flavour other than the default, and whatever else of the recipe was changed."""
     name = system.full_name(cell.paper) if cell.row == system.FULL else cell.row
-    extras = [*cell.options, *cell.changes, *([cell.precision] if cell.precision != "no" else [])]
+    extras = [
+        *([cell.flavour] if cell.flavour != system.FLAVOUR else []),
+        *cell.options,
+        *cell.changes,
+        *([cell.precision] if cell.precision != "no" else []),
+    ]
     return f"{name} [{', '.join(extras)}]" if extras else name
 
 
@@ -97,7 +103,7 @@ def found(out: str | Path, paper: str = "") -> list[Cell]:
 def _others(cell: Cell) -> list[Cell]:
     """The full system and each of its ablations, changed as this cell is."""
     try:
-        full = system.build(cell.paper, corpora.load(cell.corpus), cell.task, cell.options)
+        full = system.build(cell.paper, corpora.load(cell.corpus), cell.task, cell.options, cell.flavour)
     except CorpusError:
         return []
     return [replace(cell, ablation=a) for a in (system.FULL, *system.page(cell.paper).ablations(full))]

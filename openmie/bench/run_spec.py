@@ -38,6 +38,7 @@ class Cell:
 
     paper: str
     corpus: str  # what `corpora.load` takes
+    flavour: str = system.FLAVOUR  # of the paper's page, such as `paper` or `improved`
     task: str = ""  # ner, re or joint; empty: the paper's choice for the corpus
     ablation: str = system.FULL
     sweep: str = ""  # a sweep of the paper, instead of an ablation
@@ -60,7 +61,8 @@ class Cell:
         extras = [*self.options, *self.changes, *([f"posts={self.posts}"] if self.posts else [])]
         extras += [self.precision] if self.precision != "no" else []
         corpus = short(self.corpus)
-        parts = [self.paper, self.row, corpus, self.task, *extras, f"seed{self.seed}"]
+        named = self.paper if self.flavour == system.FLAVOUR else f"{self.paper}-{self.flavour}"
+        parts = [named, self.row, corpus, self.task, *extras, f"seed{self.seed}"]
         kept = [_slug(p, 48) for p in parts if p]
         return f"{'--'.join(kept)[:180].rstrip('-')}--{digest}"
 
@@ -106,7 +108,7 @@ class Cell:
 
     def recipe(self, corpus: Corpus) -> Recipe:
         """The recipe that this cell trains, checked."""
-        full = system.build(self.paper, corpus, self.task, self.options)
+        full = system.build(self.paper, corpus, self.task, self.options, self.flavour)
         if self.sweep:
             return system.change(system.sweep(self.paper, full, self.sweep, self.value), self.changes)
         return system.change(system.ablate(self.paper, full, self.ablation), self.changes)

@@ -121,6 +121,7 @@ def record(
     kept = {k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "refused", "recipe")}
     return {
         "cell": cell.dump(),
+        "flavour": cell.flavour,
         "row": cell.row,
         "task": cell.task,
         "metric": next(iter(numbers)),

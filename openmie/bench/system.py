@@ -1,6 +1,7 @@
 """Systems by name: what the page of a paper, a module of `openmie.papers`, gives to those who build and compare it.
 
-recipe(*, corpus, task="", ...) -> Recipe           the full system; further keyword options are the page's own
+recipe(corpus=None, *, task="", flavour="small", ...) -> Recipe     the full system; further options are the page's own
+FLAVOURS: dict[str, str]                            the flavours of it, and what each is
 ablations(recipe) -> dict[str, Recipe]              name -> the recipe with one change
 sweeps(recipe) -> dict[str, dict[str, Recipe]]      optional: name -> value -> recipe, such as "alpha" -> "0.1"
 NAME = "Shap-CA"                                    optional: the full system's name in tables; else the module's
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from openmie.recipe import Recipe
 
 FULL = "full"  # the row without any change
+FLAVOUR = "small"  # what every page has
 
 
 def names() -> tuple[str, ...]:
@@ -51,11 +53,24 @@ def full_name(name: str) -> str:
     return getattr(page(name), "NAME", name)
 
 
-def build(name: str, corpus: Corpus, task: str = "", options: Iterable[str] = ()) -> Recipe:
-    """The full system for a corpus; `options` are KEY=VALUE of its `recipe()`."""
+def build(
+    name: str, corpus: Corpus | None, task: str = "", options: Iterable[str] = (), flavour: str = FLAVOUR
+) -> Recipe:
+    """The full system.
+
+    Args:
+        name: of the page.
+        corpus: whose labels are predicted; None: those of the paper's own dataset.
+        task: "": the page's choice for the corpus.
+        options: KEY=VALUE of the page's `recipe()`.
+        flavour: one of the page's FLAVOURS.
+
+    Raises:
+        RecipeError: an unknown system, flavour, task or option.
+    """
     make = page(name).recipe
-    given = {"task": task} if task else {}
-    known = sorted(set(inspect.signature(make).parameters) - {"corpus", "task"})
+    given: dict[str, Any] = {"task": task, "flavour": flavour} if task else {"flavour": flavour}
+    known = sorted(set(inspect.signature(make).parameters) - {"corpus", "task", "flavour"})
     for option in options:
         key, equals, value = option.partition("=")
         if not equals or key not in known:

@@ -42,6 +42,9 @@ Option = Annotated[
 ]
 Paper = Annotated[str, typer.Argument(help=f"System: {', '.join(PAPERS)}.")]
 Ablate = Annotated[str, typer.Option(help="Ablation of the system; `openmie show PAPER` lists them.")]
+Flavour = Annotated[
+    str, typer.Option(help="Flavour of the system: small (default), paper, ...; `openmie show PAPER` lists them.")
+]
 Task = Annotated[str, typer.Option(help="ner, re or joint; default: what the corpus holds.")]
 
 
@@ -82,6 +85,7 @@ def train(
     corpus: Annotated[str, typer.Option(help="FORMAT:PATH, such as twitter:DIR, or diorama:.")],
     out: Annotated[Path, typer.Option(help="The model folder to write.")] = Path("runs/model"),
     ablate: Ablate = "",
+    flavour: Flavour = system.FLAVOUR,
     task: Task = "",
     seed: int = 0,
     option: Option = None,
@@ -97,7 +101,7 @@ def train(
     from openmie.train.tensorboard import logged
 
     data = load_corpus(corpus)
-    recipe: Any = system.build(paper, data, task, option or ())
+    recipe: Any = system.build(paper, data, task, option or (), flavour)
     recipe = system.change(system.ablate(paper, recipe, ablate), set_ or ())
     if system.answers_in_words(recipe):
         _fine_tune(recipe, recipe.data(data), out, seed, restart)
@@ -169,6 +173,7 @@ def bench(
         list[str] | None, typer.Option(help="A variant: full (default), an ablation, or all; repeatable.")
     ] = None,
     sweep: Annotated[list[str] | None, typer.Option(help="A sweep of the system, or all; repeatable.")] = None,
+    flavour: Flavour = system.FLAVOUR,
     task: Task = "",
     set_: Set = None,
     option: Option = None,
@@ -200,6 +205,7 @@ def bench(
     same = {
         "changes": tuple(set_ or ()),
         "options": tuple(option or ()),
+        "flavour": flavour,
         "posts": posts,
         "test": test,
         "shuffle": shuffle,
@@ -260,9 +266,14 @@ def show(
         str, typer.Argument(help=f"With {EMBEDDINGS}: a model folder, or a run's folder of `openmie bench`.")
     ] = "",
     corpus: Annotated[
-        str, typer.Option(help=f"Whose labels: FORMAT:PATH; default diorama:, with {EMBEDDINGS} that of the bench run.")
+        str,
+        typer.Option(
+            help="Whose labels: FORMAT:PATH; default: those of the paper's own dataset, "
+            f"with {EMBEDDINGS} that of the bench run."
+        ),
     ] = "",
     ablate: Ablate = "",
+    flavour: Flavour = system.FLAVOUR,
     task: Task = "",
     option: Option = None,
     set_: Set = None,
@@ -274,6 +285,8 @@ def show(
     """Print a recipe, or what an ablation changes in it; or draw a run's entity vectors in three dimensions as a page.
 
     Example: openmie show baseline --ablate text
+
+    Example: openmie show shap_ca --flavour paper
 
     Example: openmie show embeddings runs/text --corpus twitter:DIR --out embeddings.html
     """
@@ -294,21 +307,25 @@ def show(
             expected=f"one system or model folder, or {EMBEDDINGS} RUN",
             remedy="show them one after the other",
         )
-    _recipe(paper, corpus or "diorama:", ablate, task, option or (), set_ or ())
+    _recipe(paper, corpus, ablate, (task, flavour), option or (), set_ or ())
 
 
-def _recipe(paper: str, corpus: str, ablate: str, task: str, options: Sequence[str], changes: Sequence[str]) -> None:
-    """Print it; of a changed one the difference."""
+def _recipe(
+    paper: str, corpus: str, ablate: str, which: tuple[str, str], options: Sequence[str], changes: Sequence[str]
+) -> None:
+    """Print it; of a changed one the difference. `which`: task and flavour."""
     from openmie import recipe as recipes
 
     if (Path(paper) / "recipe.json").exists():
         print((Path(paper) / "recipe.json").read_text(encoding="utf8"))
         return
-    data = load_corpus(corpus)
-    whole = system.build(paper, data, task, options)
+    (task, flavour), data = which, load_corpus(corpus) if corpus else None
+    whole = system.build(paper, data, task, options, flavour)
     changed = system.change(system.ablate(paper, whole, ablate), changes)
     if changed == whole:
         print(json.dumps(recipes.dump(whole), indent=1, ensure_ascii=False))
+        for name, what in system.page(paper).FLAVOURS.items():
+            print(f"flavour {name}: {what}", file=sys.stderr)
         print("ablations: " + ", ".join(system.page(paper).ablations(whole)), file=sys.stderr)
         for name, values in system.sweeps(paper, whole).items():
             print(f"sweep {name}: {', '.join(values)}", file=sys.stderr)

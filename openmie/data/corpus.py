@@ -90,6 +90,11 @@ class Corpus:
     def test(self) -> Split:
         return self.split("test")
 
+    @property
+    def generated(self) -> bool:
+        """Whether this is Diorama, the built-in corpus, whose distributions are known. No recipe depends on it."""
+        return self.name.startswith("diorama")
+
     @cached_property
     def labels(self) -> Labels:
         """Read off train, else dev: never off test."""

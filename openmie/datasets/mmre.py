@@ -37,7 +37,7 @@ def build_mmre(source: Corpus, *, summary: str = "", seed: int = 0, dev: float =
     """
     if not 0 <= dev < 1:
         raise CorpusError(f"dev={dev}", expected="a share from 0, below 1", where="mmre.corpus", remedy="0.1 is usual")
-    if source.name.startswith("diorama"):
+    if source.generated:
         own = {s: partial(_posts, source, s) for s in source.sources}
         return Corpus(source.name, own, source.symmetric, source.declared)
     if not split:

@@ -14,6 +14,7 @@ from dataclasses import replace
 import pytest
 
 from openmie import bench, corpora, diorama
+from openmie import recipe as recipes
 from openmie.bench import ceilings, system
 from openmie.bench import execution as work
 from openmie.bench import result_table as results
@@ -155,7 +156,7 @@ def test_options_are_those_of_the_page(posts):
 def test_a_record_says_all_that_its_numbers_depend_on(grid_of_four, posts):
     out, cells = grid_of_four
     record = cells[0].record(out)
-    assert record["cell"] == cells[0].dump() and record["recipe"]["name"] == "baseline-ner-text"
+    assert record["cell"] == cells[0].dump() and record["recipe"]["name"] == "baseline-ner-small-text"
     assert record["scores"]["strict"]["f1"] > 50 and record["metric"] == "strict" and record["documents"] == 8
     corpus = corpora.load(posts)
     import hashlib
@@ -388,7 +389,7 @@ def test_published_numbers_stand_beside(grid_of_four, monkeypatch):
         monkeypatch.setattr(baseline, name, value, raising=False)
     found = bench.table([replace(cells[0], ablation="full"), *cells], out)
     lines = {line.split(" | ")[0]: line for line in bench.markdown(found).splitlines()}
-    assert found.title == "Base"
+    assert found.title == "Base, small"
     ends = [next(v for k, v in lines.items() if k.startswith(f"| {n} [")) for n in ("Base", "text", "text softmax")]
     assert [e.split(" | ")[-1] for e in ends] == ["70.04 |", "not legible |", "– |"]
     assert "Published: Table 1" in bench.markdown(found)
@@ -553,7 +554,8 @@ def test_shuffled_images_come_from_half_a_corpus_further_on():
             task, heads = "ner", ()
 
             class encode:
-                context = "*"
+                class inputs:
+                    context = "*"
 
         def predict(self, documents):
             asked.append(documents)
@@ -566,3 +568,32 @@ def test_shuffled_images_come_from_half_a_corpus_further_on():
         other = gold[(i + 3) % 6]
         assert one.images == both.images == other.images and one.text == both.text == gold[i].text
         assert one.captions == gold[i].captions and both.captions == other.captions
+
+
+# -- flavours, and what counts as changed
+
+
+def test_a_flavour_is_in_name_record_and_table(posts, grid_of_four):
+    out, cells = grid_of_four
+    assert cells[0].record(out)["flavour"] == cells[0].record(out)["cell"]["flavour"] == "small"
+    rows = bench.Rows(ablate=("text",), same={"flavour": "pretrained"})
+    (other,) = bench.grid("baseline", [posts], rows=rows, task="ner")
+    assert other.recipe(corpora.load(posts)).encode.text.name == "minilm"
+    assert other.name.startswith("baseline-pretrained--text--") and other.name != replace(other, flavour="small").name
+    found = bench.table([*cells, other], out)
+    assert found.title == "baseline, small, baseline, pretrained" and "text [pretrained]" in found.rows
+    lines = list(csv.DictReader(io.StringIO(bench.csv(found))))
+    assert {line["flavour"] for line in lines} == {"small", "pretrained"}
+    with pytest.raises(OpenMIEError, match="paper"):
+        bench.grid("baseline", [posts], rows=bench.Rows(same={"flavour": "paper"}))
+
+
+def test_a_training_copied_from_an_equal_one_is_not_stale():
+    """`levels=W&S` of CAMIM is HVPNeT + CAM + MI: its record has that recipe, under that name."""
+    spec = "diorama:train=4,dev=2,test=2,paired=true"
+    swept = Cell(paper="camim", corpus=spec, task="re", sweep="levels", value="W&S")
+    row = replace(swept, sweep="", value="", ablation="HVPNeT + CAM + MI")
+    trained = recipes.dump(row.recipe(corpora.load(spec)))
+    assert trained["name"] != swept.recipe(corpora.load(spec)).name
+    assert not results._stale(swept, trained) and not results._stale(row, trained)
+    assert results._stale(replace(swept, value="W"), trained)

@@ -153,7 +153,7 @@ def perfect(documents, config):
 
 
 def head_of(corpus):
-    return next(h for h in m3d.recipe(corpus).heads if isinstance(h, ChainRelations))
+    return next(h for h in m3d.recipe(corpus, flavour="improved").heads if isinstance(h, ChainRelations))
 
 
 def with_every_label(corpus):

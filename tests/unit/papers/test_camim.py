@@ -70,7 +70,7 @@ def test_an_ablation_is_its_change_alone(full):
 
 def test_paper_sizes():
     """Section 4.2: three objects, caption length 40, alpha 0.1; TMR 16 x 8 at 2e-5, HVPNeT 32 x 30 at 3e-5."""
-    r = camim.recipe(Corpus("mnre", {}, declared=small.LABELS))
+    r = camim.recipe(Corpus("mnre", {}, declared=small.LABELS), flavour="improved")
     other = camim.hvpnet(r)
     assert isinstance(other.encode, Prefix) and other.encode.refine.pairs == camim.PAIRS[:2]
     for one, (batch, epochs, lr) in ((r, (16, 8, 2e-5)), (other, (32, 30, 3e-5))):

@@ -35,7 +35,7 @@ MADE = diorama.corpus(diorama.Config(documents=True, size=64, sentences=6, frame
 
 
 def test_the_papers_hyper_parameters():
-    r = recipes.check(m3d.recipe(REAL))
+    r = recipes.check(m3d.recipe(REAL, flavour="improved"))
     assert r.encode.text.name == "allenai/longformer-base-4096" and r.encode.text.pool == "max"
     assert r.encode.vision.name == "google/vit-base-patch16-224"
     t = r.training
@@ -49,7 +49,7 @@ def test_the_papers_hyper_parameters():
     assert [type(h).__name__ for h in r.heads] == ["Crf", "Chains", "ChainRelations", "Regions"]
     assert r.heads[2].labels == ("PER-PER_peer", "PER-LOC_birth") and r.heads[2].symmetric == ("PER-PER_peer",)
     assert r.task == "document" and all(h.weight == 1.0 for h in r.heads)
-    zh = m3d.recipe(replace(REAL, language="zh"))
+    zh = m3d.recipe(replace(REAL, language="zh"), flavour="improved")
     assert "xlm-roberta-longformer-base-4096" in zh.encode.text.name
 
 
@@ -57,7 +57,7 @@ def test_backbones_by_corpus_and_by_option():
     made = m3d.recipe(MADE)
     assert (made.encode.text.name, made.encode.vision.name) == ("tiny", "tiny")
     assert m3d.recipe(replace(MADE, language="zh")).encode.text.name == "characters"
-    blind = m3d.recipe(replace(REAL, declared=replace(LABELS, regions=())), text="minilm")
+    blind = m3d.recipe(replace(REAL, declared=replace(LABELS, regions=())), flavour="improved", text="minilm")
     assert blind.encode.vision is None and blind.fuse == () and isinstance(blind.complete, Blank)
     assert [type(h).__name__ for h in recipes.check(blind).heads] == ["Crf", "Chains", "ChainRelations"]
     assert m3d.recipe(REAL, vision="none").encode.vision is None
@@ -76,37 +76,37 @@ def test_backbones_by_corpus_and_by_option():
 @pytest.mark.parametrize(
     ("languages", "kind"),
     [
-        (("zh", "zh"), "m3d-zh"),
-        (("en", ""), "m3d-en"),
-        (("en", "zh"), "m3d-zh"),
-        (("", ""), "m3d-en"),
+        (("zh", "zh"), "m3d-zh-small"),
+        (("en", ""), "m3d-en-small"),
+        (("en", "zh"), "m3d-zh-small"),
+        (("", ""), "m3d-en-small"),
     ],
 )
 def test_the_language_is_read_off_the_documents_where_the_corpus_names_none(languages, kind):
     own = Corpus(
         "jsonl:own", {"train": lambda: [Document(id=f"{n}", lang=x) for n, x in enumerate(languages)]}, declared=LABELS
     )
-    assert m3d.recipe(own).name == kind and m3d.recipe(own, language="en").name == "m3d-en"
+    assert m3d.recipe(own).name == kind and m3d.recipe(own, language="en").name == "m3d-en-small"
     other = replace(own, sources={"train": lambda: [Document(id="x", lang="de")]})
     with pytest.raises(RecipeError, match="'de'"):
         m3d.recipe(other)
 
 
-@pytest.mark.parametrize("corpus", [REAL, MADE], ids=["paper", "Diorama"])
-def test_every_ablation_and_sweep_holds_together_and_differs(corpus):
-    r = m3d.recipe(corpus)
+@pytest.mark.parametrize("flavour", m3d.FLAVOURS)
+def test_every_ablation_and_sweep_holds_together_and_differs(flavour):
+    r = m3d.recipe(REAL, flavour=flavour)
     found = {**m3d.ablations(r), **{f"{n}={v}": x for n, vs in m3d.sweeps(r).items() for v, x in vs.items()}}
     for name, other in found.items():
         assert recipes.check(other) and recipes.load(json.dumps(recipes.dump(other))) == other, name
         assert other.task == "document", name
     plain = [replace(x, name="") for x in m3d.ablations(r).values()]
     assert len({json.dumps(recipes.dump(x)) for x in [*plain, replace(r, name="")]}) == len(plain) + 1
-    assert found["w/o MMCM"] == replace(r, name="m3d-en-nommcm", complete=Blank())
-    assert {"w/o DFFM", "w/o both", "text", "as released", "true VAE"} <= set(found)
+    assert found["w/o MMCM"] == replace(r, name=f"m3d-en-{flavour}-wo-mmcm", complete=Blank())
+    assert {"w/o DFFM", "w/o both", "text", "as released"} <= set(found)
 
 
 def test_the_baselines_of_table_three():
-    rows = m3d.ablations(m3d.recipe(REAL))
+    rows = m3d.ablations(m3d.recipe(REAL, flavour="improved"))
     towers = {"VideoMAE": "videomae", "ViViT": "vivit"}
     for video, kind in towers.items():
         for x, part in (("Os", "OneStream"), ("Ts", "TwoStream")):
@@ -131,7 +131,7 @@ def test_published_numbers():
         for language in ("EN", "ZH"):
             four = [cells[f"{language} {t}"] for t in ("Ent.", "Cha.", "Rel.", "Gro.")]
             assert cells[f"{language} Avg."] == pytest.approx(sum(four) / 4, abs=0.011), row
-    rows = set(m3d.ablations(m3d.recipe(REAL))) | {m3d.NAME}
+    rows = set(m3d.ablations(m3d.recipe(REAL, flavour="paper"))) | {m3d.NAME}
     assert set(tables["table IV"]) <= rows and len(set(tables["table III"]) & rows) == 5
     assert system.reported("m3d", m3d.NAME, ["m3d lang=en/document", "m3d lang=en"]) == ("table III", 53.8)
     assert system.reported("m3d", m3d.NAME, ["m3d lang=en&fold=0"]) is None

@@ -53,7 +53,7 @@ def test_an_ablation_is_its_change_alone(full):
 
 def test_paper_sizes():
     """Section 4.3: three crops of 128 pixels, rates 5e-5 and 3e-5, warm-up 0.06, weight decay 0.01, K = 3."""
-    r = mgips_cl.recipe(Corpus("twitter2017", {}, declared=small.LABELS))
+    r = mgips_cl.recipe(Corpus("twitter2017", {}, declared=small.LABELS), flavour="improved")
     assert (r.encode.objects, r.encode.size, r.encode.vision.name) == (3, 128, "openai/clip-vit-base-patch32")
     rates = {g.match: g.lr for g in r.training.groups}
     assert rates["encode.text"] == 5e-5 and rates["encode.vision"] == 3e-5 and r.training.warmup == 0.06

@@ -44,13 +44,13 @@ def test_every_number_of_tables_1_to_3_is_there_once():
 
 
 def test_the_papers_model_with_its_hyper_parameters():
-    r = pfa.recipe(tweets())
+    r = pfa.recipe(tweets(), flavour="improved")
     t = r.training
     assert r.model == "Qwen/Qwen2.5-VL-7B-Instruct" and r.labels == ("LOC", "ORG", "OTHER", "PER")
     assert (t.lr, t.vision_lr, t.merger_lr, t.batch, t.epochs) == (1e-5, 2e-6, 2e-6, 4, 3)
     assert (t.schedule, t.warmup, t.decay, t.lora) == ("cosine", 0.03, 0.1, None)
     assert (r.split, r.dev, r.patches, r.plain, r.tasks) == (0, 0.1, True, False, ("summary", "ner"))
-    assert pfa.recipe(tweets(), lora=8).training.lora.rank == 8
+    assert pfa.recipe(tweets(), flavour="improved", lora=8).training.lora.rank == 8
     assert pfa.recipe(tweets(), task="ner").tasks == ("ner",)
     with pytest.raises(RecipeError, match="task 're'"):
         pfa.recipe(tweets(), task="re")
@@ -104,7 +104,7 @@ def posts():
 
 
 def test_answers_are_read_scored_and_lost_ones_are_told():
-    full = replace(pfa.recipe(tweets()), labels=LABELS)
+    full = replace(pfa.recipe(tweets(), flavour="improved"), labels=LABELS)
     gold = posts()
     right = adapter.render(gold[0], LABELS)
     said = [
@@ -127,7 +127,7 @@ def test_answers_are_read_scored_and_lost_ones_are_told():
 
 
 def test_gold_is_not_in_what_is_asked_and_the_grammar_is_only_where_it_is_wanted():
-    full = replace(pfa.recipe(tweets()), labels=LABELS)
+    full = replace(pfa.recipe(tweets(), flavour="improved"), labels=LABELS)
     stub = Stub(lambda n, request: Answer(text=""))
     answered(full, stub, posts()[:1], constrained=True)
     bare = [p.replace(mentions=(), regions=(), summary="") for p in posts()[:1]]

@@ -1,0 +1,32 @@
+"""Flavours of a paper's system: what a page gives by one name, such as `paper` (as printed) or `small`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openmie.errors import RecipeError
+
+SMALL, IMPROVED, PAPER = "small", "improved", "paper"
+
+
+def checked(flavour: str, known: Mapping[str, str], where: str) -> str:
+    """The flavour, if a page has it.
+
+    Args:
+        flavour: its name.
+        known: the page's FLAVOURS, name -> what it is.
+        where: the page, for the error.
+
+    Raises:
+        RecipeError: the page has no such flavour.
+    """
+    if flavour not in known:
+        raise RecipeError(
+            f"flavour {flavour!r}", expected=f"one of {', '.join(known)}", where=where, remedy="choose one of these"
+        )
+    return flavour
+
+
+def slug(row: str) -> str:
+    """A row of a table as a part of a recipe's name: `w/o Shapley` -> `wo-shapley`."""
+    return row.replace("/", "").replace(" + ", "-").replace(" ", "-").lower()
