@@ -9,6 +9,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from openmie.data.box_iou import box_iou
 from openmie.data.document import Box, Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import DocumentError
 
@@ -207,16 +208,6 @@ def _same_region(gold: Document, g: Region, predicted: Document, p: Region) -> b
     if g.of and p.of:
         return _named(gold, g.of)[0] == _named(predicted, p.of)[0]
     return g.label == p.label
-
-
-def box_iou(a: Box, b: Box) -> float:
-    """Intersection over union of two xyxy boxes."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
 @dataclass

@@ -135,7 +135,7 @@ def warm(tmp_path_factory):
     """All modules are imported before files are watched."""
     document = case("text", "", tmp_path_factory.mktemp("warm"))
     for system, tasks in (("schema", "summary,ner,chains,re,boxes"), ("pfa", "")):
-        list(predict(Stub(lambda r: "{"), [document], system, LABELS, tasks))
+        list(predict(Stub(lambda r: "{ \u3042"), [document], system, LABELS, tasks))
 
 
 @pytest.mark.parametrize(("channel", "order"), CASES, ids=lambda x: repr(x)[1:30])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from openmie.data.box_iou import box_iou
 from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.diorama.config import Config
 from openmie.diorama.drawing.layout import GRID, KINDS, Layout, Rect, box_of_kind, covered, sample_cells, sample_layout
@@ -109,7 +110,7 @@ def patches(config: Config, layout: Layout, rng: RandomStream, parent: str = "ma
         n = 1 + rng.randbelow(2)
         centre, side = rng.choice(sample_cells(rng, n))
         candidate = box_of_kind(rng.choice(ALL_KINDS), centre, side)
-        if all(iou(candidate, box) < 0.4 for box in boxes):
+        if all(box_iou(candidate, box) < 0.4 for box in boxes):
             boxes.append(candidate)
     loose = [to_pixels(jittered(box, rng), config.size) for box in rng.shuffled(boxes)]
     name = "patch" if parent == "main" else f"{parent}-patch"
@@ -121,13 +122,6 @@ def jittered(box: Rect, rng: RandomStream) -> Rect:
     dx, dy = (box[2] - box[0]) * JITTER // 100, (box[3] - box[1]) * JITTER // 100
     x0, y0, x1, y1 = (v + rng.randint(-d, d) for v, d in zip(box, (dx, dy, dx, dy)))
     return max(x0, 0), max(y0, 0), min(x1, GRID), min(y1, GRID)
-
-
-def iou(a: Rect, b: Rect) -> float:
-    """Intersection over union."""
-    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    both = max(w, 0) * max(h, 0)
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
 
 
 def to_pixels(box: Rect, size: int) -> tuple[float, float, float, float]:

@@ -16,13 +16,13 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from openmie.data import images
+from openmie.data.box_iou import box_iou
 from openmie.data.document import Box
 from openmie.errors import ErrorRecord, RecipeError
 from openmie.vlm.boxes.coordinates import BoxFormat, UnknownBoxFamily, model_type
 from openmie.vlm.boxes.families import ADAPTERS
 from openmie.vlm.generate import Backend, Request
 from openmie.vlm.prompting.tolerant_json import read_json
-from openmie.vlm.prompting.windows import box_iou
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

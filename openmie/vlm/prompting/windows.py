@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from openmie.data.document import Box, Chain
+from openmie.data.box_iou import box_iou
+from openmie.data.document import Chain
 from openmie.errors import ErrorRecord, RecipeError
 from openmie.vlm.prompting.parsed_answer import ParsedAnswer
 
@@ -147,11 +148,3 @@ class _ChainGroup:
     members: set[str]
     label: str
     sources: list[tuple[dict[str, str], str]]
-
-
-def box_iou(a: Box, b: Box) -> float:
-    """Intersection over union of two xyxy boxes, in [0, 1]; 0 where one is empty."""
-    width, height = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(width, 0.0) * max(height, 0.0)
-    areas = [max(c[2] - c[0], 0.0) * max(c[3] - c[1], 0.0) for c in (a, b)]
-    return shared / (sum(areas) - shared) if shared else 0.0

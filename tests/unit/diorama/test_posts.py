@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from openmie.data import images
+from openmie.data.box_iou import box_iou
 from openmie.data.document import Document
 from openmie.diorama import LABELS, Config, corpus, generate, save
 from openmie.diorama.drawing.layout import GRID, MAX_OCCLUSION, sample_layout
 from openmie.diorama.posts import distributions
 from openmie.diorama.posts.latent_state import sample_imagined_scene
 from openmie.diorama.posts.names import SPLITS, split_of
-from openmie.diorama.posts.posts import GENERATED, iou, sample_post
+from openmie.diorama.posts.posts import GENERATED, sample_post
 from openmie.diorama.rng import Distribution, RandomStream
 from openmie.errors import CorpusError
 
@@ -129,7 +130,7 @@ def test_boxes_and_patches_lie_in_the_image_and_every_figure_has_its_patch():
         for box in (*(p.box for p in patches), *(r.box for r in d.regions)):
             assert 0 <= box[0] < box[2] <= 96 and 0 <= box[1] < box[3] <= 96
         for r in d.regions:
-            assert max(iou(p.box, r.box) for p in patches) > 0.6
+            assert max(box_iou(p.box, r.box) for p in patches) > 0.6
         _, layout, _ = sample_post(Config(seed=1, size=96), "train", i)
         for figure in layout.figures:
             box = figure.box
@@ -140,7 +141,7 @@ def test_boxes_and_patches_lie_in_the_image_and_every_figure_has_its_patch():
                 covered = max(w, 0) * max(h, 0) / ((box[2] - box[0]) * (box[3] - box[1]))
                 assert covered <= MAX_OCCLUSION / 100 + 0.01
         if len(layout.figures) == 2:
-            assert iou(layout.figures[0].box, layout.figures[1].box) == 0
+            assert box_iou(layout.figures[0].box, layout.figures[1].box) == 0
             assert layout.figures[0].box[2] <= layout.figures[1].box[0]
 
 
@@ -156,7 +157,7 @@ def test_the_translation_has_patches_of_what_was_drawn_for_it():
         drawn = sample_layout(scene, flags, config.distractors, streams[GENERATED])
         for figure in drawn.figures:
             box = tuple(v * 96 / GRID for v in figure.box)
-            assert max(iou(p.box, box) for p in patches) > 0.6
+            assert max(box_iou(p.box, box) for p in patches) > 0.6
         for p in patches:
             assert 0 <= p.box[0] < p.box[2] <= 96 and 0 <= p.box[1] < p.box[3] <= 96
     without = next(generate(Config(translation=False), "train", 1, pixels=False))

@@ -18,12 +18,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openmie.data.box_iou import box_iou
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import DocumentError, ErrorRecord
 from openmie.report import Bars, Curves, Table, picture, write
 from openmie.report.box_labels import place_labels
 from openmie.report.charts import ticks
-from openmie.report.comparison import SpanNode, SpanView, box_iou, compare, nest_spans
+from openmie.report.comparison import SpanNode, SpanView, compare, nest_spans
 from openmie.report.label_colours import COLOURS, assign_colours
 from openmie.report.markup import text
 from openmie.report.text_layout import Atom, TextPen, break_lines, split_atoms

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from openmie import diorama, metrics
 from openmie.corpora import load
+from openmie.data.box_iou import box_iou
 from openmie.data.corpus import Labels
 from openmie.data.document import Chain, Document, Image, Mention, Relation
 from openmie.errors import ErrorRecord, RecipeError
@@ -25,7 +26,7 @@ from openmie.vlm.prompting.predict import predict
 from openmie.vlm.prompting.prompt import PromptContent
 from openmie.vlm.prompting.schema import Schema, answer_json_schema
 from openmie.vlm.prompting.tolerant_json import _TolerantParser
-from openmie.vlm.prompting.windows import box_iou, split_windows
+from openmie.vlm.prompting.windows import split_windows
 from tests.fixtures.prompting_stub import Stub, fenced
 
 ALL = {"mentions": {"PER": "a person", "LOC": "a place"}, "relations": {"lives_in": "has a home there", "peer": ""}}
