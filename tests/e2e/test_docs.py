@@ -58,7 +58,7 @@ def folder(tmp_path, monkeypatch, colours):
     told = list(diorama.generate(diorama.Config(documents=True, seed=1), "test", 3, pixels=False))
     for name in ("gold", "predicted"):
         corpora.write(told, tmp_path / "runs" / f"{name}.jsonl")
-    monkeypatch.setattr(asked, "connect", lambda *_, **__: Stub(plausible, "Qwen/Qwen2.5-VL-7B-Instruct"))
+    monkeypatch.setattr(asked, "connect", lambda model, *_, **__: Stub(plausible, model))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,0 +1,49 @@
+"""Who talks to a server needs neither torch nor transformers: all that an endpoint needs imports and runs without."""
+
+import subprocess
+import sys
+
+CODE = """
+import sys
+for name in ("torch", "transformers", "accelerate", "tokenizers", "safetensors"):
+    sys.modules[name] = None  # an import of it fails
+from importlib import import_module
+for name in (
+    "", ".generate", ".backends", ".backends.async_pool", ".backends.endpoint", ".backends.openai_protocol",
+    ".backends.response_cache", ".boxes.coordinates", ".boxes.families", ".boxes.probe", ".captions",
+    ".generated_images", ".pfa", ".pfa.grammar", ".pfa.image_entity_pairs", ".pfa.labels", ".pfa.locate",
+    ".pfa.parsing", ".pfa.scores", ".prompting", ".prompting.injection_guard", ".prompting.occurrences",
+    ".prompting.options", ".prompting.parsed_answer", ".prompting.parsing", ".prompting.pfa_prompter",
+    ".prompting.predict", ".prompting.prompt", ".prompting.request", ".prompting.schema",
+    ".prompting.schema_prompter", ".prompting.scoring", ".prompting.tolerant_json", ".prompting.windows",
+):
+    import_module("openmie.vlm" + name)
+
+from openmie.data.document import Document
+from openmie.errors import ModelError, OpenMIEError
+from openmie.vlm import Answer, Cached, Captioning, Endpoint, Grammar, Request, caption, connect, translate
+from openmie.vlm.prompting.predict import predict
+from openmie.vlm.prompting.request import ExtractionRequest
+
+assert isinstance(connect("m", "http://127.0.0.1:9/v1"), Endpoint)
+request = ExtractionRequest(system="schema", model="m", endpoint="http://127.0.0.1:9/v1", label=("PER",),
+                            settings=("window=500", "retries=0"))
+backend, documents = request.backend(), [Document(id="d", text="Ada")]
+(found,) = request.predict(documents, request.schema(), backend)
+assert len(found.errors) == 1 and "127.0.0.1" in found.errors[0].where, found.errors
+for system in ("schema", "pfa"):
+    (found,) = predict(backend, documents, system, ["PER"], "ner")
+    assert len(found.errors) == 1
+for call in (lambda: connect("m"), ExtractionRequest(system="schema", model="m").backend):
+    try:
+        call()
+    except ModelError as error:
+        assert "torch" in error.record.expected and "--endpoint" in error.record.remedy
+    else:
+        raise AssertionError("a model ran without torch")
+"""
+
+
+def test_an_endpoint_needs_no_torch(tmp_path):
+    done = subprocess.run([sys.executable, "-c", CODE], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
