@@ -135,7 +135,7 @@ def _closures(task: str, scores: dict[str, metrics.Scores]) -> dict[str, object]
     low, high = (
         diorama.ceiling(config, task=task, modalities=s, rule="argmax") for s in (("text",), ("text", "image"))
     )
-    return {"ceilings": [low, high], "closures": {n: metrics.closure(s, low, high) for n, s in scores.items()}}
+    return {"ceilings": [low, high], "closures": {n: metrics.normalised_gain(s, low, high) for n, s in scores.items()}}
 
 
 def table(out: Path) -> None:

@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from openmie.annotation.adjudication_file import Disagreement
-from openmie.annotation.annotator_units import UNTYPED, Both, Pair, Side, Thing, compared, where
+from openmie.annotation.annotator_units import (
+    UNTYPED,
+    AnnotationPair,
+    AnnotatorView,
+    EntityPair,
+    EntitySpans,
+    pair_annotations,
+    span_name,
+)
 from openmie.annotation.disagreements import box_key, differences, relation_key
 from openmie.data.document import Chain, Document, Mention, Region, Relation
 from openmie.errors import ErrorRecord, MetricError
-from openmie.metrics.links import Place
+from openmie.metrics.links import SpanKey
 
 Undecided = Literal["error", "a", "b"]
 Verdict = tuple[str, str]
@@ -41,7 +49,7 @@ def resolve(
     """
     if undecided not in ("error", "a", "b"):
         raise MetricError(f"undecided={undecided!r}", expected="error, a or b", remedy="leave it out to be told")
-    documents = compared(a, b, symmetric, iou)
+    documents = pair_annotations(a, b, symmetric, iou)
     given: dict[tuple[str, str, str], Verdict] = {}
     for d in decisions:
         if d.key in given:
@@ -83,7 +91,7 @@ def apply_decisions(
 class _Merging:
     """One document on its way."""
 
-    both: Both
+    both: AnnotationPair
     verdicts: Mapping[tuple[str, str, str], Verdict]
     errors: list[ErrorRecord] = field(default_factory=list)
     used: set[str] = field(default_factory=set)  # ids of A's chains
@@ -117,12 +125,12 @@ class _Merging:
         chosen = {"a": a, "b": b, "none": "", "label": label}[word]
         return ["" if x == UNTYPED else x for x in chosen.split("+")] if chosen else []
 
-    def _mentions(self) -> dict[Place, list[Mention]]:
+    def _mentions(self) -> dict[SpanKey, list[Mention]]:
         """The mentions of each place that is kept, in text order."""
         mine, theirs = self._marked(self.both.a), self._marked(self.both.b)
-        out: dict[Place, list[Mention]] = {}
+        out: dict[SpanKey, list[Mention]] = {}
         for place, (a, b) in self.both.spans().items():
-            labels = self._labels("spans", where(place), a, b)
+            labels = self._labels("spans", span_name(place), a, b)
             spare = [m for label, m in mine.get(place, {}).items() if label not in labels]  # to be labelled otherwise
             for label in labels:
                 made = mine.get(place, {}).get(label) or (spare.pop() if spare else None)
@@ -133,28 +141,28 @@ class _Merging:
                 out.setdefault(place, []).append(made.model_copy(update={"label": label}))
         return out
 
-    def _marked(self, side: Side) -> dict[Place, dict[str, Mention]]:
+    def _marked(self, side: AnnotatorView) -> dict[SpanKey, dict[str, Mention]]:
         """Place -> label -> mention, the first where there are several."""
-        out: dict[Place, dict[str, Mention]] = {}
+        out: dict[SpanKey, dict[str, Mention]] = {}
         for m in side.document.mentions:
             out.setdefault(side.places[m.id], {}).setdefault(m.label, m)
         return out
 
-    def _parts(self, kept: set[Place]) -> list[Thing]:
+    def _parts(self, kept: set[SpanKey]) -> list[EntitySpans]:
         """How the kept places are divided into things."""
-        out: list[Thing] = []
+        out: list[EntitySpans] = []
         for group in self.both.groups:
-            word = self._verdict("chains", where(min(group)))[0]
+            word = self._verdict("chains", span_name(min(group)))[0]
             mine, theirs = self.both.sides if word == "a" else self.both.sides[::-1]
             out += _divided(group & kept, mine, theirs)
         return sorted(out, key=min)
 
-    def _chains(self, mentions: Mapping[Place, list[Mention]], parts: list[Thing]) -> dict[Thing, Chain]:
+    def _chains(self, mentions: Mapping[SpanKey, list[Mention]], parts: list[EntitySpans]) -> dict[EntitySpans, Chain]:
         """A chain for each thing of several mentions, and for one alone that either annotator made a chain of."""
-        out: dict[Thing, Chain] = {}
+        out: dict[EntitySpans, Chain] = {}
         labels = {m.label for s in self.both.sides for m in s.document.mentions}
         for part in parts:
-            if len(part) == 1 and not any(part & s.chained for s in self.both.sides):
+            if len(part) == 1 and not any(part & s.in_chain for s in self.both.sides):
                 continue
             near, id = self._nearest(part)
             members = [m for place in sorted(part) for m in mentions[place]]
@@ -165,7 +173,7 @@ class _Merging:
             out[part] = Chain(id=id, mentions=tuple(m.id for m in members), label=label or told)
         return out
 
-    def _nearest(self, part: Thing) -> tuple[Chain | None, str]:
+    def _nearest(self, part: EntitySpans) -> tuple[Chain | None, str]:
         """The chain of A, or else of B, that has most in common with a thing; and an id, A's where it is free."""
         for side in self.both.sides:
             shares = [
@@ -179,27 +187,29 @@ class _Merging:
                 return near, self.ids.new(near.id)
         return None, self.ids.new("c")
 
-    def _end(self, part: Thing, chains: Mapping[Thing, Chain], mentions: Mapping[Place, list[Mention]]) -> str:
+    def _end(
+        self, part: EntitySpans, chains: Mapping[EntitySpans, Chain], mentions: Mapping[SpanKey, list[Mention]]
+    ) -> str:
         return chains[part].id if part in chains else mentions[min(part)][0].id
 
-    def _carried(self, number: int, ends: Mapping[Place, str]) -> str:
+    def _carried(self, number: int, ends: Mapping[SpanKey, str]) -> str:
         """The id that a thing of A, B or both has in the end, or nothing where all its mentions were dropped.
 
         It is the one with most of the places that the thing has for the annotator whose chains were chosen there.
         """
         pair = self.both.pairs[number]
-        for thing in (pair.a, pair.b) if self._chosen(pair) == "a" else (pair.b, pair.a):
-            found = [ends[place] for place in sorted(thing or ()) if place in ends]
+        for entity in (pair.a, pair.b) if self._chosen(pair) == "a" else (pair.b, pair.a):
+            found = [ends[place] for place in sorted(entity or ()) if place in ends]
             if found:
                 return max(dict.fromkeys(found), key=found.count)
         return ""
 
-    def _chosen(self, pair: Pair) -> str:
+    def _chosen(self, pair: EntityPair) -> str:
         place = min(pair.a or pair.b or ())
         group = next(g for g in self.both.groups if place in g)
-        return self._verdict("chains", where(min(group)))[0]
+        return self._verdict("chains", span_name(min(group)))[0]
 
-    def _relations(self, ends: Mapping[Place, str]) -> list[Relation]:
+    def _relations(self, ends: Mapping[SpanKey, str]) -> list[Relation]:
         out: dict[tuple[str, str, str], Relation] = {}
         for numbers, (a, b) in self.both.relations().items():
             at = relation_key(self.both, numbers)
@@ -217,7 +227,7 @@ class _Merging:
         turned = numbers[::-1]
         for side in self.both.sides:
             said = {
-                (self.both.of[side.name, head], self.both.of[side.name, tail])
+                (self.both.pair_index[side.name, head], self.both.pair_index[side.name, tail])
                 for head, tail, x in side.relations()
                 if x == label
             }
@@ -225,7 +235,7 @@ class _Merging:
                 return numbers if numbers in said else turned
         return numbers
 
-    def _regions(self, ends: Mapping[Place, str]) -> list[Region]:
+    def _regions(self, ends: Mapping[SpanKey, str]) -> list[Region]:
         out: list[Region] = []
         links = self.both.links()
         for pair in sorted(self.both.boxes, key=lambda p: (p.a is None, p.a or 0, p.b or 0)):
@@ -238,7 +248,11 @@ class _Merging:
             which = "a" if chosen is a else "b"
             if pair in links and links[pair][0] != links[pair][1]:
                 which = self._verdict("links", at)[0]
-            shows = {"a": self.both.shown(self.both.a, a), "b": self.both.shown(self.both.b, b), "none": None}[which]
+            shows = {
+                "a": self.both.linked_pair(self.both.a, a),
+                "b": self.both.linked_pair(self.both.b, b),
+                "none": None,
+            }[which]
             of = "" if shows is None else self._carried(shows, ends)
             if shows is not None and not of:
                 self._dropped(f"what region {at} shows", "a mention of it")
@@ -256,13 +270,13 @@ class _Merging:
         )
 
 
-def _divided(kept: Collection[Place], mine: Side, theirs: Side) -> list[Thing]:
+def _divided(kept: Collection[SpanKey], mine: AnnotatorView, theirs: AnnotatorView) -> list[EntitySpans]:
     """The places as one annotator divides them; what only the other marked goes along as it lay there."""
-    parts = [set(t) & set(kept) for t in dict.fromkeys(mine.owner[p] for p in sorted(kept) if p in mine.owner)]
-    for thing in dict.fromkeys(theirs.owner[p] for p in sorted(kept) if p not in mine.owner):
-        alone = {p for p in thing if p in kept and p not in mine.owner}
-        near = max(parts, key=lambda part: len(part & thing), default=None)
-        if near is not None and near & thing:
+    parts = [set(t) & set(kept) for t in dict.fromkeys(mine.entity_of[p] for p in sorted(kept) if p in mine.entity_of)]
+    for entity in dict.fromkeys(theirs.entity_of[p] for p in sorted(kept) if p not in mine.entity_of):
+        alone = {p for p in entity if p in kept and p not in mine.entity_of}
+        near = max(parts, key=lambda part: len(part & entity), default=None)
+        if near is not None and near & entity:
             near |= alone
         else:
             parts.append(alone)

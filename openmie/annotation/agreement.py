@@ -25,7 +25,7 @@ from math import comb, nan
 
 from openmie.annotation.adjudication import apply_decisions, resolve
 from openmie.annotation.adjudication_file import Disagreement, read_decisions, write
-from openmie.annotation.annotator_units import Both, compared
+from openmie.annotation.annotator_units import AnnotationPair, pair_annotations
 from openmie.annotation.disagreements import differences
 from openmie.data.document import Document
 
@@ -75,7 +75,7 @@ def agreement(
 
     Errors: an id twice, a document that one of them lacks, another text or other words, a reference that leads nowhere.
     """
-    documents = compared(a, b, symmetric, iou)
+    documents = pair_annotations(a, b, symmetric, iou)
     tables: dict[str, Table] = {layer: Counter() for layer in LAYERS}
     for both in documents:
         id = both.a.document.id
@@ -104,9 +104,9 @@ def kappa(table: Mapping[tuple[Hashable, Hashable], int]) -> Kappa:
     return Kappa(n, same / n, sum(times * second[x] for x, times in first.items()) / n**2)
 
 
-def _same_chain(both: Both) -> Table:
+def _same_chain(both: AnnotationPair) -> Table:
     """Pairs of shared mentions, counted from the sizes of the chains: (in one chain for A, for B) -> pairs."""
-    cells = Counter((both.a.owner[p], both.b.owner[p]) for p in both.shared)
+    cells = Counter((both.a.entity_of[p], both.b.entity_of[p]) for p in both.shared)
     by_a, by_b = Counter[Hashable](), Counter[Hashable]()
     for (one, other), n in cells.items():
         by_a[one] += n
@@ -121,7 +121,7 @@ def _same_chain(both: Both) -> Table:
     return Counter({k: n for k, n in found.items() if n})
 
 
-def _related(both: Both) -> Table:
+def _related(both: AnnotationPair) -> Table:
     said = both.relations()
     paired = [n for n, pair in enumerate(both.pairs) if pair.a is not None and pair.b is not None]
     known = set(paired)

@@ -18,24 +18,24 @@ import numpy as np
 
 from openmie.data.document import Chain, Document, Region
 from openmie.errors import MetricError
-from openmie.metrics.chains import joined
-from openmie.metrics.grounding import agree, label_of, overlaps
-from openmie.metrics.links import NONE, Place
+from openmie.metrics.chains import merge_overlapping
+from openmie.metrics.grounding import iou_above, iou_matrix, label_of
+from openmie.metrics.links import NONE, SpanKey
 
-Thing = frozenset[Place]
+EntitySpans = frozenset[SpanKey]
 UNTYPED = "(untyped)"
 
 
-class Pair(NamedTuple):
+class EntityPair(NamedTuple):
     """A thing of A and the one of B that it is paired with, or either alone."""
 
-    a: Thing | None
-    b: Thing | None
+    a: EntitySpans | None
+    b: EntitySpans | None
 
     @property
     def name(self) -> str:
         """Where they begin: the same name is never another pair of one document."""
-        return "/".join("x" if t is None else where(min(t)) for t in self)
+        return "/".join("x" if t is None else span_name(min(t)) for t in self)
 
 
 class BoxPair(NamedTuple):
@@ -45,7 +45,7 @@ class BoxPair(NamedTuple):
     b: int | None
 
 
-def where(place: Place) -> str:
+def span_name(place: SpanKey) -> str:
     """A place as text that no spreadsheet takes for a time or a date."""
     return f"{place[0]}..{place[1]}" if place[0] >= 0 else f'"{place[2]}"'
 
@@ -56,55 +56,55 @@ def joined_labels(labels: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Side:
+class AnnotatorView:
     """What one annotator says."""
 
     document: Document
     name: str  # "A" or "B"
 
     @cached_property
-    def places(self) -> dict[str, Place]:
+    def places(self) -> dict[str, SpanKey]:
         """Where each mention stands, by its id."""
         return {
             m.id: (-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "") for m in self.document.mentions
         }
 
     @cached_property
-    def labels(self) -> dict[Place, str]:
+    def labels(self) -> dict[SpanKey, str]:
         """The label of each place."""
-        found: dict[Place, list[str]] = defaultdict(list)
+        found: dict[SpanKey, list[str]] = defaultdict(list)
         for m in self.document.mentions:
             found[self.places[m.id]].append(m.label)
         return {place: joined_labels(labels) for place, labels in found.items()}
 
     @cached_property
-    def things(self) -> list[Thing]:
+    def entities(self) -> list[EntitySpans]:
         chains = [{self._place(m, f"chain {c.id!r}") for m in c.mentions} for c in self.document.chains]
-        return joined([*chains, *({place} for place in self.labels)])
+        return merge_overlapping([*chains, *({place} for place in self.labels)])
 
     @cached_property
-    def chained(self) -> set[Place]:
+    def in_chain(self) -> set[SpanKey]:
         """Places that are in a chain, be it one of their own."""
         return {self._place(m, f"chain {c.id!r}") for c in self.document.chains for m in c.mentions}
 
     @cached_property
-    def owner(self) -> dict[Place, Thing]:
-        return {place: thing for thing in self.things for place in thing}
+    def entity_of(self) -> dict[SpanKey, EntitySpans]:
+        return {place: entity for entity in self.entities for place in entity}
 
-    def thing(self, id: str, what: str) -> Thing:
+    def entity(self, id: str, what: str) -> EntitySpans:
         """The thing that a mention or chain is, or is part of."""
         found = self.document.find(id)
         ids = found.mentions if isinstance(found, Chain) else (id,)
         if not ids:
-            raise self._lost(id, what)
-        return self.owner[self._place(ids[0], what)]
+            raise self._no_mention(id, what)
+        return self.entity_of[self._place(ids[0], what)]
 
-    def _place(self, id: str, what: str) -> Place:
+    def _place(self, id: str, what: str) -> SpanKey:
         if id not in self.places:
-            raise self._lost(id, what)
+            raise self._no_mention(id, what)
         return self.places[id]
 
-    def _lost(self, id: str, what: str) -> MetricError:
+    def _no_mention(self, id: str, what: str) -> MetricError:
         return MetricError(
             f"{what} of annotator {self.name} with {id!r}, which leads to no mention",
             expected="ids of mentions",
@@ -112,37 +112,37 @@ class Side:
             remedy="Document.dangling() lists such references; mend or drop them before comparing",
         )
 
-    def relations(self, none: Collection[str] = NONE) -> list[tuple[Thing, Thing, str]]:
+    def relations(self, none: Collection[str] = NONE) -> list[tuple[EntitySpans, EntitySpans, str]]:
         return [
-            (self.thing(r.head, "a relation"), self.thing(r.tail, "a relation"), r.label)
+            (self.entity(r.head, "a relation"), self.entity(r.tail, "a relation"), r.label)
             for r in self.document.relations
             if r.label not in none
         ]
 
 
 @dataclass(frozen=True)
-class Both:
+class AnnotationPair:
     """One document of two annotators. `symmetric`: labels without direction; `iou`: above it two boxes are one."""
 
-    a: Side
-    b: Side
+    a: AnnotatorView
+    b: AnnotatorView
     symmetric: frozenset[str] = frozenset()
     iou: float = 0.5
 
     @cached_property
-    def places(self) -> list[Place]:
+    def places(self) -> list[SpanKey]:
         """All that either marked, in text order."""
         return sorted({*self.a.labels, *self.b.labels})
 
     @property
-    def sides(self) -> tuple[Side, Side]:
+    def sides(self) -> tuple[AnnotatorView, AnnotatorView]:
         return self.a, self.b
 
     @cached_property
-    def shared(self) -> set[Place]:
+    def shared(self) -> set[SpanKey]:
         return self.a.labels.keys() & self.b.labels.keys()
 
-    def spans(self) -> dict[Place, tuple[str, str]]:
+    def spans(self) -> dict[SpanKey, tuple[str, str]]:
         """The labels of each place; "" where one did not mark it."""
         return {place: (self.a.labels.get(place, ""), self.b.labels.get(place, "")) for place in self.places}
 
@@ -154,39 +154,39 @@ class Both:
         return list(zip(_covered(self.a, bounds), _covered(self.b, bounds)))
 
     @cached_property
-    def pairs(self) -> list[Pair]:
+    def pairs(self) -> list[EntityPair]:
         """All things, those that are paired first."""
-        left, right = self.a.things, self.b.things
-        number = {place: j for j, thing in enumerate(right) for place in thing}
+        left, right = self.a.entities, self.b.entities
+        number = {place: j for j, entity in enumerate(right) for place in entity}
         similar = np.zeros((len(left), len(right)))
-        for i, thing in enumerate(left):
-            for place in thing:
+        for i, entity in enumerate(left):
+            for place in entity:
                 if place in number:
-                    similar[i, number[place]] += 2 / (len(thing) + len(right[number[place]]))
-        chosen = assigned(similar)
+                    similar[i, number[place]] += 2 / (len(entity) + len(right[number[place]]))
+        chosen = best_assignment(similar)
         taken = {i for i, _ in chosen}, {j for _, j in chosen}
-        alone = [Pair(t, None) for i, t in enumerate(left) if i not in taken[0]]
-        alone += [Pair(None, t) for j, t in enumerate(right) if j not in taken[1]]
-        return [*(Pair(left[i], right[j]) for i, j in chosen), *alone]
+        alone = [EntityPair(t, None) for i, t in enumerate(left) if i not in taken[0]]
+        alone += [EntityPair(None, t) for j, t in enumerate(right) if j not in taken[1]]
+        return [*(EntityPair(left[i], right[j]) for i, j in chosen), *alone]
 
     @cached_property
-    def of(self) -> dict[tuple[str, Thing], int]:
+    def pair_index(self) -> dict[tuple[str, EntitySpans], int]:
         """The number of the pair that a thing of "A" or "B" is in."""
         return {
-            (name, thing): n
+            (name, entity): n
             for n, pair in enumerate(self.pairs)
-            for name, thing in zip("AB", pair)
-            if thing is not None
+            for name, entity in zip("AB", pair)
+            if entity is not None
         }
 
     @cached_property
-    def groups(self) -> list[Thing]:
+    def groups(self) -> list[EntitySpans]:
         """Places that either annotator's chains tie together, directly or over others; in text order."""
-        return sorted(joined([*self.a.things, *self.b.things]), key=min)
+        return sorted(merge_overlapping([*self.a.entities, *self.b.entities]), key=min)
 
-    def split(self, side: Side, group: Collection[Place]) -> set[Thing]:
+    def split(self, side: AnnotatorView, group: Collection[SpanKey]) -> set[EntitySpans]:
         """How one annotator divides the places of a group that both have marked."""
-        parts = {side.owner[p] for p in group if p in self.shared}
+        parts = {side.entity_of[p] for p in group if p in self.shared}
         return {frozenset(part & self.shared) for part in parts}
 
     def relations(self) -> dict[tuple[int, int], tuple[str, str]]:
@@ -194,7 +194,7 @@ class Both:
         found: dict[tuple[int, int], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
         for column, side in enumerate(self.sides):
             for head, tail, label in side.relations():
-                ends = self.of[side.name, head], self.of[side.name, tail]
+                ends = self.pair_index[side.name, head], self.pair_index[side.name, tail]
                 key = (min(ends), max(ends)) if label in self.symmetric else ends
                 found[key][column].append(label)
         return {key: (joined_labels(a), joined_labels(b)) for key, (a, b) in sorted(found.items())}
@@ -203,7 +203,7 @@ class Both:
     def boxes(self) -> list[BoxPair]:
         """Boxes of one image with an IoU above the threshold are paired one to one, so that its sum is largest."""
         a, b = self.a.document.regions, self.b.document.regions
-        chosen = assigned(np.where(agree(a, b, self.iou), overlaps(a, b), 0.0))
+        chosen = best_assignment(np.where(iou_above(a, b, self.iou), iou_matrix(a, b), 0.0))
         taken = {i for i, _ in chosen}, {j for _, j in chosen}
         return [
             *(BoxPair(i, j) for i, j in chosen),
@@ -230,15 +230,17 @@ class Both:
         for pair in self.boxes:
             a, b = self.regions(pair)
             if a is not None and b is not None and (a.of or b.of):
-                out[pair] = self.shown(self.a, a), self.shown(self.b, b)
+                out[pair] = self.linked_pair(self.a, a), self.linked_pair(self.b, b)
         return out
 
-    def shown(self, side: Side, region: Region | None) -> int | None:
+    def linked_pair(self, side: AnnotatorView, region: Region | None) -> int | None:
         """The number of the pair of things that a region shows."""
-        return self.of[side.name, side.thing(region.of, "a region")] if region is not None and region.of else None
+        return (
+            self.pair_index[side.name, side.entity(region.of, "a region")] if region is not None and region.of else None
+        )
 
 
-def assigned(similar: np.ndarray) -> list[tuple[int, int]]:
+def best_assignment(similar: np.ndarray) -> list[tuple[int, int]]:
     """Rows and columns paired one to one so that the sum is largest; pairs of similarity 0 are none."""
     if not similar.any():
         return []
@@ -248,7 +250,7 @@ def assigned(similar: np.ndarray) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in zip(rows, columns) if similar[i, j] > 0]
 
 
-def _covered(side: Side, bounds: np.ndarray) -> list[str]:
+def _covered(side: AnnotatorView, bounds: np.ndarray) -> list[str]:
     """The labels of the mentions that have a character in common with each unit (U, 2)."""
     found: list[list[str]] = [[] for _ in bounds]
     for (start, end, _), label in side.labels.items():
@@ -258,7 +260,9 @@ def _covered(side: Side, bounds: np.ndarray) -> list[str]:
     return [joined_labels(labels) for labels in found]
 
 
-def compared(a: Iterable[Document], b: Iterable[Document], symmetric: Collection[str], iou: float) -> list[Both]:
+def pair_annotations(
+    a: Iterable[Document], b: Iterable[Document], symmetric: Collection[str], iou: float
+) -> list[AnnotationPair]:
     """The documents of both annotators, paired by id.
 
     Errors: an id twice, a document that one of them lacks, another text or other words.
@@ -280,7 +284,10 @@ def compared(a: Iterable[Document], b: Iterable[Document], symmetric: Collection
                 where=f"document {id}",
                 remedy="annotate the same export; offsets into different texts cannot be compared",
             )
-    return [Both(Side(d, "A"), Side(sides[1][id], "B"), frozenset(symmetric), iou) for id, d in sides[0].items()]
+    return [
+        AnnotationPair(AnnotatorView(d, "A"), AnnotatorView(sides[1][id], "B"), frozenset(symmetric), iou)
+        for id, d in sides[0].items()
+    ]
 
 
 def _listed(documents: Iterable[Document], name: str) -> Sequence[Document]:

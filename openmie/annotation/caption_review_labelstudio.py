@@ -36,16 +36,21 @@ INTERFACE = """<View>
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """One row or task: a caption, and what the reader said of it."""
+class CaptionJudgement:
+    """A caption with the judgement of a reader."""
 
     document: str
     generator: str
     caption: str
     correct: bool | None = None  # None: not judged
     corrected: str = ""  # a better caption
-    image: str = ""  # path or id of the picture; other documents of the same picture share the judgement
+    image: str = ""  # path or id of the image; documents of the same image share the judgement
     note: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Document and generator, which identify a caption."""
+        return self.document, self.generator
 
 
 def named(path: str | os.PathLike[str]) -> bool:
@@ -53,7 +58,7 @@ def named(path: str | os.PathLike[str]) -> bool:
     return Path(path).suffix.lower() == ".json"
 
 
-def write(rows: Iterable[tuple[Judgement, str]], path: str | os.PathLike[str]) -> None:
+def write(rows: Iterable[tuple[CaptionJudgement, str]], path: str | os.PathLike[str]) -> None:
     """Captions with the text of their document as tasks, and NAME.xml, the configuration, beside them.
 
     Pictures in the file's folder are named as Label Studio serves a local folder, this being the one to serve.
@@ -69,7 +74,7 @@ def write(rows: Iterable[tuple[Judgement, str]], path: str | os.PathLike[str]) -
         file.write(INTERFACE.encode())
 
 
-def _task(judgement: Judgement, text: str, folder: Path) -> dict[str, Any]:
+def _task(judgement: CaptionJudgement, text: str, folder: Path) -> dict[str, Any]:
     data = {
         "document": judgement.document,
         "generator": judgement.generator,
@@ -97,7 +102,7 @@ def _shown(image: str, folder: Path) -> str:
         return image
 
 
-def read(path: str | os.PathLike[str]) -> Iterator[tuple[int, Judgement]]:
+def read(path: str | os.PathLike[str]) -> Iterator[tuple[int, CaptionJudgement]]:
     """The number of each task, from 0, and its judgement. A task that nobody has worked on is not judged.
 
     Of several annotations of a task the one that is marked as ground truth counts. `CorpusError`: another file, another
@@ -121,23 +126,26 @@ def read(path: str | os.PathLike[str]) -> Iterator[tuple[int, Judgement]]:
             ) from None
 
 
-def _judgement(task: Mapping[str, Any], where: str) -> Judgement:
+def _judgement(task: Mapping[str, Any], where: str) -> CaptionJudgement:
     data = {key: task["data"].get(key, "") for key in ("document", "generator", "caption", "picture")}
     if wrong := [key for key, value in data.items() if not isinstance(value, str)]:
         raise ValueError(f"{wrong[0]} is no text")
     if missing := [key for key in ("document", "generator", "caption") if not data[key].strip()]:
         raise KeyError(missing[0])
     done = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
-    said = {_said(a["result"], data["caption"], where) for a in [a for a in done if a.get("ground_truth")] or done}
-    if len(said) > 1:
+    values = {
+        _annotation_values(a["result"], data["caption"], where)
+        for a in [a for a in done if a.get("ground_truth")] or done
+    }
+    if len(values) > 1:
         raise CorpusError(
-            f"{len(said)} annotations that say different things",
+            f"{len(values)} annotations that say different things",
             expected="one a task",
             where=where,
             remedy="mark one of them as ground truth",
         )
-    correct, corrected, note = said.pop() if said else (None, "", "")
-    return Judgement(
+    correct, corrected, note = values.pop() if values else (None, "", "")
+    return CaptionJudgement(
         document=data["document"],
         generator=data["generator"],
         caption=data["caption"],
@@ -148,9 +156,9 @@ def _judgement(task: Mapping[str, Any], where: str) -> Judgement:
     )
 
 
-def _said(result: Sequence[Mapping[str, Any]], caption: str, where: str) -> tuple[bool | None, str, str]:
-    """Verdict, better caption where it differs in its words, and note of one annotation."""
-    verdict, texts = None, {"corrected": "", "note": ""}
+def _annotation_values(result: Sequence[Mapping[str, Any]], caption: str, where: str) -> tuple[bool | None, str, str]:
+    """Judgement, corrected caption where its words differ, and note of one annotation."""
+    correct, texts = None, {"corrected": "", "note": ""}
     for item in result:
         name, value = item.get("from_name"), item["value"]
         if name == "correct":
@@ -162,10 +170,10 @@ def _said(result: Sequence[Mapping[str, Any]], caption: str, where: str) -> tupl
                     where=where,
                     remedy="take the labelling configuration that was written beside the tasks",
                 )
-            verdict = choice == "yes"
+            correct = choice == "yes"
         elif name in texts:
             text = value["text"]
             texts[name] = text if isinstance(text, str) else "\n".join(text)
     better = texts["corrected"]
     same = better.split() == caption.split() or not better.strip()
-    return verdict, "" if same else better, texts["note"]
+    return correct, "" if same else better, texts["note"]

@@ -19,7 +19,7 @@ from openmie.errors import ErrorRecord
 COREFERENCE = "coreference"
 
 
-def unchained(document: Document, label: str = COREFERENCE) -> Document:
+def chains_to_links(document: Document, label: str = COREFERENCE) -> Document:
     """The document without chains, all said by links between mentions. A chain's own label is its mentions'.
 
     A relation of a chain without mentions cannot be said so, and is a record in `errors`.
@@ -50,7 +50,7 @@ def unchained(document: Document, label: str = COREFERENCE) -> Document:
     )
 
 
-def chained(document: Document, label: str = COREFERENCE) -> Document:
+def links_to_chains(document: Document, label: str = COREFERENCE) -> Document:
     """The document with chains made of its links, named L0, L1, ... by their first mention; those it had go.
 
     Relations and regions are of chains then; relations that become equal are one. A chain has the label of most of its

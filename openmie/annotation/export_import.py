@@ -19,8 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from openmie.annotation import labelimg_import as returned
-from openmie.annotation.coref_links import COREFERENCE, chained, unchained
+from openmie.annotation import labelimg_import
+from openmie.annotation.coref_links import COREFERENCE, chains_to_links, links_to_chains
 from openmie.annotation.guidelines import LABELS, guidelines
 from openmie.data import replace_file as writing
 from openmie.data.corpus import Labels
@@ -29,7 +29,7 @@ from openmie.datasets.relation_directions import end_types, match_direction
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import brat, labelstudio, output, voc, yolo
 from openmie.formats.jsonl import load_json
-from openmie.metrics.grounding import overlaps
+from openmie.metrics.grounding import iou_matrix
 from openmie.video.copy_frames import link_or_copy
 
 TOOLS = ("brat", "labelimg", "labelstudio")
@@ -56,7 +56,7 @@ def export(
             where=str(Path(out) / there[0]),
             remedy="remove it, or choose another folder",
         )
-    flat = [unchained(d) for d in documents]
+    flat = [chains_to_links(d) for d in documents]
     known = _with(labels, Labels.of(flat))
     make = {"brat": _brat, "labelimg": _labelimg, "labelstudio": _labelstudio}
     writing.make_folder(out)
@@ -112,18 +112,20 @@ def _labelimg(documents: list[Document], folder: Path, labels: Labels) -> dict[s
 def _labelstudio(documents: list[Document], folder: Path, labels: Labels) -> dict[str, output.Written]:
     """Frames go along, for Label Studio serves one folder."""
     (folder / "frames").mkdir(parents=True)
-    lost: list[ErrorRecord] = []
-    placed = [d.replace(images=tuple(_placed(i, folder / "frames", d.id, lost) for i in d.images)) for d in documents]
+    missing: list[ErrorRecord] = []
+    placed = [
+        d.replace(images=tuple(_copy_image(i, folder / "frames", d.id, missing) for i in d.images)) for d in documents
+    ]
     offered = Labels(labels.mentions, (COREFERENCE, *labels.relations), (), labels.regions)
     (folder / "interface.xml").write_text(labelstudio.labelling_interface(placed, offered), encoding="utf-8")
     written = labelstudio.write(placed, folder / "tasks.json", served=True, predictions=True)
-    return {"labelstudio": replace(written, records=(*lost, *written.records))}
+    return {"labelstudio": replace(written, records=(*missing, *written.records))}
 
 
-def _placed(image: Image, folder: Path, document: str, lost: list[ErrorRecord]) -> Image:
+def _copy_image(image: Image, folder: Path, document: str, missing: list[ErrorRecord]) -> Image:
     """The image with its file in the folder, a link or, where links cannot be, a copy; without one if it is gone."""
     if image.path and not Path(image.path).is_file():
-        lost.append(
+        missing.append(
             ErrorRecord(
                 where=f"document {document}, image {image.id}",
                 found=f"no file {image.path}",
@@ -155,13 +157,13 @@ def collect(
             where="video import",
             remedy="name a brat folder, a Label Studio export or a LabelImg folder",
         )
-    spans, unread = _returned(Path(text)) if text is not None else ({}, [])
-    pages = returned.boxes(boxes) if boxes is not None else None
+    spans, unread = _read_returned(Path(text)) if text is not None else ({}, [])
+    pages = labelimg_import.open_folder(boxes) if boxes is not None else None
     for clip in clips:
         document = clip
         if text is not None:
-            document = _annotated(document, spans.pop(clip.id, None), f"{text}", Path(text).is_file())
-        yield document if pages is None else _boxed(document, pages)
+            document = _with_annotation(document, spans.pop(clip.id, None), f"{text}", Path(text).is_file())
+        yield document if pages is None else _with_boxes(document, pages)
     yield from unread
     if spans:
         yield ErrorRecord(
@@ -170,10 +172,10 @@ def collect(
             expected="documents named as these clips",
             remedy="name all clips, or check who renamed them",
         )
-    yield from pages.strays() if pages is not None else ()
+    yield from pages.unmatched_files() if pages is not None else ()
 
 
-def _returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[ErrorRecord]]:
+def _read_returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[ErrorRecord]]:
     """What was returned by the id of its clip, and what has none; a task that nobody did was not returned.
 
     Nor was a text of a brat folder whose `.ann` is gone: in one where nothing was marked it is there, and empty.
@@ -181,7 +183,7 @@ def _returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[Error
     found: dict[str, Document | ErrorRecord] = {}
     others: list[ErrorRecord] = []
     alone = path.is_file()
-    undone = _undone(path) if alone else _bare(path)
+    undone = _tasks_without_annotation(path) if alone else _texts_without_annotation(path)
     for item in labelstudio.read(path) if alone else brat.read(path):
         if isinstance(item, ErrorRecord) and alone:
             others.append(item)
@@ -201,7 +203,7 @@ def _returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[Error
     return found, others
 
 
-def _undone(path: Path) -> set[str]:
+def _tasks_without_annotation(path: Path) -> set[str]:
     """Ids of Label Studio's tasks without an annotation, or with cancelled ones only."""
     tasks = load_json(path)
     known = [t for t in tasks if isinstance(t, dict) and isinstance(t.get("data"), dict)]
@@ -213,42 +215,46 @@ def _undone(path: Path) -> set[str]:
     return {str(t["data"].get("id")) for t in known} - done
 
 
-def _bare(folder: Path) -> set[str]:
+def _texts_without_annotation(folder: Path) -> set[str]:
     """Ids of a brat folder's texts without an annotation file."""
     bare = [f for f in folder.rglob("*.txt") if not f.with_suffix(".ann").exists()]
     return {unquote(f.relative_to(folder).with_suffix("").as_posix()) for f in bare}
 
 
-def _annotated(clip: Document, found: Document | ErrorRecord | None, where: str, regions: bool) -> Document:
+def _with_annotation(clip: Document, found: Document | ErrorRecord | None, where: str, regions: bool) -> Document:
     if not isinstance(found, Document) or found.text.rstrip("\r\n") != clip.text.rstrip("\r\n"):  # editors end a file
         what = "no annotation" if found is None else "another text" if isinstance(found, Document) else found.found
-        return clip.replace(errors=(*clip.errors, _lost(clip, what, "this clip's text, annotated", where)))
+        return clip.replace(errors=(*clip.errors, _missing_record(clip, what, "this clip's text, annotated", where)))
     names = {i.id: i.id for i in clip.images} | {Path(i.path).stem: i.id for i in clip.images if i.path}
-    lost: list[ErrorRecord] = []
-    own: list[Region] = []
+    missing: list[ErrorRecord] = []
+    regions_: list[Region] = []
     for r in found.regions if regions else clip.regions:
         image = names.get(r.image) or names.get(Path(r.image).stem, "")
-        of = r.of if regions else _moved(clip, r.of, found)
+        of = r.of if regions else _matching_mention(clip, r.of, found)
         if not image:
-            lost.append(_lost(clip, f"a box in {r.image!r}", "a frame of the clip", where))
+            missing.append(_missing_record(clip, f"a box in {r.image!r}", "a frame of the clip", where))
         if r.of and not of:
-            lost.append(_lost(clip, f"no mention of {r.of!r}, which a box in {r.image!r} shows", "one of them", where))
-        own += [r.model_copy(update={"image": image, "of": of})] if image else []
-    told = [e for e in found.errors if not e.where.startswith(f"document {clip.id}, image ")]  # paths: not needed
-    return _turned(
-        chained(
+            missing.append(
+                _missing_record(clip, f"no mention of {r.of!r}, which a box in {r.image!r} shows", "one of them", where)
+            )
+        regions_ += [r.model_copy(update={"image": image, "of": of})] if image else []
+    annotation_errors = [
+        e for e in found.errors if not e.where.startswith(f"document {clip.id}, image ")
+    ]  # paths: not needed
+    return _fix_directions(
+        links_to_chains(
             clip.replace(
                 mentions=found.mentions,
                 relations=found.relations,
                 chains=(),
-                regions=tuple(own),
-                errors=(*clip.errors, *told, *lost),
+                regions=tuple(regions_),
+                errors=(*clip.errors, *annotation_errors, *missing),
             )
         )
     )
 
 
-def _turned(clip: Document) -> Document:
+def _fix_directions(clip: Document) -> Document:
     """The clip with relations from the type that their label names first; records say which were turned."""
     types = {c.id: c.label for c in clip.chains}
     relations: dict[tuple[str, str, str], Relation] = {}
@@ -269,20 +275,20 @@ def _turned(clip: Document) -> Document:
     return clip.replace(relations=tuple(relations.values()), errors=(*clip.errors, *errors))
 
 
-def _moved(clip: Document, of: str, found: Document) -> str:
+def _matching_mention(clip: Document, of: str, found: Document) -> str:
     """The annotated mention where the clip has one of this thing: what boxes show, which brat cannot hold."""
     chain = next((c.mentions for c in clip.chains if c.id == of), (of,))
     places = {(m.start, m.end) for m in clip.mentions if m.id in chain}
     return next((m.id for m in found.mentions if (m.start, m.end) in places), "")
 
 
-def _lost(clip: Document, found: str, expected: str, where: str) -> ErrorRecord:
+def _missing_record(clip: Document, found: str, expected: str, where: str) -> ErrorRecord:
     return ErrorRecord(
         where=f"document {clip.id}, {where}", found=found, expected=expected, remedy="annotate it, or leave it as it is"
     )
 
 
-def _boxed(clip: Document, pages: returned.Voc | returned.Yolo) -> Document:
+def _with_boxes(clip: Document, pages: labelimg_import.VocAnnotations | labelimg_import.YoloAnnotations) -> Document:
     """The clip with the boxes of its frames; one that overlaps an earlier one of its label shows what that did."""
     regions: list[Region] = []
     errors: list[ErrorRecord] = []
@@ -292,7 +298,7 @@ def _boxed(clip: Document, pages: returned.Voc | returned.Yolo) -> Document:
             errors.append(page)
             regions += before
             continue
-        same = overlaps(page[0], before)
+        same = iou_matrix(page[0], before)
         for r, row in zip(page[0], same):
             best = max(range(len(before)), key=lambda k: (before[k].label == r.label) * row[k], default=None)
             kept = best is not None and before[best].label == r.label and row[best] > 0.5

@@ -17,47 +17,49 @@ from openmie.errors import CorpusError, ErrorRecord, ImageError
 from openmie.formats import yolo
 from openmie.formats.labelimg import AnnotationFiles
 
-Page = tuple[list[Region], list[ErrorRecord]]
+FrameBoxes = tuple[list[Region], list[ErrorRecord]]
 
 
-def boxes(path: str | os.PathLike[str]) -> Voc | Yolo:
+def open_folder(path: str | os.PathLike[str]) -> VocAnnotations | YoloAnnotations:
     """The folder that LabelImg saved in. Errors: no such folder, none of its."""
     if not Path(path).is_dir():
         raise CorpusError(
             "no such folder", expected="LabelImg's folder, VOC or YOLO", where=str(path), remedy="check the path"
         )
-    return Voc(Path(path)) if AnnotationFiles(Path(path)).images() else Yolo(Path(path))
+    return VocAnnotations(Path(path)) if AnnotationFiles(Path(path)).images() else YoloAnnotations(Path(path))
 
 
-class _Pages:
+class _AnnotationFiles:
     """Names of pages, and which frames asked for them."""
 
     def __init__(self, root: Path, known: set[str], names: dict[tuple[str, str], str]) -> None:
         self.root, self.known, self.names = root, known, names  # names: (document, image) -> page, where a file says so
-        self.asked: dict[str, tuple[str, str]] = {}
+        self.frame_of_file: dict[str, tuple[str, str]] = {}
 
-    def get(self, document: str, image: Image) -> Page | ErrorRecord:
+    def get(self, document: str, image: Image) -> FrameBoxes | ErrorRecord:
         """Boxes of a frame and what could not be read of them, or why there are none."""
         who = (document, image.id)
         name = self.names.get(who) or Path(image.path).stem or image.id
         if name not in self.known:
-            return self._lost(document, f"no file for frame {name}", "a file per frame", "annotate it, or leave it")
-        if self.asked.setdefault(name, who) != who:
-            return self._lost(
+            return self._missing_record(
+                document, f"no file for frame {name}", "a file per frame", "annotate it, or leave it"
+            )
+        if self.frame_of_file.setdefault(name, who) != who:
+            return self._missing_record(
                 document,
                 f"a second frame called {name}",
                 "names of their own",
                 "import videos of equal names apart from each other",
             )
         try:
-            return self._page(name, document, image, image_size(image))
+            return self._read_frame(name, document, image, image_size(image))
         except (ImageError, OSError, UnicodeDecodeError) as error:
             found = error.record.found if isinstance(error, ImageError) else str(error)[:160]
-            return self._lost(document, f"{found}, frame {name}", "a file that can be read", "restore it")
+            return self._missing_record(document, f"{found}, frame {name}", "a file that can be read", "restore it")
 
-    def strays(self) -> Iterator[ErrorRecord]:
+    def unmatched_files(self) -> Iterator[ErrorRecord]:
         """Files that no frame asked for, as one record."""
-        if left := sorted(self.known - self.asked.keys()):
+        if left := sorted(self.known - self.frame_of_file.keys()):
             yield ErrorRecord(
                 where=str(self.root),
                 found=f"{len(left)} files of no frame, such as {left[0]}",
@@ -65,29 +67,29 @@ class _Pages:
                 remedy="name all clips, or check who renamed them; their boxes were left out",
             )
 
-    def _lost(self, document: str, found: str, expected: str, remedy: str) -> ErrorRecord:
+    def _missing_record(self, document: str, found: str, expected: str, remedy: str) -> ErrorRecord:
         return ErrorRecord(where=f"document {document}, {self.root}", found=found, expected=expected, remedy=remedy)
 
-    def _page(self, name: str, document: str, image: Image, size: tuple[int, int]) -> Page | ErrorRecord:
+    def _read_frame(self, name: str, document: str, image: Image, size: tuple[int, int]) -> FrameBoxes | ErrorRecord:
         raise AssertionError
 
 
-class Voc(_Pages):
+class VocAnnotations(_AnnotationFiles):
     """A folder of .xml files; one that LabelImg has not saved yet still says whose it is."""
 
     def __init__(self, root: Path) -> None:
         self.files = AnnotationFiles(root)
-        said = {n: page.source for n in self.files.images() if (page := self.files.get(n))}
+        sources = {n: page.source for n in self.files.images() if (page := self.files.get(n))}
         names = {
-            (s.get("document", ""), s.get("image", "")): n for n, s in said.items() if s.get("database") == "openmie"
+            (s.get("document", ""), s.get("image", "")): n for n, s in sources.items() if s.get("database") == "openmie"
         }
-        super().__init__(root, set(said), names)
+        super().__init__(root, set(sources), names)
 
-    def _page(self, name: str, document: str, image: Image, size: tuple[int, int]) -> Page | ErrorRecord:
+    def _read_frame(self, name: str, document: str, image: Image, size: tuple[int, int]) -> FrameBoxes | ErrorRecord:
         page = self.files.get(name)
         assert page is not None
         if page.width and page.height and (page.width, page.height) != size:
-            return self._lost(
+            return self._missing_record(
                 document,
                 f"boxes of {name} in {page.width} x {page.height} pixels",
                 f"{size[0]} x {size[1]}, as the frame has",
@@ -96,7 +98,7 @@ class Voc(_Pages):
         return [Region(image=image.id, box=o.box, label=o.name) for o in page.objects], list(page.errors)
 
 
-class Yolo(_Pages):
+class YoloAnnotations(_AnnotationFiles):
     """`classes.txt` and a .txt file a frame, these in `labels/` or beside it."""
 
     def __init__(self, root: Path) -> None:
@@ -117,7 +119,7 @@ class Yolo(_Pages):
         known = {f.stem for f in self.folder.glob("*.txt") if f.name != "classes.txt"}
         super().__init__(root, known, names)
 
-    def _page(self, name: str, document: str, image: Image, size: tuple[int, int]) -> Page | ErrorRecord:
+    def _read_frame(self, name: str, document: str, image: Image, size: tuple[int, int]) -> FrameBoxes | ErrorRecord:
         file = resolve_inside(f"{name}.txt", self.folder)
         regions: list[Region] = []
         errors: list[ErrorRecord] = []

@@ -63,8 +63,8 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
         if ceilings := found.get(asks.get(name, default)):
             low, high = ceilings["argmax"].values()
             try:
-                ends = [metrics.closure(f1, low, high) for f1 in score.interval or ()]
-                closures[name] = {"closure": metrics.closure(score, low, high), "interval": ends or None}
+                ends = [metrics.normalised_gain(f1, low, high) for f1 in score.interval or ()]
+                closures[name] = {"closure": metrics.normalised_gain(score, low, high), "interval": ends or None}
             except MetricError:  # the image tells nothing that the text does not
                 continue
     return {"ceilings": found, "closures": closures}

@@ -116,7 +116,7 @@ def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out
     rows = []
     for generator in sorted({j.generator for j in found}):
         a = review.accuracy(j for j in found if j.generator == generator)
-        rows.append([*_row(generator, a), a.judged, a.open])
+        rows.append([*_row(generator, a), a.judged, a.unjudged])
     console.table([*COLUMNS, "judged", "not judged"], rows)
 
 

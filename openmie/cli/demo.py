@@ -61,7 +61,7 @@ def run(
         "joint": {n: metrics.pairs(gold, p, corpus.labels.symmetric, bootstrap=1000) for n, p in predicted.items()},
     }
     ceilings = {task: _ceilings(config, task) for task in scores}
-    closures = {task: metrics.closure(scores[task]["cross"], *ceilings[task].values()) for task in scores}
+    closures = {task: metrics.normalised_gain(scores[task]["cross"], *ceilings[task].values()) for task in scores}
     about = {"cell": "demo", "seed": seed, "ceilings": ceilings, "closures": closures}
     named = {f"{task} {name}": s for task, systems_ in scores.items() for name, s in systems_.items()}
     write_record(out / "scores.json", record(models["cross"], named, gold, **about))

@@ -14,7 +14,7 @@ from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans
 from openmie.metrics.mre import MreScores, mre
 from openmie.metrics.region_links import region_links
-from openmie.metrics.report import closure, score, table
+from openmie.metrics.report import normalised_gain, score, table
 from openmie.metrics.scores import Scores
 from openmie.metrics.text import TextScores, text, texts
 
@@ -28,11 +28,11 @@ __all__ = [
     "boxes",
     "chain_relations",
     "chains",
-    "closure",
     "documents",
     "errors",
     "grounded",
     "mre",
+    "normalised_gain",
     "pairs",
     "region_links",
     "relations",

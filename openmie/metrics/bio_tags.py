@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openmie.errors import MetricError
-from openmie.metrics.counting import summed
+from openmie.metrics.counting import scores_from_counts
 from openmie.metrics.mentions import Mode, check_mode
 from openmie.metrics.scores import Scores
 
@@ -67,7 +67,7 @@ def _score(
         [np.bincount(side.label[x], minlength=len(labels)) for side, x in zip((want, got, want), marks)], axis=1
     )
     by_label = {labels[k]: Scores(*per[k].tolist()) for k in np.argsort(labels).tolist() if per[k].any()}
-    return summed(counts, by_label, bootstrap, seed)
+    return scores_from_counts(counts, by_label, bootstrap, seed)
 
 
 def _parse(names: Sequence[str]) -> tuple[Ints, Ints, list[str]]:

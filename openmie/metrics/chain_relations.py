@@ -14,9 +14,9 @@ import numpy as np
 
 from openmie.data.document import Document
 from openmie.errors import MetricError
-from openmie.metrics.counting import Row, aligned, tally
+from openmie.metrics.counting import Row, micro_scores, paired_by_id
 from openmie.metrics.grounding import Bools, matching
-from openmie.metrics.links import NONE, Link, Place, end, links
+from openmie.metrics.links import NONE, RelationKey, SpanKey, end_key, relation_keys
 from openmie.metrics.scores import Scores
 
 RelationMode = Literal["overlap", "as_released"]
@@ -55,8 +55,8 @@ def chain_relations(
     if mode not in ("overlap", "as_released"):
         raise MetricError(f"mode {mode!r}", expected="overlap or as_released", remedy="overlap is the usual one")
     if mode == "as_released":
-        return tally((_released(d, p, none) for d, p in aligned(gold, predicted)), bootstrap, seed)
-    return tally(chain_relation_rows(gold, predicted, symmetric, none), bootstrap, seed)
+        return micro_scores((_row_as_released(d, p, none) for d, p in paired_by_id(gold, predicted)), bootstrap, seed)
+    return micro_scores(chain_relation_rows(gold, predicted, symmetric, none), bootstrap, seed)
 
 
 def chain_relation_rows(
@@ -66,17 +66,24 @@ def chain_relation_rows(
     none: Collection[str] = NONE,
 ) -> Iterator[Row]:
     """Labels right, predicted and gold of each document, by overlap."""
-    for document, prediction in aligned(gold, predicted):
-        want, got = triples(document, "gold", symmetric, none), triples(prediction, "predicted", symmetric, none)
-        owner = matching(agreeing(got, want, symmetric))
-        yield [want[g].label for g in owner], [t.label for t in got], [t.label for t in want]
+    for document, prediction in paired_by_id(gold, predicted):
+        gold_triples, predicted_triples = (
+            triples(document, "gold", symmetric, none),
+            triples(prediction, "predicted", symmetric, none),
+        )
+        owner = matching(agreement_matrix(predicted_triples, gold_triples, symmetric))
+        yield (
+            [gold_triples[g].label for g in owner],
+            [t.label for t in predicted_triples],
+            [t.label for t in gold_triples],
+        )
 
 
 class Triple(NamedTuple):
     """A relation by place."""
 
-    head: frozenset[Place]
-    tail: frozenset[Place]
+    head: frozenset[SpanKey]
+    tail: frozenset[SpanKey]
     label: str
 
 
@@ -84,35 +91,35 @@ def triples(
     document: Document | None, side: str, symmetric: Collection[str] = (), none: Collection[str] = NONE
 ) -> list[Triple]:
     """The relations of a document, each once, in a fixed order; a symmetric one has its ends in order."""
-    found: set[Link] = set()
-    for head, tail, label in links(document, False, side) if document else ():
+    found: set[RelationKey] = set()
+    for head, tail, label in relation_keys(document, False, side) if document else ():
         if label not in none:
             found.add((tail, head, label) if label in symmetric and tail < head else (head, tail, label))
     return [Triple(frozenset(head[0]), frozenset(tail[0]), label) for head, tail, label in sorted(found)]
 
 
-def agreeing(
+def agreement_matrix(
     left: Sequence[Triple], right: Sequence[Triple], symmetric: Collection[str] = (), labels: bool = True
 ) -> Bools:
     """Which triples agree: (len(left), len(right)). `labels=False`: whose ends do, whatever holds between them."""
     heads, tails = (
-        overlap([t.head for t in left], [t.head for t in right]),
-        overlap([t.tail for t in left], [t.tail for t in right]),
+        overlap_matrix([t.head for t in left], [t.head for t in right]),
+        overlap_matrix([t.tail for t in left], [t.tail for t in right]),
     )
     hits = heads & tails
     names = np.array([t.label for t in left], dtype=object), np.array([t.label for t in right], dtype=object)
-    turns = np.array([x in symmetric for x in names[0]], dtype=bool)
-    if turns.any():
-        crosswise = overlap([t.head for t in left], [t.tail for t in right]) & overlap(
+    is_symmetric = np.array([x in symmetric for x in names[0]], dtype=bool)
+    if is_symmetric.any():
+        crosswise = overlap_matrix([t.head for t in left], [t.tail for t in right]) & overlap_matrix(
             [t.tail for t in left], [t.head for t in right]
         )
-        hits |= crosswise & turns[:, None]
+        hits |= crosswise & is_symmetric[:, None]
     return hits & (names[0][:, None] == names[1][None]).reshape(hits.shape) if labels else hits
 
 
-def overlap(left: Sequence[frozenset[Place]], right: Sequence[frozenset[Place]]) -> Bools:
+def overlap_matrix(left: Sequence[frozenset[SpanKey]], right: Sequence[frozenset[SpanKey]]) -> Bools:
     """Which sets of places share a located one: (len(left), len(right))."""
-    number: dict[Place, int] = {}
+    number: dict[SpanKey, int] = {}
     for places in (*left, *right):
         for place in places:
             number.setdefault(place, len(number))
@@ -126,33 +133,38 @@ def overlap(left: Sequence[frozenset[Place]], right: Sequence[frozenset[Place]])
     return sides[0] @ sides[1].T > 0
 
 
-def _released(gold: Document, predicted: Document | None, none: Collection[str]) -> Row:
+def _row_as_released(gold: Document, predicted: Document | None, none: Collection[str]) -> Row:
     """Labels right, predicted and gold of one document, in M3D's accounting."""
-    want = [Triple(*_places(gold, r.head, r.tail, "gold"), r.label) for r in gold.relations if r.label not in none]
-    got = _both_ways(predicted, none) if predicted else []
-    hits = agreeing(got, want, {t.label for t in got})  # either way round
-    right, free = [], np.ones(len(want), dtype=bool)
-    for triple, row in zip(got, hits):
+    gold_triples = [
+        Triple(*_end_spans(gold, r.head, r.tail, "gold"), r.label) for r in gold.relations if r.label not in none
+    ]
+    predicted_triples = _both_directions(predicted, none) if predicted else []
+    hits = agreement_matrix(predicted_triples, gold_triples, {t.label for t in predicted_triples})  # either way round
+    right, free = [], np.ones(len(gold_triples), dtype=bool)
+    for triple, row in zip(predicted_triples, hits):
         if (row & free).any():
             free[int(np.argmax(row & free))] = False
             right.append(triple.label)
-    return right, [t.label for t in got], [t.label for t in want]
+    return right, [t.label for t in predicted_triples], [t.label for t in gold_triples]
 
 
-def _both_ways(document: Document, none: Collection[str]) -> list[Triple]:
+def _both_directions(document: Document, none: Collection[str]) -> list[Triple]:
     """One label for two chains, read both ways, by the order of the chains; for a chain and itself there is one way."""
     ids = (*(c.id for c in document.chains), *(m.id for m in document.mentions))
     position = {id: n for n, id in enumerate(ids)}
-    first: dict[frozenset[Place], int] = {}  # where the same mentions are two chains, they are one
-    said: dict[tuple[frozenset[Place], frozenset[Place]], str] = {}
+    first: dict[frozenset[SpanKey], int] = {}  # where the same mentions are two chains, they are one
+    labels_by_ends: dict[tuple[frozenset[SpanKey], frozenset[SpanKey]], str] = {}
     for relation in document.relations:
         if relation.label not in none:
-            head, tail = _places(document, relation.head, relation.tail, "predicted")
+            head, tail = _end_spans(document, relation.head, relation.tail, "predicted")
             for places, id in ((head, relation.head), (tail, relation.tail)):
                 first[places] = min(first.get(places, len(position)), position[id])
-            said[head, tail] = said[tail, head] = relation.label
-    return [Triple(*ends, said[ends]) for ends in sorted(said, key=lambda pair: (first[pair[0]], first[pair[1]]))]
+            labels_by_ends[head, tail] = labels_by_ends[tail, head] = relation.label
+    return [
+        Triple(*ends, labels_by_ends[ends])
+        for ends in sorted(labels_by_ends, key=lambda pair: (first[pair[0]], first[pair[1]]))
+    ]
 
 
-def _places(document: Document, head: str, tail: str, side: str) -> tuple[frozenset[Place], frozenset[Place]]:
-    return frozenset(end(document, head, False, side)[0]), frozenset(end(document, tail, False, side)[0])
+def _end_spans(document: Document, head: str, tail: str, side: str) -> tuple[frozenset[SpanKey], frozenset[SpanKey]]:
+    return frozenset(end_key(document, head, False, side)[0]), frozenset(end_key(document, tail, False, side)[0])

@@ -36,7 +36,7 @@ import numpy.typing as npt
 
 from openmie.data.document import Document, Mention
 from openmie.errors import MetricError
-from openmie.metrics.counting import aligned, resampled
+from openmie.metrics.counting import bootstrap_counts, paired_by_id
 from openmie.metrics.scores import Scores
 
 ChainMode = Literal["standard", "as_released"]
@@ -51,19 +51,19 @@ T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class ChainPart(Scores):
+class ChainMeasure(Scores):
     """One of the measures. `correct` is the numerator of the recall, `right` that of the precision (B3's differ)."""
 
-    right: float = 0.0
-    nothing: float = 100.0  # what nothing against nothing scores
+    precision_correct: float = 0.0
+    empty_score: float = 100.0  # what nothing against nothing scores
 
     @property
     def precision(self) -> float:
-        return float(_ratio(self.right, self.predicted, self.gold, self.nothing))
+        return float(_ratio(self.precision_correct, self.predicted, self.gold, self.empty_score))
 
     @property
     def recall(self) -> float:
-        return float(_ratio(self.correct, self.gold, self.predicted, self.nothing))
+        return float(_ratio(self.correct, self.gold, self.predicted, self.empty_score))
 
     @property
     def f1(self) -> float:
@@ -75,23 +75,23 @@ class ChainPart(Scores):
 class ChainScores(Scores):
     """All measures. As a whole: `correct` chains are found exactly; precision, recall and F1 are means of three."""
 
-    by_label: Mapping[str, ChainPart] = field(default_factory=lambda: {name: ChainPart() for name in PARTS})
+    by_label: Mapping[str, ChainMeasure] = field(default_factory=lambda: {name: ChainMeasure() for name in PARTS})
 
     @property
-    def muc(self) -> ChainPart:
+    def muc(self) -> ChainMeasure:
         return self.by_label["MUC"]
 
     @property
-    def b3(self) -> ChainPart:
+    def b3(self) -> ChainMeasure:
         return self.by_label["B3"]
 
     @property
-    def ceaf(self) -> ChainPart:
+    def ceaf(self) -> ChainMeasure:
         """With phi4, each chain weighing the same (CEAF_e)."""
         return self.by_label["CEAF phi4"]
 
     @property
-    def ceaf_m(self) -> ChainPart:
+    def ceaf_m(self) -> ChainMeasure:
         """With phi3, each mention weighing the same."""
         return self.by_label["CEAF phi3"]
 
@@ -133,9 +133,9 @@ def chains(
     """
     if mode not in ("standard", "as_released"):
         raise MetricError(f"mode {mode!r}", expected="standard or as_released", remedy="standard is the usual one")
-    counts = [document_counts(d, p, mode, labels) for d, p in aligned(gold, predicted)]
-    nothing = 0.0 if mode == "as_released" else 100.0
-    return summed_chains(np.array(counts, dtype=np.float64).reshape(-1, WIDTH), bootstrap, seed, nothing)
+    counts = [document_counts(d, p, mode, labels) for d, p in paired_by_id(gold, predicted)]
+    empty_score = 0.0 if mode == "as_released" else 100.0
+    return chain_scores_from_counts(np.array(counts, dtype=np.float64).reshape(-1, WIDTH), bootstrap, seed, empty_score)
 
 
 def document_counts(
@@ -145,20 +145,30 @@ def document_counts(
     want, got = clusters(gold, "gold", labels), clusters(predicted, "predicted", labels) if predicted else []
     if mode == "as_released":
         got = [c for c in got if len(c) > 1]
-    table = _Table.of(want, got)
-    return np.array([*(table.released() if mode == "as_released" else table.standard()), table.exact()])
+    table = _ContingencyTable.of(want, got)
+    return np.array(
+        [*(table.as_released_counts() if mode == "as_released" else table.standard_counts()), table.exact()]
+    )
 
 
-def summed_chains(counts: Floats, bootstrap: int = 0, seed: int = 0, nothing: float = 100.0) -> ChainScores:
+def chain_scores_from_counts(
+    counts: Floats, bootstrap: int = 0, seed: int = 0, empty_score: float = 100.0
+) -> ChainScores:
     """Scores from the numbers of documents (D, WIDTH)."""
     total = counts.sum(axis=0)
     parts = {
-        name: ChainPart(correct=float(r), predicted=round(p), gold=round(g), right=float(right), nothing=nothing)
-        for name, (right, r, p, g) in zip(PARTS, total[:-1].reshape(-1, 4))
+        name: ChainMeasure(
+            correct=float(r),
+            predicted=round(p),
+            gold=round(g),
+            precision_correct=float(precision_correct),
+            empty_score=empty_score,
+        )
+        for name, (precision_correct, r, p, g) in zip(PARTS, total[:-1].reshape(-1, 4))
     }
     interval = None
     if bootstrap and len(counts):
-        means = mean_f1(resampled(counts, bootstrap, seed), nothing)
+        means = mean_f1(bootstrap_counts(counts, bootstrap, seed), empty_score)
         interval = (float(np.quantile(means, 0.025)), float(np.quantile(means, 0.975)))
     chains = parts["CEAF phi4"]
     return ChainScores(
@@ -166,19 +176,19 @@ def summed_chains(counts: Floats, bootstrap: int = 0, seed: int = 0, nothing: fl
     )
 
 
-def mean_f1(counts: Floats, nothing: float = 100.0) -> Floats:
+def mean_f1(counts: Floats, empty_score: float = 100.0) -> Floats:
     """The mean F1 of rows (R, WIDTH): (R,)."""
-    right, correct, predicted, gold = np.moveaxis(counts[:, : 4 * AVERAGED].reshape(-1, AVERAGED, 4), 2, 0)
-    p, r = _ratio(right, predicted, gold, nothing), _ratio(correct, gold, predicted, nothing)
+    precision_correct, correct, predicted, gold = np.moveaxis(counts[:, : 4 * AVERAGED].reshape(-1, AVERAGED, 4), 2, 0)
+    p, r = _ratio(precision_correct, predicted, gold, empty_score), _ratio(correct, gold, predicted, empty_score)
     f1: Floats = np.divide(2 * p * r, p + r, out=np.zeros_like(p), where=p + r > 0)
     return f1.mean(axis=1)
 
 
-def _ratio(right: Floats | float, of: Floats | float, other: Floats | float, nothing: float) -> Floats:
+def _ratio(precision_correct: Floats | float, of: Floats | float, other: Floats | float, empty_score: float) -> Floats:
     """In percent; where a side has nothing: 0, or `nothing` if the other side has nothing either."""
-    right, of, other = (np.asarray(x, dtype=np.float64) for x in (right, of, other))
-    share = np.divide(100.0 * right, of, out=np.zeros(right.shape), where=of > 0)
-    return np.where((of == 0) & (other == 0), nothing, share)
+    precision_correct, of, other = (np.asarray(x, dtype=np.float64) for x in (precision_correct, of, other))
+    share = np.divide(100.0 * precision_correct, of, out=np.zeros(precision_correct.shape), where=of > 0)
+    return np.where((of == 0) & (other == 0), empty_score, share)
 
 
 def clusters(document: Document, side: str, labels: bool = False) -> list[Cluster]:
@@ -191,37 +201,37 @@ def clusters(document: Document, side: str, labels: bool = False) -> list[Cluste
     inside: set[str] = set()
     for chain in document.chains:
         members = [document.find(id) for id in chain.mentions]
-        if lost := [id for id, m in zip(chain.mentions, members) if not isinstance(m, Mention)]:
+        if missing := [id for id, m in zip(chain.mentions, members) if not isinstance(m, Mention)]:
             raise MetricError(
-                f"a {side} chain {chain.id!r} of {lost[0]!r}, which is no mention",
+                f"a {side} chain {chain.id!r} of {missing[0]!r}, which is no mention",
                 expected="ids of mentions",
                 where=f"document {document.id}",
                 remedy="Document.dangling() lists such references; mend or drop them before scoring",
             )
         inside.update(chain.mentions)
-        found.append({_place(m, side, labels) for m in members if isinstance(m, Mention)})
-    found += [{_place(m, side, labels)} for m in document.mentions if m.id not in inside and m.status != "orphan"]
-    return joined(found)
+        found.append({_mention_key(m, side, labels) for m in members if isinstance(m, Mention)})
+    found += [{_mention_key(m, side, labels)} for m in document.mentions if m.id not in inside and m.status != "orphan"]
+    return merge_overlapping(found)
 
 
-def _place(mention: Mention, side: str, labels: bool) -> Hashable:
+def _mention_key(mention: Mention, side: str, labels: bool) -> Hashable:
     if mention.status == "unlocated":
         return side, mention.id
     return mention.start, mention.end, mention.label if labels else ""
 
 
-def joined(sets: Iterable[Collection[T]]) -> list[frozenset[T]]:
+def merge_overlapping(sets: Iterable[Collection[T]]) -> list[frozenset[T]]:
     """Disjoint unions of sets that share an element, in the order of their first; the empty ones are gone."""
     of: dict[T, set[T]] = {}
     for members in sets:
         shared = {id(of[x]): of[x] for x in members if x in of}
-        whole = set(members).union(*shared.values())
-        of.update(dict.fromkeys(whole, whole))
+        union = set(members).union(*shared.values())
+        of.update(dict.fromkeys(union, union))
     return [frozenset(s) for s in {id(s): s for s in of.values()}.values()]
 
 
 @dataclass(frozen=True)
-class _Table:
+class _ContingencyTable:
     """The cells (k, r) that are not empty, C of them, and the sizes of all chains."""
 
     k: Ints  # (C,)
@@ -231,7 +241,7 @@ class _Table:
     predicted: Ints  # (R,)
 
     @classmethod
-    def of(cls, gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> _Table:
+    def of(cls, gold: Sequence[Cluster], predicted: Sequence[Cluster]) -> _ContingencyTable:
         owner = {x: r for r, cluster in enumerate(predicted) for x in cluster}
         both = [k * len(predicted) + owner[x] for k, cluster in enumerate(gold) for x in cluster if x in owner]
         cells, n = np.unique(np.array(both, dtype=np.int64), return_counts=True)
@@ -242,11 +252,11 @@ class _Table:
     def exact(self) -> int:
         return int(((self.n == self.gold[self.k]) & (self.n == self.predicted[self.r])).sum())
 
-    def standard(self) -> list[float]:
+    def standard_counts(self) -> list[float]:
         """Right for precision, right for recall, predicted, gold: of each of PARTS."""
         want, got = self.gold[self.k], self.predicted[self.r]
         links, all_got, all_want = (self.n - 1).sum(), self.predicted.sum(), self.gold.sum()
-        phi4, phi3 = self._paired(2 * self.n / (want + got)), self._paired(self.n.astype(np.float64))
+        phi4, phi3 = self._best_assignment(2 * self.n / (want + got)), self._best_assignment(self.n.astype(np.float64))
         return [
             links,
             links,
@@ -266,10 +276,10 @@ class _Table:
             all_want,
         ]
 
-    def released(self) -> list[float]:
+    def as_released_counts(self) -> list[float]:
         want, got, n = self.gold[self.k], self.predicted[self.r], self.n
         pairs, shared = _pairs(n), n.sum()
-        phi3 = [*[self._paired(n.astype(np.float64))] * 2, self.predicted.sum(), self.gold.sum()]
+        phi3 = [*[self._best_assignment(n.astype(np.float64))] * 2, self.predicted.sum(), self.gold.sum()]
         return [
             pairs,
             pairs,
@@ -283,7 +293,7 @@ class _Table:
             *phi3,
         ]
 
-    def _paired(self, phi: Floats) -> float:
+    def _best_assignment(self, phi: Floats) -> float:
         """The largest sum of similarities phi (C,) over one-to-one pairings, each connected block on its own."""
         if not len(phi):
             return 0.0

@@ -18,7 +18,7 @@ Ints = npt.NDArray[np.int64]
 _CELLS = 4_000_000  # numbers held at once while drawing: 32 MB
 
 
-def aligned(gold: Iterable[Document], predicted: Iterable[Document]) -> Iterator[tuple[Document, Document | None]]:
+def paired_by_id(gold: Iterable[Document], predicted: Iterable[Document]) -> Iterator[tuple[Document, Document | None]]:
     """Each gold document with the predicted one of its id, or None: then nothing was predicted and all gold is missed.
 
     Errors: an id used twice on either side, a predicted id that gold does not have.
@@ -34,24 +34,24 @@ def aligned(gold: Iterable[Document], predicted: Iterable[Document]) -> Iterator
     return ((document, found.get(id)) for id, document in golds.items())
 
 
-def _by_id(documents: Iterable[Document], side: str) -> dict[str, Document]:
+def _by_id(documents: Iterable[Document], which: str) -> dict[str, Document]:
     if isinstance(documents, Document):
         raise MetricError(
-            f"one document as the {side} side", expected="an iterable of documents", remedy="pass a list: [document]"
+            f"one document as the {which} side", expected="an iterable of documents", remedy="pass a list: [document]"
         )
     listed = list(documents)
     out = {document.id: document for document in listed}
     if len(out) != len(listed):
         twice = next(id for id, n in Counter(d.id for d in listed).items() if n > 1)
         raise MetricError(
-            f"id {twice!r} twice among the {side} documents",
+            f"id {twice!r} twice among the {which} documents",
             expected="one document an id",
             remedy="give every document an id of its own; merge predictions for one document into one",
         )
     return out
 
 
-def tally(rows: Iterable[Row], bootstrap: int = 0, seed: int = 0, accuracy: float | None = None) -> Scores:
+def micro_scores(rows: Iterable[Row], bootstrap: int = 0, seed: int = 0, accuracy: float | None = None) -> Scores:
     """Micro scores, the same per label, and the bootstrap interval, from the labels of each document."""
     totals: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
     counts = []
@@ -60,18 +60,20 @@ def tally(rows: Iterable[Row], bootstrap: int = 0, seed: int = 0, accuracy: floa
         for total, labels in zip(totals, row):
             total.update(labels)
     by_label = {x: Scores(totals[0][x], totals[1][x], totals[2][x]) for x in sorted(set(totals[1]) | set(totals[2]))}
-    return summed(np.array(counts, dtype=np.int64).reshape(-1, 3), by_label, bootstrap, seed, accuracy)
+    return scores_from_counts(np.array(counts, dtype=np.int64).reshape(-1, 3), by_label, bootstrap, seed, accuracy)
 
 
-def summed(
+def scores_from_counts(
     counts: Ints, by_label: dict[str, Scores], bootstrap: int = 0, seed: int = 0, accuracy: float | None = None
 ) -> Scores:
     """Scores from counts (documents, 3): correct, predicted, gold."""
     correct, predicted, gold = (int(x) for x in counts.sum(axis=0))
-    return Scores(correct, predicted, gold, by_label, interval(counts, bootstrap, seed), accuracy)
+    return Scores(correct, predicted, gold, by_label, bootstrap_interval(counts, bootstrap, seed), accuracy)
 
 
-def interval(counts: Ints, bootstrap: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float] | None:
+def bootstrap_interval(
+    counts: Ints, bootstrap: int = 1000, seed: int = 0, level: float = 0.95
+) -> tuple[float, float] | None:
     """Percentile bootstrap interval of micro F1, in percent, over documents drawn with replacement.
 
     None without documents or draws.
@@ -80,14 +82,14 @@ def interval(counts: Ints, bootstrap: int = 1000, seed: int = 0, level: float = 
         raise MetricError(f"bootstrap={bootstrap}", expected="a number of draws, 0 for none", remedy="1000 is usual")
     if not bootstrap or not len(counts):
         return None
-    drawn = resampled(counts, bootstrap, seed)  # (R, 3)
+    drawn = bootstrap_counts(counts, bootstrap, seed)  # (R, 3)
     total = drawn[:, 1] + drawn[:, 2]
     f1 = np.divide(200.0 * drawn[:, 0], total, out=np.zeros(bootstrap), where=total > 0)
     low, high = np.quantile(f1, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def resampled(counts: npt.NDArray[Any], bootstrap: int, seed: int) -> npt.NDArray[Any]:
+def bootstrap_counts(counts: npt.NDArray[Any], bootstrap: int, seed: int) -> npt.NDArray[Any]:
     """Sums of the counts (D, K) of documents over `bootstrap` samples drawn with replacement: (R, K).
 
     Documents with the same counts are interchangeable, so one multinomial draw over the distinct rows, weighted by how

@@ -13,8 +13,8 @@ import numpy as np
 
 from openmie.data.document import Document
 from openmie.metrics.chain_relations import chain_relation_rows
-from openmie.metrics.chains import WIDTH, ChainScores, Floats, document_counts, mean_f1, summed_chains
-from openmie.metrics.counting import Row, aligned, resampled, tally
+from openmie.metrics.chains import WIDTH, ChainScores, Floats, chain_scores_from_counts, document_counts, mean_f1
+from openmie.metrics.counting import Row, bootstrap_counts, micro_scores, paired_by_id
 from openmie.metrics.grounding import box_rows
 from openmie.metrics.mentions import span_rows
 from openmie.metrics.scores import Scores
@@ -98,13 +98,15 @@ def documents(
         "relations": list(chain_relation_rows(gold, related, symmetric)),
         "regions": list(box_rows(gold, predicted, iou)),
     }
-    chained = np.array([document_counts(d, p) for d, p in aligned(gold, chained)]).reshape(-1, WIDTH)
-    parts: dict[str, Scores] = {name: tally(found) for name, found in rows.items()} | {"chains": summed_chains(chained)}
+    chained = np.array([document_counts(d, p) for d, p in paired_by_id(gold, chained)]).reshape(-1, WIDTH)
+    parts: dict[str, Scores] = {name: micro_scores(found) for name, found in rows.items()} | {
+        "chains": chain_scores_from_counts(chained)
+    }
     whole = _whole({name: parts[name] for name in TASKS}, None)
     if not bootstrap or not gold:
         return whole
     counts = np.concatenate([chained, *(_counts(rows[x]) for x in TASKS if x != "chains")], axis=1)
-    drawn = resampled(counts, bootstrap, seed)
+    drawn = bootstrap_counts(counts, bootstrap, seed)
     plain = drawn[:, WIDTH:].reshape(len(drawn), -1, 3)
     f1 = {"chains": mean_f1(drawn[:, :WIDTH])} | {
         x: _f1(plain[:, k]) for k, x in enumerate(name for name in TASKS if name != "chains")

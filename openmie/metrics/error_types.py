@@ -11,30 +11,30 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from openmie.data.document import Document, Mention, Region
-from openmie.metrics.chain_relations import Triple, agreeing, overlap, triples
+from openmie.metrics.chain_relations import Triple, agreement_matrix, overlap_matrix, triples
 from openmie.metrics.chains import Cluster, clusters
-from openmie.metrics.grounding import Bools, agree, check_iou, label_of, matching
-from openmie.metrics.links import Place
+from openmie.metrics.grounding import Bools, check_iou, iou_above, label_of, matching
+from openmie.metrics.links import SpanKey
 from openmie.metrics.mentions import Key, keys
 
 Side = Literal["predicted", "gold"]
-Found = tuple[Side, str, str, str]  # side, kind, cause, what
+ErrorRow = tuple[Side, str, str, str]  # side, kind, cause, what
 Owner = dict[Hashable, Cluster]  # mention -> its chain
 
 
-class Sorted(NamedTuple):
+class TaskErrors(NamedTuple):
     """How much one document has, how much of it is right, and what is wrong."""
 
     predicted: int
     gold: int
     correct: int
-    mistakes: list[Found]
+    mistakes: list[ErrorRow]
 
 
-def entities(gold: Document, predicted: Document) -> Sorted:
+def entities(gold: Document, predicted: Document) -> TaskErrors:
     """Strict: orphans are on neither side."""
     (want, lost), (got, named) = keys(gold, False), keys(predicted, False)
-    out: list[Found] = []
+    out: list[ErrorRow] = []
     sides: tuple[tuple[Side, set[Key], set[Key]], ...] = (("predicted", got - want, want), ("gold", want - got, got))
     for side, mine, theirs in sides:
         listed, spans = sorted(mine), {k[:2] for k in theirs}
@@ -43,7 +43,7 @@ def entities(gold: Document, predicted: Document) -> Sorted:
             out.append((side, kind, cause, _span(gold, key)))
     out += [("predicted", "boundary", "not in the text", f"{text} ({label})") for text, label in sorted(named)]
     out += [("gold", "missed", "not in the text", f"{text} ({label})") for text, label in sorted(lost)]
-    return Sorted(len(got) + len(named), len(want) + len(lost), len(want & got), out)
+    return TaskErrors(len(got) + len(named), len(want) + len(lost), len(want & got), out)
 
 
 def _entity(key: Key, spans: set[tuple[int, int]], near: bool) -> tuple[str, str]:
@@ -68,11 +68,11 @@ def _span(document: Document, key: Key) -> str:
     return f"{document.text[key[0] : key[1]]} ({key[2]}) at {key[0]}:{key[1]}"
 
 
-def chains(gold: Document, predicted: Document) -> Sorted:
+def chains(gold: Document, predicted: Document) -> TaskErrors:
     """A chain is right when it is one of gold's, mention for mention; mentions in no chain are chains of one."""
     want, got = clusters(gold, "gold"), clusters(predicted, "predicted")
     golden, given = ({x: c for c in side for x in c} for side in (want, got))
-    out: list[Found] = [
+    out: list[ErrorRow] = [
         ("predicted", *_chain(c, golden, given), _surface(predicted, c)) for c in got if golden.get(next(iter(c))) != c
     ]
     out += [
@@ -80,7 +80,7 @@ def chains(gold: Document, predicted: Document) -> Sorted:
         for c in want
         if given.get(next(iter(c))) != c
     ]
-    return Sorted(len(got), len(want), len(set(got) & set(want)), out)
+    return TaskErrors(len(got), len(want), len(set(got) & set(want)), out)
 
 
 def _chain(chain: Cluster, golden: Owner, given: Owner) -> tuple[str, str]:
@@ -115,32 +115,34 @@ def _surface(document: Document, chain: Iterable[Hashable]) -> str:
     )
 
 
-def relations(gold: Document, predicted: Document, symmetric: Collection[str] = ()) -> Sorted:
+def relations(gold: Document, predicted: Document, symmetric: Collection[str] = ()) -> TaskErrors:
     """Right by overlap, each used once: `chain_relations`."""
     want, got = (triples(d, side, symmetric) for d, side in ((gold, "gold"), (predicted, "predicted")))
-    owner = matching(agreeing(got, want, symmetric))
+    owner = matching(agreement_matrix(got, want, symmetric))
     places = [[_located(c) for c in clusters(d, side)] for d, side in ((gold, "gold"), (predicted, "predicted"))]
-    out: list[Found] = []
-    answers, answered = set(owner.values()), set(owner)  # right predictions, gold that they are right about
-    for at, kind, cause in _links("predicted", got, want, (answers, answered), places[0], symmetric):
-        out.append(("predicted", kind, cause, _told(predicted, got[at])))
-    for at, kind, cause in _links("gold", want, got, (answered, answers), places[1], symmetric):
-        out.append(("gold", kind, cause, _told(gold, want[at])))
-    return Sorted(len(got), len(want), len(owner), out)
+    out: list[ErrorRow] = []
+    used_predictions, used_gold = set(owner.values()), set(owner)  # right predictions, gold that they are right about
+    for at, kind, cause in _relation_errors(
+        "predicted", got, want, (used_predictions, used_gold), places[0], symmetric
+    ):
+        out.append(("predicted", kind, cause, _relation_text(predicted, got[at])))
+    for at, kind, cause in _relation_errors("gold", want, got, (used_gold, used_predictions), places[1], symmetric):
+        out.append(("gold", kind, cause, _relation_text(gold, want[at])))
+    return TaskErrors(len(got), len(want), len(owner), out)
 
 
-def _links(
+def _relation_errors(
     side: Side,
     mine: Sequence[Triple],
     theirs: Sequence[Triple],
     used: tuple[set[int], set[int]],
-    things: Sequence[frozenset[Place]],
+    entities_: Sequence[frozenset[SpanKey]],
     symmetric: Collection[str],
 ) -> Iterator[tuple[int, str, str]]:
     """Each wrong triple: its number, kind and cause. `used`: those of mine and of theirs that are right."""
-    same, ends = agreeing(mine, theirs, symmetric), agreeing(mine, theirs, symmetric, labels=False)
-    turned = agreeing([Triple(t.tail, t.head, t.label) for t in mine], theirs, symmetric)
-    heads, tails = (overlap(side, things) for side in ([t.head for t in mine], [t.tail for t in mine]))
+    same, ends = agreement_matrix(mine, theirs, symmetric), agreement_matrix(mine, theirs, symmetric, labels=False)
+    turned = agreement_matrix([Triple(t.tail, t.head, t.label) for t in mine], theirs, symmetric)
+    heads, tails = (overlap_matrix(side, entities_) for side in ([t.head for t in mine], [t.tail for t in mine]))
     free = np.array([k not in used[1] for k in range(len(theirs))], dtype=bool)
     for at in (k for k in range(len(mine)) if k not in used[0]):
         nowhere = not heads[at].any() or not tails[at].any()
@@ -165,11 +167,11 @@ _MISSED = (
 _FALSE = ("gold has it once", "", "turned round", "an end is no entity", "both ends are one thing", "not related")
 
 
-def _located(chain: Cluster) -> frozenset[Place]:
+def _located(chain: Cluster) -> frozenset[SpanKey]:
     return frozenset(x for x in chain if isinstance(x, tuple) and len(x) == 3)  # type: ignore[misc]
 
 
-def _told(document: Document, triple: Triple) -> str:
+def _relation_text(document: Document, triple: Triple) -> str:
     head, tail = (
         " / ".join(document.text[a:b] if a >= 0 else text for a, b, text in sorted(end))
         for end in (triple.head, triple.tail)
@@ -177,16 +179,16 @@ def _told(document: Document, triple: Triple) -> str:
     return f"{head} -> {tail} ({triple.label})"
 
 
-def regions(gold: Document, predicted: Document, iou: float = 0.5) -> Sorted:
+def regions(gold: Document, predicted: Document, iou: float = 0.5) -> TaskErrors:
     """Right as in `boxes`: image, label and IoU, each box used once."""
     check_iou(iou)
     want, got = gold.regions, predicted.regions
     labels = [label_of(d, r) for d, side in ((predicted, got), (gold, want)) for r in side]
-    near = agree(got, want, iou)
+    near = iou_above(got, want, iou)
     same = near & (np.array(labels[: len(got)], dtype=object)[:, None] == np.array(labels[len(got) :], dtype=object))
-    touch, images = agree(got, want, 0.0), {r.image for r in want}
+    touch, images = iou_above(got, want, 0.0), {r.image for r in want}
     owner = matching(same)
-    out: list[Found] = []
+    out: list[ErrorRow] = []
     for p in sorted(set(range(len(got))) - set(owner.values())):
         first = _first((same[p], near[p], touch[p]))
         kind = ("repeated", "type", "boundary", "boundary")[first]
@@ -202,7 +204,7 @@ def regions(gold: Document, predicted: Document, iou: float = 0.5) -> Sorted:
             _first((same[:, g], near[:, g], touch[:, g]))
         ]
         out.append(("gold", "missed", cause, _box(want[g], labels[len(got) + g])))
-    return Sorted(len(got), len(want), len(owner), out)
+    return TaskErrors(len(got), len(want), len(owner), out)
 
 
 def _first(rows: Sequence[Bools]) -> int:

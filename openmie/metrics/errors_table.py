@@ -23,7 +23,7 @@ from typing import NamedTuple, TypedDict
 
 from openmie.data.document import Document
 from openmie.metrics import error_types as mistakes
-from openmie.metrics.counting import aligned
+from openmie.metrics.counting import paired_by_id
 from openmie.metrics.error_types import Side
 
 TASKS = ("entities", "chains", "relations", "regions")
@@ -141,7 +141,7 @@ def errors(
     found: list[Mistake] = []
     totals: Counter[tuple[str, Side]] = Counter()
     correct: Counter[str] = Counter()
-    for document, prediction in aligned(gold, predicted):
+    for document, prediction in paired_by_id(gold, predicted):
         empty = prediction or Document(id=document.id, text=document.text)
         for task, sorted_ in _tasks(document, empty, symmetric, iou):
             totals[task, "predicted"] += sorted_.predicted
@@ -153,7 +153,7 @@ def errors(
 
 def _tasks(
     gold: Document, predicted: Document, symmetric: Collection[str], iou: float
-) -> Iterator[tuple[str, mistakes.Sorted]]:
+) -> Iterator[tuple[str, mistakes.TaskErrors]]:
     yield "entities", mistakes.entities(gold, predicted)
     yield "chains", mistakes.chains(gold, predicted)
     yield "relations", mistakes.relations(gold, predicted, symmetric)

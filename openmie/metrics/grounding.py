@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from openmie.data.document import Chain, Document, Region
 from openmie.errors import MetricError
-from openmie.metrics.counting import Row, aligned, tally
+from openmie.metrics.counting import Row, micro_scores, paired_by_id
 from openmie.metrics.mentions import Mode, check_mode
 from openmie.metrics.scores import Scores
 
@@ -35,19 +35,19 @@ def boxes(
     label has the label of the mention or chain that it shows. What it shows is not compared: see `grounded`.
     Errors: an id twice, a predicted id that gold does not have, a threshold outside [0, 1).
     """
-    return tally(box_rows(gold, predicted, iou), bootstrap, seed)
+    return micro_scores(box_rows(gold, predicted, iou), bootstrap, seed)
 
 
 def box_rows(gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5) -> Iterator[Row]:
     """Labels right, predicted and gold of each document."""
     check_iou(iou)
-    for document, prediction in aligned(gold, predicted):
+    for document, prediction in paired_by_id(gold, predicted):
         want, got = _classes(document), _classes(prediction) if prediction else {}
         right = [
             label
             for (image, label), found in got.items()
             if (image, label) in want
-            for _ in range(matched(agree(found, want[image, label], iou)))
+            for _ in range(matching_size(iou_above(found, want[image, label], iou)))
         ]
         yield right, _spread(got), _spread(want)
 
@@ -65,17 +65,17 @@ def _classes(document: Document) -> dict[Class, list[Region]]:
 
 def label_of(document: Document, region: Region) -> str:
     """Its own label, or that of the mention or chain that it shows."""
-    shown = document.find(region.of) if region.of and not region.label else None
-    return shown.label if shown else region.label
+    regions_of = document.find(region.of) if region.of and not region.label else None
+    return regions_of.label if regions_of else region.label
 
 
-def agree(left: Sequence[Region], right: Sequence[Region], iou: float) -> Bools:
+def iou_above(left: Sequence[Region], right: Sequence[Region], iou: float) -> Bools:
     """Which pairs of regions lie in one image with an IoU above the threshold: (len(left), len(right))."""
     common, union = _common(left, right)
     return common > iou * union  # not divided: no area, no agreement
 
 
-def overlaps(left: Sequence[Region], right: Sequence[Region]) -> npt.NDArray[np.float64]:
+def iou_matrix(left: Sequence[Region], right: Sequence[Region]) -> npt.NDArray[np.float64]:
     """IoU of all pairs: (len(left), len(right)); 0 in different images and without area."""
     common, union = _common(left, right)
     return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
@@ -97,7 +97,7 @@ def _area(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.clip(box[..., 2:] - box[..., :2], 0, None).prod(axis=-1)
 
 
-def matched(hits: Bools) -> int:
+def matching_size(hits: Bools) -> int:
     """Size of the largest one-to-one matching in a table of allowed pairs (n, m)."""
     return len(matching(hits))
 
@@ -157,35 +157,35 @@ def grounded(
     check_iou(iou)
 
     def rows() -> Iterator[Row]:
-        for document, prediction in aligned(gold, predicted):
+        for document, prediction in paired_by_id(gold, predicted):
             want = _entities(document, mode == "lenient", types)
             got = _entities(prediction, mode == "lenient", types) if prediction else {}
             right = [k[2] for k in want.keys() & got.keys() if k[0] >= 0 and _same_region(want[k], got[k], iou)]
             yield right, [k[2] for k in got], [k[2] for k in want]
 
-    return tally(rows(), bootstrap, seed)
+    return micro_scores(rows(), bootstrap, seed)
 
 
 def _same_region(want: list[Region], got: list[Region], iou: float) -> bool:
     if not want or not got:
         return not want and not got
-    return bool(agree(got, want, iou).any(axis=1).all())
+    return bool(iou_above(got, want, iou).any(axis=1).all())
 
 
 def _entities(document: Document, orphans: bool, types: bool) -> dict[Key, list[Region]]:
     """The boxes of each entity: of its mention, or of a chain that the mention is in."""
-    shown: dict[str, list[Region]] = defaultdict(list)
+    regions_of: dict[str, list[Region]] = defaultdict(list)
     for region in document.regions:
         found = document.find(region.of) if region.of else None
         for id in found.mentions if isinstance(found, Chain) else (region.of,):
-            shown[id].append(region)
+            regions_of[id].append(region)
     out: dict[Key, list[Region]] = {}
     for m in document.mentions:
         if m.status == "orphan" and not orphans:
             continue
         label = m.label if types else ""
         key = (-1, -1, label, m.text) if m.status == "unlocated" else (m.start, m.end, label, "")
-        out.setdefault(key, []).extend(shown.get(m.id, ()))
+        out.setdefault(key, []).extend(regions_of.get(m.id, ()))
     return out
 
 

@@ -13,14 +13,14 @@ from collections.abc import Collection, Iterable, Iterator
 
 from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.errors import MetricError
-from openmie.metrics.counting import Row, aligned, tally
+from openmie.metrics.counting import Row, micro_scores, paired_by_id
 from openmie.metrics.scores import Scores
 
 NONE = ("None", "")
-Place = tuple[int, int, str]  # start, end, ""; or -1, -1 and the name of what is not located
-End = tuple[tuple[Place, ...], str]  # places, entity label
-Link = tuple[End, End, str]  # head, tail, relation label
-Pair = tuple[End, End]
+SpanKey = tuple[int, int, str]  # start, end, ""; or -1, -1 and the name of what is not located
+EndKey = tuple[tuple[SpanKey, ...], str]  # places, entity label
+RelationKey = tuple[EndKey, EndKey, str]  # head, tail, relation label
+EndPair = tuple[EndKey, EndKey]
 
 
 def relations(
@@ -42,34 +42,36 @@ def relations(
     Errors: an id twice, a predicted id that gold does not have, a relation whose end is no mention or chain.
     """
     if as_released:
-        return _by_row(gold, predicted, none, bootstrap, seed)
+        return _scores_by_row(gold, predicted, none, bootstrap, seed)
     rows: list[Row] = []
-    right = asked = 0
-    for document, prediction in aligned(gold, predicted):
-        want = links(document, False, "gold")
-        got = links(prediction, False, "predicted") if prediction else set()
+    right = num_pairs = 0
+    for document, prediction in paired_by_id(gold, predicted):
+        want = relation_keys(document, False, "gold")
+        got = relation_keys(prediction, False, "predicted") if prediction else set()
         rows.append(_row(want, got, symmetric, none))
-        labels, answers = _by_pair(want, symmetric, none), _by_pair(got, symmetric, none)
-        asked_here = {(head, tail) for head, tail, _ in want}
-        asked += len(asked_here)
+        labels, predictions = _by_pair(want, symmetric, none), _by_pair(got, symmetric, none)
+        gold_pairs = {(head, tail) for head, tail, _ in want}
+        num_pairs += len(gold_pairs)
         if prediction:
-            right += sum(answers[p] == labels[p] for p in asked_here if _located(p))
-    return tally(rows, bootstrap, seed, accuracy=100.0 * right / asked if asked else 0.0)
+            right += sum(predictions[p] == labels[p] for p in gold_pairs if _located(p))
+    return micro_scores(rows, bootstrap, seed, accuracy=100.0 * right / num_pairs if num_pairs else 0.0)
 
 
-def _by_row(
+def _scores_by_row(
     gold: Iterable[Document], predicted: Iterable[Document], none: Collection[str], bootstrap: int, seed: int
 ) -> Scores:
     """Each relation of gold is a row; its answer is the next one predicted for the same head and tail, or None."""
     rows: list[Row] = []
-    right = asked = 0
-    for document, prediction in aligned(gold, predicted):
-        said: dict[Pair, list[str]] = defaultdict(list)
+    right = num_pairs = 0
+    for document, prediction in paired_by_id(gold, predicted):
+        predicted_labels: dict[EndPair, list[str]] = defaultdict(list)
         for r in reversed(prediction.relations if prediction else ()):
-            said[_ends(prediction, r, "predicted")].append(r.label)  # type: ignore[arg-type]
-        answers = [(r.label, (said[_ends(document, r, "gold")] or ["None"]).pop()) for r in document.relations]
-        both = [("None" if y in none else y, "None" if z in none else z) for y, z in answers]
-        asked, right = asked + len(both), right + sum(y == z for y, z in both)
+            predicted_labels[_end_pair(prediction, r, "predicted")].append(r.label)  # type: ignore[arg-type]
+        predictions = [
+            (r.label, (predicted_labels[_end_pair(document, r, "gold")] or ["None"]).pop()) for r in document.relations
+        ]
+        both = [("None" if y in none else y, "None" if z in none else z) for y, z in predictions]
+        num_pairs, right = num_pairs + len(both), right + sum(y == z for y, z in both)
         rows.append(
             (
                 [y for y, z in both if y == z != "None"],
@@ -77,11 +79,11 @@ def _by_row(
                 [y for y, _ in both if y != "None"],
             )
         )
-    return tally(rows, bootstrap, seed, accuracy=100.0 * right / asked if asked else 0.0)
+    return micro_scores(rows, bootstrap, seed, accuracy=100.0 * right / num_pairs if num_pairs else 0.0)
 
 
-def _ends(document: Document, relation: Relation, side: str) -> Pair:
-    return end(document, relation.head, False, side), end(document, relation.tail, False, side)
+def _end_pair(document: Document, relation: Relation, side: str) -> EndPair:
+    return end_key(document, relation.head, False, side), end_key(document, relation.tail, False, side)
 
 
 def pairs(
@@ -99,30 +101,30 @@ def pairs(
     """
 
     def rows() -> Iterator[Row]:
-        for document, prediction in aligned(gold, predicted):
-            got = links(prediction, True, "predicted") if prediction else set()
-            yield _row(links(document, True, "gold"), got, symmetric, none)
+        for document, prediction in paired_by_id(gold, predicted):
+            got = relation_keys(prediction, True, "predicted") if prediction else set()
+            yield _row(relation_keys(document, True, "gold"), got, symmetric, none)
 
-    return tally(rows(), bootstrap, seed)
+    return micro_scores(rows(), bootstrap, seed)
 
 
-def _row(want: set[Link], got: set[Link], symmetric: Collection[str], none: Collection[str]) -> Row:
+def _row(want: set[RelationKey], got: set[RelationKey], symmetric: Collection[str], none: Collection[str]) -> Row:
     want, got = ({_ordered(x, symmetric) for x in side if x[2] not in none} for side in (want, got))
     return [x[2] for x in want & got if _located(x)], [x[2] for x in got], [x[2] for x in want]
 
 
-def _ordered(link: Link, symmetric: Collection[str]) -> Link:
+def _ordered(link: RelationKey, symmetric: Collection[str]) -> RelationKey:
     head, tail, label = link
     return (tail, head, label) if label in symmetric and tail < head else link
 
 
-def _located(link: Link | Pair) -> bool:
+def _located(link: RelationKey | EndPair) -> bool:
     return all(start >= 0 for places, _ in link[:2] for start, _, _ in places)
 
 
-def _by_pair(found: set[Link], symmetric: Collection[str], none: Collection[str]) -> dict[Pair, set[str]]:
+def _by_pair(found: set[RelationKey], symmetric: Collection[str], none: Collection[str]) -> dict[EndPair, set[str]]:
     """The labels of each pair, none for None; a symmetric label stands under both orders."""
-    out: dict[Pair, set[str]] = defaultdict(set)
+    out: dict[EndPair, set[str]] = defaultdict(set)
     for head, tail, label in found:
         if label not in none:
             out[head, tail].add(label)
@@ -131,14 +133,15 @@ def _by_pair(found: set[Link], symmetric: Collection[str], none: Collection[str]
     return out
 
 
-def links(document: Document, typed: bool, side: str) -> set[Link]:
+def relation_keys(document: Document, typed: bool, side: str) -> set[RelationKey]:
     """The relations of a document by place; with the labels of their ends where those count."""
     return {
-        (end(document, r.head, typed, side), end(document, r.tail, typed, side), r.label) for r in document.relations
+        (end_key(document, r.head, typed, side), end_key(document, r.tail, typed, side), r.label)
+        for r in document.relations
     }
 
 
-def end(document: Document, id: str, typed: bool, side: str) -> End:
+def end_key(document: Document, id: str, typed: bool, side: str) -> EndKey:
     """Where a mention or chain is, and its label if that counts. A mention and a chain of it alone are the same."""
     found = document.find(id)
     parts = [document.find(m) for m in found.mentions] if isinstance(found, Chain) else [found]

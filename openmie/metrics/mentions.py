@@ -13,7 +13,7 @@ from typing import Literal
 
 from openmie.data.document import Document
 from openmie.errors import MetricError
-from openmie.metrics.counting import Row, aligned, tally
+from openmie.metrics.counting import Row, micro_scores, paired_by_id
 from openmie.metrics.scores import Scores
 
 Mode = Literal["strict", "lenient"]
@@ -30,7 +30,7 @@ def spans(
     Errors: an id twice, a predicted id that gold does not have, an unknown mode.
     """
     check_mode(mode)
-    return tally(span_rows(gold, predicted, mode == "lenient"), bootstrap, seed)
+    return micro_scores(span_rows(gold, predicted, mode == "lenient"), bootstrap, seed)
 
 
 def check_mode(mode: str) -> None:
@@ -40,7 +40,7 @@ def check_mode(mode: str) -> None:
 
 def span_rows(gold: Iterable[Document], predicted: Iterable[Document], orphans: bool = False) -> Iterator[Row]:
     """Labels right, predicted and gold of each document."""
-    for document, prediction in aligned(gold, predicted):
+    for document, prediction in paired_by_id(gold, predicted):
         want, missed = keys(document, orphans)
         got, wrong = keys(prediction, orphans) if prediction else (set(), set())
         yield (

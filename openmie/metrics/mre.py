@@ -19,8 +19,8 @@ from typing import Literal, NamedTuple, get_args
 
 from openmie.data.document import Document
 from openmie.errors import MetricError
-from openmie.metrics.counting import Row, aligned, tally
-from openmie.metrics.patches import shown
+from openmie.metrics.counting import Row, micro_scores, paired_by_id
+from openmie.metrics.patches import mentions_by_patch
 from openmie.metrics.scores import Scores
 from openmie.metrics.text import TextScores, text
 
@@ -28,7 +28,7 @@ Denominator = Literal["gold", "predicted", "union"]
 Average = Literal["micro", "sample"]
 
 
-class Said(NamedTuple):
+class MreItems(NamedTuple):
     """What one answer says of names: (label, entity) as often as it says so, and (letter of a patch, entity)."""
 
     entities: Sequence[tuple[str, str]] = ()
@@ -73,20 +73,20 @@ def mre(
     Errors: an id twice, a predicted id that gold does not have, an unknown denominator, average or tokenizer.
     """
     gold, predicted = list(gold), list(predicted)
-    rows = [(said(d, d), said(p, d) if p else Said()) for d, p in aligned(gold, predicted)]
-    scores = said_scores(rows, denominator=denominator, average=average, bootstrap=bootstrap, seed=seed)
+    rows = [(mre_items(d, d), mre_items(p, d) if p else MreItems()) for d, p in paired_by_id(gold, predicted)]
+    scores = mre_scores(rows, denominator=denominator, average=average, bootstrap=bootstrap, seed=seed)
     return replace(scores, text=text(gold, predicted, tokenizer=tokenizer, bootstrap=bootstrap, seed=seed))
 
 
-def said(document: Document, given: Document | None = None) -> Said:
+def mre_items(document: Document, given: Document | None = None) -> MreItems:
     """What a document says, with the patches of `given`; every mention counts, whatever its status."""
     mentions = document.mentions
-    pairs = [(name, mentions[n].text) for name, of in shown(document, given).items() for n in of]
-    return Said([(m.label, m.text) for m in mentions], pairs)
+    pairs = [(name, mentions[n].text) for name, of in mentions_by_patch(document, given).items() for n in of]
+    return MreItems([(m.label, m.text) for m in mentions], pairs)
 
 
-def said_scores(
-    rows: Iterable[tuple[Said, Said]],
+def mre_scores(
+    rows: Iterable[tuple[MreItems, MreItems]],
     *,
     denominator: Denominator = "gold",
     average: Average = "micro",
@@ -101,32 +101,32 @@ def said_scores(
         if value not in known:
             raise MetricError(f"{value!r}", expected=f"one of {', '.join(known)}", remedy="name one of them")
     listed = [(_clean(want), _clean(got)) for want, got in rows]
-    ner = tally(_entities(listed), bootstrap, seed)
-    pairs = tally(_pairs(listed), bootstrap, seed)
+    ner = micro_scores(_entities(listed), bootstrap, seed)
+    pairs = micro_scores(_pairs(listed), bootstrap, seed)
     shares = [_share(set(want.pairs), set(got.pairs), denominator) for want, got in listed]
     if average == "micro":
         mean, accuracy = None, _percent(sum(r for r, _ in shares), sum(n for _, n in shares))
     else:
-        mean = _mean([tally([row]).f1 for row in _entities(listed) if row[1] or row[2]])
+        mean = _mean([micro_scores([row]).f1 for row in _entities(listed) if row[1] or row[2]])
         accuracy = _mean([_percent(r, n) for r, n in shares if n])
     pairs = replace(pairs, by_label={}, accuracy=accuracy)
     return MreScores(ner=ner, pairs=pairs, denominator=denominator, average=average, mean_f1=mean)
 
 
-def _clean(side: Said) -> Said:
-    return Said(
+def _clean(side: MreItems) -> MreItems:
+    return MreItems(
         [(label, name.strip()) for label, name in side.entities],
         [(letter, name.strip()) for letter, name in side.pairs],
     )
 
 
-def _entities(rows: Iterable[tuple[Said, Said]]) -> Iterator[Row]:
+def _entities(rows: Iterable[tuple[MreItems, MreItems]]) -> Iterator[Row]:
     for want, got in rows:
         common = Counter(want.entities) & Counter(got.entities)
         yield [e[0] for e in common.elements()], [e[0] for e in got.entities], [e[0] for e in want.entities]
 
 
-def _pairs(rows: Iterable[tuple[Said, Said]]) -> Iterator[Row]:
+def _pairs(rows: Iterable[tuple[MreItems, MreItems]]) -> Iterator[Row]:
     for want, got in rows:
         a, b = set(want.pairs), set(got.pairs)
         yield [""] * len(a & b), [""] * len(b), [""] * len(a)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from openmie.data.document import Box, Chain, Document, Image, Region
-from openmie.metrics.grounding import overlaps
+from openmie.metrics.grounding import iou_matrix
 
 LETTER = re.compile(r"[a-z]{1,3}")
 NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
@@ -34,7 +34,7 @@ def patches(document: Document) -> tuple[Image, ...]:
     return tuple(i for i in document.images if i.kind in ("patch", "object") and i.parent in of)
 
 
-def place(document: Document, patch: Image) -> tuple[str, Box]:
+def patch_location(document: Document, patch: Image) -> tuple[str, Box]:
     """Where a patch is: image id and box; of a patch that does not say its box, itself and all of it."""
     if patch.box is None:
         return patch.id, (0.0, 0.0, float(patch.width or 0), float(patch.height or 0))
@@ -42,7 +42,7 @@ def place(document: Document, patch: Image) -> tuple[str, Box]:
     return patch.parent or (main.id if main else patch.id), patch.box
 
 
-def shown(document: Document, given: Document | None = None, iou: float = 0.5) -> dict[str, list[int]]:
+def mentions_by_patch(document: Document, given: Document | None = None, iou: float = 0.5) -> dict[str, list[int]]:
     """Letter -> places (from 0) of the mentions that the patch of this letter shows, in the order of letters.
 
     The patches are those of `given`, by default the document's own: gold and prediction are read on the same ones. A
@@ -51,14 +51,14 @@ def shown(document: Document, given: Document | None = None, iou: float = 0.5) -
     """
     base = given or document
     found: dict[str, set[int]] = defaultdict(set)
-    held = patches(base)
+    candidates = patches(base)
     known = {i.id for i in base.images}
     numbers = _numbers(document)
     for region in document.regions:
         if not (of := numbers.get(region.of)):
             continue
         name = region.image if region.image not in known and LETTER.fullmatch(region.image) else ""
-        index = None if name else _patch(base, held, region, iou)
+        index = None if name else _closest_patch(base, candidates, region, iou)
         if name or index is not None:
             found[name or letter(index or 0)].update(of)
     return {name: sorted(found[name]) for name in sorted(found, key=lambda x: (len(x), x))}
@@ -71,12 +71,12 @@ def _numbers(document: Document) -> dict[str, list[int]]:
     return {**chains, **at}
 
 
-def _patch(document: Document, held: Sequence[Image], region: Region, iou: float) -> int | None:
+def _closest_patch(document: Document, candidates: Sequence[Image], region: Region, iou: float) -> int | None:
     """The patch that a region lies on, by the strictest comparison that fits any."""
-    spots = [place(document, patch) for patch in held]
-    for n, (patch, spot) in enumerate(zip(held, spots)):
-        if region.image == patch.id or (region.image, region.box) == spot:
+    locations = [patch_location(document, patch) for patch in candidates]
+    for n, (patch, location) in enumerate(zip(candidates, locations)):
+        if region.image == patch.id or (region.image, region.box) == location:
             return n
-    shares = overlaps([region], [Region(image=image, box=box) for image, box in spots])[0] if spots else []
-    best = max(range(len(spots)), key=lambda n: shares[n], default=None)
+    shares = iou_matrix([region], [Region(image=image, box=box) for image, box in locations])[0] if locations else []
+    best = max(range(len(locations)), key=lambda n: shares[n], default=None)
     return best if best is not None and shares[best] > iou else None

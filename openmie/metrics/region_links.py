@@ -8,10 +8,10 @@ import numpy as np
 
 from openmie.data.document import Chain, Document, Mention, Region
 from openmie.errors import MetricError
-from openmie.metrics.chain_relations import overlap
-from openmie.metrics.counting import Row, aligned, tally
-from openmie.metrics.grounding import agree, check_iou, label_of, matching
-from openmie.metrics.links import Place
+from openmie.metrics.chain_relations import overlap_matrix
+from openmie.metrics.counting import Row, micro_scores, paired_by_id
+from openmie.metrics.grounding import check_iou, iou_above, label_of, matching
+from openmie.metrics.links import SpanKey
 from openmie.metrics.scores import Scores
 
 
@@ -29,24 +29,26 @@ def region_links(
     check_iou(iou)
 
     def rows() -> Iterator[Row]:
-        for document, prediction in aligned(gold, predicted):
-            want, labels = _linked(document, "gold")
-            got, answers = _linked(prediction, "predicted") if prediction else ([], [])
-            same = np.array([[x == y for y in labels] for x in answers], dtype=bool).reshape(len(answers), len(labels))
-            shown = overlap([p for _, p in got], [p for _, p in want])
-            hits = same & shown & agree([r for r, _ in got], [r for r, _ in want], iou)
-            yield [labels[g] for g in matching(hits)], answers, labels
+        for document, prediction in paired_by_id(gold, predicted):
+            want, gold_labels = _linked_regions(document, "gold")
+            got, predicted_labels = _linked_regions(prediction, "predicted") if prediction else ([], [])
+            same = np.array([[x == y for y in gold_labels] for x in predicted_labels], dtype=bool).reshape(
+                len(predicted_labels), len(gold_labels)
+            )
+            shown_spans = overlap_matrix([p for _, p in got], [p for _, p in want])
+            hits = same & shown_spans & iou_above([r for r, _ in got], [r for r, _ in want], iou)
+            yield [gold_labels[g] for g in matching(hits)], predicted_labels, gold_labels
 
-    return tally(rows(), bootstrap, seed)
+    return micro_scores(rows(), bootstrap, seed)
 
 
-def _linked(document: Document, side: str) -> tuple[list[tuple[Region, frozenset[Place]]], list[str]]:
+def _linked_regions(document: Document, side: str) -> tuple[list[tuple[Region, frozenset[SpanKey]]], list[str]]:
     """The regions that show something, with the places of what they show; and their labels."""
     regions = [r for r in document.regions if r.of]
-    return [(r, shown(document, r, side)) for r in regions], [label_of(document, r) for r in regions]
+    return [(r, shown_spans(document, r, side)) for r in regions], [label_of(document, r) for r in regions]
 
 
-def shown(document: Document, region: Region, side: str) -> frozenset[Place]:
+def shown_spans(document: Document, region: Region, side: str) -> frozenset[SpanKey]:
     """Where the thing that a region shows is mentioned."""
     found = document.find(region.of)
     mentions = [document.find(m) for m in found.mentions] if isinstance(found, Chain) else [found]

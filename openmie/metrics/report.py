@@ -21,7 +21,7 @@ from openmie.metrics.text import text
 Task = Literal["ner", "re", "joint", "boxes", "grounded", "document", "summary", "mre"]
 
 
-class Line(TypedDict):
+class ScoreLine(TypedDict):
     """One line of a table: numbers in percent, counts as they are; label "" is the micro average."""
 
     metric: str
@@ -94,7 +94,7 @@ def _document(
     }
 
 
-def table(scores: Mapping[str, Scores]) -> list[Line]:
+def table(scores: Mapping[str, Scores]) -> list[ScoreLine]:
     """Plain rows: for each metric its micro average first (label ""), then each label."""
     return [
         _line(metric, label, s)
@@ -103,8 +103,8 @@ def table(scores: Mapping[str, Scores]) -> list[Line]:
     ]
 
 
-def _line(metric: str, label: str, s: Scores) -> Line:
-    return Line(
+def _line(metric: str, label: str, s: Scores) -> ScoreLine:
+    return ScoreLine(
         metric=metric,
         label=label,
         precision=s.precision,
@@ -118,7 +118,7 @@ def _line(metric: str, label: str, s: Scores) -> Line:
     )
 
 
-def closure(f1: float | Scores, low: float, high: float) -> float:
+def normalised_gain(f1: float | Scores, low: float, high: float) -> float:
     """Gap closure (f1 - low) / (high - low): 0 at the ceiling of text alone, 1 at that of text and image.
 
     Ceilings and F1 in percent, the result a share; it may be negative or above 1. The map rises, so the closures of

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from openmie.data.document import Document
 from openmie.errors import MetricError
-from openmie.metrics.counting import aligned
+from openmie.metrics.counting import paired_by_id
 from openmie.metrics.scores import Scores
 
 TOKENIZERS = ("13a", "intl", "zh", "char", "none")  # of sacrebleu; see `texts`
@@ -30,7 +30,7 @@ _ZH = re.compile(rf"[{_HAN}]|[^\W_{_HAN}]+")
 
 
 @dataclass(frozen=True)
-class Measure(Scores):
+class TextMeasure(Scores):
     """One measure of texts, in the columns of a score. `gold`: documents scored; `predicted`: those with a summary.
 
     Of ROUGE, means over documents. Of BLEU, f1 is the score, precision what it is without the brevity penalty, and
@@ -56,7 +56,7 @@ class Measure(Scores):
 class TextScores:
     """BLEU and ROUGE of texts, in percent, and how they were taken."""
 
-    measures: dict[str, Measure]
+    measures: dict[str, TextMeasure]
     skipped: int = 0  # gold documents without a summary
     tokenizer: str = "13a"
     stem: bool = False
@@ -97,7 +97,7 @@ def text(
     `tokenizer` as in `texts`; by default 13a, and zh where all gold summaries are of documents with `lang="zh"`.
     Errors: an id twice, a predicted id that gold does not have, an unknown tokenizer.
     """
-    pairs = [(d, p) for d, p in aligned(gold, predicted)]
+    pairs = [(d, p) for d, p in paired_by_id(gold, predicted)]
     kept = [(d, p) for d, p in pairs if d.summary.strip()]
     if not tokenizer:
         tokenizer = "zh" if kept and all(d.lang == "zh" for d, _ in kept) else "13a"
@@ -141,7 +141,7 @@ def texts(
             expected="one for each",
             remedy="score documents with metrics.text, which pairs them by id",
         )
-    counted = Measure(predicted=sum(bool(t.strip()) for t in found), gold=len(references))
+    counted = TextMeasure(predicted=sum(bool(t.strip()) for t in found), gold=len(references))
     bleu, signature = _bleu(references, found, tokenizer)
     measures = {"bleu": replace(counted, means=bleu)}
     for name, values in _rouge(references, found, tokenizer in ("zh", "char"), stem).items():

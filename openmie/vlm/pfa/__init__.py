@@ -24,7 +24,7 @@ from openmie.data import images
 from openmie.data.document import Document, Image, Mention, Region
 from openmie.data.json_values import replace_surrogates
 from openmie.errors import ErrorRecord, ImageError, OpenMIEError
-from openmie.metrics.patches import NOWHERE, letter, patches, place, shown
+from openmie.metrics.patches import NOWHERE, letter, mentions_by_patch, patch_location, patches
 from openmie.vlm.generate import Request
 from openmie.vlm.pfa.grammar import grammar
 from openmie.vlm.pfa.image_entity_pairs import EntityRef, ImageEntityPair, render_pairs
@@ -99,7 +99,7 @@ def _content(document: Document, tasks: Sequence[str], unambiguous: bool) -> Pfa
     entities = tuple(AnswerEntity(m.label, m.text, _occurrence(locator, m)) for m in document.mentions)
     pairs = [
         ImageEntityPair(name, entity)
-        for name, of in shown(document).items()
+        for name, of in mentions_by_patch(document).items()
         for entity in _entity_refs(of, document, unambiguous)
     ]
     return PfaAnswer(summary, entities, tuple(pairs))
@@ -234,7 +234,7 @@ def _regions(
     answer: PfaAnswer, mentions: Sequence[Mention], source: Document | None
 ) -> tuple[tuple[Region, ...], list[ErrorRecord]]:
     """A region for each mention that a patch shows, and a record for each pair with an unknown patch or entity."""
-    boxes = {letter(n): place(source, p) for n, p in enumerate(patches(source))} if source else {}
+    boxes = {letter(n): patch_location(source, p) for n, p in enumerate(patches(source))} if source else {}
     regions: dict[Region, None] = {}
     errors = []
     for name, entity in answer.pairs:

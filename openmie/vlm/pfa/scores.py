@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from openmie.errors import MetricError
-from openmie.metrics.mre import Average, Denominator, MreScores, Said, said_scores
+from openmie.metrics.mre import Average, Denominator, MreItems, MreScores, mre_scores
 from openmie.metrics.text import texts
 from openmie.vlm.pfa.labels import MentionLabels, label_names, label_set
 from openmie.vlm.pfa.parsing import TASKS, PfaAnswer, check_tasks, parse_pfa_answer
@@ -83,7 +83,7 @@ def score_answers(
         for answers in (gold, predicted)
     )
     rows = [(_statement(a), _statement(b)) for a, b in zip(gold_parsed, predicted_parsed)]
-    found = said_scores(
+    found = mre_scores(
         rows, denominator=options.denominator, average=options.average, bootstrap=options.bootstrap, seed=options.seed
     )
     clean = sum(not answer.errors for answer in predicted_parsed)
@@ -102,7 +102,7 @@ def score_answers(
     return replace(found, text=replace(scored, skipped=len(gold) - len(kept))), share
 
 
-def _statement(answer: PfaAnswer) -> Said:
+def _statement(answer: PfaAnswer) -> MreItems:
     """The content of an answer; a number in a pair stands for the entity at that position, or else for itself."""
     listed = answer.entities
 
@@ -111,4 +111,4 @@ def _statement(answer: PfaAnswer) -> Said:
             return entity
         return listed[entity - 1].text if 0 < entity <= len(listed) else str(entity)
 
-    return Said([(e.label, e.text) for e in listed], [(p.letter, name(p.entity)) for p in answer.pairs])
+    return MreItems([(e.label, e.text) for e in listed], [(p.letter, name(p.entity)) for p in answer.pairs])

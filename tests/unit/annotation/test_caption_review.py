@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmie.annotation import caption_review as review
-from openmie.annotation.caption_review import Accuracy, Judgement, accuracy, apply, read, write
+from openmie.annotation.caption_review import CaptionAccuracy, CaptionJudgement, accuracy, apply, read, write
 from openmie.data.document import Document, Image
 from openmie.errors import CorpusError
 
@@ -60,7 +60,7 @@ def test_there_and_back(tmp_path):
     assert read(path) == [j for j, _ in review.captions(docs, ("a", "b"))]
     assert write(docs, path, "b") == 1 and write(docs, path) == 4
     said = read(filled(path, d2={"correct": "No", "corrected": "two trees", "note": "see the left"}))
-    assert said[2] == Judgement(
+    assert said[2] == CaptionJudgement(
         document="d2",
         generator="a",
         caption="a tree",
@@ -184,8 +184,8 @@ def test_as_spreadsheets_save_it(tmp_path, mark, encoding):
     ]
     path = raw(tmp_path, *lines, header=header, encoding=encoding)
     assert read(path) == [
-        Judgement(document="d1", generator="a", caption='a dog, "big"; wet\r\n', correct=True),
-        Judgement(document="d2", generator="a", caption="ein Hünd"),
+        CaptionJudgement(document="d1", generator="a", caption='a dog, "big"; wet\r\n', correct=True),
+        CaptionJudgement(document="d2", generator="a", caption="ein Hünd"),
     ]
 
 
@@ -222,13 +222,13 @@ def test_broken_files_are_named(tmp_path):
 
 def test_accuracy_counts_what_was_judged_and_the_length_of_all():
     made = [
-        Judgement(document=str(i), generator="a", caption="w " * (i + 1), correct=c)
+        CaptionJudgement(document=str(i), generator="a", caption="w " * (i + 1), correct=c)
         for i, c in enumerate((True, True, False, None, True))
     ]
     a = accuracy(made)
-    assert (a.judged, a.right, a.open, a.share, a.length) == (4, 3, 1, 0.75, 3.0)
+    assert (a.judged, a.correct, a.unjudged, a.share, a.length) == (4, 3, 1, 0.75, 3.0)
     none = accuracy([])
-    assert (none.judged, none.right, none.open) == (0, 0, 0) and isnan(none.share) and isnan(none.length)
+    assert (none.judged, none.correct, none.unjudged) == (0, 0, 0) and isnan(none.share) and isnan(none.length)
     assert none.interval == (0.0, 1.0)
 
 
@@ -237,7 +237,7 @@ def test_accuracy_counts_what_was_judged_and_the_length_of_all():
 def test_the_interval_holds_just_the_shares_within_two_deviations(case):
     """By search: p is inside exactly where |share - p| <= z sqrt(p (1 - p) / n)."""
     n, k = case
-    low, high = Accuracy(n, k).interval
+    low, high = CaptionAccuracy(n, k).interval
 
     def inside(p):
         return abs(k / n - p) <= 1.959963984540054 * sqrt(p * (1 - p) / n) + 1e-12
@@ -253,7 +253,7 @@ def test_the_interval_holds_just_the_shares_within_two_deviations(case):
 
 
 def judged(document, generator="a", caption="x", corrected="", image="", correct=False):
-    return Judgement(
+    return CaptionJudgement(
         document=document, generator=generator, caption=caption, corrected=corrected, image=image, correct=correct
     )
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from openmie import corpora
 from openmie.annotation import caption_review as review
-from openmie.annotation.caption_review import Judgement, read, write
+from openmie.annotation.caption_review import CaptionJudgement, read, write
 from openmie.cli import application as cli
 from openmie.data.document import Document, Image
 from openmie.errors import CorpusError
@@ -77,8 +77,8 @@ def test_there_and_back(tmp_path):
     assert read(path) == [j for j, _ in review.captions(docs, "a")]
     export = done(path, d1=("yes", "a dog", ""), d2=("no", "two trees", "see the left"))
     assert read(export) == [
-        Judgement(document="d1", generator="a", caption="a dog", correct=True, image=str(tmp_path / "a b.jpg")),
-        Judgement(
+        CaptionJudgement(document="d1", generator="a", caption="a dog", correct=True, image=str(tmp_path / "a b.jpg")),
+        CaptionJudgement(
             document="d2",
             generator="a",
             caption="a tree",
@@ -87,7 +87,7 @@ def test_there_and_back(tmp_path):
             image="/far/away.jpg",
             note="see the left",
         ),
-        Judgement(document="d3", generator="a", caption="bare"),
+        CaptionJudgement(document="d3", generator="a", caption="bare"),
     ]
     assert [d.captions.get("a (corrected)") for d in review.apply(docs, read(export))] == [None, "two trees", None]
 
@@ -116,7 +116,7 @@ def test_any_text_comes_back_unchanged(tmp_path_factory, captions, better, verdi
     assert read(path) == plain
     found = read(done(path, d0=(verdict, better, better)))
     same = better.split() == captions[0].split()
-    assert found[0] == Judgement(
+    assert found[0] == CaptionJudgement(
         document="d0",
         generator=captions[0],
         caption=captions[0],

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie.annotation.coref_links import COREFERENCE, chained, unchained
+from openmie.annotation.coref_links import COREFERENCE, chains_to_links, links_to_chains
 from openmie.annotation.export_import import collect, export
 from openmie.cli import application as cli
 from openmie.corpora import read, write
@@ -336,13 +336,13 @@ def test_a_mention_that_is_not_in_the_text_breaks_no_chain():
         Mention(id="m1", start=0, end=0, label="PER", text="the singer", status="unlocated"),
     ]
     gold = Document(id="d", text=TEXT, mentions=mentions, chains=[Chain(id="c", mentions=("m1", "m0", "m2"))])
-    assert [(r.head, r.tail) for r in unchained(gold).relations] == [("m0", "m2"), ("m2", "m1")]
-    assert [set(c.mentions) for c in chained(unchained(gold)).chains] == [{"m0", "m1", "m2"}]
+    assert [(r.head, r.tail) for r in chains_to_links(gold).relations] == [("m0", "m2"), ("m2", "m1")]
+    assert [set(c.mentions) for c in links_to_chains(chains_to_links(gold)).chains] == [{"m0", "m1", "m2"}]
 
 
 def test_what_is_of_a_chain_that_went_is_said():
     mentions = [Mention(id=i, start=a, end=a + 4, label="PER") for i, a in (("L0", 0), ("b", 9))]
-    found = chained(
+    found = links_to_chains(
         Document(
             id="d",
             text=TEXT,

@@ -15,7 +15,7 @@ from openmie.datasets import mmre
 from openmie.diorama.posts import summaries
 from openmie.diorama.posts.captions import NOUNS
 from openmie.errors import CorpusError
-from openmie.metrics.patches import shown
+from openmie.metrics.patches import mentions_by_patch
 
 REAL = Path(os.environ.get("OPENMIE_CORPORA", "../shared/corpora")) / "gmner"
 TEXT = "Ada met Bo in Turin"
@@ -48,7 +48,7 @@ def corpus_of(n, **given):
 def test_patches_stand_from_left_to_right_and_are_tied():
     found = mmre.with_patches_and_summary(post())
     assert [i.box for i in found.images[1:]] == [(5, 5, 40, 90), (60, 0, 90, 50)]
-    assert shown(found) == {"a": [1], "b": [0]}  # the left one shows the second name
+    assert mentions_by_patch(found) == {"a": [1], "b": [0]}  # the left one shows the second name
     assert found.summary == "Two people talk." and found.without_gold().summary == ""
 
 
@@ -57,7 +57,7 @@ def test_one_patch_for_equal_boxes_and_distractors_only_where_nothing_is():
         post(boxes=((5, 5, 40, 90), (5, 5, 40, 90)), objects=((6, 6, 41, 91), (70, 70, 90, 90)))
     )
     assert [i.box for i in found.images[1:]] == [(5, 5, 40, 90), (70, 70, 90, 90)]
-    assert shown(found) == {"a": [0, 1]}
+    assert mentions_by_patch(found) == {"a": [0, 1]}
 
 
 def test_summary_by_generator_and_what_lacks_one():
@@ -184,7 +184,7 @@ def test_gmner_has_5612_tweets_to_ground():
     patches = pairs = 0
     for name in made.sources:
         for document in made.split(name):
-            found = shown(document)
+            found = mentions_by_patch(document)
             patches += len(document.images) - 1
             pairs += len(found)
             assert len(found) == len(document.images) - 1  # each patch shows at least one name

@@ -23,7 +23,7 @@ def posts(n=4000, split="test", **options):
 
 
 def wilson(found):
-    return review.Accuracy(len(found), sum(found)).interval
+    return review.CaptionAccuracy(len(found), sum(found)).interval
 
 
 def expected(config):
@@ -75,7 +75,7 @@ def test_each_thing_is_left_out_with_the_chance_of_the_dial():
     found = posts(3000, left_out=0.3, hallucinated=0.0)
     things = sum(len(d.source["scene"]["figures"]) + bool(d.source["scene"]["sign"]) for d in found)
     left = sum(len(check_caption(d, "noisy").left_out) for d in found)
-    low, high = review.Accuracy(things, left).interval
+    low, high = review.CaptionAccuracy(things, left).interval
     assert low <= 0.3 <= high
 
 

@@ -16,7 +16,7 @@ import openmie.metrics as metrics
 from openmie.cli.application import app
 from openmie.data.document import Chain, Document, Mention, Region, Relation
 from openmie.errors import MetricError
-from openmie.metrics.counting import resampled
+from openmie.metrics.counting import bootstrap_counts
 from openmie.metrics.errors_table import CAUSES, TASKS
 from tests.fixtures import oracles
 
@@ -99,9 +99,9 @@ def test_the_papers_average_and_tasks_that_are_not_there() -> None:
 
 def test_draws_in_blocks_are_the_same_draws(monkeypatch) -> None:
     counts = np.random.default_rng(0).integers(0, 5, (50, 4)).astype(float)
-    whole = resampled(counts, 200, 3)
+    whole = bootstrap_counts(counts, 200, 3)
     monkeypatch.setattr("openmie.metrics.counting._CELLS", 1000)
-    assert np.array_equal(whole, resampled(counts, 200, 3)) and whole.shape == (200, 4)
+    assert np.array_equal(whole, bootstrap_counts(counts, 200, 3)) and whole.shape == (200, 4)
 
 
 @settings(max_examples=60, deadline=None)

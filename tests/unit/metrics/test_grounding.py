@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 import openmie.metrics as metrics
 from openmie.data.document import Chain, Document, Mention, Region
 from openmie.errors import MetricError
-from openmie.metrics.grounding import agree, matched
+from openmie.metrics.grounding import iou_above, matching_size
 from tests.fixtures import oracles
 
 TEXT = "Ada saw Bo in Cork"
@@ -65,32 +65,32 @@ def test_boxes_against_brute_force(gold, predicted, iou) -> None:
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(0, 2**36 - 1))
 def test_matching_against_all_assignments(n, m, bits) -> None:
     hits = np.array([[bits >> (6 * i + j) & 1 for j in range(m)] for i in range(n)], dtype=bool).reshape(n, m)
-    assert matched(hits) == oracles.largest_matching(hits.tolist())
+    assert matching_size(hits) == oracles.largest_matching(hits.tolist())
 
 
 @given(st.integers(0, 2**32 - 1))
 def test_matching_against_scipy(seed) -> None:
     hits = np.random.default_rng(seed).random((15, 14)) < 0.12
-    assert matched(hits) == (maximum_bipartite_matching(csr_matrix(hits)) >= 0).sum()
+    assert matching_size(hits) == (maximum_bipartite_matching(csr_matrix(hits)) >= 0).sum()
 
 
 def test_matching_is_not_greedy_and_not_recursive() -> None:
     """Greedy in file order finds one here; a chain of 3,000 moves does not run out of stack."""
-    assert matched(np.array([[True, True], [True, False]])) == 2
+    assert matching_size(np.array([[True, True], [True, False]])) == 2
     n, kept = 3000, np.zeros((4, 5), dtype=bool)
     for row, columns in enumerate(([1, 2], [0, 4], [0, 1], [1])):  # the last moves the third, which moves the second
         kept[row, columns] = True
-    assert matched(kept) == 4
+    assert matching_size(kept) == 4
     chain = np.eye(n, dtype=bool) | np.eye(n, k=1, dtype=bool)
-    assert matched(np.vstack([chain[:-1], np.eye(1, n, dtype=bool)])) == n
+    assert matching_size(np.vstack([chain[:-1], np.eye(1, n, dtype=bool)])) == n
 
 
 @given(box, box)
 def test_agreement_is_iou(a, b) -> None:
     left, right = Region(image="i", box=a), Region(image="i", box=b)
     for iou in (0.0, 0.25, 0.5):
-        assert agree([left], [right], iou)[0, 0] == (oracles.box_iou(a, b) > iou)
-        assert not agree([left], [Region(image="j", box=b)], iou)[0, 0]
+        assert iou_above([left], [right], iou)[0, 0] == (oracles.box_iou(a, b) > iou)
+        assert not iou_above([left], [Region(image="j", box=b)], iou)[0, 0]
 
 
 def test_half_is_not_more_than_half() -> None:
@@ -201,12 +201,12 @@ def test_score_and_table() -> None:
     assert [r["label"] for r in metrics.table(unnamed)] == ["", "(none)"]
 
 
-def test_closure() -> None:
-    assert metrics.closure(75.0, 62.5, 87.5) == 0.5
-    assert metrics.closure(metrics.Scores(correct=1, predicted=1, gold=1), 0, 100) == 1
-    assert metrics.closure(50, 60, 80) == -0.5
+def test_normalised_gain() -> None:
+    assert metrics.normalised_gain(75.0, 62.5, 87.5) == 0.5
+    assert metrics.normalised_gain(metrics.Scores(correct=1, predicted=1, gold=1), 0, 100) == 1
+    assert metrics.normalised_gain(50, 60, 80) == -0.5
     with pytest.raises(MetricError, match="ceilings"):
-        metrics.closure(1, 50, 50)
+        metrics.normalised_gain(1, 50, 50)
 
 
 def test_metrics_import_no_torch_and_no_scipy() -> None:

@@ -12,42 +12,42 @@ from openmie import diorama, metrics
 from openmie.cli import application as cli
 from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import MetricError, OpenMIEError
-from openmie.metrics.mre import Said, said_scores
+from openmie.metrics.mre import MreItems, mre_scores
 from openmie.vlm import pfa
 from openmie.vlm.pfa.scores import Algorithm1Options, score_answers
 
 LABELS = ("PER", "LOC", "ORG", "MISC")
 GOLD = [
-    Said([("PER", "Ada"), ("PER", "Ada"), ("LOC", "Turin")], [("a", "Ada"), ("b", "Turin")]),
-    Said([("ORG", "Zed")], [("a", "Zed")]),
-    Said(),
+    MreItems([("PER", "Ada"), ("PER", "Ada"), ("LOC", "Turin")], [("a", "Ada"), ("b", "Turin")]),
+    MreItems([("ORG", "Zed")], [("a", "Zed")]),
+    MreItems(),
 ]
 FOUND = [
-    Said([("PER", "Ada"), ("LOC", "Ada"), ("LOC", " Turin ")], [("a", "Ada"), ("c", "Turin")]),
-    Said([("ORG", "Zed"), ("ORG", "Zed")], [("a", "Zed"), ("b", "Zed"), ("b", "Zed")]),
-    Said([("PER", "Bo")], [("a", "Bo")]),
+    MreItems([("PER", "Ada"), ("LOC", "Ada"), ("LOC", " Turin ")], [("a", "Ada"), ("c", "Turin")]),
+    MreItems([("ORG", "Zed"), ("ORG", "Zed")], [("a", "Zed"), ("b", "Zed"), ("b", "Zed")]),
+    MreItems([("PER", "Bo")], [("a", "Bo")]),
 ]
 
 
 def test_values_by_hand():
     """Right: Ada once, Turin, Zed once, of 4 gold and 6 found; pairs (a, Ada) and (a, Zed), of 3 gold and 5 found."""
     rows = list(zip(GOLD, FOUND))
-    found = said_scores(rows)
+    found = mre_scores(rows)
     assert (found.ner.correct, found.ner.predicted, found.ner.gold) == (3, 6, 4)
     assert found.f1 == pytest.approx(60) == found.ner.f1 and found.ner.by_label["PER"].correct == 1
     assert (found.pairs.correct, found.pairs.predicted, found.pairs.gold) == (2, 5, 3)
     for denominator, counted in (("gold", 3), ("predicted", 5), ("union", 6)):
-        assert said_scores(rows, denominator=denominator).accuracy == pytest.approx(200 / counted)
+        assert mre_scores(rows, denominator=denominator).accuracy == pytest.approx(200 / counted)
 
 
 def test_means_over_samples_by_hand():
     rows = list(zip(GOLD, FOUND))
-    found = said_scores(rows, average="sample")
+    found = mre_scores(rows, average="sample")
     assert found.f1 == pytest.approx((200 * 2 / 6 + 200 * 1 / 3 + 0) / 3)
     assert found.accuracy == pytest.approx((50 + 100) / 2)  # the third has no gold pair
-    assert said_scores(rows, average="sample", denominator="predicted").accuracy == pytest.approx((50 + 50 + 0) / 3)
-    assert said_scores([(Said(), Said())], average="sample").f1 == 0
-    assert found.ner == said_scores(rows).ner
+    assert mre_scores(rows, average="sample", denominator="predicted").accuracy == pytest.approx((50 + 50 + 0) / 3)
+    assert mre_scores([(MreItems(), MreItems())], average="sample").f1 == 0
+    assert found.ner == mre_scores(rows).ner
 
 
 def slow(rows, denominator):
@@ -74,10 +74,10 @@ def test_it_is_the_slow_one(denominator):
 
         def side(rng=rng):
             entities = [(rng.choice("PL"), rng.choice("xyz")) for _ in range(rng.randint(0, 5))]
-            return Said(entities, [(rng.choice("abc"), rng.choice("xyz")) for _ in range(rng.randint(0, 4))])
+            return MreItems(entities, [(rng.choice("abc"), rng.choice("xyz")) for _ in range(rng.randint(0, 4))])
 
         rows = [(side(), side()) for _ in range(rng.randint(0, 5))]
-        found = said_scores(rows, denominator=denominator, bootstrap=5)
+        found = mre_scores(rows, denominator=denominator, bootstrap=5)
         assert (found.f1, found.accuracy) == pytest.approx(slow(rows, denominator))
 
 
@@ -149,8 +149,8 @@ def test_anybodys_answers():
 
 def test_refusals():
     for call, message in (
-        (lambda: said_scores([], denominator="all"), "all"),
-        (lambda: said_scores([], average="macro"), "macro"),
+        (lambda: mre_scores([], denominator="all"), "all"),
+        (lambda: mre_scores([], average="macro"), "macro"),
         (lambda: score_answers(["a"], [], LABELS), "0 answers"),
         (lambda: score_answers(["a"], ["b"], LABELS, sources=[]), "0 texts"),
     ):

@@ -17,7 +17,7 @@ from seqeval.scheme import IOB2
 import openmie.metrics as metrics
 from openmie.data.document import Document, Mention
 from openmie.errors import MetricError
-from openmie.metrics.counting import interval
+from openmie.metrics.counting import bootstrap_interval
 from openmie.model.codec import bio
 from tests.fixtures import oracles
 
@@ -181,14 +181,14 @@ def test_interval_is_the_bootstrap_over_documents() -> None:
     counts[:, 0] = np.minimum(counts[:, 0], counts[:, 1:].min(axis=1))
     drawn = [counts[rng.integers(0, 200, 200)].sum(axis=0) for _ in range(4000)]
     slow = np.quantile([oracles.f1(*map(int, c))[2] for c in drawn], [0.025, 0.975])
-    fast = interval(counts, 4000, seed=3)
+    fast = bootstrap_interval(counts, 4000, seed=3)
     assert fast == pytest.approx(tuple(slow), abs=0.6)
-    assert fast == interval(counts, 4000, seed=3) != interval(counts, 4000, seed=4)
-    low, high = interval(np.tile(counts, (50, 1)), 1000)
+    assert fast == bootstrap_interval(counts, 4000, seed=3) != bootstrap_interval(counts, 4000, seed=4)
+    low, high = bootstrap_interval(np.tile(counts, (50, 1)), 1000)
     assert high - low < (fast[1] - fast[0]) / 4
-    assert interval(counts, 0) is None and interval(counts[:0], 100) is None
+    assert bootstrap_interval(counts, 0) is None and bootstrap_interval(counts[:0], 100) is None
     with pytest.raises(MetricError):
-        interval(counts, -1)
+        bootstrap_interval(counts, -1)
 
 
 @pytest.mark.real

@@ -14,7 +14,7 @@ from openmie import diorama
 from openmie.corpora import load
 from openmie.data.document import Document, Image, Mention, Region
 from openmie.errors import ImageError, OpenMIEError
-from openmie.metrics.patches import letter, patches, shown
+from openmie.metrics.patches import letter, mentions_by_patch, patches
 from openmie.vlm import pfa
 from tests.fixtures import adversarial_inputs as nasty
 
@@ -239,7 +239,7 @@ def test_a_patch_is_known_by_itself_its_box_or_its_overlap():
         id="d", text="Ada", images=images, regions=regions, mentions=[Mention(id="m", start=0, end=3, label="PER")]
     )
     assert [p.id for p in patches(document)] == ["p0", "o", "file"]
-    assert shown(document) == {"a": [0], "b": [0], "c": [0]}
+    assert mentions_by_patch(document) == {"a": [0], "b": [0], "c": [0]}
     back = pfa.parse(pfa.render(document, LABELS), LABELS, document)
     assert [(r.image, r.box) for r in back.regions] == [
         ("main", (0, 0, 10, 10)), ("main", (50, 0, 60, 10)), ("file", (0, 0, 7, 5))]  # fmt: skip
@@ -256,7 +256,7 @@ def test_diorama_both_ways():
                 assert "\\" not in answer and not back.errors
                 assert back.mentions == (document.mentions if "ner" in tasks else ())
                 assert back.summary == (document.summary if "summary" in tasks else "")
-                assert shown(back) == (shown(document) if "ner" in tasks else {})
+                assert mentions_by_patch(back) == (mentions_by_patch(document) if "ner" in tasks else {})
 
 
 def check(document: Document, labels: tuple[str, ...], plain: bool) -> None:
@@ -264,10 +264,12 @@ def check(document: Document, labels: tuple[str, ...], plain: bool) -> None:
     answer = pfa.render(document, labels, plain=plain)
     back = pfa.parse(answer, labels, document.without_gold(), plain=plain)
     assert nasty.said(back) == nasty.said(document) and not back.errors, answer
-    assert shown(back) == shown(document), answer
+    assert mentions_by_patch(back) == mentions_by_patch(document), answer
     bare = pfa.parse(answer, labels, plain=plain)
     assert [(m.label, m.text) for m in bare.mentions] == [(m.label, m.text) for m in document.mentions], answer
-    assert bare.summary == document.summary and shown(bare) == shown(document) and not bare.errors, answer
+    assert (
+        bare.summary == document.summary and mentions_by_patch(bare) == mentions_by_patch(document) and not bare.errors
+    ), answer
 
 
 def test_random_round_trips():
