@@ -57,11 +57,11 @@ class Endpoint:
         timeout: seconds of one try in all.
         retries: tries after the first.
         retry_delay: seconds before the second try; doubled each time.
-        max_retry_delay: seconds of any one delay; a server that asks for more is not asked again.
+        max_retry_delay: seconds of any one delay; a request whose server asks for more fails.
         concurrency: requests at a time.
         max_tokens: generated tokens at most; None: the server's own limit.
         temperature: 0 is greedy; None: the server's own.
-        dialect: how the server is told of a schema or grammar (`openai_protocol`): "openai", "vllm", "guided", "plain".
+        dialect: how a schema or grammar is sent (`openai_protocol`): "openai", "vllm", "guided", "plain".
         image_format: how images are sent: "png" (exact) or "jpeg" (about a tenth of the size).
         extra_body: more fields of the request's body, as JSON values.
 
@@ -174,7 +174,7 @@ class Endpoint:
                 failure, wait = str(error), error.wait
             if wait is not None and wait > self.max_retry_delay:
                 return self._record(
-                    f"{failure}, and the server wants to be asked again in {wait:.0f} seconds",
+                    f"{failure}, and the server asks to wait {wait:.0f} seconds",
                     f"a delay of at most {self.max_retry_delay:g} seconds (max_retry_delay)",
                     "run again later; with a cache, answers that arrived are not requested again",
                 )

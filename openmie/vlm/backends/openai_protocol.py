@@ -1,7 +1,7 @@
 """OpenAI's chat protocol: builds a request's body, and parses the body of a response.
 
-Images travel inside the body as `data:` URLs, so no server has to fetch anything. Servers differ in how they are told
-of a schema (`DIALECTS`): `openai` knows response_format and no grammars; `vllm` the same, and grammars under
+Images travel inside the body as `data:` URLs, so no server has to fetch anything. Servers differ in how a
+schema is sent (`DIALECTS`): `openai` knows response_format and no grammars; `vllm` the same, and grammars under
 structured_outputs; `guided` is vLLM before 0.12 (guided_json, guided_grammar); `plain` is a server that knows neither,
 such as `transformers serve`: the prompt alone describes the answer's form.
 """
@@ -92,7 +92,7 @@ def parse_response(raw: bytes, request: Request, dialect: Dialect, seconds: floa
     Args:
         raw: the body.
         request: the request that it answers.
-        dialect: how the server was told of the schema.
+        dialect: how the schema was sent.
         seconds: time that the server took.
 
     Returns:

@@ -308,7 +308,9 @@ ADAPTERS: Mapping[str, BoxAdapter] = {
     "normalised": GridCoordinates(
         far_edge=1, digits=None, source="0 to 1 of each side, x first: Kimi-VL's repository, issue 56"
     ),
-    "pixels": OriginalPixels(source="pixels of the original: for a model that is told the size, or trained so here"),
+    "pixels": OriginalPixels(
+        source="pixels of the original: for a model whose prompt states the size, or trained so here"
+    ),
 }
 
 _FAMILY_PATTERNS = (  # the first that matches

@@ -1,4 +1,4 @@
-"""Finds out how a model writes boxes: it is asked for figures of known position, and every adapter reads its answers.
+"""Finds out how a model writes boxes: it locates figures of known position, and every adapter decodes its answers.
 
 A figure is a coloured rectangle, ellipse or triangle on a plain background beside one of another colour, in pictures of
 several sizes and aspect ratios, every second one read from a file with an EXIF orientation. The right adapter gets the
@@ -122,9 +122,11 @@ def probe_boxes(
             if isinstance(answer, ErrorRecord):
                 records.append(answer)
             else:
-                said = f"no box in the answer {answer.text[:120]!r}"
+                problem = f"no box in the answer {answer.text[:120]!r}"
                 count = "it was scored as an IoU of 0"
-                records.append(ErrorRecord(where=f"picture {n + 1}", found=said, expected="four numbers", remedy=count))
+                records.append(
+                    ErrorRecord(where=f"picture {n + 1}", found=problem, expected="four numbers", remedy=count)
+                )
             continue
         for name, adapter in ADAPTERS.items():
             adapter = known.adapter if known and known.family == name else adapter

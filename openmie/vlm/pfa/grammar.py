@@ -175,9 +175,9 @@ def _unseparated(text: str, names: Sequence[str]) -> Iterator[str]:
     separator = label_set(tuple(names)).separator
     for line in LINE_BREAK.split(text):
         begin = at = 0
-        while found := separator.search(line, at):
-            yield line[begin : found.end() - 1]
-            begin, at = found.start() + 1, found.start() + 1
+        while match := separator.search(line, at):
+            yield line[begin : match.end() - 1]
+            begin, at = match.start() + 1, match.start() + 1
         yield line[begin:]
 
 

@@ -87,19 +87,19 @@ class _Tokens:
 
     def take(self, mark: str) -> bool:
         """Consume this mark if it comes next."""
-        found = _TOKEN.match(self.text, self.at)
-        if found is None or found["mark"] != mark:
+        match = _TOKEN.match(self.text, self.at)
+        if match is None or match["mark"] != mark:
             return False
-        self.at = found.end()
+        self.at = match.end()
         return True
 
     def value(self) -> EntityRef | None:
         """The next string or number, or None."""
-        found = _TOKEN.match(self.text, self.at)
-        if found is None or found["mark"]:
+        match = _TOKEN.match(self.text, self.at)
+        if match is None or match["mark"]:
             return None
-        self.at = found.end()
-        return int(found["number"]) if found["number"] else unquote(found["text"])
+        self.at = match.end()
+        return int(match["number"]) if match["number"] else unquote(match["text"])
 
     def values(self) -> list[EntityRef | None] | None:
         """The values of a list whose bracket was consumed."""
@@ -119,12 +119,12 @@ def unquote(literal: str) -> str:
     return _ESCAPE.sub(_escape, inside) if "\\" in inside else inside
 
 
-def _escape(found: re.Match[str]) -> str:
-    code = found[1] or found[2] or found[3]
+def _escape(match: re.Match[str]) -> str:
+    code = match[1] or match[2] or match[3]
     if code:
         point = int(code, 16)
-        return chr(point) if point < 0xD800 or 0xDFFF < point < 0x110000 else found[0]
-    return _PLAIN.get(found[4], found[0])
+        return chr(point) if point < 0xD800 or 0xDFFF < point < 0x110000 else match[0]
+    return _PLAIN.get(match[4], match[0])
 
 
 def _tolerant(text: str) -> list[ImageEntityPair]:

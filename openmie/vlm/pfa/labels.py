@@ -41,9 +41,9 @@ def unescape(text: str) -> str:
     return ESCAPE.sub(_character, text) if "\\" in text else text
 
 
-def _character(found: re.Match[str]) -> str:
-    point = int(found[1], 16)
-    return chr(point) if point < 0xD800 or 0xDFFF < point < 0x110000 else found[0]
+def _character(match: re.Match[str]) -> str:
+    point = int(match[1], 16)
+    return chr(point) if point < 0xD800 or 0xDFFF < point < 0x110000 else match[0]
 
 
 def escape_ambiguous(text: str) -> str:

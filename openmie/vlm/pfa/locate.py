@@ -33,8 +33,8 @@ class NameLocator:
 
     def nth(self, name: str, n: int) -> tuple[int, int] | None:
         """Take the n-th span of a name, counted from 1, whatever was taken before; None where there is none."""
-        found = find_spans(self.text, name)
-        return self.take(*found[n - 1]) if 0 < n <= len(found) else None
+        spans = find_spans(self.text, name)
+        return self.take(*spans[n - 1]) if 0 < n <= len(spans) else None
 
     def take(self, start: int, end: int) -> tuple[int, int]:
         """Mark a span as located."""
@@ -57,11 +57,11 @@ def find_spans(text: str, name: str) -> tuple[tuple[int, int], ...]:
     """All spans of a name in a text, left to right, overlapping ones included."""
     if not name:
         return ()
-    found, at = [], text.find(name)
+    spans, at = [], text.find(name)
     while at >= 0:
-        found.append((at, at + len(name)))
+        spans.append((at, at + len(name)))
         at = text.find(name, at + 1)
     parts = name.split()
-    if found or len(parts) < 2:
-        return tuple(found)
+    if spans or len(parts) < 2:
+        return tuple(spans)
     return tuple(m.span() for m in re.finditer(r"\s+".join(map(re.escape, parts)), text))

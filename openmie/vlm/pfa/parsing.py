@@ -232,13 +232,13 @@ def _plain(text: str, names: LabelSet, tasks: Sequence[str], report: ReportProbl
 
 def _entities(text: str, names: LabelSet, report: ReportProblem, source: str | None) -> tuple[AnswerEntity, ...]:
     """Parse `:label;entity` with the requested labels."""
-    found = list(names.separator.finditer(text))
-    head = text[: found[0].start()] if found else text
+    separators = list(names.separator.finditer(text))
+    head = text[: separators[0].start()] if separators else text
     if head.strip():
         report(head.strip(), ":label;entity with a requested label")
     entities: list[AnswerEntity] = []
-    for n, separator in enumerate(found):
-        raw = text[separator.end() : found[n + 1].start() if n + 1 < len(found) else len(text)]
+    for n, separator in enumerate(separators):
+        raw = text[separator.end() : separators[n + 1].start() if n + 1 < len(separators) else len(text)]
         label, exact = names.label_of(separator)
         around = text[max(separator.start() - 1, 0) : separator.end() + 1]
         if label is None or not exact or (n and source and len(around) > len(separator[0]) + 1 and around in source):

@@ -28,7 +28,7 @@ LEFT_OUT = "the item was left out; check the answer"
 def parse_answer(
     answer: Answer,
     schema: Schema,
-    shown: PromptContent,
+    content: PromptContent,
     decode: DecodeBox,
     *,
     where: str,
@@ -39,7 +39,7 @@ def parse_answer(
     Args:
         answer: the model's answer; no text raises.
         schema: what was asked for.
-        shown: what the request contained.
+        content: what the request contained.
         decode: the model's box values, (width, height) -> a box in pixels.
         where: the place of error records, such as "document d, answer".
         all_occurrences: all occurrences of a name are mentions.
@@ -47,7 +47,7 @@ def parse_answer(
     Returns:
         The content in offsets of the document's text, with a record for each part that could not be used.
     """
-    parser = _AnswerParser(schema, shown, decode, where, all_occurrences)
+    parser = _AnswerParser(schema, content, decode, where, all_occurrences)
     data = parser.object(answer)
     if "summary" in schema.tasks:
         parser.summary(data)
@@ -62,26 +62,26 @@ def parse_answer(
                 parse(item, f"{ANSWER_FIELD[task]}[{number}]")
         if task == "ner":
             parser.locate_mentions()
-    if shown.pairs is not None:
+    if content.pairs is not None:
         parser.note_unanswered_pairs()
     return parser.parsed
 
 
 class _AnswerParser:
     def __init__(
-        self, schema: Schema, shown: PromptContent, decode: DecodeBox, where: str, all_occurrences: bool
+        self, schema: Schema, content: PromptContent, decode: DecodeBox, where: str, all_occurrences: bool
     ) -> None:
-        self.schema, self.shown, self.decode, self.where = schema, shown, decode, where
+        self.schema, self.content, self.decode, self.where = schema, content, decode, where
         self.all_occurrences = all_occurrences
         self.parsed = ParsedAnswer()
         self.named: list[tuple[str, str, str]] = []  # (id in the answer, name, label)
-        self.ids: dict[str, str] = shown.mention_ids()  # id in the answer -> id in `parsed` or of a given mention
-        self.chain_ids: dict[str, str] = shown.chain_ids()
-        self.chain_of: dict[str, str] = {m: c.id for c in shown.chains for m in c.mentions}
+        self.ids: dict[str, str] = content.mention_ids()  # id in the answer -> id in `parsed` or of a given mention
+        self.chain_ids: dict[str, str] = content.chain_ids()
+        self.chain_of: dict[str, str] = {m: c.id for c in content.chains for m in c.mentions}
         self.names: dict[str, list[str]] = {}  # name -> ids in `parsed`
-        for m in shown.mentions:
+        for m in content.mentions:
             self.names.setdefault(m.text, []).append(m.id)
-        self.requested = {self._head_and_tail(pair, "relations"): pair for pair in shown.pairs or ()}
+        self.requested = {self._head_and_tail(pair, "relations"): pair for pair in content.pairs or ()}
         self.answered: set[tuple[str | None, str | None]] = set()  # of the requested pairs
 
     def note(self, place: str, found: str, expected: str, remedy: str = LEFT_OUT) -> None:
@@ -158,7 +158,7 @@ class _AnswerParser:
 
     def locate_mentions(self) -> None:
         """Locate the mentions in the text; their ids in `parsed` are their numbers."""
-        located = locate_names(self.shown.text, [name for _, name, _ in self.named], self.all_occurrences)
+        located = locate_names(self.content.text, [name for _, name, _ in self.named], self.all_occurrences)
         first: dict[str, Mention] = {}
         for (known, name, label), spans in zip(self.named, located):
             key = normalise_name(name)
@@ -178,7 +178,7 @@ class _AnswerParser:
 
     def _add_mentions(self, name: str, label: str, spans: Sequence[tuple[int, int]]) -> Mention:
         """Add a mention for each span, or an unlocated one; returns the first."""
-        mentions, start, text = self.parsed.mentions, self.shown.start, self.shown.text
+        mentions, start, text = self.parsed.mentions, self.content.start, self.content.text
         at = len(mentions)
         for a, b in spans:
             mentions.append(
@@ -216,7 +216,7 @@ class _AnswerParser:
         if head == tail:
             self.note(place, f"head and tail of {quote(item)} are one", "two different mentions or chains")
             return
-        if self.shown.pairs is not None and pair not in self.requested:
+        if self.content.pairs is not None and pair not in self.requested:
             self.note(place, f"pair of {quote(item)} was not requested", "one of the requested pairs")
             return
         self.answered.add(pair)
@@ -227,21 +227,21 @@ class _AnswerParser:
     def box(self, item: Any, place: str) -> None:
         if isinstance(item, dict) and "box" not in item and "bbox_2d" in item:  # as Qwen's models were trained
             item = {**{k: v for k, v in item.items() if k != "bbox_2d"}, "box": item["bbox_2d"]}
-        if isinstance(item, dict) and "image" not in item and len(self.shown.images) == 1:
+        if isinstance(item, dict) and "image" not in item and len(self.content.images) == 1:
             item = {**item, "image": 1}
         if (data := self._fields(item, place, ("image", "box"), self.schema.regions)) is None:
             return
         number, of = data["image"], ""
-        if type(number) is not int or not 1 <= number <= len(self.shown.images):
-            self.note(place, f"there is no image {quote(number)}", f"a number from 1 to {len(self.shown.images)}")
+        if type(number) is not int or not 1 <= number <= len(self.content.images):
+            self.note(place, f"there is no image {quote(number)}", f"a number from 1 to {len(self.content.images)}")
             return
-        size = self.shown.sizes[number - 1]
+        size = self.content.sizes[number - 1]
         box = self._box(data["box"], size, place)
         if box is None:
             return
         if item.get("of") not in (None, ""):
             of = self._referent(item["of"], f"{place}.of", "the box was kept without a referent") or ""
-        region = Region(image=self.shown.images[number - 1].id, box=box, label=data["label"], of=of)
+        region = Region(image=self.content.images[number - 1].id, box=box, label=data["label"], of=of)
         if region not in self.parsed.regions:
             self.parsed.regions.append(region)
 

@@ -43,94 +43,98 @@ class PromptContent:
         return {f"c{n}": c.id for n, c in enumerate(self.chains, 1)}
 
 
-def answerable_tasks(schema: Schema, shown: PromptContent) -> tuple[str, ...]:
+def answerable_tasks(schema: Schema, content: PromptContent) -> tuple[str, ...]:
     """The tasks that the content allows: no boxes without images, no mentions without a text, and so on."""
-    possible = {"summary": bool(shown.images or shown.text.strip()), "boxes": bool(shown.images)}
-    possible["ner"] = bool(shown.text.strip())
-    named = possible["ner"] if "ner" in schema.tasks else len(shown.chains or shown.mentions) > 1
-    possible["chains"], possible["re"] = named or bool(shown.mentions), named and shown.pairs != ()
+    possible = {"summary": bool(content.images or content.text.strip()), "boxes": bool(content.images)}
+    possible["ner"] = bool(content.text.strip())
+    named = possible["ner"] if "ner" in schema.tasks else len(content.chains or content.mentions) > 1
+    possible["chains"], possible["re"] = named or bool(content.mentions), named and content.pairs != ()
     return tuple(task for task in schema.tasks if possible[task])
 
 
-def build_prompt(schema: Schema, shown: PromptContent, all_occurrences: bool = False) -> str:
+def build_prompt(schema: Schema, content: PromptContent, all_occurrences: bool = False) -> str:
     """The whole prompt of one request.
 
     Args:
         schema: tasks and labels.
-        shown: what the request contains of the document.
+        content: what the request contains of the document.
         all_occurrences: ask for each name once, instead of for each mention.
     """
-    given = _given(shown)
-    guard = InjectionGuard(shown.text, shown.caption, given)
+    given = _given(content)
+    guard = InjectionGuard(content.text, content.caption, given)
     parts = [
         "You extract information from a text and its images. Answer with one JSON object and nothing else.",
         guard.rule,
-        "What to find:\n" + "\n".join(_instructions(schema, shown, all_occurrences)),
-        "The form of the answer, with your own values; a list may be empty:\n" + _form(schema, shown),
-        _images(shown),
+        "What to find:\n" + "\n".join(_instructions(schema, content, all_occurrences)),
+        "The form of the answer, with your own values; a list may be empty:\n" + _form(schema, content),
+        _images(content),
     ]
-    if shown.caption.strip():
-        parts.append("What somebody or something says of the images, which may be wrong:\n" + guard.wrap(shown.caption))
+    if content.caption.strip():
+        parts.append(
+            "What somebody or something says of the images, which may be wrong:\n" + guard.wrap(content.caption)
+        )
     if given:
         parts.append("What is known already; use these ids:\n" + guard.wrap(given))
-    if shown.text.strip():
-        number, of = shown.part
-        parts.append(("The text" if of == 1 else f"Part {number} of {of} of the text") + ":\n" + guard.wrap(shown.text))
+    if content.text.strip():
+        number, of = content.part
+        parts.append(
+            ("The text" if of == 1 else f"Part {number} of {of} of the text") + ":\n" + guard.wrap(content.text)
+        )
     parts.append("Now answer with the JSON object only. Labels are those listed above and no others.")
     return "\n\n".join(part for part in parts if part)
 
 
-def _instructions(schema: Schema, shown: PromptContent, all_occurrences: bool) -> list[str]:
+def _instructions(schema: Schema, content: PromptContent, all_occurrences: bool) -> list[str]:
     """What each task asks for, with the labels."""
     makers = {"summary": _summary, "ner": _mentions, "chains": _chains, "re": _relations, "boxes": _boxes}
     lines = []
     for task in schema.tasks:
-        text, labels = makers[task](schema, shown, all_occurrences)
+        text, labels = makers[task](schema, content, all_occurrences)
         lines.append(f'- "{ANSWER_FIELD[task]}": {text}')
         lines += [f"    {name}: {meaning}" if meaning else f"    {name}" for name, meaning in labels.items()]
     return lines
 
 
-def _summary(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
-    what = "the images show, together with the text" if shown.images else "the text says"
+def _summary(schema: Schema, content: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
+    what = "the images show, together with the text" if content.images else "the text says"
     return f"a few sentences that say what {what}.", {}
 
 
-def _mentions(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
+def _mentions(schema: Schema, content: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
     often = "once each" if all_occurrences else "each time that they stand there"
     kinds = "that are one of:" if schema.mentions else "that name something."
     return f"words of the text, copied exactly, in the order of the text and {often}, {kinds}", schema.mentions
 
 
-def _chains(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
+def _chains(schema: Schema, content: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
     what = "the ids of all mentions of one and the same thing, a chain for each thing"
     return f"{what}, with its label:" if schema.chains else f"{what}.", schema.chains
 
 
-def _relations(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
-    things = "chains" if shown.chains or "chains" in schema.tasks else "mentions"
+def _relations(schema: Schema, content: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
+    things = "chains" if content.chains or "chains" in schema.tasks else "mentions"
     labels = dict(schema.relations)
     direction = example_label(labels, schema.chains)
     order = ", as {} holds from a {} to a {}".format(*direction) if direction else ""
-    if shown.pairs is None:
+    if content.pairs is None:
         labels.pop(NONE, None)
         return f"what holds between two {things}, from head to tail by their ids{order}; several may hold:", labels
-    pairs = ", ".join(f"({head}, {tail})" for head, tail in shown.pairs)
+    pairs = ", ".join(f"({head}, {tail})" for head, tail in content.pairs)
     return f"what holds from head to tail{order}, one for each of the pairs {pairs}:", labels
 
 
-def _boxes(schema: Schema, shown: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
+def _boxes(schema: Schema, content: PromptContent, all_occurrences: bool) -> tuple[str, Mapping[str, str]]:
     of = (
         ', with the id of the mention or chain that it shows, or ""'
-        if boxes_have_referents(schema, shown.mentions)
+        if boxes_have_referents(schema, content.mentions)
         else ""
     )
     kinds = " that shows one of:" if schema.regions else "."
-    return f"each place of an image{of}, as a box {shown.coordinates}{kinds}", schema.regions
+    return f"each place of an image{of}, as a box {content.coordinates}{kinds}", schema.regions
 
 
-def _form(schema: Schema, shown: PromptContent) -> str:
-    of = {"of": "..."} if boxes_have_referents(schema, shown.mentions) else {}
+def _form(schema: Schema, content: PromptContent) -> str:
+    of = {"of": "..."} if boxes_have_referents(schema, content.mentions) else {}
     pair = {"head": "...", "tail": "...", "label": "..."}
     forms = {
         "summary": "...",
@@ -146,21 +150,21 @@ def _label(labels: Mapping[str, str]) -> dict[str, str]:
     return {"label": "..."} if labels else {}
 
 
-def _images(shown: PromptContent) -> str:
+def _images(content: PromptContent) -> str:
     lines = []
-    for number, (image, (width, height)) in enumerate(zip(shown.images, shown.sizes), 1):
+    for number, (image, (width, height)) in enumerate(zip(content.images, content.sizes), 1):
         what = "a frame of the video" if image.kind == "frame" else "the picture of the text"
         when = f" at {image.time:g} s" if image.time is not None else ""
-        size = f", {width} x {height} pixels" if shown.states_sizes else ""
+        size = f", {width} x {height} pixels" if content.states_sizes else ""
         lines.append(f"Image {number}: {what}{when}{size}")
     return "The images, in order:\n" + "\n".join(lines) if lines else ""
 
 
-def _given(shown: PromptContent) -> str:
+def _given(content: PromptContent) -> str:
     """Given mentions and chains as JSON, one a line."""
-    named = {id: short for short, id in shown.mention_ids().items()}
+    named = {id: short for short, id in content.mention_ids().items()}
     lines: list[Mapping[str, object]] = [
-        {"id": named[m.id], "text": m.text, **({"label": m.label} if m.label else {})} for m in shown.mentions
+        {"id": named[m.id], "text": m.text, **({"label": m.label} if m.label else {})} for m in content.mentions
     ]
     lines += [
         {
@@ -168,6 +172,6 @@ def _given(shown: PromptContent) -> str:
             **({"label": c.label} if c.label else {}),
             "mentions": [named[m] for m in c.mentions if m in named],
         }
-        for short, c in zip(shown.chain_ids(), shown.chains)
+        for short, c in zip(content.chain_ids(), content.chains)
     ]
     return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)

@@ -42,7 +42,7 @@ class SchemaPrompter:
         prompted: list[tuple[Schema, PromptContent]] = []
         spans = split_windows(document.text, self.options.window, self.options.shared_characters)
         for number, (start, end) in enumerate(spans, 1):
-            shown = PromptContent(
+            content = PromptContent(
                 text=document.text[start:end],
                 start=start,
                 part=(number, len(spans)),
@@ -53,17 +53,17 @@ class SchemaPrompter:
                 states_sizes=self.box_format.needs_image_size,
                 **given.inside(start, end),
             )
-            if tasks := answerable_tasks(self.schema, shown):
-                prompted.append((replace(self.schema, tasks=tasks), shown))
-        errors += given.separated_pairs(document, [shown for _, shown in prompted])
+            if tasks := answerable_tasks(self.schema, content):
+                prompted.append((replace(self.schema, tasks=tasks), content))
+        errors += given.separated_pairs(document, [content for _, content in prompted])
         pictures = tuple(picture for _, picture in loaded)
-        requests = [self._request(schema, shown, pictures) for schema, shown in prompted]
+        requests = [self._request(schema, content, pictures) for schema, content in prompted]
         return PreparedSchemaPrompt(self, document, prompted, requests, errors)
 
-    def _request(self, schema: Schema, shown: PromptContent, pictures: tuple[Any, ...]) -> Request:
-        form = answer_json_schema(schema, len(shown.images), tuple(shown.mention_ids()), tuple(shown.chain_ids()))
+    def _request(self, schema: Schema, content: PromptContent, pictures: tuple[Any, ...]) -> Request:
+        form = answer_json_schema(schema, len(content.images), tuple(content.mention_ids()), tuple(content.chain_ids()))
         return Request(
-            prompt=build_prompt(schema, shown, self.options.all_occurrences),
+            prompt=build_prompt(schema, content, self.options.all_occurrences),
             images=pictures,
             schema=None if self.options.constrained is False else form,
         )
@@ -104,8 +104,8 @@ class PreparedSchemaPrompt:
         """The predicted document: the answers of all windows, merged; a window without an answer leaves a record."""
         document, prompter = self.document, self.prompter
         parts: list[ParsedAnswer] = []
-        for (schema, shown), answer in zip(self.prompted, answers, strict=True):
-            part = f", part {shown.part[0]} of {shown.part[1]}" if shown.part[1] > 1 else ""
+        for (schema, content), answer in zip(self.prompted, answers, strict=True):
+            part = f", part {content.part[0]} of {content.part[1]}" if content.part[1] > 1 else ""
             where = f"document {document.id}{part}"
             if isinstance(answer, ErrorRecord):
                 place = ", ".join(x for x in (where, answer.where) if x)
@@ -115,7 +115,7 @@ class PreparedSchemaPrompt:
                     parse_answer(
                         answer,
                         schema,
-                        shown,
+                        content,
                         prompter.box_format.decode,
                         where=f"{where}, answer",
                         all_occurrences=prompter.options.all_occurrences,
@@ -150,9 +150,9 @@ class _GivenLayers:
     def separated_pairs(self, document: Document, prompted: Sequence[PromptContent]) -> list[ErrorRecord]:
         """A record for each pair whose head and tail are in no window together."""
         seen: set[tuple[str, str]] = set()
-        for shown in prompted:
-            ids = {**shown.mention_ids(), **shown.chain_ids()}
-            seen |= {(ids[a], ids[b]) for a, b in shown.pairs or ()}
+        for content in prompted:
+            ids = {**content.mention_ids(), **content.chain_ids()}
+            seen |= {(ids[a], ids[b]) for a, b in content.pairs or ()}
         return [
             document_record(
                 document,

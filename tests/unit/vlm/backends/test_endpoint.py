@@ -203,7 +203,7 @@ def at(server, **settings):
 RECORDS = {  # behaviour: (tries, words of the record)
     "hangs": (3, "no whole answer in 0.5 seconds, 3 times"),
     "trickles": (3, "no whole answer in 0.5 seconds"),
-    "never": (1, "asked again in 3600 seconds"),
+    "never": (1, "asks to wait 3600 seconds"),
     "status 500": (3, "status 500.*3 times"),
     "status 400": (1, "status 400"),
     "status 401": (1, "status 401"),

@@ -18,7 +18,7 @@ from tests.unit.vlm.pfa.test_pfa import ADA, ANSWER, LABELS, MENDED
 
 llguidance = pytest.importorskip("llguidance")
 BYTES = llguidance.LLTokenizer("byte")
-SMALL = Bounds(line=40, lines=3, entity=12, entities=3, shown=2)
+SMALL = Bounds(line=40, lines=3, entity=12, entities=3, entities_per_patch=2)
 TASKS = (pfa.TASKS, ("summary",), ("ner",))
 
 
