@@ -82,7 +82,7 @@ def measure(loss: TopK, problem: str, seed: int, steps: int) -> tuple[float, flo
         views, kind = pairs(500)
         a, b = (F.normalize(t(x), dim=1) for t, x in zip(towers, views))
         found = (kind[(a @ b.T).argmax(1)] == kind).float().mean().item()
-        last = loss.watch(*(t(x) for t, x in zip(towers, pairs(ROWS, odd)[0])))["k"].item()
+        last = loss.diagnostics(*(t(x) for t, x in zip(towers, pairs(ROWS, odd)[0])))["k"].item()
     return 100 * found, last
 
 

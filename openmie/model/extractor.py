@@ -1,31 +1,46 @@
-"""The one discriminative model: encode -> complete -> fuse -> losses, or answers."""
+"""The one discriminative model: encode -> complete -> fuse -> losses, or predictions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from openmie.model.features.encoded_document import Batch
-from openmie.nn.streams import Streams, words_only
+from openmie.nn.streams import Losses, Streams, split_losses, words_only
 from openmie.recipe import Recipe, check
 
 
 class Output(NamedTuple):
-    """Named, unweighted losses, the weight of each in the sum, and work counts and watched numbers for the log."""
+    """What one pass over a batch with its gold gives.
+
+    Attributes:
+        streams: After the fusion.
+        losses: Named, unweighted scalars: of the heads, of the parts, of the alignments.
+        weights: The weight of each loss in the sum.
+        num_pairs: For each alignment, how many documents have both its modalities.
+        diagnostics: Numbers for the log, `alignment/name`, such as the retrieval accuracy of an alignment.
+    """
 
     streams: Streams
     losses: dict[str, Tensor]
     weights: dict[str, float]
-    counts: dict[str, Tensor]  # rows that took part in each alignment
-    watched: dict[str, Tensor]  # what each alignment reaches, such as the share of own partners that are nearest
+    num_pairs: dict[str, Tensor]
+    diagnostics: dict[str, Tensor]
 
     @property
     def total(self) -> Tensor:
+        """The weighted sum of the losses, a scalar."""
         return sum(self.weights[k] * v for k, v in self.losses.items())  # type: ignore[return-value]
+
+
+class Fusion(NamedTuple):
+    """The streams of a batch before and after the fusion, and the losses of the parts on the way."""
+
+    encoded: Streams
+    fused: Streams
+    losses: list[Losses]
 
 
 class Extractor(nn.Module):
@@ -45,7 +60,7 @@ class Extractor(nn.Module):
 
     @classmethod
     def build(cls, recipe: Recipe, text: nn.Module, vision: nn.Module | None) -> Extractor:
-        """Walk the recipe from the encoder's widths on; every part tells the widths that it makes."""
+        """Walk the recipe from the encoder's widths on; every part has the widths that it makes in `widths`."""
         check(recipe)
         encode = recipe.encode.build(text, vision)
         widths = dict(encode.widths)
@@ -60,39 +75,51 @@ class Extractor(nn.Module):
         align = [a.build(encoded if a.at == "encoded" else widths) for a in recipe.align]
         return cls(encode, complete, fuse, align, [h.build(widths) for h in recipe.heads])
 
-    def streams(self, inputs: Mapping[str, Tensor]) -> tuple[Streams, Streams]:
-        """Before and after the fusion; without one, `fused` is the text. After it there are words only."""
-        encoded = self.complete(self.encode(inputs))
-        made = dict(reduce(lambda s, part: part(s), self.fuse, encoded))
+    def streams(self, inputs: Mapping[str, Tensor]) -> Fusion:
+        """Run encoder, completion and fusion; without a fusion, `fused` is the text. It holds a document's own words.
+
+        Args:
+            inputs: The tensors of a batch, see `DualEncoder`.
+        """
+        encoded, own = split_losses(self.complete(self.encode(inputs)))
+        made, losses = dict(encoded), [own]
+        for part in self.fuse:
+            streams, own = split_losses(part(made))
+            made = dict(streams)
+            losses.append(own)
         made.setdefault("fused", made["text"])
-        words = inputs["words"].shape[1]  # text that is only constructed may be longer, and has no words to answer for
-        return encoded, made | {role: words_only(made[role], words) for role in ("text", "fused")}
+        words = inputs["words"].shape[1]  # a text that is only constructed may be longer: no head predicts on the rest
+        fused = made | {role: words_only(made[role], words) for role in ("text", "fused")}
+        return Fusion(encoded, fused, losses)
 
     def forward(self, batch: Batch) -> Output:
-        encoded, fused = self.streams(batch.inputs)
-        seen = {"encoded": encoded, "fused": fused}
-        losses = {h.name: h.loss(fused, batch.given, batch.targets) for h in self.heads}
-        weights = {h.name: h.weight for h in self.heads}
-        for part in (self.complete, *self.fuse):  # what a part asks of itself, such as the KL of an auto-encoder
-            for name, (weight, loss) in getattr(part, "own_losses", {}).items():
+        """The losses of a batch: of the heads, of the parts, of the alignments, in this order."""
+        encoded, fused, own_losses = self.streams(batch.inputs)
+        losses: dict[str, Tensor] = {}
+        weights: dict[str, float] = {}
+        for head in self.heads:
+            losses[head.name], weights[head.name] = head.loss(fused, batch.given, batch.targets), head.weight
+        for own in own_losses:  # such as the KL of an auto-encoder; those of one name are summed
+            for name, (weight, loss) in own.items():
                 losses[name], weights[name] = losses.get(name, 0.0) + loss, weight
-            if hasattr(part, "own_losses"):  # they hold this batch's graph
-                part.own_losses = {}
-        counts: dict[str, Tensor] = {}
-        watched: dict[str, Tensor] = {}
+        num_pairs: dict[str, Tensor] = {}
+        diagnostics: dict[str, Tensor] = {}
         for align in self.align:
-            a, b = align.rows(seen[align.at])
-            losses[align.name], counts[align.name] = align.compare(a, b), torch.tensor(len(a))
-            watched |= {f"{align.name}/{k}": v for k, v in align.watch(a, b).items()}
-            weights[align.name] = align.weight
-        return Output(fused, losses, weights, counts, watched)
+            aligned = align(encoded if align.at == "encoded" else fused)
+            for name, (weight, loss) in aligned.losses.items():
+                losses[name], weights[name] = loss, weight
+            num_pairs[align.name] = aligned.num_pairs
+            diagnostics |= {f"{align.name}/{k}": v for k, v in aligned.diagnostics.items()}
+        return Output(fused, losses, weights, num_pairs, diagnostics)
 
     def predict(self, fused: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Predictions of the heads in their declared order; a later head may read an earlier one's.
 
-        What is given is what a prediction may read, and stays as it is.
+        Args:
+            fused: The streams after the fusion, see `streams`.
+            given: What a prediction may read, which stays as it is.
         """
-        found = dict(given)
+        predicted = dict(given)
         for head in self.heads:
-            found |= {k: v for k, v in head.predict(fused, found).items() if k not in given}
-        return found
+            predicted |= {k: v for k, v in head.predict(fused, predicted).items() if k not in given}
+        return predicted

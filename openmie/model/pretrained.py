@@ -115,7 +115,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         for chosen in self.featurizer.batches(encoded, batch_size):
             part = [encoded[i] for i in chosen]
             batch = self.featurizer.collate(part).to(device)
-            _, fused = self.extractor.streams(batch.inputs)
+            fused = self.extractor.streams(batch.inputs).fused
             for source in candidates:
                 found[source] |= zip(chosen, self.predict_streams(fused, part, batch, source))
         self.extractor.train(training)

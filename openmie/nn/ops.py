@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-SCORES = 2**25  # attention scores that may stand in memory at once
+MAX_ATTN_ELEMENTS = 2**25  # attention scores that may be held in memory at once
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
@@ -25,48 +25,64 @@ def masked_softmax(x: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
     return torch.where(mask, weights, 0.0)
 
 
+class TimeBias(NamedTuple):
+    """What the seconds between a query and a key cost its score: decay * |query_seconds - key_seconds|, per head.
+
+    A temporal form of ALiBi's linear bias (Press et al., 2022). Where either time is not known nothing is subtracted.
+    """
+
+    query_seconds: Tensor  # (B, N), NaN where not known
+    key_seconds: Tensor  # (B, M), NaN where not known
+    decay: Tensor  # (h,) at least 0: a larger one makes a head look nearer
+
+
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0, less: Tensor | None = None
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float = 0.0, attn_bias: Tensor | None = None
 ) -> Tensor:
-    """Scaled dot-product attention: query (B, h, N, d), key and value (B, h, M, d), mask (B, M) -> (B, h, N, d).
+    """Scaled dot-product attention, safe on rows without keys.
 
-    `less` (B, h, N, M) is taken off the scores.
+    Args:
+        query: (B, h, N, d).
+        key: (B, h, M, d).
+        value: (B, h, M, d).
+        mask: (B, M) bool, True where a key is real.
+        dropout: Chance that an attention weight is dropped.
+        attn_bias: (B, h, N, M), subtracted from the scaled scores: a positive bias weakens a pair.
 
-    A row whose keys are all padding gives zero. Such a row attends to all its keys inside the kernel, which keeps its
-    gradient finite, and the result is then dropped.
+    Returns:
+        (B, h, N, d); zero for a row whose keys are all padding. Such a row attends to all its keys inside the kernel,
+        which keeps its gradient finite, and the result is then dropped.
     """
     some = mask.any(1)
     seen = (mask | ~some[:, None])[:, None, None, :]
-    seen = seen if less is None else (-less).masked_fill(~seen, torch.finfo(less.dtype).min)
+    seen = seen if attn_bias is None else (-attn_bias).masked_fill(~seen, torch.finfo(attn_bias.dtype).min)
     out = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, dropout_p=dropout)
     return torch.where(some[:, None, None, None], out, 0.0)
 
 
-Apart = tuple[Tensor, Tensor, Tensor]  # seconds of queries (B, N) and of keys (B, M), and what one costs each head (h,)
+def attend_in_chunks(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, time_bias: TimeBias | None = None
+) -> Tensor:
+    """`attend`, some queries at a time: at most `MAX_ATTN_ELEMENTS` scores are held.
 
-
-def attend_in_chunks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, apart: Apart | None = None) -> Tensor:
-    """`attend`, some queries at a time, each piece made again for its gradient: at most `SCORES` scores are held.
-
-    With `apart` each head's scores are less by what it costs them that query and key are so many seconds apart; where
-    either is not known, nothing.
+    Each chunk is computed again for its gradient. `time_bias` is subtracted from the scores.
     """
-    when, there, cost = apart if apart is not None else (None, None, None)
+    seconds, key_seconds, decay = time_bias if time_bias is not None else (None, None, None)
 
-    def piece(q: Tensor, t: Tensor | None) -> Tensor:
-        if t is None or there is None or cost is None:
+    def chunk(q: Tensor, t: Tensor | None) -> Tensor:
+        if t is None or key_seconds is None or decay is None:
             return attend(q, key, value, mask)
-        gap = (t[:, None, :, None] - there[:, None, None]).abs().nan_to_num(0.0)  # (B, 1, N, M)
-        return attend(q, key, value, mask, less=gap * cost[:, None, None])
+        gap = (t[:, None, :, None] - key_seconds[:, None, None]).abs().nan_to_num(0.0)  # (B, 1, N, M)
+        return attend(q, key, value, mask, attn_bias=gap * decay[:, None, None])
 
-    step = max(1, SCORES // max(1, query.shape[0] * query.shape[1] * key.shape[2]))
+    step = max(1, MAX_ATTN_ELEMENTS // max(1, query.shape[0] * query.shape[1] * key.shape[2]))
     if step >= query.shape[2]:
-        return piece(query, when)
-    pieces = query.split(step, 2)
-    times = [None] * len(pieces) if when is None else when.split(step, 1)
+        return chunk(query, seconds)
+    chunks = query.split(step, 2)
+    times = [None] * len(chunks) if seconds is None else seconds.split(step, 1)
     if not torch.is_grad_enabled():
-        return torch.cat([piece(q, t) for q, t in zip(pieces, times)], 2)
-    return torch.cat([checkpoint(piece, q, t, use_reentrant=False) for q, t in zip(pieces, times)], 2)
+        return torch.cat([chunk(q, t) for q, t in zip(chunks, times)], 2)
+    return torch.cat([checkpoint(chunk, q, t, use_reentrant=False) for q, t in zip(chunks, times)], 2)
 
 
 def convolve(conv: nn.Module, x: Tensor, mask: Tensor) -> Tensor:

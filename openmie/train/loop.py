@@ -116,7 +116,7 @@ class Run:
         self.optimizer.zero_grad(set_to_none=True)
         values: dict[str, Any] = {"loss": total.item(), "lr": self.schedule.get_last_lr()[0]}
         values |= {f"loss/{k}": v.item() for k, v in output.losses.items()} | {
-            f"rows/{k}": int(v) for k, v in output.counts.items()
+            f"num_pairs/{k}": int(v) for k, v in output.num_pairs.items()
         }
-        values |= {f"watch/{k}": v.item() for k, v in output.watched.items()}
+        values |= {f"diagnostics/{k}": v.item() for k, v in output.diagnostics.items()}
         return values | ({"norm": float(norm)} if norm is not None else {})

@@ -29,7 +29,7 @@ from openmie.nn.fuse.interweave import Interweave
 from openmie.nn.fuse.one_stream import OneStream
 from openmie.nn.fuse.translate import Translate
 from openmie.nn.fuse.two_stream import TwoStream
-from openmie.nn.streams import Stream
+from openmie.nn.streams import Stream, split_losses
 
 PICTURES = {"vision": 6, "objects": 3, "generated": 4, "generated_objects": 2, "frames": 2}  # tokens of each
 FRAMES = torch.tensor([0, 1, 1, 1, 1, 1])  # of the six patches: one alone, and a square after a class token
@@ -141,8 +141,9 @@ def outcome(part, module, s, given=None, targets=None):
         compared = {k: v for k, v in predicted.items() if k.endswith(("s", "_of"))}
         return {"loss": module.loss(s, given, targets), **compared}
     if part in ALIGNS:
-        return dict(zip(("loss", "rows"), module(s)))
-    made = module(s)
+        out = module(s)
+        return {"loss": out.losses[module.name][1], "num_pairs": out.num_pairs}
+    made = split_losses(module(s))[0]
     fields = {f"{role}.{f}": getattr(made[role], f) for role in made for f in ("tokens", "mask", "present", "levels")}
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -254,7 +255,7 @@ def test_survives_a_batch_without_any_image(part):
 def test_one_documents_image_does_not_reach_another(part):
     s, module = streams(missing=(1,), part=part), built(part)
     other = dict(s, vision=Stream(s["vision"].tokens.flip(0), s["vision"].mask))
-    a, b = module(s), module(other)
+    a, b = (split_losses(module(x))[0] for x in (s, other))
     for role in part.makes():
         torch.testing.assert_close(a[role].tokens[1][a[role].mask[1]], b[role].tokens[1][b[role].mask[1]])
 
@@ -262,4 +263,4 @@ def test_one_documents_image_does_not_reach_another(part):
 def test_passes_on_roles_that_it_does_not_know():
     s = {**streams(), "another": streams()["text"]}
     for part in (*FUSIONS, *COMPLETIONS):
-        assert set(s) <= set(built(part)(s)), part
+        assert set(s) <= set(split_losses(built(part)(s))[0]), part

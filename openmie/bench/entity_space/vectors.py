@@ -131,7 +131,7 @@ def _encode(
         chosen = order[at : at + batch_size]
         part = [examples[i] for i in chosen]
         batch = model.featurizer.collate(part).to(device)
-        _, fused = extractor.streams(batch.inputs)
+        fused = extractor.streams(batch.inputs).fused
         predicted.update(zip(chosen, model.predict_streams(fused, part, batch)))
         which = np.concatenate([np.arange(border[i], border[i + 1]) for i in chosen])
         place = torch.from_numpy(np.repeat(np.arange(len(chosen)), border[np.array(chosen) + 1] - border[chosen]))

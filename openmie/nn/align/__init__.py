@@ -1,1 +1,1 @@
-"""Alignments: a loss on two sides of the documents of a batch, tapped before or after the fusion."""
+"""Alignments: a contrastive loss between two modalities of the documents of a batch, before or after the fusion."""

@@ -1,13 +1,13 @@
-"""Align: which loss, on which two sides, tapped where.
+"""Align: which contrastive loss, between which two modalities, before or after the fusion.
 
-A side is one role or several; the pooled states of several are concatenated. Documents that lack a side are left out.
+A modality is one role or several; the pooled states of several are concatenated. Documents that lack one are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -16,19 +16,30 @@ from torch import Tensor, nn
 from openmie.nn.align.infonce import InfoNCE
 from openmie.nn.limits import CountOrZero, NonNegative
 from openmie.nn.ops import masked_softmax
-from openmie.nn.streams import Stream, Streams
+from openmie.nn.streams import Losses, Stream, Streams
 
 Gather = Callable[[Tensor], Tensor]
 
 
+class ContrastiveLoss(Protocol):
+    """A loss between two views of the same rows; a frozen config that is called, such as `InfoNCE`."""
+
+    @property
+    def warmup_steps(self) -> int:
+        """Training steps over which a part of the loss is let in; 0: none."""
+
+    def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
+        """a, b (B, D), row i of a belongs to row i of b -> scalar; `progress`, 0 to 1, is the share of the warm-up."""
+
+    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        """Numbers for the log, of the same rows; empty where there are none."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Align:
-    """An alignment is data. `loss` is any callable (B, D) x (B, D) -> scalar that is a config, such as InfoNCE.
+    """An alignment is data: which contrastive loss, between which modalities, before or after the fusion."""
 
-    A loss with `warmup_steps` above 0 is also given `ramp`, the share of these training steps that is over, at most 1.
-    """
-
-    loss: Any = field(default_factory=InfoNCE)
+    loss: Any = field(default_factory=InfoNCE)  # a `ContrastiveLoss`
     first: tuple[str, ...] = ("text",)
     second: tuple[str, ...] = ("vision",)
     at: Literal["encoded", "fused"] = "encoded"  # `encoded`, before the fusion, or `fused`, after it
@@ -44,14 +55,23 @@ class Align:
         return Alignment(self, widths)
 
 
+class Aligned(NamedTuple):
+    """What an alignment gives of a batch."""
+
+    losses: Losses  # name -> weight in the sum, unweighted scalar
+    num_pairs: Tensor  # documents that have both modalities, of all processes
+    diagnostics: dict[str, Tensor]  # numbers for the log, without gradient
+
+
 class Alignment(nn.Module):
-    """Streams -> (unweighted loss, number of rows that took part)."""
+    """Streams -> `Aligned`: one named loss, how many documents took part, and how well they are aligned."""
 
     steps: Tensor
 
     def __init__(self, config: Align, widths: dict[str, int]) -> None:
         super().__init__()
-        self.loss, self.at, self.weight = config.loss, config.at, config.weight
+        self.loss: ContrastiveLoss = config.loss
+        self.at, self.weight = config.at, config.weight
         self.sides = (config.first, config.second)
         kind = type(config.loss).__name__.lower()
         self.name = config.name or f"{kind}({'+'.join(config.first)},{'+'.join(config.second)})"
@@ -59,26 +79,27 @@ class Alignment(nn.Module):
         want = config.width or have[0]
         self.pool: nn.ModuleList | None = None
         if config.learned:
-            self.pool = nn.ModuleList(nn.ModuleDict({r: Pool(widths[r]) for r in side}) for side in self.sides)
-            self.project = nn.ModuleList(nn.Sequential(nn.Linear(n, want), nn.GELU()) for n in have)
+            self.pool = nn.ModuleList(nn.ModuleDict({r: AttentionPool(widths[r]) for r in side}) for side in self.sides)
+            self.projection = nn.ModuleList(nn.Sequential(nn.Linear(n, want), nn.GELU()) for n in have)
         else:
             as_is = [not config.width and n == want for n in have]
-            self.project = nn.ModuleList(nn.Identity() if a else nn.Linear(n, want) for a, n in zip(as_is, have))
-        self.warmup = int(getattr(config.loss, "warmup_steps", 0))
-        if self.warmup:
+            self.projection = nn.ModuleList(nn.Identity() if a else nn.Linear(n, want) for a, n in zip(as_is, have))
+        self.warmup_steps = config.loss.warmup_steps
+        if self.warmup_steps:
             self.register_buffer("steps", torch.zeros((), dtype=torch.long))  # of training; saved, for the next start
         self.gather: Gather = _same  # set by the trainer when several processes share a batch
 
-    def forward(self, streams: Streams) -> tuple[Tensor, Tensor]:
-        a, b = self.rows(streams)
-        return self.compare(a, b), torch.tensor(len(a))
+    def forward(self, streams: Streams) -> Aligned:
+        a, b = self.pairs(streams)
+        losses = {self.name: (self.weight, self.compare(a, b))}
+        return Aligned(losses, torch.tensor(len(a)), self.diagnostics(a, b))
 
-    def rows(self, streams: Streams) -> tuple[Tensor, Tensor]:
-        """The documents that have both sides, of all processes: two (rows, D), in one order."""
+    def pairs(self, streams: Streams) -> tuple[Tensor, Tensor]:
+        """The documents that have both modalities, of all processes: two (rows, D), in one order."""
         pooled, present = [], None
-        for i, (side, project) in enumerate(zip(self.sides, self.project)):
-            pooled.append(project(torch.cat([self._pooled(i, r, streams[r]) for r in side], -1)))  # (B, D)
-            for role in side:
+        for i, (roles, project) in enumerate(zip(self.sides, self.projection)):
+            pooled.append(project(torch.cat([self._pooled(i, r, streams[r]) for r in roles], -1)))  # (B, D)
+            for role in roles:
                 here = streams[role].present
                 present = here if present is None else present & here  # type: ignore[operator]
         assert present is not None
@@ -88,32 +109,32 @@ class Alignment(nn.Module):
 
     def compare(self, a: Tensor, b: Tensor) -> Tensor:
         """The loss of two (rows, D); in training it is one more step of a warm-up."""
-        if not self.warmup:
+        if not self.warmup_steps:
             return self.loss(a, b)
-        ramp = (self.steps / self.warmup).clamp(max=1.0)
+        progress = (self.steps / self.warmup_steps).clamp(max=1.0)
         if self.training and torch.is_grad_enabled():
             self.steps += 1
-        return self.loss(a, b, ramp)
+        return self.loss(a, b, progress)
 
     @torch.no_grad()
-    def watch(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
-        """For the log: the share of rows of `a` whose own partner is the nearest, and what the loss watches.
+    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        """For the log: `accuracy@1`, the share of rows of `a` whose own partner is the nearest, and the loss's own.
 
-        Empty with fewer than two rows. Of several as near the share counts, so that equal rows are at chance.
+        Empty with fewer than two rows. Of several that are as near, the own one counts by its share, so that equal rows
+        are at chance.
         """
         if len(a) < 2:
             return {}
         similarity = F.normalize(a.float(), dim=-1) @ F.normalize(b.float(), dim=-1).T  # (rows, rows)
         best = similarity >= similarity.amax(1, keepdim=True)
         own = (best.diagonal() / best.sum(1)).mean()
-        more = self.loss.watch(a, b) if hasattr(self.loss, "watch") else {}
-        return {"own nearest": own, **more}
+        return {"accuracy@1": own, **self.loss.diagnostics(a, b)}
 
     def _pooled(self, side: int, role: str, stream: Stream) -> Tensor:
         return stream.pooled if self.pool is None else self.pool[side][role](stream)  # type: ignore[index]
 
 
-class Pool(nn.Module):
+class AttentionPool(nn.Module):
     """Learned weights over real tokens: p = softmax_n(w h_n), sum_n p_n h_n; (B, N, D) -> (B, D), 0 without tokens."""
 
     def __init__(self, width: int) -> None:

@@ -1,4 +1,4 @@
-"""InfoNCE between two sides (van den Oord et al., 2018), symmetric as in CLIP (Radford et al., 2021)."""
+"""InfoNCE between two modalities (van den Oord et al., 2018), symmetric as in CLIP (Radford et al., 2021)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class InfoNCE:
     """-log exp(s_ii / tau) / sum_j exp(s_ij / tau), s the cosine; mean over rows, and over both directions."""
 
     tau: Positive = 0.1  # temperature
-    symmetric: bool = True  # both directions; else only from the first side to the second
+    symmetric: bool = True  # both directions; else only from the first modality to the second
 
-    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+    def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
         """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0."""
         if len(a) < 2:
             return (a.sum() + b.sum()) * 0.0
@@ -26,3 +26,12 @@ class InfoNCE:
         own = torch.arange(len(a), device=a.device)
         loss = F.cross_entropy(logits, own)
         return (loss + F.cross_entropy(logits.T, own)) / 2 if self.symmetric else loss
+
+    @property
+    def warmup_steps(self) -> int:
+        """0: the whole loss counts from the first step."""
+        return 0
+
+    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        """None of its own."""
+        return {}

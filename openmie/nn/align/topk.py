@@ -34,10 +34,10 @@ class TopK:
     as_released: bool = False  # one ratio, own pair added to the K (twice if among them), no weights, no warm-up;
     # the release's other settings are side="image" and tau=0.5
 
-    def __call__(self, a: Tensor, b: Tensor, ramp: float | Tensor = 1.0) -> Tensor:
+    def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
         """a texts, b images (B, D), row i of a belongs to row i of b -> scalar; 0 with fewer than two rows.
 
-        `ramp`, 0 to 1, scales the weight of eq. 16.
+        `progress`, 0 to 1, scales the weight of eq. 16.
         """
         if len(a) < 2:
             return (a.sum() + b.sum()) * 0.0
@@ -50,7 +50,7 @@ class TopK:
             every, own = logits.logsumexp(1), logits.diagonal()
             if self.as_released:
                 return (every - torch.logaddexp(positives, own)).mean()
-            return self.positives * ramp * (every - positives).mean() + self.own * (every - own).mean()
+            return self.positives * progress * (every - positives).mean() + self.own * (every - own).mean()
 
     def logits(self, a: Tensor, b: Tensor) -> Tensor:
         """(B, B) cosine over tau, in float32 at least, a row for each one who chooses."""
@@ -71,11 +71,11 @@ class TopK:
         return (logits >= logits.diagonal()[:, None] - TIE).sum(1).clamp(max=rows - 1)
 
     @torch.no_grad()
-    def watch(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
-        """For the log: `k`, the mean K, and `own chosen`, the share of rows whose K hold their own partner."""
+    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        """For the log: `k`, the mean K, and `own among K`, the share of rows whose K hold their own partner."""
         if len(a) < 2:
             return {}
         logits = self.logits(a, b)
         k = self.chosen(logits)
         better = (logits > logits.diagonal()[:, None]).sum(1)
-        return {"k": k.float().mean(), "own chosen": (better < k).float().mean()}
+        return {"k": k.float().mean(), "own among K": (better < k).float().mean()}

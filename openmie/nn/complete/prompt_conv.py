@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from openmie.nn.limits import Count, Fraction, NonNegative, Problem
 from openmie.nn.ops import convolve, frame_means, masked_mean
-from openmie.nn.streams import Stream, Streams, levels_of
+from openmie.nn.streams import Losses, Stream, Streams, levels_of, mask_modality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class PromptConv:
 
 
 class PromptConvCompletion(nn.Module):
-    """Streams -> Streams, missing sides filled. In training `own_losses` holds what a reconstruction costs."""
+    """Streams -> Streams, missing modalities filled, and the loss `reconstruction` in training, if weighted."""
 
     def __init__(self, config: PromptConv, widths: dict[str, int]) -> None:
         super().__init__()
@@ -76,38 +76,36 @@ class PromptConvCompletion(nn.Module):
         self.per_frame = config.per_frame
         self.widths: dict[str, int] = {}
         a, b = config.sides
-        self.make = nn.ModuleDict(
+        self.constructors = nn.ModuleDict(
             {a: Constructor(config, widths[b], widths[a]), b: Constructor(config, widths[a], widths[b])}
         )
-        self.own_losses: dict[str, tuple[float, Tensor]] = {}
 
-    def forward(self, streams: Streams) -> Streams:
+    def forward(self, streams: Streams) -> tuple[Streams, Losses]:
         a, b = self.sides
         real = {a: streams[a], b: streams[b]}
-        gone = self._hidden(real)
-        kept = {role: hidden(side, gone[role]) if role in gone else side for role, side in real.items()}
-        layered = any(side.levels is not None for side in real.values())
+        dropped = self._dropped(real)
+        kept = {r: mask_modality(stream, dropped[r]) if r in dropped else stream for r, stream in real.items()}
+        layered = any(stream.levels is not None for stream in real.values())
         made, costs = {}, []
         for role, other in ((a, b), (b, a)):
-            lacks = ~kept[role].present & kept[other].present  # type: ignore[operator]
-            levels, mask = self.make[role](self._read(kept[other], lacks))
-            made[role] = filled(kept[role], levels, mask, lacks, layered)
-            if role in gone and self.reconstruct:
-                costs.append(distance(real[role], gone[role], lacks, levels, mask))
-        self.own_losses = {"reconstruction": (self.reconstruct, torch.stack(costs).sum())} if costs else {}
-        return {**streams, **made}
+            missing = ~kept[role].present & kept[other].present  # type: ignore[operator]
+            levels, mask = self.constructors[role](*self._states(kept[other], missing))
+            made[role] = fill_modality(kept[role], levels, mask, missing, layered)
+            if role in dropped and self.reconstruct:
+                costs.append(distance(real[role], dropped[role], missing, levels, mask))
+        losses = {"reconstruction": (self.reconstruct, torch.stack(costs).sum())} if costs else {}
+        return {**streams, **made}, losses
 
-    def _read(self, side: Stream, rows: Tensor) -> Stream:
-        """What a constructor reads of these rows: their tokens, or the mean of each frame."""
-        take = {"tokens": side.tokens[rows], "mask": side.mask[rows]}
-        groups = side.groups[rows] if side.groups is not None else None
-        if self.per_frame and groups is not None:
-            take["tokens"], count = frame_means(take["tokens"], groups, take["mask"])
-            take["mask"] = count > 0
-        return Stream(**take)
+    def _states(self, stream: Stream, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """What a constructor reads of these rows, (R, N, D) and mask (R, N): tokens, or the mean of each frame."""
+        tokens, mask = stream.tokens[rows], stream.mask[rows]
+        if not self.per_frame or stream.groups is None:
+            return tokens, mask
+        tokens, count = frame_means(tokens, stream.groups[rows], mask)
+        return tokens, count > 0
 
-    def _hidden(self, real: dict[str, Stream]) -> dict[str, Tensor]:
-        """(B,) bool for each side: the documents that training hides it of, never both of one."""
+    def _dropped(self, real: dict[str, Stream]) -> dict[str, Tensor]:
+        """(B,) bool for each modality: the documents that training drops it of, never both of one."""
         if not (self.training and self.drop):
             return {}
         a, b = (real[role].present for role in self.sides)
@@ -118,53 +116,48 @@ class PromptConvCompletion(nn.Module):
 
 
 class Constructor(nn.Module):
-    """One direction: a side (R, N, D) -> levels of the other (K, R, l_p + N, D') and their mask (R, l_p + N)."""
+    """One direction: a modality (R, N, D) -> levels of the other (K, R, l_p + N, D') and their mask (R, l_p + N)."""
 
     def __init__(self, config: PromptConv, here: int, missing: int) -> None:
         super().__init__()
         k, half = config.kernel, config.kernel // 2
         self.prompt = nn.Parameter(0.02 * torch.randn(config.levels, config.prompt, missing))  # P
-        self.read = nn.Conv1d(here, missing, k, padding=half)
-        self.write = nn.ModuleList(nn.Conv1d(missing, missing, k, padding=half) for _ in range(config.levels))
+        self.input_conv = nn.Conv1d(here, missing, k, padding=half)
+        self.level_convs = nn.ModuleList(nn.Conv1d(missing, missing, k, padding=half) for _ in range(config.levels))
 
-    def forward(self, side: Stream) -> tuple[Tensor, Tensor]:
-        r = len(side.tokens)
-        read = convolve(self.read, side.tokens, side.mask).relu()
-        mask = torch.cat([side.mask.new_ones(r, self.prompt.shape[1]), side.mask], 1)
+    def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        r = len(tokens)
+        states = torch.where(mask[..., None], convolve(self.input_conv, tokens, mask).relu(), 0.0)
+        mask = torch.cat([mask.new_ones(r, self.prompt.shape[1]), mask], 1)
         levels = []
-        for prompt, write in zip(self.prompt, self.write):
-            x = torch.cat([prompt.expand(r, -1, -1), torch.where(side.mask[..., None], read, 0.0)], 1)
-            levels.append(torch.where(mask[..., None], convolve(write, x, mask).relu(), 0.0))
+        for prompt, conv in zip(self.prompt, self.level_convs):
+            x = torch.cat([prompt.expand(r, -1, -1), states], 1)
+            levels.append(torch.where(mask[..., None], convolve(conv, x, mask).relu(), 0.0))
         return torch.stack(levels), mask
 
 
-def hidden(side: Stream, rows: Tensor) -> Stream:
-    """The side as if these documents had never had it."""
-    return replace(side, mask=side.mask & ~rows[:, None], present=side.present & ~rows)  # type: ignore[operator]
-
-
-def filled(side: Stream, levels: Tensor, mask: Tensor, rows: Tensor, layered: bool) -> Stream:
-    """The side with rows (B,) bool, R of them, taken from levels (K, R, M, D) and mask (R, M), padded to fit."""
+def fill_modality(stream: Stream, levels: Tensor, mask: Tensor, rows: Tensor, layered: bool) -> Stream:
+    """The modality with rows (B,) bool, R of them, taken from levels (K, R, M, D) and mask (R, M), padded to fit."""
     at = rows.nonzero()[:, 0]
-    n = max(side.tokens.shape[1], levels.shape[2] if len(at) else 0)
+    n = max(stream.tokens.shape[1], levels.shape[2] if len(at) else 0)
 
     def put(old: Tensor, new: Tensor) -> Tensor:  # (B, N, ...) and (R, M, ...) -> (B, n, ...)
         rest = (0, 0) * (old.dim() - 2)
         old, new = (F.pad(x, (*rest, 0, max(0, n - x.shape[1]))) for x in (old, new[:, :n]))
         return old.index_copy(0, at, new.to(old.dtype))
 
-    tokens = put(side.tokens, levels.mean(0))
-    old = levels_of(side, len(levels)) if layered else ()
-    groups = None if side.groups is None else put(side.groups, torch.zeros_like(mask, dtype=torch.long))
+    tokens = put(stream.tokens, levels.mean(0))
+    old = levels_of(stream, len(levels)) if layered else ()
+    groups = None if stream.groups is None else put(stream.groups, torch.zeros_like(mask, dtype=torch.long))
     unknown = torch.full(mask.shape, torch.nan, device=mask.device)
-    seconds = None if side.seconds is None else put(side.seconds, unknown)
-    whole = side.whole
+    seconds = None if stream.seconds is None else put(stream.seconds, unknown)
+    whole = stream.whole
     if whole is not None:
         whole = whole.index_copy(0, at, masked_mean(levels.mean(0), mask).to(whole.dtype))
     return replace(
-        side,
+        stream,
         tokens=tokens,
-        mask=put(side.mask, mask),
+        mask=put(stream.mask, mask),
         groups=groups,
         whole=whole,
         seconds=seconds,
@@ -172,14 +165,15 @@ def filled(side: Stream, levels: Tensor, mask: Tensor, rows: Tensor, layered: bo
     )
 
 
-def distance(real: Stream, gone: Tensor, lacks: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
-    """Mean squared difference between means over positions: of hidden sides (`gone`, B) and of what was made for them.
+def distance(real: Stream, dropped: Tensor, missing: Tensor, levels: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared difference between means over positions: of dropped modalities and of what was made for them.
 
-    levels (K, R, M, D) and mask (R, M) are of the rows that lack the side, the hidden ones among them.
+    dropped and missing (B,) bool; levels (K, R, M, D) and mask (R, M) are of the rows that miss the modality, the
+    dropped ones among them.
     """
-    mine = gone[lacks]
+    mine = dropped[missing]
     if not mine.any():
         return levels.sum() * 0.0
-    want = [masked_mean(x[gone], real.mask[gone]) for x in levels_of(real, len(levels))]
+    want = [masked_mean(x[dropped], real.mask[dropped]) for x in levels_of(real, len(levels))]
     got = [masked_mean(x[mine], mask[mine]) for x in levels]
     return F.mse_loss(torch.stack(got), torch.stack(want).detach())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from openmie.nn.layers import sinusoidal_positions
 from openmie.nn.limits import Count, NonNegative
 
 
@@ -39,13 +40,5 @@ class ChannelEmbedding(nn.Module):
 
     def forward(self, mask: Tensor, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tags = given.get("pos", torch.zeros_like(mask, dtype=torch.long))
-        where = self.scale * positions(mask.shape[1], self.width, mask.device)
+        where = self.scale * sinusoidal_positions(mask.shape[1], self.width, mask.device)
         return {"pos": self.pos(tags), "positions": where.expand(len(mask), -1, -1)}
-
-
-def positions(length: int, width: int, device: torch.device) -> Tensor:
-    """(length, width): sine in the first half of the channels, cosine in the second; an odd width ends in a zero."""
-    half = width // 2
-    rate = 10000.0 ** (-torch.arange(half, device=device) / max(half, 1))
-    angle = torch.arange(length, device=device)[:, None] * rate
-    return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], 1), (0, width - 2 * half))

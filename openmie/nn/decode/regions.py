@@ -94,8 +94,8 @@ class RegionsHead(nn.Module):
 
     def found(self, streams: Streams) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Of each layer: slots (B, F, Q, E), logits of their class (B, F, Q, L + 1), boxes (B, F, Q, 4)."""
-        looked = self.slots(streams[self.reads], streams[self.patches])
-        made = [(x, self.label(x), (place + self.box(x)).sigmoid()) for x, place in looked]
+        outputs = self.slots(streams[self.reads], streams[self.patches])
+        made = [(x, self.label(x), (box + self.box(x)).sigmoid()) for x, box in outputs]
         kind = torch.promote_types(made[0][1].dtype, torch.float32)  # overlaps are too fine for half precision
         return [(x, logits.to(kind), boxes.to(kind)) for x, logits, boxes in made]
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.nn.decode.channels import positions
-from openmie.nn.ops import attend, masked_softmax
+from openmie.nn.layers import FeedForward, LayerConfig, MultiHeadAttention, sinusoidal_positions
+from openmie.nn.ops import masked_softmax
 from openmie.nn.streams import Stream, by_group
 
-CELLS = 1024  # steps of the code of a place in a frame
-Looked = tuple[Tensor, Tensor]  # slots (B, F, Q, E) and the logits of a first guess at their boxes (B, F, Q, 4)
+POSITION_STEPS = 1024  # of the code of a point in a frame
+
+
+class SlotOutput(NamedTuple):
+    """The slots of one layer."""
+
+    slots: Tensor  # (B, F, Q, E)
+    initial_box: Tensor  # (B, F, Q, 4) a first guess at (cx, cy, w, h), in logits
 
 
 class FrameSlots(nn.Module):
@@ -26,9 +32,9 @@ class FrameSlots(nn.Module):
         self.slots, self.width = slots, width
         self.split = nn.Linear(width, slots * width)
 
-    def forward(self, frames: Stream, patches: Stream) -> list[Looked]:
+    def forward(self, frames: Stream, patches: Stream) -> list[SlotOutput]:
         x = self.split(frames.tokens).unflatten(-1, (self.slots, -1))
-        return [(x, x.new_zeros(*x.shape[:3], 4))]
+        return [SlotOutput(x, x.new_zeros(*x.shape[:3], 4))]
 
 
 class PatchSlots(nn.Module):
@@ -48,65 +54,70 @@ class PatchSlots(nn.Module):
         super().__init__()
         e = config.width
         self.queries = nn.Parameter(torch.randn(config.count, e))
-        self.register_buffer("start", spread(config.count), persistent=False)
-        self.inlet = nn.Linear(width, e)
+        self.register_buffer("start", grid_points(config.count), persistent=False)
+        self.input_projection = nn.Linear(width, e)
         self.keys = nn.Sequential(nn.Linear(patches, e), nn.LayerNorm(e))
-        self.place = nn.Linear(2 * e, e, bias=False)
+        self.position_projection = nn.Linear(2 * e, e, bias=False)
         self.layers = nn.ModuleList(SlotLayer(config) for _ in range(config.layers))
-        self.norm, self.look = nn.LayerNorm(e), nn.Linear(e, e)
+        self.norm, self.locator = nn.LayerNorm(e), nn.Linear(e, e)
 
-    def forward(self, frames: Stream, patches: Stream) -> list[Looked]:
+    def forward(self, frames: Stream, patches: Stream) -> list[SlotOutput]:
         b, f = frames.tokens.shape[:2]
-        there = patches.mask & patches.present[:, None]  # type: ignore[index]
-        tokens, mask = by_group(replace(patches, mask=there))  # (B, G, N, D'), G at most F
-        tokens, mask = F.pad(tokens, (0, 0, 0, 0, 0, f - tokens.shape[1])), F.pad(mask, (0, 0, 0, f - mask.shape[1]))
-        tokens, mask = tokens.flatten(0, 1), mask.flatten(0, 1)  # (K, N, D'), K = B F
-        middle, side, placed = grid(mask, tokens.dtype)
-        keys = self.keys(tokens) + self._code(middle) * placed[..., None]  # (K, N, E)
-        x = self.queries + self.inlet(frames.tokens).flatten(0, 1)[:, None]  # (K, Q, E)
-        point, looked = self.start.expand(len(x), -1, -1), []
+        tokens, mask = self._patches_of_frames(patches, f)  # (K, N, D'), K = B F
+        middle, side, placed = patch_grid(mask, tokens.dtype)
+        keys = self.keys(tokens) + self._position_code(middle) * placed[..., None]  # (K, N, E)
+        x = self.queries + self.input_projection(frames.tokens).flatten(0, 1)[:, None]  # (K, Q, E)
+        point, outputs = self.start.expand(len(x), -1, -1), []
         for layer in self.layers:
-            x = layer(x, self._code(point), keys, mask)
+            x = layer(x, self._position_code(point), keys, mask)
             slots = self.norm(x)
-            scores = self.look(slots) @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5
-            place = guess(masked_softmax(scores, placed[:, None]), middle, side, placed)
-            point = place[..., :2].detach().sigmoid()
-            looked.append((slots.unflatten(0, (b, f)), place.unflatten(0, (b, f))))
-        return looked
+            scores = self.locator(slots) @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5
+            box = initial_box(masked_softmax(scores, placed[:, None]), middle, side, placed)
+            point = box[..., :2].detach().sigmoid()
+            outputs.append(SlotOutput(slots.unflatten(0, (b, f)), box.unflatten(0, (b, f))))
+        return outputs
 
-    def _code(self, points: Tensor) -> Tensor:
+    def _patches_of_frames(self, patches: Stream, f: int) -> tuple[Tensor, Tensor]:
+        """The patches of each of f frames: (B f, N, D') and mask (B f, N)."""
+        there = patches.mask & patches.present[:, None]  # type: ignore[index]
+        tokens, mask = by_group(replace(patches, mask=there))  # (B, G, N, D'), G at most f
+        tokens, mask = F.pad(tokens, (0, 0, 0, 0, 0, f - tokens.shape[1])), F.pad(mask, (0, 0, 0, f - mask.shape[1]))
+        return tokens.flatten(0, 1), mask.flatten(0, 1)
+
+    def _position_code(self, points: Tensor) -> Tensor:
         """Points (K, N, 2) in 0..1 -> (K, N, E), from the sine codes of column and row."""
-        table = positions(CELLS, self.place.out_features, points.device).to(self.place.weight.dtype)
-        return self.place(table[(points * CELLS).long().clamp(0, CELLS - 1)].flatten(2))
+        width = self.position_projection.out_features
+        table = sinusoidal_positions(POSITION_STEPS, width, points.device).to(self.position_projection.weight.dtype)
+        index = (points * POSITION_STEPS).long().clamp(0, POSITION_STEPS - 1)
+        return self.position_projection(table[index].flatten(2))
 
 
 class SlotLayer(nn.Module):
-    """Slots ask each other, then the patches, then think: x and its place (K, Q, E), keys (K, N, E), mask (K, N)."""
+    """Self-attention of slots, cross-attention to patches, feed-forward, norms first, as in a decoder layer of DETR.
 
-    def __init__(self, config: Any) -> None:
+    Slots x and the codes of their points (K, Q, E), keys (K, N, E), mask (K, N) -> (K, Q, E).
+    """
+
+    def __init__(self, config: LayerConfig) -> None:
         super().__init__()
-        e, inner, self.heads, self.p = config.width, config.expansion * config.width, config.heads, config.dropout
+        e, p = config.width, config.dropout
         self.norms = nn.ModuleList(nn.LayerNorm(e) for _ in range(3))
-        self.own, self.query, self.pair = nn.Linear(e, 3 * e), nn.Linear(e, e), nn.Linear(e, 2 * e)
-        self.out = nn.ModuleList(nn.Linear(e, e) for _ in range(2))
-        self.mix = nn.Sequential(nn.Linear(e, inner), nn.GELU(), nn.Dropout(self.p), nn.Linear(inner, e))
-        self.drop = nn.Dropout(self.p)
+        self.self_attention = MultiHeadAttention(e, config.heads, packed="qkv", dropout=p)
+        self.cross_attention = MultiHeadAttention(e, config.heads, dropout=p)
+        self.outputs = nn.ModuleList(nn.Linear(e, e) for _ in range(2))
+        self.ffn = FeedForward(e, config.expansion * e, p)
+        self.dropout = nn.Dropout(p)
 
-    def forward(self, x: Tensor, place: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, points: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
         every = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
-        q, k, v = self.own(self.norms[0](x) + place).chunk(3, -1)
-        x = x + self._ask(0, q, k, v, every)
-        k, v = self.pair(keys).chunk(2, -1)
-        x = x + self._ask(1, self.query(self.norms[1](x) + place), k, v, mask)
-        return x + self.drop(self.mix(self.norms[2](x)))
-
-    def _ask(self, i: int, q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
-        heard = attend(q, k, v, mask, self.p if self.training else 0.0)
-        return self.drop(self.out[i](heard.transpose(1, 2).flatten(2)))
+        attended = self.self_attention(self.norms[0](x) + points, None, every)
+        x = x + self.dropout(self.outputs[0](attended))
+        attended = self.cross_attention(self.norms[1](x) + points, keys, mask)
+        x = x + self.dropout(self.outputs[1](attended))
+        return x + self.dropout(self.ffn(self.norms[2](x)))
 
 
-def grid(mask: Tensor, kind: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
+def patch_grid(mask: Tensor, kind: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, Tensor]:
     """Where patches lie: mask (K, N), real ones first -> middles (K, N, 2) as (x, y) in 0..1, side (K,), placed (K, N).
 
     n = s s patches lie in rows of s; n = s s + 1 alike after a class token, which has no place; others have none.
@@ -122,16 +133,16 @@ def grid(mask: Tensor, kind: torch.dtype = torch.float32) -> tuple[Tensor, Tenso
     return torch.where(placed[..., None], middle, 0.5), 1.0 / s[:, 0].to(kind), placed
 
 
-def guess(weights: Tensor, middle: Tensor, side: Tensor, placed: Tensor) -> Tensor:
+def initial_box(weights: Tensor, middle: Tensor, side: Tensor, placed: Tensor) -> Tensor:
     """weights (K, Q, N), middles (K, N, 2), side (K,) -> logits of (cx, cy, w, h), (K, Q, 4); 0 where nothing lies."""
     mean = weights @ middle
-    spread = (weights @ middle.square() - mean.square()).clamp_min(0)
-    size = (12 * spread + side[:, None, None].square()).sqrt()
+    variance = (weights @ middle.square() - mean.square()).clamp_min(0)
+    size = (12 * variance + side[:, None, None].square()).sqrt()
     box = torch.cat([mean, size], -1).clamp(0.01, 0.99)
     return torch.where(placed.any(1)[:, None, None], box.logit(), 0.0)
 
 
-def spread(slots: int) -> Tensor:
+def grid_points(slots: int) -> Tensor:
     """(Q, 2): points in rows over the unit square."""
     side = math.ceil(slots**0.5)
     at = torch.arange(slots)

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from openmie.nn.decode.channels import Channels, positions
+from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.tags import counted
+from openmie.nn.layers import sinusoidal_positions
 from openmie.nn.limits import Count, Dropout, NonNegative, Problem, labels_given
 from openmie.nn.streams import Streams
 
@@ -128,7 +129,9 @@ class WordPairsHead(nn.Module):
         tags = given["pos"].masked_fill(~stream.mask, 0) if "pos" in given else stream.mask.long() * 0
         one, two = self.pos.sides(self.channels.pos.weight)
         table = self.mix[1](F.gelu(one[:, None] + two)).flatten(0, 1)
-        where = positions(stream.mask.shape[1], self.channels.width, stream.tokens.device).to(stream.tokens.dtype)
+        where = sinusoidal_positions(stream.mask.shape[1], self.channels.width, stream.tokens.device).to(
+            stream.tokens.dtype
+        )
         return left, right, tags.flatten(), table, *self.place.sides(where)
 
     def log_final(

@@ -20,7 +20,7 @@ from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Fraction, Problem
 from openmie.nn.ops import gather_rows, pool_words
-from openmie.nn.streams import Stream, Streams
+from openmie.nn.streams import Stream, Streams, split_losses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +149,7 @@ class PrefixEncoder(StillTowers):
             if self.training and self.drop:
                 context = without(context, torch.rand(b, device=context.mask.device) < self.drop)
             streams["context"] = context
-        refined = streams if self.refine is None else self.refine(streams)
+        refined = streams if self.refine is None else split_losses(self.refine(streams))[0]
         return {role: refined[role] for role in streams}
 
     def pictures(self, inputs: Mapping[str, Tensor]) -> dict[str, Stream]:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from openmie.nn.fuse.cross import Change, CrossLayer
+from openmie.nn.layers import CrossAttentionLayer, Modulate
 from openmie.nn.limits import Count, Dropout, Finite, Problem, heads_divide
 from openmie.nn.ops import gate
 from openmie.nn.streams import Stream, Streams
@@ -63,19 +63,21 @@ class AdaptiveFusion(nn.Module):
         self.reads, self.sides, self.bridge = config.reads, config.sides, config.bridge
         own, d = widths[config.reads], config.width
         self.widths = {"fused": own}
-        self.inlet = nn.ModuleDict({s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.sides})
-        self.layers = nn.ModuleList(CrossLayer(own, config) for _ in range(config.layers))
+        self.input_projection = nn.ModuleDict(
+            {s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.sides}
+        )
+        self.layers = nn.ModuleList(CrossAttentionLayer(own, config) for _ in range(config.layers))
         self.bridges = nn.ModuleList(Bridge(widths[config.bridge], config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(own)
 
     def forward(self, streams: Streams) -> Streams:
-        asks, context = streams[self.reads], streams[self.bridge]
-        keys = torch.cat([self.inlet[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, D)
+        words, context = streams[self.reads], streams[self.bridge]
+        keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, D)
         mask = torch.cat([streams[s].mask for s in self.sides], 1)  # (B, M)
-        x = asks.tokens
+        x = words.tokens
         for layer, bridge in zip(self.layers, self.bridges):
-            x = layer(x, keys, mask, bridge.towards(context))  # type: ignore[operator]
-        return {**streams, "fused": Stream(self.norm(x), asks.mask, asks.groups, asks.present)}
+            x = layer(x, keys, mask, bridge.modulation(context))  # type: ignore[operator]
+        return {**streams, "fused": words.with_tokens(self.norm(x))}
 
 
 class Bridge(nn.Module):
@@ -95,16 +97,16 @@ class Bridge(nn.Module):
         b = torch.einsum("bnd,bn->bd", c, c.sum(-1)) / c.shape[-1] ** 1.5
         return b / context.mask.sum(1, keepdim=True).clamp_min(1) if self.mean else b
 
-    def towards(self, context: Stream) -> Change:
+    def modulation(self, context: Stream) -> Modulate:
         """(Q, K) -> (Q', K')."""
         b = self.vector(context)[:, None]  # (B, 1, D)
         some = context.mask.any(1)[:, None, None]
 
-        def change(q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        def modulate(q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
             q2, k2 = (gate(x, b, self.squash(g(x, b))) for x, g in ((q, self.query), (k, self.key)))
             return torch.where(some, q2, q), torch.where(some, k2, k)
 
-        return change
+        return modulate
 
 
 class Gate(nn.Module):

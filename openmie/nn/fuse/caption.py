@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
+from openmie.nn.layers import FeedForward, MultiHeadAttention, merge_heads
 from openmie.nn.limits import Count, Dropout, Problem
 from openmie.nn.ops import attend, masked_mean
-from openmie.nn.streams import Stream, Streams, by_group
+from openmie.nn.streams import Stream, Streams, by_group, group_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,61 +89,63 @@ class CaptionAligned(nn.Module):
         d = widths[config.pairs[0][1]]
         self.widths = {side: d for side, _ in config.pairs}
         # one linear layer for all roles of a width, as they come from one tower
-        inlets = {str(w): nn.Linear(w, d) for w in sorted({widths[r] for r in config.needs()} - {d})}
-        self.inlet = nn.ModuleDict({str(d): nn.Identity(), **inlets})
-        self.beside = Beside(d) if config.sentence else None
-        self.regions, self.words = _mlp(d), _mlp(d) if config.word else None
+        projections = {str(w): nn.Linear(w, d) for w in sorted({widths[r] for r in config.needs()} - {d})}
+        self.input_projection = nn.ModuleDict({str(d): nn.Identity(), **projections})
+        self.sentence = SentenceJoin(d) if config.sentence else None
+        self.region_mlp = FeedForward(d, 2 * d, activation=nn.Tanh())  # MLP_v
+        self.word_mlp = FeedForward(d, 2 * d, activation=nn.Tanh()) if config.word else None  # MLP_w
         self.attention = SelfAndCross(d, config.heads, config.dropout) if config.word else None
-        self.out = nn.Sequential(nn.Linear(d, d), nn.Dropout(config.dropout), nn.ELU())  # MLP_H
+        self.output = nn.Sequential(nn.Linear(d, d), nn.Dropout(config.dropout), nn.ELU())  # MLP_H
 
     def forward(self, streams: Streams) -> Streams:
-        heard = {role: self._words(streams[role]) for role in dict.fromkeys(words for _, words in self.pairs)}
+        words = {role: self._words(streams[role]) for role in dict.fromkeys(words for _, words in self.pairs)}
         made = {}
         for side, role in self.pairs:
-            align = self._objects if side in self.objects else self._whole
-            made[side] = align(streams[side], self._sentence(streams[role]), heard[role])
+            align = self._objects if side in self.objects else self._image
+            made[side] = align(streams[side], self._sentence(streams[role]), words[role])
         return {**streams, **made}
 
-    def _whole(self, side: Stream, s: Tensor, words: Read | None) -> Stream:
-        tokens, mask = self._aligned(self._enter(side.tokens), side.mask, s, words)
-        groups = side.groups if tokens.shape[1] == side.mask.shape[1] else None
-        return replace(side, tokens=tokens, mask=mask, groups=groups, levels=None, whole=None)
+    def _image(self, image: Stream, s: Tensor, words: Projected | None) -> Stream:
+        tokens, mask = self._aligned(self._project(image.tokens), image.mask, s, words)
+        more = tokens.shape[1] - image.mask.shape[1]  # the words' half
+        seconds = None if image.seconds is None else F.pad(image.seconds, (0, more), value=torch.nan)
+        return image.with_positions(tokens, mask, image.groups if not more else None, seconds)
 
-    def _objects(self, side: Stream, s: Tensor, words: Read | None) -> Stream:
+    def _objects(self, objects: Stream, s: Tensor, words: Projected | None) -> Stream:
         """The objects of a document as rows of their own, with its words."""
-        each, mask = by_group(replace(side, tokens=self._enter(side.tokens)))  # (B, O, V, D), (B, O, V)
+        each, mask = by_group(objects.with_tokens(self._project(objects.tokens)))  # (B, O, V, D), (B, O, V)
         b, o = mask.shape[:2]
-        again = None if words is None else Read(*(x.repeat_interleave(o, 0) for x in words))
-        made = self._aligned(each.flatten(0, 1), mask.flatten(0, 1), s.repeat_interleave(o, 0), again)
+        repeated = None if words is None else Projected(*(x.repeat_interleave(o, 0) for x in words))
+        made = self._aligned(each.flatten(0, 1), mask.flatten(0, 1), s.repeat_interleave(o, 0), repeated)
         groups = torch.arange(o, device=mask.device).expand(b, -1)
         tokens = masked_mean(*made).unflatten(0, (b, o))
-        return replace(side, tokens=tokens, mask=mask.any(2), groups=groups, levels=None, whole=None)
+        return objects.with_positions(tokens, mask.any(2), groups, group_seconds(objects, o))
 
-    def _aligned(self, v: Tensor, mask: Tensor, s: Tensor, words: Read | None) -> tuple[Tensor, Tensor]:
+    def _aligned(self, v: Tensor, mask: Tensor, s: Tensor, words: Projected | None) -> tuple[Tensor, Tensor]:
         """O_F (B, V or V + C, D) and its mask, of regions v (B, V, D), mask (B, V), sentence s (B, D) and words."""
-        x = self.regions(v if self.beside is None else self.beside(v, s))  # O_S
+        x = self.region_mlp(v if self.sentence is None else self.sentence(v, s))  # O_S
         if self.attention is None or words is None:
-            return self.out(_norm(x)), mask
-        regions = self.attention.read(x, mask)
+            return self.output(_norm(x)), mask
+        regions = self.attention.project(x, mask)
         halves, masks = [self.attention(regions, words)], [mask]
         if self.both:
             halves, masks = [*halves, self.attention(words, regions)], [*masks, words.mask]
-        return self.out(_norm(torch.cat(halves, 1))), torch.cat(masks, 1)
+        return self.output(_norm(torch.cat(halves, 1))), torch.cat(masks, 1)
 
     def _sentence(self, words: Stream) -> Tensor:
         """S (B, D), zero without words."""
-        return torch.where(words.mask.any(1, keepdim=True), self._enter(words.pooled), 0.0)
+        return torch.where(words.mask.any(1, keepdim=True), self._project(words.pooled), 0.0)
 
-    def _words(self, words: Stream) -> Read | None:
-        if self.attention is None or self.words is None:
+    def _words(self, words: Stream) -> Projected | None:
+        if self.attention is None or self.word_mlp is None:
             return None
-        return self.attention.read(self.words(self._enter(words.tokens)), words.mask)
+        return self.attention.project(self.word_mlp(self._project(words.tokens)), words.mask)
 
-    def _enter(self, x: Tensor) -> Tensor:
-        return self.inlet[str(x.shape[-1])](x)
+    def _project(self, x: Tensor) -> Tensor:
+        return self.input_projection[str(x.shape[-1])](x)
 
 
-class Beside(nn.Module):
+class SentenceJoin(nn.Module):
     """Linear([v ; S]) of eq. 5, factored: regions v (B, V, D), sentence s (B, D) -> (B, V, D)."""
 
     def __init__(self, d: int) -> None:
@@ -153,36 +156,34 @@ class Beside(nn.Module):
         return self.region(v) + self.sentence(s)[:, None]
 
 
-class Read(NamedTuple):
-    """A sequence as the attention reads it, h heads: what it heard of itself, and what it asks and tells others."""
+class Projected(NamedTuple):
+    """A sequence of N tokens after the projections of SA and CA, h heads."""
 
-    own: Tensor  # (B, h, N, D / h) SA
-    query: Tensor  # (B, h, N, D / h), and alike key and value, of CA
+    self_attention: Tensor  # (B, h, N, D / h) SA of the sequence to itself
+    query: Tensor  # (B, h, N, D / h), of CA, and alike key and value
     key: Tensor
     value: Tensor
     mask: Tensor  # (B, N)
 
 
 class SelfAndCross(nn.Module):
-    """SA(x) + CA(x, y) (B, N, D) of what is read of x and y (eq. 7-10); a row without keys hears zero."""
+    """SA(x) + CA(x, y) (B, N, D) of two projected sequences (eq. 7-10); a row without keys gives zero."""
 
     def __init__(self, d: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.drop = heads, nn.Dropout(dropout)
-        self.self_, self.cross = nn.Linear(d, 3 * d), nn.Linear(d, 3 * d)  # q, k, v each
+        self.heads, self.dropout = heads, nn.Dropout(dropout)
+        self.self_attention = MultiHeadAttention(d, heads, packed="qkv")
+        self.cross_attention = MultiHeadAttention(d, heads, packed="qkv")
 
-    def read(self, x: Tensor, mask: Tensor) -> Read:
+    def project(self, x: Tensor, mask: Tensor) -> Projected:
         """x (B, N, D), mask (B, N)."""
-        parts = self.drop(torch.cat([self.self_(x), self.cross(x)], -1))
-        q, k, v, query, key, value = parts.unflatten(-1, (6, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        return Read(attend(q, k, v, mask), query, key, value, mask)
+        both = (self.self_attention.query_key_value(x), self.cross_attention.query_key_value(x))
+        parts = self.dropout(torch.cat(both, -1)).unflatten(-1, (6, self.heads, -1))
+        q, k, v, query, key, value = parts.permute(2, 0, 3, 1, 4)
+        return Projected(attend(q, k, v, mask), query, key, value, mask)
 
-    def forward(self, x: Read, y: Read) -> Tensor:
-        return (x.own + attend(x.query, y.key, y.value, y.mask)).transpose(1, 2).flatten(2)
-
-
-def _mlp(d: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(d, 2 * d), nn.Tanh(), nn.Linear(2 * d, d))
+    def forward(self, x: Projected, y: Projected) -> Tensor:
+        return merge_heads(x.self_attention + attend(x.query, y.key, y.value, y.mask))
 
 
 def _norm(x: Tensor) -> Tensor:

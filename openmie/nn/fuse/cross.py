@@ -1,17 +1,16 @@
-"""Cross-attention: words ask the other sides, and add what they hear."""
+"""Cross-attention: words attend to other modalities."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from openmie.nn.layers import CrossAttentionLayer
 from openmie.nn.limits import Count, Dropout, Problem, heads_divide
-from openmie.nn.ops import attend
-from openmie.nn.streams import Stream, Streams
+from openmie.nn.streams import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,48 +49,17 @@ class CrossFusion(nn.Module):
         self.reads, self.sides = config.reads, config.sides
         d, e = widths[config.reads], config.width
         self.widths = {"fused": d}
-        self.inlet = nn.ModuleDict({s: nn.Sequential(nn.Linear(widths[s], e), nn.LayerNorm(e)) for s in config.sides})
-        self.layers = nn.ModuleList(CrossLayer(d, config) for _ in range(config.layers))
+        self.input_projection = nn.ModuleDict(
+            {s: nn.Sequential(nn.Linear(widths[s], e), nn.LayerNorm(e)) for s in config.sides}
+        )
+        self.layers = nn.ModuleList(CrossAttentionLayer(d, config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(d)
 
     def forward(self, streams: Streams) -> Streams:
-        asks = streams[self.reads]
-        keys = torch.cat([self.inlet[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, E)
+        words = streams[self.reads]
+        keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, E)
         mask = torch.cat([streams[s].mask for s in self.sides], 1)  # (B, M)
-        x = asks.tokens
+        x = words.tokens
         for layer in self.layers:
             x = layer(x, keys, mask)
-        return {**streams, "fused": Stream(self.norm(x), asks.mask, asks.groups, asks.present)}
-
-
-Change = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-
-
-class CrossLayer(nn.Module):
-    """One layer: x (B, T, D), keys (B, M, E), mask (B, M) -> (B, T, D).
-
-    `config` tells width, heads, expansion and dropout. `change` may turn queries (B, T, E) and keys (B, M, E) into
-    others before the attention.
-    """
-
-    def __init__(self, d: int, config: Any) -> None:
-        super().__init__()
-        e, inner = config.width, config.expansion * config.width
-        self.heads, self.p = config.heads, config.dropout
-        self.query, self.pair, self.out = nn.Linear(d, e), nn.Linear(e, 2 * e), nn.Linear(e, d, bias=False)
-        self.before, self.between = nn.LayerNorm(d), nn.LayerNorm(d)
-        self.mix = nn.Sequential(nn.Linear(d, inner), nn.GELU(), nn.Dropout(self.p), nn.Linear(inner, d))
-        self.drop = nn.Dropout(self.p)
-
-    def forward(self, x: Tensor, keys: Tensor, mask: Tensor, change: Change | None = None) -> Tensor:
-        q = self.query(self.before(x))  # (B, T, E)
-        k, v = self.pair(keys).chunk(2, -1)  # (B, M, E)
-        if change is not None:
-            q, k = change(q, k)
-        q, k, v = (self._split(t) for t in (q, k, v))  # (B, h, T or M, E / h)
-        heard = attend(q, k, v, mask, self.p if self.training else 0.0)
-        x = x + self.drop(self.out(heard.transpose(1, 2).flatten(2)))
-        return x + self.drop(self.mix(self.between(x)))
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return {**streams, "fused": words.with_tokens(self.norm(x))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,12 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.nn.decode.channels import positions
+from openmie.nn.layers import FeedForward, FramePositions, MultiHeadAttention
 from openmie.nn.limits import Count, Dropout, NonNegative, Problem, heads_divide
-from openmie.nn.ops import attend_in_chunks, frame_means
-from openmie.nn.streams import Stream, Streams, levels_of
-
-CODE = 64  # width of the sine code of a frame's index
+from openmie.nn.ops import TimeBias, frame_means
+from openmie.nn.streams import Losses, Stream, Streams, group_seconds, levels_of
 
 Pool = Callable[[Tensor], Tensor]
 
@@ -79,7 +77,7 @@ class Denoised:
 class DenoisedFusion(nn.Module):
     """Streams -> Streams with `fused` (B, T, D), of the words that documents have themselves, and `frames` (B, F, D').
 
-    In training `own_losses` holds the KL.
+    The loss `kl` of a variational auto-encoder comes beside the streams, in training.
     """
 
     def __init__(self, config: Denoised, widths: dict[str, int]) -> None:
@@ -89,32 +87,33 @@ class DenoisedFusion(nn.Module):
         self.widths = {"fused": d, "frames": v} if config.frames else {"fused": d}
         self.to_text = Direction(config, d, v)
         self.to_frames = FramePooling(Direction(config, v, d), v, config.pool == "sum") if config.frames else None
-        self.own_losses: dict[str, tuple[float, Tensor]] = {}
 
-    def forward(self, streams: Streams) -> Streams:
+    def forward(self, streams: Streams) -> tuple[Streams, Losses]:
         text, vision = streams[self.reads], streams[self.side]
-        words, columns = own_words(text)
+        words = own_words(text)
         tokens, losses = self.to_text(words, vision, lambda x: x)
-        tokens = F.pad(tokens, (0, 0, 0, columns - tokens.shape[1]))
-        made = {"fused": Stream(tokens, F.pad(words.mask, (0, columns - words.mask.shape[1])), None, text.present)}
+        padding = text.mask.shape[1] - tokens.shape[1]
+        mask = F.pad(words.mask, (0, padding))
+        fused = text.with_positions(F.pad(tokens, (0, 0, 0, padding)), mask, text.groups, text.seconds)
+        made = {"fused": fused}
         if self.to_frames is not None:
             made["frames"], more = self.to_frames(vision, text)
             losses = [*losses, *more]
-        self.own_losses = {"kl": (self.kl, torch.stack(losses).mean())} if losses and self.training else {}
-        return {**streams, **made}
+        own = {"kl": (self.kl, torch.stack(losses).mean())} if losses and self.training else {}
+        return {**streams, **made}, own
 
 
-def own_words(text: Stream) -> tuple[Stream, int]:
-    """The columns up to the last that holds a word of a document's own, and how many there were.
+def own_words(text: Stream) -> Stream:
+    """The columns up to the last one that holds a word of a document's own; other words are masked.
 
-    A text that is only constructed is read by frames and answers nothing, so it asks nothing: one made of 120 frames
-    would ask 23,704 times.
+    Frames read a text that was only constructed, and no head predicts anything of it, so it needs no queries: one made
+    of 120 frames would have 23,704.
     """
     own = text.mask & text.present[:, None]  # type: ignore[index]
     last = int((own.any(0) * torch.arange(1, own.shape[1] + 1, device=own.device)).max())
-    kept = slice(0, max(last, 1))
-    seconds = None if text.seconds is None else text.seconds[:, kept]
-    return Stream(text.tokens[:, kept], own[:, kept], present=text.present, seconds=seconds), own.shape[1]
+    cut = slice(0, max(last, 1))
+    groups, seconds = (None if x is None else x[:, cut] for x in (text.groups, text.seconds))
+    return text.with_positions(text.tokens[:, cut], own[:, cut], groups, seconds)
 
 
 class FramePooling(nn.Module):
@@ -127,16 +126,15 @@ class FramePooling(nn.Module):
     def __init__(self, read: Direction, width: int, total: bool) -> None:
         super().__init__()
         self.read, self.norm = read, nn.LayerNorm(width) if total else None
-        self.place = nn.Linear(CODE, width, bias=False)
-        nn.init.zeros_(self.place.weight)
+        self.positions = FramePositions(width)  # H^p
 
     def forward(self, vision: Stream, text: Stream) -> tuple[Stream, list[Tensor]]:
         _, count = frame_means(vision.tokens[..., :1], vision.groups, vision.mask)  # (B, F)
         x, losses = self.read(vision, text, lambda x: frame_means(x, vision.groups, vision.mask)[0])
         if self.norm is not None:
             x = self.norm(x * count[..., None])
-        x = x + self.place(positions(x.shape[1], CODE, x.device).to(x.dtype))  # H^p
-        return Stream(x, count > 0, None, vision.present), losses
+        x = self.positions(x)
+        return vision.with_positions(x, count > 0, seconds=group_seconds(vision, x.shape[1])), losses
 
 
 class Direction(nn.Module):
@@ -147,22 +145,22 @@ class Direction(nn.Module):
         k, self.own_keys = config.levels, config.own_keys
         self.levels = nn.ModuleList(Level(config, own, other) for _ in range(k))
         matrix = config.mix == "matrix"
-        self.mix = nn.ModuleList(nn.Linear(own, own, bias=False) for _ in range(k + 1)) if matrix else None
-        self.scale = None if matrix else nn.Parameter(torch.tensor([1.0, *[1 / k] * k]))
-        if self.mix is not None:
-            nn.init.eye_(self.mix[0].weight)  # type: ignore[arg-type]
+        self.level_maps = nn.ModuleList(nn.Linear(own, own, bias=False) for _ in range(k + 1)) if matrix else None
+        self.level_scales = None if matrix else nn.Parameter(torch.tensor([1.0, *[1 / k] * k]))
+        if self.level_maps is not None:
+            nn.init.eye_(self.level_maps[0].weight)  # type: ignore[arg-type]
 
     def forward(self, own: Stream, other: Stream, pool: Pool) -> tuple[Tensor, list[Tensor]]:
         some = (other.mask | own.mask.any(1, keepdim=True) if self.own_keys else other.mask).any(1)[:, None, None]
-        total, losses = self._mix(0, pool(own.tokens)), []
+        total, losses = self._weighted(0, pool(own.tokens)), []
         for k, (level, states) in enumerate(zip(self.levels, levels_of(other, len(self.levels)))):
             made, more = level(own, states, other, pool)
-            total = total + torch.where(some, self._mix(k + 1, made), 0.0)
+            total = total + torch.where(some, self._weighted(k + 1, made), 0.0)
             losses += more
         return total, losses
 
-    def _mix(self, k: int, x: Tensor) -> Tensor:
-        return self.mix[k](x) if self.mix is not None else self.scale[k] * x  # type: ignore[index]
+    def _weighted(self, k: int, x: Tensor) -> Tensor:
+        return self.level_maps[k](x) if self.level_maps is not None else self.level_scales[k] * x  # type: ignore[index]
 
 
 class Level(nn.Module):
@@ -170,37 +168,36 @@ class Level(nn.Module):
 
     def __init__(self, config: Denoised, own: int, other: int) -> None:
         super().__init__()
-        e, self.heads, self.own_keys = config.latent, config.heads, config.own_keys
-        self.code = AutoEncoder(config, own)
-        apart = config.project or own != other
-        self.key = nn.Linear(other, own, bias=False) if apart else None  # W^K
-        self.value = nn.Linear(other, own, bias=False) if apart else None  # W^V
-        self.attention = nn.ModuleDict({name: nn.Linear(e, e) for name in ("query", "key", "value", "out")})
-        self.haste = nn.Parameter(torch.linspace(-4.0, 1.0, self.heads)) if config.times else None
+        e, self.own_keys = config.latent, config.own_keys
+        self.auto_encoder = AutoEncoder(config, own)
+        project = config.project or own != other
+        self.key = nn.Linear(other, own, bias=False) if project else None  # W^K
+        self.value = nn.Linear(other, own, bias=False) if project else None  # W^V
+        self.attention = MultiHeadAttention(e, config.heads, packed="none", output_width=e)
+        self.time_decay = nn.Parameter(torch.linspace(-4.0, 1.0, config.heads)) if config.times else None
         self.norms = nn.ModuleList(nn.LayerNorm(e) for _ in range(2))
-        self.drop, self.norm = nn.Dropout(config.dropout), config.norm
-        self.mix = nn.Sequential(nn.Linear(e, config.ffn), nn.ReLU(), self.drop, nn.Linear(config.ffn, e))
+        self.dropout, self.norm_inputs = nn.Dropout(config.dropout), config.norm
+        self.ffn = FeedForward(e, config.ffn, config.dropout, nn.ReLU())
 
     def forward(self, own: Stream, states: Tensor, other: Stream, pool: Pool) -> tuple[Tensor, list[Tensor]]:
-        mask, there = other.mask, other.seconds
-        q, *losses = self.code.encode(own.tokens, own.mask)
-        k, *more = self.code.encode(states, mask, self.key)
-        v, *rest = (k, *more) if self.value is None else self.code.encode(states, mask, self.value)
+        mask, seconds = other.mask, other.seconds
+        q, *losses = self.auto_encoder.encode(own.tokens, own.mask)
+        k, *more = self.auto_encoder.encode(states, mask, self.key)
+        v, *rest = (k, *more) if self.value is None else self.auto_encoder.encode(states, mask, self.value)
         if self.own_keys:
             k, v, mask = torch.cat([k, q], 1), torch.cat([v, q], 1), torch.cat([mask, own.mask], 1)
-            there = None if there is None or own.seconds is None else torch.cat([there, own.seconds], 1)
-        z = self.norms[0](q + self.drop(self._attend((q, k, v), mask, own.seconds, there)))
-        z = self.norms[1](z + self.drop(self.mix(z)))
-        return self.code.decode(z, pool), [*losses, *more, *rest]
+            seconds = None if seconds is None or own.seconds is None else torch.cat([seconds, own.seconds], 1)
+        three = [F.layer_norm(x, x.shape[-1:]) for x in (q, k, v)] if self.norm_inputs else [q, k, v]
+        attended = self.attention(three[0], three[1], mask, three[2], time_bias=self._time_bias(own.seconds, seconds))
+        z = self.norms[0](q + self.dropout(attended))
+        z = self.norms[1](z + self.dropout(self.ffn(z)))
+        return self.auto_encoder.decode(z, pool), [*losses, *more, *rest]
 
-    def _attend(self, three: Sequence[Tensor], mask: Tensor, when: Tensor | None, there: Tensor | None) -> Tensor:
-        if self.norm:
-            three = [F.layer_norm(x, x.shape[-1:]) for x in three]
-        into = zip(("query", "key", "value"), three)
-        q, k, v = (self.attention[n](x).unflatten(-1, (self.heads, -1)).transpose(1, 2) for n, x in into)
-        known = self.haste is not None and when is not None and there is not None
-        heard = attend_in_chunks(q, k, v, mask, (when, there, F.softplus(self.haste)) if known else None)  # type: ignore[arg-type]
-        return self.attention["out"](heard.transpose(1, 2).flatten(2))
+    def _time_bias(self, query_seconds: Tensor | None, key_seconds: Tensor | None) -> TimeBias | None:
+        """softplus(time_decay) a second, of each head; None where the times of one side are not there."""
+        if self.time_decay is None or query_seconds is None or key_seconds is None:
+            return None
+        return TimeBias(query_seconds, key_seconds, F.softplus(self.time_decay))
 
 
 class AutoEncoder(nn.Module):
@@ -209,15 +206,15 @@ class AutoEncoder(nn.Module):
     def __init__(self, config: Denoised, width: int) -> None:
         super().__init__()
         self.variational = config.variational
-        self.first = nn.Linear(width, config.hidden)
-        self.second = nn.Linear(config.hidden, config.latent * (2 if config.variational else 1))
-        self.up = nn.Sequential(nn.Linear(config.latent, config.hidden), nn.ReLU())
-        self.out, self.sigmoid = nn.Linear(config.hidden, width), config.sigmoid
+        self.encoder1 = nn.Linear(width, config.hidden)
+        self.encoder2 = nn.Linear(config.hidden, config.latent * (2 if config.variational else 1))
+        self.decoder1 = nn.Sequential(nn.Linear(config.latent, config.hidden), nn.ReLU())
+        self.decoder2, self.sigmoid = nn.Linear(config.hidden, width), config.sigmoid
 
-    def encode(self, x: Tensor, mask: Tensor, before: nn.Linear | None = None) -> tuple[Tensor, ...]:
-        """Enc(W x), W that of `before`, multiplied into the first layer, so that W x is never held; and the KL."""
-        weight = self.first.weight if before is None else self.first.weight @ before.weight
-        z = self.second(F.linear(x, weight, self.first.bias).relu())
+    def encode(self, x: Tensor, mask: Tensor, projection: nn.Linear | None = None) -> tuple[Tensor, ...]:
+        """Enc(W x), W that of `projection`, multiplied into the first layer, so that W x is never held; and the KL."""
+        weight = self.encoder1.weight if projection is None else self.encoder1.weight @ projection.weight
+        z = self.encoder2(F.linear(x, weight, self.encoder1.bias).relu())
         if not self.variational:
             return (z.relu(),)
         mean, log_variance = z.chunk(2, -1)
@@ -228,8 +225,8 @@ class AutoEncoder(nn.Module):
 
     def decode(self, z: Tensor, pool: Pool) -> Tensor:
         """pool(Dec(z)); without a sigmoid the last layer is linear, and a mean may be taken before it."""
-        x = self.up(z)
-        return pool(self.out(x).sigmoid()) if self.sigmoid else self.out(pool(x))
+        x = self.decoder1(z)
+        return pool(self.decoder2(x).sigmoid()) if self.sigmoid else self.decoder2(pool(x))
 
 
 def kl(mean: Tensor, log_variance: Tensor, mask: Tensor) -> Tensor:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import nn
 
-from openmie.nn.decode.channels import positions
-from openmie.nn.ops import frame_means
-from openmie.nn.streams import Stream, Streams
-
-CODE = 64  # width of the sine code of a frame's index
+from openmie.nn.layers import FramePositions
+from openmie.nn.streams import Streams, pool_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,26 +32,8 @@ class FramesFusion(nn.Module):
     def __init__(self, side: str, width: int) -> None:
         super().__init__()
         self.side, self.widths = side, {"frames": width}
-        self.place = FramePlace(width)
+        self.positions = FramePositions(width)
 
     def forward(self, streams: Streams) -> Streams:
-        return {**streams, "frames": self.place(frame_stream(streams[self.side]))}
-
-
-class FramePlace(nn.Module):
-    """H^p: a linear map of the sine code of a frame's index, zero at the start; for any number of frames."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.map = nn.Linear(CODE, width, bias=False)
-        nn.init.zeros_(self.map.weight)
-
-    def forward(self, frames: Stream) -> Stream:
-        x: Tensor = frames.tokens
-        return frames.with_tokens(x + self.map(positions(x.shape[1], CODE, x.device).to(x.dtype)))
-
-
-def frame_stream(side: Stream) -> Stream:
-    """Patches (B, N, D), their groups the frames -> the mean of each frame (B, F, D)."""
-    x, count = frame_means(side.tokens, side.groups, side.mask)
-    return Stream(x, count > 0, None, side.present)
+        frames = pool_frames(streams[self.side])
+        return {**streams, "frames": frames.with_tokens(self.positions(frames.tokens))}

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from openmie.nn.fuse.token_map import TokenMap
+from openmie.nn.layers import FeedForward, MultiHeadAttention, merge_heads, split_heads
 from openmie.nn.limits import Count, Dropout, Problem, heads_divide
-from openmie.nn.ops import attend, gate, masked_softmax
-from openmie.nn.streams import Stream, Streams
+from openmie.nn.ops import gate, masked_softmax
+from openmie.nn.streams import Streams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,20 +74,19 @@ class InterweaveFusion(nn.Module):
         self.reads, self.side, self.layers = config.reads, config.side, config.layers
         d, own = widths[config.reads], widths[config.side]
         self.widths = {"fused": d, config.side: d}
-        self.inlet = nn.Identity() if own == d else nn.Sequential(nn.Linear(own, d), nn.LayerNorm(d))
+        self.input_projection = nn.Identity() if own == d else nn.Sequential(nn.Linear(own, d), nn.LayerNorm(d))
         self.image_guided, self.text_guided = Excavator(d, config, True), Excavator(d, config, False)
         self.gate = None if config.gate == "none" else PrePostGate(d, d if config.gate == "vector" else 1)
 
     def forward(self, streams: Streams) -> Streams:
         words, patches = streams[self.reads], streams[self.side]
-        t, x = words.tokens, self.inlet(patches.tokens)  # (B, T, D), (B, V, D)
+        t, x = words.tokens, self.input_projection(patches.tokens)  # (B, T, D), (B, V, D)
         for _ in range(self.layers):
             x = x + self.image_guided(x, t, patches.mask, words.mask)
             t = t + self.text_guided(t, x, words.mask, patches.mask)
         x = x + self.image_guided(x, t, patches.mask, words.mask)
         z = t if self.gate is None else self.gate(words.tokens, t)
-        fused = Stream(z, words.mask, words.groups, words.present)
-        return {**streams, self.side: patches.with_tokens(x), "fused": fused}
+        return {**streams, self.side: patches.with_tokens(x), "fused": words.with_tokens(z)}
 
 
 class Excavator(nn.Module):
@@ -109,32 +109,39 @@ class Excavator(nn.Module):
 
     def __init__(self, d: int, config: Interweave, image_guided: bool) -> None:
         super().__init__()
-        e, inner, each = config.width, config.expansion * config.width, config.width // config.heads
-        self.heads, self.p = config.heads, config.dropout
-        self.own, self.other = nn.LayerNorm(d), nn.LayerNorm(d)
+        e, each, self.heads = config.width, config.width // config.heads, config.heads
         self.attends, self.rescaled = config.binding == "attention", config.rescaled
-        n = 2 if self.attends else 1  # a query or key beside the value
-        self.ask, self.pair, self.out = nn.Linear(d, n * e), nn.Linear(d, n * e), nn.Linear(e, d, bias=False)
-        self.row = nn.Parameter(torch.randn(self.heads, each, 1) / each**0.5) if config.row else None  # w_3
-        self.column = nn.Parameter(torch.randn(self.heads, each, 1) / each**0.5) if config.column else None  # w_4
-        self.between = nn.LayerNorm(d)
-        self.mix = nn.Sequential(nn.Linear(d, inner), nn.GELU(), nn.Dropout(self.p), nn.Linear(inner, d))
-        self.drop = nn.Dropout(self.p)
+        self.norm1, self.other_norm = nn.LayerNorm(d), nn.LayerNorm(d)
+        if self.attends:
+            self.attention = MultiHeadAttention(  # its two query projections are Q, and W x of eq. 5
+                e, config.heads, query_width=d, key_width=d, query_parts=2, dropout=config.dropout
+            )
+        else:
+            self.own, self.value = nn.Linear(d, e), nn.Linear(d, e)
+        self.output = nn.Linear(e, d, bias=False)
+        self.row = nn.Parameter(torch.randn(config.heads, each, 1) / each**0.5) if config.row else None  # w_3
+        self.column = nn.Parameter(torch.randn(config.heads, each, 1) / each**0.5) if config.column else None  # w_4
+        self.norm2 = nn.LayerNorm(d)
+        self.ffn = FeedForward(d, config.expansion * e, config.dropout)
+        self.dropout = nn.Dropout(config.dropout)
         words, patches = config.lengths
-        self.tokens = None if self.attends else TokenMap(*((words, patches) if image_guided else (patches, words)))
+        lengths = (words, patches) if image_guided else (patches, words)
+        self.token_map = None if self.attends else TokenMap(*lengths)
 
     def forward(self, x: Tensor, y: Tensor, mask: Tensor, other_mask: Tensor) -> Tensor:
-        asks = [self._split(q) for q in self.ask(self.own(x)).chunk(1 + self.attends, -1)]  # each (B, h, N, E / h)
-        keys = [self._split(k) for k in self.pair(self.other(y)).chunk(1 + self.attends, -1)]  # each (B, h, M, E / h)
-        own, value = asks[-1], keys[-1]
-        if self.tokens is None:
-            heard = attend(asks[0], keys[0], value, other_mask, self.p if self.training else 0.0)  # Y
-        else:
-            heard = self.tokens(value, mask, other_mask)
-        mined = heard * self._weights(heard * own, mask)
-        u = self.drop(self.out(mined.transpose(1, 2).flatten(2)))
-        u = u + self.drop(self.mix(self.between(x + u)))
+        bound, own = self._bind(self.norm1(x), self.other_norm(y), mask, other_mask)
+        mined = bound * self._weights(bound * own, mask)
+        u = self.dropout(self.output(merge_heads(mined)))
+        u = u + self.dropout(self.ffn(self.norm2(x + u)))
         return torch.where(other_mask.any(1)[:, None, None], u, 0.0)
+
+    def _bind(self, x: Tensor, y: Tensor, mask: Tensor, other_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Y of eq. 5, by attention or by the map over tokens, and W x, each (B, h, N, E / h)."""
+        if self.token_map is None:
+            q, own, k, v = (split_heads(t, self.heads) for t in self.attention.project(x, y))
+            return self.attention.attend(q, k, v, other_mask), own
+        own, value = (split_heads(t, self.heads) for t in (self.own(x), self.value(y)))
+        return self.token_map(value, mask, other_mask), own
 
     def _weights(self, m: Tensor, mask: Tensor) -> Tensor:
         """r + c: M (B, h, N, E / h), mask (B, N) -> (B, h, N or 1, E / h or 1), as wide as what was built."""
@@ -148,9 +155,6 @@ class Excavator(nn.Module):
             features = m.shape[-1] if self.rescaled else 1
             weights.append((token * m).sum(2, keepdim=True).softmax(-1) * features)  # (B, h, 1, E / h)
         return weights[0] + weights[1] if len(weights) > 1 else weights[0]
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class PrePostGate(nn.Module):

@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from openmie.nn.layers import MultiHeadAttention
 from openmie.nn.limits import Count, Dropout, Problem
-from openmie.nn.ops import attend, masked_mean
-from openmie.nn.streams import Stream, Streams, by_group
+from openmie.nn.ops import masked_mean
+from openmie.nn.streams import Stream, Streams, by_group, group_seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,92 +96,94 @@ class Translation(nn.Module):
         objects = any(len(sides) > 1 for sides in self.branches.values())
         d, inner = widths[config.reads], config.expansion * widths[config.reads]
         self.widths = dict.fromkeys(sorted(config.makes()), d)
-        others = sorted({widths[r] for sides in self.branches.values() for r in sides} - {d})
-        self.inlets = nn.ModuleDict({str(n): nn.Linear(n, d) for n in others})
+        others = sorted({widths[r] for roles in self.branches.values() for r in roles} - {d})
+        self.input_projection = nn.ModuleDict({str(n): nn.Linear(n, d) for n in others})
         pool = {"mean": masked_mean, "sum": masked_sum}[config.pool]
-        self.whole = Ask(d, pool, pool)  # A_1
-        self.objects = Ask(d, pool, masked_mean) if objects else None  # A_2
-        self.final = nn.Linear(d, d)
-        self.word = nn.Linear(d, inner)
-        self.document = nn.Linear((len(self.branches) + self.by_phrases) * d, inner, bias=False)
-        self.out, self.norm, self.drop = nn.Linear(inner, d), nn.LayerNorm(d), nn.Dropout(config.dropout)
+        self.image_pool = CrossAttentionPool(d, pool, pool)  # A_1
+        self.object_pool = CrossAttentionPool(d, pool, masked_mean) if objects else None  # A_2
+        self.branch_output = nn.Linear(d, d)
+        self.word_hidden = nn.Linear(d, inner)
+        self.document_hidden = nn.Linear((len(self.branches) + self.by_phrases) * d, inner, bias=False)
+        self.output, self.norm, self.dropout = nn.Linear(inner, d), nn.LayerNorm(d), nn.Dropout(config.dropout)
 
     def forward(self, streams: Streams) -> Streams:
         words = streams[self.reads]
-        finals = self.finals(streams)
-        about = [final.tokens[:, 0] for final in finals.values()]
+        branches = self.branch_states(streams)
+        states = [branch.tokens[:, 0] for branch in branches.values()]
         if self.by_phrases:
-            about.insert(0, masked_mean(streams["phrases"].tokens, streams["phrases"].mask))
-        told = self.document(self.drop(torch.cat(about, -1)))[:, None]  # (B, 1, E)
-        inner = F.gelu(self.word(self.drop(words.tokens)) + told)  # (B, T, E)
-        z = self.norm(words.tokens + self.out(self.drop(inner)))
-        return {**streams, **finals, "fused": Stream(z, words.mask, words.groups, words.present)}
+            states.insert(0, masked_mean(streams["phrases"].tokens, streams["phrases"].mask))
+        document = self.document_hidden(self.dropout(torch.cat(states, -1)))[:, None]  # (B, 1, E)
+        inner = F.gelu(self.word_hidden(self.dropout(words.tokens)) + document)  # (B, T, E)
+        z = self.norm(words.tokens + self.output(self.dropout(inner)))
+        return {**streams, **branches, "fused": words.with_tokens(z)}
 
-    def finals(self, streams: Streams) -> dict[str, Stream]:
-        """O_final and, where there is a translation, G_final."""
-        sides = {
-            name: [self.side(streams[r], i > 0) for i, r in enumerate(roles)] for name, roles in self.branches.items()
+    def branch_states(self, streams: Streams) -> dict[str, Stream]:
+        """O_final and, where there is a translation, G_final, each a stream of one token."""
+        images = {
+            name: [self._image(streams[r], i > 0) for i, r in enumerate(roles)] for name, roles in self.branches.items()
         }
-        whole = self.whole([s[0] for s in sides.values()], streams[self.reads])
-        terms = {name: [term] for name, term in zip(sides, whole)}
-        if self.objects is not None:
-            some = {name: s[1] for name, s in sides.items() if len(s) > 1}
-            for name, term in zip(some, self.objects(list(some.values()), self.asked(streams))):
+        words = streams[self.reads]
+        pooled = self.image_pool([s[0] for s in images.values()], words.tokens, words.mask)
+        terms = {name: [term] for name, term in zip(images, pooled)}
+        if self.object_pool is not None:
+            some = {name: s[1] for name, s in images.items() if len(s) > 1}
+            for name, term in zip(some, self.object_pool(list(some.values()), *self._object_words(streams))):
                 terms[name].append(term)
-        return {name: self.state(weighted(terms[name], sides[name]), sides[name]) for name in sides}
+        return {name: self._branch(weighted(terms[name], images[name]), images[name]) for name in images}
 
-    def side(self, stream: Stream, objects: bool) -> Stream:
+    def _image(self, stream: Stream, objects: bool) -> Stream:
         """As wide as the words; objects as one token each."""
-        stream = one_each(stream) if objects else stream
-        if str(stream.width) not in self.inlets:
+        stream = mean_objects(stream) if objects else stream
+        if str(stream.width) not in self.input_projection:
             return stream
-        return stream.with_tokens(self.inlets[str(stream.width)](stream.tokens))
+        return stream.with_tokens(self.input_projection[str(stream.width)](stream.tokens))
 
-    def asked(self, streams: Streams) -> Stream:
-        """What objects ask: a document's phrases, or its words where it has none."""
+    def _object_words(self, streams: Streams) -> tuple[Tensor, Tensor]:
+        """What objects attend to, tokens (B, M, D) and mask (B, M): phrases, or a document's words without any."""
         words = streams[self.reads]
         if not self.by_phrases:
-            return words
+            return words.tokens, words.mask
         phrases = streams["phrases"]
         without = ~phrases.mask.any(1, keepdim=True)
         tokens = torch.cat([phrases.tokens, words.tokens], 1)
-        return Stream(tokens, torch.cat([phrases.mask, words.mask & without], 1))
+        return tokens, torch.cat([phrases.mask, words.mask & without], 1)
 
-    def state(self, total: Tensor, sides: Sequence[Stream]) -> Stream:
-        """The weighted sum of whole and objects (B, D) -> O_final or G_final as a stream of one token."""
-        mask = torch.stack([s.mask.any(1) for s in sides]).any(0)  # (B,)
-        present = torch.stack([s.present for s in sides]).any(0)  # type: ignore[arg-type,misc]
-        tokens = torch.where(mask[:, None], torch.tanh(self.final(total)), 0.0)
-        return Stream(tokens[:, None], mask[:, None], present=present & mask)
+    def _branch(self, total: Tensor, images: Sequence[Stream]) -> Stream:
+        """The weighted sum of image and objects (B, D) -> O_final or G_final as a stream of one token."""
+        mask = torch.stack([s.mask.any(1) for s in images]).any(0)  # (B,)
+        present = torch.stack([s.present for s in images]).any(0)  # type: ignore[arg-type,misc]
+        tokens = torch.where(mask[:, None], torch.tanh(self.branch_output(total)), 0.0)
+        return replace(images[0].with_positions(tokens[:, None], mask[:, None]), present=present & mask)
 
 
 Pool = Callable[[Tensor, Tensor], Tensor]
 
 
-class Ask(nn.Module):
-    """Sides (B, N, D), words (B, M, D) -> pool tanh(A(side, words)) + tanh(rest side), (B, D) a side."""
+class CrossAttentionPool(nn.Module):
+    """Images (B, N, D), words (B, M, D) -> pool tanh(A(image, words)) + tanh(residual_pool image), (B, D) each.
 
-    def __init__(self, d: int, pool: Pool, rest: Pool) -> None:
+    A is attention with one head and no output projection.
+    """
+
+    def __init__(self, d: int, pool: Pool, residual_pool: Pool) -> None:
         super().__init__()
-        self.pool, self.rest = pool, rest
-        self.query, self.pair = nn.Linear(d, d), nn.Linear(d, 2 * d)
+        self.pool, self.residual_pool = pool, residual_pool
+        self.attention = MultiHeadAttention(d, 1)
 
-    def forward(self, sides: Sequence[Stream], words: Stream) -> list[Tensor]:
-        query = self.query(torch.cat([s.tokens for s in sides], 1))  # (B, all N, D)
-        key, value = self.pair(words.tokens).chunk(2, -1)
-        heard = attend(query[:, None], key[:, None], value[:, None], words.mask)[:, 0].tanh()
-        parts = heard.split([s.tokens.shape[1] for s in sides], 1)
-        return [self.pool(h, s.mask) + self.rest(s.tokens, s.mask).tanh() for s, h in zip(sides, parts)]
+    def forward(self, images: Sequence[Stream], words: Tensor, mask: Tensor) -> list[Tensor]:
+        tokens = torch.cat([s.tokens for s in images], 1)  # (B, all N, D)
+        parts = self.attention(tokens, words, mask).tanh().split([s.tokens.shape[1] for s in images], 1)
+        return [self.pool(h, s.mask) + self.residual_pool(s.tokens, s.mask).tanh() for s, h in zip(images, parts)]
 
 
-def weighted(terms: Sequence[Tensor], sides: Sequence[Stream]) -> Tensor:
-    """Terms (B, D), one a side -> their mean over the sides that are there, by relevance if that of each is known."""
-    here = torch.stack([s.mask.any(1) for s in sides])  # (S, B)
+def weighted(terms: Sequence[Tensor], images: Sequence[Stream]) -> Tensor:
+    """Terms (B, D), one an image -> their mean over those that are there, by relevance if that of each is known."""
+    here = torch.stack([s.mask.any(1) for s in images])  # (S, B)
     unknown = terms[0].new_full((len(terms[0]),), torch.nan)
-    score = torch.stack([unknown if s.relevance is None else s.relevance.to(unknown.dtype) for s in sides])
-    known = (here <= (score >= 0) & score.isfinite()).all(0)  # of every side that is there
+    score = torch.stack([unknown if s.relevance is None else s.relevance.to(unknown.dtype) for s in images])
+    known = (here <= (score >= 0) & score.isfinite()).all(0)  # of every image that is there
     weights = torch.where(known, score.nan_to_num(0.0, 0.0, 0.0).clamp_min(0.0), 1.0) * here
-    even = weights.sum(0) <= 0  # all are said not to fit at all
+    even = weights.sum(0) <= 0  # the corpus says of all that they do not fit
     weights = torch.where(even, here.to(weights.dtype), weights)
     return ((weights / weights.sum(0).clamp_min(1e-30))[..., None] * torch.stack([*terms])).sum(0)
 
@@ -190,10 +193,10 @@ def masked_sum(x: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask[..., None], x, 0.0).sum(1)
 
 
-def one_each(stream: Stream) -> Stream:
+def mean_objects(stream: Stream) -> Stream:
     """(B, N, D) with `groups` 0 .. O-1 -> (B, O, D): each object the mean of its real tokens, masked without any."""
     if stream.groups is None:
         return stream
     each, mask = by_group(stream)  # (B, O, N', D), (B, O, N')
     tokens = masked_mean(each.flatten(0, 1), mask.flatten(0, 1)).unflatten(0, mask.shape[:2])
-    return replace(stream, tokens=tokens, mask=mask.any(2), groups=None, levels=None, whole=None)
+    return stream.with_positions(tokens, mask.any(2), seconds=group_seconds(stream, mask.shape[1]))

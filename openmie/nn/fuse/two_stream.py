@@ -9,11 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.nn.fuse.cross import CrossLayer
-from openmie.nn.fuse.frames import FramePlace, frame_stream
-from openmie.nn.fuse.one_stream import SelfLayer
+from openmie.nn.layers import CrossAttentionLayer, FramePositions, SelfAttentionLayer
 from openmie.nn.limits import Count, Dropout, Problem, heads_divide
-from openmie.nn.streams import Stream, Streams
+from openmie.nn.streams import Stream, Streams, pool_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,31 +52,32 @@ class TwoStreamFusion(nn.Module):
         self.reads, self.side = config.reads, config.side
         d, v, e = widths[config.reads], widths[config.side], config.width
         self.widths = {"fused": d, "frames": v}
-        self.place = FramePlace(v)
-        self.inlet = nn.ModuleList([nn.Linear(v, e), nn.Linear(v, e)])
-        self.words = nn.Linear(d, e)
-        self.temporal = nn.ModuleList(SelfLayer(config) for _ in range(config.layers))  # type: ignore[arg-type]
-        self.listen = nn.ModuleList(CrossLayer(d, config) for _ in range(2 * config.layers))  # words ask a channel
-        self.answer = nn.ModuleList(CrossLayer(e, config) for _ in range(2))  # a channel asks the words
-        self.outlet = nn.Linear(2 * e, v)
+        self.positions = FramePositions(v)
+        self.input_projection = nn.ModuleList([nn.Linear(v, e), nn.Linear(v, e)])
+        self.word_projection = nn.Linear(d, e)
+        self.temporal = nn.ModuleList(SelfAttentionLayer(config) for _ in range(config.layers))
+        self.words_to_channel = nn.ModuleList(CrossAttentionLayer(d, config) for _ in range(2 * config.layers))
+        self.channel_to_words = nn.ModuleList(CrossAttentionLayer(e, config) for _ in range(2))
+        self.output_projection = nn.Linear(2 * e, v)
         self.norm = nn.LayerNorm(d)
 
     def forward(self, streams: Streams) -> Streams:
-        text, frames = streams[self.reads], self.place(frame_stream(streams[self.side]))
-        spatial, moved = self.inlet[0](frames.tokens), self.inlet[1](steps(frames))  # (B, F, E)
+        text, frames = streams[self.reads], pool_frames(streams[self.side])
+        frames = frames.with_tokens(self.positions(frames.tokens))
+        spatial = self.input_projection[0](frames.tokens)  # (B, F, E)
+        temporal = self.input_projection[1](frame_differences(frames))
         for layer in self.temporal:
-            moved = layer(moved, frames.mask)
-        x, channels = text.tokens, (spatial, moved)
-        for i, layer in enumerate(self.listen):
+            temporal = layer(temporal, frames.mask)
+        x, channels = text.tokens, (spatial, temporal)
+        for i, layer in enumerate(self.words_to_channel):
             x = layer(x, channels[i % 2], frames.mask)
-        words = self.words(text.tokens)
-        heard = [ask(channel, words, text.mask) for ask, channel in zip(self.answer, channels)]
-        seen = frames.tokens + self.outlet(torch.cat(heard, -1))
-        fused = Stream(self.norm(x), text.mask, text.groups, text.present)
-        return {**streams, "fused": fused, "frames": frames.with_tokens(seen)}
+        words = self.word_projection(text.tokens)
+        read = [layer(channel, words, text.mask) for layer, channel in zip(self.channel_to_words, channels)]
+        seen = frames.tokens + self.output_projection(torch.cat(read, -1))
+        return {**streams, "fused": text.with_tokens(self.norm(x)), "frames": frames.with_tokens(seen)}
 
 
-def steps(frames: Stream) -> Tensor:
+def frame_differences(frames: Stream) -> Tensor:
     """Each frame less the one before it; 0 for the first, and where one of the two is not there: (B, F, D)."""
     both = frames.mask & F.pad(frames.mask, (1, 0))[:, :-1]
     return torch.where(both[..., None], frames.tokens - F.pad(frames.tokens, (0, 0, 1, 0))[:, :-1], 0.0)

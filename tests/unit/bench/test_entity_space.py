@@ -57,7 +57,7 @@ def slow(model, documents):
     model.extractor.eval()
     for d in documents:
         with torch.no_grad():
-            _, fused = model.extractor.streams(model.featurizer.collate(model.featurizer.featurize([d])).inputs)
+            fused = model.extractor.streams(model.featurizer.collate(model.featurizer.featurize([d])).inputs).fused
         spans = word_spans(d)
         for m in sorted(d.mentions, key=lambda m: (m.start, m.end, m.id)):
             if m.id in spans:

@@ -130,7 +130,7 @@ def test_trains_saves_and_answers(tmp_path, corpus, full, name):
     recipe = set_field(host(full, name), "training.epochs", "1")
     events = list(fit(recipe, corpus.train, corpus.dev, out=tmp_path / "run", seed=0))
     step = next(e for e in events if e.kind == "step")
-    assert {"loss/mi", "rows/mi"} <= set(step.values)
+    assert {"loss/mi", "num_pairs/mi"} <= set(step.values)
     model, posts = load(tmp_path / "run"), list(corpus.test)
     gone = [Image(path="gone.png"), *posts[2].images[1:]]
     mixed = [posts[0], posts[1].replace(images=(), captions={}), posts[2].replace(images=gone), posts[3]]
@@ -190,7 +190,7 @@ def test_mutual_information_is_equation_22(corpus, full):
     rows = [0, 2, 3, 5]
     by_hand = [-(o[i] @ g[i]) + torch.logsumexp(torch.stack([g[i] @ o[j] for j in rows]), 0) for i in rows]
     torch.testing.assert_close(out.losses["mi"], torch.stack(by_hand).mean())
-    assert int(out.counts["mi"]) == 4 and out.weights["mi"] == 0.1
+    assert int(out.num_pairs["mi"]) == 4 and out.weights["mi"] == 0.1
 
 
 def test_four_pairs_of_sides_are_four_values_of_one_field(corpus, full):

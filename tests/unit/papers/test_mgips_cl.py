@@ -92,7 +92,7 @@ def test_trains_saves_and_answers(tmp_path, corpus, full):
     start = next(e for e in events if e.kind == "start")
     assert start.values["examples"] == 24
     step = next(e for e in events if e.kind == "step")
-    assert {"loss/ips-cl", "rows/ips-cl"} <= set(step.values)
+    assert {"loss/ips-cl", "num_pairs/ips-cl"} <= set(step.values)
     model = load(tmp_path / "run")
     posts = list(corpus.test)
     mixed = [posts[0], posts[1].replace(images=()), posts[2].replace(images=[Image(path="gone.png")])]

@@ -10,10 +10,11 @@ from openmie.bench import system
 from openmie.errors import RecipeError, TrainError
 from openmie.model.pretrained import Model
 from openmie.nn.align.align import Align
-from openmie.nn.decode.channels import Channels, positions
+from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.tags import Crf, Emissions
 from openmie.nn.encode.dual import without_context
 from openmie.nn.fuse.adaptive import Adaptive, Bridge
+from openmie.nn.layers import sinusoidal_positions
 from openmie.nn.streams import Stream
 from openmie.papers import shap_ca
 from openmie.recipe import check, difference, dump, load, set_field
@@ -52,7 +53,7 @@ def test_the_gates_mix_queries_and_keys_with_the_bridge(gates, squash):
     bridge = Bridge(6, Adaptive(width=4, gates=gates)).double()
     context, q, k = stream(2, 3, 6, [3, 0]), torch.randn(2, 2, 4).double(), torch.randn(2, 3, 4).double()
     b = bridge.vector(context)
-    got = bridge.towards(context)(q, k)
+    got = bridge.modulation(context)(q, k)
     for x, made, g in ((q, got[0], bridge.query), (k, got[1], bridge.key)):
         weight = torch.cat([g.own.weight, g.bridge.weight], 1)  # (D, 2D)
         for row in range(x.shape[1]):
@@ -68,7 +69,7 @@ def test_gates_start_open():
     torch.manual_seed(0)
     bridge = Bridge(16, Adaptive(width=64)).double()
     q = torch.randn(4, 5, 64).double()
-    changed, _ = bridge.towards(stream(4, 7, 16, [7] * 4))(q, q)
+    changed, _ = bridge.modulation(stream(4, 7, 16, [7] * 4))(q, q)
     assert torch.nn.functional.cosine_similarity(changed, q, dim=-1).min() > 0.9
 
 
@@ -101,7 +102,7 @@ def test_sentence_features_are_the_means_of_each_segment(bert):
 
 
 def test_positions_know_no_greatest_length_and_tell_words_apart():
-    a, b = positions(50, 7, torch.device("cpu")), positions(3000, 7, torch.device("cpu"))
+    a, b = sinusoidal_positions(50, 7, torch.device("cpu")), sinusoidal_positions(3000, 7, torch.device("cpu"))
     torch.testing.assert_close(a, b[:50])
     assert a.shape == (50, 7) and len(torch.unique(a, dim=0)) == 50
 

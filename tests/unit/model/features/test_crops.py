@@ -52,7 +52,7 @@ def crops(id="d", n=3, boxes=BOXES, **layers):
 def scores(model, document):
     example = model.featurizer.featurize([document])
     with torch.no_grad():
-        streams = model.extractor.eval().streams(model.featurizer.collate(example).inputs)[0]
+        streams = model.extractor.eval().streams(model.featurizer.collate(example).inputs).encoded
     return streams["text"].tokens
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.align import shapley
+from openmie.nn.align import shapley_coalitions, shapley_integral
 from openmie.nn.align.shapley import Shapley, own_values, shapley_values
 from openmie.recipe import check_part
 
@@ -122,7 +122,7 @@ def test_accuracy_is_kept(players: int, accuracy: float) -> None:
 
 @pytest.mark.parametrize("players", [13, 28])
 def test_rule_takes_no_more_than_it_needs(players: int) -> None:
-    loose, tight, least = (shapley._rule(players, a) for a in (1e-3, 1e-6, 1e-12))
+    loose, tight, least = (shapley_integral.quadrature(players, a) for a in (1e-3, 1e-6, 1e-12))
     assert loose.step > tight.step > least.step
     assert len(loose.q) <= len(tight.q) <= len(least.q) <= (players + 1) // 2
 
@@ -187,7 +187,7 @@ def test_cyclic_as_printed(players: int) -> None:
     def seed() -> torch.Generator:
         return torch.Generator().manual_seed(3)
 
-    first, _ = shapley._positions(players, players, seed(), device)
+    first, _ = shapley_coalitions.permutations(players, players, seed(), device)
     wanted = [literal_pass(row, first[j].argsort().tolist(), tau) for j, row in enumerate(similarity.tolist())]
     values = shapley_values(similarity, tau, estimator="cyclic", generator=seed())
     torch.testing.assert_close(values, torch.tensor(wanted, dtype=torch.float64), rtol=0, atol=1e-12)
@@ -202,7 +202,9 @@ def test_cyclic_as_printed(players: int) -> None:
 
 
 def test_passes() -> None:
-    offsets = {k: shapley._positions(1, k, None, torch.device("cpu"))[1].tolist() for k in (1, 2, 3, 8, 28)}
+    offsets = {
+        k: shapley_coalitions.permutations(1, k, None, torch.device("cpu"))[1].tolist() for k in (1, 2, 3, 8, 28)
+    }
     assert offsets == {1: [0], 2: [0], 3: [0], 8: [0, 4, 6], 28: [0, 14, 21, 24]}
 
 
@@ -240,7 +242,7 @@ def test_finite(estimator: str, dtype: torch.dtype) -> None:
 def test_wide_gaps(tau: float) -> None:
     """Players so far apart that the best of a coalition takes all: nodes stay few, values are those of enumeration."""
     similarity = uniform(6, 10)
-    z = shapley._close_gaps((similarity - similarity.amax(1, keepdim=True)) / tau, 20.0)
+    z = shapley_integral.close_gaps((similarity - similarity.amax(1, keepdim=True)) / tau, 20.0)
     assert z.min() >= -9 * 20.001
     torch.testing.assert_close(z.argsort(1), similarity.argsort(1))
     wanted = shapley_values(similarity, tau, estimator="enumerate")
@@ -267,7 +269,7 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     similarity, weights = uniform(9, 9), uniform(9, 9, 1)
     whole = shapley_values(similarity, 0.1), gradient(similarity, 0.1, weights), own_values(similarity, 0.1)
     for block in (1, 9000):
-        monkeypatch.setattr(shapley, "BLOCK", block)
+        monkeypatch.setattr(shapley_integral, "BLOCK", block)
         parts = shapley_values(similarity, 0.1), gradient(similarity, 0.1, weights), own_values(similarity, 0.1)
         for one, other in zip(whole, parts):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-12)

@@ -90,7 +90,7 @@ def test_without_a_negative_it_is_zero_with_a_gradient(loss, rows):
     a = torch.randn(rows, 3, requires_grad=True)
     value = loss(a, a)
     value.backward()
-    assert value == 0 and (a.grad == 0).all() and loss.watch(a, a) == {}
+    assert value == 0 and (a.grad == 0).all() and loss.diagnostics(a, a) == {}
 
 
 @pytest.mark.parametrize("loss", [TopK(tau=0.01), TopK(tau=0.01, k="adaptive"), TopK(tau=0.01, as_released=True)])
@@ -114,9 +114,9 @@ def test_adaptive_k_is_the_number_of_images_that_fit_a_text_as_well_as_its_own()
     assert loss.chosen(loss.logits(text, image)).tolist() == [2, 2, 5, 1, 3, 5]
     assert loss.chosen(torch.zeros(6, 6, requires_grad=True)).tolist() == [5] * 6
     assert TopK(k=9).chosen(torch.zeros(6, 6)).tolist() == [5] * 6
-    assert loss.watch(text, image)["k"] == pytest.approx(18 / 6)
-    watched = TopK(k=1).watch(text, image)
-    assert watched["k"] == 1 and watched["own chosen"] == pytest.approx(4 / 6)
+    assert loss.diagnostics(text, image)["k"] == pytest.approx(18 / 6)
+    watched = TopK(k=1).diagnostics(text, image)
+    assert watched["k"] == 1 and watched["own among K"] == pytest.approx(4 / 6)
 
 
 def test_adaptive_is_the_standard_loss_once_all_own_images_stand_first():
@@ -148,10 +148,16 @@ def streams(rows=5, seed=0, lengths=(3, 1, 2, 3, 2)):
 WIDTHS = {"text": 4, "vision": 6}
 
 
+def loss_of(aligned):
+    """The one loss of an alignment, unweighted."""
+    ((_, loss),) = aligned.losses.values()
+    return loss
+
+
 def test_learned_pooling_by_hand():
     torch.manual_seed(0)
     s, align = streams(), Align(loss=InfoNCE(), learned=True, width=0).build(WIDTHS)
-    got = align.rows(s)
+    got = align.pairs(s)
     assert got[0].shape == got[1].shape == (5, 4)  # the first side's width
     for side, role in enumerate(WIDTHS):
         score = align.pool[side][role].score.weight[0]
@@ -159,25 +165,28 @@ def test_learned_pooling_by_hand():
             tokens = s[role].tokens[i][s[role].mask[i]]
             weights = (tokens @ score).exp() / (tokens @ score).exp().sum()
             pooled = sum(w * t for w, t in zip(weights, tokens))
-            torch.testing.assert_close(got[side][i], F.gelu(align.project[side][0](pooled)))
-    align(s)[0].backward()
+            torch.testing.assert_close(got[side][i], F.gelu(align.projection[side][0](pooled)))
+    loss_of(align(s)).backward()
     assert all(p.grad.abs().sum() > 0 for p in align.parameters())
 
 
 def test_learned_pooling_of_two_roles_and_of_none():
     s = streams()
     align = Align(learned=True, second=("vision", "text"), width=3).build(WIDTHS)
-    assert align.rows(s)[1].shape == (5, 3)
+    assert align.pairs(s)[1].shape == (5, 3)
     gone = {**s, "vision": Stream(s["vision"].tokens, torch.zeros(5, 3, dtype=torch.bool))}
-    loss, rows = align(gone)
+    out = align(gone)
+    loss = loss_of(out)
     loss.backward()
-    assert loss == 0 and rows == 0 and all(p.grad is None or p.grad.isfinite().all() for p in align.parameters())
+    assert (
+        loss == 0 and out.num_pairs == 0 and all(p.grad is None or p.grad.isfinite().all() for p in align.parameters())
+    )
 
 
 def test_an_alignment_without_the_new_options_keeps_its_state():
     for loss in (InfoNCE(), Shapley(), TopK()):
         names = set(Align(loss=loss).build(WIDTHS).state_dict())
-        assert names == {f"project.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
+        assert names == {f"projection.{i}.{n}" for i in (0, 1) for n in ("weight", "bias")}
     assert not Align(width=0).build({"text": 4, "vision": 4}).state_dict()
 
 
@@ -185,32 +194,32 @@ def test_warm_up_rises_with_training_steps_and_is_saved():
     s = streams()
     build = Align(loss=TopK(warmup_steps=4, k=1)).build
     align = build(WIDTHS)
-    rows = align.rows(s)
+    rows = align.pairs(s)
     expected = [TopK(k=1)(*rows, min(1.0, i / 4)).item() for i in range(6)]
     assert len(set(expected)) == 5
-    got = [align(s)[0].item() for _ in range(3)]
+    got = [loss_of(align(s)).item() for _ in range(3)]
     with torch.no_grad():
-        assert align(s)[0].item() == pytest.approx(expected[3])  # looked at, not trained on
-    assert align.eval()(s)[0].item() == pytest.approx(expected[3])
+        assert loss_of(align(s)).item() == pytest.approx(expected[3])  # looked at, not trained on
+    assert loss_of(align.eval()(s)).item() == pytest.approx(expected[3])
     again = build(WIDTHS)
     again.load_state_dict(align.state_dict())
-    got += [again(s)[0].item() for _ in range(3)]
+    got += [loss_of(again(s)).item() for _ in range(3)]
     assert got == pytest.approx(expected)
 
 
-def test_what_is_watched():
+def test_diagnostics():
     """Own partner nearest: 2 of 4 rows; rows that cannot be told apart are at chance; one row: nothing."""
     eye = torch.eye(4)
     align = Align(loss=InfoNCE(), width=0).build({"text": 4, "vision": 4})
     swapped = eye[[0, 1, 3, 2]]
-    assert {k: v.item() for k, v in align.watch(eye, swapped).items()} == {"own nearest": 0.5}
-    assert align.watch(torch.ones(4, 4), torch.ones(4, 4))["own nearest"] == 0.25
-    assert align.watch(eye[:1], eye[:1]) == {}
-    more = Align(loss=TopK(k=2)).build(WIDTHS).watch(eye, swapped)
-    assert set(more) == {"own nearest", "k", "own chosen"} and more["k"] == 2
+    assert {k: v.item() for k, v in align.diagnostics(eye, swapped).items()} == {"accuracy@1": 0.5}
+    assert align.diagnostics(torch.ones(4, 4), torch.ones(4, 4))["accuracy@1"] == 0.25
+    assert align.diagnostics(eye[:1], eye[:1]) == {}
+    more = Align(loss=TopK(k=2)).build(WIDTHS).diagnostics(eye, swapped)
+    assert set(more) == {"accuracy@1", "k", "own among K"} and more["k"] == 2
 
 
-def test_watched_numbers_reach_the_log(tmp_path, bert):
+def test_diagnostics_reach_the_log(tmp_path, bert):
     from dataclasses import replace
 
     from openmie.train import fit
@@ -221,7 +230,7 @@ def test_watched_numbers_reach_the_log(tmp_path, bert):
     r = replace(r, align=(align,))
     events = list(fit(r, small.documents(16), small.documents(4), out=tmp_path, seed=0))
     steps = [e.values for e in events if e.kind == "step"]
-    assert steps and all(1 <= v["watch/ips/k"] <= 7 and 0 <= v["watch/ips/own nearest"] <= 1 for v in steps)
+    assert steps and all(1 <= v["diagnostics/ips/k"] <= 7 and 0 <= v["diagnostics/ips/accuracy@1"] <= 1 for v in steps)
     json.dumps(steps)
 
 

@@ -12,7 +12,7 @@ from openmie.nn.align.align import Align
 from openmie.nn.complete.blank import Blank
 from openmie.nn.complete.prompt_conv import PromptConv
 from openmie.nn.fuse.denoised import Denoised
-from openmie.nn.streams import Stream, words_only
+from openmie.nn.streams import Stream, split_losses, words_only
 from openmie.recipe import check_part
 
 D, V = 5, 4  # widths of words and patches
@@ -50,8 +50,9 @@ def slow(maker, states, kernel):
             out.append(value.relu())
         return out
 
-    read = conv(maker.read, list(states))
-    return torch.stack([torch.stack(conv(write, [*prompt, *read])) for prompt, write in zip(maker.prompt, maker.write)])
+    read = conv(maker.input_conv, list(states))
+    levels = zip(maker.prompt, maker.level_convs)
+    return torch.stack([torch.stack(conv(layer, [*prompt, *read])) for prompt, layer in levels])
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -60,10 +61,10 @@ def test_is_the_printed_convolution_forward_and_backward(kernel, per_frame):
     s, module = streams(), built(kernel=kernel, per_frame=per_frame)
     patches = s["vision"].tokens[1, :3]  # all in frame 0
     want = {
-        "vision": slow(module.make["vision"], s["text"].tokens[2, :2], kernel),
-        "text": slow(module.make["text"], patches.mean(0, keepdim=True) if per_frame else patches, kernel),
+        "vision": slow(module.constructors["vision"], s["text"].tokens[2, :2], kernel),
+        "text": slow(module.constructors["text"], patches.mean(0, keepdim=True) if per_frame else patches, kernel),
     }
-    made = module(s)
+    made = module(s)[0]
     for role, row in (("vision", 2), ("text", 1)):
         n = want[role].shape[1]
         assert made[role].mask[row].tolist() == [True] * n + [False] * (made[role].mask.shape[1] - n)
@@ -79,7 +80,7 @@ def test_is_the_printed_convolution_forward_and_backward(kernel, per_frame):
 @pytest.mark.parametrize("layered", [True, False])
 def test_real_sides_stay_to_the_bit_and_presence_tells_what_was_made(layered):
     s, module = streams(layered=layered), built()
-    made = module(s)
+    made = module(s)[0]
     for role in s:
         real = s[role].mask
         assert torch.equal(made[role].tokens[:, : real.shape[1]][real], s[role].tokens[real])
@@ -95,7 +96,7 @@ def test_real_sides_stay_to_the_bit_and_presence_tells_what_was_made(layered):
 def test_one_level_is_filled_where_only_one_side_has_levels():
     s = streams()
     s["text"] = replace(s["text"], levels=None)
-    made = built()(s)
+    made = built()(s)[0]
     assert made["text"].levels.shape[0] == made["vision"].levels.shape[0] == 3
     torch.testing.assert_close(made["text"].levels[1, 0, :4], s["text"].tokens[0])
 
@@ -103,7 +104,7 @@ def test_one_level_is_filled_where_only_one_side_has_levels():
 def test_a_class_state_of_the_whole_is_made_too():
     s = streams()
     s["vision"] = replace(s["vision"], whole=torch.ones(4, V, dtype=torch.float64))
-    made = built()(s)["vision"]
+    made = built()(s)[0]["vision"]
     torch.testing.assert_close(made.pooled[2], made.tokens[2, :5].mean(0))
     torch.testing.assert_close(made.pooled[0], torch.ones(V, dtype=torch.float64))
 
@@ -111,35 +112,35 @@ def test_a_class_state_of_the_whole_is_made_too():
 def test_constructed_sides_take_no_part_in_alignments():
     s, module = streams(), built()
     align = Align(width=0, first=("text",), second=("text",)).build({"text": D, "vision": V}).double()
-    assert align(module(s))[1] == 2  # the two documents with words of their own
+    assert align(module(s)[0]).num_pairs == 2  # the two documents with words of their own
 
 
 def test_what_training_hides_is_drawn_by_document():
     n = 4000
     s = {r: Stream(torch.randn(n, 2, w), torch.ones(n, 2, dtype=torch.bool)) for r, w in (("text", D), ("vision", V))}
     module = built(drop=0.4).float().train()
-    made = module(s)
+    made = module(s)[0]
     gone = {r: ~x.present for r, x in made.items()}
     for role in gone:
         assert 0.17 < gone[role].float().mean() < 0.23
         assert made[role].mask.any(1).all()  # constructed in the place of what is hidden
     assert not (gone["text"] & gone["vision"]).any()
     torch.manual_seed(5)
-    a = module(s)
+    a = module(s)[0]
     row = (~a["text"].present).nonzero()[0, 0]
     changed = {r: Stream(x.tokens.clone(), x.mask) for r, x in s.items()}
     changed["text"].tokens[row] = 7.0  # what is hidden cannot be seen
     torch.manual_seed(5)
-    b = module(changed)
+    b = module(changed)[0]
     assert all(torch.equal(a[r].tokens, b[r].tokens) for r in s)
-    assert all(x.present.all() for x in module.eval()(s).values())  # nothing is hidden where it counts
+    assert all(x.present.all() for x in module.eval()(s)[0].values())  # nothing is hidden where it counts
 
 
 def test_reconstruction_is_the_distance_of_means():
     s, module = streams(text=(4, 3, 2, 1), vision=(6, 3, 2, 0)), built(drop=1.0, reconstruct=0.5).train()
     torch.manual_seed(0)
-    made = module(s)
-    weight, loss = module.own_losses["reconstruction"]
+    made, losses = module(s)
+    weight, loss = losses["reconstruction"]
     want = []
     for role in ("text", "vision"):
         rows = [b for b in range(4) if s[role].present[b] and not made[role].present[b]]
@@ -151,8 +152,7 @@ def test_reconstruction_is_the_distance_of_means():
         want.append(torch.cat(each).mean() if each else torch.zeros(()))
     assert weight == 0.5
     torch.testing.assert_close(loss, sum(want))
-    module.eval()(s)
-    assert not module.own_losses
+    assert not module.eval()(s)[1]
 
 
 @pytest.mark.parametrize("change", [{"kernel": 2}, {"sides": ("text", "text")}, {"reconstruct": 1.0}])
@@ -187,7 +187,7 @@ def answered(complete, seed=0, steps=60):
 
     def scores(s):
         for part in parts:
-            s = part(s)
+            s, _ = split_losses(part(s))
         return head(s["frames"].pooled)
 
     for _ in range(steps):

@@ -11,7 +11,7 @@ import torch
 from openmie.errors import RecipeError
 from openmie.nn.decode.boxes import corners, distinct, in_order, matched, overlap
 from openmie.nn.decode.regions import Regions, within
-from openmie.nn.decode.slots import grid, guess, spread
+from openmie.nn.decode.slots import grid_points, initial_box, patch_grid
 from openmie.nn.streams import Stream
 from openmie.recipe import check_part
 from tests.fixtures.oracles import box_iou
@@ -87,7 +87,7 @@ def test_duplicates_are_dropped_from_the_best_down():
 
 def test_patches_lie_in_a_square_after_a_class_token():
     mask = torch.arange(10) < torch.tensor([4, 5, 6, 9, 10, 0, 1])[:, None]
-    middle, side, placed = grid(mask)
+    middle, side, placed = patch_grid(mask)
     assert placed.sum(1).tolist() == [4, 4, 0, 9, 9, 0, 1]
     assert middle[0, :4].tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
     assert torch.equal(middle[1, 1:5], middle[0, :4]) and not placed[1, 0] and side[:2].tolist() == [0.5, 0.5]
@@ -95,11 +95,11 @@ def test_patches_lie_in_a_square_after_a_class_token():
     even = torch.zeros(7, 1, 10)
     even[3, 0, [0, 1, 3, 4]] = 0.25  # the upper left 2 x 2 of 3 x 3
     even[0, 0, 3] = 1.0
-    box = guess(even, middle, side, placed).sigmoid()
+    box = initial_box(even, middle, side, placed).sigmoid()
     torch.testing.assert_close(box[3, 0], torch.tensor([1 / 3, 1 / 3, 2 / 3, 2 / 3]))
     torch.testing.assert_close(box[0, 0], torch.tensor([0.75, 0.75, 0.5, 0.5]))
     torch.testing.assert_close(box[2, 0], torch.full((4,), 0.5))  # six patches lie nowhere
-    assert spread(4).tolist() == middle[0, :4].tolist() and spread(5).max() < 1
+    assert grid_points(4).tolist() == middle[0, :4].tolist() and grid_points(5).max() < 1
 
 
 def streams(width=8, seed=0):

@@ -180,9 +180,9 @@ def test_attention_heeds_what_is_near_in_time():
     gap = (when[:, None, :, None] - there[:, None, None]).abs().nan_to_num(0.0)
     scores = q @ k.transpose(2, 3) / 2 - gap * cost[:, None, None]
     want = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1) @ v
-    for chunk in (ops.SCORES, 40):
+    for chunk in (ops.MAX_ATTN_ELEMENTS, 40):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ops, "SCORES", chunk)
+            patch.setattr(ops, "MAX_ATTN_ELEMENTS", chunk)
             got = ops.attend_in_chunks(q, k, v, mask, (when, there, cost))
         torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(got[1, 2], v[1, 2, :5], atol=1e-5, rtol=1e-4)  # only what is said at that second

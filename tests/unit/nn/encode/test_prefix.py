@@ -495,7 +495,7 @@ def test_folder_round_trip_without_a_connection(made, tmp_path, offline):
     batch = made.featurizer.collate(made.featurizer.featurize(docs))
     with torch.no_grad():
         parts = [m.extractor.eval() for m in (made, again)]
-        found = [part.predict(part.streams(batch.inputs)[1], batch.given) for part in parts]
+        found = [part.predict(part.streams(batch.inputs).fused, batch.given) for part in parts]
     assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
     assert made.predict(docs) == again.predict(docs)
     names = dict(made.extractor.named_parameters())

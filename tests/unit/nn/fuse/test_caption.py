@@ -76,7 +76,7 @@ def dense(x, layer):
 
 
 def mlp(x, layers):
-    return dense([math.tanh(v) for v in dense(x, layers[0])], layers[2])
+    return dense([math.tanh(v) for v in dense(x, layers.hidden)], layers.output)
 
 
 def add(a, b):
@@ -111,28 +111,28 @@ def hears(asks, tells, layer, heads):
 
 
 def enter(module, x):
-    layer = module.inlet[str(len(x))]
+    layer = module.input_projection[str(len(x))]
     return x if isinstance(layer, nn.Identity) else dense(x, layer)
 
 
 def aligned(module, part, regions, words):
     """Eq. 5-11 of one image and its words, lists of rows -> rows of O_F."""
-    d = module.out[0].weight.shape[0]
+    d = module.output[0].weight.shape[0]
     x, c = [enter(module, v) for v in regions], [enter(module, w) for w in words]
     if part.sentence:
         s = average(c) if c else [0.0] * d
-        joint = torch.cat([module.beside.region.weight, module.beside.sentence.weight], 1)  # Linear([v ; S])
-        x = [linear(v + s, joint, module.beside.region.bias) for v in x]
-    x = [mlp(v, module.regions) for v in x]
+        joint = torch.cat([module.sentence.region.weight, module.sentence.sentence.weight], 1)  # Linear([v ; S])
+        x = [linear(v + s, joint, module.sentence.region.bias) for v in x]
+    x = [mlp(v, module.region_mlp) for v in x]
     if part.word:
-        c, att, h = [mlp(w, module.words) for w in c], module.attention, part.heads
+        c, att, h = [mlp(w, module.word_mlp) for w in c], module.attention, part.heads
+        inner, cross = att.self_attention.query_key_value, att.cross_attention.query_key_value
         own, other = (
-            [add(a, b) for a, b in zip(hears(p, p, att.self_, h), hears(p, q, att.cross, h))]
-            for p, q in ((x, c), (c, x))
+            [add(a, b) for a, b in zip(hears(p, p, inner, h), hears(p, q, cross, h))] for p, q in ((x, c), (c, x))
         )
     else:
         own, other = x, []
-    outs = [[dense(norm(row), module.out[0]) for row in half] for half in (own, other)]
+    outs = [[dense(norm(row), module.output[0]) for row in half] for half in (own, other)]
     regions, words = ([[v if v > 0 else math.expm1(v) for v in row] for row in half] for half in outs)
     return [*regions, *(words if part.keep == "both" else [])]
 
@@ -258,13 +258,13 @@ def test_every_parameter_learns_from_each_pair_and_none_is_idle(part, side):
     made = module(s)[side]
     (made.tokens[made.mask] ** 2).sum().backward()
     for name, p in module.named_parameters():
-        if name.startswith("inlet") and f".{WIDTHS[side]}." not in name:
+        if name.startswith("input_projection") and f".{WIDTHS[side]}." not in name:
             assert p.grad is None, name
         else:
             assert p.grad is not None and p.grad.abs().sum() > 1e-9, name
     parts = {name for name, child in module.named_children() if child is not None and [*child.parameters()]}
-    expected = {"inlet", "regions", "out"} | ({"beside"} if part.sentence else set())
-    assert parts == expected | ({"words", "attention"} if part.word else set())
+    expected = {"input_projection", "region_mlp", "output"} | ({"sentence"} if part.sentence else set())
+    assert parts == expected | ({"word_mlp", "attention"} if part.word else set())
 
 
 def test_pairs_share_all_weights():
@@ -275,7 +275,7 @@ def test_pairs_share_all_weights():
     # as the release counts at a width of D: Linear(2 D, D), two MLPs, six q, k, v, and the last linear layer
     assert size() == (12 * 6 + 6) + 2 * (6 * 12 + 12 + 12 * 6 + 6) + 6 * (36 + 6) + (36 + 6)
     roles = {f"{k}.{p}" for k in ("5", "7") for p in ("weight", "bias")}
-    assert {n for n, _ in built(SMALL).inlet.named_parameters()} == roles
+    assert {n for n, _ in built(SMALL).input_projection.named_parameters()} == roles
 
 
 def test_gradient_is_that_of_differences():

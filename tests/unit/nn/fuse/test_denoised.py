@@ -8,8 +8,8 @@ import torch
 
 from openmie.errors import RecipeError
 from openmie.nn import ops
-from openmie.nn.decode.channels import positions
-from openmie.nn.fuse.denoised import CODE, Denoised, kl
+from openmie.nn.fuse.denoised import Denoised, kl
+from openmie.nn.layers import FRAME_CODE, sinusoidal_positions
 from openmie.nn.streams import Stream
 from openmie.recipe import check_part
 
@@ -43,7 +43,7 @@ def built(config, widths=(6, 6)):
     torch.manual_seed(1)
     module = config.build({"text": widths[0], "vision": widths[1]}).double().eval()
     with torch.no_grad():
-        module.to_frames.place.weight.normal_()
+        module.to_frames.positions.map.weight.normal_()
     return module
 
 
@@ -58,19 +58,19 @@ def norm(x, layer):
 
 def encoded(code, x, before):
     x = x if before is None else before.weight @ x
-    z = code.second(code.first(x).relu())
+    z = code.encoder2(code.encoder1(x).relu())
     return z[: len(z) // 2] if code.variational else z.relu()
 
 
 def slow_level(config, level, own, keys, own_keys):
     """Eq. 8-10, one word after another: own (N, D), keys (M, D') -> (N, D)."""
-    q = [encoded(level.code, x, None) for x in own]
-    k = [encoded(level.code, x, level.key) for x in keys] + (q if own_keys else [])
-    v = [encoded(level.code, x, level.value) for x in keys] + (q if own_keys else [])
+    q = [encoded(level.auto_encoder, x, None) for x in own]
+    k = [encoded(level.auto_encoder, x, level.key) for x in keys] + (q if own_keys else [])
+    v = [encoded(level.auto_encoder, x, level.value) for x in keys] + (q if own_keys else [])
     e = config.latent // config.heads
 
     def mapped(name, x, cut):
-        return level.attention[name](standard(x) if config.norm else x)[cut]
+        return getattr(level.attention, name)(standard(x) if config.norm else x)[cut]
 
     out = []
     for x in q:
@@ -80,9 +80,9 @@ def slow_level(config, level, own, keys, own_keys):
             scores = torch.stack([mapped("query", x, cut) @ mapped("key", y, cut) / math.sqrt(e) for y in k])
             weights = scores.exp() / scores.exp().sum()
             parts.append(sum(w * mapped("value", y, cut) for w, y in zip(weights, v)))
-        z = norm(x + level.attention["out"](torch.cat(parts)), level.norms[0])
-        z = norm(z + level.mix(z), level.norms[1])
-        up = level.code.out(level.code.up(z))
+        z = norm(x + level.attention.output(torch.cat(parts)), level.norms[0])
+        z = norm(z + level.ffn(z), level.norms[1])
+        up = level.auto_encoder.decoder2(level.auto_encoder.decoder1(z))
         out.append(up.sigmoid() if config.sigmoid else up)
     return torch.stack(out)
 
@@ -91,7 +91,7 @@ def slow_direction(config, direction, own, levels):
     """Eq. 11 of one document."""
 
     def mix(k, x):
-        return x * direction.scale[k] if direction.mix is None else x @ direction.mix[k].weight.T
+        return x * direction.level_scales[k] if direction.level_maps is None else x @ direction.level_maps[k].weight.T
 
     total = mix(0, own)
     for k, level in enumerate(direction.levels):
@@ -104,7 +104,7 @@ def slow_direction(config, direction, own, levels):
 def test_is_the_loop_over_documents_forward_and_backward(config):
     widths = (6, 6) if not config.project else (6, 5)
     s, module = streams(config, widths=widths), built(config, widths)
-    made = module(s)
+    made = module(s)[0]
     text, vision = s["text"], s["vision"]
     pairs = []
     for b in range(4):
@@ -118,8 +118,8 @@ def test_is_the_loop_over_documents_forward_and_backward(config):
             for f in FRAMES[patches].unique().tolist():
                 inside = each[FRAMES[patches] == f]
                 frame = inside.mean(0) if config.pool == "mean" else norm(inside.sum(0), module.to_frames.norm)
-                code = positions(3, CODE, each.device).double()[f]
-                pairs.append((made["frames"].tokens[b, f], frame + module.to_frames.place(code)))
+                code = sinusoidal_positions(3, FRAME_CODE, each.device).double()[f]
+                pairs.append((made["frames"].tokens[b, f], frame + module.to_frames.positions.map(code)))
     assert made["frames"].mask.tolist() == [[True] * 3, [True, True, False], [False] * 3, [True, False, False]]
     assert torch.equal(made["frames"].present, vision.present) and torch.equal(made["fused"].present, text.present)
     for ours, theirs in pairs:
@@ -134,12 +134,12 @@ def test_in_pieces_it_is_the_same_forward_and_backward(monkeypatch):
     s, module = streams(), built(SMALL)
     results = []
     for scores in (2**25, 50):
-        monkeypatch.setattr(ops, "SCORES", scores)
-        made = module(s)
+        monkeypatch.setattr(ops, "MAX_ATTN_ELEMENTS", scores)
+        made = module(s)[0]
         loss = (made["fused"].tokens ** 2).sum() + (made["frames"].tokens ** 2).sum()
         results.append([loss, *torch.autograd.grad(loss, list(module.parameters()))])
         with torch.no_grad():
-            results[-1].append(module(s)["fused"].tokens)
+            results[-1].append(module(s)[0]["fused"].tokens)
     for a, b in zip(*results):
         torch.testing.assert_close(a, b)
 
@@ -147,18 +147,18 @@ def test_in_pieces_it_is_the_same_forward_and_backward(monkeypatch):
 def test_without_levels_tokens_serve_all_three():
     s, module = streams(layered=False), built(SMALL)
     layered = {r: replace(x, levels=x.tokens.expand(3, -1, -1, -1)) for r, x in s.items()}
-    a, b = module(s), module(layered)
+    a, b = module(s)[0], module(layered)[0]
     for role in ("fused", "frames"):
         assert torch.equal(a[role].tokens, b[role].tokens)
 
 
 def test_words_without_any_frame_begin_as_they_are():
     s = streams()
-    made = built(SMALL)(s)
+    made = built(SMALL)(s)[0]
     torch.testing.assert_close(made["fused"].tokens[2, :3], s["text"].tokens[2, :3])  # W starts at the identity
     other = streams(vision=(6, 4, 0, 0))
     assert not torch.equal(made["fused"].tokens[0], s["text"].tokens[0])
-    assert built(SMALL)(other)["frames"].mask[3].any() == False  # noqa: E712
+    assert built(SMALL)(other)[0]["frames"].mask[3].any() == False  # noqa: E712
 
 
 def test_frames_know_their_place_in_time_however_many_they_are():
@@ -168,11 +168,11 @@ def test_frames_know_their_place_in_time_however_many_they_are():
     one = torch.randn(1, 1, 6, dtype=torch.float64).expand(1, n, 6)
     vision = Stream(one, torch.ones(1, n, dtype=torch.bool), torch.arange(n)[None])
     text = Stream(torch.randn(1, 3, 6, dtype=torch.float64), torch.ones(1, 3, dtype=torch.bool))
-    frames = module({"text": text, "vision": vision})["frames"].tokens[0]
+    frames = module({"text": text, "vision": vision})[0]["frames"].tokens[0]
     assert torch.cdist(frames, frames).fill_diagonal_(9).min() > 1e-3  # the same picture, told apart by time alone
     with torch.no_grad():
-        module.to_frames.place.weight.zero_()  # as training begins
-    frames = module({"text": text, "vision": vision})["frames"].tokens[0]
+        module.to_frames.positions.map.weight.zero_()  # as training begins
+    frames = module({"text": text, "vision": vision})[0]["frames"].tokens[0]
     torch.testing.assert_close(frames, frames[:1].expand_as(frames))
 
 
@@ -184,17 +184,16 @@ def test_the_vae_samples_and_pays_and_the_mean_answers():
     torch.testing.assert_close(kl(mean, log_variance, mask), each[mask].mean())
     config = replace(SMALL, variational=True, kl=0.25)
     s, module = streams(config), built(config)
-    a, b = module(s)["fused"].tokens, module(s)["fused"].tokens
-    assert torch.equal(a, b) and not module.own_losses
+    a, b = module(s)[0]["fused"].tokens, module(s)[0]["fused"].tokens
+    assert torch.equal(a, b) and not module(s)[1]
     module.train()
-    a, b = module(s)["fused"].tokens, module(s)["fused"].tokens
-    weight, loss = module.own_losses["kl"]
+    a, b = module(s)[0]["fused"].tokens, module(s)[0]["fused"].tokens
+    weight, loss = module(s)[1]["kl"]
     assert not torch.equal(a[0], b[0]) and weight == 0.25 and loss > 0
-    draws = torch.stack([module.to_text.levels[0].code.encode(s["text"].tokens, s["text"].mask)[0] for _ in range(800)])
+    auto_encoder, text = module.to_text.levels[0].auto_encoder, s["text"]
+    draws = torch.stack([auto_encoder.encode(text.tokens, text.mask)[0] for _ in range(800)])
     module.eval()
-    torch.testing.assert_close(
-        draws.mean(0), module.to_text.levels[0].code.encode(s["text"].tokens, s["text"].mask)[0], rtol=0, atol=0.25
-    )
+    torch.testing.assert_close(draws.mean(0), auto_encoder.encode(text.tokens, text.mask)[0], rtol=0, atol=0.25)
 
 
 def test_each_of_two_words_reads_its_own_side_of_a_frame():
@@ -208,7 +207,7 @@ def test_each_of_two_words_reads_its_own_side_of_a_frame():
     for _ in range(90):
         gold = torch.randint(0, 3, (32, 2))
         words, patches = word + torch.randn(32, 2, 32) / 2, place + kind[gold] + torch.randn(32, 2, 32) / 2
-        made = module({"text": Stream(words, all_), "vision": Stream(patches, all_, torch.zeros_like(gold))})
+        made = module({"text": Stream(words, all_), "vision": Stream(patches, all_, torch.zeros_like(gold))})[0]
         logits = classes(made["fused"].tokens)
         adam.zero_grad()
         torch.nn.functional.cross_entropy(logits.flatten(0, 1), gold.flatten()).backward()
@@ -227,7 +226,7 @@ def test_a_text_that_was_only_made_asks_nothing_and_is_read_by_frames():
     text = s["text"]
     made = replace(text, present=torch.tensor([True, False, False, False]))
     module = built(SMALL)
-    a, b = module(s), module({**s, "text": made})
+    a, b = module(s)[0], module({**s, "text": made})[0]
     assert b["fused"].mask.tolist() == [[True, True, False, False], *[[False] * 4] * 3]
     torch.testing.assert_close(a["fused"].tokens[0, :2], b["fused"].tokens[0, :2])
     assert not b["fused"].tokens[:, 2:].any()
@@ -240,8 +239,8 @@ def test_half_precision_is_near_and_counts_beyond_256():
         "text": Stream(torch.randn(1, 3, 6), torch.ones(1, 3, dtype=torch.bool)),
         "vision": Stream(torch.randn(1, 700, 6) + 1, torch.ones(1, 700, dtype=torch.bool)),
     }
-    want = module(s)
+    want = module(s)[0]
     with torch.autocast("cpu", torch.bfloat16):
-        got = module(s)
+        got = module(s)[0]
     for role in ("fused", "frames"):
         torch.testing.assert_close(got[role].tokens.float(), want[role].tokens, rtol=0.05, atol=0.05)

@@ -70,23 +70,23 @@ def gelu(x):
 
 def mapped(m, own, kept, at):
     """f_1 as a linear layer over the token axis: what is beyond its two lengths is not read, and gets zero."""
-    table, bias = m.tokens.map.weight.tolist(), m.tokens.map.bias.tolist()
+    table, bias = m.token_map.map.weight.tolist(), m.token_map.map.bias.tolist()
     found = []
     for n in range(len(own)):
-        if n >= m.tokens.target:
+        if n >= m.token_map.target:
             found.append([0.0] * len(at))
             continue
-        read = kept[: m.tokens.source]
+        read = kept[: m.token_map.source]
         found.append(gelu([bias[n] + sum(table[n][k] * y[i] for k, y in enumerate(read)) for i in at]))
     return found
 
 
 def excavate(m, own, other):
     """MGE of one document's own rows and the other side's, both without padding."""
-    e = m.out.weight.shape[1]
+    e = m.output.weight.shape[1]
     size = e // m.heads
-    asked = [linear(layer_norm(x, m.own), m.ask) for x in own]
-    kept = [linear(layer_norm(y, m.other), m.pair) for y in other]
+    asked = [linear(layer_norm(x, m.norm1), m.attention.query if m.attends else m.own) for x in own]
+    kept = [linear(layer_norm(y, m.other_norm), m.attention.key_value if m.attends else m.value) for y in other]
     mined = [[0.0] * e for _ in own]
     for h in range(m.heads):
         at = range(h * size, (h + 1) * size)
@@ -111,9 +111,9 @@ def excavate(m, own, other):
                 mined[n][i] = total[n][j] * heard[n][j]
     result = []
     for x, v in zip(own, mined):
-        u = linear(v, m.out)
-        inner = gelu(linear(layer_norm([a + b for a, b in zip(x, u)], m.between), m.mix[0]))
-        result.append([a + b for a, b in zip(u, linear(inner, m.mix[3]))])
+        u = linear(v, m.output)
+        inner = gelu(linear(layer_norm([a + b for a, b in zip(x, u)], m.norm2), m.ffn.hidden))
+        result.append([a + b for a, b in zip(u, linear(inner, m.ffn.output))])
     return result
 
 
@@ -124,8 +124,8 @@ def add(a, b):
 def reference(module, words, patches):
     """One document -> z, X_{L+1}, as lists of rows."""
     x, t = patches, words
-    if not isinstance(module.inlet, nn.Identity):
-        x = [layer_norm(linear(p, module.inlet[0]), module.inlet[1]) for p in patches]
+    if not isinstance(module.input_projection, nn.Identity):
+        x = [layer_norm(linear(p, module.input_projection[0]), module.input_projection[1]) for p in patches]
     for _ in range(module.layers if words and patches else 0):
         x = add(x, excavate(module.image_guided, x, t))
         t = add(t, excavate(module.text_guided, t, x))

@@ -118,9 +118,9 @@ def ask(layer, rows, words, d, kind):
     pool = {"mean": mean, "sum": total}[kind[0]]
     heard = []
     for x in rows:
-        q, sums, out = linear(x, layer.query), 0.0, [0.0] * d
+        q, sums, out = linear(x, layer.attention.query), 0.0, [0.0] * d
         for w in words:
-            pair = linear(w, layer.pair)
+            pair = linear(w, layer.attention.key_value)
             e = math.exp(sum(a * b for a, b in zip(q, pair[:d])) / math.sqrt(d))
             sums, out = sums + e, [o + e * v for o, v in zip(out, pair[d:])]
         heard.append([math.tanh(v / (sums or 1.0)) for v in out])
@@ -129,7 +129,7 @@ def ask(layer, rows, words, d, kind):
 
 
 def as_wide(module, rows, d):
-    return [r if len(r) == d else linear(r, module.inlets[str(len(r))]) for r in rows]
+    return [r if len(r) == d else linear(r, module.input_projection[str(len(r))]) for r in rows]
 
 
 def weights(document, roles):
@@ -147,15 +147,15 @@ def branch(module, part, document, roles, d):
         return None
     words = document["text"]
     rows = as_wide(module, document[roles[0]], d)
-    state = ask(module.whole, rows, words, d, (part.pool, part.pool))
+    state = ask(module.image_pool, rows, words, d, (part.pool, part.pool))
     shares = weights(document, roles)
     state = [shares[0] * v for v in state]
     if len(roles) > 1:
         one = [mean(as_wide(module, tokens, d), d) for tokens in document[roles[1]]]
         asked = document["phrases"] or words if part.object_words == "phrases" else words
-        term = ask(module.objects, one, asked, d, (part.pool, "mean"))
+        term = ask(module.object_pool, one, asked, d, (part.pool, "mean"))
         state = [a + shares[1] * b for a, b in zip(state, term)]
-    return [math.tanh(v) for v in linear(state, module.final)]
+    return [math.tanh(v) for v in linear(state, module.branch_output)]
 
 
 def reference(module, part, document):
@@ -167,9 +167,10 @@ def reference(module, part, document):
         read = [mean(document["phrases"], d), *read]
     fused = []
     for w in document["text"]:
-        first = [a + b for a, b in zip(linear(w, module.word), linear([v for r in read for v in r], module.document))]
+        states = linear([v for r in read for v in r], module.document_hidden)
+        first = [a + b for a, b in zip(linear(w, module.word_hidden), states)]
         inner = [v * 0.5 * (1 + math.erf(v / math.sqrt(2))) for v in first]
-        fused.append(layer_norm([a + b for a, b in zip(w, linear(inner, module.out))], module.norm))
+        fused.append(layer_norm([a + b for a, b in zip(w, linear(inner, module.output))], module.norm))
     return fused, *finals
 
 
@@ -349,13 +350,14 @@ def test_what_a_recipe_may_not_say(change):
 
 
 def test_one_inlet_for_all_images_of_one_width():
-    assert set(built(FULL).inlets) == {"7"}
-    assert set(built(FULL, MIXED).inlets) == {"5", "7"} and not built(FULL, dict.fromkeys(WIDTHS, 6)).inlets
+    assert set(built(FULL).input_projection) == {"7"}
+    assert set(built(FULL, MIXED).input_projection) == {"5", "7"}
+    assert not built(FULL, dict.fromkeys(WIDTHS, 6)).input_projection
 
 
 def test_what_is_told_of_a_document_is_computed_once():
     module, shapes = built(FULL), []
-    module.document.register_forward_hook(lambda _, given, out: shapes.append((given[0].shape, out.shape)))
+    module.document_hidden.register_forward_hook(lambda _, given, out: shapes.append((given[0].shape, out.shape)))
     module(streams())
     assert shapes == [((8, 18), (8, 12))]
 
@@ -411,13 +413,14 @@ def test_an_alignment_of_the_finals_is_the_papers_loss():
         first=("generated",), second=("original",), at="fused", width=0, loss=InfoNCE(tau=1.0, symmetric=False)
     ).build(module.widths)
     made = module(s)
-    loss, rows = align(made)
+    aligned = align(made)
+    ((_, loss),) = aligned.losses.values()
     finals = {
         r: [x for x, m in zip(made[r].tokens[:, 0].tolist(), made[r].mask[:, 0].tolist())]
         for r in ("original", "generated")
     }
     both = [b for b in range(9) if any(finals["original"][b]) and any(finals["generated"][b])]
-    assert both == [0, 1, 2, 4, 6, 8] and rows == len(both)
+    assert both == [0, 1, 2, 4, 6, 8] and aligned.num_pairs == len(both)
 
     def unit(x):
         norm = math.sqrt(sum(v * v for v in x))
@@ -430,7 +433,7 @@ def test_an_alignment_of_the_finals_is_the_papers_loss():
         terms.append(-math.log(scores[i] / sum(scores.values())))
     assert loss.item() == pytest.approx(sum(terms) / len(terms), abs=1e-9)
     loss.backward()
-    assert module.whole.query.weight.grad.abs().sum() > 0
+    assert module.image_pool.attention.query.weight.grad.abs().sum() > 0
 
 
 def test_a_trained_stand_in_for_a_missing_image_is_read_but_not_aligned():
