@@ -11,7 +11,7 @@ from PIL import Image as Picture
 from typer.testing import CliRunner
 
 from openmie import video
-from openmie.annotation.coref_links import COREFERENCE, chained, unchained
+from openmie.annotation.coref_links import COREFERENCE, chains_to_links, links_to_chains
 from openmie.annotation.export_import import collect, export
 from openmie.cli import application as cli
 from openmie.corpora import read, write
@@ -212,19 +212,19 @@ def test_links_and_chains_are_inverse_on_random_documents():
         relations = [Relation(head=a, tail=b, label=label) for a, b, label in sorted(relations) if a != b]
         regions = [Region(image="i", box=(0, 0, 1, 1), of=draw.choice(chains).id)]
         gold = Document(id="d", text="a " * n, mentions=mentions, chains=chains, relations=relations, regions=regions)
-        flat = unchained(gold)
+        flat = chains_to_links(gold)
         assert not flat.chains and all(r.head.startswith("m") and r.tail.startswith("m") for r in flat.relations)
-        assert shape(chained(flat)) == shape(gold) and chained(flat).chains == gold.chains
+        assert shape(links_to_chains(flat)) == shape(gold) and links_to_chains(flat).chains == gold.chains
 
 
 def test_links_that_make_no_sense_are_said():
     mentions = [Mention(id=i, start=k, end=k + 1, label=x) for k, (i, x) in enumerate((("a", "PER"), ("b", "LOC")))]
     links = [Relation(head="a", tail="b", label=COREFERENCE), Relation(head="a", tail="b", label="PER-LOC_birth")]
-    found = chained(Document(id="d", text="xy", mentions=mentions, relations=links))
+    found = links_to_chains(Document(id="d", text="xy", mentions=mentions, relations=links))
     assert [c.mentions for c in found.chains] == [("a", "b")] and found.chains[0].label == "PER"
     assert ["one label" in str(e) or "two chains" in str(e) for e in found.errors] == [True, True]
     empty = Document(id="d", chains=[Chain(id="L")], relations=[Relation(head="L", tail="L", label="x")])
-    assert "chains with mentions" in str(unchained(empty).errors)
+    assert "chains with mentions" in str(chains_to_links(empty).errors)
 
 
 def test_the_whole_road_on_the_command_line(source, tmp_path, bert):
