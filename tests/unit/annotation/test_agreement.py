@@ -361,15 +361,15 @@ def test_spreadsheets_may_change_the_file(tmp_path: Path) -> None:
         ("document,layer,where\nd,spans,0..2\n", "0 columns 'decision'"),
         (
             "document,layer,where,decision\nd,spans,0..2,maybe\n",
-            "row 2; found decision 'maybe' on spans; expected a or b",
+            "row 2: decision 'maybe' on spans. Expected a or b",
         ),
-        ("document,layer,where,decision\nd,chains,0..2,none\n", "decision 'none' on chains; expected a or b"),
+        ("document,layer,where,decision\nd,chains,0..2,none\n", "decision 'none' on chains. Expected a or b"),
         ("document,layer,where,decision\nd,links,0..2,label: X\n", "decision 'label: X' on links"),
-        ("document,layer,where,decision\nd,words,0..2,a\n", "expected a layer of spans"),
+        ("document,layer,where,decision\nd,words,0..2,a\n", "Expected a layer of spans"),
         ("document,layer,where,decision\nd,spans,0..2,label:\n", "decision 'label:'"),
-        ("document,layer,where,decision\nd,spans,0..2,a\nd,spans,0..2,b\n", "rows 2 and 3; found two rows"),
+        ("document,layer,where,decision\nd,spans,0..2,a\nd,spans,0..2,b\n", "rows 2 and 3: two rows"),
         ("document,layer,where,decision\nd,spans\n", "2 cells in row 2"),
-        ('document,layer,where,decision\n"d,spans,0..2,a\n', "d.csv; found"),
+        ('document,layer,where,decision\n"d,spans,0..2,a\n', "d.csv: "),
     ],
 )
 def test_files_that_cannot_be_read(tmp_path: Path, text: str, match: str) -> None:
@@ -395,9 +395,9 @@ def test_refusals() -> None:
     cases = [
         (lambda: agreement([a], []), "1 documents that annotator B lacks, the first 'd'"),
         (lambda: agreement([], [b]), "annotator A lacks"),
-        (lambda: agreement([a, a], [b]), "id 'd' twice from annotator A"),
-        (lambda: agreement([a], [Document(id="d", text="other")]), "document d; found another text"),
-        (lambda: agreement([a], [b.replace(words=())]), "document d; found other words"),
+        (lambda: agreement([a, a], [b]), "Id 'd' twice from annotator A"),
+        (lambda: agreement([a], [Document(id="d", text="other")]), "document d: another text"),
+        (lambda: agreement([a], [b.replace(words=())]), "document d: other words"),
         (
             lambda: agreement([a.replace(chains=[Chain(id="c", mentions=("no",))])], [b]),
             "chain 'c' of annotator A with 'no'",

@@ -179,7 +179,7 @@ def test_the_command_writes_tasks_and_counts_what_was_said(tmp_path):
     corpora.write([post(i, a=f"caption number {i}") for i in range(4)], tmp_path / "test.jsonl")
 
     def run(*arguments):
-        result = CliRunner().invoke(cli.app, ["captions", f"jsonl:{tmp_path}", *map(str, arguments)])
+        result = CliRunner().invoke(cli.app, ["caption-review", f"jsonl:{tmp_path}", *map(str, arguments)])
         assert result.exit_code == 0, result.output
         return result
 

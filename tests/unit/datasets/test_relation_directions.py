@@ -251,7 +251,7 @@ def test_what_annotators_drew_the_other_way_is_turned_and_said(files, tmp_path):
         assert len({(r.head, r.tail, r.label) for r in a.relations}) == len(a.relations) == len(d.relations)
         assert {(r.head, r.tail, r.label) for r in a.relations} == {(r.head, r.tail, r.label) for r in b.relations}
         assert a.errors == () and len(b.errors) == sum(len({*directions.end_types(r.label)}) == 2 for r in d.relations)
-        assert all("it was turned" in str(e) for e in b.errors)
+        assert all("It was turned" in str(e) for e in b.errors)
 
 
 # -- the real files

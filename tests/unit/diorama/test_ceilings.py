@@ -94,7 +94,7 @@ def test_missing_images_mix_two_ceilings_and_missing_text_changes_none():
     ],
 )
 def test_what_is_not_allowed_is_an_error_that_lists_what_is(words):
-    with pytest.raises(CorpusError, match="expected"):
+    with pytest.raises(CorpusError, match="Expected"):
         ceiling(Config(), **words)
 
 

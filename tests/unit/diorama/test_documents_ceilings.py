@@ -82,7 +82,7 @@ def test_more_seen_is_never_worse_and_optimal_is_best(task):
     ],
 )
 def test_what_is_not_allowed_is_an_error_that_lists_what_is(words):
-    with pytest.raises(CorpusError, match="expected"):
+    with pytest.raises(CorpusError, match="Expected"):
         ceiling(Config(documents=True), **words)
 
 

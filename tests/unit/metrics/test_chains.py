@@ -180,7 +180,7 @@ def test_refusals() -> None:
         metrics.chains([d], [d], mode="conll")
     bad = d.replace(chains=[Chain(id="c", mentions=("m0", "nobody"))])
     for gold, predicted, side in (([bad], [d], "gold"), ([d], [bad], "predicted")):
-        with pytest.raises(MetricError, match=rf"document d; found a {side} chain 'c' of 'nobody'.*dangling"):
+        with pytest.raises(MetricError, match=rf"document d: a {side} chain 'c' of 'nobody'.*dangling"):
             metrics.chains(gold, predicted)
     with pytest.raises(MetricError, match="gold does not have"):
         metrics.chains([d], [document({}, "other")])

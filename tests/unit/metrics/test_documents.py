@@ -161,7 +161,7 @@ def test_region_links_by_hand() -> None:
     assert metrics.region_links(gold, [shows((first, ""))]).predicted == 0
     assert metrics.boxes(gold, [shows((first, "b"), (second, "a"))]).correct == 2  # the boxes are right
     for bad in (shows((first, "nobody")), shows((first, "c")).replace(chains=[Chain(id="c", mentions=("x",))])):
-        with pytest.raises(MetricError, match=r"document d; found a predicted region in 'f' of '(nobody|c)'"):
+        with pytest.raises(MetricError, match=r"document d: a predicted region in 'f' of '(nobody|c)'"):
             metrics.region_links(gold, [bad])
     with pytest.raises(MetricError, match="iou"):
         metrics.region_links(gold, gold, 1.0)
@@ -347,7 +347,7 @@ def test_score_prints_documents_and_errors(tmp_path) -> None:
     assert all(word in shown.output for word in ("document", "CEAF phi4", "region links", "joins chains", "% of all"))
     shown = CliRunner().invoke(app, [*command[:3], "--task", "ner", "--bootstrap", "0", "--errors"])
     assert "no entity there" in shown.output and "joins chains" not in shown.output
-    data = json.loads(CliRunner().invoke(app, [*command, "--bootstrap", "0", "--errors", "--as-json"]).stdout)
+    data = json.loads(CliRunner().invoke(app, [*command, "--bootstrap", "0", "--errors", "--format", "json"]).stdout)
     table = metrics.errors(gold, predicted)
     assert data["errors"] == table.lines()
     assert data["scores"][0]["f1"] == pytest.approx(metrics.documents(gold, predicted).mean)

@@ -172,7 +172,7 @@ def test_an_end_that_leads_nowhere_is_named() -> None:
             chains=[Chain(id="zz", mentions=("no",))], relations=[Relation(head="zz", tail="g0", label="peer")]
         ),
     ):
-        with pytest.raises(MetricError, match=r"document a; found a predicted relation with an end 'zz'.*dangling"):
+        with pytest.raises(MetricError, match=r"document a: a predicted relation with an end 'zz'.*dangling"):
             metrics.pairs([good], [bad])
 
 

@@ -122,7 +122,7 @@ def test_unknown_kinds_and_fields_are_refused():
         load({**data, "fuse": [{"kind": "os.system", "cmd": "true"}]})
     with pytest.raises(RecipeError, match="no field"):
         load({**data, "surprise": 1})
-    with pytest.raises(RecipeError, match="not JSON"):
+    with pytest.raises(RecipeError, match="Not JSON"):
         load("{")
 
 

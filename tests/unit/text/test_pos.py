@@ -281,7 +281,7 @@ def test_several_taggers_a_language_each() -> None:
 
 @pytest.mark.parametrize("name", ["hanta:de", "spacy", "spacy:", "nltk", "hanta:en,other:en", "HANTA:en"])
 def test_an_unknown_tagger_is_an_error(name: str) -> None:
-    with pytest.raises(CorpusError, match="expected hanta:en, jieba:zh or spacy:MODEL"):
+    with pytest.raises(CorpusError, match="Expected hanta:en, jieba:zh or spacy:MODEL"):
         pos.tag([], "en", name)
 
 

@@ -129,7 +129,7 @@ def test_adaptive_is_the_standard_loss_once_all_own_images_stand_first():
     [{"k": 0}, {"k": "three"}, {"k": True}, {"k": "3"}, {"side": "vision"}, {"tau": 0.0}, {"warmup_steps": -1}],
 )
 def test_what_means_nothing_is_an_error(change):
-    with pytest.raises(RecipeError, match="expected"):
+    with pytest.raises(RecipeError, match="Expected"):
         check_part(TopK(**change))
 
 

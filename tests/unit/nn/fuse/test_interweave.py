@@ -250,7 +250,7 @@ def test_a_gate_that_is_shut_keeps_the_words():
 
 
 def test_what_cannot_be_built_is_an_error():
-    with pytest.raises(RecipeError, match="expected"):
+    with pytest.raises(RecipeError, match="Expected"):
         check_part(replace(SMALL, row=False, column=False))
 
 
