@@ -169,7 +169,7 @@ def read(path: str | os.PathLike[str]) -> list[CaptionJudgement]:
             f"{header.count(wrong[0])} columns {wrong[0]!r} in {shorten(','.join(header))}",
             expected="a header with " + ", ".join(NEEDED),
             where=f"{path}, row 1",
-            remedy="read the file that `openmie captions --out` wrote, saved as CSV with its header",
+            remedy="read the file that `openmie caption-review --out` wrote, saved as CSV with its header",
         )
     return _each_once(
         (

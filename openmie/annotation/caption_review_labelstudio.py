@@ -122,7 +122,7 @@ def read(path: str | os.PathLike[str]) -> Iterator[tuple[int, CaptionJudgement]]
                 f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",
                 expected="data with document, generator and caption",
                 where=where,
-                remedy="import what `openmie captions --out FILE.json` wrote, and export it as JSON",
+                remedy="import what `openmie caption-review --out FILE.json` wrote, and export it as JSON",
             ) from None
 
 

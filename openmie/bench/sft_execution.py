@@ -38,7 +38,7 @@ def execute(cell: Cell, corpus: Corpus, out: str | Path, watch: Watch, about: Ma
             "--shuffle or --test",
             expected="neither, for a system that answers in words",
             where=cell.paper,
-            remedy="leave it out; `openmie prompt` asks the model about another corpus",
+            remedy="leave it out; `openmie zero-shot` prompts the model on another corpus",
         )
     folder = cell.folder(out)
     trained = read(folder / "train.json") or train(cell, recipe, corpus, folder, watch) | {"machine": about["machine"]}

@@ -1,4 +1,4 @@
-"""The command that captions the images of a corpus with a large vision-language model."""
+"""`openmie caption`: caption the images of a corpus with a vision-language model."""
 
 from __future__ import annotations
 
@@ -8,54 +8,50 @@ from typing import Annotated, Any
 
 import typer
 
-from openmie.cli import console
-from openmie.cli.training import PARTIAL, app
+from openmie.cli import console, options
 from openmie.errors import OpenMIEError
 
 
-@app.command()
 def caption(
-    corpus: Annotated[
-        str, typer.Argument(help="FORMAT:PATH, or a file as `openmie extract` and `convert` read it; - is stdin.")
-    ],
-    model: Annotated[str, typer.Option(help="Vision-language model: a hub id, a folder, or the server's name for it.")],
+    corpus: options.Source,
+    model: options.VLM,
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
-    endpoint: Annotated[
-        str, typer.Option(help="Server with OpenAI's protocol, such as http://localhost:8000/v1; default: run it here.")
-    ] = "",
+    endpoint: options.Endpoint = "",
     prompt: Annotated[str, typer.Option(help="camim (that paper's), summary (ours), or the text of one.")] = "camim",
     name: Annotated[str, typer.Option(help="Generator of the captions; default: the model's name.")] = "",
-    split: Annotated[list[str] | None, typer.Option(help="A split; repeatable. Default: all of the corpus.")] = None,
-    images: Annotated[str | None, typer.Option(help="Folder of the images that the corpus names.")] = None,
+    split: options.Splits = None,
+    image_dir: options.ImageDir = None,
     cache: Annotated[
-        Path | None, typer.Option(help="File that keeps all answers, shared by jobs; default: one in the folder.")
+        Path | None, typer.Option(help="File that caches all responses, shared by jobs; default: one in --out.")
     ] = None,
-    replace: Annotated[bool, typer.Option(help="Ask again where a document has a caption of this name.")] = False,
-    max_tokens: Annotated[int, typer.Option(help="Most tokens of a caption.")] = 256,
-    temperature: Annotated[float, typer.Option(help="0: the likeliest caption.")] = 0.0,
-    revision: Annotated[str, typer.Option(help="Commit, branch or tag of a hub id.")] = "",
+    replace: Annotated[bool, typer.Option(help="Caption again where a document has a caption of this name.")] = False,
+    max_tokens: Annotated[int, typer.Option(help="Longest caption, in tokens.")] = 256,
+    temperature: Annotated[float, typer.Option(help="Of sampling; 0: greedy decoding.")] = 0.0,
+    revision: options.Revision = "",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the GPU where there is one.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, ...; default: as fits the device.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Images at once, of a model here; default 4.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images at once, of a model here; default 4.")] = None,
     concurrency: Annotated[int | None, typer.Option(help="Requests at once, of a server; default 8.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds of one try, of a server; default 120.")] = None,
     retries: Annotated[int | None, typer.Option(help="Tries after the first, of a server; default 5.")] = None,
-    key_env: Annotated[
+    api_key_env: Annotated[
         str | None, typer.Option(help="Variable that holds the server's key; default OPENAI_API_KEY.")
     ] = None,
-    pictures: Annotated[str | None, typer.Option(help="How a server is sent images: png (default) or jpeg.")] = None,
+    image_format: Annotated[
+        str | None, typer.Option(help="How a server is sent images: png (default) or jpeg.")
+    ] = None,
     price: Annotated[str, typer.Option(help="Price of a million tokens of prompts and of answers: 0.15,0.6")] = "",
 ) -> None:
-    """Add a caption of the main image to each document, by a model on this machine or behind a server.
+    """Caption the main image of each document with a vision-language model, run here or behind a server.
 
-    A picture that several documents share is asked for once. Nothing is lost: each document is written, with what
-    could not be done in its errors; the exit code is 3 if there was any. Stopped, it goes on where it was when started
-    again with the same --out, and asks again for what failed. Then it says how long the captions are and what they
-    cost. `openmie captions` has them reviewed.
+    An image that several documents share is captioned once. Each document is written, a failed one with the reason;
+    the exit code is 3 if there was any. Started again with the same --out, an interrupted run resumes and retries what
+    failed. At the end the lengths of the captions and their costs are printed. `openmie caption-review` has a reader
+    judge them.
 
-    Example: openmie caption twitter:DIR --images IMAGES --model Qwen/Qwen2.5-VL-7B-Instruct --out captioned
+    Example: openmie caption twitter:DIR --image-dir IMAGES --model Qwen/Qwen2.5-VL-7B-Instruct --out captioned
 
-    Example: openmie caption jsonl:DIR --model MODEL --endpoint http://localhost:8000/v1 --prompt summary --out told
+    Example: openmie caption jsonl:DIR --model MODEL --endpoint http://localhost:8000/v1 --prompt summary --out DIR
     """
     from openmie import __version__
     from openmie.formats import output
@@ -63,30 +59,29 @@ def caption(
     from openmie.vlm import backends, captions
 
     prices = _prices(price)
-    only = {"--batch": batch, "--device": device, "--dtype": dtype} if endpoint else {
-        "--concurrency": concurrency, "--timeout": timeout, "--retries": retries, "--key-env": key_env,
-        "--pictures": pictures}  # fmt: skip
+    only = {"--batch-size": batch_size, "--device": device, "--dtype": dtype} if endpoint else {
+        "--concurrency": concurrency, "--timeout": timeout, "--retries": retries, "--api-key-env": api_key_env,
+        "--image-format": image_format}  # fmt: skip
     if wrong := [flag for flag, value in only.items() if value is not None]:
         raise OpenMIEError(
             f"{wrong[0]} {'with' if endpoint else 'without'} --endpoint",
-            where="openmie caption",
-            expected="settings of the model that is meant",
-            remedy="leave it out",
+            expected=f"settings of a model {'behind a server' if endpoint else 'that runs here'}",
+            remedy=f"leave {wrong[0]} out",
         )
     backend = backends.connect(
         model, endpoint, max_tokens=max_tokens, temperature=temperature, revision=revision, device=device, dtype=dtype,
-        batch_size=batch, concurrency=concurrency, timeout=timeout, retries=retries, key_env=key_env,
-        image_format=pictures,
+        batch_size=batch_size, concurrency=concurrency, timeout=timeout, retries=retries, key_env=api_key_env,
+        image_format=image_format,
     )  # fmt: skip
     asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace)
-    sources, data = extract.sources(corpus, split, images)
-    settings = {"corpus": corpus, "images": images, "model": model, "revision": revision, "max_tokens": max_tokens,
+    sources, data = extract.sources(corpus, split, image_dir)
+    settings = {"corpus": corpus, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
                 "temperature": temperature, "openmie": __version__}  # fmt: skip
     report, tally, failed, texts = captions.CaptionReport(), output.WriteReport(), [], []  # type: ignore[var-annotated]
     documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally, cache)
     for document in console.noted(console.passing(documents, "documents captioned"), failed):
         texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])
-    _told(report, texts, prices)
+    _print_report(report, texts, prices)
     there = out if data else out / f"{next(iter(sources))}.jsonl"
     print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents: jsonl:{there}",
           file=sys.stderr)  # fmt: skip
@@ -95,7 +90,7 @@ def caption(
         console.say_skipped(data)
     console.say_failed(failed)
     if failed or tally.lost or (data and data.skipped):
-        raise typer.Exit(PARTIAL)
+        raise typer.Exit(options.PARTIAL)
 
 
 def _prices(text: str) -> tuple[float, float] | None:
@@ -107,14 +102,14 @@ def _prices(text: str) -> tuple[float, float] | None:
             raise ValueError
     except ValueError:
         raise OpenMIEError(
-            f"--price {text}",
-            expected="two prices of a million tokens, such as 0.15,0.6",
-            remedy="give that of prompts, a comma, and that of answers",
+            f"the prices {text!r}",
+            expected="two numbers, the prices of a million tokens, such as 0.15,0.6",
+            remedy="write --price PROMPT,ANSWER",
         ) from None
     return prompt, answer
 
 
-def _told(report: Any, texts: list[str], prices: tuple[float, float] | None) -> None:
+def _print_report(report: Any, texts: list[str], prices: tuple[float, float] | None) -> None:
     """Lengths as in M-MRE's table 1, and the costs of what was asked in this run."""
     from openmie.vlm import captions
 
@@ -122,11 +117,11 @@ def _told(report: Any, texts: list[str], prices: tuple[float, float] | None) -> 
         found = captions.length_statistics(texts)
         columns = ["max", "min", "median", "mean"]
         console.table(["captions", *columns], [[unit, *(n[c] for c in columns)] for unit, n in found.items()])
-    columns = ["answers", "number", "prompt tokens", "answer tokens", "seconds", *(["price"] if prices else [])]
+    columns = ["responses", "number", "prompt tokens", "answer tokens", "seconds", *(["price"] if prices else [])]
     rows = [[label, use.answers, use.prompt_tokens, use.tokens, use.seconds,
              *([f"{use.price(*prices):.4f}"] if prices else [])]
-            for label, use in (("asked now", report.generated), ("from the cache", report.cached))]  # fmt: skip
+            for label, use in (("requested now", report.generated), ("from the cache", report.cached))]  # fmt: skip
     console.table(columns, rows)
     if report.kept:
-        print(f"{report.kept} documents had a caption of this name and keep it; --replace asks again, --name tells "
-              "the new ones apart", file=sys.stderr)  # fmt: skip
+        print(f"{report.kept} documents had a caption of this name and keep it; --replace captions them again, "
+              "--name gives the new ones another name", file=sys.stderr)  # fmt: skip

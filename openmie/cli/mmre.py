@@ -1,4 +1,4 @@
-"""The command that makes M-MRE of a grounded corpus: patches, summaries, splits, and files for fine-tuning scripts."""
+"""`openmie mmre`: make M-MRE of a grounded corpus: patches, summaries, splits, and files for fine-tuning scripts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from openmie.cli import console
-from openmie.cli.training import app, load_corpus
 from openmie.errors import CorpusError
 
 
-@app.command()
 def mmre(
     corpus: Annotated[str, typer.Argument(help="FORMAT:PATH, with boxes tied to names, such as gmner:DIR.")],
     summary: Annotated[
@@ -47,12 +45,13 @@ def mmre(
 
     Example: openmie mmre diorama:train=50,dev=10,test=10 --llava exported
     """
+    from openmie import corpora
     from openmie.annotation import caption_review as reviews
     from openmie.datasets import mmre as dataset
     from openmie.formats import output
     from openmie.formats.registry import write
 
-    data = load_corpus(corpus)
+    data = corpora.load(corpus)
     made = dataset.build_mmre(data, summary=summary, seed=max(seed, 0), dev=dev, split=seed >= 0)
     splits = {name: list(made.split(name)) for name in made.sources}
     if review:
@@ -60,7 +59,7 @@ def mmre(
         print(f"{number} summaries in {review}; take them back with --read", file=sys.stderr)
     if read:
         splits = _corrected(reviews, splits, read, summary)
-    _told(splits, made.name)
+    _print_sizes(splits, made.name)
     if out:
         with output.new_folder(out) as folder:
             for name, documents in splits.items():
@@ -88,7 +87,7 @@ def _corrected(reviews: Any, splits: dict[str, list[Any]], file: Path, summary: 
     return {name: [better[d.id] for d in documents] for name, documents in splits.items()}
 
 
-def _told(splits: dict[str, list[Any]], name: str) -> None:
+def _print_sizes(splits: dict[str, list[Any]], name: str) -> None:
     """Sizes, and the lengths of the summaries."""
     from openmie.papers.pfa import REPORTED
     from openmie.vlm import captions
@@ -111,7 +110,7 @@ def _export(
     from openmie.vlm.sft.dataset import Ask, export, teach
 
     if task not in TASKS:
-        raise CorpusError(f"--task {task}", expected=f"one of {', '.join(TASKS)}", remedy="choose one")
+        raise CorpusError.unknown("--task", task, TASKS)
     for name, documents in splits.items():
         lessons, refused = teach(documents, Ask(labels=labels, tasks=TASKS[task], plain=plain))
         if lessons:

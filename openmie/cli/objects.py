@@ -1,4 +1,4 @@
-"""The command that finds candidate objects in the images of a corpus."""
+"""`openmie objects`: find candidate objects in the images of a corpus."""
 
 from __future__ import annotations
 
@@ -9,39 +9,38 @@ from typing import Annotated
 
 import typer
 
-from openmie.cli import console
-from openmie.cli.training import PARTIAL, app
+from openmie.cli import console, options
 
 
-@app.command()
 def objects(
-    corpus: Annotated[
-        str, typer.Argument(help="FORMAT:PATH, or a file as `openmie extract` and `convert` read it; - is stdin.")
-    ],
+    corpus: options.Source,
     model: Annotated[
         str, typer.Option(help="Detector, a hub id or a folder: OWL-ViT, OWLv2, Grounding DINO, MM Grounding DINO.")
     ],
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
-    split: Annotated[list[str] | None, typer.Option(help="A split; repeatable. Default: all of the corpus.")] = None,
-    images: Annotated[str | None, typer.Option(help="Folder of the images that the corpus names.")] = None,
-    most: Annotated[int, typer.Option(help="Candidates a document, the best ones.")] = 3,
+    split: options.Splits = None,
+    image_dir: options.ImageDir = None,
+    max_candidates: Annotated[int, typer.Option(help="Candidates kept a document, those with the best scores.")] = 3,
     threshold: Annotated[
         float | None,
-        typer.Option(help="Take boxes with a score above it; default 0.1, of Grounding DINO 0.25.", show_default=False),
+        typer.Option(
+            help="Least score of a candidate; default 0.1, of Grounding DINO 0.25.",
+            show_default=False,
+        ),
     ] = None,
-    overlap: Annotated[float, typer.Option(help="Of two boxes of higher IoU only the better one is taken.")] = 0.5,
-    queries: Annotated[int, typer.Option(help="Noun phrases of a text that are asked for.")] = 30,
+    overlap: Annotated[float, typer.Option(help="IoU above which only the better of two boxes is kept.")] = 0.5,
+    max_queries: Annotated[int, typer.Option(help="Noun phrases of a text that are searched for.")] = 30,
     replace: Annotated[bool, typer.Option(help="Search again where a document has candidates already.")] = False,
-    batch: Annotated[int, typer.Option(help="Images at once.")] = 8,
-    revision: Annotated[str, typer.Option(help="Commit, branch or tag of a hub id; default: its main branch.")] = "",
+    batch_size: Annotated[int, typer.Option(help="Images at once.")] = 8,
+    revision: options.Revision = "",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; default: the GPU where there is one.")] = "",
 ) -> None:
     """Find candidate objects in the images, with the noun phrases of the text as queries of a zero-shot detector.
 
-    Nothing is lost: each document is written, with what could not be done in its errors; the exit code is 3 if there
-    was any. Stopped, it goes on where it was when started again with the same --out.
+    Each document is written, a failed one with the reason; the exit code is 3 if there was any. Started again with the
+    same --out, an interrupted run resumes.
 
-    Example: openmie objects twitter:DIR --images IMAGES --model google/owlvit-base-patch32 --out found
+    Example: openmie objects twitter:DIR --image-dir IMAGES --model google/owlvit-base-patch32 --out found
     """
     from openmie import __version__
     from openmie.formats import output
@@ -49,14 +48,16 @@ def objects(
     from openmie.inference import object_proposals as search
     from openmie.inference import pipeline as extract
 
-    asked = search.Search(most=most, threshold=threshold, overlap=overlap, queries=queries, replace=replace)
-    sources, data = extract.sources(corpus, split, images)
+    asked = search.Search(
+        most=max_candidates, threshold=threshold, overlap=overlap, queries=max_queries, replace=replace
+    )
+    sources, data = extract.sources(corpus, split, image_dir)
     found = detector.load(model, device, revision)
-    settings = {"corpus": corpus, "images": images, "model": model, "search": asdict(asked), "openmie": __version__}
+    settings = {"corpus": corpus, "images": image_dir, "model": model, "search": asdict(asked), "openmie": __version__}
     settings |= {"revision": revision} if revision else {}
     failed: list[str] = []
     tally, number, boxes = output.WriteReport(), 0, 0
-    documents = search.fill(sources, out, lambda some: search.find(some, found, asked, batch), settings, tally)
+    documents = search.fill(sources, out, lambda some: search.find(some, found, asked, batch_size), settings, tally)
     for document in console.noted(console.passing(documents, "documents searched"), failed):
         here = sum(image.kind == "object" for image in document.images)
         number, boxes = number + bool(here), boxes + here
@@ -67,4 +68,4 @@ def objects(
         console.say_skipped(data)
     console.say_failed(failed)
     if failed or skipped:
-        raise typer.Exit(PARTIAL)
+        raise typer.Exit(options.PARTIAL)

@@ -69,7 +69,7 @@ def project(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
         raise CorpusError(
             f"{n} located gold {'mention' if n == 1 else 'mentions'}",
             expected=f"at least {LEAST} to draw",
-            remedy="name a split with more gold mentions, with --corpus and --split, or raise --most",
+            remedy="name a split with more gold mentions, with --corpus and --split, or raise --max-entities",
         )
     if not np.isfinite(vectors).all() or (vectors == vectors[0]).all():
         raise ModelError(

@@ -86,6 +86,6 @@ def parse_caption(text: str, where: str = "") -> list[str]:
             f"the phrase {(unknown or [text])[0][:80]!r}",
             expected="a caption in Diorama's own phrases",
             where=where,
-            remedy="have it judged by a reader: openmie captions CORPUS --out review.csv",
+            remedy="have it judged by a reader: openmie caption-review CORPUS --out review.csv",
         )
     return nouns + marks

@@ -89,7 +89,7 @@ class ProbeReport:
             if self.family
             else f"openmie knows no family of {self.model}"
         )
-        return f"{state}: extract with --set family={self.fitting[0]}"
+        return f"{state}: extract with --vlm-option family={self.fitting[0]}"
 
 
 def probe_boxes(

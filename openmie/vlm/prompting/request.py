@@ -126,7 +126,7 @@ class ExtractionRequest:
             name, equals, value = text.partition("=")
             if not equals or name not in prompt_fields | backend_fields:
                 raise RecipeError(
-                    f"unknown setting --set {text}" if equals else f"--set {text} has no value",
+                    f"unknown --vlm-option {text}" if equals else f"--vlm-option {text} has no value",
                     expected=f"FIELD=VALUE with one of {', '.join(sorted(prompt_fields | backend_fields))}",
                     remedy="correct it",
                 )

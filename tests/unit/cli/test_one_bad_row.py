@@ -12,7 +12,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from openmie import corpora
 from openmie.cli import application as cli
 from openmie.data import images
 from openmie.data import json_values as plain
@@ -184,8 +183,9 @@ def test_converting_goes_on_too(tmp_path, monkeypatch):
         Document(id="bad", images=(Image(id="i").model_copy(update={"width": 1 << 70}),)),
         Document(id="bad", source={"a": 1}).model_copy(update={"source": {"a": float("inf")}}),
     ]
-    monkeypatch.setattr(corpora, "read", lambda *_, **__: iter([*good[:2], *bad, *good[2:]]), raising=False)
+    monkeypatch.setattr(files, "read", lambda *_, **__: iter([*good[:2], *bad, *good[2:]]))
     code, said = run("convert", "from", tmp_path / "o.parquet")
+    monkeypatch.undo()
     found = list(files.read(tmp_path / "o.parquet"))
     assert code == cli.PARTIAL and "cannot be written" in said
     assert [d.id for d in found] == ["g0", "g1", "bad", "bad", "g2", "g3"] and [bool(d.errors) for d in found] == [
@@ -414,7 +414,7 @@ def test_records_can_always_be_written():
     record = ErrorRecord(where="\udcff.jsonl", found="é \ud800")
     assert record.found == "é \\ud800" and record.where == "\\udcff.jsonl"
     assert record.model_copy(update={"where": "\ud800"}).where == "\\ud800"
-    assert str(CorpusError("\ud800")).encode() == b"found \\ud800"
+    assert str(CorpusError("\ud800")).encode() == b"Found \\ud800."
     tally = output.WriteReport()
     document = Document(id="d").model_copy(update={"id": b"x", "text": object()})
     assert json.loads(jsonl.document_line(document, output.Path(), tally))["id"] == "b'x'" and tally.lost == 1

@@ -25,14 +25,16 @@ FILES = {
     "extract table": (("extract", "{work}/test.jsonl", *ASK, "--format", "table", "--out", "OUT"), "o"),
     **{f"convert {to}": (("convert", "{work}/test.jsonl", "OUT", "--to", to), "o")
        for to in ("jsonl", "json", "parquet", "conll", "coco", "labelstudio")},
-    "prompt --out": (("prompt", "jsonl:{work}", "--split", "test", *ASK, "--out", "OUT"), "o"),
-    "prompt --scores": (("prompt", "jsonl:{work}", "--split", "test", *ASK, "--out", "-", "--scores", "OUT"), "o"),
+    "zero-shot --out": (("zero-shot", "jsonl:{work}", "--split", "test", *ASK, "--out", "OUT"), "o"),
+    "zero-shot --scores": (
+        ("zero-shot", "jsonl:{work}", "--split", "test", *ASK, "--out", "-", "--scores", "OUT"), "o"
+    ),
     "evaluate --out": (("evaluate", "{work}/model", "--corpus", "jsonl:{work}", "--out", "OUT", "--bootstrap", "0"),
                        "o"),
     "evaluate --predictions": (("evaluate", "{work}/model", "--corpus", "jsonl:{work}", "--predictions", "OUT",
                                 "--bootstrap", "0"), "o.jsonl"),
-    "captions csv": (("captions", "diorama:test=4", "--out", "OUT"), "o.csv"),
-    "captions json": (("captions", "diorama:test=4", "--out", "OUT"), "o.json"),
+    "caption-review csv": (("caption-review", "diorama:test=4", "--out", "OUT"), "o.csv"),
+    "caption-review json": (("caption-review", "diorama:test=4", "--out", "OUT"), "o.json"),
     "mmre --review": (("mmre", "diorama:train=6,dev=2,test=2", "--review", "OUT"), "o.csv"),
     "video import": (("video", "import", "{work}/clips.jsonl", "--text", "{work}/brat", "--out", "OUT"), "o.jsonl"),
     "video agree csv": (("video", "agree", "{work}/a.jsonl", "{work}/b.jsonl", "--out", "OUT"), "o"),
@@ -48,7 +50,7 @@ FOLDERS = {
     "diorama": ("diorama", "--n", "1", "--out", "OUT"),
     "mmre --out": ("mmre", "diorama:train=6,dev=2,test=2", "--out", "OUT"),
     "mmre --llava": ("mmre", "diorama:train=6,dev=2,test=2", "--llava", "OUT"),
-    "captions --read": ("captions", "diorama:test=4", "--read", "{work}/review.csv", "--out", "OUT"),
+    "caption-review --read": ("caption-review", "diorama:test=4", "--read", "{work}/review.csv", "--out", "OUT"),
     "train": ("train", "baseline", "--ablate", "text", "--corpus", "jsonl:{work}", "--out", "OUT"),
     "demo": ("demo", "--posts", "2", "--out", "OUT"),
     "bench": ("bench", "baseline", "--corpus", "jsonl:{work}", "--table", "html", "--out", "OUT"),
@@ -60,8 +62,8 @@ FOLDERS = {
 }
 CACHED = {
     "extract": ("extract", "{work}/test.jsonl", *ASK, "--endpoint", "http://localhost:9", "--cache", "OUT"),
-    "prompt": (
-        "prompt",
+    "zero-shot": (
+        "zero-shot",
         "jsonl:{work}",
         "--split",
         "test",
@@ -128,7 +130,10 @@ def openmie(work, tmp_path, monkeypatch, capfd):
         assert "Traceback" not in errors
         return ended.value.code or 0, errors
 
-    for name, arguments in (("differ.csv", FILES["video agree csv"][0]), ("review.csv", FILES["captions csv"][0])):
+    for name, arguments in (
+        ("differ.csv", FILES["video agree csv"][0]),
+        ("review.csv", FILES["caption-review csv"][0]),
+    ):
         if not (work / name).exists():
             assert run(arguments, work / name)[0] == 0
     return run
@@ -148,7 +153,7 @@ def test_the_tables_know_every_option_that_names_what_is_written():
     tables = [a for a, _ in FILES.values()] + list(FOLDERS.values()) + list(CACHED.values())
     known = {}
     for told in tables:
-        group = " ".join(told[:2]) if told[0] == "video" else told[0]
+        group = " ".join(told[:2]) if told[:1] == ("video",) or told[:2] == ("show", "embeddings") else told[0]
         before = told[told.index("OUT") - 1]
         known.setdefault(group, set()).add(before if before.startswith("--") else "target")
     assert known == found
@@ -185,7 +190,7 @@ def test_devices(command, openmie, tmp_path):
         code, errors = openmie(arguments, tmp_path / name)
         assert code == expected, errors
         last = errors.splitlines()[-1] if errors else ""
-        assert expected == 0 or (last.startswith(f"openmie: {tmp_path / name}; found no space left on device")), errors
+        assert expected == 0 or (last.startswith(f"openmie: In {tmp_path / name}: no space left on device")), errors
         assert nodes.identity(tmp_path / name) == before and beside(tmp_path, name) == there
         os.unlink(tmp_path / name)
 

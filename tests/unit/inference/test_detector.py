@@ -271,8 +271,8 @@ def corpus(tmp_path):
 
 def test_the_command_writes_a_corpus_and_says_what_went_wrong(corpus, folders, tmp_path):
     out = tmp_path / "deep" / "out"
-    options = ["--model", folders["OwlViT"], "--threshold", 0, "--overlap", 1, "--most", 2]
-    options += ["--out", out, "--images", corpus]
+    options = ["--model", folders["OwlViT"], "--threshold", 0, "--overlap", 1, "--max-candidates", 2]
+    options += ["--out", out, "--image-dir", corpus]
     result = run(f"jsonl:{corpus}", *options)
     assert result.exit_code == cli.PARTIAL and "no such file" in result.stderr and "not read: " in result.stderr
     assert {p.name for p in out.iterdir()} == {"train.jsonl", "dev.jsonl", "objects.json"}

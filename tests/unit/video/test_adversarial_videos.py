@@ -187,7 +187,7 @@ def test_what_was_heard_is_not_heard_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr("openmie.video.transcribe.transcribe", listen)
     run, out = CliRunner(), str(tmp_path / "out")
-    command = ["video", "build", str(tmp_path / "a.mp4"), "--out", out, "--shortest", "1", "--longest", "2"]
+    command = ["video", "build", str(tmp_path / "a.mp4"), "--out", out, "--min-seconds", "1", "--max-seconds", "2"]
     for _ in range(2):
         assert run.invoke(cli.app, [*command, "--transcribe", "m"]).exit_code == 0
     assert len(said) == 1
@@ -205,10 +205,10 @@ def test_what_a_killed_build_left_is_no_clip(tmp_path):
     left = tmp_path / "out" / ".b.123.tmp"
     left.mkdir()
     (left / "clips.jsonl").write_bytes((tmp_path / "out" / "a" / "clips.jsonl").read_bytes())
-    from openmie.cli.video import _clips
+    from openmie.cli.video.clips import read_clips
 
     told = json.loads((tmp_path / "out" / "a" / "build.json").read_text())
-    assert len(_clips([tmp_path / "out"])) == told["clips"]
+    assert len(read_clips([tmp_path / "out"])) == told["clips"]
 
 
 def test_cutting_is_the_best_of_all_ways_where_shortest_is_longest():

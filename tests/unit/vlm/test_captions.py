@@ -309,7 +309,7 @@ def test_the_command_captions_a_corpus_here(tmp_path, colours):
         lvlm_small.ASKED,
         "--max-tokens",
         12,
-        "--images",
+        "--image-dir",
         tmp_path,
         "--price",
         "1000,10000",
@@ -336,9 +336,9 @@ def test_the_command_says_partial_and_refuses_what_cannot_be(tmp_path, colours):
     made = [json.loads(x) for x in (tmp_path / "out" / "posts.jsonl").read_text(encoding="utf8").splitlines()]
     assert len(made) == 3 and made[0]["captions"] and made[1]["errors"] and made[2]["errors"]
     for wrong, words in (
-        (("--price", "cheap"), "--price cheap"),
+        (("--price", "cheap"), "cheap.*--price"),
         (("--retries", 2), "--retries without --endpoint"),
-        (("--endpoint", "http://127.0.0.1:9/v1", "--batch", 2), "--batch with --endpoint"),
+        (("--endpoint", "http://127.0.0.1:9/v1", "--batch-size", 2), "--batch-size with --endpoint"),
     ):
         with pytest.raises(OpenMIEError, match=words):
             run(tmp_path / "posts.jsonl", "--model", "m", "--out", tmp_path / "none", *wrong)

@@ -1,4 +1,4 @@
-"""`openmie captions`: out for review, back, and counted at once where the truth is known."""
+"""`openmie caption-review`: out for review, back, and counted at once where the truth is known."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CORPORA = Path(os.environ.get("OPENMIE_CORPORA") or Path(__file__).parents[4] / 
 
 
 def run(*arguments):
-    result = CliRunner().invoke(cli.app, ["captions", *map(str, arguments)])
+    result = CliRunner().invoke(cli.app, ["caption-review", *map(str, arguments)])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     assert result.exit_code == 0, result.output

@@ -1,4 +1,4 @@
-"""The command that counts how many captions are right: judged by a reader, and on Diorama by the truth."""
+"""`openmie caption-review`: how many captions are right, judged by a reader or, on Diorama, by the truth."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ from typing import Annotated, Any
 
 import typer
 
-from openmie.cli import console
-from openmie.cli.training import app, load_corpus
+from openmie.cli import console, options
 from openmie.errors import CorpusError
 
 COLUMNS = ("captions", "CapAcc %", "95% interval", "CapLen")
 
 
-@app.command()
-def captions(
+def caption_review(
     corpus: Annotated[str, typer.Argument(help="FORMAT:PATH, with captions, such as mnre:DIR?captions=NAME.")],
-    source: Annotated[
+    generator: Annotated[
         list[str] | None, typer.Option(help="Generator of the captions; repeatable. Default: all of the corpus.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Whose captions.")] = "test",
+    split: Annotated[str, typer.Option(help="Split of the corpus.")] = "test",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -34,24 +32,25 @@ def captions(
         ),
     ] = None,
     sample: Annotated[int, typer.Option(help="Captions of each generator in the review; 0: all.")] = 0,
-    seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
+    seed: options.Seed = 0,
     read: Annotated[
         Path | None, typer.Option(help="The review: a CSV with `correct` yes, no or empty, or Label Studio's JSON.")
     ] = None,
     name: Annotated[str, typer.Option(help='Generator of the better captions; default: "GENERATOR (corrected)".')] = "",
 ) -> None:
-    """Say how many captions are right (CapAcc) and how long they are (CapLen, words), each picture counted once.
+    """Count how many captions are right (CapAcc) and how long they are (CapLen, in words), each image once.
 
     Captions of Diorama are judged by what was drawn; those of other corpora by a reader, in a CSV file.
 
-    Example: openmie captions diorama:test=200
+    Example: openmie caption-review diorama:test=200
 
-    Example: openmie captions mnre:DIR?captions=minicpm --out review.csv --sample 200
+    Example: openmie caption-review mnre:DIR?captions=minicpm --out review.csv --sample 200
 
-    Example: openmie captions mnre:DIR?captions=minicpm --read review.csv --out corrected
+    Example: openmie caption-review mnre:DIR?captions=minicpm --read review.csv --out corrected
 
-    Example: openmie captions jsonl:DIR --source summary --out review.json
+    Example: openmie caption-review jsonl:DIR --generator summary --out review.json
     """
+    from openmie import corpora
     from openmie.annotation import caption_review as review
 
     wrong = [
@@ -59,20 +58,19 @@ def captions(
     ]
     if wrong:
         raise CorpusError(
-            f"{wrong[0]} here",
+            f"{wrong[0]} without the option that it belongs to",
             expected="--sample with --out FILE, --name with --read",
-            where="openmie captions",
-            remedy="leave it out",
+            remedy=f"leave {wrong[0]} out",
         )
-    data = load_corpus(corpus)
+    data = corpora.load(corpus)
     if read:
-        found = [j for j in review.read(read) if not source or j.generator in source]
+        found = [j for j in review.read(read) if not generator or j.generator in generator]
         _judged(review, data, split, found, name, out)
     elif out:
-        number = review.write(data.split(split), out, source or (), sample, seed)
+        number = review.write(data.split(split), out, generator or (), sample, seed)
         print(f"{number} captions for {_review(out)}", file=sys.stderr)
     else:
-        _counted(review, data.split(split), source or [])
+        _counted(review, data.split(split), generator or [])
     console.say_skipped(data)
 
 
@@ -99,8 +97,8 @@ def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out
         raise CorpusError(
             "no judgements",
             expected="rows of the generators asked for",
-            where="openmie captions --read",
-            remedy="fill in rows of the file; --source, if given, must name a generator of it",
+            where="--read",
+            remedy="fill in rows of the file; --generator, if given, must name a generator of it",
         )
     whole = review.apply(data.split(split), found, name, fill=True)
     if out:

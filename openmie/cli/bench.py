@@ -1,0 +1,110 @@
+"""`openmie bench`: compare a system's variants on corpora over seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from openmie.bench import system
+from openmie.cli import console, options
+from openmie.errors import OpenMIEError
+
+
+def bench(
+    paper: options.Paper,
+    corpus: Annotated[
+        list[str] | None, typer.Option(help="FORMAT:PATH; repeatable. With --table, --plot: default all of --out.")
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="3: seeds 1 to 3; 2,5 or 4-6: just these.")] = "1",
+    flavour: options.Flavour = system.FLAVOUR,
+    ablate: Annotated[
+        list[str] | None, typer.Option(help="A variant: full (default), an ablation, or all; repeatable.")
+    ] = None,
+    sweep: Annotated[list[str] | None, typer.Option(help="A sweep of the system, or all; repeatable.")] = None,
+    task: options.Task = "",
+    set_: options.Set = None,
+    option: options.Option = None,
+    max_documents: Annotated[int, typer.Option(help="Train on the first so many documents; 0: on all.")] = 0,
+    test: Annotated[str, typer.Option(help="Score on the test split of this corpus instead.")] = "",
+    shuffle: Annotated[bool, typer.Option(help="Score once more with images shuffled between posts.")] = False,
+    precision: options.Precision = "no",
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/bench"),
+    workers: Annotated[int, typer.Option(help="Runs at once.")] = 1,
+    table: Annotated[str, typer.Option(metavar="FORMAT", help="Train nothing; print md or csv, or write html.")] = "",
+    score: Annotated[str, typer.Option(help="Score of the table, such as entities; default: the task's first.")] = "",
+    plot: Annotated[bool, typer.Option(help="Train nothing; draw the sweeps as a page in --out.")] = False,
+    cases: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Train nothing; list where two runs of --out differ, with their pictures."),
+    ] = None,
+) -> None:
+    """Compare a system's variants on corpora over seeds: one JSON a run, and a table beside the published numbers.
+
+    A finished run is never run again; started again, an interrupted one resumes.
+
+    Example: openmie bench baseline --corpus diorama:train=2000 --seeds 3 --ablate all
+    """
+    from openmie import bench as benches
+
+    if cases:
+        print(benches.cases(out, *cases, paper=paper))
+        return
+    same = {
+        "flavour": flavour,
+        "changes": tuple(set_ or ()),
+        "options": tuple(option or ()),
+        "posts": max_documents,
+        "test": test,
+        "shuffle": shuffle,
+        "precision": precision,
+    }
+    if corpus:
+        rows = benches.Rows(ablate=ablate or (), sweep=sweep or (), same=same)
+        cells = benches.grid(paper, corpus, rows=rows, task=task, seeds=benches.seeds(seeds))
+    else:
+        cells = benches.found(out, paper)
+    if plot:
+        print(benches.plot(cells, out))
+        return
+    if cells and system.measured(paper):
+        _measured(benches, cells, out, table, workers, bool(corpus))
+        return
+    if table:
+        found = benches.table(cells, out, score)
+        texts = {"md": benches.markdown, "csv": benches.csv}
+        print(texts[table](found).rstrip() if table in texts else benches.write(found, out, table))
+        return
+    if not corpus:
+        raise _no_corpus()
+    failed = console.benched(benches.run(cells, out, workers=workers))
+    found = benches.table(cells, out, score)
+    for format in ("md", "csv", "html"):
+        benches.write(found, out, format)
+    print(benches.markdown(found))
+    if failed:
+        raise typer.Exit(options.PARTIAL)
+
+
+def _measured(benches: Any, cells: list[Any], out: Path, table: str, workers: int, run: bool) -> None:
+    """`bench` of a system whose runs have many measures."""
+    from openmie.bench import sft_table as chat_table
+
+    texts = {"md": chat_table.markdown, "csv": chat_table.csv}
+    if table and table not in texts:
+        raise OpenMIEError.unknown("--table", table, texts)
+    if not (table or run):
+        raise _no_corpus()
+    failed = 0 if table else console.benched(benches.run(cells, out, workers=workers))
+    print(texts[table or "md"](cells, out).rstrip())
+    if failed:
+        raise typer.Exit(options.PARTIAL)
+
+
+def _no_corpus() -> OpenMIEError:
+    return OpenMIEError(
+        "no --corpus",
+        expected="a corpus to train on",
+        remedy="name one, or use --table to print the runs that are there",
+    )

@@ -1,0 +1,40 @@
+"""`openmie evaluate`: score a trained model on a split of a corpus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openmie.cli import console, options
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Model folder or hub id.")],
+    corpus: Annotated[str, typer.Option(help="FORMAT:PATH.")],
+    split: Annotated[str, typer.Option(help="Split of the corpus.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Write scores, data hash, recipe and versions here.")] = None,
+    predictions: Annotated[Path | None, typer.Option(help="Write the predicted documents here.")] = None,
+    bootstrap: options.Bootstrap = 1000,
+) -> None:
+    """Score a trained model on a split of a corpus.
+
+    Example: openmie evaluate runs/text --corpus twitter:DIR --out runs/text-test.json
+    """
+    from openmie import corpora
+    from openmie.formats.registry import write
+    from openmie.model.pretrained import load
+    from openmie.train import evaluate as scoring
+
+    data = corpora.load(corpus)
+    loaded, gold = load(model), list(data.split(split))
+    scores, predicted = scoring.evaluate(loaded, gold, bootstrap=bootstrap, symmetric=data.symmetric)
+    console.scores(scores)
+    for what, f1 in scoring.scheme_ceiling(loaded, gold).items():
+        print(f"ceiling of the word-pair scheme, {what}: {f1:.2f}")
+    if out:
+        scoring.write_record(out, scoring.record(loaded, scores, gold, corpus=corpus, split=split, folder=model))
+    if predictions:
+        console.say(write(predicted, predictions))
+    console.say_skipped(data)

@@ -1,0 +1,104 @@
+"""Options that several commands have: spelled and explained alike everywhere, because they stand here once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from openmie.bench import system as systems
+
+PARTIAL = 3  # exit code: some records could not be read, or some runs failed; the output holds the rest and the reasons
+PAPERS = systems.names()
+
+Source = Annotated[
+    str, typer.Argument(help="FORMAT:PATH, or a file as `openmie extract` and `convert` read it; - is stdin.")
+]
+ImageDir = Annotated[str | None, typer.Option("--image-dir", help="Folder of the images that the source names.")]
+Splits = Annotated[list[str] | None, typer.Option(help="A split; repeatable. Default: all of the corpus.")]
+Revision = Annotated[str, typer.Option(help="Commit, branch or tag of a hub id; default: its main branch.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
+Bootstrap = Annotated[int, typer.Option(help="Resamples for the confidence interval; 0: none.")]
+MaxDocuments = Annotated[int, typer.Option(help="Take only the first so many documents; 0: all.")]
+Symmetric = Annotated[list[str] | None, typer.Option(help="Relation label without direction; repeatable.")]
+
+# -- systems and their recipes
+Paper = Annotated[str, typer.Argument(help=f"System: {', '.join(PAPERS)}.")]
+Ablate = Annotated[str, typer.Option(help="Ablation of the system; `openmie show PAPER` lists them.")]
+Flavour = Annotated[
+    str, typer.Option(help="Flavour of the system: small (default), paper, ...; `openmie show SYSTEM` lists them.")
+]
+Task = Annotated[str, typer.Option(help="ner, re or joint; default: what the corpus holds.")]
+Precision = Annotated[str, typer.Option(help="no, bf16 or fp16.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Change one field of the recipe, such as fuse.heads=8 or training.epochs=3; repeatable.",
+    ),
+]
+Option = Annotated[
+    list[str] | None,
+    typer.Option("--option", metavar="KEY=VALUE", help="Argument of the system's recipe(), such as text=minilm."),
+]
+
+# -- vision-language models
+VLM = Annotated[str, typer.Option(help="Vision-language model: a hub id, a folder, or the server's name for it.")]
+System = Annotated[
+    str,
+    typer.Option(help="Prompt a vision-language model: schema (every task, as JSON), or pfa (that paper's format)."),
+]
+Endpoint = Annotated[
+    str, typer.Option(help="Server with OpenAI's protocol, such as http://localhost:8000/v1; default: run it here.")
+]
+Tasks = Annotated[
+    str,
+    typer.Option(help="Of a vision-language model: summary, ner, chains, re, boxes, joint, grounded; with commas."),
+]
+Label = Annotated[
+    list[str] | None, typer.Option(metavar="LABEL=MEANING", help='A label to find, such as PER="a person"; repeatable.')
+]
+RelationLabel = Annotated[
+    list[str] | None, typer.Option("--relation", metavar="LABEL=MEANING", help="The same for relations; repeatable.")
+]
+LabelsFile = Annotated[
+    Path | None, typer.Option(help='JSON: {"PER": "a person"}, or such an object for mentions, relations, ...')
+]
+Cache = Annotated[Path | None, typer.Option(help="File that caches all responses: no request is sent twice.")]
+VLMOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vlm-option",
+        metavar="FIELD=VALUE",
+        help="Of the prompt (window, images, family, ...) or the model (max_tokens, dialect, timeout, ...); "
+        "repeatable.",
+    ),
+]
+
+
+def extraction_request(system: str, model: Sequence[str] | None, **options: Any) -> Any:
+    """What a vision-language model is asked for, or None where no system is named.
+
+    Raises:
+        OpenMIEError: options that need `--system` without it, or several models.
+    """
+    from openmie.errors import OpenMIEError
+
+    given = {name: value for name, value in options.items() if value}
+    if not system and given:
+        flag = {"settings": "vlm-option", "tasks": "task"}.get(next(iter(given)), next(iter(given)))
+        raise OpenMIEError(
+            f"--{flag} without --system",
+            expected="--system schema or --system pfa",
+            remedy=f"name one of them, or leave --{flag} out for a trained model",
+        )
+    if not system:
+        return None
+    from openmie.vlm.prompting.request import ExtractionRequest
+
+    if model and len(model) > 1:
+        raise OpenMIEError(f"{len(model)} models", expected="one with --system", remedy="run them one after the other")
+    return ExtractionRequest(system=system, model=model[0] if model else "", **given)

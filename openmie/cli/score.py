@@ -1,0 +1,48 @@
+"""`openmie score`: score predictions, in any format that can be read, against gold."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from openmie.cli import console, options
+from openmie.errors import OpenMIEError
+
+FORMATS = ("table", "json")
+
+
+def score(
+    gold: Annotated[str, typer.Argument(help="File or folder of the gold documents.")],
+    predicted: Annotated[str, typer.Argument(help="File or folder of the predicted documents.")],
+    task: Annotated[str, typer.Option(help="ner, re, joint, boxes, grounded, document, summary or mre.")] = "ner",
+    symmetric: options.Symmetric = None,
+    iou: Annotated[float, typer.Option(help="Least overlap at which a predicted box is right.")] = 0.5,
+    bootstrap: options.Bootstrap = 1000,
+    by_label: Annotated[bool, typer.Option(help="With a row for each label.")] = True,
+    errors: Annotated[bool, typer.Option("--errors", help="Count the errors by kind and cause, too.")] = False,
+    format: Annotated[str, typer.Option(help="table or json.")] = "table",
+) -> None:
+    """Score predictions of any system, in any format that can be read, against gold. All numbers in percent.
+
+    Example: openmie score gold.jsonl predicted.jsonl --task ner
+
+    Example: openmie score gold.conll predicted.conll --errors --format json
+    """
+    from openmie import metrics
+    from openmie.formats.registry import read
+
+    if format not in FORMATS:
+        raise OpenMIEError.unknown("--format", format, FORMATS)
+    pair = list(read(gold)), list(read(predicted))
+    settings: dict[str, Any] = {"symmetric": symmetric or (), "iou": iou}
+    found = metrics.score(*pair, task=task, bootstrap=bootstrap, **settings)  # type: ignore[arg-type]
+    lines = metrics.errors(*pair, **settings).lines(task) if errors else []
+    if format == "json":
+        rows = metrics.table(found)
+        print(json.dumps({"scores": rows, "errors": lines} if errors else rows, ensure_ascii=False, indent=1))
+        return
+    console.scores(found, by_label)
+    if errors:
+        console.errors(lines)

@@ -1,0 +1,77 @@
+"""`openmie show`: print a recipe; `openmie show embeddings`: draw a run's entity vectors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from openmie.bench import system
+from openmie.cli import options
+from openmie.cli.groups import WithDefault
+
+app = typer.Typer(
+    cls=WithDefault,
+    no_args_is_help=True,
+    help="Print a recipe (`openmie show SYSTEM`), or draw a run's entity vectors (`openmie show embeddings`).",
+)
+
+
+@app.command("recipe")
+def recipe(
+    paper: Annotated[str, typer.Argument(help=f"System ({', '.join(options.PAPERS)}) or a model folder.")],
+    corpus: Annotated[
+        str, typer.Option(help="FORMAT:PATH, whose labels the recipe has; default: the paper's own.")
+    ] = "",
+    flavour: options.Flavour = system.FLAVOUR,
+    ablate: options.Ablate = "",
+    task: options.Task = "",
+    option: options.Option = None,
+    set_: options.Set = None,
+) -> None:
+    """Print a recipe, or what an ablation or --set changes in it. The word may be left out.
+
+    Example: openmie show baseline --ablate text
+
+    Example: openmie show shap_ca --flavour paper
+
+    Example: openmie show shap_ca --task joint --set training.epochs=3
+    """
+    from openmie import corpora
+    from openmie import recipe as recipes
+
+    if (Path(paper) / "recipe.json").exists():
+        print((Path(paper) / "recipe.json").read_text(encoding="utf8"))
+        return
+    whole = system.build(paper, corpora.load(corpus) if corpus else None, task, option or (), flavour)
+    changed = system.change(system.ablate(paper, whole, ablate), set_ or ())
+    if changed == whole:
+        print(json.dumps(recipes.dump(whole), indent=1, ensure_ascii=False))
+        print("ablations: " + ", ".join(system.page(paper).ablations(whole)), file=sys.stderr)
+        for name, what in system.page(paper).FLAVOURS.items():
+            print(f"flavour {name}: {what}", file=sys.stderr)
+        for name, values in system.sweeps(paper, whole).items():
+            print(f"sweep {name}: {', '.join(values)}", file=sys.stderr)
+    for path, here, there in recipes.difference(recipes.dump(whole), recipes.dump(changed)):
+        print(f"{path}: {json.dumps(here, ensure_ascii=False)} -> {json.dumps(there, ensure_ascii=False)}")
+
+
+@app.command("embeddings")
+def embeddings(
+    run: Annotated[str, typer.Argument(help="Model folder, or a run's folder of `openmie bench`.")],
+    corpus: Annotated[str, typer.Option(help="FORMAT:PATH; default: that of the bench run.")] = "",
+    split: Annotated[str, typer.Option(help="Split of the corpus.")] = "test",
+    max_entities: Annotated[int, typer.Option(help="Number of entities drawn; 0: all.")] = 2000,
+    seed: options.Seed = 0,
+    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("embeddings.html"),
+) -> None:
+    """Draw a run's entity vectors in three dimensions, coloured by type, as one page to turn and hover over.
+
+    Example: openmie show embeddings runs/text --corpus twitter:DIR --out embeddings.html
+    """
+    from openmie.bench import entity_space
+
+    print(entity_space.show(run, corpus, split=split, most=max_entities, seed=seed, out=out))

@@ -1,0 +1,65 @@
+"""`openmie train`: train a system on a corpus."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from openmie.bench import system
+from openmie.cli import console, options
+
+
+def train(
+    paper: options.Paper,
+    corpus: Annotated[str, typer.Option(help="FORMAT:PATH, such as twitter:DIR, or diorama:.")],
+    out: Annotated[Path, typer.Option(help="Model folder to write.")] = Path("runs/model"),
+    flavour: options.Flavour = system.FLAVOUR,
+    ablate: options.Ablate = "",
+    task: options.Task = "",
+    seed: options.Seed = 0,
+    option: options.Option = None,
+    set_: options.Set = None,
+    restart: Annotated[bool, typer.Option(help="Do not resume from a checkpoint in --out.")] = False,
+    precision: options.Precision = "no",
+) -> None:
+    """Train a system on a corpus. Dev selects the epoch; the test split is not opened.
+
+    Started again, an interrupted training resumes from its last checkpoint.
+
+    Example: openmie train baseline --ablate text --corpus twitter:DIR --out runs/text --set training.epochs=4
+    """
+    from openmie import corpora
+    from openmie.train import fit
+    from openmie.train.tensorboard import logged
+
+    data = corpora.load(corpus)
+    recipe: Any = system.build(paper, data, task, option or (), flavour)
+    recipe = system.change(system.ablate(paper, recipe, ablate), set_ or ())
+    if system.answers_in_words(recipe):
+        _fine_tune(recipe, recipe.data(data), out, seed, restart)
+        return
+    events = fit(recipe, data.train, data.dev, out=out, seed=seed, resume=not restart, precision=precision)
+    for event in console.progress(recipe.name, logged(events, out / "tensorboard")):
+        if event.kind == "done":
+            print(f"best dev F1 {event.values['best']:.2f} after epoch {event.values['best_epoch'] + 1}; model: {out}")
+    console.say_skipped(data)
+
+
+def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> None:
+    """`train` of a system that is a fine-tuned vision-language model."""
+    from openmie.vlm.sft.recipe import fit_chat
+
+    if restart:
+        shutil.rmtree(out, ignore_errors=True)
+    found = fit_chat(recipe, data.train, data.dev, out, seed=seed, watch=console.steps(recipe.name))
+    print(
+        f"best dev loss {found['best']:.4f}; model: {out}, which `openmie zero-shot --system pfa --model {out} "
+        "--vlm-option injection_guard=false` prompts, and `transformers serve` and vLLM serve"
+    )
+    for record in found["refused"]["records"][:3]:
+        print(f"not learnt from: {record}", file=sys.stderr)
+    console.say_skipped(data)

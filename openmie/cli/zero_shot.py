@@ -1,0 +1,95 @@
+"""`openmie zero-shot`: score a vision-language model on a corpus without training it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from openmie.cli import console, options
+
+
+def zero_shot(
+    corpus: options.Source,
+    model: options.VLM,
+    out: Annotated[Path, typer.Option(help="JSON lines of predicted documents, as `openmie score` reads them.")],
+    system: options.System = "schema",
+    endpoint: options.Endpoint = "",
+    split: Annotated[str, typer.Option(help="Split of the corpus.")] = "dev",
+    task: options.Tasks = "",
+    label: options.Label = None,
+    relation: options.RelationLabel = None,
+    labels: options.LabelsFile = None,
+    image_dir: options.ImageDir = None,
+    max_documents: options.MaxDocuments = 0,
+    cache: options.Cache = None,
+    vlm_option: options.VLMOption = None,
+    scores: Annotated[Path | None, typer.Option(help="Write scores, data hash, model and settings here.")] = None,
+    bootstrap: options.Bootstrap = 1000,
+) -> None:
+    """Prompt a vision-language model on a corpus, without training, and score it as trained systems are scored.
+
+    Labels are the corpus's (of train, never of test) unless given; tasks are those that it has labels for. Every
+    document is written, a failed one with the reason; the exit code is 3 if there was any.
+
+    Example: openmie zero-shot gmner:DIR --model Qwen/Qwen2.5-VL-7B-Instruct --endpoint URL --out predicted.jsonl
+
+    Example: openmie zero-shot diorama:test=20 --system pfa --split test --model MODEL --out predicted.jsonl
+    """
+    from openmie.data.corpus import Labels
+    from openmie.formats.registry import write
+    from openmie.inference import pipeline as extract
+
+    request = options.extraction_request(
+        system,
+        [model],
+        endpoint=endpoint,
+        tasks=task,
+        label=label,
+        relation=relation,
+        labels=labels,
+        cache=cache,
+        settings=vlm_option,
+    )
+    sources, data = extract.sources(corpus, [split] if corpus != "-" and not Path(corpus).exists() else None, image_dir)
+    backend = request.backend()
+    schema = request.answerable(request.schema(data.labels if data else Labels()), backend)
+    gold: list[Any] = []
+    predicted: list[Any] = []
+    failed: list[str] = []
+    documents = _kept(islice(next(iter(sources.values())), max_documents or None), gold)
+    found = console.noted(console.passing(request.predict(documents, schema, backend), "documents prompted"), failed)
+    console.say(write(_kept(found, predicted), out, "jsonl"))
+    _score(gold, predicted, schema, backend, data, bootstrap, scores, corpus=corpus, split=split, system=system)
+    if data:
+        console.say_skipped(data)
+    console.say_failed(failed)
+    if failed or (data and data.skipped):
+        raise typer.Exit(options.PARTIAL)
+
+
+def _kept(items: Iterable[Any], all_: list[Any]) -> Iterator[Any]:
+    for item in items:
+        all_.append(item)
+        yield item
+
+
+def _score(
+    gold: list[Any], predicted: list[Any], schema: Any, backend: Any, data: Any, bootstrap: int, out: Path | None,
+    **about: Any,
+) -> None:  # fmt: skip
+    """Print the scores of what was asked for, and write them down with what they depend on."""
+    from openmie.formats import output
+    from openmie.vlm.prompting.scoring import score_record, score_tasks
+
+    symmetric = data.symmetric | data.labels.symmetric if data else frozenset()
+    found = score_tasks(gold, predicted, schema.tasks, symmetric=symmetric, bootstrap=bootstrap)
+    console.scores(found)
+    if out:
+        told = score_record(found, gold, model=backend.facts(), asked=schema.facts(), **about)
+        with output.open_output(out) as file:
+            file.write(json.dumps(told, indent=1, ensure_ascii=False).encode() + b"\n")
