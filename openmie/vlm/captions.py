@@ -59,7 +59,7 @@ class Captioning:
         if not self.prompt.strip():
             raise OpenMIEError(
                 "an empty prompt",
-                expected="the prompt for each image",
+                expected="the text of a prompt",
                 where="captions",
                 remedy=f"give a text, or one of {', '.join(PROMPTS)}",
             )

@@ -74,7 +74,7 @@ def _image_tokens(processor: Any, images: int) -> str:
     if not isinstance(token, str):
         raise OpenMIEError(
             "processor has neither a chat template nor an image token",
-            expected="one of them",
+            expected="a chat template, or an image token",
             remedy="use an instruction-tuned model",
         )
     vocabulary = processor.tokenizer.get_vocab()

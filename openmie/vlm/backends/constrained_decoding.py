@@ -27,8 +27,8 @@ def import_llguidance() -> Any:
     except ImportError as error:
         raise ModelError(
             f"package llguidance is not installed ({error})",
-            expected="it, to constrain answers to a schema or grammar",
-            remedy="pip install 'openmie[lvlm]'",
+            expected="this package, which constrains answers to a schema or grammar",
+            remedy="install it: pip install 'openmie[lvlm]'",
         ) from None
 
 
@@ -74,7 +74,7 @@ class TokenBytes:
             self.tokens = import_module("llguidance.hf").from_tokenizer(tokenizer, eos_token=list(eos_ids))
         except Exception as error:  # the library raises what it likes for a tokenizer of another kind
             raise ModelError(
-                f"llguidance cannot read a {type(tokenizer).__name__} ({str(error)[:200]})",
+                f"tokenizer {type(tokenizer).__name__} cannot be read by llguidance ({str(error)[:200]})",
                 expected="a byte-level or byte-fallback tokenizer, as language models have",
                 remedy="send requests without a schema to this model",
             ) from error

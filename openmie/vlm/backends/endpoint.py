@@ -113,7 +113,7 @@ class Endpoint:
             json.dumps(dict(self.extra_body), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise ModelError(
-                f"extra_body cannot be written as JSON ({error})",
+                f"setting extra_body cannot be written as JSON ({error})",
                 expected="JSON values",
                 remedy="give the fields as they are sent",
             ) from None
@@ -263,8 +263,8 @@ def _import_openai() -> Any:
     except ImportError as error:
         raise ModelError(
             f"package openai is not installed ({error})",
-            expected="it, to talk to a server",
-            remedy="pip install 'openmie[lvlm]'",
+            expected="this package, which talks to servers",
+            remedy="install it: pip install 'openmie[lvlm]'",
         ) from None
 
 

@@ -171,7 +171,7 @@ def resolve_device(name: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ModelError(
             f"device {name!r} cannot be used: {str(error).splitlines()[0][:120]}",
-            expected="cpu, cuda, cuda:1, ...",
+            expected="cpu, cuda, cuda:1 or another torch device",
             remedy="leave it out to use the GPU where there is one",
         ) from error
     return name

@@ -72,7 +72,7 @@ class BoxFormat:
         if max_pixels and not isinstance(adapter, ResizedPixels):
             raise RecipeError(
                 f"max_pixels={max_pixels}",
-                expected=f"no such setting for family {name}, which does not count in resized pixels",
+                expected=f"a family that counts in resized pixels, which {name} does not",
                 remedy="leave it out",
             )
         if max_pixels and isinstance(adapter, ResizedPixels):

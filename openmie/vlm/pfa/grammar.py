@@ -88,7 +88,7 @@ def grammar(
     if any(not LETTER.fullmatch(x) for x in letters) or len(set(letters)) < len(letters):
         raise OpenMIEError(
             f"invalid patches {letters}"[:200],
-            expected="a number, or different letters a, b, ..., z, aa, ...",
+            expected="a number, or different letters such as a, b and aa",
             where="grammar",
             remedy="use openmie.metrics.patches.letter(n) for the n-th",
         )

@@ -52,7 +52,7 @@ class PromptOptions:
                     f"{name}={getattr(self, name)}",
                     expected="at least 1",
                     where="PromptOptions",
-                    remedy="window=8000 and images=8 are the defaults",
+                    remedy="leave it out for the default (window=8000, images=8)",
                 )
         if not 0 <= self.shared_characters < self.window / 2:
             raise RecipeError(

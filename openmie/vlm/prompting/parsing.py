@@ -217,7 +217,7 @@ class _AnswerParser:
             self.note(place, f"head and tail of {quote(item)} are one", "two different mentions or chains")
             return
         if self.content.pairs is not None and pair not in self.requested:
-            self.note(place, f"pair of {quote(item)} was not requested", "one of the requested pairs")
+            self.note(place, f"pair of {quote(item)} was not requested", "a requested pair")
             return
         self.answered.add(pair)
         relation = Relation(head=head, tail=tail, label=data["label"])

@@ -37,7 +37,7 @@ def split_windows(text: str, size: int, overlap: int) -> list[tuple[int, int]]:
             f"overlap={overlap} of window={size}",
             expected="less than half of the window",
             where="PromptOptions",
-            remedy="window=8000 and overlap=800 are the defaults",
+            remedy="leave both out for the defaults (window=8000, overlap=800)",
         )
     found, start = [], 0
     while len(text) - start > size:
