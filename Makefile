@@ -9,13 +9,20 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: demo test lint docs install dev bench clean
+.PHONY: demo test test-long lint docs install dev bench clean
 
 demo: .venv/base.stamp
 	$(BIN)/openmie demo --out demo
 
 test: .venv/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# The property tests under other random examples than CI's fixed ones: make test-long SEEDS="21 22 23"
+SEEDS ?= 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
+test-long: .venv/dev.stamp
+	for seed in $(SEEDS); do \
+		OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m hypothesis \
+			--hypothesis-profile=long --hypothesis-seed=$$seed || exit 1; done
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check openmie tests benchmarks docs

@@ -26,7 +26,7 @@ from openmie.errors import ErrorRecord, MetricError
 from openmie.metrics.links import SpanKey
 
 Undecided = Literal["error", "a", "b"]
-Verdict = tuple[str, str]
+ParsedDecision = tuple[str, str]
 
 
 def resolve(
@@ -50,7 +50,7 @@ def resolve(
     if undecided not in ("error", "a", "b"):
         raise MetricError(f"undecided={undecided!r}", expected="error, a or b", remedy="leave it out to be told")
     documents = pair_annotations(a, b, symmetric, iou)
-    given: dict[tuple[str, str, str], Verdict] = {}
+    given: dict[tuple[str, str, str], ParsedDecision] = {}
     for d in decisions:
         if d.key in given:
             raise MetricError(
@@ -59,7 +59,7 @@ def resolve(
                 where=f"document {d.document}",
                 remedy="remove one of them",
             )
-        given[d.key] = d.verdict()
+        given[d.key] = d.parsed_decision()
     asked = {d.key for both in documents for d in differences(both)}
     if strange := [key for key in given if key not in asked]:
         raise MetricError(
@@ -76,8 +76,8 @@ def resolve(
             where=f"document {open_[0][0]}",
             remedy="decide them, or take one side in these: undecided (--undecided), a or b",
         )
-    verdicts = given | dict.fromkeys(open_, (undecided, ""))
-    return (_Merging(both, verdicts).document() for both in documents)
+    final = given | dict.fromkeys(open_, (undecided, ""))
+    return (_Merging(both, final).document() for both in documents)
 
 
 def apply_decisions(
@@ -92,7 +92,7 @@ class _Merging:
     """One document on its way."""
 
     both: AnnotationPair
-    verdicts: Mapping[tuple[str, str, str], Verdict]
+    decisions: Mapping[tuple[str, str, str], ParsedDecision]
     errors: list[ErrorRecord] = field(default_factory=list)
     used: set[str] = field(default_factory=set)  # ids of A's chains
 
@@ -101,7 +101,7 @@ class _Merging:
         self.ids = _Ids([*(m.id for m in a.mentions), *(c.id for c in a.chains)])
 
     def document(self) -> Document:
-        a, b = (s.document for s in self.both.sides)
+        a, b = (s.document for s in self.both.annotators)
         mentions = self._mentions()
         parts = self._parts(set(mentions))
         chains = self._chains(mentions, parts)
@@ -116,12 +116,12 @@ class _Merging:
             errors=(*a.errors, *self.errors),
         )
 
-    def _verdict(self, layer: str, at: str) -> Verdict:
-        return self.verdicts.get((self.both.a.document.id, layer, at), ("a", ""))
+    def _decision(self, layer: str, at: str) -> ParsedDecision:
+        return self.decisions.get((self.both.a.document.id, layer, at), ("a", ""))
 
     def _labels(self, layer: str, at: str, a: str, b: str) -> list[str]:
         """What a unit is labelled in the end; nothing where it is not to be."""
-        word, label = self._verdict(layer, at)
+        word, label = self._decision(layer, at)
         chosen = {"a": a, "b": b, "none": "", "label": label}[word]
         return ["" if x == UNTYPED else x for x in chosen.split("+")] if chosen else []
 
@@ -152,17 +152,17 @@ class _Merging:
         """How the kept places are divided into things."""
         out: list[EntitySpans] = []
         for group in self.both.groups:
-            word = self._verdict("chains", span_name(min(group)))[0]
-            mine, theirs = self.both.sides if word == "a" else self.both.sides[::-1]
+            word = self._decision("chains", span_name(min(group)))[0]
+            mine, theirs = self.both.annotators if word == "a" else self.both.annotators[::-1]
             out += _divided(group & kept, mine, theirs)
         return sorted(out, key=min)
 
     def _chains(self, mentions: Mapping[SpanKey, list[Mention]], parts: list[EntitySpans]) -> dict[EntitySpans, Chain]:
         """A chain for each thing of several mentions, and for one alone that either annotator made a chain of."""
         out: dict[EntitySpans, Chain] = {}
-        labels = {m.label for s in self.both.sides for m in s.document.mentions}
+        labels = {m.label for s in self.both.annotators for m in s.document.mentions}
         for part in parts:
-            if len(part) == 1 and not any(part & s.in_chain for s in self.both.sides):
+            if len(part) == 1 and not any(part & s.in_chain for s in self.both.annotators):
                 continue
             near, id = self._nearest(part)
             members = [m for place in sorted(part) for m in mentions[place]]
@@ -175,7 +175,7 @@ class _Merging:
 
     def _nearest(self, part: EntitySpans) -> tuple[Chain | None, str]:
         """The chain of A, or else of B, that has most in common with a thing; and an id, A's where it is free."""
-        for side in self.both.sides:
+        for side in self.both.annotators:
             shares = [
                 (len(part & {side.places[m] for m in c.mentions}), -k, c) for k, c in enumerate(side.document.chains)
             ]
@@ -207,7 +207,7 @@ class _Merging:
     def _chosen(self, pair: EntityPair) -> str:
         place = min(pair.a or pair.b or ())
         group = next(g for g in self.both.groups if place in g)
-        return self._verdict("chains", span_name(min(group)))[0]
+        return self._decision("chains", span_name(min(group)))[0]
 
     def _relations(self, ends: Mapping[SpanKey, str]) -> list[Relation]:
         out: dict[tuple[str, str, str], Relation] = {}
@@ -225,7 +225,7 @@ class _Merging:
     def _direction(self, numbers: tuple[int, int], label: str) -> tuple[int, int]:
         """The order in which A, or else B, has the ends of a relation without direction."""
         turned = numbers[::-1]
-        for side in self.both.sides:
+        for side in self.both.annotators:
             said = {
                 (self.both.pair_index[side.name, head], self.both.pair_index[side.name, tail])
                 for head, tail, x in side.relations()
@@ -240,14 +240,14 @@ class _Merging:
         links = self.both.links()
         for pair in sorted(self.both.boxes, key=lambda p: (p.a is None, p.a or 0, p.b or 0)):
             at = box_key(self.both, pair)
-            word, label = self._verdict("boxes", at)
+            word, label = self._decision("boxes", at)
             a, b = self.both.regions(pair)
             chosen = {"a": a, "b": b, "none": None, "label": a or b}[word]
             if chosen is None:
                 continue
             which = "a" if chosen is a else "b"
             if pair in links and links[pair][0] != links[pair][1]:
-                which = self._verdict("links", at)[0]
+                which = self._decision("links", at)[0]
             shows = {
                 "a": self.both.linked_pair(self.both.a, a),
                 "b": self.both.linked_pair(self.both.b, b),

@@ -47,7 +47,7 @@ class Disagreement:
     def key(self) -> tuple[str, str, str]:
         return self.document, self.layer, self.where
 
-    def verdict(self) -> tuple[str, str]:
+    def parsed_decision(self) -> tuple[str, str]:
         """The decision as ("a" | "b" | "none" | "label" | "", label). `MetricError` for anything else."""
         word, colon, label = self.decision.strip().partition(":")
         word, label = word.strip().casefold(), label.strip()
@@ -112,7 +112,7 @@ def read_decisions(path: str | os.PathLike[str]) -> list[Disagreement]:
                 remedy="remove one of them",
             )
         try:
-            made.verdict()
+            made.parsed_decision()
         except MetricError as error:
             record = error.record.model_copy(update={"where": f"{path}, row {number}"})
             raise MetricError.of(record) from None

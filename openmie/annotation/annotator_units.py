@@ -135,7 +135,7 @@ class AnnotationPair:
         return sorted({*self.a.labels, *self.b.labels})
 
     @property
-    def sides(self) -> tuple[AnnotatorView, AnnotatorView]:
+    def annotators(self) -> tuple[AnnotatorView, AnnotatorView]:
         return self.a, self.b
 
     @cached_property
@@ -192,7 +192,7 @@ class AnnotationPair:
     def relations(self) -> dict[tuple[int, int], tuple[str, str]]:
         """Labels of A and of B for each ordered pair (of numbers of pairs of things) that either relates."""
         found: dict[tuple[int, int], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
-        for column, side in enumerate(self.sides):
+        for column, side in enumerate(self.annotators):
             for head, tail, label in side.relations():
                 ends = self.pair_index[side.name, head], self.pair_index[side.name, tail]
                 key = (min(ends), max(ends)) if label in self.symmetric else ends
@@ -267,16 +267,16 @@ def pair_annotations(
 
     Errors: an id twice, a document that one of them lacks, another text or other words.
     """
-    sides = [{d.id: d for d in _listed(documents, name)} for documents, name in ((a, "A"), (b, "B"))]
-    for mine, theirs, name in ((sides[0], sides[1], "B"), (sides[1], sides[0], "A")):
+    annotators = [{d.id: d for d in _listed(documents, name)} for documents, name in ((a, "A"), (b, "B"))]
+    for mine, theirs, name in ((annotators[0], annotators[1], "B"), (annotators[1], annotators[0], "A")):
         if lacking := [id for id in mine if id not in theirs]:
             raise MetricError(
                 f"{len(lacking)} documents that annotator {name} lacks, the first {lacking[0]!r}",
                 expected="the same documents from both",
                 remedy="leave out what only one has annotated",
             )
-    for id, document in sides[0].items():
-        other = sides[1][id]
+    for id, document in annotators[0].items():
+        other = annotators[1][id]
         if document.text != other.text or document.words != other.words:
             raise MetricError(
                 "another text" if document.text != other.text else "other words",
@@ -285,8 +285,8 @@ def pair_annotations(
                 remedy="annotate the same export; offsets into different texts cannot be compared",
             )
     return [
-        AnnotationPair(AnnotatorView(d, "A"), AnnotatorView(sides[1][id], "B"), frozenset(symmetric), iou)
-        for id, d in sides[0].items()
+        AnnotationPair(AnnotatorView(d, "A"), AnnotatorView(annotators[1][id], "B"), frozenset(symmetric), iou)
+        for id, d in annotators[0].items()
     ]
 
 

@@ -30,7 +30,7 @@ def differences(both: AnnotationPair) -> Iterator[Disagreement]:
             yield _line(both, "spans", span_name(place), surface(both, [place]), a, b)
     for group in both.groups:
         if both.split(both.a, group) != both.split(both.b, group):
-            a, b = (_divided(both, side, group) for side in both.sides)
+            a, b = (_divided(both, side, group) for side in both.annotators)
             yield _line(both, "chains", span_name(min(group)), "", a, b)
     for ends, (a, b) in both.relations().items():
         if a != b:

@@ -1,7 +1,7 @@
 """Metrics: pure functions of gold and predicted documents, paired by id, all in percent.
 
-A gold document that was not predicted is a document without predictions: its gold stays in the recall. A predicted
-document that gold does not have, or an id used twice, is an error.
+A gold document without a predicted one counts as a document without predictions: its gold stays in the recall. A
+predicted document that is not in gold, and a duplicate id, are errors.
 """
 
 from openmie.metrics.bio_tags import spans_from_tags

@@ -38,11 +38,22 @@ def spans_from_tags(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Scores:
-    """Scores of `openmie.metrics.spans`, from tags.
+    """Scores of `openmie.metrics.spans`, from BIO tags.
 
-    gold, predicted: sequences of sequences of tag names; or integer arrays (B, T) with `names`, the tag of each id, and
-    `mask` (B, T), True at words (default: where gold is not negative).
-    Errors: sentences of different numbers or lengths, a tag that is not O, B-X or I-X, an id without a name.
+    Args:
+        gold: Sequences of sequences of tag names, or an integer array (B, T) with `names`.
+        predicted: As `gold`, with the same lengths.
+        mode: As in `spans`.
+        names: The tag of each id, for arrays.
+        mask: (B, T), True at words; by default where gold is not negative.
+        bootstrap: Number of bootstrap samples of sentences; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        MetricError: For different numbers or lengths of sentences, a tag that is not O, B-X or I-X, and an id without
+            a name.
+
+    Reference: seqeval (Nakayama, 2018), whose numbers these are.
     """
     check_mode(mode)
     if names is None:

@@ -1,4 +1,4 @@
-"""Relations between chains, right by overlap (the M3D paper, section VI-B).
+"""Relations between chains, correct by overlap (the M3D paper, section VI-B).
 
 A predicted triple (head, label, tail) and a gold one agree when both heads share a mention, both tails do, and the
 labels are the same. Mentions are spans; a relation between mentions is one between chains of one mention each.
@@ -36,21 +36,32 @@ def chain_relations(
 
     `correct` is the largest one-to-one matching of predicted and gold triples that agree, so that each is used once.
     The paper's sentence alone would let a system that cuts a chain into pieces, or throws all mentions into one chain,
-    have many triples right by a single gold one. Direction counts, except for the labels named as symmetric, whose ends
-    may agree crosswise. A set on each side: what is said twice counts once. A triple whose end is nowhere located in
-    the text is never right, but it counts. `None` and "" are no relations.
+    have many triples correct by a single gold one. Direction counts, except for symmetric labels, whose ends may agree
+    crosswise. Duplicates are counted once. A triple with an end that is not located in the text is never correct, but
+    it counts. `None` and "" are no relations.
 
-    mode="as_released" counts as M3D's release does. There every ordered pair of chains has one label: whichever way a
-    relation is told, it is read both ways, and of several between two chains the last is kept. A reading agrees with
-    gold whichever way that is told; readings come in the order of the document's chains, and each uses up the first
-    gold triple that agrees and is left. So one of the two readings is wrong, unless two gold triples overlap with it,
-    as where a predicted chain joins two; and gold fed as prediction scores P 50.0, R 98.5, F1 66.3 on M3D's English dev
-    split and P 50.0, R 97.5, F1 66.1 on the Chinese one. What the release does before it scores is no part of this: its
-    vote over pairs of mentions (a document says one label for all of them), its mask of labels by the types of the
-    chains, and its passing over pairs of times or of mentions spelt alike (gold that had gone through the last would
-    have a recall of 98.3 and 97.4). `symmetric` plays no part.
-    Errors: an id twice, a predicted id that gold does not have, a relation whose end is no mention or chain of
-    mentions, an unknown mode.
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        mode: "overlap", or "as_released" to count as M3D's release does. There every ordered pair of chains has one
+            label: a relation is read in both directions, and of several between two chains the last is kept. A reading
+            agrees with gold in either direction; readings come in the order of the document's chains, and each uses up
+            the first remaining gold triple that agrees. So one of the two readings is usually wrong: gold as prediction
+            has a precision of about 50 (see docs/papers/m3d). The release's vote over pairs of mentions, its mask of
+            labels by chain types and its skipping of some pairs happen before scoring and are not part of this.
+        symmetric: Labels without direction; ignored by "as_released".
+        none: Labels that mean that no relation holds.
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Scores, by label too; `correct` is the size of the matching.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, a relation whose end is no mention or
+            chain of mentions, and an unknown mode.
+
+    Reference: M3D, section VI-B.
     """
     if mode not in ("overlap", "as_released"):
         raise MetricError(f"mode {mode!r}", expected="overlap or as_released", remedy="overlap is the usual one")
@@ -65,7 +76,7 @@ def chain_relation_rows(
     symmetric: Collection[str] = (),
     none: Collection[str] = NONE,
 ) -> Iterator[Row]:
-    """Labels right, predicted and gold of each document, by overlap."""
+    """Labels of correct, predicted and gold relations of each document, by overlap."""
     for document, prediction in paired_by_id(gold, predicted):
         gold_triples, predicted_triples = (
             triples(document, "gold", symmetric, none),
@@ -134,7 +145,7 @@ def overlap_matrix(left: Sequence[frozenset[SpanKey]], right: Sequence[frozenset
 
 
 def _row_as_released(gold: Document, predicted: Document | None, none: Collection[str]) -> Row:
-    """Labels right, predicted and gold of one document, in M3D's accounting."""
+    """Labels of correct, predicted and gold relations of one document, as M3D's release counts."""
     gold_triples = [
         Triple(*_end_spans(gold, r.head, r.tail, "gold"), r.label) for r in gold.relations if r.label not in none
     ]

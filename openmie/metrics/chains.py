@@ -15,12 +15,11 @@ of them side by side, which is what the usual scorers (`scorch`, the CoNLL score
 of CEAF is found document by document, since chains of different documents share nothing.
 
 What counts:
-* Mentions are compared by their span, not by their ids; the label counts with `labels=True`.
-* A mention in no chain is a chain of its own. An orphan `I-` run in no chain is left out, as in strict entity scores.
-* The same span twice in one chain is one mention. A span in two chains of one side says that both are of one thing:
-  they are joined.
-* A chain without mentions names nothing and is no chain.
-* What is not located in the text is never right but counts, each such mention as one more.
+* Mentions are compared by span, not by id; the label counts with `labels=True`.
+* A mention in no chain is a singleton. An orphan `I-` run in no chain is left out, as in strict entity scores.
+* The same span twice in one chain is one mention. Two chains of one document that share a span are merged.
+* A chain without mentions is ignored.
+* Mentions that are not located in the text are never correct but count, each as one more.
 * Where neither side has anything to count (no links for MUC, no mentions for the others), the score is 100; where only
   one side has, it is 0. `scorch` says 0 in both cases.
 """
@@ -52,7 +51,7 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True)
 class ChainMeasure(Scores):
-    """One of the measures. `correct` is the numerator of the recall, `right` that of the precision (B3's differ)."""
+    """One of the measures. `correct` is the numerator of the recall, `precision_correct` of the precision."""
 
     precision_correct: float = 0.0
     empty_score: float = 100.0  # what nothing against nothing scores
@@ -122,14 +121,26 @@ def chains(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> ChainScores:
-    """MUC, B3, CEAF (phi4 and phi3) and their mean, in percent; `labels`: a mention's label must be right too.
+    """Coreference scores: MUC, B3, CEAF (phi4 and phi3) and the mean of MUC, B3 and CEAF phi4, in percent.
 
-    `bootstrap` draws (0: none) give the 95% interval of the mean over documents.
-    mode="as_released": as M3D's release counts. Its "MUC" is over pairs of mentions: those that both sides put into one
-    chain, of those of each side. B3 is summed over mentions that stand in chains of both sides only, so what is missed
-    costs nothing. CEAF is that with phi3, in the mean too. Predicted chains of one mention are never output there, so
-    they are left out of the predictions, while gold keeps its own.
-    Errors: an id twice, a predicted id that gold does not have, a chain of what is no mention, an unknown mode.
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        mode: "standard", or "as_released" to count as M3D's release does: its "MUC" is over pairs of mentions, B3 is
+            summed over mentions that are in chains of both sides only (missed mentions cost nothing), CEAF is phi3, in
+            the mean too, and predicted singletons are ignored while gold ones count.
+        labels: Whether a mention's label must match too.
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        `ChainScores`, with `mean`, `muc`, `b3`, `ceaf` and `ceaf_m`.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, a chain with an id that is no mention, and
+            an unknown mode.
+
+    Reference: Vilain et al. (1995), Bagga and Baldwin (1998), Luo (2005); the mean is that of CoNLL-2012.
     """
     if mode not in ("standard", "as_released"):
         raise MetricError(f"mode {mode!r}", expected="standard or as_released", remedy="standard is the usual one")

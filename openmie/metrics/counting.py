@@ -1,4 +1,4 @@
-"""What all metrics share: documents paired by id, counts summed, a bootstrap over documents."""
+"""Shared by all metrics: pairing documents by id, micro counts, and the bootstrap over documents."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _CELLS = 4_000_000  # numbers held at once while drawing: 32 MB
 
 
 def paired_by_id(gold: Iterable[Document], predicted: Iterable[Document]) -> Iterator[tuple[Document, Document | None]]:
-    """Each gold document with the predicted one of its id, or None: then nothing was predicted and all gold is missed.
+    """Pair each gold document with the predicted one of its id, or None.
 
-    Errors: an id used twice on either side, a predicted id that gold does not have.
+    Raises:
+        MetricError: For a duplicate id in either, and a predicted id that is not in gold.
     """
     golds, found = _by_id(gold, "gold"), _by_id(predicted, "predicted")
     unknown = [id for id in found if id not in golds]
@@ -52,7 +53,7 @@ def _by_id(documents: Iterable[Document], which: str) -> dict[str, Document]:
 
 
 def micro_scores(rows: Iterable[Row], bootstrap: int = 0, seed: int = 0, accuracy: float | None = None) -> Scores:
-    """Micro scores, the same per label, and the bootstrap interval, from the labels of each document."""
+    """Micro scores, overall and by label, with a bootstrap interval, from the labels of each document."""
     totals: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
     counts = []
     for row in rows:

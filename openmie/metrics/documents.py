@@ -83,12 +83,27 @@ def documents(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> DocumentScores:
-    """Entities as in `spans` (strict), chains as in `chains`, relations as in `chain_relations`, regions as in `boxes`.
+    """Scores of entities (`spans`, strict), chains (`chains`), relations (`chain_relations`) and regions (`boxes`).
 
-    Chains are those of `chained` and relations those of `related`, where given: what was predicted with gold mentions,
-    and with gold chains, is scored so in the paper, beside entities and regions predicted without.
-    The intervals of all tasks and of their mean come from the same draws of documents.
-    Errors: those of the four.
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        chained: Predictions whose chains are scored, by default `predicted`: the paper predicts chains from gold
+            mentions.
+        related: Predictions whose relations are scored, by default `predicted`: the paper predicts relations between
+            gold chains.
+        symmetric: Relation labels without direction.
+        iou: Threshold of the intersection over union of boxes, in [0, 1).
+        bootstrap: Number of bootstrap samples of documents, the same for all tasks and their mean; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        `DocumentScores`; its F1 is the mean of the tasks that gold or prediction has annotations of.
+
+    Raises:
+        MetricError: Those of the four metrics.
+
+    Reference: M3D, "Avg." of tables III and IV.
     """
     gold, predicted = list(gold), list(predicted)
     chained = predicted if chained is None else list(chained)

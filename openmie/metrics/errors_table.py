@@ -1,4 +1,4 @@
-"""Where a run went wrong: the error table of the M3D paper (section VII-F, table VI), with causes.
+"""Error analysis: the error table of the M3D paper (section VII-F, table VI), with causes.
 
 For each task the paper sorts wrong predictions into two kinds, as shares of all predictions:
 
@@ -134,9 +134,18 @@ class ErrorTable:
 def errors(
     gold: Iterable[Document], predicted: Iterable[Document], *, symmetric: Collection[str] = (), iou: float = 0.5
 ) -> ErrorTable:
-    """Every error of a run, sorted. `symmetric` and `iou` as in `chain_relations` and `boxes`.
+    """All errors of a run, sorted by task, kind and cause.
 
-    Errors: those of the four scores.
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        symmetric: As in `chain_relations`.
+        iou: As in `boxes`.
+
+    Raises:
+        MetricError: Those of the four metrics.
+
+    Reference: M3D, section VII-F, table VI.
     """
     found: list[Mistake] = []
     totals: Counter[tuple[str, Side]] = Counter()

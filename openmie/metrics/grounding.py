@@ -1,4 +1,4 @@
-"""Scores of what is shown where: boxes, and entity-type-region triples.
+"""Grounding scores: boxes, and entity-type-region triples.
 
 Two boxes agree when their intersection over union is greater than the threshold (the M3D paper, Evaluation Metrics:
 "greater than 0.5"; GMNER's release keeps candidates with IoU > 0.5). Boxes are absolute xyxy and an area is
@@ -28,12 +28,26 @@ Key = tuple[int, int, str, str]  # start, end, label, ""; or -1, -1, label and t
 def boxes(
     gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0, seed: int = 0
 ) -> Scores:
-    """Micro scores over regions: a box is right when one of its image and label agrees with it.
+    """Micro scores over regions: a box is correct when a gold box of its image and label has an IoU above `iou`.
 
-    Each gold box is used once: counted is the largest one-to-one matching, so the order of boxes and their scores play
-    no part. (M3D's release matches greedily in file order, which can only find as many or fewer.) A region without a
-    label has the label of the mention or chain that it shows. What it shows is not compared: see `grounded`.
-    Errors: an id twice, a predicted id that gold does not have, a threshold outside [0, 1).
+    Each gold box is matched once, by a largest one-to-one matching, so the order of boxes and their scores are ignored.
+    (M3D's release matches greedily in file order, which can only find as many or fewer.) A region without a label has
+    the label of its mention or chain. Which entity a region belongs to is not compared: see `grounded`.
+
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        iou: Threshold of the intersection over union, in [0, 1); a match is above it. Boxes are absolute xyxy pixels.
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Scores, by label too.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, and a threshold outside [0, 1).
+
+    Reference: M3D, Evaluation Metrics (IoU greater than 0.5).
     """
     return micro_scores(box_rows(gold, predicted, iou), bootstrap, seed)
 
@@ -64,13 +78,13 @@ def _classes(document: Document) -> dict[Class, list[Region]]:
 
 
 def label_of(document: Document, region: Region) -> str:
-    """Its own label, or that of the mention or chain that it shows."""
+    """The label of a region, or else that of its mention or chain."""
     regions_of = document.find(region.of) if region.of and not region.label else None
     return regions_of.label if regions_of else region.label
 
 
 def iou_above(left: Sequence[Region], right: Sequence[Region], iou: float) -> Bools:
-    """Which pairs of regions lie in one image with an IoU above the threshold: (len(left), len(right))."""
+    """Whether regions are in one image with an IoU above the threshold: (len(left), len(right))."""
     common, union = _common(left, right)
     return common > iou * union  # not divided: no area, no agreement
 
@@ -115,7 +129,7 @@ def matching(hits: Bools) -> dict[int, int]:
 
 def _augment(row: int, options: Sequence[Sequence[int]], owner: dict[int, int]) -> None:
     """Give `row` a column, moving other rows where that frees one; nothing where it cannot."""
-    came: dict[int, int] = {}  # column -> the row that asked for it
+    came: dict[int, int] = {}  # column -> the row that it was reached from
     queue = [row]
     for asking in queue:
         for column in options[asking]:
@@ -144,14 +158,30 @@ def grounded(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Scores:
-    """GMNER: triples of entity, type and region; right when span, label and region are all right.
+    """GMNER scores: triples of entity, type and region, correct when span, label and region all are.
 
-    A region is right when gold and prediction both have none, or when the predicted box agrees with any gold box of
-    that entity. Where several boxes are predicted for one entity, each of them must. `types=False` leaves the label
-    out (EEG, entity extraction and grounding). Orphans as in `spans`. The release differs: it takes orphans for
-    entities (here mode="lenient"), and where its candidate boxes cover no gold box, nothing can be right (here a box
-    can).
-    Errors: an id twice, a predicted id that gold does not have, a threshold outside [0, 1).
+    A region is correct when gold and prediction both have none, or when the predicted box has an IoU above the
+    threshold with any gold box of that entity; of several predicted boxes, all of them must. The release differs: it
+    counts orphans as entities (here mode="lenient"), and where its candidate boxes cover no gold box, nothing can be
+    correct (here a box can).
+
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        iou: Threshold of the intersection over union, in [0, 1).
+        mode: Orphan `I-` runs as in `spans`.
+        types: Whether the label counts; without it this is EEG, entity extraction and grounding.
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Scores, by label too.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, an unknown mode, and a threshold outside
+            [0, 1).
+
+    Reference: Yu et al. (2023), grounded multimodal named entity recognition.
     """
     check_mode(mode)
     check_iou(iou)

@@ -1,9 +1,9 @@
-"""Relation scores: on given pairs, and joint with the entities that they hold between.
+"""Relation scores: for given pairs, and jointly with their entities.
 
-An end of a relation is compared by where it is, not by its id: the span of its mention, or the spans of the mentions of
-its chain. `None` and "" say that no relation holds: they are neither gold nor predicted positives, as in scikit-learn's
-micro F1 with `labels[1:]`. Direction counts, except for the labels named as symmetric. A set on each side: what is said
-twice counts once. A relation with an end that is not located in the text is never right, but it counts.
+Head and tail are compared by their spans, not by ids: the span of a mention, or the spans of all mentions of a chain.
+The labels `None` and "" mean that no relation holds: they are neither gold nor predicted positives, as in
+scikit-learn's micro F1 with `labels[1:]`. Direction counts, except for symmetric labels. Duplicates are counted once. A
+relation with an end that is not located in the text is never correct, but it counts.
 """
 
 from __future__ import annotations
@@ -33,13 +33,29 @@ def relations(
     seed: int = 0,
     as_released: bool = False,
 ) -> Scores:
-    """Micro precision, recall and F1 over labels of given pairs, without None; accuracy over all gold pairs with it.
+    """Micro precision, recall and F1 over the labels of given pairs, without None; accuracy over all pairs, with None.
 
-    A gold pair is answered right when the set of labels predicted for it is the gold set. A pair that a predicted
-    document does not speak of reads as None; a pair of a document that was not predicted is wrong. `as_released`: row
-    by row, as the releases of MNRE's systems count; the two differ where a document lists a pair more than once, where
-    labels are symmetric, and where relations are found that were not asked for.
-    Errors: an id twice, a predicted id that gold does not have, a relation whose end is no mention or chain.
+    A gold pair is accurate when the set of labels predicted for it is the gold set. A pair that the predicted document
+    does not list counts as None; a pair of a document that was not predicted is wrong.
+
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        symmetric: Labels without direction.
+        none: Labels that mean that no relation holds.
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+        as_released: Count row by row, as the releases of MNRE's systems do. The two differ where a document lists a
+            pair more than once, for symmetric labels, and for predicted relations between pairs that are not given.
+
+    Returns:
+        Scores, with `accuracy`.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, and a relation whose end is no mention or
+            chain.
+
+    Reference: Zheng et al. (2021), MNRE.
     """
     if as_released:
         return _scores_by_row(gold, predicted, none, bootstrap, seed)
@@ -60,7 +76,7 @@ def relations(
 def _scores_by_row(
     gold: Iterable[Document], predicted: Iterable[Document], none: Collection[str], bootstrap: int, seed: int
 ) -> Scores:
-    """Each relation of gold is a row; its answer is the next one predicted for the same head and tail, or None."""
+    """Each gold relation is a row; its prediction is the next one for the same head and tail, or None."""
     rows: list[Row] = []
     right = num_pairs = 0
     for document, prediction in paired_by_id(gold, predicted):
@@ -95,9 +111,23 @@ def pairs(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> Scores:
-    """Joint scores: a relation is right when both spans, both entity labels and its own label are.
+    """Joint scores: a relation is correct when both spans, both entity labels and its own label are.
 
-    Errors: as `relations`.
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        symmetric: Labels without direction.
+        none: Labels that mean that no relation holds.
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Scores over relations with typed ends.
+
+    Raises:
+        MetricError: As `relations`.
+
+    Reference: Yuan et al. (2023), joint multimodal entity-relation extraction (JMERE).
     """
 
     def rows() -> Iterator[Row]:

@@ -1,9 +1,9 @@
-"""Entity scores: a mention is right when start, end and label are all right.
+"""Entity scores: a mention is correct when start, end and label are.
 
 Strict is the IOB2 reading: orphan `I-` runs count on neither side (seqeval with `mode="strict", scheme=IOB2`). Lenient
 is that of conlleval and seqeval's default: orphan runs count on both. The two differ only by mentions with
-`status="orphan"`. A set on each side: the same span with the same label counts once. Scores and ids play no part.
-What is not located in the text is never right, but it counts: a wrong prediction, or a gold mention that is missed.
+`status="orphan"`. Duplicates are counted once: the same span with the same label. Scores and ids are ignored.
+Mentions that are not located in the text are never correct, but they count: as false positives, or as missed gold.
 """
 
 from __future__ import annotations
@@ -24,10 +24,22 @@ Named = tuple[str, str]  # text, label of what is not located
 def spans(
     gold: Iterable[Document], predicted: Iterable[Document], mode: Mode = "strict", *, bootstrap: int = 0, seed: int = 0
 ) -> Scores:
-    """Micro precision, recall and F1 over mentions, by label too.
+    """Micro precision, recall and F1 over mentions, overall and by label, in percent.
 
-    `bootstrap` draws (0: none) give the 95% interval of F1 over documents.
-    Errors: an id twice, a predicted id that gold does not have, an unknown mode.
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        mode: "strict" ignores orphan `I-` runs on both sides (IOB2); "lenient" counts them (conlleval).
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Scores; `by_label` has those of each label.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, and an unknown mode.
+
+    Reference: Tjong Kim Sang and De Meulder (2003); seqeval with `mode="strict", scheme=IOB2` gives the same numbers.
     """
     check_mode(mode)
     return micro_scores(span_rows(gold, predicted, mode == "lenient"), bootstrap, seed)
@@ -39,7 +51,7 @@ def check_mode(mode: str) -> None:
 
 
 def span_rows(gold: Iterable[Document], predicted: Iterable[Document], orphans: bool = False) -> Iterator[Row]:
-    """Labels right, predicted and gold of each document."""
+    """Labels of correct, predicted and gold mentions of each document."""
     for document, prediction in paired_by_id(gold, predicted):
         want, missed = keys(document, orphans)
         got, wrong = keys(prediction, orphans) if prediction else (set(), set())

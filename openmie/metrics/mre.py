@@ -1,7 +1,7 @@
-"""Algorithm 1 of M-MRE (Gan et al., 2025): entities, image-entity pairs and summaries of one answer each.
+"""Algorithm 1 of M-MRE (Gan et al., 2025): entities, image-entity pairs and summaries, one answer per document.
 
-Entities: F1 over label-entity pairs, compared as texts, not by where they stand. Micro over multisets: what is said
-twice is right twice where gold has it twice. Pairs: "the proportion of correctly matched image patches to their
+Entities: F1 over label-entity pairs, compared as texts, not by position. Micro over multisets: duplicates count as
+often as gold has them. Pairs: "the proportion of correctly matched image patches to their
 corresponding entities", of which the paper leaves the denominator open. With "gold" (the default) it is the gold pairs,
 so that pairs too many cost nothing; with "predicted" the pairs of the answer; with "union" those of either, so that
 both cost. Summaries: `openmie.metrics.text`.
@@ -29,7 +29,7 @@ Average = Literal["micro", "sample"]
 
 
 class MreItems(NamedTuple):
-    """What one answer says of names: (label, entity) as often as it says so, and (letter of a patch, entity)."""
+    """The items of one answer: (label, entity), with duplicates, and (letter of a patch, entity)."""
 
     entities: Sequence[tuple[str, str]] = ()
     pairs: Sequence[tuple[str, str]] = ()
@@ -43,7 +43,7 @@ class MreScores:
     pairs: Scores  # its `accuracy` is that of the denominator
     denominator: Denominator = "gold"
     average: Average = "micro"
-    mean_f1: float | None = None  # of entities over samples, where that was asked for
+    mean_f1: float | None = None  # of entities over samples, with average="sample"
     text: TextScores | None = None
 
     @property
@@ -67,10 +67,27 @@ def mre(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> MreScores:
-    """Algorithm 1 on documents. Which patch shows which mention is read on the gold document's patches for both.
+    """Algorithm 1 on documents. Regions of gold and prediction are assigned to the gold document's patches.
 
-    A region that lies on no patch cannot be said in the format, so it is in neither side.
-    Errors: an id twice, a predicted id that gold does not have, an unknown denominator, average or tokenizer.
+    A region on no patch cannot be expressed in the format, so it is ignored.
+
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        denominator: Of the image-entity accuracy: "gold" pairs, "predicted" pairs, or their "union".
+        average: "micro", or "sample" for means over documents.
+        tokenizer: Of BLEU and ROUGE, see `texts`.
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        `MreScores`: entities, image-entity pairs with their accuracy, and summaries.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, and an unknown denominator, average or
+            tokenizer.
+
+    Reference: Gan et al. (2025), algorithm 1.
     """
     gold, predicted = list(gold), list(predicted)
     rows = [(mre_items(d, d), mre_items(p, d) if p else MreItems()) for d, p in paired_by_id(gold, predicted)]
@@ -79,7 +96,7 @@ def mre(
 
 
 def mre_items(document: Document, given: Document | None = None) -> MreItems:
-    """What a document says, with the patches of `given`; every mention counts, whatever its status."""
+    """The items of a document, with the patches of `given`; every mention counts, whatever its status."""
     mentions = document.mentions
     pairs = [(name, mentions[n].text) for name, of in mentions_by_patch(document, given).items() for n in of]
     return MreItems([(m.label, m.text) for m in mentions], pairs)
@@ -93,9 +110,9 @@ def mre_scores(
     bootstrap: int = 0,
     seed: int = 0,
 ) -> MreScores:
-    """Entities and pairs of (gold, predicted) answers, however they were read; blanks at the ends of names are nothing.
+    """Scores of (gold, predicted) items; surrounding whitespace of names is ignored and duplicate pairs count once.
 
-    Pairs are sets: a patch that is said twice to show a name shows it. Errors: an unknown denominator or average.
+    Raises `MetricError` for an unknown denominator or average.
     """
     for value, known in ((denominator, get_args(Denominator)), (average, get_args(Average))):
         if value not in known:
@@ -133,7 +150,7 @@ def _pairs(rows: Iterable[tuple[MreItems, MreItems]]) -> Iterator[Row]:
 
 
 def _share(want: set[tuple[str, str]], got: set[tuple[str, str]], denominator: Denominator) -> tuple[int, int]:
-    """Right pairs, and how many are counted."""
+    """Number of correct pairs, and the denominator."""
     counted = {"gold": want, "predicted": got, "union": want | got}[denominator]
     return len(want & got), len(counted)
 

@@ -1,4 +1,4 @@
-"""Which region shows which chain: boxes that are right and tied to the right thing."""
+"""Links from regions to chains: correct boxes that are linked to the correct entity."""
 
 from __future__ import annotations
 
@@ -18,13 +18,26 @@ from openmie.metrics.scores import Scores
 def region_links(
     gold: Iterable[Document], predicted: Iterable[Document], iou: float = 0.5, *, bootstrap: int = 0, seed: int = 0
 ) -> Scores:
-    """Micro scores over links from a region to the chain (or mention) that it shows, by the region's label.
+    """Micro scores over links from a region to its chain (or mention), by the region's label.
 
-    A link is right when image and label of the boxes are the same, their IoU is above the threshold, and the chains
-    share a mention span, as in `chain_relations`. Each link is used once: counted is the largest one-to-one matching.
-    Regions that are said to show nothing (`of` is "") have no link and count on neither side: see `boxes` for them, and
-    `grounded` for the boxes of each entity. A link to what is nowhere located in the text is never right, but counts.
-    Errors: an id twice, a predicted id that gold does not have, a link that leads nowhere, a threshold outside [0, 1).
+    A link is correct when image and label of the boxes are the same, their IoU is above the threshold, and the chains
+    share a mention span, as in `chain_relations`; each is matched once. Regions without an entity (`of` is "") are
+    ignored: see `boxes` for them, and `grounded` for the boxes of each entity. A link to an entity that is not located
+    in the text is never correct, but counts.
+
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        iou: Threshold of the intersection over union, in [0, 1).
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        Scores, by label too.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, a region whose `of` is no mention or
+            chain, and a threshold outside [0, 1).
     """
     check_iou(iou)
 
@@ -43,13 +56,13 @@ def region_links(
 
 
 def _linked_regions(document: Document, side: str) -> tuple[list[tuple[Region, frozenset[SpanKey]]], list[str]]:
-    """The regions that show something, with the places of what they show; and their labels."""
+    """Regions of an entity, with the spans of its mentions; and their labels."""
     regions = [r for r in document.regions if r.of]
     return [(r, shown_spans(document, r, side)) for r in regions], [label_of(document, r) for r in regions]
 
 
 def shown_spans(document: Document, region: Region, side: str) -> frozenset[SpanKey]:
-    """Where the thing that a region shows is mentioned."""
+    """The spans of the mentions of a region's entity."""
     found = document.find(region.of)
     mentions = [document.find(m) for m in found.mentions] if isinstance(found, Chain) else [found]
     if not all(isinstance(m, Mention) for m in mentions):

@@ -1,4 +1,4 @@
-"""Scores by task, as a table, and as a share of a gap: what the command line and reports print."""
+"""Scores by task, as a table, and as normalised gain: what the command line and reports print."""
 
 from __future__ import annotations
 
@@ -46,11 +46,19 @@ def score(
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> dict[str, Scores]:
-    """All scores that are usual for a task, by name; the first is the one to report.
+    """All usual scores of a task, by name; the first is the one to report.
 
-    `symmetric` names relations without a direction (re, joint, document); `iou` is the threshold of boxes (boxes,
-    grounded, document).
-    Errors: an unknown task, and those of the metrics.
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        task: "ner", "re", "joint", "boxes", "grounded", "document", "summary" or "mre".
+        symmetric: Relation labels without direction (re, joint, document).
+        iou: Threshold of the intersection over union of boxes (boxes, grounded, document).
+        bootstrap: Number of bootstrap samples of documents for 95% intervals; 0: none.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        MetricError: For an unknown task, and those of the metrics.
     """
     if task not in get_args(Task):
         raise MetricError(f"task {task!r}", expected=f"one of {', '.join(get_args(Task))}", remedy="name one of them")
@@ -119,11 +127,21 @@ def _line(metric: str, label: str, s: Scores) -> ScoreLine:
 
 
 def normalised_gain(f1: float | Scores, low: float, high: float) -> float:
-    """Gap closure (f1 - low) / (high - low): 0 at the ceiling of text alone, 1 at that of text and image.
+    """Normalised gain (f1 - low) / (high - low): the share of the gap between two ceilings that a system closes.
 
-    Ceilings and F1 in percent, the result a share; it may be negative or above 1. The map rises, so the closures of
-    both ends of an interval are the interval of the closure.
-    Errors: ceilings that leave no gap.
+    0 is the ceiling of text alone, 1 that of text and image; also called gap closure. The map is monotone, so the
+    values at both ends of an interval of F1 are the interval of the gain.
+
+    Args:
+        f1: F1 in percent, or scores.
+        low: Ceiling of the text alone, in percent.
+        high: Ceiling of text and image, in percent.
+
+    Returns:
+        A share; it may be negative or above 1.
+
+    Raises:
+        MetricError: If `high` is not above `low`.
     """
     if not high > low:
         raise MetricError(

@@ -94,8 +94,18 @@ def text(
 ) -> TextScores:
     """BLEU and ROUGE of predicted summaries.
 
-    `tokenizer` as in `texts`; by default 13a, and zh where all gold summaries are of documents with `lang="zh"`.
-    Errors: an id twice, a predicted id that gold does not have, an unknown tokenizer.
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
+        tokenizer: As in `texts`; "": zh where all documents with a gold summary have `lang="zh"`, else 13a.
+        stem: Whether ROUGE stems words.
+        bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        MetricError: For a duplicate id, a predicted id that is not in gold, and an unknown tokenizer.
+
+    Reference: Papineni et al. (2002); Lin (2004).
     """
     pairs = [(d, p) for d, p in paired_by_id(gold, predicted)]
     kept = [(d, p) for d, p in pairs if d.summary.strip()]

@@ -352,7 +352,10 @@ def test_any_text_round_trips(tmp_path_factory, what, a, note, kind) -> None:
 def test_spreadsheets_may_change_the_file(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("Decision;where;document;layer;mine\r\nB;3..5;d;spans;x\r\n;;;;\r\nLabel: ORG;9..11;d;spans;\r\n")
-    assert [(d.where, d.verdict()) for d in read_decisions(path)] == [("3..5", ("b", "")), ("9..11", ("label", "ORG"))]
+    assert [(d.where, d.parsed_decision()) for d in read_decisions(path)] == [
+        ("3..5", ("b", "")),
+        ("9..11", ("label", "ORG")),
+    ]
 
 
 @pytest.mark.parametrize(
