@@ -264,3 +264,38 @@ def test_passes_on_roles_that_it_does_not_know():
     s = {**streams(), "another": streams()["text"]}
     for part in (*FUSIONS, *COMPLETIONS):
         assert set(s) <= set(split_losses(built(part)(s))[0]), part
+
+
+def informed(part):
+    """Streams that say all that a stream can: groups, seconds and relevance of every modality."""
+    out = {}
+    for n, (role, x) in enumerate(streams(missing=(1,), part=part).items()):
+        b, length = x.mask.shape
+        groups = torch.zeros(b, length, dtype=torch.long) if x.groups is None else x.groups
+        seconds = torch.arange(length).float().expand(b, -1) + n if x.seconds is None else x.seconds
+        relevance = torch.linspace(0.1, 0.9, b) + n
+        out[role] = replace(x, groups=groups, seconds=seconds, relevance=relevance)
+    return out
+
+
+@pytest.mark.parametrize("part", [*FUSIONS, *COMPLETIONS], ids=NAMES[: len(FUSIONS) + len(COMPLETIONS)])
+def test_drops_nothing_that_it_does_not_change(part):
+    """Roles, `seconds` and `relevance` are passed on; what a part makes anew is of one length in all its fields."""
+    s, module = informed(part), built(part)
+    made = split_losses(module(s))[0]
+    assert s.keys() <= made.keys()
+    for role, stream in made.items():
+        b, n = stream.mask.shape
+        assert stream.tokens.shape[:2] == (b, n), role
+        for field in (stream.groups, stream.seconds):
+            assert field is None or field.shape == (b, n), role
+        if role in s and role not in part.makes():  # a completion may fill it, and says nothing else of it
+            assert torch.equal(stream.relevance, s[role].relevance), role
+            kept = s[role].mask & s[role].present[:, None]
+            assert torch.equal(stream.seconds[:, : kept.shape[1]][kept], s[role].seconds[kept]), role
+    for role, source in (("fused", getattr(part, "reads", "text")), ("frames", "vision")):
+        if role in part.makes():
+            assert torch.equal(made[role].relevance, s[source].relevance) and made[role].seconds is not None, role
+    if "fused" in part.makes():
+        source = s[getattr(part, "reads", "text")]
+        assert torch.equal(made["fused"].seconds[made["fused"].mask], source.seconds[made["fused"].mask])

@@ -135,3 +135,21 @@ def test_tiny_vision_takes_any_size_and_tells_places_apart():
     assert tower(torch.zeros(2, 3, 32, 48)).shape == (2, 24, 32)
     flat = tower(torch.zeros(1, 3, 32, 32))[0]
     assert (flat[:, None] - flat[None]).norm(dim=-1).fill_diagonal_(1).min() > 1e-3  # positions are told apart
+
+
+def test_infonce_is_the_mean_of_both_directions_in_loops():
+    """Each row against all of the other modality, from either; the two directions differ, so that neither may go."""
+    torch.manual_seed(0)
+    a, b = torch.randn(5, 3, dtype=torch.float64), torch.randn(5, 3, dtype=torch.float64)
+
+    def direction(x, y):
+        losses = []
+        for i, row in enumerate(x):
+            scores = [torch.cosine_similarity(row, other, 0).item() / 0.2 for other in y]
+            losses.append(math.log(sum(math.exp(s) for s in scores)) - scores[i])
+        return sum(losses) / len(losses)
+
+    there, back = direction(a, b), direction(b, a)
+    assert abs(there - back) > 0.01
+    assert InfoNCE(tau=0.2)(a, b).item() == pytest.approx((there + back) / 2)
+    assert InfoNCE(tau=0.2, symmetric=False)(a, b).item() == pytest.approx(there)

@@ -244,3 +244,23 @@ def test_half_precision_is_near_and_counts_beyond_256():
         got = module(s)[0]
     for role in ("fused", "frames"):
         torch.testing.assert_close(got[role].tokens.float(), want[role].tokens, rtol=0.05, atol=0.05)
+
+
+def test_time_decay_makes_words_read_what_is_near_in_time():
+    """A word spoken at 0 s reads the frame of 0 s as if the one of 100 s were not there, and not the other way."""
+    torch.manual_seed(0)
+    module = built(replace(SMALL, times=True))
+    with torch.no_grad():
+        for level in module.to_text.levels:
+            level.time_decay.fill_(2.0)
+    both = torch.ones(1, 2, dtype=torch.bool)
+    text = Stream(torch.randn(1, 1, 6).double(), both[:, :1], seconds=torch.zeros(1, 1).double())
+    seconds = torch.tensor([[0.0, 100.0]]).double()
+    vision = Stream(torch.randn(1, 2, 6).double(), both, torch.tensor([[0, 1]]), seconds=seconds)
+
+    def fused(seen):
+        return module({"text": text, "vision": replace(vision, mask=torch.tensor([seen]), present=None)})[0]["fused"]
+
+    near, far, all_ = (fused(seen).tokens for seen in ([True, False], [False, True], [True, True]))
+    assert (near - far).abs().max() > 1e-3
+    torch.testing.assert_close(all_, near)
