@@ -32,12 +32,12 @@ class Word(NamedTuple):
 
 
 class TimeSpan(NamedTuple):
-    """`text[start:end]` was said from second `begin` to second `finish`."""
+    """`text[start:end]` was spoken from second `start_time` to second `end_time`."""
 
     start: int
     end: int
-    begin: float
-    finish: float
+    start_time: float
+    end_time: float
 
 
 class _Layer(BaseModel):

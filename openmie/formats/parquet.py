@@ -19,6 +19,7 @@ from openmie.formats import output
 
 CANNOT_HOLD = ("images.pixels",)
 
+_RENAMED = {"begin": "start_time", "finish": "end_time"}  # columns of files written before November 2026
 _LAYERS = ("images", "mentions", "chains", "relations", "regions", "phrases", "errors")
 
 
@@ -59,7 +60,7 @@ def schema() -> Any:
             ("phrases", rows(text=text, image=text)),
             ("captions", pa.map_(text, text)),
             ("summary", text),
-            ("times", rows(start=whole, end=whole, begin=number, finish=number)),
+            ("times", rows(start=whole, end=whole, start_time=number, end_time=number)),
             ("lang", text),
             ("source", text),
             ("errors", rows(where=text, found=text, expected=text, remedy=text)),
@@ -188,7 +189,7 @@ def _document(row: dict[str, Any] | Exception, where: str, folder: Path, images:
         for image in row["images"]:
             image["relevance"] = [(x["name"], x["score"]) for x in image.get("relevance", ())]
         row["words"] = [Word(**w) for w in row.get("words", ())]
-        row["times"] = [TimeSpan(**t) for t in row.get("times", ())]
+        row["times"] = [TimeSpan(**{_RENAMED.get(k, k): v for k, v in t.items()}) for t in row.get("times", ())]
         row["source"] = json.loads(row.get("source") or "{}")
         return paths.resolve_paths(Document(**row), folder, images)
     except DocumentError as error:

@@ -14,17 +14,17 @@ MAX_PAUSE = 2.0  # seconds of silence beyond which a longer one is no better pla
 
 @dataclass(frozen=True)
 class Clip:
-    """Cues that follow each other; the clip runs from the first one's begin to the last one's finish."""
+    """Cues that follow each other; the clip runs from the start of the first one to the end of the last one."""
 
     cues: tuple[Cue, ...]
 
     @property
-    def begin(self) -> float:
-        return self.cues[0].begin
+    def start(self) -> float:
+        return self.cues[0].start
 
     @property
-    def finish(self) -> float:
-        return self.cues[-1].finish
+    def end(self) -> float:
+        return self.cues[-1].end
 
 
 def cut_clips(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.0) -> tuple[Clip, ...]:
@@ -46,9 +46,9 @@ def cut_clips(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.
     start = [0] * (n + 1)  # where their last clip begins
     for end in range(1, n + 1):
         for begin in range(end - 1, -1, -1):
-            length = cues[end - 1].finish - cues[begin].begin
+            length = cues[end - 1].end - cues[begin].start
             outside = max(0.0, shortest - length, length - longest)
-            pause = cues[begin].begin - cues[begin - 1].finish if begin else 0.0
+            pause = cues[begin].start - cues[begin - 1].end if begin else 0.0
             cost = best[begin] + 100 * outside + ((length - middle) / middle) ** 2 - min(pause, MAX_PAUSE) / 2
             if cost < best[end]:
                 best[end], start[end] = cost, begin

@@ -94,7 +94,7 @@ def cached_transcript(
     To hear a video again is slow, and on a GPU the words need not be the same.
     """
     facts = _read_build(Path(out) / output.safe_name(name or Path(video).stem)).get("facts", {})
-    found = Subtitles(tuple(Cue(*c) for c in facts.get("cues", ())), heard=model)
+    found = Subtitles(tuple(Cue(*c) for c in facts.get("cues", ())), asr_model=model)
     return found if found.cues and facts == _facts(Path(video), found, settings) else None
 
 
@@ -111,8 +111,8 @@ def _facts(path: Path, subtitles: Subtitles, settings: BuildSettings) -> dict[st
     """What a build depends on, as JSON reads it back."""
     status = path.stat() if path.is_file() else None
     file = [path.name, status.st_size if status else 0, status.st_mtime if status else 0]
-    cues = [[c.begin, c.finish, c.text] for c in subtitles.cues]
-    return json.loads(json.dumps({"video": file, "heard": subtitles.heard, "cues": cues, **asdict(settings)}))
+    cues = [[c.start, c.end, c.text] for c in subtitles.cues]
+    return json.loads(json.dumps({"video": file, "asr_model": subtitles.asr_model, "cues": cues, **asdict(settings)}))
 
 
 def build_documents(
@@ -130,7 +130,7 @@ def build_documents(
     yield from _length_errors(video, clips, settings)
     frames.mkdir(parents=True)
     taken: list[list[Image]] = [[] for _ in clips]
-    for item in sample_frames(video, [(c.begin, c.finish) for c in clips], settings.every, settings.limits):
+    for item in sample_frames(video, [(c.start, c.end) for c in clips], settings.every, settings.limits):
         if isinstance(item, ErrorRecord):
             yield item
         else:
@@ -150,7 +150,7 @@ def build_documents(
 
 def _length_errors(video: Path, clips: Sequence[Clip], settings: BuildSettings) -> Iterator[ErrorRecord]:
     """Clips that no boundary could bring into the range."""
-    lengths = [c.finish - c.begin for c in clips]
+    lengths = [c.end - c.start for c in clips]
     if odd := [x for x in lengths if not settings.shortest <= x <= settings.longest]:
         yield ErrorRecord(
             where=f"video {video}",
@@ -182,9 +182,9 @@ def _document(
     for cue in clip.cues:
         latin = text[-1:].isascii() and cue.text[:1].isascii()  # words of Latin letters need a blank in Chinese too
         text += " " if text and (language != "zh" or latin) else ""
-        times.append(TimeSpan(len(text), len(text) + len(cue.text), cue.begin, cue.finish))
+        times.append(TimeSpan(len(text), len(text) + len(cue.text), cue.start, cue.end))
         text += cue.text
-    span = {"begin": clip.begin, "finish": clip.finish}
+    span = {"start": clip.start, "end": clip.end}
     return Document(
         id=id,
         text=text,

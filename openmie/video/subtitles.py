@@ -34,10 +34,10 @@ BOMS = (
 
 @dataclass(frozen=True)
 class Cue:
-    """What is said from second `begin` to second `finish`, on one line."""
+    """What is said from second `start` to second `end`, on one line."""
 
-    begin: float
-    finish: float
+    start: float
+    end: float
     text: str
 
 
@@ -47,7 +47,7 @@ class Subtitles:
 
     cues: tuple[Cue, ...]
     errors: tuple[ErrorRecord, ...] = ()
-    heard: str = ""  # the speech model that made them; empty: a file
+    asr_model: str = ""  # the speech model that made them; empty: a file
 
 
 def read_subtitles(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:
@@ -116,19 +116,19 @@ def _cues(text: str) -> tuple[list[Cue], int]:
     vtt = lines[0].startswith("WEBVTT")
     at = [n for n, line in enumerate(lines) if "-->" in line and (TIMES.match(line) or _first(lines, n))]
     found, skipped = [], 0 if vtt else any(x.strip() and not x.strip().isdecimal() for x in lines[: at[0] if at else 0])
-    for n, end in zip(at, [*at[1:], len(lines)]):
-        said = lines[n + 1 : end]
-        if end < len(lines):
+    for n, stop in zip(at, [*at[1:], len(lines)]):
+        said = lines[n + 1 : stop]
+        if stop < len(lines):
             said = _unnamed(said, vtt)
         if vtt:  # an empty line ends a cue; in SubRip its text may go on
             blocks = re.split(r"\n(?:[ \t]*\n)+", "\n".join(["", *said]))
             skipped += sum(b.strip() != "" and b.split()[0] not in ASIDE for b in blocks[1:])
             said = blocks[0].split("\n")
         time = TIMES.match(lines[n])
-        begin, finish = (_second(*time.groups()[:4]), _second(*time.groups()[4:])) if time else (1.0, 0.0)
-        if begin <= finish:
-            found.append(Cue(begin, finish, _plain(said)))
-        skipped += begin > finish
+        start, end = (_second(*time.groups()[:4]), _second(*time.groups()[4:])) if time else (1.0, 0.0)
+        if start <= end:
+            found.append(Cue(start, end, _plain(said)))
+        skipped += start > end
     return found, skipped
 
 
@@ -159,8 +159,8 @@ def _plain(said: Iterable[str]) -> str:
 
 def order_cues(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[ErrorRecord, ...]]:
     """Cues with a text, by time, each cut where the next begins; a record counts those that overlapped."""
-    found = sorted((c for c in cues if c.text), key=lambda c: (c.begin, c.finish))
-    overlaps = [a for a, b in itertools.pairwise(found) if a.finish > b.begin]
+    found = sorted((c for c in cues if c.text), key=lambda c: (c.start, c.end))
+    overlaps = [a for a, b in itertools.pairwise(found) if a.end > b.start]
     cut = tuple(_until(found))
     if not overlaps:
         return cut, ()
@@ -168,7 +168,7 @@ def order_cues(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[
     return cut, (
         _record(
             where,
-            f"{len(overlaps)} cues that overlap the next, the first at {first.begin:.3f} s",
+            f"{len(overlaps)} cues that overlap the next, the first at {first.start:.3f} s",
             "one after the other",
             "nothing to do: each was cut where the next begins, its text kept",
         ),
@@ -177,12 +177,12 @@ def order_cues(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[
 
 def _until(cues: list[Cue]) -> Iterator[Cue]:
     for cue, after in zip(cues, [*cues[1:], None]):
-        yield cue if after is None else Cue(cue.begin, min(cue.finish, after.begin), cue.text)
+        yield cue if after is None else Cue(cue.start, min(cue.end, after.start), cue.text)
 
 
 def write_subtitles(cues: Iterable[Cue], path: str | os.PathLike[str]) -> None:
     """The cues as a SubRip file."""
-    blocks = (f"{n}\n{_stamp(c.begin)} --> {_stamp(c.finish)}\n{c.text}\n" for n, c in enumerate(cues, 1))
+    blocks = (f"{n}\n{_stamp(c.start)} --> {_stamp(c.end)}\n{c.text}\n" for n, c in enumerate(cues, 1))
     writing.replace_text(path, "\n".join(blocks))
 
 

@@ -115,7 +115,7 @@ def transcribe(
             where=f"video {path}",
             remedy="give a subtitle file",
         )
-    return Subtitles(cues, errors, heard=f"{model}@{revision}" if revision else model)
+    return Subtitles(cues, errors, asr_model=f"{model}@{revision}" if revision else model)
 
 
 def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:

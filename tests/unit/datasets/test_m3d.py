@@ -77,7 +77,7 @@ def test_a_clip_becomes_a_document(tmp_path):
     ]
     assert document.chains[0].mentions == ("L0.0", "L0.1") and document.dangling() == []
     assert [(r.head, r.tail, r.label) for r in document.relations] == [("L0", "L1", "PER-LOC_birth")]
-    assert [(document.text[t.start : t.end], t.begin, t.finish) for t in document.times] == [
+    assert [(document.text[t.start : t.end], t.start_time, t.end_time) for t in document.times] == [
         ("Mira was born in Quend .", 0, 5),
         ("She met Tolk there .", 4, 9.5),
     ]

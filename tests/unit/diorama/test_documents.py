@@ -110,13 +110,13 @@ def test_sentences_and_frames_have_their_times(language):
     for d in some(language):
         assert 6 <= len(d.times) <= 12 and 4 <= len(d.images) <= 8
         assert {d.text[a.end : b.start] for a, b in pairwise(d.times)} == {" " if language == "en" else ""}
-        assert d.times[0].start == 0 and d.times[-1].end == len(d.text) and d.times[0].begin == 0
-        assert all(a.finish == b.begin and a.begin < a.finish for a, b in pairwise(d.times))
+        assert d.times[0].start == 0 and d.times[-1].end == len(d.text) and d.times[0].start_time == 0
+        assert all(a.end_time == b.start_time and a.start_time < a.end_time for a, b in pairwise(d.times))
         assert [i.id for i in d.images] == [f"frame{k}" for k in range(len(d.images))]
         assert all(i.kind == "frame" for i in d.images) and all(a.time < b.time for a, b in pairwise(d.images))
         for image, fact in zip(d.images, d.source["frames"], strict=True):
             at = d.times[fact["sentence"]]
-            assert at.begin < image.time < at.finish
+            assert at.start_time < image.time < at.end_time
             colour = transcripts.LANGUAGES[language].COLOURS[fact["flag"]]
             assert re.search(colour + (" flag" if language == "en" else "旗"), d.text[at.start : at.end])
         assert len({f["flag"] for f in d.source["frames"]}) == len(d.images)

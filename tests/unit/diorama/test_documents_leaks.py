@@ -119,7 +119,7 @@ def test_order_place_time_and_numbers_tell_nothing(language):
             lambda d, f: f["sentence"],
             lambda d, f: len(d.times),
             lambda d, f: len(d.images),
-            lambda d, f: d.times[f["sentence"]].finish - d.times[f["sentence"]].begin,
+            lambda d, f: d.times[f["sentence"]].end_time - d.times[f["sentence"]].start_time,
             lambda d, f: d.images[[x["flag"] for x in d.source["frames"]].index(f["flag"])].time % 3,
             lambda d, f: d.source["index"] % 4,
             lambda d, f: len(d.chains) // 4,

@@ -183,7 +183,7 @@ def test_what_was_heard_is_not_heard_again(tmp_path, monkeypatch):
 
     def listen(path, model, **_):
         said.append(path)
-        return Subtitles(CUES.cues, heard=model)
+        return Subtitles(CUES.cues, asr_model=model)
 
     monkeypatch.setattr("openmie.video.transcribe.transcribe", listen)
     run, out = CliRunner(), str(tmp_path / "out")

@@ -94,8 +94,8 @@ def test_sound_of_any_length_becomes_cues_in_order(model, tmp_path, seconds):
     assert 0.15 < float(np.abs(heard).max()) < 0.5
     found = whisper.transcribe(tmp_path / "a.mp4", str(model), language="en")
     assert found.cues == whisper.transcribe(tmp_path / "a.mp4", str(model), language="en").cues
-    assert all(c.text and c.begin <= c.finish for c in found.cues)
-    assert all(a.finish <= b.begin for a, b in zip(found.cues, found.cues[1:]))
+    assert all(c.text and c.start <= c.end for c in found.cues)
+    assert all(a.end <= b.start for a, b in zip(found.cues, found.cues[1:]))
 
 
 @pytest.mark.parametrize("several", [True, False])  # a model of English alone must not be asked for English
@@ -131,7 +131,7 @@ def test_segments_become_cues(monkeypatch, tmp_path, several):
 
     monkeypatch.setattr(whisper, "_load", lambda *_: (Processor(), Model()))
     found = whisper.transcribe(tmp_path / "a.mp4", "any", language="en")
-    assert [(c.begin, c.finish, c.text) for c in found.cues] == [
+    assert [(c.start, c.end, c.text) for c in found.cues] == [
         (0.0, 1.4, "Orla was born here."),
         (1.4, 3.0, "She left."),
     ]

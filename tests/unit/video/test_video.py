@@ -97,10 +97,10 @@ def built(source):
 def test_three_minutes_become_two_clips_with_all_text_and_exact_seconds(built):
     _, documents = built
     assert len(documents) == 2
-    said = [(d.text[t.start : t.end], t.begin, t.finish) for d in documents for t in d.times]
+    said = [(d.text[t.start : t.end], t.start_time, t.end_time) for d in documents for t in d.times]
     assert said == [(text, a, b) for a, b, text in CUES]
     for d in documents:
-        assert 60 <= d.source["finish"] - d.source["begin"] <= 120 and d.lang == "en"
+        assert 60 <= d.source["end"] - d.source["start"] <= 120 and d.lang == "en"
         assert d.word_texts() == tuple(d.text.split(" ")) and not d.errors
 
 
@@ -108,8 +108,8 @@ def test_frames_are_every_24th_and_their_seconds_exact(built):
     _, documents = built
     for d in documents:
         numbers = [number_of(Picture.open(i.path)) for i in d.images]
-        first = next(n for n in range(SECONDS * RATE) if n / RATE >= d.source["begin"])
-        last = max(n for n in range(SECONDS * RATE) if n / RATE <= d.source["finish"])
+        first = next(n for n in range(SECONDS * RATE) if n / RATE >= d.source["start"])
+        last = max(n for n in range(SECONDS * RATE) if n / RATE <= d.source["end"])
         assert numbers == list(range(first, last + 1, 24))
         assert [i.id for i in d.images] == [f"frame_{n}" for n in numbers]
         assert [i.time for i in d.images] == [n / RATE for n in numbers]
@@ -312,8 +312,8 @@ def test_clips_stay_in_the_range_where_boundaries_allow_it():
             at += length
         clips = video.cut_clips(cues)
         assert [c for clip in clips for c in clip.cues] == cues
-        if cues[-1].finish - cues[0].begin >= 60:
-            assert all(60 <= c.finish - c.begin <= 120 for c in clips)
+        if cues[-1].end - cues[0].start >= 60:
+            assert all(60 <= c.end - c.start <= 120 for c in clips)
 
 
 def test_cutting_is_the_best_of_all_ways():
@@ -322,8 +322,8 @@ def test_cutting_is_the_best_of_all_ways():
     def cost(parts):
         whole = 0.0
         for k, part in enumerate(parts):
-            length = part[-1].finish - part[0].begin
-            pause = part[0].begin - parts[k - 1][-1].finish if k else 0.0
+            length = part[-1].end - part[0].start
+            pause = part[0].start - parts[k - 1][-1].end if k else 0.0
             whole += 100 * max(0.0, 6 - length, length - 12) + ((length - 9) / 9) ** 2 - min(pause, 2.0) / 2
         return whole
 
@@ -332,7 +332,7 @@ def test_cutting_is_the_best_of_all_ways():
         for k in range(draw.randint(1, 9)):
             at += draw.uniform(0, 3)
             cues.append(Cue(at, at + draw.uniform(1, 5), str(k)))
-            at = cues[-1].finish
+            at = cues[-1].end
         ways = []
         for mask in range(1 << (len(cues) - 1)):
             cuts = [0, *(k + 1 for k in range(len(cues) - 1) if mask >> k & 1), len(cues)]
