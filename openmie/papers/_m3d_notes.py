@@ -28,7 +28,7 @@ that of the tags, 10, 5 and 20 for tags, chains and relations.
 Training as released: 20 epochs, batch 1, AdamW at 5e-6 for both towers and 1e-3 for all else, no warm-up, linear decay,
 the gradient's norm clipped at 5, no weight decay, seed 1898 (the trainer's: --seed 1898). Selection on dev by the mean
 of four F1s, the paper's Avg., chains and relations among gold candidates; the release's mean of six, in which chains
-count three times, is training.metric=released, the system's own candidates are training.metric=own.
+count three times, is training.selection_metric=released, the system's own candidates are training.selection_metric=own.
 The missing ratio of figure 9 is no recipe but a corpus: m3d:DIR?missing=0.5 and diorama:documents=true,missing=0.5 take
 the text from a quarter and the frames from another of all documents, of all splits. Gold of the text goes with it.
 One-stream and two-stream of table III are not described beyond two sentences; VideoMAE and ViViT are read in clips of

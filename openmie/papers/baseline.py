@@ -83,7 +83,7 @@ def recipe(
         fuse=(Cross(),),
         align=(Align(),),
         heads=heads[task],
-        training=Training(epochs=4 if tiny else 8, groups=groups),
+        training=Training(epochs=4 if tiny else 8, param_groups=groups),
     )
 
 

@@ -115,8 +115,8 @@ def recipe(
         text=words,
         vision=Vision(name=vision),
         context=context or ("noisy" if small else "*"),
-        context_pieces=40,
-        apart=True,
+        context_tokens=40,
+        separate_context_pass=True,
         objects=3,
         generated=True,
         phrases=not small,
@@ -145,29 +145,29 @@ TMR, HVPNET = (8, 16, 2e-5), (30, 32, 3e-5)  # epochs, batch and rate of section
 
 def _printed() -> Training:
     epochs, batch, lr = TMR
-    return Training(epochs=epochs, batch=batch, groups=(Group(lr=lr),), clip=0.0)
+    return Training(epochs=epochs, batch_size=batch, param_groups=(Group(lr=lr),), max_grad_norm=0.0)
 
 
 def _training(text: str, vision: str) -> Training:
     """Section 4.2 with clipping; encoders that start at random learn at a higher rate, in few epochs."""
     if text == "tiny":
-        return Training(epochs=4, batch=32, groups=(Group(lr=4e-4),))
+        return Training(epochs=4, batch_size=32, param_groups=(Group(lr=4e-4),))
     (epochs, batch, lr), small = TMR, text == "minilm"
     groups = (
         Group(match="encode.text", lr=5e-5 if small else lr),
         Group(match="encode.vision", lr=1e-3 if vision == "tiny" else lr),
         Group(lr=3e-4 if small else lr),
     )
-    return Training(epochs=epochs, batch=batch, groups=groups)
+    return Training(epochs=epochs, batch_size=batch, param_groups=groups)
 
 
 def _on_hvpnet(training: Training) -> Training:
     """TMR's numbers exchanged for HVPNeT's; built-in encoders keep their own."""
     epochs, batch, lr = HVPNET
-    groups = tuple(replace(g, lr=lr) if g.lr == TMR[2] else g for g in training.groups)
-    if (training.epochs, training.batch) == TMR[:2]:
-        return replace(training, epochs=epochs, batch=batch, groups=groups)
-    return replace(training, groups=groups)
+    groups = tuple(replace(g, lr=lr) if g.lr == TMR[2] else g for g in training.param_groups)
+    if (training.epochs, training.batch_size) == TMR[:2]:
+        return replace(training, epochs=epochs, batch_size=batch, param_groups=groups)
+    return replace(training, param_groups=groups)
 
 
 def hvpnet(r: Recipe) -> Recipe:
@@ -181,7 +181,7 @@ def hvpnet(r: Recipe) -> Recipe:
         vision=encode.vision,
         objects=encode.objects,
         context=encode.context,
-        context_pieces=encode.context_pieces,
+        context_tokens=encode.context_tokens,
         refine=replace(r.fuse[0], pairs=PAIRS[:2]),
     )
     return replace(
@@ -219,7 +219,9 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     encode: Any = r.encode
     other, (caption, host) = hvpnet(r), r.fuse
     both: tuple[Any, Any] = caption, host
-    images = Dual(text=encode.text, vision=encode.vision, context=encode.context, context_pieces=40, apart=True)
+    images = Dual(
+        text=encode.text, vision=encode.vision, context=encode.context, context_tokens=40, separate_context_pass=True
+    )
     one_image = (replace(both[0], pairs=PAIRS[:2]), replace(both[1], translated=()))
     whole = replace(both[1], original=("vision",), translated=("generated",), object_words="text")
     found = {
@@ -242,7 +244,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
             fuse=(replace(both[0], pairs=PAIRS[::2]), whole),
         ),
         "cross + CAM": replace(r, encode=images, fuse=(replace(both[0], pairs=PAIRS[:1]), Cross()), align=()),
-        "cross": replace(r, encode=replace(images, context="", apart=False), fuse=(Cross(),), align=()),
+        "cross": replace(r, encode=replace(images, context="", separate_context_pass=False), fuse=(Cross(),), align=()),
         "text": replace(r, encode=Dual(text=encode.text), fuse=(), align=()),
     }
     return {name: replace(x, name=f"{r.name}-{slug(name)}") for name, x in found.items()}

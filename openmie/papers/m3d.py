@@ -200,14 +200,14 @@ def _printed() -> Training:
     """Section VI-C, and of the release no warm-up, no weight decay and a clipped norm."""
     towers = (Group(match=f"encode.{tower}", lr=5e-6, weight_decay=0.0) for tower in ("text", "vision"))
     groups = (*towers, Group(lr=1e-3, weight_decay=0.0))
-    return Training(epochs=20, batch=1, groups=groups, warmup=0.0, clip=5.0)
+    return Training(epochs=20, batch_size=1, param_groups=groups, warmup_ratio=0.0, max_grad_norm=5.0)
 
 
 def _training(text: str, vision: str, small: bool) -> Training:
     """Section VI-C and the release; encoders that start at random learn at a higher rate, in fewer epochs."""
     if text in RANDOM:
         few = (Group(match="crf", lr=1e-2, weight_decay=0.0), Group(lr=1e-3))
-        return Training(epochs=12 if small else 20, batch=8 if small else 2, groups=few, clip=5.0)
+        return Training(epochs=12 if small else 20, batch_size=8 if small else 2, param_groups=few, max_grad_norm=5.0)
     light = text == "minilm"
     groups = (
         *([Group(match="crf", lr=1e-2, weight_decay=0.0)] if light else []),
@@ -215,8 +215,8 @@ def _training(text: str, vision: str, small: bool) -> Training:
         Group(match="encode.vision", lr=1e-3 if vision == "tiny" else 5e-6, weight_decay=0.0),
         Group(lr=1e-3, weight_decay=0.0),
     )
-    found = replace(_printed(), groups=groups)
-    return replace(found, epochs=10, warmup=0.1) if light else found
+    found = replace(_printed(), param_groups=groups)
+    return replace(found, epochs=10, warmup_ratio=0.1) if light else found
 
 
 def _full(r: Recipe) -> bool:
@@ -287,7 +287,7 @@ def _baselines(r: Recipe) -> dict[str, dict[str, Any]]:
         f"{video}+Longformer+{x}": {
             "complete": Blank(),
             "fuse": (fusion,),
-            "encode": replace(encode, vision=Vision(name=name), size=224),
+            "encode": replace(encode, vision=Vision(name=name), image_size=224),
         }
         for video, name in VIDEOS.items()
         for x, fusion in fusions.items()
@@ -317,7 +317,7 @@ def _released(r: Recipe) -> dict[str, Any]:
         "complete": PromptConv(kernel=1),
         "fuse": (denoised,),
         "heads": tuple(heads),
-        "training": replace(r.training, metric="released"),
+        "training": replace(r.training, selection_metric="released"),
     }
 
 

@@ -86,7 +86,7 @@ def recipe(
         task: `ner`, or "".
         flavour: a name of FLAVOURS.
         text: text encoder, a built-in name, hub id or folder; "": the flavour's.
-        vision: vision encoder; "": the flavour's, and beside a built-in text encoder a `twin` of its size.
+        vision: vision encoder; "": the flavour's, and beside a built-in text encoder a `tiny-clip` of its size.
 
     Raises:
         RecipeError: another task, a corpus without mention labels, an unknown flavour.
@@ -98,9 +98,11 @@ def recipe(
         raise RecipeError(found, expected="ner: MGIPS-CL finds names", remedy="see `baseline` for other tasks")
     text = text or ("tiny" if small else BACKBONES[0])
     built_in = text in ("tiny", "minilm")
-    vision = vision or ("twin" if built_in else BACKBONES[1])
-    crops: dict[str, Any] = {"size": 64} if vision == "twin" else {}  # its patches are of 16 pixels: 4 x 4, as printed
-    crops |= {"objects": 0, "full": True} if small else {}
+    vision = vision or ("tiny-clip" if built_in else BACKBONES[1])
+    crops: dict[str, Any] = (
+        {"image_size": 64} if vision == "tiny-clip" else {}
+    )  # 4 x 4 patches of 16 pixels, as printed
+    crops |= {"objects": 0, "main_image_with_objects": True} if small else {}
     words = Text(name=text, pool="mean" if text == "tiny" else "first")  # as in the baseline
     mgi = Interweave() if built_in else Interweave(width=768, heads=12, expansion=4)
     return Recipe(
@@ -139,21 +141,23 @@ def _printed() -> Training:
         Group(match="heads", lr=5e-2),
         Group(lr=5e-5),
     )
-    return Training(epochs=40, batch=32, groups=groups, warmup=0.06, clip=0.0)
+    return Training(epochs=40, batch_size=32, param_groups=groups, warmup_ratio=0.06, max_grad_norm=0.0)
 
 
 def _training(text: str, vision: str, small: bool) -> Training:
     """Section 4.3 with clipping; built-in towers that start at random learn at a higher rate, in few epochs."""
     rates = {
         "encode.text": 1e-3 if text == "tiny" else 5e-5,
-        "encode.vision": 1e-3 if vision == "twin" else 3e-5,
+        "encode.vision": 1e-3 if vision == "tiny-clip" else 3e-5,
         "crf": 1e-2,
     }
     if not small:
         rates["encode.vision_positions"] = rates["encode.vision"]  # of the crops; in `small` the rest has this rate
     groups = [Group(match=name, lr=lr, weight_decay=0.0 if name == "crf" else 0.01) for name, lr in rates.items()]
     rest = Group(lr=1e-3 if text == "tiny" else 1e-4)
-    return Training(epochs=4 if small else 40, batch=32, groups=(*groups, rest), warmup=0.06, clip=10.0)
+    return Training(
+        epochs=4 if small else 40, batch_size=32, param_groups=(*groups, rest), warmup_ratio=0.06, max_grad_norm=10.0
+    )
 
 
 def ablations(r: Recipe) -> dict[str, Recipe]:
@@ -203,7 +207,9 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
             for k in (*range(1, 7), "adaptive")
         },
         "layers": {str(n): replace(r, fuse=(replace(mgi, layers=n),)) for n in range(1, 8)},
-        "share": {f"{s:g}": replace(r, training=replace(r.training, share=s)) for s in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)},
+        "share": {
+            f"{s:g}": replace(r, training=replace(r.training, train_fraction=s)) for s in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
+        },
         "order": {o: replace(r, encode=replace(encode, order=o)) for o in ("lagged", "vision_first")},
         "first": {f: replace(r, encode=replace(encode, first=f)) for f in ("projected", "raw", "none")},
     }

@@ -222,7 +222,15 @@ def _head(labels: Labels, task: str, flavour: str) -> Crf | WordPairs:
 def _printed(head_lr: float) -> Training:
     """Section 4.2; 30 epochs and no clipping, which are not printed."""
     groups = (Group(match="encode.text", lr=5e-5), Group(match="encode.vision", lr=5e-5), Group(lr=head_lr))
-    return Training(epochs=30, batch=28, groups=groups, schedule="cosine", warmup=0.05, patience=7, clip=0.0)
+    return Training(
+        epochs=30,
+        batch_size=28,
+        param_groups=groups,
+        lr_schedule="cosine",
+        warmup_ratio=0.05,
+        patience=7,
+        max_grad_norm=0.0,
+    )
 
 
 def _training(text: str, vision: str, task: str, head_lr: float) -> Training:
@@ -234,7 +242,9 @@ def _training(text: str, vision: str, task: str, head_lr: float) -> Training:
         groups += [Group(match="crf", lr=1e-2, weight_decay=0.0), Group(lr=small)]
     else:
         groups += [Group(lr=head_lr)]
-    return replace(_printed(head_lr), epochs=4 if text == "tiny" else 30, groups=tuple(groups), clip=clip)
+    return replace(
+        _printed(head_lr), epochs=4 if text == "tiny" else 30, param_groups=tuple(groups), max_grad_norm=clip
+    )
 
 
 def ablations(r: Recipe) -> dict[str, Recipe]:

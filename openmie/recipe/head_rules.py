@@ -59,7 +59,7 @@ def metric_problems(task: str, metric: str) -> Iterator[Problem]:
     known = METRICS.get(task, (task,))
     if metric not in ("", *known):
         yield Problem(
-            where="training.metric",
+            where="training.selection_metric",
             found=f"metric {metric!r}",
             expected=f"one of {', '.join(known)}, which the heads predict",
             remedy="leave it empty",

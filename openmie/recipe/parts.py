@@ -56,14 +56,14 @@ class Training:
     """How a recipe is trained, unless the command line says otherwise."""
 
     epochs: Count = 8
-    batch: Count = 32  # documents, or given pairs of a marker recipe, a step
-    groups: tuple[Group, ...] = (Group(),)
-    schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up: to zero, or constant
-    warmup: Fraction = 0.1  # share of all steps
-    clip: NonNegative = 1.0  # norm of the whole gradient; 0: off
+    batch_size: Count = 32  # documents, or given pairs of a marker recipe, a step
+    param_groups: tuple[Group, ...] = (Group(),)
+    lr_schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up: to zero, or constant
+    warmup_ratio: Fraction = 0.1  # share of all steps
+    max_grad_norm: NonNegative = 1.0  # norm of the whole gradient; 0: off
     patience: CountOrZero = 0  # epochs without a better dev score before stopping; 0: never
-    metric: Literal["", "ner", "re", "joint", "document", "own", "released"] = ""  # on dev; empty: the task's
-    share: PositiveFraction = 1.0  # of the training documents, drawn by the seed; smaller samples are nested
+    selection_metric: Literal["", "ner", "re", "joint", "document", "own", "released"] = ""  # on dev; empty: the task's
+    train_fraction: PositiveFraction = 1.0  # of the training documents, drawn by the seed; smaller samples are nested
 
 
 TASKS = {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint", ("cells",): "joint"}
@@ -92,7 +92,7 @@ class Recipe:
 
     def problems(self) -> Iterator[Problem]:
         yield from head_problems(self.task, self.heads)
-        yield from metric_problems(self.task, self.training.metric)
+        yield from metric_problems(self.task, self.training.selection_metric)
 
 
 KINDS: dict[str, type] = {

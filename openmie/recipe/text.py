@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 from openmie.errors import RecipeError
 from openmie.recipe.parts import KINDS
+from openmie.recipe.renamed import new_name
 from openmie.recipe.values import type_problem
 
 
@@ -43,6 +44,13 @@ def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
         cls = kinds[kind]
         hints, known = get_type_hints(cls, include_extras=True), {f.name: f for f in fields(cls) if f.init}
         unknown = sorted(set(value) - set(known) - {"kind"})
+        if renamed := {name: new_name(kind, name) for name in unknown if new_name(kind, name)}:
+            raise RecipeError(
+                f"{kind} with {sorted(renamed)}, as development versions before openmie 0.1.0 wrote it",
+                expected=f"{sorted(renamed.values())}, as these fields are called now",
+                where=where,
+                remedy="rename them in the file: " + ", ".join(f"{a} -> {b}" for a, b in renamed.items()),
+            )
         if unknown:
             raise RecipeError(
                 f"{kind} has no field {unknown}",
@@ -107,6 +115,13 @@ def set_field(recipe: Any, path: str, text: str, where: str = "") -> Any:
         i = int(name)
         return (*recipe[:i], set_field(recipe[i], rest, text, where), *recipe[i + 1 :])
     known = {f.name for f in fields(recipe)} if is_dataclass(recipe) else set()
+    if name not in known and (renamed := new_name(type(recipe).__name__, name)):
+        raise RecipeError(
+            f"field {name!r} of {type(recipe).__name__}",
+            expected=f"{renamed!r}, as it is called since openmie 0.1.0",
+            where=where,
+            remedy="use the new name",
+        )
     if name not in known:
         raise RecipeError(
             f"no field {name!r} in {type(recipe).__name__}",

@@ -61,16 +61,25 @@ def _adapter(hint: Any) -> TypeAdapter:
     return TypeAdapter(hint, config=None if is_dataclass(hint) else ConfigDict(arbitrary_types_allowed=True))
 
 
-def _expected(error: Mapping[str, Any]) -> str:
+def _expected(error: Mapping[str, Any], bounds: str) -> str:
+    if bounds and error["type"] in (*WORDS, "finite_number"):
+        return bounds
     if error["type"] in WORDS:
         return WORDS[error["type"]].format(**error["ctx"])
     return str(error["msg"]).removeprefix("Input should be ")
+
+
+def _bounds(schema: Mapping[str, Any]) -> str:
+    """The whole range of a number that is limited from both sides, as in "from 0 to 1"."""
+    schema = schema.get("schema", schema)  # of an optional field
+    return f"from {schema['ge']:g} to {schema['le']:g}" if {"ge", "le"} <= {*schema} else ""
 
 
 def _problem(value: Any, adapter: TypeAdapter) -> Problem | None:
     try:
         adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        expected = dict.fromkeys(_expected(e) for e in error.errors(include_url=False))
+        schema: Any = adapter.core_schema
+        expected = dict.fromkeys(_expected(e, _bounds(schema)) for e in error.errors(include_url=False))
         return Problem(found=repr(value), expected=" or ".join(expected))
     return None

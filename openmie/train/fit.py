@@ -47,7 +47,7 @@ def fit(
     """
     out, training = _folder(out), recipe.training
     accelerator = prepare_machine(seed, precision)
-    drawn, dev = _drawn(train, training.share, seed), list(dev)
+    drawn, dev = _drawn(train, training.train_fraction, seed), list(dev)
     recipe = with_vocabulary(recipe, drawn)
     model = Model.new(recipe)
     examples = model.featurizer.featurize(drawn, gold=True)
@@ -148,7 +148,7 @@ def dev_score(model: Model, asked: list[EncodedDocument], gold: list[Document], 
     """Strict span F1, relation F1 without None, joint F1, or the mean over the tasks of documents, in percent."""
     if recipe.task == "document":
         scores = scored(gold, model.predict_encoded(asked, KINDS), _symmetric(recipe))
-        return selected(scores, recipe.training.metric)
+        return selected(scores, recipe.training.selection_metric)
     return _score(gold, model.predict_encoded(asked)["predicted"], recipe).f1
 
 
@@ -158,7 +158,7 @@ def _goal(dev: list[Document], recipe: Recipe) -> float:
 
 
 def _score(gold: list[Document], predicted: list[Document], recipe: Recipe) -> metrics.Scores:
-    metric = recipe.training.metric or recipe.task
+    metric = recipe.training.selection_metric or recipe.task
     if metric == "ner":
         return metrics.spans(gold, predicted)
     symmetric = _symmetric(recipe)

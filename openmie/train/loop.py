@@ -60,9 +60,9 @@ class Run:
         self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[EncodedDocument], seed: int
     ) -> None:
         training = recipe.training
-        self.accelerator, self.clip, self.progress = accelerator, training.clip, checkpoint.Progress()
+        self.accelerator, self.clip, self.progress = accelerator, training.max_grad_norm, checkpoint.Progress()
         several = accelerator.num_processes > 1
-        self.buckets = Buckets([e.length for e in examples], training.batch, seed, short_last=several)
+        self.buckets = Buckets([e.length for e in examples], training.batch_size, seed, short_last=several)
         loader: DataLoader[Any] = DataLoader(
             examples,
             batch_sampler=self.buckets,
@@ -71,7 +71,7 @@ class Run:
         )
         self.per_epoch = -(-len(self.buckets) // accelerator.num_processes)
         self.steps = training.epochs * self.per_epoch
-        optimizer = build_optimizer(model.extractor.named_parameters(), training.groups)
+        optimizer = build_optimizer(model.extractor.named_parameters(), training.param_groups)
         schedule = build_schedule(optimizer, training, self.steps)
         self.loader = accelerator.prepare_data_loader(loader, device_placement=False)
         self.model, self.optimizer = accelerator.prepare(model.extractor, optimizer)
@@ -106,7 +106,7 @@ class Run:
             raise TrainError(
                 f"loss {total.item()} at step {self.progress.step}",
                 expected="a finite loss",
-                remedy="lower the learning rates, or set training.clip=1.0",
+                remedy="lower the learning rates, or set training.max_grad_norm=1.0",
                 where=", ".join(f"{name} {value.item():.4g}" for name, value in output.losses.items()),
             )
         self.accelerator.backward(total)

@@ -32,7 +32,7 @@ def build_optimizer(named: Iterable[tuple[str, nn.Parameter]], groups: tuple[Gro
     if homeless:
         raise RecipeError(
             f"{len(homeless)} parameters in no group, the first {homeless[0]!r}",
-            where="training.groups",
+            where="training.param_groups",
             expected="every parameter in one group",
             remedy='add Group(match="", lr=...) as the last one',
         )
@@ -51,20 +51,20 @@ def _fits(name: str, match: str) -> bool:
 
 def build_schedule(optimizer: torch.optim.Optimizer, training: Training, steps: int) -> LambdaLR:
     """Linear warm-up over a share of the steps, then down to zero: linear, cosine, or not at all."""
-    warm = max(1, round(training.warmup * steps))
+    warm = max(1, round(training.warmup_ratio * steps))
     after: dict[str, Callable[[float], float]] = {
         "linear": lambda x: 1.0 - x,
         "cosine": lambda x: 0.5 * (1.0 + math.cos(math.pi * x)),
         "constant": lambda x: 1.0,
     }
-    if training.schedule not in after:
+    if training.lr_schedule not in after:
         raise RecipeError(
-            f"schedule {training.schedule!r}",
+            f"schedule {training.lr_schedule!r}",
             expected=f"one of {list(after)}",
             remedy="choose one",
-            where="training.schedule",
+            where="training.lr_schedule",
         )
-    down = after[training.schedule]
+    down = after[training.lr_schedule]
 
     def factor(step: int) -> float:
         return (step + 1) / warm if step < warm else down(min(1.0, (step - warm) / max(1, steps - warm)))

@@ -158,17 +158,17 @@ def test_recipes_through_json_text():
     ("path", "value", "words"),
     [
         ("training.epochs", "0", "at least 1"),
-        ("training.batch", "0", "at least 1"),
-        ("training.warmup", "5.0", "from 0 to 1"),
-        ("training.warmup", "NaN", "from 0 to 1"),
-        ("training.clip", "-1.0", "at least 0"),
-        ("training.schedule", "steps", "cosine"),
-        ("training.metric", "f1", "joint"),
-        ("training.metric", "re", "what the heads answer"),
-        ("training.groups.0.lr", "-1.0", "at least 0"),
+        ("training.batch_size", "0", "at least 1"),
+        ("training.warmup_ratio", "5.0", "from 0 to 1"),
+        ("training.warmup_ratio", "NaN", "from 0 to 1"),
+        ("training.max_grad_norm", "-1.0", "at least 0"),
+        ("training.lr_schedule", "steps", "cosine"),
+        ("training.selection_metric", "f1", "joint"),
+        ("training.selection_metric", "re", "which the heads predict"),
+        ("training.param_groups.0.lr", "-1.0", "at least 0"),
         ("encode.text.pool", "max", "mean"),
         ("encode.objects", "-1", "at least 0"),
-        ("fuse.heads", "3", "heads divide"),
+        ("fuse.heads", "3", "heads that divide"),
         ("fuse.dropout", "2.0", "from 0 to 1"),
         ("align.loss.tau", "0.0", "at least"),
     ],
@@ -189,8 +189,8 @@ def test_heads_that_cannot_answer_together_are_refused():
 
 
 def test_a_context_must_leave_room_for_the_text(bert):
-    with pytest.raises(RecipeError, match="context_pieces"):
-        Model.new(small.recipe("ner", encode__text__name=bert, encode__context="*", encode__context_pieces="120"))
+    with pytest.raises(RecipeError, match="context_tokens"):
+        Model.new(small.recipe("ner", encode__text__name=bert, encode__context="*", encode__context_tokens="120"))
 
 
 @pytest.mark.parametrize("data", ["[]", "3", '{"kind": ["Recipe"]}', "[" * 500 + "]" * 500, '{"kind": "Training"}'])
@@ -380,7 +380,7 @@ import sys, torch
 from tests.fixtures import small
 from openmie.train import fit
 docs = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(11))]
-recipe = small.recipe("ner", encode__text__name=sys.argv[1], training__epochs="4", training__batch="2")
+recipe = small.recipe("ner", encode__text__name=sys.argv[1], training__epochs="4", training__batch_size="2")
 done = list(fit(recipe, docs, small.documents(2), out=sys.argv[2]))[-1]
 assert torch.distributed.get_world_size() == 2 and (done.kind, done.step) == ("done", 12), done
 """

@@ -65,7 +65,7 @@ def skipped_frames(document: Document, inputs: EncoderInputs) -> ErrorRecord | N
     most = inputs.max_frames
     if not most or not inputs.reads_images or len(found := frames(document)) <= most:
         return None
-    where, remedy = f"document {document.id}, frames", "evenly spaced ones were read: raise encode.frames"
+    where, remedy = f"document {document.id}, frames", "evenly spaced ones were read: raise encode.max_frames"
     return ErrorRecord(where=where, found=f"{len(found)} frames", expected=f"at most {most}", remedy=remedy)
 
 

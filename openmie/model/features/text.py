@@ -58,7 +58,7 @@ class TextFeatures:
         texts = [next(iter(d.captions.values()), "") if name == "*" else d.caption(name) for d in documents]
         texts = [readable(t) for t in texts]
         ids = self.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
-        remedy = "its end was not read: raise encode.context_pieces"
+        remedy = "its end was not read: raise encode.context_tokens"
         return [_cut(x, most, f"document {d.id}, caption {name}", remedy) for d, x in zip(documents, ids)]
 
     def phrases(self, documents: Sequence[Document]) -> list[Cut]:

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from openmie.nn.encode.extended_attention import StillTowers
+from openmie.nn.encode.extended_attention import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Dropout, Fraction, Problem
 from openmie.nn.ops import pool_words
@@ -46,7 +46,7 @@ def no_max_pooling(text: Text) -> Iterator[Problem]:
 class Vision:
     """A vision backbone."""
 
-    name: str = "tiny"  # built-in `tiny`, or `twin` of the text encoder's size, a hub id, or a local folder
+    name: str = "tiny"  # built-in `tiny`, or `tiny-clip` of the text encoder's size, a hub id, or a local folder
     revision: str = ""
     freeze: bool = False
 
@@ -58,8 +58,8 @@ class Dual:
     text: Text = field(default_factory=Text)
     vision: Vision | None = None
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_pieces: Count = 96  # a longer context is cut, and the document says so
-    apart: bool = False  # the context in a pass of its own, not in one with the text
+    context_tokens: Count = 96  # a longer context is cut, and the document says so
+    separate_context_pass: bool = False  # the context in a pass of its own, not in one with the text
     drop_context: Fraction = 0.0  # chance that training leaves out a document's context, so that images are learnt from
     objects: CountOrZero = 0  # object images read per document
     generated: bool = False  # read the image made from the text too, and as many objects of it
@@ -70,8 +70,8 @@ class Dual:
         """What this encoder reads of a document."""
         return EncoderInputs(
             context=self.context,
-            context_tokens=self.context_pieces,
-            separate_context_pass=self.apart,
+            context_tokens=self.context_tokens,
+            separate_context_pass=self.separate_context_pass,
             phrases=self.phrases,
             reads_images=self.vision is not None,
             objects=self.objects,
@@ -178,13 +178,13 @@ def token_types(text: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tens
     return {"token_type_ids": inputs["types"]} if getattr(text.config, "type_vocab_size", 1) > 1 else {}
 
 
-class DualEncoder(StillTowers):
+class DualEncoder(FrozenBackboneMixin):
     """inputs -> Streams `text` (B, T, D), `context` (B, C, D), `vision` (B, V, D'), `objects` (B, O * V, D').
 
-    Text and context are encoded in one pass, [t; c] (Shap-CA, eq. 1), unless it stands `apart`; the sentence features
-    x_t, x_c are the means of each segment's states. An image's x_v is its class token, where the tower has one, else
-    the mean of its regions. With `generated`, also `generated` and `generated_objects`, of the image made from the
-    text; with `phrases`, `phrases` (B, F, D).
+    Text and context are encoded in one pass, [t; c] (Shap-CA, eq. 1), unless `separate_context_pass`; the sentence
+    features x_t, x_c are the means of each segment's states. An image's x_v is its class token, where the tower has
+    one, else the mean of its regions. With `generated`, also `generated` and `generated_objects`, of the image made
+    from the text; with `phrases`, `phrases` (B, F, D).
 
     `inputs` holds `pieces`, `attention`, `types`, `word`, `context` (M, W), `owner` (M,), `words` (B, T) bool, and,
     where there are images, `pixels` (K, 3, H, W), `image` (K,) the document and `slot` (K,) 0 for the main image, n for
@@ -197,7 +197,8 @@ class DualEncoder(StillTowers):
         super().__init__()
         self.text, self.vision = text, vision
         self.reads_context, self.objects, self.mean = bool(config.context), config.objects, config.text.pool == "mean"
-        self.apart, self.reads_phrases, self.sides = config.apart, config.phrases, config.sides()
+        self.separate_context_pass, self.reads_phrases = config.separate_context_pass, config.phrases
+        self.sides = config.sides()
         self.drop = config.drop_context if config.context else 0.0
         frozen = {"text": config.text.freeze, "vision": bool(config.vision and config.vision.freeze)}
         self.freeze((text, frozen["text"]), (vision, frozen["vision"]))
@@ -221,7 +222,7 @@ class DualEncoder(StillTowers):
     def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
         words = inputs["words"]  # (B, T)
         gone = torch.rand(len(words), device=words.device) < self.drop if self.training and self.drop else None
-        if gone is not None and not self.apart:
+        if gone is not None and not self.separate_context_pass:
             inputs = without_context(inputs, gone)
         states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
         pooled = pool_words(states, inputs["owner"], inputs["word"], (words.shape[0], words.shape[1]), self.mean)
@@ -235,7 +236,7 @@ class DualEncoder(StillTowers):
         return streams
 
     def _context(self, states: Tensor, inputs: Mapping[str, Tensor], gone: Tensor | None) -> Stream:
-        if not self.apart:
+        if not self.separate_context_pass:
             return context_stream(states, inputs, len(inputs["words"]))
         stream = aside(self.text, inputs, "context", len(inputs["words"]), states.shape[-1])
         return stream if gone is None else without(stream, gone)

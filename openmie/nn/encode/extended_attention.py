@@ -63,7 +63,7 @@ def check_text(name: str, kind: str) -> None:
         )
 
 
-class StillTowers(nn.Module):
+class FrozenBackboneMixin(nn.Module):
     """An encoder whose frozen towers, `still`, are not trained and stay in evaluation mode."""
 
     still: Sequence[nn.Module] = ()

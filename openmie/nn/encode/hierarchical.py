@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from openmie.errors import RecipeError
 from openmie.nn.encode.dual import Text, Vision, place, token_types
-from openmie.nn.encode.extended_attention import StillTowers
+from openmie.nn.encode.extended_attention import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Problem
 from openmie.nn.ops import max_words, pool_words
@@ -33,8 +33,8 @@ class Hierarchical:
 
     text: Text = field(default_factory=lambda: Text(pool="max"))
     vision: Vision | None = None
-    frames: Count = 120  # most frames read of a document; of more, evenly spaced ones, and the document says so
-    size: CountOrZero = 0  # pixels that a frame is resized to, both sides; 0: as the backbone's preprocessing says
+    max_frames: Count = 120  # most frames read of a document; of more, evenly spaced ones, and the document says so
+    image_size: CountOrZero = 0  # pixels that a frame is resized to, both sides; 0: as the backbone says
     chunk: Count = 16  # frames that pass the tower at once, which bounds the memory
     as_released: bool = False  # groups of layers as in the public release, see `grouped`
     local: CountOrZero = 0  # words that a residual convolution over the text's states spans, see `Neighbours` (ours)
@@ -42,7 +42,9 @@ class Hierarchical:
     @property
     def inputs(self) -> EncoderInputs:
         """What this encoder reads of a document."""
-        return EncoderInputs(reads_images=self.vision is not None, max_frames=self.frames, image_size=self.size)
+        return EncoderInputs(
+            reads_images=self.vision is not None, max_frames=self.max_frames, image_size=self.image_size
+        )
 
     def makes(self) -> frozenset[str]:
         return frozenset({"text"} | ({"vision"} if self.vision else set()))
@@ -97,7 +99,7 @@ class Neighbours(nn.Module):
         return states + self.mix(real.transpose(1, 2)).transpose(1, 2)
 
 
-class HierarchicalEncoder(StillTowers):
+class HierarchicalEncoder(FrozenBackboneMixin):
     """inputs -> Streams `text` (B, T, D) and `vision` (B, N, D'), each with levels (3, B, ., .), low, mid and high.
 
     Words are pooled from their pieces, levels alike: by the largest value (`pool="max"`, M3D's release), their mean,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from openmie.errors import RecipeError
 from openmie.nn.encode.dual import Text, Vision, context_stream, no_max_pooling, place, token_types, without_context
-from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_text, split_heads
+from openmie.nn.encode.extended_attention import NAME, FrozenBackboneMixin, Pair, check_text, split_heads
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Fraction, Pixels, Problem
 from openmie.nn.ops import pool_words
@@ -28,16 +28,16 @@ class Mutual:
     """BERT and CLIP's vision tower side by side, each layer's keys and values extended by the other's."""
 
     text: Text = field(default_factory=Text)
-    vision: Vision = field(default_factory=lambda: Vision(name="twin"))
+    vision: Vision = field(default_factory=lambda: Vision(name="tiny-clip"))
     objects: CountOrZero = 3  # candidate crops read per document
-    full: bool = False  # read the whole image beside the crops; without a candidate it is read anyway
-    size: Pixels = 128  # pixels that a crop or whole image is resized to, both sides
+    main_image_with_objects: bool = False  # without a candidate crop it is read anyway
+    image_size: Pixels = 128  # pixels that a crop or whole image is resized to, both sides
     exchange: bool = True  # False: two plain towers
     order: Literal["lagged", "vision_first"] = "lagged"  # a layer sees the other's layer before (eq. 2)
     first: Literal["projected", "raw", "none"] = "projected"  # layer 1 sees these embeddings; raw: eq. 3
     as_released: bool = False  # with the slips of the public release, see MutualEncoder
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_pieces: Count = 96  # a longer context is cut, and the document says so
+    context_tokens: Count = 96  # a longer context is cut, and the document says so
     drop_context: Fraction = 0.0  # chance that training leaves out a document's context
 
     @property
@@ -45,11 +45,11 @@ class Mutual:
         """What this encoder reads of a document."""
         return EncoderInputs(
             context=self.context,
-            context_tokens=self.context_pieces,
+            context_tokens=self.context_tokens,
             reads_images=True,
             objects=self.objects,
-            main_image_with_objects=self.full,
-            image_size=self.size,
+            main_image_with_objects=self.main_image_with_objects,
+            image_size=self.image_size,
         )
 
     def makes(self) -> frozenset[str]:
@@ -62,7 +62,7 @@ class Mutual:
         return MutualEncoder(self, text, vision)
 
 
-class MutualEncoder(StillTowers):
+class MutualEncoder(FrozenBackboneMixin):
     """inputs -> Streams `text` (B, T, D), `vision` (B, N, D), and `context` (B, C, D) where it is read.
 
     Queries come from the own side, keys and values from both (eq. 2, whose printed Q^t = H^v W is a slip):
@@ -99,7 +99,7 @@ class MutualEncoder(StillTowers):
         self.freeze((text, config.text.freeze), (vision, config.vision.freeze))
         for tower in (text, clip):
             tower.set_attn_implementation(NAME)
-        table = interpolated(clip.embeddings.position_embedding.weight[1:], config.size // clip.config.patch_size)
+        table = interpolated(clip.embeddings.position_embedding.weight[1:], config.image_size // clip.config.patch_size)
         self.vision_positions = nn.Parameter(table.expand(1 + config.objects, -1, -1).clone())  # (1 + O, P, D)
         self.vision_positions.requires_grad_(not config.vision.freeze)
         self.widths: dict[str, int] = dict.fromkeys(sorted(config.makes()), text.config.hidden_size)
@@ -220,7 +220,7 @@ def check_towers(config: Mutual, text: Any, vision: Any) -> Any:
             f"vision encoder {config.vision.name!r}, a {clip.config.model_type if clip else type(vision).__name__}",
             expected="a CLIP vision tower",
             where="encode.vision.name",
-            remedy="vision.name=twin makes one of the text encoder's size; or name a CLIP",
+            remedy="vision.name=tiny-clip makes one of the text encoder's size; or name a CLIP",
         )
     names = ("num_hidden_layers", "hidden_size", "num_attention_heads")
     here, there = ([getattr(m.config, n) for n in names] for m in (text, clip))
@@ -229,14 +229,14 @@ def check_towers(config: Mutual, text: Any, vision: Any) -> Any:
             f"text of {here[0]} layers, width {here[1]}, {here[2]} heads; vision of {there[0]}, {there[1]}, {there[2]}",
             expected="two towers of one depth, width and number of heads",
             where="encode",
-            remedy="set vision.name=twin, or choose towers of one size, such as BERT base and CLIP ViT-B",
+            remedy="set vision.name=tiny-clip, or choose towers of one size, such as BERT base and CLIP ViT-B",
         )
     patch = clip.config.patch_size
-    if config.size % patch:
+    if config.image_size % patch:
         raise RecipeError(
-            f"size {config.size} with patches of {patch} pixels",
+            f"image_size {config.image_size} with patches of {patch} pixels",
             expected="a multiple of the patch",
-            where="encode.size",
-            remedy=f"set encode.size={max(patch, config.size // patch * patch)}",
+            where="encode.image_size",
+            remedy=f"set encode.image_size={max(patch, config.image_size // patch * patch)}",
         )
     return clip

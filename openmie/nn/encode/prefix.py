@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from openmie.errors import RecipeError
 from openmie.nn.encode.dual import Text, Vision, aside, image_streams, no_max_pooling, token_types, without
-from openmie.nn.encode.extended_attention import NAME, Pair, StillTowers, check_text, split_heads
+from openmie.nn.encode.extended_attention import NAME, FrozenBackboneMixin, Pair, check_text, split_heads
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Fraction, Problem
 from openmie.nn.ops import gather_rows, pool_words
@@ -31,7 +31,7 @@ class Prefix:
     vision: Vision = field(default_factory=Vision)
     objects: CountOrZero = 3  # object images read per document
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_pieces: Count = 96  # a longer context is cut, and the document says so
+    context_tokens: Count = 96  # a longer context is cut, and the document says so
     drop_context: Fraction = 0.0  # chance that training leaves out a document's context
     cells: Count = 2  # side of the grid of cells, the tokens of an image
     hidden: Count = 800  # width of the tanh layer
@@ -44,7 +44,7 @@ class Prefix:
         """What this encoder reads of a document."""
         return EncoderInputs(
             context=self.context,
-            context_tokens=self.context_pieces,
+            context_tokens=self.context_tokens,
             separate_context_pass=True,
             reads_images=True,
             objects=self.objects,
@@ -76,7 +76,7 @@ class Prefix:
         return PrefixEncoder(self, text, vision)
 
 
-class PrefixEncoder(StillTowers):
+class PrefixEncoder(FrozenBackboneMixin):
     """inputs -> Streams `text` (B, T, D), `vision` (B, V, C), `objects` (B, O * V, C), `context` (B, C', D).
 
     With x the tokens of an image (V = cells^2 of the tower's pyramid, C channels), in layer l:

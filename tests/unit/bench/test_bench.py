@@ -39,8 +39,8 @@ def posts(tmp_path_factory):
 @pytest.fixture
 def same(bert):
     """A text encoder of 32 widths, for two epochs of two steps."""
-    changes = (f"encode.text.name={bert}", "training.epochs=2", "training.batch=8")
-    return {"changes": (*changes, "training.groups.0.lr=0.003")}
+    changes = (f"encode.text.name={bert}", "training.epochs=2", "training.batch_size=8")
+    return {"changes": (*changes, "training.param_groups.0.lr=0.003")}
 
 
 @pytest.fixture
@@ -66,7 +66,12 @@ def done(cells, out):
 def grid_of_four(posts, bert, tmp_path_factory):
     """Two variants, two seeds, run; the folder and the cells."""
     out = tmp_path_factory.mktemp("out")
-    changes = (f"encode.text.name={bert}", "training.epochs=2", "training.batch=8", "training.groups.0.lr=0.003")
+    changes = (
+        f"encode.text.name={bert}",
+        "training.epochs=2",
+        "training.batch_size=8",
+        "training.param_groups.0.lr=0.003",
+    )
     rows = bench.Rows(ablate=("text", "text softmax"), same={"changes": changes})
     cells = bench.grid("baseline", [posts], rows=rows, task="ner", seeds=(1, 2))
     assert done(cells, out) == [("scored", i) for i in (1, 2, 3, 4)]
@@ -184,7 +189,7 @@ def test_finished_runs_are_not_touched(grid_of_four, fits):
 def test_the_same_training_under_another_name_is_not_run_again(grid_of_four, fits, tmp_path):
     """A value of a sweep that is the full system's own, or a change that changes nothing, takes over what is there."""
     out, cells = grid_of_four
-    twin = replace(cells[0], changes=(*cells[0].changes, "training.clip=1.0"))
+    twin = replace(cells[0], changes=(*cells[0].changes, "training.max_grad_norm=1.0"))
     assert twin.name != cells[0].name
     assert done([twin], out) == [("scored", 1)] and not fits
     assert twin.record(out)["scores"] == cells[0].record(out)["scores"]
@@ -234,7 +239,7 @@ def test_a_changed_page_starts_an_unfinished_run_anew(posts, same, tmp_path):
         work.execute(cell, tmp_path, stop)
     path = cell.folder(tmp_path) / "attempts.json"
     told = json.loads(path.read_text())
-    told["recipe"]["training"]["warmup"] = 0.3
+    told["recipe"]["training"]["warmup_ratio"] = 0.3
     path.write_text(json.dumps(told))
     seen = []
     record = work.execute(cell, tmp_path, lambda kind, values: seen.append(kind))
@@ -405,7 +410,7 @@ def test_a_recipe_that_has_changed_since_is_marked(grid_of_four, monkeypatch):
 
     def changed(corpus, **options):
         found = was(corpus=corpus, **options)
-        return replace(found, training=replace(found.training, warmup=0.3))
+        return replace(found, training=replace(found.training, warmup_ratio=0.3))
 
     monkeypatch.setattr(baseline, "recipe", changed)
     text = bench.markdown(bench.table(cells, out))
@@ -441,7 +446,7 @@ def test_two_corpora_of_one_name_are_told_apart(posts):
 def test_sweeps_are_run_and_drawn(posts, same, tmp_path, monkeypatch):
     def sweeps(recipe):
         text = baseline.ablations(recipe)["text"]
-        rates = {str(w): replace(text, training=replace(text.training, warmup=w)) for w in (0.0, 0.1)}
+        rates = {str(w): replace(text, training=replace(text.training, warmup_ratio=w)) for w in (0.0, 0.1)}
         return {"warmup": rates, "head": {"crf": text, "softmax": baseline.ablations(recipe)["text softmax"]}}
 
     monkeypatch.setattr(baseline, "sweeps", sweeps, raising=False)
@@ -536,7 +541,7 @@ def test_cases_are_the_documents_on_which_two_runs_differ(grid_of_four):
 
 
 def test_a_run_on_the_built_in_corpus_has_it_all(tmp_path):
-    rows = bench.Rows(same={"changes": ("training.epochs=1", "training.batch=8"), "shuffle": True})
+    rows = bench.Rows(same={"changes": ("training.epochs=1", "training.batch_size=8"), "shuffle": True})
     cell = bench.grid("baseline", [DIORAMA], rows=rows)[0]
     record = work.execute(cell, tmp_path)
     assert set(record["scores"]) == {"strict", "lenient", "shuffled images"} and record["documents"] == 12

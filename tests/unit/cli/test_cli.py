@@ -44,7 +44,7 @@ def work(tmp_path_factory, bert):
         "--set",
         "training.epochs=8",
         "--set",
-        "training.groups.0.lr=0.003",
+        "training.param_groups.0.lr=0.003",
     )
     assert "best dev F1" in result.output, result.output
     return folder
@@ -85,7 +85,7 @@ def test_train_goes_on_where_it_was(work, bert):
         "--set",
         "training.epochs=8",
         "--set",
-        "training.groups.0.lr=0.003",
+        "training.param_groups.0.lr=0.003",
     )
     assert "going on from" in again.output
 

@@ -215,7 +215,7 @@ def test_heads_in_an_order_that_cannot_answer_are_refused():
         with pytest.raises(RecipeError, match="in this order"):
             recipes.check(replace(base, heads=tuple(replace(base.heads[i], name=f"h{n}") for n, i in enumerate(heads))))
     with pytest.raises(RecipeError, match="metric"):
-        recipes.check(set_field(base, "training.metric", "ner"))
+        recipes.check(set_field(base, "training.selection_metric", "ner"))
 
 
 def test_gold_as_prediction_scores_100_and_selection_knows_three_means(documents):

@@ -74,10 +74,10 @@ def test_paper_sizes():
     other = camim.hvpnet(r)
     assert isinstance(other.encode, Prefix) and other.encode.refine.pairs == camim.PAIRS[:2]
     for one, (batch, epochs, lr) in ((r, (16, 8, 2e-5)), (other, (32, 30, 3e-5))):
-        assert (one.encode.objects, one.encode.context_pieces, one.align[0].weight) == (3, 40, 0.1)
-        assert (one.training.batch, one.training.epochs) == (batch, epochs) and one.training.warmup == 0.1
+        assert (one.encode.objects, one.encode.context_tokens, one.align[0].weight) == (3, 40, 0.1)
+        assert (one.training.batch_size, one.training.epochs) == (batch, epochs) and one.training.warmup_ratio == 0.1
         named = [(n, torch.nn.Parameter(torch.zeros(2, 2))) for n in ("encode.text.x", "encode.vision.x", "heads.0.x")]
-        assert {g["lr"] for g in build_optimizer(named, one.training.groups).param_groups} == {lr}
+        assert {g["lr"] for g in build_optimizer(named, one.training.param_groups).param_groups} == {lr}
         assert one.align[0].loss.tau == 1.0 and not one.align[0].loss.symmetric and one.align[0].at == "fused"
     assert (r.align[0].first, r.align[0].second) == (("generated",), ("original",))
     assert (other.align[0].first, other.align[0].second) == (("fused",), ("vision",))
@@ -111,7 +111,7 @@ def test_every_parameter_learns_and_has_its_group(corpus, full, name):
     model.extractor(batch_of(model, list(corpus.train)[:8])).total.backward()
     named = list(model.extractor.named_parameters())
     assert not [n for n, p in named if p.requires_grad and (p.grad is None or not p.grad.abs().sum())]
-    held = {id(p) for g in build_optimizer(named, recipe.training.groups).param_groups for p in g["params"]}
+    held = {id(p) for g in build_optimizer(named, recipe.training.param_groups).param_groups for p in g["params"]}
     assert held == {id(p) for _, p in named}
 
 

@@ -39,8 +39,8 @@ def test_the_papers_hyper_parameters():
     assert r.encode.text.name == "allenai/longformer-base-4096" and r.encode.text.pool == "max"
     assert r.encode.vision.name == "google/vit-base-patch16-224"
     t = r.training
-    assert (t.epochs, t.batch, t.warmup, t.clip, t.schedule) == (20, 1, 0.0, 5.0, "linear")
-    assert [(g.match, g.lr, g.weight_decay) for g in t.groups] == [
+    assert (t.epochs, t.batch_size, t.warmup_ratio, t.max_grad_norm, t.lr_schedule) == (20, 1, 0.0, 5.0, "linear")
+    assert [(g.match, g.lr, g.weight_decay) for g in t.param_groups] == [
         ("encode.text", 5e-6, 0.0),
         ("encode.vision", 5e-6, 0.0),
         ("", 1e-3, 0.0),

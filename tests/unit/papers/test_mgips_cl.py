@@ -54,12 +54,12 @@ def test_an_ablation_is_its_change_alone(full):
 def test_paper_sizes():
     """Section 4.3: three crops of 128 pixels, rates 5e-5 and 3e-5, warm-up 0.06, weight decay 0.01, K = 3."""
     r = mgips_cl.recipe(Corpus("twitter2017", {}, declared=small.LABELS), flavour="improved")
-    assert (r.encode.objects, r.encode.size, r.encode.vision.name) == (3, 128, "openai/clip-vit-base-patch32")
-    rates = {g.match: g.lr for g in r.training.groups}
-    assert rates["encode.text"] == 5e-5 and rates["encode.vision"] == 3e-5 and r.training.warmup == 0.06
+    assert (r.encode.objects, r.encode.image_size, r.encode.vision.name) == (3, 128, "openai/clip-vit-base-patch32")
+    rates = {g.match: g.lr for g in r.training.param_groups}
+    assert rates["encode.text"] == 5e-5 and rates["encode.vision"] == 3e-5 and r.training.warmup_ratio == 0.06
     shapes = {"encode.vision_positions": (2, 2), "fuse.0.x": (2,)}
     named = [(name, torch.nn.Parameter(torch.zeros(*shape))) for name, shape in shapes.items()]
-    assert build_optimizer(named, r.training.groups).param_groups[0]["lr"] == 3e-5
+    assert build_optimizer(named, r.training.param_groups).param_groups[0]["lr"] == 3e-5
     assert r.align[0].loss.k == 3 and r.align[0].weight == 1.0
 
 
@@ -87,7 +87,7 @@ def test_reported():
 
 
 def test_trains_saves_and_answers(tmp_path, corpus, full):
-    recipe = set_field(set_field(full, "training.epochs", "1"), "training.share", "0.5")
+    recipe = set_field(set_field(full, "training.epochs", "1"), "training.train_fraction", "0.5")
     events = list(fit(recipe, corpus.train, corpus.dev, out=tmp_path / "run", seed=0))
     start = next(e for e in events if e.kind == "start")
     assert start.values["examples"] == 24
@@ -136,5 +136,5 @@ def test_a_share_is_part_of_a_larger_one(corpus):
 
 
 def test_a_tower_that_does_not_fit_is_told(full):
-    with pytest.raises(RecipeError, match="twin"):
+    with pytest.raises(RecipeError, match="tiny-clip"):
         Model.new(replace(full, encode=replace(full.encode, vision=Vision(name="tiny"))))

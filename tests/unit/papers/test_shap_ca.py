@@ -119,7 +119,7 @@ def test_channels_reach_the_emissions():
 
 def recipe(task, bert, **changes):
     found = shap_ca.recipe(small.CORPUS, task=task, text=bert)
-    found = set_field(set_field(found, "encode.context", "c"), "training.batch", "8")
+    found = set_field(set_field(found, "encode.context", "c"), "training.batch_size", "8")
     for path, value in changes.items():
         found = set_field(found, path.replace("__", "."), value)
     return check(found)
@@ -152,11 +152,11 @@ def test_the_papers_values_stand_in_the_recipe():
     """Section 4.2 and the peaks of figure 3; learning rates by corpus."""
     corpus = replace(small.CORPUS, name="twitter:some/where")
     full = shap_ca.recipe(corpus, task="ner", flavour="improved", head_lr=3e-4)
-    assert [a.weight for a in full.align] == [0.2, 0.4] and full.training.batch == 28
-    assert (full.training.schedule, full.training.warmup, full.training.patience) == ("cosine", 0.05, 7)
-    rates = {g.match: g.lr for g in full.training.groups}  # the printed ones
+    assert [a.weight for a in full.align] == [0.2, 0.4] and full.training.batch_size == 28
+    assert (full.training.lr_schedule, full.training.warmup_ratio, full.training.patience) == ("cosine", 0.05, 7)
+    rates = {g.match: g.lr for g in full.training.param_groups}  # the printed ones
     assert rates == {"encode.text": 5e-5, "encode.vision": 5e-5, "": 3e-4}
-    assert shap_ca.recipe(corpus, task="ner", flavour="improved").training.groups[-1].lr == 1e-4
+    assert shap_ca.recipe(corpus, task="ner", flavour="improved").training.param_groups[-1].lr == 1e-4
     assert (full.encode.text.name, full.encode.vision.name) == shap_ca.BACKBONES
     assert full.heads[0].channels.width == 100
     assert shap_ca.recipe(corpus, task="re", flavour="improved").heads[0].scale == 1.0

@@ -1,6 +1,6 @@
 """Recipes: JSON round trips, errors that help, one-field changes."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +18,7 @@ from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.interweave import Interweave
 from openmie.papers import baseline
 from openmie.recipe import Group, Recipe, Training, check, difference, dump, load, set_field
+from openmie.recipe.renamed import RENAMED
 
 CORPUS = Corpus("diorama", {}, declared=Labels(mentions=("LOC", "PER"), relations=("None", "couple")))
 TASKS = ("ner", "re", "joint")
@@ -40,7 +41,7 @@ def test_every_variant_checks_and_round_trips(task):
             encode=Dual(vision=Vision()),
             fuse=(Cross(heads=heads, layers=layers),),
             heads=(Crf(labels=tuple(sorted(labels))),),
-            training=Training(epochs=epochs, groups=(Group(match="encode", lr=lr), Group(lr=lr))),
+            training=Training(epochs=epochs, param_groups=(Group(match="encode", lr=lr), Group(lr=lr))),
         ),
         st.integers(1, 8),
         st.integers(1, 4),
@@ -113,7 +114,7 @@ def test_set_field_changes_one_field():
     assert set_field(full, "training.epochs", "3").training.epochs == 3
     assert set_field(full, "encode.text.name", "bert-base-uncased").encode.text.name == "bert-base-uncased"
     assert set_field(full, "encode.vision", "null").encode.vision is None
-    assert set_field(full, "training.groups.0.lr", "1").training.groups[0].lr == 1
+    assert set_field(full, "training.param_groups.0.lr", "1").training.param_groups[0].lr == 1
 
 
 def test_unknown_kinds_and_fields_are_refused():
@@ -124,6 +125,18 @@ def test_unknown_kinds_and_fields_are_refused():
         load({**data, "surprise": 1})
     with pytest.raises(RecipeError, match="Not JSON"):
         load("{")
+
+
+def test_fields_renamed_since_a_file_was_written_are_named_with_their_new_names():
+    data = dump(baseline.recipe(CORPUS))
+    data["training"]["batch"] = data["training"].pop("batch_size")
+    with pytest.raises(RecipeError, match=r"before openmie 0\.1\.0.*batch -> batch_size"):
+        load(data)
+    with pytest.raises(RecipeError, match="separate_context_pass"):
+        set_field(baseline.recipe(CORPUS), "encode.apart", "true")
+    for kind, names in RENAMED.items():
+        known = {f.name for f in fields(recipes.KINDS[kind])}
+        assert {*names.values()} <= known and not known & {*names}
 
 
 @dataclass(frozen=True, kw_only=True)

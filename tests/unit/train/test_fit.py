@@ -38,11 +38,11 @@ def test_every_parameter_has_a_group_or_is_named():
 @pytest.mark.parametrize(("schedule", "middle"), [("linear", 0.5), ("cosine", 0.5), ("constant", 1.0)])
 def test_schedules_by_hand(schedule, middle):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    factor = build_schedule(optimizer, Training(schedule=schedule, warmup=0.2), 100).lr_lambdas[0]
+    factor = build_schedule(optimizer, Training(lr_schedule=schedule, warmup_ratio=0.2), 100).lr_lambdas[0]
     assert factor(0) == 0.05 and factor(9) == 0.5 and factor(20) == 1.0
     assert factor(60) == pytest.approx(middle) and factor(100) == pytest.approx(1.0 if schedule == "constant" else 0.0)
     with pytest.raises(RecipeError, match="linear"):
-        build_schedule(optimizer, Training(schedule="steps"), 10)
+        build_schedule(optimizer, Training(lr_schedule="steps"), 10)
 
 
 def test_buckets_cover_all_and_depend_on_seed_and_epoch_alone():
@@ -77,9 +77,9 @@ def test_training_learns_and_selects_on_dev(tmp_path, bert):
 
 def test_early_stopping(tmp_path, bert):
     recipe = small.recipe(
-        "ner", encode__text__name=bert, training__epochs="9", training__patience="2", training__groups="[]"
+        "ner", encode__text__name=bert, training__epochs="9", training__patience="2", training__param_groups="[]"
     )
-    recipe = replace(recipe, training=replace(recipe.training, groups=(Group(lr=0.0),)))
+    recipe = replace(recipe, training=replace(recipe.training, param_groups=(Group(lr=0.0),)))
     kinds = [e.kind for e in fit(recipe, small.documents(8), small.documents(4), out=tmp_path)]
     assert kinds.count("dev") == 3 and "stop" in kinds
 
@@ -89,8 +89,8 @@ def test_clear_errors(tmp_path, bert):
     bare = [d.replace(relations=()) for d in small.documents(3)]
     with pytest.raises(TrainError, match="0 examples"):
         list(fit(recipe, bare, small.documents(2), out=tmp_path))
-    hot = small.recipe("ner", encode__text__name=bert, training__clip="0.0", training__warmup="0.0")
-    hot = replace(hot, training=replace(hot.training, groups=(Group(lr=1e30),)))
+    hot = small.recipe("ner", encode__text__name=bert, training__max_grad_norm="0.0", training__warmup_ratio="0.0")
+    hot = replace(hot, training=replace(hot.training, param_groups=(Group(lr=1e30),)))
     with pytest.raises(TrainError, match=r"tags nan.*finite"):
         list(fit(hot, small.documents(24), small.documents(2), out=tmp_path))
 

@@ -242,7 +242,12 @@ def test_the_whole_road_on_the_command_line(source, tmp_path, bert):
             (tmp_path / "corpus").mkdir(),
             write(train, tmp_path / "corpus" / f"{name}.jsonl"),
         )
-    sets = [f"encode.text.name={bert}", "training.epochs=6", "training.groups.0.lr=0.003", "training.batch=4"]
+    sets = [
+        f"encode.text.name={bert}",
+        "training.epochs=6",
+        "training.param_groups.0.lr=0.003",
+        "training.batch_size=4",
+    ]
     options = [x for s in sets for x in ("--set", s)]
     model = str(tmp_path / "model")
     trained = run.invoke(

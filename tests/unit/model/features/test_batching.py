@@ -16,7 +16,7 @@ from tests.fixtures import small
 def models():
     torch.manual_seed(0)
     return {t: Model.new(small.recipe(t)) for t in ("ner", "re", "joint")} | {
-        "context": Model.new(small.recipe("ner", encode__context="*", encode__context_pieces="4"))
+        "context": Model.new(small.recipe("ner", encode__context="*", encode__context_tokens="4"))
     }
 
 
@@ -165,7 +165,7 @@ def test_with_the_fusion_off_an_image_changes_nothing():
 
 def test_a_cut_context_is_said(models):
     found = models["context"].predict([small.document(0).replace(captions={"c": "one two three four five six"})])
-    assert "tokens" in str(found[0].errors[0]) and "context_pieces" in str(found[0].errors[0])
+    assert "tokens" in str(found[0].errors[0]) and "context_tokens" in str(found[0].errors[0])
     assert models["context"].predict([small.document(0).replace(captions={})])[0].errors == ()
 
 

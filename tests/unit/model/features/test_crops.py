@@ -27,7 +27,7 @@ from tests.fixtures import small
 
 
 def recipe(**encode):
-    return Recipe(name="mutual", encode=Mutual(**{"size": 32, **encode}), heads=(Softmax(labels=("LOC", "PER")),))
+    return Recipe(name="mutual", encode=Mutual(**{"image_size": 32, **encode}), heads=(Softmax(labels=("LOC", "PER")),))
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ def test_slots(model):
         featurizer = Featurizer(recipe(**{"objects": 2, **change}), model.text, model.vision)
         return [s for s, _ in read_images(featurizer.featurize([document])[0], featurizer.inputs)]
 
-    assert slots(crops()) == [1, 2] and slots(crops(), full=True) == [0, 1, 2]
+    assert slots(crops()) == [1, 2] and slots(crops(), main_image_with_objects=True) == [0, 1, 2]
     assert slots(crops(n=1)) == [1] and slots(crops(n=0)) == [0] and slots(crops(), objects=0) == [0]
-    assert slots(crops(images=())) == [] == slots(crops(images=()), full=True)
+    assert slots(crops(images=())) == [] == slots(crops(images=()), main_image_with_objects=True)
     assert slots(crops(images=crops().images[1:])) == []  # boxes in a picture that is not there
     assert [s for s, _ in select_images(crops(), Dual(vision=Vision(), objects=2).inputs)] == [0, 1, 2]
 
@@ -93,7 +93,7 @@ def test_a_box_in_a_parent_is_the_crop_cut_before(model, tmp_path):
 def test_a_parent_is_read_once(model, monkeypatch):
     read, load = [], images.load_image
     monkeypatch.setattr(images, "load_image", lambda image: read.append(image.id) or load(image))
-    featurizer = Featurizer(recipe(objects=3, full=True), model.text, model.vision)
+    featurizer = Featurizer(recipe(objects=3, main_image_with_objects=True), model.text, model.vision)
     example = featurizer.featurize([crops()])[0]
     assert len(read_images(example, featurizer.inputs)) == 4 and read == ["main"]
 
@@ -190,7 +190,7 @@ def test_towers_from_disk(bert, tmp_path, offline):
     """The real loading code: BERT and CLIP of one size, images resized whole to `size`, to a folder and back."""
     (tmp_path / "v").mkdir()
     clip = save_clip(tmp_path / "v")
-    model = Model.new(recipe(text=Text(name=bert), vision=Vision(name=clip), size=48))
+    model = Model.new(recipe(text=Text(name=bert), vision=Vision(name=clip), image_size=48))
     pixels = model.vision.process([images.load_image(Image(id="x", pixels=small.picture(1)))])
     assert pixels.shape == (1, 3, 48, 48)
     edge = np.zeros((40, 80, 3), np.uint8)
@@ -214,7 +214,7 @@ def test_twin(text, tmp_path, offline):
 
 
 def test_twin_in_dual(tmp_path, offline):
-    made = Recipe(name="d", encode=Dual(vision=Vision(name="twin")), heads=(Softmax(labels=("LOC", "PER")),))
+    made = Recipe(name="d", encode=Dual(vision=Vision(name="tiny-clip")), heads=(Softmax(labels=("LOC", "PER")),))
     model = Model.new(made)
     batch = model.featurizer.collate(model.featurizer.featurize(small.documents(2)))
     streams = model.extractor.encode.eval()(batch.inputs)
@@ -223,13 +223,13 @@ def test_twin_in_dual(tmp_path, offline):
 
 
 def test_twin_of_an_encoder_from_disk(bert):
-    made = load_vision(Vision(name="twin"), Text(name=bert), 64).model.model.config
+    made = load_vision(Vision(name="tiny-clip"), Text(name=bert), 64).model.model.config
     assert (made.hidden_size, made.num_hidden_layers, made.intermediate_size, made.image_size) == (32, 2, 64, 64)
 
 
 def test_gradient_reaches_every_parameter_of_the_twin():
     """In training mode, from the words and the patches: the stem, the positions of each slot, every layer."""
-    model = Model.new(recipe(full=True, objects=1))
+    model = Model.new(recipe(main_image_with_objects=True, objects=1))
     batch = model.featurizer.collate(model.featurizer.featurize([crops("a", n=1), crops("b", n=1)]))
     streams = model.extractor.encode.train()(batch.inputs)
     (streams["text"].tokens.square().sum() + streams["vision"].tokens.square().sum()).backward()
@@ -240,7 +240,7 @@ def test_gradient_reaches_every_parameter_of_the_twin():
 
 @pytest.mark.parametrize("side", ["text", "vision"])
 def test_a_frozen_tower_is_not_trained_and_not_cached(side, tmp_path):
-    sides = {"text": Text(freeze=True)} if side == "text" else {"vision": Vision(name="twin", freeze=True)}
+    sides = {"text": Text(freeze=True)} if side == "text" else {"vision": Vision(name="tiny-clip", freeze=True)}
     model = Model.new(recipe(**sides))
     encode = model.extractor.encode.train()
     other = "vision" if side == "text" else "text"

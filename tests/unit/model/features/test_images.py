@@ -125,7 +125,7 @@ def test_too_many_phrases_leave_a_record(model):
 
 def test_a_context_apart_is_read_by_itself():
     torch.manual_seed(0)
-    made = Model.new(recipe(context="*", apart=True, context_pieces=4))
+    made = Model.new(recipe(context="*", separate_context_pass=True, context_tokens=4))
     bare = Model.new(recipe())
     bare.extractor.load_state_dict(made.extractor.state_dict())
     documents = [post(captions={"c": "a lot like Rome and Oslo"}), post(captions={}), post(captions={"c": "Ada"})]
@@ -144,7 +144,7 @@ def test_a_context_apart_is_read_by_itself():
 
 def test_a_context_apart_may_be_left_out_in_training():
     torch.manual_seed(0)
-    made = Model.new(recipe(context="*", apart=True, drop_context=0.5))
+    made = Model.new(recipe(context="*", separate_context_pass=True, drop_context=0.5))
     batch = made.featurizer.collate(
         made.featurizer.featurize([post(id=str(i), captions={"c": "Rome"}) for i in range(40)])
     )
@@ -166,7 +166,9 @@ def test_frozen_vision_is_served_for_both_sides(tmp_path):
 def test_gold_changes_nothing():
     torch.manual_seed(0)
     heads = (EntityMarkers(labels=("None", "friend", "lives_in")),)
-    made = Model.new(Recipe(name="r", encode=recipe(phrases=True, context="*", apart=True).encode, heads=heads))
+    made = Model.new(
+        Recipe(name="r", encode=recipe(phrases=True, context="*", separate_context_pass=True).encode, heads=heads)
+    )
     document = post(phrases=[Phrase(text="Ada")])
     hidden = document.replace(relations=[r.model_copy(update={"label": "None"}) for r in document.relations])
     a, b = (next(iter(made.predict([d]))).relations for d in (document, hidden))

@@ -142,16 +142,16 @@ def test_the_last_state_is_the_towers_own_and_levels_are_its_layers(model):
 
 def test_frames_are_read_in_the_order_of_time_and_too_many_leave_a_record():
     mixed = clip("a", (2, 0, 1))
-    assert [i.id for _, i in images.select_images(mixed, Hierarchical(frames=9, vision=Vision()).inputs)] == [
+    assert [i.id for _, i in images.select_images(mixed, Hierarchical(max_frames=9, vision=Vision()).inputs)] == [
         "f0",
         "f1",
         "f2",
     ]
     assert [i.id for i in images.frames(clip("a", (2, 0, 1), times=False))] == ["f2", "f0", "f1"]
-    model = Model.new(recipe(frames=2))
+    model = Model.new(recipe(max_frames=2))
     example = model.featurizer.featurize([clip("a", range(5))])[0]
     assert [i.id for _, i in images.select_images(example.document, model.recipe.encode.inputs)] == ["f0", "f2"]
-    assert "5 frames" in str(example.errors["frames"]) and "encode.frames" in str(example.errors["frames"])
+    assert "5 frames" in str(example.errors["frames"]) and "encode.max_frames" in str(example.errors["frames"])
     assert "5 frames" in str(model.predict([clip("a", range(5))])[0].errors[0])
     post = Document.from_words("p", ["hi"], images=[Image(id="main", pixels=small.picture(1))])
     assert [i.id for _, i in images.select_images(post, model.recipe.encode.inputs)] == ["main"]
@@ -291,7 +291,7 @@ def test_video_towers_read_the_frames_of_a_document_as_clips(tmp_path, kind):
     tower = getattr(transformers, f"{kind}Model")(config).eval()
     tower.save_pretrained(tmp_path)
     getattr(transformers, f"{kind}ImageProcessor")().save_pretrained(tmp_path)
-    model = Model.new(recipe(vision=str(tmp_path), size=32))
+    model = Model.new(recipe(vision=str(tmp_path), image_size=32))
     s = streams(model, [clip("a", range(6)), clip("b", range(3))])
     assert s["vision"].levels.shape == (3, 2, 24, 32) and s["vision"].mask.sum(1).tolist() == [24, 12]
     tokens = s["vision"].tokens[0].unflatten(0, (6, 4))

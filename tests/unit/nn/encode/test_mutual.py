@@ -50,7 +50,7 @@ def towers(seed=0, **vision):
 def encoder(**config):
     """With each slot's positions its own, as after training."""
     text, clip = towers()
-    made = Mutual(**{"size": SIDE, "objects": 2, **config}).build(text, VisionTower(clip)).double().eval()
+    made = Mutual(**{"image_size": SIDE, "objects": 2, **config}).build(text, VisionTower(clip)).double().eval()
     with torch.no_grad():
         made.vision_positions.add_(torch.randn_like(made.vision_positions) * 0.1)
     return made
@@ -101,7 +101,7 @@ def close(a, b, tolerance=1e-9):
 def test_without_exchange_both_towers_are_the_plain_ones():
     """Point 1: padded text beside BertModel, the whole image alone beside CLIPVisionModel, forward and gradient."""
     text, clip = towers()
-    made = Mutual(size=SIDE, exchange=False).build(text, VisionTower(clip)).double().eval()
+    made = Mutual(image_size=SIDE, exchange=False).build(text, VisionTower(clip)).double().eval()
     x = inputs(slots=((0,), (0,), (0,)))
     h, g, mask, slots = made.towers(x)
     plain_text, plain_clip = towers()
@@ -357,7 +357,7 @@ def test_positions_are_the_towers_own_interpolated():
     assert torch.equal(interpolated(table, 4), table)
     theirs = clip.embeddings.interpolate_pos_encoding(torch.zeros(1, 10, D), 3 * PATCH, 3 * PATCH)[0, 1:]
     close(interpolated(table, 3), theirs)
-    made = Mutual(size=24, objects=1).build(towers()[0], VisionTower(clip))
+    made = Mutual(image_size=24, objects=1).build(towers()[0], VisionTower(clip))
     assert made.vision_positions.shape == (2, 9, D)
     close(made.vision_positions[1], theirs)
 
@@ -398,13 +398,13 @@ def test_towers_that_cannot_be_coupled_are_refused():
     text, clip = towers()
     tower = VisionTower(clip)
     for change in ({"num_hidden_layers": 2}, {"hidden_size": 36}, {"num_attention_heads": 2}):
-        with pytest.raises(RecipeError, match=r"vision\.name=twin"):
-            Mutual(size=SIDE).build(text, VisionTower(towers(**change)[1]))
+        with pytest.raises(RecipeError, match=r"vision\.name=tiny-clip"):
+            Mutual(image_size=SIDE).build(text, VisionTower(towers(**change)[1]))
     vit = ViTModel(ViTConfig(hidden_size=D, num_hidden_layers=LAYERS, num_attention_heads=HEADS, image_size=SIDE))
     for odd in (VisionTower(vit), TinyVision().build(), None):
-        with pytest.raises(RecipeError, match=r"CLIP vision tower.*vision\.name=twin"):
-            Mutual(size=SIDE).build(text, odd)
+        with pytest.raises(RecipeError, match=r"CLIP vision tower.*vision\.name=tiny-clip"):
+            Mutual(image_size=SIDE).build(text, odd)
     with pytest.raises(RecipeError, match="BERT"):
-        Mutual(size=SIDE).build(clip, tower)
-    with pytest.raises(RecipeError, match=r"multiple of the patch.*size=24"):
-        Mutual(size=30).build(text, tower)
+        Mutual(image_size=SIDE).build(clip, tower)
+    with pytest.raises(RecipeError, match=r"multiple of the patch.*image_size=24"):
+        Mutual(image_size=30).build(text, tower)

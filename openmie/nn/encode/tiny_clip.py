@@ -16,7 +16,7 @@ from openmie.nn.encode.tiny import grid_positions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
+class TinyClip:
     """Sizes of the tower; all but the stem's and the image's are the text encoder's."""
 
     width: int
@@ -35,13 +35,13 @@ class Twin:
 class Stem(nn.Module):
     """pixels (K, 3, H, W) -> patches (K, D, H / patch, W / patch), in the place of CLIP's patch convolution."""
 
-    def __init__(self, twin: Twin) -> None:
+    def __init__(self, config: TinyClip) -> None:
         super().__init__()
         steps: list[nn.Module] = []
-        for narrow, wide in zip((3, *twin.stem), twin.stem):
+        for narrow, wide in zip((3, *config.stem), config.stem):
             steps += [nn.Conv2d(narrow, wide, 3, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()]
         self.steps = nn.Sequential(*steps)
-        self.project = nn.Conv2d(twin.stem[-1], twin.width, 3, 2, 1, bias=False)
+        self.project = nn.Conv2d(config.stem[-1], config.width, 3, 2, 1, bias=False)
 
     @property
     def weight(self) -> Tensor:
@@ -52,11 +52,11 @@ class Stem(nn.Module):
         return self.project(self.steps(pixels))
 
 
-def plant(clip: nn.Module, twin: Twin) -> nn.Module:
+def init_from_config(clip: nn.Module, config: TinyClip) -> nn.Module:
     """A CLIP vision model of these sizes with the stem, its patch positions started as those of a grid."""
-    clip.embeddings.patch_embedding = Stem(twin)  # type: ignore[union-attr,assignment]
-    side = twin.size // twin.patch
-    grid = grid_positions(side, side, twin.width, torch.device("cpu"))
+    clip.embeddings.patch_embedding = Stem(config)  # type: ignore[union-attr,assignment]
+    side = config.size // config.patch
+    grid = grid_positions(side, side, config.width, torch.device("cpu"))
     with torch.no_grad():
-        clip.embeddings.position_embedding.weight[1:] = F.pad(grid, (0, twin.width - grid.shape[1]))  # type: ignore[union-attr,index,operator]
+        clip.embeddings.position_embedding.weight[1:] = F.pad(grid, (0, config.width - grid.shape[1]))  # type: ignore[union-attr,index,operator]
     return clip
