@@ -38,11 +38,13 @@ def family_for(family: str, model: str) -> str:
     """
     name = find_family(family or model)
     if name is None:
-        subject = f"box family {family!r}" if family else f"box family of model {model!r}"
+        hint = "`openmie doctor boxes --model NAME` finds out which one fits"
+        if family:
+            raise UnknownBoxFamily.unknown("box family", family, ADAPTERS, remedy=hint)
         raise UnknownBoxFamily(
-            f"unknown {subject}"[:200],
-            expected=f"one of {', '.join(ADAPTERS)}",
-            remedy="set family=NAME; `openmie doctor boxes --model NAME` finds out which one fits",
+            f"unknown box family of model {model!r}"[:200],
+            expected=f"one of: {', '.join(ADAPTERS)}",
+            remedy=f"set it with family=NAME; {hint}",
         )
     return name
 

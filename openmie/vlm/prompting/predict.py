@@ -141,7 +141,7 @@ def _no_answer(backend: Backend) -> ErrorRecord:
 def build_prompter(backend: Backend, system: str, labels: Any, tasks: Any, options: PromptOptions) -> Prompter:
     """The prompter of a system. Raises `RecipeError` for what it cannot ask for."""
     if system not in SYSTEMS:
-        raise RecipeError(f"unknown system {system!r}", expected=f"one of {', '.join(SYSTEMS)}", remedy="choose one")
+        raise RecipeError.unknown("system", system, SYSTEMS)
     schema = Schema.of(labels, tasks or DEFAULT_TASKS[system])
     if system == "schema":
         schema, advice = without_unknown_boxes(schema, options, backend)
@@ -174,7 +174,7 @@ def without_unknown_boxes(schema: Schema, options: PromptOptions, backend: Backe
             raise
         advice = (
             f"It is unknown how {backend.name} writes boxes: all tasks but boxes are requested. "
-            f"Run `openmie doctor boxes --model {backend.name}`, then add --set family=NAME."
+            f"Run `openmie doctor boxes --model {backend.name}`, then add --vlm-option family=NAME."
         )
         return replace(schema, tasks=tuple(t for t in schema.tasks if t != "boxes")), advice
     return schema, ""

@@ -56,9 +56,7 @@ class ExtractionRequest:
 
     def __post_init__(self) -> None:
         if self.system not in SYSTEMS:
-            raise RecipeError(
-                f"unknown system {self.system!r}", expected=f"one of {', '.join(SYSTEMS)}", remedy="choose one"
-            )
+            raise RecipeError.unknown("system", self.system, SYSTEMS)
         if not self.model:
             raise RecipeError(
                 "no model is named",
@@ -124,12 +122,12 @@ class ExtractionRequest:
         of_backend: dict[str, Any] = {}
         for text in self.settings:
             name, equals, value = text.partition("=")
-            if not equals or name not in prompt_fields | backend_fields:
+            if not equals:
                 raise RecipeError(
-                    f"unknown --vlm-option {text}" if equals else f"--vlm-option {text} has no value",
-                    expected=f"FIELD=VALUE with one of {', '.join(sorted(prompt_fields | backend_fields))}",
-                    remedy="correct it",
+                    f"--vlm-option {text} has no value", expected="FIELD=VALUE", remedy="write the value behind ="
                 )
+            if name not in prompt_fields | backend_fields:
+                raise RecipeError.unknown("field", name, sorted(prompt_fields | backend_fields), where="--vlm-option")
             (of_prompt if name in prompt_fields else of_backend)[name] = _value(value)
         return of_prompt, of_backend
 

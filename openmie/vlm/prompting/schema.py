@@ -59,12 +59,9 @@ class Schema:
                 object.__setattr__(self, layer, self.mentions)
         wrong = [t for t in self.tasks if t not in TASKS]
         if wrong or not self.tasks:
-            raise RecipeError(
-                f"unknown task {wrong[0]!r}" if wrong else "no task is named",
-                expected=f"one of {', '.join((*TASKS, *TASK_ALIASES))}",
-                where="tasks",
-                remedy="separate several by commas",
-            )
+            names = (*TASKS, *TASK_ALIASES)
+            name = wrong[0] if wrong else ""
+            raise RecipeError.unknown("task", name, names, where="tasks", remedy="separate several by commas")
         if "re" in self.tasks and not self.relations:
             raise RecipeError(
                 "relations have no labels",
@@ -93,12 +90,8 @@ class Schema:
         layered = isinstance(labels, Mapping) and any(not isinstance(v, str) for v in labels.values())
         given: Mapping[str, Any] = labels if layered else {"mentions": labels}  # type: ignore[assignment]
         if unknown := sorted(given.keys() - set(LAYERS)):
-            raise RecipeError(
-                f"unknown layer {unknown[0]!r}",
-                expected=f"one of {', '.join(LAYERS)}",
-                where="labels",
-                remedy="correct the name, or write label -> description for mentions",
-            )
+            hint = "write label -> description for mentions alone"
+            raise RecipeError.unknown("layer", unknown[0], LAYERS, where="labels", remedy=hint)
         return cls(tasks=ordered, **{layer: _described(layer, some) for layer, some in given.items()})
 
     def labels(self, layer: str) -> tuple[str, ...]:

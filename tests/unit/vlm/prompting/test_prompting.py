@@ -618,7 +618,11 @@ def test_pfa_reads_a_long_text_to_its_end_and_leaves_out_images_that_cannot_be_r
 
 @pytest.mark.parametrize(
     ("tasks", "labels", "told"),
-    [("re", {"relations": ["peer"]}, "system pfa"), ("boxes", ["PER"], "system pfa"), ("ner", [], "no labels")],
+    [
+        ("re", {"relations": ["peer"]}, "pfa does not support"),
+        ("boxes", ["PER"], "pfa does not support"),
+        ("ner", [], "No labels"),
+    ],
 )
 def test_what_pfa_does_not_hold_is_an_error(tasks, labels, told):
     with pytest.raises(RecipeError, match=told):
