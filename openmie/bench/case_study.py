@@ -169,8 +169,8 @@ def _page(path: Path, runs: list[_Run], names: list[str], counts: dict[str, int]
 
 
 def _symmetric(record: dict[str, Any]) -> frozenset[str]:
-    heads = recipes.load(record["recipe"]).heads
-    return frozenset(label for head in heads for label in getattr(head, "symmetric", ()))
+    found: frozenset[str] = recipes.load(record["recipe"]).symmetric_labels
+    return found
 
 
 def _gold(runs: list[_Run]) -> list[Document]:

@@ -33,10 +33,11 @@ from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.metrics import Scores
 from openmie.model.pretrained import Model, load
+from openmie.model.tasks.task import CANDIDATE_SOURCES
 from openmie.recipe import Recipe
 from openmie.train import fit
-from openmie.train.document_scores import KINDS, scored
-from openmie.train.evaluate import evaluate, record, symmetric_labels, write_record
+from openmie.train.document_scores import score_predictions
+from openmie.train.evaluate import evaluate, record, write_record
 
 NOTED = 30.0  # seconds between two notes of the time that a training has taken
 Watch = Callable[[str, Mapping[str, Any]], None]  # what happens, and its values
@@ -118,7 +119,7 @@ def _train(cell: Cell, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, 
         "dev": {"f1": ended["best"], "epoch": ended["best_epoch"]},
         "examples": first["examples"],
         "parameters": first["parameters"],
-        "refused": {"count": ended["refused"], "records": [str(r) for r in ended["records"]]},
+        "skipped": {"count": ended["skipped"], "records": [str(r) for r in ended["records"]]},
         "machine": machine(),
         **told(),
     }
@@ -195,7 +196,7 @@ def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Pa
         "seconds": {"train": trained["seconds"], "score": round(time.perf_counter() - started, 1)},
         "peak_mb": {"train": trained["peak_mb"], "score": peak_mb()},
         "test": {"name": corpus.name, "place": place(cell.test or cell.corpus)},
-        **{k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "refused", "attempts")},
+        **{k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "skipped", "attempts")},
         "machine": trained["machine"],
     }
 
@@ -224,9 +225,9 @@ def _shuffled_frames(model: Model, gold: list[Document], corpus: Corpus) -> dict
     """Scores of documents without regions, each with the frames of the one half a corpus further on."""
     others = [gold[(i + max(len(gold) // 2, 1)) % len(gold)] for i in range(len(gold))]
     strange = [g.replace(images=o.images, regions=()) for g, o in zip(gold, others)]
-    answers = model.predict_encoded(model.featurizer.featurize(strange, candidates="gold_chains"), KINDS)
+    answers = model.predict_encoded(model.featurizer.featurize(strange, candidates="gold_chains"), CANDIDATE_SOURCES)
     bare = {kind: [d.replace(regions=()) for d in found] for kind, found in answers.items()}
-    found = scored(strange, bare, symmetric_labels(model, corpus.symmetric))
+    found = score_predictions(strange, bare, model.recipe.symmetric_labels.union(corpus.symmetric))
     names = {
         "shuffled images": "document",
         "relations, shuffled images": "relations",

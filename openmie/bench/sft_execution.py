@@ -118,7 +118,7 @@ def record(
             "Exact": summary_ceiling(config),
         }
     digest = hashlib.sha256("".join(d.to_json() for d in gold).encode("utf8", "surrogatepass")).hexdigest()
-    kept = {k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "refused", "recipe")}
+    kept = {k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "skipped", "recipe")}
     return {
         "cell": cell.dump(),
         "flavour": cell.flavour,

@@ -30,8 +30,8 @@ def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
                 )
             elif event.kind == "resume":
                 console.print(f"{name}: going on from {event.values['from']}")
-            if event.kind in ("start", "done") and event.values.get("refused"):
-                console.print(f"{name}: {event.values['refused']} pieces of gold, images or captions not used, such as")
+            if event.kind in ("start", "done") and event.values.get("skipped"):
+                console.print(f"{name}: {event.values['skipped']} pieces of gold, images or captions not used, such as")
                 for record in event.values["records"][:3]:
                     console.print(f"  {record}", markup=False)
             yield event
@@ -193,7 +193,7 @@ def _happened(kind: str, values: Any) -> str:
         "finished": "finished before",
         "resume": f"going on from {values.get('from')}",
         "stop": f"stopped early, best epoch {values.get('best_epoch', -1) + 1}",
-        "done": f"trained, best dev F1 {values.get('best', 0):.2f}; {values.get('refused', 0)} pieces of data not used",
+        "done": f"trained, best dev F1 {values.get('best', 0):.2f}; {values.get('skipped', 0)} pieces of data not used",
         "busy": "another process is at it",
     }
     return names[kind]

@@ -60,6 +60,6 @@ def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> N
         f"best dev loss {found['best']:.4f}; model: {out}, which `openmie zero-shot --system pfa --model {out} "
         "--vlm-option injection_guard=false` prompts, and `transformers serve` and vLLM serve"
     )
-    for record in found["refused"]["records"][:3]:
+    for record in found["skipped"]["records"][:3]:
         print(f"not learnt from: {record}", file=sys.stderr)
     console.say_skipped(data)

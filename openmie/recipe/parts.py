@@ -90,6 +90,11 @@ class Recipe:
             return "document"
         return TASKS.get(tuple(sorted(made)), "")
 
+    @property
+    def symmetric_labels(self) -> frozenset[str]:
+        """Relation labels without a direction: those of all heads. Training, evaluation and reports read them here."""
+        return frozenset(label for head in self.heads for label in getattr(head, "symmetric", ()))
+
     def problems(self) -> Iterator[Problem]:
         yield from head_problems(self.task, self.heads)
         yield from metric_problems(self.task, self.training.selection_metric)

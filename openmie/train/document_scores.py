@@ -1,4 +1,4 @@
-"""Scores of a model that answers about documents: with gold mentions and chains as candidates, and with its own."""
+"""Scores of a model that predicts mentions, chains, links and regions of documents, with each candidate source."""
 
 from __future__ import annotations
 
@@ -11,50 +11,56 @@ from openmie.errors import CorpusError
 from openmie.metrics import Scores
 from openmie.metrics.documents import DocumentScores, documents
 from openmie.metrics.region_links import region_links
-from openmie.model.tasks.task import CandidateSource
+from openmie.model.tasks.task import CANDIDATE_SOURCES, CandidateSource
 
-KINDS: tuple[CandidateSource, ...] = ("predicted", "gold_mentions", "gold_chains")
 RELEASED = ("entities", "MUC", "CEAF", "B3", "relations", "regions")  # what M3D's release selects by: the mean of six
 
 
-def scored(
+def score_predictions(
     gold: Sequence[Document],
-    found: Mapping[CandidateSource, Sequence[Document]],
+    predicted: Mapping[CandidateSource, Sequence[Document]],
     symmetric: Collection[str] = (),
     bootstrap: int = 0,
 ) -> dict[str, Scores]:
-    """All scores by name, from the predictions with each kind of candidates; the first is the one to report.
+    """All scores by name, the one to report first.
 
     `document` is the mean of the four tasks as the paper scores them: chains among gold mentions, relations among gold
-    chains, entities and regions as found. `own` is the mean end to end, with `own chains` and `own relations`.
-    `frame relations` are those that only a frame tells, where the corpus (Diorama) knows it, between gold chains, whose
+    chains, entities and regions as predicted. `own` is the mean end to end, with `own chains` and `own relations`.
+    `frame relations` are those that only a frame shows, where the corpus (Diorama) knows it, between gold chains, whose
     types tell a part of them; `own frame relations` are these end to end.
+
+    Args:
+        gold: the documents.
+        predicted: for each candidate source the predictions, in the same order, as `Model.predict_encoded` returns.
+        symmetric: relation labels without a direction.
+        bootstrap: resamples for the confidence intervals; 0: none.
     """
-    draws: dict[str, Any] = {"bootstrap": bootstrap}
-    own, mentions, chains = (list(found[kind]) for kind in KINDS)
-    whole = documents(gold, own, chained=mentions, related=chains, symmetric=symmetric, **draws)
-    mine = documents(gold, own, symmetric=symmetric, **draws)
-    scores: dict[str, Scores] = {"document": whole, **whole.by_label, "own": mine}
-    scores |= {"own chains": mine.chains, "own relations": mine.relations}
-    scores |= {"MUC": whole.chains.muc, "B3": whole.chains.b3, "CEAF": whole.chains.ceaf}
-    scores["region links"] = region_links(gold, own, **draws)
-    scores["relations as_released"] = metrics.chain_relations(gold, chains, "as_released", **draws)
+    options: dict[str, Any] = {"bootstrap": bootstrap}
+    own, by_mentions, by_chains = (list(predicted[source]) for source in CANDIDATE_SOURCES)
+    paper = documents(gold, own, chained=by_mentions, related=by_chains, symmetric=symmetric, **options)
+    end_to_end = documents(gold, own, symmetric=symmetric, **options)
+    scores: dict[str, Scores] = {"document": paper, **paper.by_label, "own": end_to_end}
+    scores |= {"own chains": end_to_end.chains, "own relations": end_to_end.relations}
+    scores |= {"MUC": paper.chains.muc, "B3": paper.chains.b3, "CEAF": paper.chains.ceaf}
+    scores["region links"] = region_links(gold, own, **options)
+    scores["relations as_released"] = metrics.chain_relations(gold, by_chains, "as_released", **options)
     try:
-        told, *said = ([diorama.keep_frame_relations(g, d) for g, d in zip(gold, side)] for side in (gold, chains, own))
+        kept = [[diorama.keep_frame_relations(g, d) for g, d in zip(gold, x)] for x in (gold, by_chains, own)]
     except CorpusError:
         return scores
-    names = ("frame relations", "own frame relations")
-    return scores | {n: metrics.chain_relations(told, s, symmetric=symmetric, **draws) for n, s in zip(names, said)}
+    for name, frame_relations in zip(("frame relations", "own frame relations"), kept[1:]):
+        scores[name] = metrics.chain_relations(kept[0], frame_relations, symmetric=symmetric, **options)
+    return scores
 
 
-def selected(scores: Mapping[str, Scores], metric: str) -> float:
-    """What dev is selected by, in percent: `document` (also the default) and `own` as in `scored`, or `released`.
+def selection_score(scores: Mapping[str, Scores], metric: str) -> float:
+    """The score that dev is selected by, in percent: `document` (the default), `own`, or `released`, a mean of six.
 
     A task of which there is nothing is left out of every mean.
     """
     if metric != "released":
         return scores[metric or "document"].f1
-    whole = scores["document"]
-    assert isinstance(whole, DocumentScores)
-    kept = [n for n in RELEASED if (n if n in whole.by_label else "chains") in whole.tasks]
+    paper = scores["document"]
+    assert isinstance(paper, DocumentScores)
+    kept = [n for n in RELEASED if (n if n in paper.by_label else "chains") in paper.tasks]
     return sum(scores[n].f1 for n in kept) / len(kept) if kept else 0.0

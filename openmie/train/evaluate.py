@@ -19,7 +19,8 @@ from openmie.errors import TrainError
 from openmie.metrics import Scores
 from openmie.model.codec.word_pairs_ceiling import ceiling
 from openmie.model.pretrained import Model
-from openmie.train.document_scores import KINDS, scored
+from openmie.model.tasks.task import CANDIDATE_SOURCES
+from openmie.train.document_scores import score_predictions
 
 
 def evaluate(
@@ -28,22 +29,17 @@ def evaluate(
     """Scores by name (strict and lenient spans, relations, pairs: what the model's task has), and the predictions.
 
     Relations are symmetric that are named here or in the model's recipe: as in the selection on dev. Of a model that
-    answers about documents also scores with gold candidates, see `documents.scored`; the predictions are its own.
+    predicts chains also scores with gold candidates, see `score_predictions`; the predictions are end to end.
     """
     gold = list(documents)
     if not gold:
         raise TrainError("no documents", expected="a split with gold", remedy="check the corpus with `openmie doctor`")
-    known = symmetric_labels(model, symmetric)
+    known = model.recipe.symmetric_labels.union(symmetric)
     if model.recipe.task == "document":
-        found = model.predict_encoded(model.featurizer.featurize(gold, candidates="gold_chains"), KINDS)
-        return scored(gold, found, known, bootstrap), found["predicted"]
+        found = model.predict_encoded(model.featurizer.featurize(gold, candidates="gold_chains"), CANDIDATE_SOURCES)
+        return score_predictions(gold, found, known, bootstrap), found["predicted"]
     predicted = model.predict(gold)
     return metrics.score(gold, predicted, task=model.recipe.task, bootstrap=bootstrap, symmetric=known), predicted
-
-
-def symmetric_labels(model: Model, more: Iterable[str] = ()) -> set[str]:
-    """Relations whose direction means nothing: those named here, and those of the model's recipe."""
-    return {*more, *(label for head in model.recipe.heads for label in getattr(head, "symmetric", ()))}
 
 
 def scheme_ceiling(model: Model, gold: Iterable[Document]) -> dict[str, float]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from openmie import metrics
 from openmie import recipe as recipes
 from openmie.data.document import Document
 from openmie.errors import TrainError
@@ -22,9 +21,9 @@ from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint
 from openmie.train.card import card
-from openmie.train.document_scores import KINDS, scored, selected
 from openmie.train.feature_cache import cache_frozen
 from openmie.train.loop import Event, Run, prepare_machine
+from openmie.train.selection import dev_score, num_gold
 
 
 def fit(
@@ -42,18 +41,18 @@ def fit(
 
     Started again with the same arguments it goes on from its last checkpoint, to the same bits on CPU; `resume=False`
     starts anew. `precision` is Accelerate's: `no`, `bf16` or `fp16`. What could not be learnt from or read (a label
-    that the recipe lacks, a broken image) is counted in `start` and `done` as `refused`, the first `records` beside it.
+    that the recipe lacks, a broken image) is counted in `start` and `done` as `skipped`, the first `records` beside it.
     Errors: no gold to learn from, a loss that is not finite, a checkpoint of another run.
     """
     out, training = _folder(out), recipe.training
     accelerator = prepare_machine(seed, precision)
-    drawn, dev = _drawn(train, training.train_fraction, seed), list(dev)
-    recipe = with_vocabulary(recipe, drawn)
+    train, dev = _subsample(train, training.train_fraction, seed), list(dev)
+    recipe = with_vocabulary(recipe, train)
     model = Model.new(recipe)
-    examples = model.featurizer.featurize(drawn, gold=True)
-    asked = model.featurizer.featurize(dev, candidates="gold_chains")
-    goal = _goal(dev, recipe)  # here, not after an epoch, what cannot be scored is an error
-    _check(recipe, examples, goal, len(dev))
+    examples = model.featurizer.featurize(train, gold=True)
+    dev_examples = model.featurizer.featurize(dev, candidates="gold_chains")
+    # what cannot be scored is an error here, not after an epoch
+    _check(recipe, examples, num_gold(dev, recipe), len(dev))
     run = Run(model, accelerator, recipe, examples, seed)
     key = fingerprint(recipe, seed, examples, dev)
     if not resume:
@@ -62,8 +61,8 @@ def fit(
     if done:
         run.progress = checkpoint.restore(done, model.extractor, run.optimizer.optimizer, run.schedule, key)
         yield run.event("resume", {"from": done.name})
-    cache_frozen(model, [*examples, *asked], out / "features.sqlite")
-    yield run.event("start", {"examples": len(examples), "parameters": run.size(), **_refused(examples)})
+    cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite")
+    yield run.event("start", {"examples": len(examples), "parameters": run.size(), **_skipped(examples)})
 
     def save() -> None:
         if accelerator.is_main_process:
@@ -77,7 +76,7 @@ def fit(
             yield run.event("step", values)
             if checkpoint_every and progress.step % checkpoint_every == 0:
                 save()
-        score = dev_score(model, asked, dev, recipe)
+        score = dev_score(model, dev_examples, dev, recipe)
         better = score > progress.best
         if better:
             progress.best, progress.best_epoch = score, progress.epoch
@@ -92,15 +91,15 @@ def fit(
         if late:
             yield run.event("stop", {"best_epoch": progress.best_epoch})
     ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)}
-    yield run.event("done", ended | _refused([*examples, *asked]))
+    yield run.event("done", ended | _skipped([*examples, *dev_examples]))
 
 
-def _drawn(documents: Iterable[Document], share: float, seed: int) -> list[Document]:
-    """A share of the documents, at least one, in their order; of one seed a smaller draw is part of a larger one."""
+def _subsample(documents: Iterable[Document], fraction: float, seed: int) -> list[Document]:
+    """A fraction of the documents, at least one, in their order; of one seed, subsets are nested."""
     documents = list(documents)
-    if share == 1:
+    if fraction == 1:
         return documents
-    kept = np.random.default_rng(seed).permutation(len(documents))[: max(1, round(share * len(documents)))]
+    kept = np.random.default_rng(seed).permutation(len(documents))[: max(1, round(fraction * len(documents)))]
     return [documents[i] for i in np.sort(kept)]
 
 
@@ -118,11 +117,11 @@ def _folder(out: str | Path) -> Path:
     return Path(out)
 
 
-def _check(recipe: Recipe, examples: list[EncodedDocument], goal: int, dev: int) -> None:
+def _check(recipe: Recipe, examples: list[EncodedDocument], gold: float, dev: int) -> None:
     """There is something to learn from, something to find on dev, and a context where the recipe reads one."""
-    if not examples or not goal:
+    if not examples or not gold:
         raise TrainError(
-            f"{len(examples)} examples to train on, {goal} things to find in {dev} dev documents",
+            f"{len(examples)} examples to train on, {gold} things to find in {dev} dev documents",
             where=recipe.name,
             expected="gold mentions (or relations) in both",
             remedy="check the corpus with `openmie doctor`",
@@ -138,35 +137,10 @@ def _check(recipe: Recipe, examples: list[EncodedDocument], goal: int, dev: int)
         )
 
 
-def _refused(examples: list[EncodedDocument]) -> dict[str, Any]:
-    """How many pieces of gold, images and captions could not be used so far, and the first ones' records."""
+def _skipped(examples: list[EncodedDocument]) -> dict[str, Any]:
+    """How many annotations, images and captions could not be used so far, and the records of the first ones."""
     records = list(dict.fromkeys(r for e in examples for r in e.errors.values()))
-    return {"refused": len(records), "records": records[:20]}
-
-
-def dev_score(model: Model, asked: list[EncodedDocument], gold: list[Document], recipe: Recipe) -> float:
-    """Strict span F1, relation F1 without None, joint F1, or the mean over the tasks of documents, in percent."""
-    if recipe.task == "document":
-        scores = scored(gold, model.predict_encoded(asked, KINDS), _symmetric(recipe))
-        return selected(scores, recipe.training.selection_metric)
-    return _score(gold, model.predict_encoded(asked)["predicted"], recipe).f1
-
-
-def _goal(dev: list[Document], recipe: Recipe) -> float:
-    """How many things there are to find."""
-    return metrics.documents(dev, dev).gold if recipe.task == "document" else _score(dev, dev, recipe).gold
-
-
-def _score(gold: list[Document], predicted: list[Document], recipe: Recipe) -> metrics.Scores:
-    metric = recipe.training.selection_metric or recipe.task
-    if metric == "ner":
-        return metrics.spans(gold, predicted)
-    symmetric = _symmetric(recipe)
-    return (metrics.relations if metric == "re" else metrics.pairs)(gold, predicted, symmetric=symmetric)
-
-
-def _symmetric(recipe: Recipe) -> tuple[str, ...]:
-    return next((h.symmetric for h in recipe.heads if hasattr(h, "symmetric")), ())
+    return {"skipped": len(records), "records": records[:20]}
 
 
 def with_vocabulary(recipe: Recipe, documents: Iterable[Document]) -> Recipe:

@@ -9,15 +9,25 @@ from torch.utils.data import Sampler
 
 
 class Buckets(Sampler[list[int]]):
-    """Shuffles all examples, sorts them by length within pools of many batches, cuts batches, shuffles the batches.
+    """Shuffles all documents, sorts them by length within pools of many batches, cuts batches, shuffles the batches.
 
-    `skip` batches at the start of the epoch are left out: where a resumed run goes on. `short_last` puts the batch that
-    is not full at the end: Accelerate deals batches out to several processes, and drops a round that ends in one.
+    The last batch, which is not full, is kept (`drop_last` is False). `skip` batches at the start of the epoch are left
+    out: where a resumed run goes on.
+
+    Args:
+        lengths: tokens of each document.
+        batch_size: documents of a batch.
+        seed: with the epoch it decides the order.
+        pool: batches of a pool.
+        incomplete_last: put the batch that is not full at the end of the epoch: Accelerate deals batches out to several
+            processes, and drops a round that ends in one.
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int, pool: int = 20, short_last: bool = False) -> None:
-        self.lengths, self.seed, self.pool, self.short_last = np.asarray(lengths), seed, pool, short_last
-        self.batch_size, self.drop_last = batch, False  # under the names that Accelerate looks for
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, pool: int = 20, incomplete_last: bool = False
+    ) -> None:
+        self.lengths, self.seed, self.pool, self.incomplete_last = np.asarray(lengths), seed, pool, incomplete_last
+        self.batch_size, self.drop_last = batch_size, False  # under the names that Accelerate looks for
         self.epoch, self.skip = 0, 0
 
     def __len__(self) -> int:
@@ -31,6 +41,6 @@ class Buckets(Sampler[list[int]]):
         order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
         batches = [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
         draw.shuffle(batches)
-        if self.short_last:
+        if self.incomplete_last:
             batches.sort(key=lambda b: len(b) < self.batch_size)  # stable
         yield from batches[self.skip :]

@@ -62,7 +62,7 @@ class Run:
         training = recipe.training
         self.accelerator, self.clip, self.progress = accelerator, training.max_grad_norm, checkpoint.Progress()
         several = accelerator.num_processes > 1
-        self.buckets = Buckets([e.length for e in examples], training.batch_size, seed, short_last=several)
+        self.buckets = Buckets([e.length for e in examples], training.batch_size, seed, incomplete_last=several)
         loader: DataLoader[Any] = DataLoader(
             examples,
             batch_sampler=self.buckets,

@@ -20,18 +20,18 @@ def build_optimizer(named: Iterable[tuple[str, nn.Parameter]], groups: tuple[Gro
     A group may take none: an ablation keeps the groups of the full system. Errors: a parameter that no group takes.
     """
     taken: dict[tuple[int, bool], list[nn.Parameter]] = {}
-    homeless = []
+    unmatched = []
     for name, parameter in named:
         if not parameter.requires_grad:
             continue
         index = next((i for i, g in enumerate(groups) if _fits(name, g.match)), None)
         if index is None:
-            homeless.append(name)
+            unmatched.append(name)
         else:
             taken.setdefault((index, parameter.ndim > 1), []).append(parameter)
-    if homeless:
+    if unmatched:
         raise RecipeError(
-            f"{len(homeless)} parameters in no group, the first {homeless[0]!r}",
+            f"{len(unmatched)} parameters in no group, the first {unmatched[0]!r}",
             where="training.param_groups",
             expected="every parameter in one group",
             remedy='add Group(match="", lr=...) as the last one',

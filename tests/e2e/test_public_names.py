@@ -258,7 +258,7 @@ def test_training_counts_what_it_could_not_use(tmp_path, bert):
         mentions=[Mention(id="m", start=0, end=3, label="GOD")], images=[Image(path="/nowhere.png")]
     )
     events = list(fit(recipe, [*small.documents(4), odd], small.documents(2), out=tmp_path))
-    counts = {e.kind: e.values["refused"] for e in events if e.kind in ("start", "done")}
+    counts = {e.kind: e.values["skipped"] for e in events if e.kind in ("start", "done")}
     assert counts == {"start": 1, "done": 2}
     said = "\n".join(map(str, events[-1].values["records"]))
     assert "GOD" in said and "nowhere.png" in said and "document d0" in said
@@ -287,7 +287,7 @@ def test_what_cannot_be_trained_or_scored_is_said_before_the_first_step(tmp_path
 def test_dev_and_test_agree_on_what_is_symmetric(models, monkeypatch):
     """`friend` said from the other end is right in both, or in neither."""
     from openmie.train.evaluate import evaluate
-    from openmie.train.fit import dev_score
+    from openmie.train.selection import dev_score
 
     model, gold = models["joint"], small.documents(3)
     turned = [d.replace(relations=[Relation(head="m1", tail="m0", label="friend")]) for d in gold]

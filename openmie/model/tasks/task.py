@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from openmie.model.features.encoded_document import EncodedDocument
 
 CandidateSource = Literal["predicted", "gold_mentions", "gold_chains"]
 """Between which mentions and chains a model predicts: its own; the document's mentions; the document's chains."""
+CANDIDATE_SOURCES: tuple[CandidateSource, ...] = get_args(CandidateSource)
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from torch import Tensor
 
@@ -15,7 +15,7 @@ from openmie.model.tasks.links import Links
 from openmie.model.tasks.regions import Regions
 from openmie.model.tasks.relations import Relations
 from openmie.model.tasks.tags import Tags
-from openmie.model.tasks.task import CandidateSource, DecodedDocument, Task
+from openmie.model.tasks.task import CANDIDATE_SOURCES, CandidateSource, DecodedDocument, Task
 from openmie.model.tasks.word_pairs import WordPairGrid
 from openmie.recipe import Recipe
 
@@ -57,8 +57,8 @@ class Tasks:
 
         Candidates that no head of the recipe finds are always given. What cannot be represented leaves a record.
         """
-        if candidates not in get_args(CandidateSource):
-            known = ", ".join(get_args(CandidateSource))
+        if candidates not in CANDIDATE_SOURCES:
+            known = ", ".join(CANDIDATE_SOURCES)
             raise ModelError(f"candidates={candidates!r}", expected=f"one of {known}", remedy="`predicted` is usual")
         if self.has_candidates and (gold or candidates != "predicted" or not self.finds_candidates):
             for d in documents:

@@ -88,7 +88,7 @@ def fit_chat(
         )
     model, processor = made(recipe, lessons, seed)
     facts = finetune(model, processor, lessons, held, out, recipe.training, seed=seed, watch=watch)
-    return facts | {"refused": {"count": len(no) + len(neither), "records": [str(r) for r in (no + neither)[:20]]}}
+    return facts | {"skipped": {"count": len(no) + len(neither), "records": [str(r) for r in (no + neither)[:20]]}}
 
 
 def made(recipe: ChatRecipe, lessons: Sequence[Lesson], seed: int) -> tuple[Any, Any]:
@@ -166,5 +166,5 @@ def facts_of(found: Mapping[str, Any]) -> dict[str, Any]:
         "curve": found["curve"],
         "examples": found["lessons"]["train"],
         "parameters": found["parameters"],
-        "refused": found["refused"],
+        "skipped": found["skipped"],
     }

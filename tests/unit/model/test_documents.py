@@ -12,10 +12,11 @@ from openmie.data.document import Chain, Document, Image, Mention, Region, Relat
 from openmie.errors import ModelError, RecipeError
 from openmie.metrics import documents as score_documents
 from openmie.model.pretrained import Model
+from openmie.model.tasks.task import CANDIDATE_SOURCES
 from openmie.papers import m3d
 from openmie.recipe import set_field
 from openmie.train import fit
-from openmie.train.document_scores import KINDS, scored, selected
+from openmie.train.document_scores import score_predictions, selection_score
 from openmie.train.evaluate import evaluate
 
 CONFIG = diorama.Config(documents=True, size=64, sentences=6, frames=4)
@@ -96,7 +97,7 @@ def test_deleting_gold_changes_no_prediction(model, documents):
 
 
 def test_every_mention_is_in_one_chain_and_ends_and_regions_point_to_chains(model, documents):
-    for kind in KINDS:
+    for kind in CANDIDATE_SOURCES:
         for d, g in zip(model.predict(documents[:6], candidates=kind), documents):
             held = [m for c in d.chains for m in c.mentions]
             assert sorted(held) == sorted(m.id for m in d.mentions)
@@ -219,17 +220,17 @@ def test_heads_in_an_order_that_cannot_answer_are_refused():
 
 
 def test_gold_as_prediction_scores_100_and_selection_knows_three_means(documents):
-    gold = dict.fromkeys(KINDS, documents)
-    scores = scored(documents, gold, ("PER-PER_peer", "PER-PER_couple"))
+    gold = dict.fromkeys(CANDIDATE_SOURCES, documents)
+    scores = score_predictions(documents, gold, ("PER-PER_peer", "PER-PER_couple"))
     assert next(iter(scores)) == "document"
     assert {n for n, s in scores.items() if s.f1 != 100} <= {"relations as_released"}
     assert scores["frame relations"].gold > 0
     worse = {**gold, "gold_chains": [d.replace(relations=()) for d in documents]}
-    found = scored(documents, worse)
-    assert selected(found, "") == selected(found, "document") == pytest.approx(75)
-    assert selected(found, "released") == pytest.approx(500 / 6) and selected(found, "own") == 100
+    found = score_predictions(documents, worse)
+    assert selection_score(found, "") == selection_score(found, "document") == pytest.approx(75)
+    assert selection_score(found, "released") == pytest.approx(500 / 6) and selection_score(found, "own") == 100
     blind = [d.replace(regions=()) for d in documents]
-    assert selected(scored(blind, dict.fromkeys(KINDS, blind)), "released") == 100
+    assert selection_score(score_predictions(blind, dict.fromkeys(CANDIDATE_SOURCES, blind)), "released") == 100
     assert score_documents(blind, blind).tasks == ("entities", "chains", "relations")
 
 
