@@ -96,6 +96,22 @@ def test_deleting_gold_changes_no_prediction(model, documents):
     assert any(d.mentions for d in found) and any(d.chains for d in found) and any(d.regions for d in found)
 
 
+def test_gold_that_is_encoded_for_other_candidates_reaches_no_prediction(model, documents):
+    """One pass for all candidate sources: documents hold gold chains, and poorer sources predict as without them."""
+    gold = documents[:6]
+    bare = [d.without_gold().replace(source=d.source) for d in gold]
+    unchained = [d.replace(chains=(), relations=(), regions=(), summary="") for d in gold]
+    encoded = model.featurizer.featurize(gold, gold=True, candidates="gold_chains")
+    found = model.predict_encoded(encoded, CANDIDATE_SOURCES)
+    for source, other in (("predicted", bare), ("gold_mentions", unchained)):
+        want = model.predict(other, candidates=source)
+        layers = [[(d.mentions, d.chains, d.relations, d.regions) for d in x] for x in (found[source], want)]
+        assert layers[0] == layers[1], source
+    assert (
+        [d.chains for d in found["gold_chains"]] == [d.chains for d in gold] != [d.chains for d in found["predicted"]]
+    )
+
+
 def test_every_mention_is_in_one_chain_and_ends_and_regions_point_to_chains(model, documents):
     for kind in CANDIDATE_SOURCES:
         for d, g in zip(model.predict(documents[:6], candidates=kind), documents):

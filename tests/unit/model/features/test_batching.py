@@ -108,6 +108,12 @@ def test_gold_is_not_read(models, task):
     assert models[task].predict(docs) == models[task].predict(bare)
 
 
+def test_pairs_of_gold_mentions_reach_no_prediction_of_a_tagger(models):
+    docs, model = small.documents(9), models["joint"]
+    taught = model.predict_encoded(model.featurizer.featurize(docs, gold=True))["predicted"]
+    assert [(d.mentions, d.relations) for d in taught] == [(d.mentions, d.relations) for d in model.predict(docs)]
+
+
 def test_given_pairs_come_back_in_order_with_labels(models):
     docs = small.documents(5)
     for gold, predicted in zip(docs, models["re"].predict(docs)):

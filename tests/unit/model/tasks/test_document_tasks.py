@@ -10,37 +10,7 @@ from openmie.model.tasks.candidates import encode_candidates, with_singletons
 from openmie.model.tasks.chains import decode_chains
 from openmie.model.tasks.links import decode_links, encode_links
 from openmie.model.tasks.regions import decode_regions, encode_regions
-
-LABELS, LINKS = ("LOC", "PER"), ("None", "lives_in", "peer")
-
-
-@st.composite
-def documents(draw):
-    """Words of one letter, some of them mentions, some of these in chains, relations between chains or mentions."""
-    n = draw(st.integers(1, 12))
-    base = Document.from_words("d", ["w"] * n)
-    at = sorted(draw(st.sets(st.integers(0, n - 1), max_size=8)))
-    mentions = [
-        Mention(id=f"m{w}", start=base.words[w].start, end=base.words[w].end, label=draw(st.sampled_from(LABELS)))
-        for w in at
-    ]
-    group = [draw(st.integers(-1, 3)) for _ in at]
-    chains = [
-        Chain(id=f"k{g}", label="PER", mentions=[m.id for m, x in zip(mentions, group) if x == g])
-        for g in sorted({*group} - {-1})
-    ]
-    ends = [c.id for c in chains] + [m.id for m, g in zip(mentions, group) if g < 0]
-    links = []
-    if len(ends) > 1:
-        pairs = draw(st.lists(st.tuples(st.sampled_from(ends), st.sampled_from(ends), st.sampled_from(LINKS[1:]))))
-        links = [Relation(head=a, tail=b, label=x) for a, b, x in dict.fromkeys(pairs) if a != b]
-    return base.replace(mentions=mentions, chains=chains, relations=links)
-
-
-def partition(document, chains):
-    """Chains by what they hold, singletons too."""
-    held = {frozenset(c.mentions) for c in chains}
-    return held | {frozenset([m.id]) for m in document.mentions if not any(m.id in h for h in held)}
+from tests.fixtures.chained_documents import LABELS, LINKS, documents, partition
 
 
 @settings(max_examples=150, deadline=None)
