@@ -15,7 +15,9 @@ def dev_score(model: Model, encoded: list[EncodedDocument], dev: list[Document],
     """Strict span F1, relation F1 without None, joint F1, or the mean over the tasks of documents, in percent."""
     if recipe.task == "document":
         predicted = model.predict_encoded(encoded, CANDIDATE_SOURCES)
-        return selection_score(score_predictions(dev, predicted, recipe.symmetric_labels), recipe.training.selection_metric)
+        return selection_score(
+            score_predictions(dev, predicted, recipe.symmetric_labels), recipe.training.selection_metric
+        )
     return _score(dev, model.predict_encoded(encoded)["predicted"], recipe).f1
 
 
