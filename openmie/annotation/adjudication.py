@@ -1,7 +1,7 @@
-"""Two annotations and the decisions on what they differ in, put together into one.
+"""Merge two annotations into one, given decisions on their disagreements.
 
-What both say stays as it is, ids and all (A's, where both have one). Then each decision is carried out: see
-`decisions.Disagreement` for what it may say.
+Annotations on which both agree are kept, with their ids (A's, where both have one). Then each decision is applied; see
+`adjudication_file.Disagreement` for its values.
 """
 
 from __future__ import annotations
@@ -38,14 +38,27 @@ def resolve(
     iou: float = 0.5,
     undecided: Undecided = "error",
 ) -> Iterator[Document]:
-    """One document for each that A and B annotated, agreed and decided; `symmetric` and `iou` as for `agreement`.
+    """Merge the documents of two annotators.
 
-    Spans are kept as decided. Chains are divided as both, or the chosen annotator, divide them; a mention that only the
-    other marked goes to the part that shares most with the chain it had there. A relation holds between the chains that
-    share most with its ends. Layers that nobody was asked about (summary, captions, times, ...) are A's. What cannot be
-    carried out, because the mentions it needs were dropped, is named in the document's `errors`.
-    `undecided`: what to do with a disagreement without a decision.
-    Errors, before any document: those of `agreement`; an open decision; one on what they do not differ in; two on one.
+    Spans are kept as decided. Chains are partitioned as both, or the chosen annotator, partition them; a mention that
+    only the other marked joins the part that shares most with its chain there. A relation holds between the chains that
+    share most with its ends. Layers without disagreements (summary, captions, times, ...) are A's. Decisions that
+    cannot be applied, because their mentions were dropped, are recorded in the document's `errors`.
+
+    Args:
+        a: Documents of annotator A.
+        b: The same documents of annotator B.
+        decisions: Disagreements with their decisions, as `read_decisions` returns them.
+        symmetric: As in `agreement`.
+        iou: As in `agreement`.
+        undecided: What a disagreement without a decision means: "error", or annotator "a" or "b".
+
+    Returns:
+        One document for each pair, lazily.
+
+    Raises:
+        MetricError: Before any document: those of `agreement`; a missing decision; a decision on what is no
+            disagreement; two decisions on one.
     """
     if undecided not in ("error", "a", "b"):
         raise MetricError(f"undecided={undecided!r}", expected="error, a or b", remedy="leave it out to be told")
@@ -89,7 +102,7 @@ def apply_decisions(
 
 @dataclass
 class _Merging:
-    """One document on its way."""
+    """The merge of one document."""
 
     both: AnnotationPair
     decisions: Mapping[tuple[str, str, str], ParsedDecision]
@@ -120,7 +133,7 @@ class _Merging:
         return self.decisions.get((self.both.a.document.id, layer, at), ("a", ""))
 
     def _labels(self, layer: str, at: str, a: str, b: str) -> list[str]:
-        """What a unit is labelled in the end; nothing where it is not to be."""
+        """The final labels of a unit; none where it is dropped."""
         word, label = self._decision(layer, at)
         chosen = {"a": a, "b": b, "none": "", "label": label}[word]
         return ["" if x == UNTYPED else x for x in chosen.split("+")] if chosen else []
@@ -149,7 +162,7 @@ class _Merging:
         return out
 
     def _parts(self, kept: set[SpanKey]) -> list[EntitySpans]:
-        """How the kept places are divided into things."""
+        """The final partition of the kept spans into entities."""
         out: list[EntitySpans] = []
         for group in self.both.groups:
             word = self._decision("chains", span_name(min(group)))[0]
@@ -158,7 +171,7 @@ class _Merging:
         return sorted(out, key=min)
 
     def _chains(self, mentions: Mapping[SpanKey, list[Mention]], parts: list[EntitySpans]) -> dict[EntitySpans, Chain]:
-        """A chain for each thing of several mentions, and for one alone that either annotator made a chain of."""
+        """A chain for each entity of several mentions, and for a singleton that either annotator made a chain."""
         out: dict[EntitySpans, Chain] = {}
         labels = {m.label for s in self.both.annotators for m in s.document.mentions}
         for part in parts:
@@ -174,7 +187,7 @@ class _Merging:
         return out
 
     def _nearest(self, part: EntitySpans) -> tuple[Chain | None, str]:
-        """The chain of A, or else of B, that has most in common with a thing; and an id, A's where it is free."""
+        """The chain of A, or else of B, that shares most with an entity; and an id, A's where it is free."""
         for side in self.both.annotators:
             shares = [
                 (len(part & {side.places[m] for m in c.mentions}), -k, c) for k, c in enumerate(side.document.chains)
@@ -193,9 +206,9 @@ class _Merging:
         return chains[part].id if part in chains else mentions[min(part)][0].id
 
     def _carried(self, number: int, ends: Mapping[SpanKey, str]) -> str:
-        """The id that a thing of A, B or both has in the end, or nothing where all its mentions were dropped.
+        """The final id of an entity pair, or "" where all its mentions were dropped.
 
-        It is the one with most of the places that the thing has for the annotator whose chains were chosen there.
+        It is the one with most of the spans that the entity has for the annotator whose chains were chosen there.
         """
         pair = self.both.pairs[number]
         for entity in (pair.a, pair.b) if self._chosen(pair) == "a" else (pair.b, pair.a):
@@ -217,7 +230,7 @@ class _Merging:
                 order = self._direction(numbers, label) if label in self.both.symmetric else numbers
                 head, tail = (self._carried(n, ends) for n in order)
                 if not head or not tail or (head == tail and numbers[0] != numbers[1]):
-                    self._dropped(f"relation {label!r} {at}", "two things that it holds between")
+                    self._dropped(f"relation {label!r} {at}", "two entities that it holds between")
                 else:
                     out[head, tail, label] = Relation(head=head, tail=tail, label=label)
         return list(out.values())
@@ -271,7 +284,7 @@ class _Merging:
 
 
 def _divided(kept: Collection[SpanKey], mine: AnnotatorView, theirs: AnnotatorView) -> list[EntitySpans]:
-    """The places as one annotator divides them; what only the other marked goes along as it lay there."""
+    """The spans as one annotator partitions them; those that only the other marked follow their chain there."""
     parts = [set(t) & set(kept) for t in dict.fromkeys(mine.entity_of[p] for p in sorted(kept) if p in mine.entity_of)]
     for entity in dict.fromkeys(theirs.entity_of[p] for p in sorted(kept) if p not in mine.entity_of):
         alone = {p for p in entity if p in kept and p not in mine.entity_of}

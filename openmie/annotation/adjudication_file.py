@@ -1,4 +1,4 @@
-"""What annotators differ on, as a file to be filled in and read back."""
+"""Disagreements of annotators as a file: written for adjudication, and read back with decisions."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreement:
-    """One thing that two annotators say differently, and what was decided.
+    """One unit that two annotators annotated differently, and the decision.
 
-    `decision`: "a" or "b", as that annotator has it; "none", neither; "label: X", what both marked or either did, with
-    label X (several: "X+Y"); "" is not decided. Chains know a and b, links a, b and none.
+    `decision`: "a" or "b", the annotation of that annotator; "none", neither; "label: X", the unit with label X
+    (several: "X+Y"); "" is undecided. Chains allow a and b; links a, b and none.
     """
 
     document: str
     layer: str
     where: str  # with document and layer, names it; made to be read back, not changed
     what: str = ""  # the words, or the boxes, it is about
-    a: str = ""  # what A says
+    a: str = ""  # the annotation of A
     b: str = ""
     decision: str = ""
     note: str = ""
@@ -64,7 +64,7 @@ class Disagreement:
 
 
 def write(disagreements: Iterable[Disagreement], path: str | os.PathLike[str]) -> int:
-    """Write them to a file that ends in .json (a list of objects), or else as CSV; say how many they are.
+    """Write disagreements to a .json file (a list of objects), or else as CSV; returns their number.
 
     The CSV is UTF-8 with a byte-order mark, by which Excel knows it; a cell that a spreadsheet would run as a formula
     gets an apostrophe in front, which `read_decisions` takes off.

@@ -1,4 +1,4 @@
-"""Cohen's kappa between two annotators of the same documents, what they differ on, and what was decided of it.
+"""Cohen's kappa between two annotators of the same documents, and their disagreements.
 
 kappa = (o - e) / (1 - e), with o the share of units that both give the same category and e = sum_c p_A(c) p_B(c) what
 chance would give (Cohen, 1960); in percent, as the M3D paper prints it (78.18, without saying of which units). Units
@@ -7,9 +7,9 @@ and categories are those of all documents together:
     entities     words (characters of a document without words): the label of the mention there, or none
     spans        spans that either marked: the label, or none. Nobody can agree on none here, so this kappa is lower
     chains       pairs of mentions of a document that both marked: in one chain, or not
-    relations    ordered pairs of things that both have, and what else either relates: the labels, or none
+    relations    ordered pairs of entities that both have, and others that either relates: the labels, or none
     boxes        boxes, those of one image with an IoU above 0.5 being one: the label, or none where one drew nothing
-    links        boxes that both drew, where either says what it shows: the thing, or none
+    links        boxes that both drew, where either links it: the entity, or none
 
 "overall" is the mean of entities, chains, relations and boxes, where they are defined. A kappa without units, or where
 both use one category throughout, is not defined: nan.
@@ -71,9 +71,22 @@ class Agreement:
 def agreement(
     a: Iterable[Document], b: Iterable[Document], *, symmetric: Collection[str] = (), iou: float = 0.5
 ) -> Agreement:
-    """Agreement of annotators A and B. `symmetric`: relation labels without direction; `iou`: above it, boxes are one.
+    """Agreement of annotators A and B.
 
-    Errors: an id twice, a document that one of them lacks, another text or other words, a reference that leads nowhere.
+    Args:
+        a: Documents of annotator A.
+        b: The same documents of annotator B, paired by id.
+        symmetric: Relation labels without direction.
+        iou: Boxes of one image with a larger intersection over union are the same box.
+
+    Returns:
+        Kappa of each layer in percent, and all disagreements.
+
+    Raises:
+        MetricError: For a duplicate id, a document of one annotator only, different texts or words, and a reference to
+            a missing annotation.
+
+    Reference: Cohen (1960).
     """
     documents = pair_annotations(a, b, symmetric, iou)
     tables: dict[str, Table] = {layer: Counter() for layer in LAYERS}
@@ -92,7 +105,7 @@ def agreement(
 
 
 def kappa(table: Mapping[tuple[Hashable, Hashable], int]) -> Kappa:
-    """From how often each pair of categories occurs."""
+    """Cohen's kappa from a contingency table: (category of A, category of B) -> count."""
     n = sum(table.values())
     first, second, same = Counter[Hashable](), Counter[Hashable](), 0
     for (x, y), times in table.items():

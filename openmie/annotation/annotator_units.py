@@ -1,9 +1,9 @@
-"""What two annotators, A and B, say of one document: unit by unit, the same units for both.
+"""The annotations of two annotators, A and B, of one document, aligned unit by unit.
 
-A place is where a mention stands: (start, end, ""), or (-1, -1, name) of what is not located. A thing is a chain, as
-the set of its places, or a mention in no chain; the things of one annotator are disjoint (chains that share a place
-are joined). Things of A and B are paired one to one, so that the sum of 2 n / (|a| + |b|) over the pairs is largest,
-n being the places in both.
+A span key is (start, end, ""), or (-1, -1, name) of a mention that is not located. An entity is a chain, as the set of
+its spans, or a mention in no chain; the entities of one annotator are disjoint (chains that share a span are merged).
+Entities of A and B are paired one to one, so that the sum of 2 n / (|a| + |b|) over the pairs is largest, n being the
+number of shared spans.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ UNTYPED = "(untyped)"
 
 
 class EntityPair(NamedTuple):
-    """A thing of A and the one of B that it is paired with, or either alone."""
+    """An entity of A and the one of B that it is paired with, or either alone."""
 
     a: EntitySpans | None
     b: EntitySpans | None
 
     @property
     def name(self) -> str:
-        """Where they begin: the same name is never another pair of one document."""
+        """The first spans of both, which identify the pair within a document."""
         return "/".join("x" if t is None else span_name(min(t)) for t in self)
 
 
 class BoxPair(NamedTuple):
-    """Numbers, from 0, of a region of A and of the region of B that lies on it, or of either alone."""
+    """Indices of a region of A and of the matching region of B, or of either alone."""
 
     a: int | None
     b: int | None
 
 
 def span_name(place: SpanKey) -> str:
-    """A place as text that no spreadsheet takes for a time or a date."""
+    """A span as text that no spreadsheet takes for a time or a date."""
     return f"{place[0]}..{place[1]}" if place[0] >= 0 else f'"{place[2]}"'
 
 
@@ -57,21 +57,21 @@ def joined_labels(labels: Iterable[str]) -> str:
 
 @dataclass(frozen=True)
 class AnnotatorView:
-    """What one annotator says."""
+    """The annotations of one annotator."""
 
     document: Document
     name: str  # "A" or "B"
 
     @cached_property
     def places(self) -> dict[str, SpanKey]:
-        """Where each mention stands, by its id."""
+        """The span of each mention, by id."""
         return {
             m.id: (-1, -1, m.text) if m.status == "unlocated" else (m.start, m.end, "") for m in self.document.mentions
         }
 
     @cached_property
     def labels(self) -> dict[SpanKey, str]:
-        """The label of each place."""
+        """The label of each span."""
         found: dict[SpanKey, list[str]] = defaultdict(list)
         for m in self.document.mentions:
             found[self.places[m.id]].append(m.label)
@@ -84,7 +84,7 @@ class AnnotatorView:
 
     @cached_property
     def in_chain(self) -> set[SpanKey]:
-        """Places that are in a chain, be it one of their own."""
+        """Spans that are in a chain, singletons included."""
         return {self._place(m, f"chain {c.id!r}") for c in self.document.chains for m in c.mentions}
 
     @cached_property
@@ -92,7 +92,7 @@ class AnnotatorView:
         return {place: entity for entity in self.entities for place in entity}
 
     def entity(self, id: str, what: str) -> EntitySpans:
-        """The thing that a mention or chain is, or is part of."""
+        """The entity of a mention or chain."""
         found = self.document.find(id)
         ids = found.mentions if isinstance(found, Chain) else (id,)
         if not ids:
@@ -143,7 +143,7 @@ class AnnotationPair:
         return self.a.labels.keys() & self.b.labels.keys()
 
     def spans(self) -> dict[SpanKey, tuple[str, str]]:
-        """The labels of each place; "" where one did not mark it."""
+        """The labels of each span; "" where an annotator did not mark it."""
         return {place: (self.a.labels.get(place, ""), self.b.labels.get(place, "")) for place in self.places}
 
     def words(self) -> list[tuple[str, str]]:
@@ -155,7 +155,7 @@ class AnnotationPair:
 
     @cached_property
     def pairs(self) -> list[EntityPair]:
-        """All things, those that are paired first."""
+        """All entities, paired ones first."""
         left, right = self.a.entities, self.b.entities
         number = {place: j for j, entity in enumerate(right) for place in entity}
         similar = np.zeros((len(left), len(right)))
@@ -171,7 +171,7 @@ class AnnotationPair:
 
     @cached_property
     def pair_index(self) -> dict[tuple[str, EntitySpans], int]:
-        """The number of the pair that a thing of "A" or "B" is in."""
+        """The index of the pair of an entity of "A" or "B"."""
         return {
             (name, entity): n
             for n, pair in enumerate(self.pairs)
@@ -181,16 +181,16 @@ class AnnotationPair:
 
     @cached_property
     def groups(self) -> list[EntitySpans]:
-        """Places that either annotator's chains tie together, directly or over others; in text order."""
+        """Spans that either annotator's chains connect, directly or through others; in text order."""
         return sorted(merge_overlapping([*self.a.entities, *self.b.entities]), key=min)
 
     def split(self, side: AnnotatorView, group: Collection[SpanKey]) -> set[EntitySpans]:
-        """How one annotator divides the places of a group that both have marked."""
+        """How one annotator partitions the spans of a group that both have marked."""
         parts = {side.entity_of[p] for p in group if p in self.shared}
         return {frozenset(part & self.shared) for part in parts}
 
     def relations(self) -> dict[tuple[int, int], tuple[str, str]]:
-        """Labels of A and of B for each ordered pair (of numbers of pairs of things) that either relates."""
+        """Labels of A and of B for each ordered pair of entities (as pair indices) that either relates."""
         found: dict[tuple[int, int], tuple[list[str], list[str]]] = defaultdict(lambda: ([], []))
         for column, side in enumerate(self.annotators):
             for head, tail, label in side.relations():
@@ -225,7 +225,7 @@ class AnnotationPair:
         )
 
     def links(self) -> dict[BoxPair, tuple[int | None, int | None]]:
-        """Of boxes that both drew, where either says what it shows: the numbers of the pairs of things."""
+        """Of boxes that both drew and either linked: the indices of the linked entity pairs."""
         out = {}
         for pair in self.boxes:
             a, b = self.regions(pair)
@@ -234,7 +234,7 @@ class AnnotationPair:
         return out
 
     def linked_pair(self, side: AnnotatorView, region: Region | None) -> int | None:
-        """The number of the pair of things that a region shows."""
+        """The index of the pair of the entity that a region is linked to."""
         return (
             self.pair_index[side.name, side.entity(region.of, "a region")] if region is not None and region.of else None
         )

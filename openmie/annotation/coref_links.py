@@ -1,11 +1,11 @@
-"""Chains as links between mentions, and back: for annotation tools, which know spans, relations and boxes only.
+"""Convert chains to coreference links between mentions and back, for tools that have spans, relations and boxes only.
 
-Annotators mark that two mentions are one thing by a relation like any other, as M3D's did in brat (its section IV-B).
+Annotators mark coreference by a relation between two mentions, as M3D's did in brat (its section IV-B).
 
-    unchained   chain m1 m2 m3                ->  m1 -coreference-> m2 -coreference-> m3
-                relation of two chains        ->  the same label between their first mentions
-                region of a chain             ->  of its first mention
-    chained     the other way; chains are the connected parts, a mention without a link is a chain of its own
+    chains_to_links   chain m1 m2 m3                ->  m1 -coreference-> m2 -coreference-> m3
+                      relation of two chains        ->  the same label between their first mentions
+                      region of a chain             ->  of its first mention
+    links_to_chains   the inverse; chains are the connected parts, a mention without a link is a chain of its own
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ COREFERENCE = "coreference"
 
 
 def chains_to_links(document: Document, label: str = COREFERENCE) -> Document:
-    """The document without chains, all said by links between mentions. A chain's own label is its mentions'.
+    """The document with coreference links in place of chains.
 
-    A relation of a chain without mentions cannot be said so, and is a record in `errors`.
+    The label of a chain is that of its mentions. A relation of a chain without mentions is a record in `errors`.
     """
     nowhere = {m.id for m in document.mentions if m.status == "unlocated"}  # last, for tools have no place for them
     order = {c.id: sorted(c.mentions, key=nowhere.__contains__) for c in document.chains}

@@ -1,4 +1,4 @@
-"""Everything on which two annotators of one document differ, as lines to be decided."""
+"""All disagreements of two annotators of one document."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NOTHING = "(none)"
 
 
 def differences(both: AnnotationPair) -> Iterator[Disagreement]:
-    """One line each, in this order: marked spans and labels; chains; relations; boxes and labels; what a box shows.
+    """One disagreement each, in this order: spans and labels; chains; relations; boxes and labels; links of boxes.
 
-    Chains that overlap, of A and B, are one line together: whoever decides between two ways to divide mentions cannot
-    do it pair by pair. What only one has marked plays no part there, since its own line decides on it.
+    Overlapping chains of A and B are one disagreement together, since a partition cannot be decided pair by pair. Spans
+    that only one annotator marked are ignored there: they are disagreements of their own.
     """
     for place, (a, b) in both.spans().items():
         if a != b:
