@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from openmie.bench.pool import Progress, run
     from openmie.bench.result_table import Table, csv, html, markdown, table, write
     from openmie.bench.run_grid import Rows, found, grid, rows, seeds
-    from openmie.bench.run_spec import Cell
+    from openmie.bench.run_spec import RunSpec
 
 _MODULES = {
     **dict.fromkeys(("Cases", "cases"), "case_study"),
-    "Cell": "run_spec",
+    "RunSpec": "run_spec",
     **dict.fromkeys(("Rows", "found", "grid", "rows", "seeds"), "run_grid"),
     "plot": "plots",
     **dict.fromkeys(("Progress", "run"), "pool"),
@@ -32,9 +32,9 @@ _MODULES = {
 }
 __all__ = [
     "Cases",
-    "Cell",
     "Progress",
     "Rows",
+    "RunSpec",
     "Table",
     "cases",
     "csv",

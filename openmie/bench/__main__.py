@@ -40,9 +40,9 @@ def main() -> None:
     torch.set_num_threads(order["threads"])
     from openmie.bench.execution import Busy, execute, fail
     from openmie.bench.pool import reason
-    from openmie.bench.run_spec import Cell
+    from openmie.bench.run_spec import RunSpec
 
-    cell = Cell.load(order["cell"])
+    cell = RunSpec.load(order["cell"])
     try:
         execute(cell, order["out"], tell)
     except Busy as error:

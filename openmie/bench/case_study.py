@@ -13,7 +13,7 @@ from typing import Any
 from openmie import corpora, report
 from openmie import recipe as recipes
 from openmie.bench.run_grid import row_name
-from openmie.bench.run_spec import Cell, read
+from openmie.bench.run_spec import RunSpec, read
 from openmie.data import replace_file as writing
 from openmie.data.document import Document
 from openmie.errors import TrainError
@@ -39,7 +39,7 @@ class Cases:
 @dataclass(frozen=True)
 class _Run:
     name: str
-    cell: Cell
+    cell: RunSpec
     record: dict[str, Any]
     predicted: dict[str, Document]
 
@@ -216,4 +216,4 @@ def _find(out: Path, text: str, paper: str) -> _Run:
         )
     record = read(found[0]) or {}
     kept = found[0].with_name(found[0].name.replace("run", "predictions", 1)).with_suffix(".jsonl")
-    return _Run(found[0].parent.name, Cell.load(record["cell"]), record, {d.id: d for d in corpora.read(kept)})
+    return _Run(found[0].parent.name, RunSpec.load(record["cell"]), record, {d.id: d for d in corpora.read(kept)})

@@ -25,9 +25,8 @@ import torch
 from openmie import corpora
 from openmie import recipe as recipes
 from openmie.bench import sft_execution as chat
-from openmie.bench import system
 from openmie.bench.ceilings import against_ceilings
-from openmie.bench.run_spec import Cell, place, read
+from openmie.bench.run_spec import RunSpec, dataset_name, read
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
 from openmie.errors import TrainError
@@ -43,7 +42,7 @@ NOTED = 30.0  # seconds between two notes of the time that a training has taken
 Watch = Callable[[str, Mapping[str, Any]], None]  # what happens, and its values
 
 
-def execute(cell: Cell, out: str | Path, watch: Watch = lambda kind, values: None) -> dict[str, Any]:
+def execute(cell: RunSpec, out: str | Path, watch: Watch = lambda kind, values: None) -> dict[str, Any]:
     """Do what is left to do of a cell and return its record. Errors: those of training and scoring."""
     if cell.finished(out):
         return cell.record(out) or {}
@@ -53,10 +52,14 @@ def execute(cell: Cell, out: str | Path, watch: Watch = lambda kind, values: Non
         if cell.finished(out):  # by another process, meanwhile
             return cell.record(out) or {}
         corpus = corpora.load(cell.corpus)
-        if system.answers_in_words(cell.recipe(corpus)):
+        if cell.recipe(corpus).is_generative:
             found = chat.execute(cell, corpus, out, watch, {"machine": machine(), "peak_mb": peak_mb})
         else:
-            trained = read(folder / "train.json") or _twin(cell, corpus, out) or _train(cell, corpus, folder, watch)
+            trained = (
+                read(folder / "train.json")
+                or _reuse_identical_run(cell, corpus, out)
+                or _train(cell, corpus, folder, watch)
+            )
             found = _score(cell, corpora.load(cell.test) if cell.test else corpus, trained, out)
         write_record(cell.result(out), found)
         (folder / "error.json").unlink(missing_ok=True)
@@ -82,7 +85,7 @@ class Hashed:
         return {"documents": self.count, "data": self.digest}
 
 
-def _train(cell: Cell, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
+def _train(cell: RunSpec, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
     """Train, or go on, and write `train.json`; time and memory are those of all attempts together.
 
     Of an attempt that was killed up to the last `NOTED` seconds are not counted.
@@ -130,16 +133,16 @@ def _train(cell: Cell, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, 
     return about
 
 
-def _twin(cell: Cell, corpus: Corpus, out: str | Path) -> dict[str, Any] | None:
+def _reuse_identical_run(cell: RunSpec, corpus: Corpus, out: str | Path) -> dict[str, Any] | None:
     """What another name of the same training left, copied here: alpha=0.2 of a sweep is the full system.
 
     The same: recipe but for its name, training documents by their spec and number, precision and seed.
     """
-    asked = _essence(cell, recipes.dump(cell.recipe(corpus)))
+    asked = _config_key(cell, recipes.dump(cell.recipe(corpus)))
     for path in sorted(Path(out).glob("*/train.json")):
         found = read(path) or {}
-        other = Cell.load(found["cell"])
-        if _essence(other, found["recipe"]) == asked and (path.parent / "model" / "model.safetensors").exists():
+        other = RunSpec.load(found["cell"])
+        if _config_key(other, found["recipe"]) == asked and (path.parent / "model" / "model.safetensors").exists():
             folder = cell.folder(out)
             shutil.copytree(path.parent / "model", folder / "model", dirs_exist_ok=True)
             told = {**found, "cell": cell.dump(), "twin of": other.name}
@@ -148,7 +151,7 @@ def _twin(cell: Cell, corpus: Corpus, out: str | Path) -> dict[str, Any] | None:
     return None
 
 
-def _essence(cell: Cell, recipe: Mapping[str, Any]) -> tuple[Any, ...]:
+def _config_key(cell: RunSpec, recipe: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a training depends on, whatever it is called."""
     return cell.corpus, cell.posts, cell.precision, cell.seed, {k: v for k, v in recipe.items() if k != "name"}
 
@@ -162,7 +165,7 @@ def _attempts(recipe: Recipe, folder: Path) -> dict[str, Any]:
     return {"attempts": 0, "seconds": 0.0, "peak_mb": 0, "curve": []}
 
 
-def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Path) -> dict[str, Any]:
+def _score(cell: RunSpec, corpus: Corpus, trained: Mapping[str, Any], out: str | Path) -> dict[str, Any]:
     """Score the test split, and with its images shuffled where that is asked for; keep the predictions."""
     started, folder = time.perf_counter(), cell.folder(out)
     model, gold = load(folder / "model"), list(corpus.test)
@@ -179,7 +182,7 @@ def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Pa
     scores: dict[str, Scores] = {}
     if not kept:
         scores, predicted = evaluate(model, gold, symmetric=corpus.symmetric)
-        cell.keep(predicted, out)
+        cell.write_predictions(predicted, out)
     if cell.shuffle:
         scores |= _shuffled(model, gold, corpus)
     task = model.recipe.task
@@ -195,7 +198,7 @@ def _score(cell: Cell, corpus: Corpus, trained: Mapping[str, Any], out: str | Pa
         **found,
         "seconds": {"train": trained["seconds"], "score": round(time.perf_counter() - started, 1)},
         "peak_mb": {"train": trained["peak_mb"], "score": peak_mb()},
-        "test": {"name": corpus.name, "place": place(cell.test or cell.corpus)},
+        "test": {"name": corpus.name, "place": dataset_name(cell.test or cell.corpus)},
         **{k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "skipped", "attempts")},
         "machine": trained["machine"],
     }
@@ -236,7 +239,7 @@ def _shuffled_frames(model: Model, gold: list[Document], corpus: Corpus) -> dict
     return {name: found[score] for name, score in names.items() if score in found}
 
 
-def fail(cell: Cell, out: str | Path, why: str, details: str = "") -> None:
+def fail(cell: RunSpec, out: str | Path, why: str, details: str = "") -> None:
     """Write down that an attempt failed."""
     path = cell.folder(out) / "error.json"
     before = read(path) or {}

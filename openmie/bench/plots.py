@@ -8,14 +8,14 @@ from pathlib import Path
 
 from openmie.bench import system
 from openmie.bench.result_table import Entry, Table, table
-from openmie.bench.run_spec import Cell
+from openmie.bench.run_spec import RunSpec
 from openmie.errors import TrainError
 from openmie.report import Bars, Curves, write
 
 Point = tuple[str, Sequence[float]]  # value, F1 over seeds
 
 
-def plot(cells: Iterable[Cell], out: str | Path, score: str = "") -> Path:
+def plot(cells: Iterable[RunSpec], out: str | Path, score: str = "") -> Path:
     """`OUT/PAPER-sweeps.html`: for each sweep of these cells test F1, and dev F1, which is what a value is chosen by.
 
     Values that are no numbers are drawn as bars. A whisker is one standard deviation over seeds to either side. Errors:

@@ -17,7 +17,7 @@ from threading import Event as Flag
 from threading import Lock
 from typing import Any
 
-from openmie.bench.run_spec import Cell
+from openmie.bench.run_spec import RunSpec
 from openmie.errors import OpenMIEError, TrainError
 
 ROOT = str(Path(__file__).parents[2])  # where this package was imported from: the run's process must find it too
@@ -28,7 +28,7 @@ class Progress:
     """What happened to a cell: `finished` (before), `start`, `resume`, `step`, `dev`, `stop`, `done` (trained),
     `scored`, `failed`, `busy` (another process is at it)."""
 
-    cell: Cell
+    cell: RunSpec
     kind: str
     number: int  # of the cell in the grid, from 1
     of: int
@@ -36,7 +36,7 @@ class Progress:
 
 
 def run(
-    cells: Sequence[Cell], out: str | Path, *, workers: int = 1, fresh: bool = True
+    cells: Sequence[RunSpec], out: str | Path, *, workers: int = 1, fresh: bool = True
 ) -> Generator[Progress, None, None]:
     """Do what is left to do; a generator: iterate to run it. What failed before is tried again.
 
@@ -58,7 +58,7 @@ def run(
     yield from _Pool(waiting, len(cells), Path(out), workers).events()
 
 
-def _here(cell: Cell, out: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _here(cell: RunSpec, out: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     from openmie.bench.execution import Busy, execute, fail
 
     told: list[tuple[str, dict[str, Any]]] = []
@@ -82,7 +82,7 @@ def reason(error: BaseException) -> str:
 class _Pool:
     """Threads that each start one process after the other and pass on what it says."""
 
-    def __init__(self, waiting: Sequence[tuple[int, Cell]], of: int, out: Path, workers: int) -> None:
+    def __init__(self, waiting: Sequence[tuple[int, RunSpec]], of: int, out: Path, workers: int) -> None:
         self.waiting, self.of, self.out, self.workers = waiting, of, out, min(workers, max(len(waiting), 1))
         self.queue: Queue[Progress | None] = Queue()
         self.running: set[subprocess.Popen[bytes]] = set()
@@ -109,7 +109,7 @@ class _Pool:
                     process.kill()
             executor.shutdown(cancel_futures=True)
 
-    def _one(self, number: int, cell: Cell) -> None:
+    def _one(self, number: int, cell: RunSpec) -> None:
         def tell(kind: str, values: dict[str, Any]) -> None:
             self.queue.put(Progress(cell, kind, number, self.of, values))
 
@@ -121,7 +121,7 @@ class _Pool:
         finally:
             self.queue.put(None)
 
-    def _process(self, cell: Cell, tell: Any) -> None:
+    def _process(self, cell: RunSpec, tell: Any) -> None:
         folder = cell.folder(self.out)
         folder.mkdir(parents=True, exist_ok=True)
         ended = ""
@@ -161,7 +161,7 @@ class _Pool:
         return process
 
 
-def _ended(cell: Cell, out: Path, code: int) -> str:
+def _ended(cell: RunSpec, out: Path, code: int) -> str:
     """Written down for a process that could not do so itself."""
     from openmie.bench.execution import fail
 

@@ -17,7 +17,7 @@ from typing import Any
 from openmie import corpora, report
 from openmie.bench import system
 from openmie.bench.run_grid import row_name
-from openmie.bench.run_spec import Cell, place, short
+from openmie.bench.run_spec import RunSpec, corpus_label, dataset_name
 from openmie.data import replace_file as writing
 from openmie.errors import OpenMIEError, TrainError
 
@@ -32,7 +32,7 @@ class Entry:
 
     row: str
     column: str
-    cells: tuple[Cell, ...]  # that were asked for
+    cells: tuple[RunSpec, ...]  # that were asked for
     records: tuple[Mapping[str, Any], ...]  # of those that were run
     failures: tuple[str, ...]  # of those that were not
     stale: int  # records of a recipe that the page has changed since
@@ -102,11 +102,11 @@ class Table:
         return told + [f"{e.row}, {e.column}: {len(e.failures)} failed: {e.failures[0]}" for e in entries if e.failures]
 
 
-def table(cells: Iterable[Cell], out: str | Path, score: str = "") -> Table:
+def table(cells: Iterable[RunSpec], out: str | Path, score: str = "") -> Table:
     """The table of these cells, from what lies in `out`; `score` is shown where it is not each task's first."""
     cells = list(cells)
     names = _columns(cells)
-    groups: dict[tuple[str, str], list[Cell]] = {}
+    groups: dict[tuple[str, str], list[RunSpec]] = {}
     for cell in cells:
         groups.setdefault((row_name(cell), names[_column(cell)]), []).append(cell)
     entries = {key: _entry(*key, group, out, score) for key, group in groups.items()}
@@ -114,12 +114,12 @@ def table(cells: Iterable[Cell], out: str | Path, score: str = "") -> Table:
     return Table(title, tuple(dict.fromkeys(r for r, _ in groups)), tuple(names.values()), entries)
 
 
-def _entry(row: str, column: str, cells: Sequence[Cell], out: str | Path, score: str) -> Entry:
+def _entry(row: str, column: str, cells: Sequence[RunSpec], out: str | Path, score: str) -> Entry:
     found = [(c, c.record(out)) for c in cells]
     records = [r for _, r in found if r]
     one = cells[0]
     name = system.full_name(one.paper) if one.row == system.FULL else one.row
-    tested = place(one.test or one.corpus)
+    tested = dataset_name(one.test or one.corpus)
     shown = score or next((r["metric"] for r in records), "")
     return Entry(
         row=row,
@@ -133,16 +133,16 @@ def _entry(row: str, column: str, cells: Sequence[Cell], out: str | Path, score:
     )
 
 
-def _names(cell: Cell, tested: str) -> list[str]:
+def _names(cell: RunSpec, tested: str) -> list[str]:
     """The names by which a page's COLUMNS may call a cell's corpus, the most exact first."""
-    trained = place(cell.corpus)
+    trained = dataset_name(cell.corpus)
     if tested != trained:
         return [f"{trained}>{tested}/{cell.task}", f"{trained}>{tested}"]
-    exact = [f"{short(cell.corpus)}/{cell.task}", short(cell.corpus)]
+    exact = [f"{corpus_label(cell.corpus)}/{cell.task}", corpus_label(cell.corpus)]
     return list(dict.fromkeys([*exact, f"{tested}/{cell.task}", tested]))
 
 
-def _stale(cell: Cell, recorded: Any) -> bool:
+def _stale(cell: RunSpec, recorded: Any) -> bool:
     """Whether the cell would be trained with another recipe today; fields that are new since count by their default.
 
     A recipe's name says nothing: a run whose training was copied from an equal one has that one's.
@@ -150,14 +150,14 @@ def _stale(cell: Cell, recorded: Any) -> bool:
     from openmie import recipe as recipes
 
     try:
-        then, now = recipes.load(recorded), _recipe(Cell.load({**cell.dump(), "seed": 0}))
+        then, now = recipes.load(recorded), _recipe(RunSpec.load({**cell.dump(), "seed": 0}))
         return replace(then, name="") != replace(now, name="")
     except OpenMIEError:
         return not _gone(cell.corpus)
 
 
 @cache
-def _recipe(cell: Cell) -> Any:
+def _recipe(cell: RunSpec) -> Any:
     return cell.recipe(_corpus(cell.corpus))
 
 
@@ -177,11 +177,11 @@ def _gone(spec: str) -> bool:
 Column = tuple[str, str, str, int]  # corpus, test, task, posts
 
 
-def _column(cell: Cell) -> Column:
+def _column(cell: RunSpec) -> Column:
     return cell.corpus, cell.test if cell.test != cell.corpus else "", cell.task, cell.posts
 
 
-def _columns(cells: Sequence[Cell]) -> dict[Column, str]:
+def _columns(cells: Sequence[RunSpec]) -> dict[Column, str]:
     """Column -> its name: as short as tells it from the others."""
     found = list(dict.fromkeys(map(_column, cells)))
 
@@ -190,7 +190,7 @@ def _columns(cells: Sequence[Cell]) -> dict[Column, str]:
         parts = [of(corpus), f"→ {of(test)}" if test else "", task, f"first {posts}" if posts else ""]
         return " ".join(filter(None, parts))
 
-    for of in (place, short, str):
+    for of in (dataset_name, corpus_label, str):
         names = {c: name(c, of) for c in found}
         if len(set(names.values())) == len(found):
             break

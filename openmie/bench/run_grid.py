@@ -9,7 +9,7 @@ from typing import Any
 
 from openmie import corpora
 from openmie.bench import system
-from openmie.bench.run_spec import Cell, read
+from openmie.bench.run_spec import RunSpec, read
 from openmie.errors import CorpusError, TrainError
 
 
@@ -19,12 +19,12 @@ class Rows:
 
     ablate: Sequence[str] = ()  # names, `full`, or `all` (full and every ablation); empty: full, unless swept
     sweep: Sequence[str] = ()  # names of sweeps, every value of each; or `all`
-    same: dict[str, Any] = field(default_factory=dict)  # fields of every `Cell`: changes, options, posts, test, ...
+    same: dict[str, Any] = field(default_factory=dict)  # fields of every `RunSpec`: changes, options, posts, test, ...
 
 
 def grid(
     paper: str, specs: Sequence[str], *, rows: Rows | None = None, task: str = "", seeds: Iterable[int] = (1,)
-) -> list[Cell]:
+) -> list[RunSpec]:
     """Every cell, the whole table at one seed before the next seed.
 
     A variant that a corpus's task does not have is left out there. Errors: an unknown system, corpus, ablation or
@@ -33,7 +33,7 @@ def grid(
     asked, wanted = rows or Rows(), list(seeds)
     if not wanted or any(s < 0 for s in wanted) or len(set(wanted)) < len(wanted):
         raise TrainError(f"seeds {wanted}", expected="at least one, each 0 or more and once", remedy="choose others")
-    system.page(paper)
+    system.load_paper_module(paper)
     variants = [v for spec in dict.fromkeys(specs) for v in _variants(paper, spec, task, asked)]
     for spec in specs:  # a variant may belong to one task of several; one that belongs to none is an error
         same = {key: asked.same[key] for key in ("options", "flavour") if key in asked.same}
@@ -45,16 +45,16 @@ def grid(
     return [replace(v, seed=seed) for seed in wanted for v in variants]
 
 
-def _variants(paper: str, spec: str, task: str, asked: Rows) -> list[Cell]:
+def _variants(paper: str, spec: str, task: str, asked: Rows) -> list[RunSpec]:
     """The cells of one corpus and no seed, each recipe built once so that an error comes before hours are spent."""
     corpus = corpora.load(spec)
     if test := asked.same.get("test"):
         corpora.load(test)
-    base = Cell(paper=paper.lower().replace("-", "_"), corpus=spec, task=task, **asked.same)
+    base = RunSpec(paper=paper.lower().replace("-", "_"), corpus=spec, task=task, **asked.same)
     full = system.build(paper, corpus, task, base.options, base.flavour)
     base = replace(base, task=task or full.task)
     names = asked.ablate or ((system.FULL,) if not asked.sweep else ())
-    every = (system.FULL, *system.page(paper).ablations(full))
+    every = (system.FULL, *system.load_paper_module(paper).ablations(full))
     found = [replace(base, ablation=a) for n in names for a in (every if n == "all" else (n,)) if a in every]
     swept = system.sweeps(paper, full)
     for name in swept if "all" in asked.sweep else asked.sweep:
@@ -64,12 +64,12 @@ def _variants(paper: str, spec: str, task: str, asked: Rows) -> list[Cell]:
     return found
 
 
-def rows(cells: Iterable[Cell], paper: str) -> list[str]:
+def rows(cells: Iterable[RunSpec], paper: str) -> list[str]:
     """The variants in the order in which they first come; the full system under the paper's name for it."""
     return list(dict.fromkeys(row_name(c) for c in cells if c.paper == paper))
 
 
-def row_name(cell: Cell) -> str:
+def row_name(cell: RunSpec) -> str:
     """A row of the table: variant, a flavour other than the default, and whatever else of the recipe was changed."""
     name = system.full_name(cell.paper) if cell.row == system.FULL else cell.row
     extras = [
@@ -81,12 +81,12 @@ def row_name(cell: Cell) -> str:
     return f"{name} [{', '.join(extras)}]" if extras else name
 
 
-def found(out: str | Path, paper: str = "") -> list[Cell]:
+def found(out: str | Path, paper: str = "") -> list[RunSpec]:
     """The cells whose runs lie in a folder, finished or failed; and the system's other variants beside them at the same
     seeds, so that what was not run is seen. A corpus that has been moved since has no others."""
     cells = []
     for path in sorted([*Path(out).glob("*/run*.json"), *Path(out).glob("*/error.json")]):
-        cell = replace(Cell.load((read(path) or {})["cell"]), shuffle=False)
+        cell = replace(RunSpec.load((read(path) or {})["cell"]), shuffle=False)
         if not paper or cell.paper == paper:
             cells.append(cell)
     plain = dict.fromkeys(replace(c, ablation=system.FULL, sweep="", value="", seed=0) for c in cells)
@@ -100,13 +100,13 @@ def found(out: str | Path, paper: str = "") -> list[Cell]:
     return sorted(dict.fromkeys([*beside, *cells]), key=lambda c: (c.paper, order.get(c.row, len(order))))
 
 
-def _others(cell: Cell) -> list[Cell]:
+def _others(cell: RunSpec) -> list[RunSpec]:
     """The full system and each of its ablations, changed as this cell is."""
     try:
         full = system.build(cell.paper, corpora.load(cell.corpus), cell.task, cell.options, cell.flavour)
     except CorpusError:
         return []
-    return [replace(cell, ablation=a) for a in (system.FULL, *system.page(cell.paper).ablations(full))]
+    return [replace(cell, ablation=a) for a in (system.FULL, *system.load_paper_module(cell.paper).ablations(full))]
 
 
 def seeds(text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""Cell: one training and one scoring of the grid, by name, as JSON data, and the folder that holds it.
+"""RunSpec: one training and one scoring of the grid, by name, as JSON data, and the folder that holds it.
 
 OUT/RUN/train.json           the training is done: recipe, data hashes, dev score, time, memory
         model/               its model folder; checkpoints while it is under way
@@ -33,7 +33,7 @@ SCORING = ("test", "shuffle")  # fields that a training does not depend on
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class RunSpec:
     """One run. Fields other than `test` and `shuffle` name the training; cells that share it train once."""
 
     paper: str
@@ -60,7 +60,7 @@ class Cell:
         digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode("utf8", "surrogatepass")).hexdigest()[:8]
         extras = [*self.options, *self.changes, *([f"posts={self.posts}"] if self.posts else [])]
         extras += [self.precision] if self.precision != "no" else []
-        corpus = short(self.corpus)
+        corpus = corpus_label(self.corpus)
         named = self.paper if self.flavour == system.FLAVOUR else f"{self.paper}-{self.flavour}"
         parts = [named, self.row, corpus, self.task, *extras, f"seed{self.seed}"]
         kept = [_slug(p, 48) for p in parts if p]
@@ -81,7 +81,7 @@ class Cell:
     def predictions(self, out: str | Path) -> Path:
         return self.folder(out) / f"predictions{self._tested}.jsonl"
 
-    def keep(self, predicted: Iterable[Document], out: str | Path) -> None:
+    def write_predictions(self, predicted: Iterable[Document], out: str | Path) -> None:
         """Write predictions, without images and captions, which the corpus has."""
         plain = [d.replace(images=(), captions={}, phrases=(), source={}) for d in predicted]
         corpora.write(plain, self.predictions(out), "jsonl")
@@ -91,7 +91,7 @@ class Cell:
         if not self.test or self.test == self.corpus:
             return ""
         digest = hashlib.sha256(self.test.encode("utf8", "surrogatepass")).hexdigest()[:8]
-        return f"--{_slug(short(self.test), 48)}--{digest}"
+        return f"--{_slug(corpus_label(self.test), 48)}--{digest}"
 
     def record(self, out: str | Path) -> dict[str, Any] | None:
         """What this cell found; None: not run. Errors: a file that is no JSON."""
@@ -118,14 +118,14 @@ class Cell:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
-    def load(cls, data: Mapping[str, Any]) -> Cell:
+    def load(cls, data: Mapping[str, Any]) -> RunSpec:
         """What `dump` gave; what a newer release wrote beside it is left out."""
         known = {f.name for f in fields(cls)}
         given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
         return cls(**given)
 
 
-def short(spec: str) -> str:
+def corpus_label(spec: str) -> str:
     """A corpus as tables name it: the last part of its path, or its format, with its options."""
     format, _, rest = spec.partition(":")
     if format == "diorama":
@@ -134,9 +134,9 @@ def short(spec: str) -> str:
     return f"{Path(path).name or format}{f' {options}' if mark else ''}"
 
 
-def place(spec: str) -> str:
+def dataset_name(spec: str) -> str:
     """The corpus's name alone, without its options."""
-    return short(spec).partition(" ")[0]
+    return corpus_label(spec).partition(" ")[0]
 
 
 def read(path: Path) -> dict[str, Any] | None:

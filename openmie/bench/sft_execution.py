@@ -17,20 +17,20 @@ from typing import Any
 
 from openmie import diorama
 from openmie import recipe as recipes
-from openmie.bench.run_spec import Cell, read
+from openmie.bench.run_spec import RunSpec, read
 from openmie.data import replace_file as writing
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
 from openmie.diorama.posts.summaries import summary_ceiling
 from openmie.errors import TrainError
 from openmie.train.evaluate import write_record
-from openmie.vlm.sft.recipe import ChatRecipe, answered, facts_of, fit_chat, scores
+from openmie.vlm.sft.recipe import SFTRecipe, answered, facts_of, fit_sft, scores
 
 CONSTRAINED = 100  # test documents that are answered once more under the grammar: it is slow, and tells one number
 Watch = Callable[[str, Mapping[str, Any]], None]
 
 
-def execute(cell: Cell, corpus: Corpus, out: str | Path, watch: Watch, about: Mapping[str, Any]) -> dict[str, Any]:
+def execute(cell: RunSpec, corpus: Corpus, out: str | Path, watch: Watch, about: Mapping[str, Any]) -> dict[str, Any]:
     """Do what is left of a run and return its record; `about`: the machine, and a function that tells the memory."""
     recipe: Any = cell.recipe(corpus)
     if cell.shuffle or cell.test:
@@ -46,7 +46,7 @@ def execute(cell: Cell, corpus: Corpus, out: str | Path, watch: Watch, about: Ma
     return found | {"machine": trained.get("machine", about["machine"]), "peak_mb": {"train": about["peak_mb"]()}}
 
 
-def train(cell: Cell, recipe: ChatRecipe, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
+def train(cell: RunSpec, recipe: SFTRecipe, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
     """Train, or go on, and write `train.json`."""
     mark, before = json.dumps(recipes.dump(recipe), sort_keys=True), folder / "recipe.json"
     if before.exists() and before.read_text(encoding="utf8") != mark:  # the page has changed since
@@ -62,7 +62,7 @@ def train(cell: Cell, recipe: ChatRecipe, corpus: Corpus, folder: Path, watch: W
         }
         watch(kind, values if kind not in told else {**values, "told": told[kind].format(**values)})
 
-    found = fit_chat(
+    found = fit_sft(
         recipe, list(data.train)[: cell.posts or None], list(data.dev), folder / "model", seed=cell.seed, watch=tell
     )
     facts = {
@@ -78,7 +78,7 @@ def train(cell: Cell, recipe: ChatRecipe, corpus: Corpus, folder: Path, watch: W
 
 
 def score(
-    cell: Cell, recipe: ChatRecipe, corpus: Corpus, trained: Mapping[str, Any], out: str | Path
+    cell: RunSpec, recipe: SFTRecipe, corpus: Corpus, trained: Mapping[str, Any], out: str | Path
 ) -> dict[str, Any]:
     """Answer the test split once, and a part of it under the grammar; keep what was answered."""
     from openmie.vlm.backends.local import Local
@@ -87,7 +87,7 @@ def score(
     gold = list(recipe.data(corpus).test)
     backend = Local(str(cell.folder(out) / "model"), max_tokens=recipe.max_tokens, batch_size=recipe.answers)
     predicted, _ = answered(recipe, backend, gold)
-    cell.keep(predicted, out)
+    cell.write_predictions(predicted, out)
     numbers = scores(recipe, gold, predicted)
     part = gold[:CONSTRAINED]
     held, _ = answered(recipe, backend, part, constrained=True)
@@ -99,7 +99,7 @@ def score(
 
 
 def record(
-    cell: Cell,
+    cell: RunSpec,
     corpus: Corpus,
     gold: Sequence[Document],
     numbers: Mapping[str, float],

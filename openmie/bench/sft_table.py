@@ -17,24 +17,26 @@ from openmie import corpora
 from openmie import recipe as recipes
 from openmie.bench import system
 from openmie.bench.result_table import NOT_RUN, mean_and_spread
-from openmie.bench.run_spec import Cell, short
+from openmie.bench.run_spec import RunSpec, corpus_label
 
 
-def grid_of(cells: Sequence[Cell], out: str | Path) -> dict[tuple[str, str], list[tuple[Cell, dict[str, Any] | None]]]:
+def grid_of(
+    cells: Sequence[RunSpec], out: str | Path
+) -> dict[tuple[str, str], list[tuple[RunSpec, dict[str, Any] | None]]]:
     """(corpus, row) -> cells and their records."""
-    found: dict[tuple[str, str], list[tuple[Cell, dict[str, Any] | None]]] = {}
+    found: dict[tuple[str, str], list[tuple[RunSpec, dict[str, Any] | None]]] = {}
     for cell in cells:
         extras = [*cell.options, *cell.changes, *([f"first {cell.posts}"] if cell.posts else [])]
-        where = " ".join([short(cell.corpus), *extras])
+        where = " ".join([corpus_label(cell.corpus), *extras])
         found.setdefault((where, _row(cell)), []).append((cell, cell.record(out)))
     return found
 
 
-def _row(cell: Cell) -> str:
+def _row(cell: RunSpec) -> str:
     return system.full_name(cell.paper) if cell.row == system.FULL else cell.row
 
 
-def values(records: Sequence[tuple[Cell, Mapping[str, Any] | None]], measure: str) -> dict[int, float]:
+def values(records: Sequence[tuple[RunSpec, Mapping[str, Any] | None]], measure: str) -> dict[int, float]:
     """Seed -> number."""
     return {c.seed: r["scores"][measure]["f1"] for c, r in records if r and measure in r["scores"]}
 
@@ -52,10 +54,10 @@ def gains(grid: Mapping[tuple[str, str], Any], where: str, page: Any) -> dict[tu
     return found
 
 
-def markdown(cells: Sequence[Cell], out: str | Path) -> str:
+def markdown(cells: Sequence[RunSpec], out: str | Path) -> str:
     """For each corpus: every run with its measures, beside the published ones; then the gains."""
     grid = grid_of(cells, out)
-    page = system.page(cells[0].paper)
+    page = system.load_paper_module(cells[0].paper)
     parts = []
     for where in dict.fromkeys(w for w, _ in grid):
         rows = {row: records for (w, row), records in grid.items() if w == where}
@@ -119,11 +121,11 @@ def _notes(rows: Mapping[str, Any]) -> list[str]:
             + ", ".join(f"{k} {v:.2f}" for k, v in one["ceilings"].items())
             + " (best of the text alone; of text and image; summaries right to the word)."
         )
-    stale = [r["row"] for r in records if r["recipe"] != _recipe_now(Cell.load(r["cell"]))]
+    stale = [r["row"] for r in records if r["recipe"] != _recipe_now(RunSpec.load(r["cell"]))]
     return told + ([f"* † Of a recipe that has changed since: {', '.join(stale)}."] if stale else [])
 
 
-def _recipe_now(cell: Cell) -> Any:
+def _recipe_now(cell: RunSpec) -> Any:
     return recipes.dump(cell.recipe(corpora.load(cell.corpus)))
 
 
@@ -132,12 +134,12 @@ def _table(lines: Sequence[Sequence[str]]) -> list[str]:
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in text]
 
 
-def csv(cells: Sequence[Cell], out: str | Path) -> str:
+def csv(cells: Sequence[RunSpec], out: str | Path) -> str:
     """Long form: a line for each run, measure and its seeds."""
     text = StringIO()
     file = csvs.writer(text, lineterminator="\n")
     file.writerow(["corpus", "run", "measure", "n", "mean", "sd", "seeds", "reported", "status"])
-    page = system.page(cells[0].paper)
+    page = system.load_paper_module(cells[0].paper)
     for (where, row), records in grid_of(cells, out).items():
         for measure in (*page.MEASURES, *page.OURS):
             found = values(records, measure)

@@ -40,7 +40,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in iter_modules(papers.__path__) if not m.name.startswith("_")))
 
 
-def page(name: str) -> Any:
+def load_paper_module(name: str) -> Any:
     """The module of a system. Errors: no such system."""
     found = name.lower().replace("-", "_")
     if found not in names():
@@ -50,7 +50,7 @@ def page(name: str) -> Any:
 
 def full_name(name: str) -> str:
     """How tables call the full system."""
-    return getattr(page(name), "NAME", name)
+    return getattr(load_paper_module(name), "NAME", name)
 
 
 def build(
@@ -68,7 +68,7 @@ def build(
     Raises:
         RecipeError: an unknown system, flavour, task or option.
     """
-    make = page(name).recipe
+    make = load_paper_module(name).recipe
     given: dict[str, Any] = {"task": task, "flavour": flavour} if task else {"flavour": flavour}
     known = sorted(set(inspect.signature(make).parameters) - {"corpus", "task", "flavour"})
     for option in options:
@@ -87,7 +87,7 @@ def ablate(name: str, full: Recipe, ablation: str) -> Recipe:
     """The full system, or one of its ablations. Errors: an unknown one."""
     if ablation in ("", FULL):
         return full
-    return _one(page(name).ablations(full), ablation, "ablation")
+    return _one(load_paper_module(name).ablations(full), ablation, "ablation")
 
 
 def sweep(name: str, full: Recipe, swept: str, value: str) -> Recipe:
@@ -97,7 +97,7 @@ def sweep(name: str, full: Recipe, swept: str, value: str) -> Recipe:
 
 def sweeps(name: str, full: Recipe) -> dict[str, dict[str, Recipe]]:
     """All sweeps of a system: none, for many."""
-    make = getattr(page(name), "sweeps", None)
+    make = getattr(load_paper_module(name), "sweeps", None)
     return make(full) if make else {}
 
 
@@ -120,7 +120,7 @@ def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | 
 
     The number is None where the table has the cell and the page could not read it; the answer None: no such cell.
     """
-    module, unread = page(name), None
+    module, unread = load_paper_module(name), None
     known = {_plain(k): v for k, v in getattr(module, "COLUMNS", {}).items()}
     wanted = [c for c in (known.get(_plain(k)) for k in columns) if c]
     for table, rows in getattr(module, "REPORTED", {}).items():
@@ -135,17 +135,12 @@ def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | 
 
 def scores(name: str) -> tuple[str, ...]:
     """The scores that a page wants in its tables beside the main one."""
-    return tuple(getattr(page(name), "SCORES", ()))
-
-
-def answers_in_words(recipe: Any) -> bool:
-    """Whether a recipe is that of a fine-tuned vision-language model (`openmie.vlm.sft.recipe`)."""
-    return hasattr(recipe, "ask")
+    return tuple(getattr(load_paper_module(name), "SCORES", ()))
 
 
 def measured(name: str) -> bool:
     """Whether the runs of a system have many measures each, and a table of their own (`bench/chat_table.py`)."""
-    return hasattr(page(name), "GAINS")
+    return hasattr(load_paper_module(name), "GAINS")
 
 
 def _plain(name: str) -> str:

@@ -107,12 +107,12 @@ def _export(
     splits: dict[str, list[Any]], labels: Sequence[str], folder: Path, format: str, task: str, plain: bool
 ) -> None:
     from openmie.papers.pfa import TASKS
-    from openmie.vlm.sft.dataset import Ask, export, teach
+    from openmie.vlm.sft.dataset import PromptSpec, build_sft_dataset, export
 
     if task not in TASKS:
         raise CorpusError.unknown("--task", task, TASKS)
     for name, documents in splits.items():
-        lessons, refused = teach(documents, Ask(labels=labels, tasks=TASKS[task], plain=plain))
+        lessons, refused = build_sft_dataset(documents, PromptSpec(labels=labels, tasks=TASKS[task], plain=plain))
         if lessons:
             print(f"{len(lessons)} lessons: {export(lessons, folder, name, format)}", file=sys.stderr)
         for record in refused[:3]:

@@ -50,8 +50,8 @@ def recipe(
     changed = system.change(system.ablate(paper, whole, ablate), set_ or ())
     if changed == whole:
         print(json.dumps(recipes.dump(whole), indent=1, ensure_ascii=False))
-        print("ablations: " + ", ".join(system.page(paper).ablations(whole)), file=sys.stderr)
-        for name, what in system.page(paper).FLAVOURS.items():
+        print("ablations: " + ", ".join(system.load_paper_module(paper).ablations(whole)), file=sys.stderr)
+        for name, what in system.load_paper_module(paper).FLAVOURS.items():
             print(f"flavour {name}: {what}", file=sys.stderr)
         for name, values in system.sweeps(paper, whole).items():
             print(f"sweep {name}: {', '.join(values)}", file=sys.stderr)

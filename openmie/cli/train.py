@@ -39,7 +39,7 @@ def train(
     data = corpora.load(corpus)
     recipe: Any = system.build(paper, data, task, option or (), flavour)
     recipe = system.change(system.ablate(paper, recipe, ablate), set_ or ())
-    if system.answers_in_words(recipe):
+    if recipe.is_generative:
         _fine_tune(recipe, recipe.data(data), out, seed, restart)
         return
     events = fit(recipe, data.train, data.dev, out=out, seed=seed, resume=not restart, precision=precision)
@@ -51,11 +51,11 @@ def train(
 
 def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> None:
     """`train` of a system that is a fine-tuned vision-language model."""
-    from openmie.vlm.sft.recipe import fit_chat
+    from openmie.vlm.sft.recipe import fit_sft
 
     if restart:
         shutil.rmtree(out, ignore_errors=True)
-    found = fit_chat(recipe, data.train, data.dev, out, seed=seed, watch=console.steps(recipe.name))
+    found = fit_sft(recipe, data.train, data.dev, out, seed=seed, watch=console.steps(recipe.name))
     print(
         f"best dev loss {found['best']:.4f}; model: {out}, which `openmie zero-shot --system pfa --model {out} "
         "--vlm-option injection_guard=false` prompts, and `transformers serve` and vLLM serve"

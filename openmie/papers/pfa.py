@@ -31,8 +31,8 @@ from openmie.data.corpus import Corpus
 from openmie.errors import RecipeError
 from openmie.papers._flavours import PAPER, SMALL, checked
 from openmie.papers._labels import GMNER, labels_of
-from openmie.vlm.sft.recipe import TINY, ChatRecipe
-from openmie.vlm.sft.settings import ChatTraining, Lora
+from openmie.vlm.sft.recipe import TINY, SFTRecipe
+from openmie.vlm.sft.settings import Lora, SFTTraining
 
 NAME = "M-MRE (PFA)"
 MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -73,7 +73,7 @@ def recipe(
     model: str = "",
     summary: str = "",
     lora: int = 0,
-) -> ChatRecipe:
+) -> SFTRecipe:
     """The full system for a corpus's labels of names.
 
     Args:
@@ -97,7 +97,7 @@ def recipe(
             remedy="gmner:DIR?captions=FILE or diorama: are such corpora",
         )
     model = model or (TINY if small else MODEL)
-    return ChatRecipe(
+    return SFTRecipe(
         name=f"pfa-{flavour}",
         labels=labels,
         tasks=TASKS[task or "joint"],
@@ -110,18 +110,18 @@ def recipe(
     )
 
 
-def _training(model: str, flavour: str, lora: int) -> ChatTraining:
+def _training(model: str, flavour: str, lora: int) -> SFTTraining:
     """Section 4; a model that starts at random learns at a higher rate, in one epoch."""
     if model == TINY and flavour != PAPER:
-        few = ChatTraining(epochs=1, batch=8, warmup=0.05, decay=0.01, dev_batch=32)
+        few = SFTTraining(epochs=1, batch=8, warmup=0.05, decay=0.01, dev_batch=32)
         return replace(few, lr=2e-3, vision_lr=2e-3, merger_lr=2e-3)
-    large = ChatTraining(checkpointing=True, precision="bf16" if flavour == PAPER else "auto")
+    large = SFTTraining(checkpointing=True, precision="bf16" if flavour == PAPER else "auto")
     if lora:
         large = replace(large, lora=Lora(rank=lora, alpha=2 * lora), lr=1e-4, weights="bfloat16")
     return large
 
 
-def ablations(r: ChatRecipe) -> dict[str, ChatRecipe]:
+def ablations(r: SFTRecipe) -> dict[str, SFTRecipe]:
     """The other runs of table 2, those of table 3, and without the patches."""
     bare = replace(r, plain=True)
     found = {

@@ -83,6 +83,11 @@ class Recipe:
     training: Training = field(default_factory=Training)
 
     @property
+    def is_generative(self) -> bool:
+        """Whether the system is a language model that writes its predictions; never, if it is built from parts."""
+        return False
+
+    @property
     def task(self) -> str:
         """`ner`, `re` or `joint`, by what the heads make; with chains, links between them or boxes, `document`."""
         made = frozenset().union(*(h.makes() for h in self.heads)) if self.heads else frozenset()

@@ -1,6 +1,6 @@
 """Lessons of a corpus in the format of PFA, and the files that other people's fine-tuning scripts read.
 
-    lessons, refused = teach(documents, Ask(labels=("LOC", "PER")))
+    lessons, refused = build_sft_dataset(documents, PromptSpec(labels=("LOC", "PER")))
     export(lessons, "exported", "train")
 
 writes `exported/train.json`, a list of `{"id", "image": [...], "conversations": [{"from": "human", "value":
@@ -27,7 +27,7 @@ from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
 from openmie.formats import output
 from openmie.vlm import pfa
 from openmie.vlm.pfa.labels import MentionLabels
-from openmie.vlm.sft.example import Lesson
+from openmie.vlm.sft.example import SFTExample
 
 PICTURE = "<image>"
 FORMATS = ("llava", "messages")
@@ -39,7 +39,7 @@ COLUMNS = {"llava": ("conversations", "image"), "messages": ("messages", "images
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ask:
+class PromptSpec:
     """What is asked of each document, as `openmie.vlm.pfa` takes it."""
 
     labels: MentionLabels
@@ -48,7 +48,7 @@ class Ask:
     plain: bool = False  # without PFA: the text alone, and an answer without headers
 
 
-def lesson(document: Document, ask: Ask) -> Lesson:
+def build_example(document: Document, ask: PromptSpec) -> SFTExample:
     """One document's lesson. Errors: no image or one that cannot be read, no summary where it is asked for, a label
     that is none of the asked ones."""
     group = pfa.image_group(document, ask.patches)
@@ -61,7 +61,7 @@ def lesson(document: Document, ask: Ask) -> Lesson:
         )
     for image in group:
         images.image_size(image if image.path or image.pixels is not None else document.main_image)
-    return Lesson(
+    return SFTExample(
         document=document,
         images=group,
         prompt=pfa.instruction(document, ask.labels, ask.tasks, ask.patches, ask.plain),
@@ -69,19 +69,19 @@ def lesson(document: Document, ask: Ask) -> Lesson:
     )
 
 
-def teach(documents: Iterable[Document], ask: Ask) -> tuple[list[Lesson], list[ErrorRecord]]:
+def build_sft_dataset(documents: Iterable[Document], ask: PromptSpec) -> tuple[list[SFTExample], list[ErrorRecord]]:
     """The lessons of a corpus, and a record for each document that gives none."""
-    made: list[Lesson] = []
+    made: list[SFTExample] = []
     refused: list[ErrorRecord] = []
     for document in documents:
         try:
-            made.append(lesson(document, ask))
+            made.append(build_example(document, ask))
         except OpenMIEError as error:
             refused.append(error.record)
     return made, refused
 
 
-def export(lessons: Iterable[Lesson], folder: str | os.PathLike[str], split: str, format: str = "llava") -> Path:
+def export(lessons: Iterable[SFTExample], folder: str | os.PathLike[str], split: str, format: str = "llava") -> Path:
     """Write `folder/SPLIT.json` and its pictures, and name it in `folder/dataset_info.json`; say where it is.
 
     Pictures are PNG files of the upright originals and patches, so that what is learnt from is what was labelled. A
@@ -113,7 +113,7 @@ def export(lessons: Iterable[Lesson], folder: str | os.PathLike[str], split: str
     return at / f"{split}.json"
 
 
-def _row(item: Lesson, at: Path, split: str, format: str) -> dict[str, Any]:
+def _row(item: SFTExample, at: Path, split: str, format: str) -> dict[str, Any]:
     stem = hashlib.sha256(item.id.encode("utf8", "surrogatepass")).hexdigest()[:16]
     names = []
     for n, picture in enumerate(item.pictures()):
@@ -143,7 +143,7 @@ def _inform(at: Path, split: str, format: str) -> None:
 
 
 @dataclass(frozen=True)
-class Exchange:
+class ChatRow:
     """A row of an exported file: pictures by path, question and answer."""
 
     id: str
@@ -153,12 +153,12 @@ class Exchange:
     system: str = ""
 
 
-def read(path: str | os.PathLike[str]) -> list[Exchange]:
+def read(path: str | os.PathLike[str]) -> list[ChatRow]:
     """The rows of a file that `export` wrote, in either format. Errors: a file of another kind, a picture not there."""
     at = Path(path)
     try:
         rows = json.loads(at.read_text(encoding="utf8"))
-        return [_exchange(row, at.parent) for row in rows]
+        return [_chat_row(row, at.parent) for row in rows]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorpusError(
             f"{type(error).__name__}: {str(error)[:160]}",
@@ -168,7 +168,7 @@ def read(path: str | os.PathLike[str]) -> list[Exchange]:
         ) from None
 
 
-def _exchange(row: dict[str, Any], folder: Path) -> Exchange:
+def _chat_row(row: dict[str, Any], folder: Path) -> ChatRow:
     format = FORMATS[1] if COLUMNS[FORMATS[1]][0] in row else FORMATS[0]
     (turns, pictures), tags = COLUMNS[format], TAGS[format]
     said: Sequence[dict[str, str]] = row[turns]
@@ -183,13 +183,25 @@ def _exchange(row: dict[str, Any], folder: Path) -> Exchange:
             where=row["id"],
             remedy="copy the folder images too",
         )
-    return Exchange(row["id"], paths, prompt, texts[tags["assistant_tag"]], texts.get("system", ""))
+    return ChatRow(row["id"], paths, prompt, texts[tags["assistant_tag"]], texts.get("system", ""))
 
 
-def questions(lessons: Iterable[Lesson]) -> tuple[list[str], list[str]]:
+def texts(lessons: Iterable[SFTExample]) -> tuple[list[str], list[str]]:
     """(prompts, answers) of lessons, as a tokenizer is trained on them."""
     pairs = [(x.prompt, x.answer) for x in lessons]
     return [p for p, _ in pairs], [a for _, a in pairs]
 
 
-__all__ = ["COLUMNS", "FORMATS", "TAGS", "Ask", "Exchange", "Lesson", "export", "lesson", "questions", "read", "teach"]
+__all__ = [
+    "COLUMNS",
+    "FORMATS",
+    "TAGS",
+    "ChatRow",
+    "PromptSpec",
+    "SFTExample",
+    "build_example",
+    "build_sft_dataset",
+    "export",
+    "read",
+    "texts",
+]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class SFTExample:
     """One question and its answer. Pictures are read when they are asked for, not before."""
 
     document: Document  # that holds the images; its gold is not read

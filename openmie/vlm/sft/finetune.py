@@ -1,6 +1,6 @@
 """Fine-tuning of a vision-language model on questions with images and their answers, by TRL's trainer.
 
-    facts = finetune(model, processor, train, dev, "runs/qwen", ChatTraining(), seed=1)
+    facts = finetune(model, processor, train, dev, "runs/qwen", SFTTraining(), seed=1)
 
 The loss is the mean negative log-likelihood of the answers' tokens, its end token among them; prompt, images and
 padding count for nothing, and nothing is cut to a length. The defaults are those of M-MRE (Gan et al., 2025, section
@@ -29,14 +29,14 @@ from typing import Any
 from openmie.data import replace_file as writing
 from openmie.errors import TrainError
 from openmie.model import safe_loading
-from openmie.vlm.sft.example import Lesson
-from openmie.vlm.sft.settings import ChatTraining, part_of
+from openmie.vlm.sft.example import SFTExample
+from openmie.vlm.sft.settings import SFTTraining, part_of
 
 FACTS, CARD, ADAPTER, CHECKPOINTS = "training.json", "card.md", "adapter", "checkpoints"
 Watch = Callable[[str, Mapping[str, Any]], None]  # `start`, `step`, `dev`, `done`, and values
 
 
-def load_model(name: str, training: ChatTraining, revision: str = "") -> tuple[Any, Any]:
+def load_model(name: str, training: SFTTraining, revision: str = "") -> tuple[Any, Any]:
     """(model, processor) of a hub id or folder, ready to be trained, from safetensors only.
 
     `revision`: the commit, branch or tag of a hub id; "" is its main branch, which its owner can change. Errors: no
@@ -63,10 +63,10 @@ def load_model(name: str, training: ChatTraining, revision: str = "") -> tuple[A
 def finetune(
     model: Any,
     processor: Any,
-    train: Sequence[Lesson],
-    dev: Sequence[Lesson],
+    train: Sequence[SFTExample],
+    dev: Sequence[SFTExample],
     out: str | Path,
-    training: ChatTraining | None = None,
+    training: SFTTraining | None = None,
     *,
     seed: int = 0,
     watch: Watch = lambda kind, values: None,
@@ -77,7 +77,7 @@ def finetune(
     one is not run again. Adapters are merged into what is saved, and lie by themselves in `out/adapter`. Errors: no
     lessons or no dev; a run of other settings or data in `out`; TRL or PEFT not installed.
     """
-    training, out = training or ChatTraining(), Path(out)
+    training, out = training or SFTTraining(), Path(out)
     if not train or not dev:
         raise TrainError(
             f"{len(train)} lessons to train on, {len(dev)} of dev",
@@ -107,7 +107,7 @@ def finetune(
     return dict(json.loads(json.dumps(facts)))  # as it is read again
 
 
-def fingerprint(training: ChatTraining, seed: int, train: Sequence[Lesson], dev: Sequence[Lesson]) -> str:
+def fingerprint(training: SFTTraining, seed: int, train: Sequence[SFTExample], dev: Sequence[SFTExample]) -> str:
     """sha256 of settings, seed, prompts, answers and image names, in order."""
     digest = hashlib.sha256(json.dumps([asdict(training), seed], sort_keys=True).encode())
     for lesson in (*train, None, *dev):
@@ -116,7 +116,7 @@ def fingerprint(training: ChatTraining, seed: int, train: Sequence[Lesson], dev:
     return digest.hexdigest()
 
 
-def adapted(model: Any, training: ChatTraining) -> Any:
+def adapted(model: Any, training: SFTTraining) -> Any:
     """The model with adapters on its language model, all else frozen, statistics of batch norms too; or as it is."""
     if training.lora is None:
         return model
@@ -164,7 +164,7 @@ def _finished(out: Path, mark: str) -> dict[str, Any] | None:
     return facts
 
 
-def _facts(trainer: Any, training: ChatTraining, seed: int, mark: str) -> dict[str, Any]:
+def _facts(trainer: Any, training: SFTTraining, seed: int, mark: str) -> dict[str, Any]:
     parameters = list(trainer.model.parameters())
     return {
         "training": asdict(training),

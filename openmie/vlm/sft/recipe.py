@@ -21,15 +21,15 @@ from openmie.vlm.generate import Answer, Request
 from openmie.vlm.pfa.grammar import grammar
 from openmie.vlm.pfa.parsing import ANSWER_PLACE
 from openmie.vlm.sft import tiny_llava as tiny
-from openmie.vlm.sft.dataset import Ask, Lesson, questions, teach
+from openmie.vlm.sft.dataset import PromptSpec, SFTExample, build_sft_dataset, texts
 from openmie.vlm.sft.finetune import Watch, finetune, load_model
-from openmie.vlm.sft.settings import ChatTraining
+from openmie.vlm.sft.settings import SFTTraining
 
 TINY = "tiny"  # the model that is built here, from random weights
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChatRecipe:
+class SFTRecipe:
     """Which model is trained on which question, and how."""
 
     name: str
@@ -43,9 +43,14 @@ class ChatRecipe:
     summary: str = ""  # generator of the captions that are the summaries; "": the document's own, or its only caption
     split: int = 0  # seed that draws train and test 7:3 from all documents; -1: the corpus's own splits
     dev: float = 0.1  # share of train that is put aside to choose by
-    training: ChatTraining = field(default_factory=ChatTraining)
+    training: SFTTraining = field(default_factory=SFTTraining)
     max_tokens: int = 512  # of an answer
     answers: int = 8  # made together
+
+    @property
+    def is_generative(self) -> bool:
+        """Whether the system is a language model that writes its predictions: always."""
+        return True
 
     @property
     def task(self) -> str:
@@ -53,9 +58,9 @@ class ChatRecipe:
         return "joint" if len(self.tasks) > 1 else self.tasks[0]
 
     @property
-    def ask(self) -> Ask:
+    def prompt_spec(self) -> PromptSpec:
         """The question."""
-        return Ask(labels=self.labels, tasks=self.tasks, patches=self.patches, plain=self.plain)
+        return PromptSpec(labels=self.labels, tasks=self.tasks, patches=self.patches, plain=self.plain)
 
     def data(self, corpus: Corpus) -> Corpus:
         """The corpus as this recipe reads it."""
@@ -64,8 +69,8 @@ class ChatRecipe:
         )
 
 
-def fit_chat(
-    recipe: ChatRecipe,
+def fit_sft(
+    recipe: SFTRecipe,
     train: Iterable[Document],
     dev: Iterable[Document],
     out: str | Path,
@@ -77,7 +82,10 @@ def fit_chat(
 
     Errors: nothing to learn from, or no dev; those of `finetune`.
     """
-    (lessons, no), (held, neither) = teach(train, recipe.ask), teach(dev, recipe.ask)
+    (lessons, no), (held, neither) = (
+        build_sft_dataset(train, recipe.prompt_spec),
+        build_sft_dataset(dev, recipe.prompt_spec),
+    )
     if not lessons or not held:
         first = f", such as: {(no + neither)[0]}" if no + neither else ""
         raise TrainError(
@@ -91,15 +99,15 @@ def fit_chat(
     return facts | {"skipped": {"count": len(no) + len(neither), "records": [str(r) for r in (no + neither)[:20]]}}
 
 
-def made(recipe: ChatRecipe, lessons: Sequence[Lesson], seed: int) -> tuple[Any, Any]:
+def made(recipe: SFTRecipe, lessons: Sequence[SFTExample], seed: int) -> tuple[Any, Any]:
     """(model, processor) to begin with."""
     if recipe.model == TINY:
-        return tiny.build(*questions(lessons), recipe.sizes, seed)
+        return tiny.build(*texts(lessons), recipe.sizes, seed)
     return load_model(recipe.model, recipe.training, recipe.revision)
 
 
 def answered(
-    recipe: ChatRecipe, backend: Any, documents: Iterable[Document], *, constrained: bool = False
+    recipe: SFTRecipe, backend: Any, documents: Iterable[Document], *, constrained: bool = False
 ) -> tuple[list[Document], list[Answer | ErrorRecord]]:
     """What a backend says of documents, read, and its answers as they came.
 
@@ -127,7 +135,7 @@ def answered(
     return found, answers
 
 
-def _request(recipe: ChatRecipe, document: Document, constrained: bool) -> Request:
+def _request(recipe: SFTRecipe, document: Document, constrained: bool) -> Request:
     request = pfa.prompt(document, recipe.labels, recipe.tasks, recipe.patches, recipe.plain)
     if not constrained:
         return request
@@ -136,7 +144,7 @@ def _request(recipe: ChatRecipe, document: Document, constrained: bool) -> Reque
     return Request(prompt=request.prompt, images=request.images, schema=form)
 
 
-def scores(recipe: ChatRecipe, gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, float]:
+def scores(recipe: SFTRecipe, gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, float]:
     """Algorithm 1 of what the recipe is asked for, and the share of answers that have the format, in percent."""
     from openmie import metrics
 
@@ -159,7 +167,7 @@ def scores(recipe: ChatRecipe, gold: Sequence[Document], predicted: Sequence[Doc
 
 
 def facts_of(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `fit_chat`'s facts a bench record keeps beside the scores."""
+    """What of `fit_sft`'s facts a bench record keeps beside the scores."""
     epochs = [row["epoch"] for row in found["curve"] if row["loss"] == found["best"]]
     return {
         "dev": {"loss": found["best"], "epoch": epochs[0] if epochs else None},

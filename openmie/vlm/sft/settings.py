@@ -34,7 +34,7 @@ class Lora:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChatTraining:
+class SFTTraining:
     """How a vision-language model is fine-tuned."""
 
     epochs: int = 3
@@ -71,9 +71,9 @@ class ChatTraining:
             if not fine:
                 raise TrainError(
                     f"{name}={getattr(self, name)!r}",
-                    where=f"ChatTraining.{name}",
+                    where=f"SFTTraining.{name}",
                     expected="numbers of at least 0, a warm-up below 1, and a known name",
-                    remedy="see the comments of ChatTraining",
+                    remedy="see the comments of SFTTraining",
                 )
 
 
@@ -88,7 +88,7 @@ def part_of(name: str) -> str:
     return "vision" if pieces & {"visual", "vision_tower", "vision_model", "vision_encoder"} else "language"
 
 
-def parameter_groups(model: Any, training: ChatTraining) -> list[dict[str, Any]]:
+def parameter_groups(model: Any, training: SFTTraining) -> list[dict[str, Any]]:
     """Groups of an optimiser: three parts, each with and without decay; every trained parameter in just one."""
     rates = dict(zip(PARTS, (training.lr, training.vision_lr, training.merger_lr)))
     bare = _undecayed(model)

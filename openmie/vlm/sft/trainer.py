@@ -21,8 +21,8 @@ from openmie.data import replace_file as writing
 from openmie.errors import TrainError
 from openmie.train import checkpoint as states
 from openmie.vlm.backends.chat_template import break_special_tokens, render_prompt
-from openmie.vlm.sft.example import Lesson
-from openmie.vlm.sft.settings import ChatTraining, parameter_groups
+from openmie.vlm.sft.example import SFTExample
+from openmie.vlm.sft.settings import SFTTraining, parameter_groups
 
 try:
     import trl
@@ -44,16 +44,16 @@ class Trainer(trl.SFTTrainer):
 
     watch: Any = staticmethod(lambda kind, values: None)
     mark: str = ""
-    training: ChatTraining
+    training: SFTTraining
 
     @classmethod
     def of(
         cls,
         model: Any,
         processor: Any,
-        lessons: tuple[Sequence[Lesson], Sequence[Lesson]],
+        lessons: tuple[Sequence[SFTExample], Sequence[SFTExample]],
         folder: Path,
-        training: ChatTraining,
+        training: SFTTraining,
         seed: int,
     ) -> Trainer:
         """The trainer of one run; `lessons` are those of train and of dev."""
@@ -190,7 +190,7 @@ class Trainer(trl.SFTTrainer):
             states._set_rng_state(tensors, json.loads(path.read_text(encoding="utf8")))
 
 
-def arguments(training: ChatTraining, seed: int, folder: Path) -> Any:
+def arguments(training: SFTTraining, seed: int, folder: Path) -> Any:
     """TRL's arguments. Nothing is cut (`max_length`), nothing reported anywhere."""
     strategy: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
     if training.every:
@@ -239,7 +239,7 @@ def arguments(training: ChatTraining, seed: int, folder: Path) -> Any:
     )
 
 
-def as_dataset(lessons: Sequence[Lesson], processor: Any) -> Dataset:
+def as_dataset(lessons: Sequence[SFTExample], processor: Any) -> Dataset:
     """Rows that are made when they are asked for: pictures of a whole corpus do not lie in memory.
 
     The prompt is the text that `openmie.vlm.backends.local` gives to the model, to the letter; the answer follows with
@@ -251,7 +251,7 @@ def as_dataset(lessons: Sequence[Lesson], processor: Any) -> Dataset:
 class _Rows:
     """Indices -> rows. Known to `datasets` by its number alone, which would else pickle all documents for a hash."""
 
-    def __init__(self, lessons: Sequence[Lesson], processor: Any) -> None:
+    def __init__(self, lessons: Sequence[SFTExample], processor: Any) -> None:
         self.lessons, self.processor, self.ending = lessons, processor, end_of_turn(processor)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -18,7 +18,7 @@ from openmie import recipe as recipes
 from openmie.bench import ceilings, system
 from openmie.bench import execution as work
 from openmie.bench import result_table as results
-from openmie.bench.run_spec import Cell
+from openmie.bench.run_spec import RunSpec
 from openmie.errors import OpenMIEError, TrainError
 from openmie.papers import baseline
 from tests.fixtures import small
@@ -109,14 +109,14 @@ def test_a_variant_of_another_task_is_left_out(posts, tmp_path):
 
 
 def test_a_name_is_of_the_training_alone():
-    cell = Cell(paper="baseline", corpus=DIORAMA, ablation="w/o alignment", changes=("fuse.heads=8",), seed=7)
+    cell = RunSpec(paper="baseline", corpus=DIORAMA, ablation="w/o alignment", changes=("fuse.heads=8",), seed=7)
     assert cell.name.startswith("baseline--without-alignment--diorama-train=24") and "--seed7--" in cell.name
     assert replace(cell, test="diorama:", shuffle=True).name == cell.name
     for changed in ({"seed": 8}, {"posts": 5}, {"precision": "bf16"}, {"changes": ()}, {"options": ("text=minilm",)}):
         assert replace(cell, **changed).name != cell.name
     a, b = (replace(cell, ablation=x).name for x in ("a b", "a/b"))  # read alike, are told apart
     assert a != b and a.rsplit("--", 1)[0] == b.rsplit("--", 1)[0]
-    assert Cell.load(json.loads(json.dumps(cell.dump()))) == cell
+    assert RunSpec.load(json.loads(json.dumps(cell.dump()))) == cell
     assert replace(cell, test="diorama:").result("o") != cell.result("o") == replace(cell, test=DIORAMA).result("o")
 
 
@@ -308,8 +308,8 @@ def test_runs_in_processes_of_their_own_survive_kills(posts, same, tmp_path):
     cell = bench.grid("baseline", [posts], rows=rows, task="ner")[0]
     order = json.dumps({"cell": cell.dump(), "out": str(tmp_path)})
     script = (
-        "import json, sys\nfrom openmie.bench import Cell, run\norder = json.loads(sys.argv[1])\n"
-        "for event in run([Cell.load(order['cell'])], order['out']): print(event.kind, flush=True)\n"
+        "import json, sys\nfrom openmie.bench import RunSpec, run\norder = json.loads(sys.argv[1])\n"
+        "for event in run([RunSpec.load(order['cell'])], order['out']): print(event.kind, flush=True)\n"
     )
     first = subprocess.Popen([sys.executable, "-c", script, order], stdout=subprocess.PIPE, text=True)
     said = (line.strip() for line in first.stdout)
@@ -388,7 +388,7 @@ def test_what_was_not_run_says_so(grid_of_four):
 
 def test_published_numbers_stand_beside(grid_of_four, monkeypatch):
     out, cells = grid_of_four
-    columns = {results.place(cells[0].corpus) + "/ner": "Posts F1"}
+    columns = {results.dataset_name(cells[0].corpus) + "/ner": "Posts F1"}
     numbers = {"Table 1": {"Base": {"Posts F1": 70.04}, "text": {"Posts F1": None}}, "Table 2": {}}
     for name, value in (("NAME", "Base"), ("REPORTED", numbers), ("COLUMNS", columns)):
         monkeypatch.setattr(baseline, name, value, raising=False)
@@ -434,7 +434,7 @@ def test_the_table_is_written_in_three_formats(grid_of_four, tmp_path):
 
 def test_two_corpora_of_one_name_are_told_apart(posts):
     specs = (posts, DIORAMA, DIORAMA.replace("24", "25"))
-    cells = [Cell(paper="baseline", corpus=s, task="ner") for s in specs]
+    cells = [RunSpec(paper="baseline", corpus=s, task="ner") for s in specs]
     columns = bench.table(cells, "nowhere").columns
     assert len(columns) == 3 and columns[1] == "diorama train=24,dev=8,test=12,translation=false ner"
     assert bench.table(cells[:2], "nowhere").columns[1] == "diorama ner"
@@ -596,7 +596,7 @@ def test_a_flavour_is_in_name_record_and_table(posts, grid_of_four):
 def test_a_training_copied_from_an_equal_one_is_not_stale():
     """`levels=W&S` of CAMIM is HVPNeT + CAM + MI: its record has that recipe, under that name."""
     spec = "diorama:train=4,dev=2,test=2,paired=true"
-    swept = Cell(paper="camim", corpus=spec, task="re", sweep="levels", value="W&S")
+    swept = RunSpec(paper="camim", corpus=spec, task="re", sweep="levels", value="W&S")
     row = replace(swept, sweep="", value="", ablation="HVPNeT + CAM + MI")
     trained = recipes.dump(row.recipe(corpora.load(spec)))
     assert trained["name"] != swept.recipe(corpora.load(spec)).name

@@ -21,7 +21,7 @@ from openmie.nn.encode.dual import Text, Vision
 from openmie.video.transcribe import _load as load_whisper
 from openmie.vlm import Local
 from openmie.vlm.sft.finetune import load_model
-from openmie.vlm.sft.settings import ChatTraining
+from openmie.vlm.sft.settings import SFTTraining
 from tests.fixtures import small
 from tests.fixtures import vlm_small as lvlm_small
 from tests.unit.inference.test_detector import save_dino
@@ -137,7 +137,7 @@ LOADS = {
     "vision": "openmie.model.backbones.load_vision(openmie.nn.encode.dual.Vision(name=at))",
     "detector": "openmie.inference.detector.load(at, 'cpu')",
     "local": "openmie.vlm.Local(at, device='cpu')._loaded",
-    "sft": "openmie.vlm.sft.finetune.load_model(at, openmie.vlm.sft.settings.ChatTraining())",
+    "sft": "openmie.vlm.sft.finetune.load_model(at, openmie.vlm.sft.settings.SFTTraining())",
     "whisper": "openmie.video.transcribe._load(at, '', 'cpu')",
 }
 UNREAD = {  # what these paths do not read in these folders, or have a class for
@@ -302,7 +302,7 @@ def test_weights_as_a_pickle_alone_are_refused(originals, tmp_path, evil):
         (tmp_path / kind / "model.safetensors").unlink()
     vlm = str(tmp_path / "vlm")
     with pytest.raises(TrainError, match=r"model\.safetensors.*expected.*safetensors weights"):
-        load_model(vlm, ChatTraining())
+        load_model(vlm, SFTTraining())
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         _ = Local(vlm, device="cpu")._loaded
     with pytest.raises(RecipeError, match=r"model\.safetensors"):

@@ -11,7 +11,7 @@ from openmie import recipe as recipes
 from openmie.bench import system
 from openmie.bench.ceilings import against_ceilings
 from openmie.bench.execution import execute
-from openmie.bench.run_spec import Cell
+from openmie.bench.run_spec import RunSpec
 from openmie.data.corpus import Corpus, Labels
 from openmie.data.document import Document
 from openmie.datasets.folds import DEV_PARTS, deal_groups, drop_modalities, make_folds
@@ -165,7 +165,7 @@ def test_diorama_has_ceilings_for_documents():
 
 def test_the_bench_trains_scores_and_shuffles_documents(tmp_path):
     spec = "diorama:documents=true,size=64,sentences=6,frames=4,train=6,dev=3,test=4"
-    cell = Cell(paper="m3d", corpus=spec, changes=("training.epochs=1",), shuffle=True)
+    cell = RunSpec(paper="m3d", corpus=spec, changes=("training.epochs=1",), shuffle=True)
     found = execute(cell, tmp_path)
     assert found["metric"] == "document" and found["task"] == "document"
     assert {"own", "own relations", "shuffled images", "relations, shuffled images"} <= set(found["scores"])

@@ -19,7 +19,7 @@ from openmie.errors import CorpusError, TrainError
 from openmie.vlm import pfa
 from openmie.vlm.sft import dataset
 from openmie.vlm.sft import tiny_llava as tiny
-from openmie.vlm.sft.dataset import Ask, export, read, teach
+from openmie.vlm.sft.dataset import PromptSpec, build_sft_dataset, export, read
 
 LABELS = ("LOC", "MISC", "ORG", "PER")
 
@@ -32,8 +32,8 @@ def posts():
 
 @pytest.fixture(scope="module")
 def processor(posts):
-    lessons, _ = teach(posts, Ask(labels=LABELS))
-    prompts, answers = dataset.questions(lessons)
+    lessons, _ = build_sft_dataset(posts, PromptSpec(labels=LABELS))
+    prompts, answers = dataset.texts(lessons)
     return tiny.make_processor(tiny.make_tokenizer(prompts, answers, tiny.Tiny(least=4)), tiny.Tiny())
 
 
@@ -41,8 +41,12 @@ def processor(posts):
 
 
 def test_a_lesson_is_what_pfa_asks_and_answers(posts):
-    for ask in (Ask(labels=LABELS), Ask(labels=LABELS, plain=True), Ask(labels=LABELS, tasks=("ner",), patches=False)):
-        (made,), refused = teach(posts[:1], ask)
+    for ask in (
+        PromptSpec(labels=LABELS),
+        PromptSpec(labels=LABELS, plain=True),
+        PromptSpec(labels=LABELS, tasks=("ner",), patches=False),
+    ):
+        (made,), refused = build_sft_dataset(posts[:1], ask)
         request = pfa.prompt(posts[0], LABELS, ask.tasks, ask.patches, ask.plain)
         assert (made.request().prompt, made.request().images) == (request.prompt, request.images) and not refused
         assert made.answer == pfa.render(posts[0], LABELS, ask.tasks, plain=ask.plain)
@@ -50,8 +54,8 @@ def test_a_lesson_is_what_pfa_asks_and_answers(posts):
 
 
 def test_gold_is_in_no_prompt(posts):
-    bare, _ = teach([p.without_gold().replace(summary="x") for p in posts], Ask(labels=LABELS))
-    made, _ = teach(posts, Ask(labels=LABELS))
+    bare, _ = build_sft_dataset([p.without_gold().replace(summary="x") for p in posts], PromptSpec(labels=LABELS))
+    made, _ = build_sft_dataset(posts, PromptSpec(labels=LABELS))
     assert [x.prompt for x in bare] == [x.prompt for x in made]
 
 
@@ -63,12 +67,16 @@ def test_what_gives_no_lesson_is_told(posts, tmp_path):
         posts[2].replace(images=(lost,), regions=()),
         posts[3],
     ]
-    made, refused = teach(bad, Ask(labels=("PER",) if posts[3].mentions[0].label != "PER" else ("LOC",)))
+    made, refused = build_sft_dataset(
+        bad, PromptSpec(labels=("PER",) if posts[3].mentions[0].label != "PER" else ("LOC",))
+    )
     assert not made and len(refused) == 4
     told = [str(r) for r in refused]
     assert "no summary" in told[0] and "no main image" in told[1] and "no such file" in told[2]
     assert "labels" in told[3]
-    assert len(teach(bad[:1], Ask(labels=LABELS, tasks=("ner",)))[0]) == 1  # no summary is needed then
+    assert (
+        len(build_sft_dataset(bad[:1], PromptSpec(labels=LABELS, tasks=("ner",)))[0]) == 1
+    )  # no summary is needed then
 
 
 # -- files of others
@@ -76,7 +84,7 @@ def test_what_gives_no_lesson_is_told(posts, tmp_path):
 
 @pytest.mark.parametrize("format", dataset.FORMATS)
 def test_export_comes_back(posts, tmp_path, format):
-    lessons, _ = teach(posts[:5], Ask(labels=LABELS))
+    lessons, _ = build_sft_dataset(posts[:5], PromptSpec(labels=LABELS))
     path = export(lessons, tmp_path, "train", format)
     rows = read(path)
     assert [(r.id, r.prompt, r.answer) for r in rows] == [(x.id, x.prompt, x.answer) for x in lessons]
@@ -87,7 +95,7 @@ def test_export_comes_back(posts, tmp_path, format):
 
 
 def test_llava_file_is_as_scripts_expect_it(posts, tmp_path):
-    lessons, _ = teach(posts[:2], Ask(labels=LABELS))
+    lessons, _ = build_sft_dataset(posts[:2], PromptSpec(labels=LABELS))
     row = json.loads(export(lessons, tmp_path, "train").read_text(encoding="utf8"))[0]
     assert set(row) == {"id", "image", "conversations"}
     human, gpt = row["conversations"]
@@ -105,7 +113,7 @@ def test_an_image_mark_in_a_text_is_no_image(posts, tmp_path):
     document = Document(
         id="../../odd <id>", text="see <image> and <image>", summary="<image> of a man", images=posts[0].images[:1]
     )
-    lessons, _ = teach([document], Ask(labels=LABELS))
+    lessons, _ = build_sft_dataset([document], PromptSpec(labels=LABELS))
     path = export(lessons, tmp_path, "train")
     text = path.read_text(encoding="utf8")
     assert text.count("<image>") == 1 and "< image> of a man" in text
@@ -113,7 +121,7 @@ def test_an_image_mark_in_a_text_is_no_image(posts, tmp_path):
 
 
 def test_export_and_read_refuse_what_they_cannot_do(posts, tmp_path):
-    lessons, _ = teach(posts[:1], Ask(labels=LABELS))
+    lessons, _ = build_sft_dataset(posts[:1], PromptSpec(labels=LABELS))
     for split, format in (("train", "csv"), ("a/b", "llava"), ("", "llava")):
         with pytest.raises(CorpusError, match="a name for a file"):
             export(lessons, tmp_path, split, format)
@@ -160,7 +168,7 @@ def test_words_of_few_texts_count_once():
 
 
 def test_shared_lines_are_one_token(processor, posts):
-    (item,), _ = teach(posts[:1], Ask(labels=LABELS))
+    (item,), _ = build_sft_dataset(posts[:1], PromptSpec(labels=LABELS))
     first, *_ = item.prompt.splitlines(keepends=True)
     assert len(processor.tokenizer(first)["input_ids"]) == 1
     assert len(processor.tokenizer(item.prompt)["input_ids"]) < 40
@@ -171,7 +179,7 @@ def test_shared_lines_are_one_token(processor, posts):
 def test_patches_have_their_letters_and_images_four_tokens(processor, posts):
     from openmie.vlm.backends.chat_template import render_prompt
 
-    (item,), _ = teach(posts[:1], Ask(labels=LABELS))
+    (item,), _ = build_sft_dataset(posts[:1], PromptSpec(labels=LABELS))
     text = render_prompt(processor, item.request())
     n = len(item.images)
     assert text.startswith("<|user|><image>" + "".join(f"<image>{letter}" for letter in "abcdef"[: n - 1]))

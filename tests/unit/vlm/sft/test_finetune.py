@@ -18,26 +18,26 @@ from openmie.errors import TrainError  # noqa: E402
 from openmie.vlm.backends.chat_template import render_prompt  # noqa: E402
 from openmie.vlm.backends.local import Local  # noqa: E402
 from openmie.vlm.sft import tiny_llava as tiny  # noqa: E402
-from openmie.vlm.sft.dataset import Ask, questions, teach  # noqa: E402
+from openmie.vlm.sft.dataset import PromptSpec, build_sft_dataset, texts  # noqa: E402
 from openmie.vlm.sft.finetune import adapted, finetune, load_model  # noqa: E402
-from openmie.vlm.sft.settings import ChatTraining, Lora, parameter_groups, part_of  # noqa: E402
+from openmie.vlm.sft.settings import Lora, SFTTraining, parameter_groups, part_of  # noqa: E402
 
 SIZES = tiny.Tiny(width=32, layers=2, heads=2, channels=16)
-FAST = ChatTraining(epochs=2, batch=4, lr=3e-3, vision_lr=3e-3, merger_lr=3e-3, dev_batch=8)
+FAST = SFTTraining(epochs=2, batch=4, lr=3e-3, vision_lr=3e-3, merger_lr=3e-3, dev_batch=8)
 LABELS = ("LOC", "MISC", "ORG", "PER")
 
 
 @pytest.fixture(scope="session")
 def lessons():
     posts = diorama.corpus(diorama.Config(translation=False, size=64, patches=4), train=8, dev=4, test=4)
-    made, refused = teach(mmre.build_mmre(posts).train, Ask(labels=LABELS))
+    made, refused = build_sft_dataset(mmre.build_mmre(posts).train, PromptSpec(labels=LABELS))
     assert len(made) == 8 and not refused
     return made
 
 
 @pytest.fixture
 def fresh(lessons):
-    return lambda seed=0: tiny.build(*questions(lessons), SIZES, seed)
+    return lambda seed=0: tiny.build(*texts(lessons), SIZES, seed)
 
 
 def trainer_of(model, processor, lessons, folder, training=FAST):
@@ -103,7 +103,7 @@ def test_what_ends_a_turn_is_learnt_for_any_template(fresh):
 
 def test_parameter_groups_are_a_partition_with_the_rates_of_their_parts(fresh):
     model, _ = fresh()
-    training = ChatTraining()
+    training = SFTTraining()
     groups = parameter_groups(model, training)
     held = [id(p) for g in groups for p in g["params"]]
     assert sorted(held) == sorted({id(p) for p in model.parameters()}) and len(set(held)) == len(held)
@@ -172,7 +172,7 @@ def test_parts_of_other_families_by_their_own_names():
             (p == "language") == ("language_model" in n or "text_model" in n or "lm_head" in n)
             for n, p in parts.items()
         )
-        assert len(parameter_groups(model, ChatTraining())) >= 4
+        assert len(parameter_groups(model, SFTTraining())) >= 4
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_parts_of_other_families_by_their_own_names():
 )
 def test_settings_that_mean_nothing_are_refused(change):
     with pytest.raises(TrainError, match=next(iter(change))):
-        ChatTraining(**change)
+        SFTTraining(**change)
 
 
 # -- training
@@ -203,7 +203,7 @@ def trained(lessons, tmp_path_factory):
     told = []
     by_heart = replace(FAST, epochs=60, lr=1e-2, vision_lr=1e-2, merger_lr=1e-2, decay=0.0, every=30)
     sizes = replace(SIZES, width=64, layers=2)
-    model, processor = tiny.build(*questions(lessons), sizes, 0)
+    model, processor = tiny.build(*texts(lessons), sizes, 0)
     facts = finetune(
         model,
         processor,
