@@ -233,10 +233,11 @@ def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:
     if any(m is None or m == unknown for m in markers):  # a vocabulary without unused entries grows by four
         tokenizer.add_special_tokens({"additional_special_tokens": list(MARKERS)})
         markers = [tokenizer.convert_tokens_to_ids(m) for m in MARKERS]
-    if max(markers) >= model.config.vocab_size:  # type: ignore[union-attr,operator]
+    config: Any = model.config
+    if max(markers) >= config.vocab_size:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)  # type: ignore[operator]
-    offset = model.config.pad_token_id + 1 if model.config.model_type in ("roberta", "xlm-roberta", "longformer") else 0  # type: ignore[union-attr,operator]
-    return TextBackbone(model, tokenizer, tuple(markers), model.config.max_position_embeddings - offset)  # type: ignore[union-attr,operator]
+    offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "longformer") else 0
+    return TextBackbone(model, tokenizer, tuple(markers), config.max_position_embeddings - offset)
 
 
 def _vision(model: nn.Module, processor: Any) -> VisionBackbone:
@@ -275,7 +276,7 @@ def _twin(beside: Text, size: int) -> TinyClip:
     found = read or _hub_config(source, pinned)
     width, heads = found.hidden_size, found.num_attention_heads
     hidden = getattr(found, "intermediate_size", 4 * width)
-    sizes = {"width": width, "layers": found.num_hidden_layers, "heads": heads, "hidden": hidden}
+    sizes: dict[str, Any] = {"width": width, "layers": found.num_hidden_layers, "heads": heads, "hidden": hidden}
     return TinyClip(**sizes, size=size) if size else TinyClip(**sizes)
 
 

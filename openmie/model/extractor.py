@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
@@ -45,6 +45,13 @@ class Fusion(NamedTuple):
 
 class Extractor(nn.Module):
     """Finished parts passed in; see `build` for how a recipe makes them."""
+
+    # modules with attributes and methods of their own, which torch would type as Tensor | Module
+    encode: Any
+    complete: Any
+    fuse: Any
+    align: Any
+    heads: Any
 
     def __init__(
         self,

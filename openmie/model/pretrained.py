@@ -133,7 +133,7 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         layers = self.tasks.decode(encoded, self.extractor.predict(fused, visible), candidates)
         objects = "objects" in self.recipe.encode.makes()
         masked = [masked_modalities(e, self.recipe.encode.inputs, objects) for e in encoded]
-        return [e.predicted(*found) for e, *found in zip(encoded, layers, masked)]
+        return [e.predicted(found, missing) for e, found, missing in zip(encoded, layers, masked)]
 
     def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
         """Named, unweighted losses of one batch of gold documents: for inspection."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from openmie import metrics
 from openmie import recipe as recipes
@@ -17,6 +17,7 @@ from openmie.data import replace_file as writing
 from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.metrics import Scores
+from openmie.metrics.report import Task
 from openmie.model.codec.word_pairs_ceiling import ceiling
 from openmie.model.pretrained import Model
 from openmie.model.tasks.task import CANDIDATE_SOURCES
@@ -38,8 +39,8 @@ def evaluate(
     if model.recipe.task == "document":
         found = model.predict_encoded(model.featurizer.featurize(gold, candidates="gold_chains"), CANDIDATE_SOURCES)
         return score_predictions(gold, found, known, bootstrap), found["predicted"]
-    predicted = model.predict(gold)
-    return metrics.score(gold, predicted, task=model.recipe.task, bootstrap=bootstrap, symmetric=known), predicted
+    predicted, task = model.predict(gold), cast(Task, model.recipe.task)
+    return metrics.score(gold, predicted, task=task, bootstrap=bootstrap, symmetric=known), predicted
 
 
 def scheme_ceiling(model: Model, gold: Iterable[Document]) -> dict[str, float]:

@@ -64,7 +64,7 @@ class Run:
         several = accelerator.num_processes > 1
         self.buckets = Buckets([e.length for e in examples], training.batch_size, seed, incomplete_last=several)
         loader: DataLoader[Any] = DataLoader(
-            examples,
+            examples,  # type: ignore[arg-type]
             batch_sampler=self.buckets,
             collate_fn=model.featurizer.collate,  # type: ignore[arg-type]
             generator=torch.Generator().manual_seed(seed),

@@ -66,16 +66,16 @@ class Featurizer:
             out += encode_pairs(base, relations, gold, self.markers) if relations else [base]
         self.tasks.encode(out, candidates, gold)
         if self.channels:
-            self._parts_of_speech(out)
+            self._parts_of_speech(out, self.channels.tagger)
         for encoded in out:
             self.text.into_rows(encoded)
         return out
 
-    def _parts_of_speech(self, documents: Sequence[EncodedDocument]) -> None:
+    def _parts_of_speech(self, documents: Sequence[EncodedDocument], tagger: str) -> None:
         """Tags of the words, by language: the tagger that the recipe names knows one, and other texts get X."""
         for lang in {d.document.lang for d in documents}:
             chosen = [d for d in documents if d.document.lang == lang]
-            found = pos.tag([d.document.word_texts() for d in chosen], lang, self.channels.tagger)
+            found = pos.tag([d.document.word_texts() for d in chosen], lang, tagger)
             for d, tags in zip(chosen, found):
                 d.pos = np.array(pos.ids(tags), dtype=np.int64)
 

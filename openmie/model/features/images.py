@@ -154,8 +154,8 @@ def collate_images(
         index["frame_seconds"] = torch.tensor([torch.nan if t is None else t for t in times])
     scores = torch.tensor([relevance(d.document, inputs) for d in documents])  # (B, 2) or (B, 4)
     index |= {"relevance": scores} if not scores.isnan().all() else {}
-    pictures = [f[2] for f in found]
-    return index | ({"vision_states": torch.stack(pictures)} if cached else {"pixels": process(pictures)})
+    content = [f[2] for f in found]
+    return index | ({"vision_states": torch.stack(content)} if cached else {"pixels": process(content)})
 
 
 def masked_modalities(encoded: EncodedDocument, inputs: EncoderInputs, object_stream: bool) -> list[str]:

@@ -35,8 +35,9 @@ def encode_pairs(
     out = []
     for span, pair in zip(spans, pairs):
         tokens, words, position = with_markers(*base.rows[0], span, np.array(markers))
-        more = {"rows": [(tokens, words)], "words": base.words + 4, "pairs": position[None], "listed": (pair,)}
-        out.append(replace(base, **more, targets={}, cached={}))
+        one = replace(base, rows=[(tokens, words)], words=base.words + 4, targets={}, cached={})
+        one.pairs, one.listed = position[None], (pair,)
+        out.append(one)
     return out
 
 
