@@ -74,7 +74,7 @@ def caption(
         image_format=image_format,
     )  # fmt: skip
     asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace)
-    sources, data = extract.sources(corpus, split, image_dir)
+    sources, data = extract.open_sources(corpus, split, image_dir)
     settings = {"corpus": corpus, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
                 "temperature": temperature, "openmie": __version__}  # fmt: skip
     report, tally, failed, texts = captions.CaptionReport(), output.WriteReport(), [], []  # type: ignore[var-annotated]

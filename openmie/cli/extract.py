@@ -65,10 +65,10 @@ def extract(
             expected="a JSON-lines file, - for stdin, or --text with --image",
             remedy="give one of them",
         )
-    posts = pipeline.rows(source, image_dir) if source else [pipeline.post(text, image, caption)]
+    posts = pipeline.read_rows(source, image_dir) if source else [pipeline.make_document(text, image, caption)]
     rows = console.counted(posts, bool(source) and out != "-")
     failed: list[str] = []
-    predicted = request.predict(rows, request.schema()) if request else pipeline.run(_models(model), rows)
+    predicted = request.predict(rows, request.schema()) if request else pipeline.predict_each(_models(model), rows)
     failed += console.write_results(console.noted(predicted, failed), format, out)
     console.say_failed(failed)
     if failed:

@@ -48,16 +48,28 @@ def objects(
     from openmie.inference import object_proposals as search
     from openmie.inference import pipeline as extract
 
-    asked = search.Search(
-        most=max_candidates, threshold=threshold, overlap=overlap, queries=max_queries, replace=replace
+    proposals = search.ProposalOptions(
+        max_objects=max_candidates,
+        score_threshold=threshold,
+        iou_threshold=overlap,
+        max_queries=max_queries,
+        replace=replace,
     )
-    sources, data = extract.sources(corpus, split, image_dir)
+    sources, data = extract.open_sources(corpus, split, image_dir)
     found = detector.load(model, device, revision)
-    settings = {"corpus": corpus, "images": image_dir, "model": model, "search": asdict(asked), "openmie": __version__}
+    settings = {
+        "corpus": corpus,
+        "images": image_dir,
+        "model": model,
+        "search": asdict(proposals),
+        "openmie": __version__,
+    }
     settings |= {"revision": revision} if revision else {}
     failed: list[str] = []
     tally, number, boxes = output.WriteReport(), 0, 0
-    documents = search.fill(sources, out, lambda some: search.find(some, found, asked, batch_size), settings, tally)
+    documents = search.propose_into(
+        sources, out, lambda some: search.propose_objects(some, found, proposals, batch_size), settings, tally
+    )
     for document in console.noted(console.passing(documents, "documents searched"), failed):
         here = sum(image.kind == "object" for image in document.images)
         number, boxes = number + bool(here), boxes + here

@@ -55,7 +55,9 @@ def zero_shot(
         cache=cache,
         settings=vlm_option,
     )
-    sources, data = extract.sources(corpus, [split] if corpus != "-" and not Path(corpus).exists() else None, image_dir)
+    sources, data = extract.open_sources(
+        corpus, [split] if corpus != "-" and not Path(corpus).exists() else None, image_dir
+    )
     backend = request.backend()
     schema = request.answerable(request.schema(data.labels if data else Labels()), backend)
     gold: list[Any] = []

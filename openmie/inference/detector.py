@@ -3,10 +3,10 @@
 OWL-ViT and OWLv2 read every query by itself, Grounding DINO (and MM Grounding DINO) all queries of a picture as one
 text. Here each makes logits of boxes by queries, and the library's own image processor turns boxes into pixels of the
 upright original (OWLv2's are fractions of a padded square, the others' of the picture). Departures from the library's
-`post_process_grounded_object_detection`, each because a picture's answer must not depend on its neighbours in a batch:
+`post_process_grounded_object_detection`, each because a picture's boxes must not depend on its neighbours in a batch:
 
 * queries that only fill a batch up are masked. The library pads with a blank, which its own mask (a first piece of id
-  0) never meets, so a box may be given to a query that nobody asked,
+  0) never meets, so a box may be given to a query of another picture,
 * a Grounding DINO box is scored by the pieces of its best query, never by the marks between queries, and is given to
   that query whole, not to whichever pieces lie above a second threshold,
 * Grounding DINO sees pictures of equal size together: padding changes its boxes,
@@ -32,17 +32,17 @@ from openmie.model import safe_loading
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-SIDE = 1536
+MAX_SIDE = 1536
 
 
 class Query(NamedTuple):
-    """What a detector is asked for in a phrase's place; "" where it has no room for it."""
+    """The text that a detector reads in place of a phrase; "" where it has no room for it."""
 
     text: str
-    whole: bool = True  # no word of the phrase had to be left out
+    complete: bool = True  # no word of the phrase had to be left out
 
 
-class Found(NamedTuple):
+class Detections(NamedTuple):
     """All boxes of a picture, unfiltered: float64 xyxy pixels (N, 4), scores (N,) in [0, 1], best query (N,)."""
 
     boxes: np.ndarray
@@ -51,24 +51,24 @@ class Found(NamedTuple):
 
 
 class Detector(Protocol):
-    """What a search needs of a detector."""
+    """What the search for objects needs of a detector."""
 
     threshold: float  # score above which its boxes are usually taken
 
-    def fit(self, phrases: Sequence[str]) -> list[Query]:
+    def make_queries(self, phrases: Sequence[str]) -> list[Query]:
         """One query for each phrase of a picture."""
 
     def prepare(self, picture: Picture) -> Tensor:
         """Pixels (3, H, W). ImageError for a picture that cannot be read by it."""
 
-    def find(
+    def detect(
         self, pixels: Sequence[Tensor], sizes: Sequence[tuple[int, int]], queries: Sequence[Sequence[str]]
-    ) -> list[Found]:
+    ) -> list[Detections]:
         """For each picture, of (width, height), the boxes of its queries, of which there is one at least."""
 
 
-class _Transformers(ABC):
-    """What the families share."""
+class TransformersDetector(ABC):
+    """Preprocessing, batching by size and post-processing, which the families share."""
 
     threshold: float
 
@@ -77,9 +77,9 @@ class _Transformers(ABC):
 
     def prepare(self, picture: Picture) -> Tensor:
         size = picture.size
-        if max(size) > SIDE:
+        if max(size) > MAX_SIDE:
             picture = picture.copy()
-            picture.thumbnail((SIDE, SIDE))
+            picture.thumbnail((MAX_SIDE, MAX_SIDE))
         try:  # pictures of three rows or less could be taken for channels first
             made = self.images(images=[picture], return_tensors="pt", input_data_format="channels_last")
         except (ValueError, ZeroDivisionError) as error:
@@ -91,26 +91,28 @@ class _Transformers(ABC):
         return made["pixel_values"][0]
 
     @torch.inference_mode()
-    def find(
+    def detect(
         self, pixels: Sequence[Tensor], sizes: Sequence[tuple[int, int]], queries: Sequence[Sequence[str]]
-    ) -> list[Found]:
+    ) -> list[Detections]:
         groups: dict[torch.Size, list[int]] = {}
         for i, x in enumerate(pixels):
             groups.setdefault(x.shape, []).append(i)
-        found: dict[int, Found] = {}
+        found: dict[int, Detections] = {}
         for part in groups.values():
-            asked = [queries[i] for i in part]
-            logits, boxes = self._logits(torch.stack([pixels[i] for i in part]).to(self.model.device), asked)
-            own = torch.tensor([len(q) for q in asked])[:, None] > torch.arange(logits.shape[-1])  # (B, Q)
+            texts = [queries[i] for i in part]
+            logits, boxes = self._logits(torch.stack([pixels[i] for i in part]).to(self.model.device), texts)
+            own = torch.tensor([len(q) for q in texts])[:, None] > torch.arange(logits.shape[-1])  # (B, Q)
             logits = logits.float().cpu().masked_fill(~own[:, None], -torch.inf)
-            made = SimpleNamespace(logits=logits, pred_boxes=boxes.float().cpu())
+            outputs = SimpleNamespace(logits=logits, pred_boxes=boxes.float().cpu())
             shapes = [sizes[i][::-1] for i in part]
-            for i, x in zip(part, self.images.post_process_object_detection(made, threshold=-1.0, target_sizes=shapes)):
-                found[i] = Found(x["boxes"].double().numpy(), x["scores"].double().numpy(), x["labels"].numpy())
+            for i, x in zip(
+                part, self.images.post_process_object_detection(outputs, threshold=-1.0, target_sizes=shapes)
+            ):
+                found[i] = Detections(x["boxes"].double().numpy(), x["scores"].double().numpy(), x["labels"].numpy())
         return [found[i] for i in range(len(pixels))]
 
     @abstractmethod
-    def fit(self, phrases: Sequence[str]) -> list[Query]:
+    def make_queries(self, phrases: Sequence[str]) -> list[Query]:
         """One query for each phrase of a picture."""
 
     @abstractmethod
@@ -130,12 +132,12 @@ class _Transformers(ABC):
         return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
 
 
-class Owl(_Transformers):
+class Owl(TransformersDetector):
     """OWL-ViT (Minderer et al., 2022) and OWLv2 (2023): a query is at most 16 pieces with its two marks."""
 
     threshold = 0.1
 
-    def fit(self, phrases: Sequence[str]) -> list[Query]:
+    def make_queries(self, phrases: Sequence[str]) -> list[Query]:
         return [self._shortened(_plain(p), self._window - 2)[0] for p in phrases]
 
     @property
@@ -156,12 +158,12 @@ class Owl(_Transformers):
         return made.logits, made.pred_boxes
 
 
-class GroundingDino(_Transformers):
+class GroundingDino(TransformersDetector):
     """Grounding DINO (Liu et al., 2023): `[CLS] first query . second query . [SEP]`, 256 pieces at most."""
 
     threshold = 0.25
 
-    def fit(self, phrases: Sequence[str]) -> list[Query]:
+    def make_queries(self, phrases: Sequence[str]) -> list[Query]:
         """Full stops and question marks would end a query, and are left out."""
         text = self.model.config.text_config
         room = min(self.model.config.max_text_len, text.max_position_embeddings) - 2
@@ -196,12 +198,12 @@ class GroundingDino(_Transformers):
         return best.scatter_reduce(-1, where, pieces, "amax")[..., :most], made.pred_boxes
 
 
-FAMILIES: dict[str, Callable[[Any, Any], _Transformers]] = {
+FAMILIES: dict[str, Callable[[Any, Any], TransformersDetector]] = {
     "owlvit": Owl, "owlv2": Owl, "grounding-dino": GroundingDino, "mm-grounding-dino": GroundingDino,
 }  # fmt: skip
 
 
-def load(source: str, device: str = "", revision: str = "") -> _Transformers:
+def load(source: str, device: str = "", revision: str = "") -> TransformersDetector:
     """A detector by hub id or folder, from safetensors only; `device` is torch's name of one, "" the GPU if any.
 
     `revision`: the commit, branch or tag of a hub id; "" is its main branch, which its owner can change.

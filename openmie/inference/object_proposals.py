@@ -5,8 +5,8 @@ pixels of the upright original, to 1/100) say where it is; its detector score is
 `Phrase` of its id holds the words that it was found by. Queries come from words and parts of speech alone: no mention,
 region or other annotation is read.
 
-`find` is the search, over any documents; `fill` the same into a folder of JSON lines, which goes on where it was
-stopped.
+`propose_objects` is the search, over any documents; `propose_into` the same into a folder of JSON lines, which resumes
+where it was stopped.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from openmie.data.document import Document, Image, Phrase
 from openmie.errors import ErrorRecord, ImageError, RecipeError
 from openmie.formats import output
 from openmie.formats import resumable as resume
-from openmie.inference.detector import Detector, Found
+from openmie.inference.detector import Detections, Detector
 from openmie.text.noun_phrases import noun_phrases
 
 SCORE = "detector"  # name of the relevance that holds a candidate's score
@@ -32,30 +32,31 @@ NOTES = "objects.json"  # in the folder: how its documents were made
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search:
-    """What is asked, and which boxes are taken."""
+class ProposalOptions:
+    """Which queries a detector is given, and which of its boxes are kept."""
 
-    most: int = 3  # candidates a document, over all its main images
-    threshold: float | None = None  # scores above it; None: the detector's own, 0.1 or 0.25
-    overlap: float = 0.5  # of two boxes of higher IoU only the better one is taken, whatever their phrases
-    queries: int = 30  # phrases a document, in text order; what is left out is noted
-    otherwise: str = "an object"  # asked where the text has no noun phrase
+    max_objects: int = 3  # candidates a document, over all its main images
+    score_threshold: float | None = None  # boxes with scores above it; None: the detector's own, 0.1 or 0.25
+    iou_threshold: float = 0.5  # of two boxes of higher IoU only the better one is taken, whatever their phrases
+    max_queries: int = 30  # phrases a document, in text order; what is left out is noted
+    fallback_query: str = "an object"  # where the text has no noun phrase
     replace: bool = False  # search again where a document has candidates already
 
     def __post_init__(self) -> None:
-        wrong = [f"most={self.most}"] * (self.most < 1) + [f"queries={self.queries}"] * (self.queries < 1)
-        wrong += [f"overlap={self.overlap}"] * (not 0 <= self.overlap <= 1)
-        wrong += [f"threshold={self.threshold}"] * (self.threshold is not None and not 0 <= self.threshold <= 1)
-        if wrong or not self.otherwise.strip():
+        counts = {"max_objects": self.max_objects, "max_queries": self.max_queries}
+        rates = {"iou_threshold": self.iou_threshold, "score_threshold": self.score_threshold}
+        wrong = [f"{name}={value}" for name, value in counts.items() if value < 1]
+        wrong += [f"{name}={value}" for name, value in rates.items() if value is not None and not 0 <= value <= 1]
+        if wrong or not self.fallback_query.strip():
             raise RecipeError(
                 wrong[0] if wrong else "an empty query",
-                expected="at least 1 for most and queries, 0 to 1 for overlap and threshold",
+                expected="at least 1 for max_objects and max_queries, 0 to 1 for the thresholds",
                 remedy="correct it, or leave it out",
             )
 
 
 @dataclass
-class _Row:
+class _SearchedImage:
     """One image to be searched: pixels, (width, height), queries and the phrase of each."""
 
     image: Image
@@ -63,15 +64,15 @@ class _Row:
     size: tuple[int, int]
     queries: list[str]
     phrases: list[str]
-    found: Found | None = None
+    found: Detections | None = None
 
 
 @dataclass
-class _Work:
+class _DocumentSearch:
     """A document with its images to be searched, and what went wrong."""
 
     document: Document
-    rows: list[_Row] = field(default_factory=list)
+    rows: list[_SearchedImage] = field(default_factory=list)
     errors: list[ErrorRecord] = field(default_factory=list)
 
     def note(self, what: str, found: str, expected: str, remedy: str) -> None:
@@ -79,16 +80,16 @@ class _Work:
         self.errors.append(ErrorRecord(where=where, found=found, expected=expected, remedy=remedy))
 
 
-def find(
-    documents: Iterable[Document], detector: Detector, search: Search | None = None, batch: int = 8
+def propose_objects(
+    documents: Iterable[Document], detector: Detector, search: ProposalOptions | None = None, batch: int = 8
 ) -> Iterator[Document]:
     """Each document in order, with its candidates behind its images, the best first.
 
     One without a main image, or with candidates already (unless `search.replace`), comes out as it was. What could not
     be done is in `errors`: an image that cannot be read, phrases that the detector has no room for. `batch` images are
-    searched at once; the answer does not depend on it.
+    searched at once; the result does not depend on it.
     """
-    search = search or Search()
+    search = search or ProposalOptions()
     if batch < 1:
         raise RecipeError(f"batch={batch}", expected="at least 1", remedy="8 is usual")
     stream = iter(documents)
@@ -97,15 +98,15 @@ def find(
         rows = [row for work in works for row in work.rows]
         for at in range(0, len(rows), batch):
             some = rows[at : at + batch]
-            asked = [r.pixels for r in some], [r.size for r in some], [r.queries for r in some]
-            for row, found in zip(some, detector.find(*asked), strict=True):
+            inputs = [r.pixels for r in some], [r.size for r in some], [r.queries for r in some]
+            for row, found in zip(some, detector.detect(*inputs), strict=True):
                 row.found, row.pixels = found, None
         for work in works:
             yield _filled(work, detector, search)
 
 
-def _work(document: Document, detector: Detector, search: Search) -> _Work:
-    work = _Work(document)
+def _work(document: Document, detector: Detector, search: ProposalOptions) -> _DocumentSearch:
+    work = _DocumentSearch(document)
     mains = [image for image in document.images if image.kind == "main"]
     if not mains or (not search.replace and any(image.kind == "object" for image in document.images)):
         return work
@@ -113,34 +114,36 @@ def _work(document: Document, detector: Detector, search: Search) -> _Work:
     for image in mains:
         try:
             picture = pictures.load_image(image)
-            work.rows.append(_Row(image, detector.prepare(picture), picture.size, queries, names))
+            work.rows.append(_SearchedImage(image, detector.prepare(picture), picture.size, queries, names))
         except ImageError as error:
             where = f"document {document.id}, {error.record.where or 'image ' + image.id}"
             work.errors.append(error.record.model_copy(update={"where": where}))
     return work
 
 
-def _queries(work: _Work, detector: Detector, search: Search) -> tuple[list[str], list[str]]:
+def _queries(work: _DocumentSearch, detector: Detector, search: ProposalOptions) -> tuple[list[str], list[str]]:
     """The queries, and the phrase that each stands for."""
     whole = [phrase.text for phrase in noun_phrases(work.document)]
-    names = whole[: search.queries]
-    if beyond := whole[search.queries :]:
+    names = whole[: search.max_queries]
+    if beyond := whole[search.max_queries :]:
         work.note(
-            "phrases", f"{len(whole)} noun phrases", f"at most {search.queries}",
-            f"{len(beyond)} were not asked for, from {beyond[0]!r} on: raise the number of queries",
+            "phrases", f"{len(whole)} noun phrases", f"at most {search.max_queries}",
+            f"{len(beyond)} were not searched for, from {beyond[0]!r} on: raise the number of queries",
         )  # fmt: skip
-    fitted = detector.fit(names)
+    fitted = detector.make_queries(names)
     for name, query in zip(names, fitted):
-        if not query.whole:
-            does = f"only {query.text!r} was asked for" if query.text else "it was not asked for"
+        if not query.complete:
+            does = f"only {query.text!r} was searched for" if query.text else "it was not searched for"
             work.note("phrases", f"{name!r}", "a phrase that fits the detector's window", does)
-    asked = [(query.text, name) for name, query in zip(names, fitted) if query.text]
-    asked = asked or [(detector.fit([search.otherwise])[0].text or search.otherwise, search.otherwise)]
-    return [query for query, _ in asked], [name for _, name in asked]
+    kept = [(query.text, name) for name, query in zip(names, fitted) if query.text]
+    kept = kept or [
+        (detector.make_queries([search.fallback_query])[0].text or search.fallback_query, search.fallback_query)
+    ]
+    return [query for query, _ in kept], [name for _, name in kept]
 
 
-def choose(
-    found: Found, size: tuple[int, int], most: int, threshold: float, overlap: float
+def select_boxes(
+    found: Detections, size: tuple[int, int], most: int, threshold: float, overlap: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Indices of the boxes that are taken, best first, and all boxes clipped to the picture (N, 4).
 
@@ -169,16 +172,16 @@ def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared)
 
 
-def _filled(work: _Work, detector: Detector, search: Search) -> Document:
+def _filled(work: _DocumentSearch, detector: Detector, search: ProposalOptions) -> Document:
     """The document with its candidates; earlier ones of the same images give way only where these could be read."""
     document, rows = work.document, work.rows
     if not rows:
         return document.replace(errors=(*document.errors, *work.errors)) if work.errors else document
-    threshold = detector.threshold if search.threshold is None else search.threshold
-    best: list[tuple[float, list[float], _Row, int]] = []
+    threshold = detector.threshold if search.score_threshold is None else search.score_threshold
+    best: list[tuple[float, list[float], _SearchedImage, int]] = []
     for row in rows:
         assert row.found is not None
-        taken, boxes = choose(row.found, row.size, search.most, threshold, search.overlap)
+        taken, boxes = select_boxes(row.found, row.size, search.max_objects, threshold, search.iou_threshold)
         scores, queries = row.found.scores.tolist(), row.found.queries.tolist()
         best += [(scores[i], boxes[i].round(2).tolist(), row, queries[i]) for i in taken.tolist()]
     best.sort(key=lambda x: -x[0])
@@ -186,7 +189,7 @@ def _filled(work: _Work, detector: Detector, search: Search) -> Document:
     gone = {image.id for image in document.images if image.kind == "object" and image.parent in read}
     names = _names({image.id for image in document.images})
     made, words = [], []
-    for (score, (x1, y1, x2, y2), row, query), name in zip(best[: search.most], names):
+    for (score, (x1, y1, x2, y2), row, query), name in zip(best[: search.max_objects], names):
         relevance = ((SCORE, round(score, 6)),)
         made.append(Image(kind="object", id=name, parent=row.image.id, box=(x1, y1, x2, y2), relevance=relevance))
         words.append(Phrase(text=row.phrases[query], image=name))
@@ -210,7 +213,7 @@ def _names(taken: set[str]) -> Iterator[str]:
 # -- into a folder
 
 
-def fill(
+def propose_into(
     sources: Mapping[str, Iterable[Document]],
     out: str | os.PathLike[str],
     search: Callable[[Iterable[Document]], Iterator[Document]],

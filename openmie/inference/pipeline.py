@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from openmie.model.pretrained import Model
 
 
-def post(text: str, image: str = "", caption: str = "", id: str = "post") -> Document:
-    """A document from a text, an image file and what somebody or something says of the image."""
+def make_document(text: str, image: str = "", caption: str = "", id: str = "post") -> Document:
+    """A document from a text, an image file and a caption of the image."""
     images = (Image(path=image, id="main"),) if image else ()
     return Document(id=id, text=text, images=images, captions={USER_CAPTION: caption} if caption else {})
 
 
-def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecord]:
+def read_rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecord]:
     """JSON lines, a Document or `{"text": ..., "image": ..., "caption": ..., "id": ...}` each; "-" is standard input.
 
     Image paths are relative to the file and must lie beside it, or in the folder `images`. What cannot be read becomes
@@ -52,7 +52,9 @@ def rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecor
                 )
 
 
-def sources(spec: str, split: Sequence[str] | None, images: str | None) -> tuple[dict[str, Iterable[Document]], Any]:
+def open_sources(
+    spec: str, split: Sequence[str] | None, images: str | None
+) -> tuple[dict[str, Iterable[Document]], Any]:
     """Documents by the name of the file to write them to, of a corpus (FORMAT:PATH) or of a file, "-" being stdin.
 
     The second value is the corpus, where it is one. A row of a file that cannot be read is an empty Document with the
@@ -75,7 +77,7 @@ def sources(spec: str, split: Sequence[str] | None, images: str | None) -> tuple
 def _documents(path: str, images: str | None) -> Iterator[Document]:
     lines = files.guess(path, reading=True) == "jsonl"
     options = {"images": images} if images else {}
-    items = rows(path, images) if lines else files.read_items(path, **options)
+    items = read_rows(path, images) if lines else files.read_items(path, **options)
     for number, item in enumerate(items, 1):
         yield Document(id=f"unread-{number}", errors=(item,)) if isinstance(item, ErrorRecord) else item
 
@@ -101,10 +103,14 @@ def _row(data: Any, number: int) -> Document:
             expected="`text`, `image`, `caption`, `id`, each a text",
             remedy="correct them, or write whole Documents",
         )
-    return post(data.get("text", ""), data.get("image", ""), data.get("caption", ""), str(data.get("id", number)))
+    return make_document(
+        data.get("text", ""), data.get("image", ""), data.get("caption", ""), str(data.get("id", number))
+    )
 
 
-def run(models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch: int = 256) -> Iterator[Document]:
+def predict_each(
+    models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch: int = 256
+) -> Iterator[Document]:
     """Predictions in order, by each model in turn: entities by the first, say, and their relations by the second.
 
     An item that could not be read comes out as an empty Document whose `errors` say why.
@@ -119,7 +125,7 @@ def run(models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch:
 
 
 def _predicted(model: Model, documents: Sequence[Document]) -> list[Document]:
-    """What the model says; of a document of which it says what no Document may hold, a score that is NaN say, why."""
+    """Predictions; one that no Document can hold, such as a score that is NaN, becomes that document's record."""
     try:
         return model.predict(documents)
     except DocumentError as error:

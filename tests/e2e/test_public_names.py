@@ -351,7 +351,7 @@ def test_rows_that_are_odd(tmp_path):
         b'{"text": "caf\xe9"}', b"[]", b'{"text": "a", "image": null}', b'{"text": "a", "id": "x"}',
     ]  # fmt: skip
     (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
-    found = list(extract.rows(str(tmp_path / "a.jsonl")))
+    found = list(extract.read_rows(str(tmp_path / "a.jsonl")))
     assert [getattr(x, "id", None) for x in found] == ["5", "5", None, None, None, "6", "x"]
     assert all(f"a.jsonl:{i}" in str(found[i - 1]) for i in (3, 4, 5))
     assert not found[5].images  # null is no image

@@ -378,7 +378,7 @@ def test_what_can_be_made_can_be_written_and_read_back(tmp_path_factory, given_l
     for name in ("any.jsonl", "any.parquet"):
         assert files.write([document], folder / name).lost == 0
         assert list(files.read(folder / name)) == [document]
-    (row,) = extract.rows(str(folder / "any.jsonl"))
+    (row,) = extract.read_rows(str(folder / "any.jsonl"))
     assert row == document
 
 

@@ -15,7 +15,7 @@ from openmie.data.document import Document, Image
 from openmie.errors import CorpusError, ImageError, OpenMIEError, RecipeError
 from openmie.inference import detector
 from openmie.inference.detector import Query
-from openmie.inference.object_proposals import Search, find
+from openmie.inference.object_proposals import ProposalOptions, propose_objects
 from tests.fixtures import small
 from tests.unit.inference.test_object_proposals import TEXT, post
 
@@ -101,7 +101,7 @@ def pictures():
 
 def ask(found, chosen):
     pixels = [found.prepare(pictures()[i]) for i in chosen]
-    return found.find(pixels, [SIZES[i] for i in chosen], [QUERIES[i] for i in chosen])
+    return found.detect(pixels, [SIZES[i] for i in chosen], [QUERIES[i] for i in chosen])
 
 
 @pytest.mark.parametrize("name", SAVE)
@@ -159,20 +159,20 @@ def test_dino_reads_the_librarys_text_and_scores_by_the_pieces_of_a_query(detect
 
 
 def test_owl_queries_fit_sixteen_pieces(detectors):
-    fit = detectors["OwlViT"].fit
+    fit = detectors["OwlViT"].make_queries
     assert fit(["Red  Kite", "a" * 14]) == [Query("red kite"), Query("a" * 14)]
     assert fit(["first second thirdly ab", "a" * 15, ""]) == [Query("thirdly ab", False), *[Query("", False)] * 2]
     assert fit(["x\ud800y"]) == [Query("x?y")]
 
 
 def test_dino_queries_fit_one_text(detectors):
-    fit = detectors["GroundingDino"].fit
+    fit = detectors["GroundingDino"].make_queries
     assert fit(["U.S. Army?", "..."]) == [Query("u s army"), Query("", False)]
     queries = fit(["a" * 20, "b" * 20, "cd ef", "g"])  # 48 pieces: two marks, and a full stop for each query
     assert queries == [Query("a" * 20), Query("b" * 20), Query("ef", False), Query("", False)]
     with torch.no_grad():
         pixels = detectors["GroundingDino"].prepare(pictures()[0])
-        assert len(detectors["GroundingDino"].find([pixels], [SIZES[0]], [[q.text for q in queries[:3]]])) == 1
+        assert len(detectors["GroundingDino"].detect([pixels], [SIZES[0]], [[q.text for q in queries[:3]]])) == 1
 
 
 @pytest.mark.parametrize("name", SAVE)
@@ -184,7 +184,7 @@ def test_odd_pictures_are_read_or_refused(detectors, name):
         except ImageError as error:
             assert "Dino" in name and f"{size[0]} x {size[1]}" in str(error)
             continue
-        (found,) = one.find([pixels], [size], [["a"]])
+        (found,) = one.detect([pixels], [size], [["a"]])
         assert np.isfinite(found.boxes).all()
         side = max(size) if name == "Owlv2" else 1  # fractions of the padded square, there
         assert found.boxes.max() <= 2 * max(side, *size)
@@ -196,17 +196,19 @@ def test_large_pictures_are_shrunk_and_their_boxes_are_not(detectors, monkeypatc
     shrunk = picture.copy()
     shrunk.thumbnail((128, 128))
     small_one = one.prepare(shrunk)
-    monkeypatch.setattr(detector, "SIDE", 128)
+    monkeypatch.setattr(detector, "MAX_SIDE", 128)
     pixels = one.prepare(picture)
     assert torch.equal(pixels, small_one) and picture.size == (500, 400)
-    a, b = (one.find([pixels], [size], [["a"]])[0] for size in ((500, 400), (5, 4)))
+    a, b = (one.detect([pixels], [size], [["a"]])[0] for size in ((500, 400), (5, 4)))
     np.testing.assert_allclose(a.boxes, b.boxes * 100, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", SAVE)
 def test_documents_end_to_end(detectors, name):
     documents = [post(i, text=t) for i, t in enumerate((TEXT, "", "kites"))]
-    found = list(find(documents, detectors[name], Search(threshold=0.0, overlap=1.0), batch=2))
+    found = list(
+        propose_objects(documents, detectors[name], ProposalOptions(score_threshold=0.0, iou_threshold=1.0), batch=2)
+    )
     assert [d.id for d in found] == [d.id for d in documents]
     for after in found:
         objects_ = [i for i in after.images if i.kind == "object"]
@@ -281,7 +283,7 @@ def test_the_command_writes_a_corpus_and_says_what_went_wrong(corpus, folders, t
     assert [d.id for d in train] == ["p0", "p1", "p2", "p5"] and [d.id for d in dev] == ["p3"]
     assert [len(d.images) for d in (*train, *dev)] == [3, 3, 3, 1, 3] and len(train[3].errors) == 1
     assert f"8 objects in 4 of 5 documents, in {out}" in result.stderr
-    assert json.loads((out / "objects.json").read_text())["search"]["most"] == 2
+    assert json.loads((out / "objects.json").read_text())["search"]["max_objects"] == 2
     before = (out / "train.jsonl").read_bytes()
     assert "8 objects in 4 of 5" in run(f"jsonl:{corpus}", *options).stderr
     assert (out / "train.jsonl").read_bytes() == before

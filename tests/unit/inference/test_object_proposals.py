@@ -11,8 +11,8 @@ from openmie.data.document import Document, Image, Mention, Phrase, Region
 from openmie.errors import CorpusError, ImageError, RecipeError
 from openmie.formats import output
 from openmie.inference import object_proposals as objects
-from openmie.inference.detector import Found, Query
-from openmie.inference.object_proposals import Search, choose, find
+from openmie.inference.detector import Detections, Query
+from openmie.inference.object_proposals import ProposalOptions, propose_objects, select_boxes
 from tests.fixtures import small
 
 # -- the choice of boxes
@@ -56,9 +56,9 @@ def test_choice_is_that_of_the_slow_reference(overlap):
         scores = rng.integers(0, 8, n) / 8  # with ties
         if n > 3 and seed % 3 == 0:
             boxes[0, 1], boxes[1, 2], scores[2] = np.nan, np.inf, np.nan
-        found = Found(boxes, scores, np.zeros(n, int))
+        found = Detections(boxes, scores, np.zeros(n, int))
         for most in (1, 3, 50):
-            taken, clipped = choose(found, (40, 30), most, 0.25, overlap)
+            taken, clipped = select_boxes(found, (40, 30), most, 0.25, overlap)
             assert taken.tolist() == slow_choice(found, (40, 30), most, 0.25, overlap)
             inside = clipped[taken]
             assert (inside >= 0).all() and (inside <= [40, 30, 40, 30]).all()
@@ -75,7 +75,7 @@ class Known:
     def __init__(self, answers=(), room=99):
         self.answers, self.room, self.asked = dict(answers), room, []
 
-    def fit(self, phrases):
+    def make_queries(self, phrases):
         return [Query(p.lower() if len(p) <= self.room else "", len(p) <= self.room) for p in phrases]
 
     def prepare(self, picture):
@@ -83,14 +83,16 @@ class Known:
             raise ImageError("1 x 1 pixels", expected="more", remedy="none")
         return torch.tensor(np.asarray(picture)).permute(2, 0, 1)
 
-    def find(self, pixels, sizes, queries):
+    def detect(self, pixels, sizes, queries):
         self.asked += [list(q) for q in queries]
         assert [(x.shape[2], x.shape[1]) for x in pixels] == list(sizes)
         out = []
         for asked in queries:
             rows = [(box, score, k) for k, q in enumerate(asked) for box, score in self.answers.get(q, ())]
             boxes, scores, owners = zip(*rows) if rows else ((), (), ())
-            out.append(Found(np.array(boxes, float).reshape(-1, 4), np.array(scores, float), np.array(owners, int)))
+            out.append(
+                Detections(np.array(boxes, float).reshape(-1, 4), np.array(scores, float), np.array(owners, int))
+            )
         return out
 
 
@@ -107,7 +109,7 @@ def post(i=0, text=TEXT, **layers):
 
 
 def test_candidates_their_boxes_phrases_and_scores():
-    (document,) = find([post()], Known(ANSWERS))
+    (document,) = propose_objects([post()], Known(ANSWERS))
     found = document.images[1:]
     assert [(i.kind, i.id, i.parent) for i in found] == [("object", "object1", "main"), ("object", "object2", "main")]
     assert [i.box for i in found] == [(20, 0, 30, 40), (0, 2, 10.13, 12)]  # best first, clipped, overlap suppressed
@@ -119,21 +121,31 @@ def test_candidates_their_boxes_phrases_and_scores():
 
 def test_options():
     def boxes(**options):
-        return len(next(find([post()], Known(ANSWERS), Search(**options))).images) - 1
+        return len(next(propose_objects([post()], Known(ANSWERS), ProposalOptions(**options))).images) - 1
 
-    assert (boxes(most=1), boxes(overlap=1.0), boxes(most=9, overlap=1.0, threshold=0.01)) == (1, 3, 5)
-    assert (boxes(threshold=0.7), boxes(threshold=0.9), boxes(threshold=1.0)) == (1, 0, 0)
-    for wrong in ({"most": 0}, {"queries": 0}, {"overlap": 1.5}, {"threshold": -0.1}, {"otherwise": " "}):
-        with pytest.raises(RecipeError, match="correct it"):
-            Search(**wrong)
+    assert (
+        boxes(max_objects=1),
+        boxes(iou_threshold=1.0),
+        boxes(max_objects=9, iou_threshold=1.0, score_threshold=0.01),
+    ) == (1, 3, 5)
+    assert (boxes(score_threshold=0.7), boxes(score_threshold=0.9), boxes(score_threshold=1.0)) == (1, 0, 0)
+    for wrong in (
+        {"max_objects": 0},
+        {"max_queries": 0},
+        {"iou_threshold": 1.5},
+        {"score_threshold": -0.1},
+        {"fallback_query": " "},
+    ):
+        with pytest.raises(RecipeError, match="Correct it"):
+            ProposalOptions(**wrong)
     with pytest.raises(RecipeError, match="batch"):
-        list(find([post()], Known(), batch=0))
+        list(propose_objects([post()], Known(), batch=0))
 
 
 def test_without_a_noun_phrase_an_object_is_asked_for():
     known = Known(ANSWERS)
     for text, lang in (("", ""), ("of the", ""), ("roter Drachen", "de")):
-        (document,) = find([post(text=text, lang=lang)], known)
+        (document,) = propose_objects([post(text=text, lang=lang)], known)
         assert document.phrases == (Phrase(text="an object", image="object1"),) and not document.errors
     assert known.asked == [["an object"]] * 3
 
@@ -143,7 +155,7 @@ def test_what_is_not_searched_comes_out_as_it_was():
     before = Image(kind="object", id="o", parent="main", box=(0, 0, 5, 5))
     frame = Image(kind="frame", id="f", pixels=small.picture(2))
     documents = [post(images=[]), post(images=[frame]), post(images=[*post().images, before])]
-    assert list(find(documents, known)) == documents and known.asked == []
+    assert list(propose_objects(documents, known)) == documents and known.asked == []
 
 
 def test_replace_takes_the_place_of_earlier_candidates_of_the_same_image():
@@ -153,18 +165,18 @@ def test_replace_takes_the_place_of_earlier_candidates_of_the_same_image():
     words = [Phrase(text="old", image="object1"), Phrase(text="kept", image="other")]
     region = Region(image="object1", box=(0, 0, 1, 1))
     old = post(images=[*post().images, *olds], phrases=words, regions=[region])
-    (new,) = find([old], Known(ANSWERS), Search(replace=True))
+    (new,) = propose_objects([old], Known(ANSWERS), ProposalOptions(replace=True))
     assert [i.id for i in new.images] == ["main", "other", "frame", "object2", "object3"]
     assert [p.text for p in new.phrases] == ["kept", "Zorvane Tower", "red kites"]
     assert new.regions == old.regions and len(new.errors) == 1 and "object1" in str(new.errors[0])  # it points nowhere
     blind = old.replace(images=[Image(id="main", path="/nowhere.png"), *olds])
-    (kept,) = find([blind], Known(ANSWERS), Search(replace=True))
+    (kept,) = propose_objects([blind], Known(ANSWERS), ProposalOptions(replace=True))
     assert kept.images == blind.images and "nowhere" in str(kept.errors[0])  # nothing lost for a picture not read
 
 
 def test_several_main_images_share_the_places():
     pair = [Image(id=name, pixels=small.picture(k)) for k, name in enumerate("ab")]
-    (document,) = find([post(images=pair)], Known(ANSWERS))
+    (document,) = propose_objects([post(images=pair)], Known(ANSWERS))
     found = document.images[2:]
     assert [(i.parent, i.relevance[0][1]) for i in found] == [("a", 0.9), ("b", 0.9), ("a", 0.6)]
 
@@ -174,7 +186,7 @@ def test_an_image_that_cannot_be_read_leaves_the_document_and_a_record(tmp_path)
     images = {"gone": tmp_path / "none.png", "bad": tmp_path / "bad.png", "path": ""}
     odd = [post(images=[Image(id=k, path=str(v))]) for k, v in images.items()]
     dot = post(images=[Image(id="dot", pixels=np.zeros((1, 1, 3), np.uint8)), *post().images])
-    found = list(find([*odd, dot, post(1)], Known(ANSWERS), batch=3))
+    found = list(propose_objects([*odd, dot, post(1)], Known(ANSWERS), batch=3))
     for before, after in zip(odd, found):
         assert after.images == before.images and len(after.errors) == 1 and "document p0" in after.errors[0].where
     assert len(found[3].images) == 4 and len(found[3].errors) == 1 and not found[4].errors  # the other one is searched
@@ -182,22 +194,22 @@ def test_an_image_that_cannot_be_read_leaves_the_document_and_a_record(tmp_path)
 
 def test_what_is_not_asked_for_is_noted():
     known = Known(ANSWERS, room=10)
-    (document,) = find([post()], known)
+    (document,) = propose_objects([post()], known)
     assert known.asked == [["red kites"]] and "'Zorvane Tower'" in str(document.errors[0])
-    (document,) = find([post()], known := Known(ANSWERS), Search(queries=1))
-    assert known.asked == [["red kites"]] and "1 were not asked for" in str(document.errors[0])
-    (document,) = find([post()], known := Known(ANSWERS, room=0))
+    (document,) = propose_objects([post()], known := Known(ANSWERS), ProposalOptions(max_queries=1))
+    assert known.asked == [["red kites"]] and "1 were not searched for" in str(document.errors[0])
+    (document,) = propose_objects([post()], known := Known(ANSWERS, room=0))
     assert known.asked == [["an object"]] and len(document.errors) == 2
 
 
 def test_gold_changes_nothing_and_nor_do_neighbours():
     gold = post(mentions=[Mention(id="m", start=0, end=3, label="X")], regions=[Region(image="main", box=(0, 0, 9, 9))])
-    (a,), (b,) = (list(find([x], Known(ANSWERS))) for x in (gold, gold.without_gold()))
+    (a,), (b,) = (list(propose_objects([x], Known(ANSWERS))) for x in (gold, gold.without_gold()))
     assert (a.images, a.phrases) == (b.images, b.phrases) and a.mentions == gold.mentions and a.regions == gold.regions
     many = [post(i, text=t) for i, t in enumerate((TEXT, "", "the red kites", TEXT, "no"))]
     for batch in (1, 2, 8):
-        alone = [next(find([d], Known(ANSWERS))) for d in many]
-        assert list(find(iter(many), Known(ANSWERS), batch=batch)) == alone
+        alone = [next(propose_objects([d], Known(ANSWERS))) for d in many]
+        assert list(propose_objects(iter(many), Known(ANSWERS), batch=batch)) == alone
 
 
 def test_boxes_are_of_the_upright_picture(tmp_path):
@@ -205,21 +217,21 @@ def test_boxes_are_of_the_upright_picture(tmp_path):
     exif[0x0112] = 6  # to be turned by a quarter: 40 wide, 50 high
     Picture.fromarray(small.picture(0)).save(tmp_path / "a.jpg", exif=exif)
     turned = post(images=[Image(path=str(tmp_path / "a.jpg"))])
-    (document,) = find([turned], Known({"red kites": [((0, 0, 99, 99), 1)]}))
+    (document,) = propose_objects([turned], Known({"red kites": [((0, 0, 99, 99), 1)]}))
     assert document.images[1].box == (0, 0, 40, 50)
 
 
 def search(documents):
-    return find(documents, Known(ANSWERS), batch=2)
+    return propose_objects(documents, Known(ANSWERS), batch=2)
 
 
 def test_a_stopped_search_goes_on_where_it_was(tmp_path):
     documents = [post(i, text=t) for i, t in enumerate((TEXT, "", "the red kites", TEXT, "no"))]
-    whole = list(objects.fill({"train": documents}, tmp_path / "a", search, {"x": 1}))
-    stopped = objects.fill({"train": documents}, tmp_path / "b", search, {"x": 1})
+    whole = list(objects.propose_into({"train": documents}, tmp_path / "a", search, {"x": 1}))
+    stopped = objects.propose_into({"train": documents}, tmp_path / "b", search, {"x": 1})
     assert [next(stopped).id for _ in range(3)] == ["p0", "p1", "p2"]
     with pytest.raises(CorpusError, match="another process"):
-        next(objects.fill({"train": documents}, tmp_path / "b", search, {"x": 1}))
+        next(objects.propose_into({"train": documents}, tmp_path / "b", search, {"x": 1}))
     stopped.close()
     assert {p.name for p in (tmp_path / "b").iterdir()} == {".train.jsonl.part", "objects.json"}
     part = tmp_path / "b" / ".train.jsonl.part"
@@ -227,7 +239,7 @@ def test_a_stopped_search_goes_on_where_it_was(tmp_path):
         file.write(b'{"half')
     for changed in ([post(9), *documents[1:]], documents[:2]):
         with pytest.raises(CorpusError, match="now has"):
-            list(objects.fill({"train": changed}, tmp_path / "b", search, {"x": 1}))
+            list(objects.propose_into({"train": changed}, tmp_path / "b", search, {"x": 1}))
     asked, tally = [], output.WriteReport()
 
     def counted(stream):
@@ -235,12 +247,12 @@ def test_a_stopped_search_goes_on_where_it_was(tmp_path):
             asked.append(document.id)
             yield from search([document])
 
-    again = list(objects.fill({"train": documents}, tmp_path / "b", counted, {"x": 1}, tally))
+    again = list(objects.propose_into({"train": documents}, tmp_path / "b", counted, {"x": 1}, tally))
     assert asked == ["p3", "p4"] and [d.id for d in again] == [d.id for d in whole] and tally.documents == 5
     a, b = ((tmp_path / name / "train.jsonl").read_bytes() for name in "ab")
     assert a == b and not part.exists()
     for changed in ([post(9), *documents[1:]], documents[:2], [*documents, post(9)]):  # a whole file is held to it too
         with pytest.raises(CorpusError, match="now has"):
-            list(objects.fill({"train": changed}, tmp_path / "b", search, {"x": 1}))
+            list(objects.propose_into({"train": changed}, tmp_path / "b", search, {"x": 1}))
     with pytest.raises(CorpusError, match="x is 1 there, 2 here"):
-        list(objects.fill({"train": documents}, tmp_path / "b", search, {"x": 2}))
+        list(objects.propose_into({"train": documents}, tmp_path / "b", search, {"x": 2}))
