@@ -183,7 +183,7 @@ def test_system_messages_and_templates_that_do_not_take_them(families):
         assert render_prompt(processor, request) == "<|user|><image>SYSTEM\n\nPROMPT<|end|><|assistant|>"
     processor.chat_template = "{{ messages[0]['content'] + '!' }}"  # of a language model
     assert render_prompt(processor, asked(prompt="PROMPT")) == "PROMPT!"
-    with pytest.raises(GenerationError, match="chat template"):
+    with pytest.raises(GenerationError, match="Chat template"):
         render_prompt(processor, request)
     processor.chat_template = processor.tokenizer.chat_template = None
     assert render_prompt(processor, request) == "<image>\nSYSTEM\n\nPROMPT"

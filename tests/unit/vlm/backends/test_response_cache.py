@@ -240,7 +240,7 @@ def test_a_file_that_is_damaged_later_or_another_database_is_an_error_too(tmp_pa
         list(Cached(Stub(), tmp_path / "c").answers(Request(prompt=str(i) + "x" * 500) for i in range(200)))
     with sqlite3.connect(tmp_path / "other") as other:
         other.execute("CREATE TABLE people (name TEXT)")
-    with pytest.raises(CacheError, match="name another file"):
+    with pytest.raises(CacheError, match="Name another file"):
         Cached(Stub(), tmp_path / "other")
     with pytest.raises(CacheError, match="no folder"):
         Cached(Stub(), tmp_path / "none" / "c")
