@@ -229,7 +229,7 @@ def test_mmre_by_command(tmp_path):
     assert "4 train, 2 dev, 2 test" in made.output and "table 1" in made.output
     assert len(list(corpora.load(f"jsonl:{tmp_path / 'd'}").train)) == 4
     assert "NER:" in (tmp_path / "l" / "train.json").read_text(encoding="utf8")
-    assert "expected one of joint, summary, ner" in str(run("mmre", spec, "--llava", "x", "--task", "re").exception)
+    assert "Choose one of: joint, summary, ner" in str(run("mmre", spec, "--llava", "x", "--task", "re").exception)
 
 
 def test_mmre_reviewed_by_command(tmp_path):
