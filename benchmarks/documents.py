@@ -72,10 +72,10 @@ def batch(pieces: int, frames: int) -> tuple[dict, dict, dict]:
     word = torch.linspace(0, words - 1, pieces - 2).round().long()
     edge = torch.full((1,), -1)
     inputs = {
-        "pieces": torch.randint(5, 1000, (1, pieces)),
-        "attention": torch.ones(1, pieces, dtype=torch.long),
-        "types": torch.zeros(1, pieces, dtype=torch.long),
-        "word": torch.cat([edge, word, edge])[None],
+        "input_ids": torch.randint(5, 1000, (1, pieces)),
+        "attention_mask": torch.ones(1, pieces, dtype=torch.long),
+        "token_type_ids": torch.zeros(1, pieces, dtype=torch.long),
+        "word_ids": torch.cat([edge, word, edge])[None],
         "owner": torch.zeros(1, dtype=torch.long),
         "words": torch.ones(1, words, dtype=torch.bool),
         "vision_states": torch.randn(frames, PATCHES, 4 * WIDTH),

@@ -82,10 +82,10 @@ def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) ->
             text, vision, *_ = encode.towers(batch.inputs)
             (text.square().mean() + vision.square().mean()).backward()
             return
-        read = {"input_ids": batch.inputs["pieces"], "attention_mask": batch.inputs["attention"]}
+        read = {"input_ids": batch.inputs["input_ids"], "attention_mask": batch.inputs["attention_mask"]}
         total = encode.text(**read).last_hidden_state.square().mean()
         for role in ("context", "phrases"):
-            if f"{role}_pieces" in batch.inputs:
+            if f"{role}_input_ids" in batch.inputs:
                 total = total + aside(encode.text, batch.inputs, role, len(posts), 1).tokens.square().mean()
         if encode.vision is not None:
             total = total + encode.vision_states(batch.inputs).square().mean()

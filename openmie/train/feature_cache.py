@@ -80,8 +80,8 @@ def cache_frozen(model: Model, examples: Sequence[EncodedDocument], path: Path, 
 
 def _text(model: Model, part: Sequence[EncodedDocument], weights: str, store: Features) -> int:
     inputs = model.featurizer.collate(part).inputs
-    rows = [inputs["pieces"][i, : int(n)] for i, n in enumerate(inputs["attention"].sum(1))]
-    types = [inputs["types"][i, : len(r)] for i, r in enumerate(rows)]
+    rows = [inputs["input_ids"][i, : int(n)] for i, n in enumerate(inputs["attention_mask"].sum(1))]
+    types = [inputs["token_type_ids"][i, : len(r)] for i, r in enumerate(rows)]
     keys = [_key(weights, r.numpy().tobytes(), t.numpy().tobytes()) for r, t in zip(rows, types)]
     for example in part:
         example.cached["text"] = [keys.pop(0) for _ in example.rows]

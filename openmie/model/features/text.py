@@ -97,9 +97,9 @@ class TextFeatures:
                 if len(context) and r == 0:
                     slot[len(tokens) + 2 : -1] = np.arange(len(context))
                 rows.append((ids, types, word, slot))
-        names = (("pieces", self.tokenizer.pad_token_id), ("types", 0), ("word", -1), ("context", -1))
+        names = (("input_ids", self.tokenizer.pad_token_id), ("token_type_ids", 0), ("word_ids", -1), ("context", -1))
         out = {name: stack([row[i] for row in rows], fill) for i, (name, fill) in enumerate(names)}
-        out["attention"] = stack([np.ones(len(row[0]), np.int64) for row in rows], 0)
+        out["attention_mask"] = stack([np.ones(len(row[0]), np.int64) for row in rows], 0)
         out["owner"] = torch.from_numpy(np.repeat(np.arange(len(documents)), [len(d.rows) for d in documents]))
         longest = max(1, max(d.words for d in documents))
         out["words"] = torch.arange(longest) < torch.tensor([d.words for d in documents])[:, None]
@@ -107,7 +107,7 @@ class TextFeatures:
             out["word_seconds"] = stack([word_timestamps(d.document) for d in documents], torch.nan, longest)
         if all("text" in d.cached for d in documents):
             found = [states[key] for d in documents for key in d.cached["text"]]
-            out["text_states"] = stack(found, 0.0, out["pieces"].shape[1])
+            out["text_states"] = stack(found, 0.0, out["input_ids"].shape[1])
         return out | self._separately_encoded(documents)
 
     def _separately_encoded(self, documents: Sequence[EncodedDocument]) -> dict[str, Tensor]:
@@ -118,8 +118,8 @@ class TextFeatures:
             rows = {i: tokens for i, d in enumerate(documents) if len(tokens := getattr(d, role))}
             if rows:
                 ids = [np.concatenate([[cls], tokens, [sep]]) for tokens in rows.values()]
-                out[f"{role}_pieces"] = stack(ids, self.tokenizer.pad_token_id)
-                out[f"{role}_attention"] = stack([np.ones(len(x), np.int64) for x in ids], 0)
+                out[f"{role}_input_ids"] = stack(ids, self.tokenizer.pad_token_id)
+                out[f"{role}_attention_mask"] = stack([np.ones(len(x), np.int64) for x in ids], 0)
                 out[f"{role}_owner"] = torch.tensor(list(rows))
         return out
 

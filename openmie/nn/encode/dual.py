@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from openmie.nn.encode.extended_attention import FrozenBackboneMixin
+from openmie.nn.encode.frozen_backbones import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Dropout, Fraction, Problem
 from openmie.nn.ops import pool_words
@@ -101,19 +101,19 @@ class Dual:
         return DualEncoder(self, text, vision)
 
 
-def without_context(inputs: Mapping[str, Tensor], gone: Tensor) -> dict[str, Tensor]:
-    """The inputs as if the documents of `gone` (B,) had no context: nothing attends to it, nothing is pooled from it.
+def without_context(inputs: Mapping[str, Tensor], dropped: Tensor) -> dict[str, Tensor]:
+    """The inputs as if the documents of `dropped` (B,) had no context: nothing attends to it, nothing is pooled of it.
 
     What stands behind the text is context and a mark; both are masked, and the text keeps its positions.
     """
     real = inputs["context"] >= 0  # (M, W)
     behind = real.cumsum(1) > 0  # from the first piece of the context on
-    hidden = behind & gone[inputs["owner"]][:, None]
-    attention, context = inputs["attention"].masked_fill(hidden, 0), inputs["context"].masked_fill(hidden, -1)
-    return {**inputs, "attention": attention, "context": context}
+    hidden = behind & dropped[inputs["owner"]][:, None]
+    attention, context = inputs["attention_mask"].masked_fill(hidden, 0), inputs["context"].masked_fill(hidden, -1)
+    return {**inputs, "attention_mask": attention, "context": context}
 
 
-def place(states: Tensor, where: Tensor, n: int) -> tuple[Tensor, Tensor]:
+def scatter_rows(states: Tensor, where: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """states (K, ...) as rows `where` (K,) of n, zero elsewhere: (n, ...), and which rows are filled (n,)."""
     placed = states.new_zeros(n, *states.shape[1:]).index_copy(0, where, states)
     filled = torch.zeros(n, dtype=torch.bool, device=states.device).index_fill(0, where, True)
@@ -125,27 +125,35 @@ def context_stream(states: Tensor, inputs: Mapping[str, Tensor], b: int) -> Stre
     slot = inputs["context"]  # (M, W), -1 where a piece is not context
     real = slot >= 0
     length = max(int(slot.max()) + 1, 1)
-    flat, mask = place(states[real], (inputs["owner"][:, None] * length + slot)[real], b * length)
+    flat, mask = scatter_rows(states[real], (inputs["owner"][:, None] * length + slot)[real], b * length)
     return Stream(flat.view(b, length, -1), mask.view(b, length))
 
 
-def without(stream: Stream, gone: Tensor) -> Stream:
-    """The stream as if the documents of `gone` (B,) did not have it."""
-    return Stream(stream.tokens, stream.mask & ~gone[:, None])
+def drop_documents(stream: Stream, dropped: Tensor) -> Stream:
+    """The stream as if the documents of `dropped` (B,) did not have it."""
+    return Stream(stream.tokens, stream.mask & ~dropped[:, None])
 
 
-def aside(text: nn.Module, inputs: Mapping[str, Tensor], role: str, b: int, width: int) -> Stream:
-    """The pieces of what is encoded in a pass of its own, such as phrases, as a stream (B, N, D), specials left out.
+def encode_separately(text: nn.Module, inputs: Mapping[str, Tensor], role: str, b: int, width: int) -> Stream:
+    """Encode what has a pass of its own, such as phrases.
 
-    `inputs` holds, where any of the B documents has it, `{role}_pieces` and `{role}_attention` (R, 1 + N + 1) and
-    `{role}_owner` (R,), the document of a row.
+    Args:
+        text: The text backbone.
+        inputs: Holds, where any of the B documents has it, `{role}_input_ids` and `{role}_attention_mask`
+            (R, 1 + N + 1) and `{role}_owner` (R,), the document of a row.
+        role: "context" or "phrases".
+        b: Number of documents.
+        width: D, of the text backbone's states.
+
+    Returns:
+        The stream (B, N, D) of the tokens, special ones left out.
     """
-    if f"{role}_pieces" not in inputs:
+    if f"{role}_input_ids" not in inputs:
         device = inputs["words"].device
         return Stream(torch.zeros(b, 1, width, device=device), torch.zeros(b, 1, dtype=torch.bool, device=device))
-    attention, owner = inputs[f"{role}_attention"], inputs[f"{role}_owner"]
-    states = text(input_ids=inputs[f"{role}_pieces"], attention_mask=attention).last_hidden_state
-    tokens, real = place(states[:, 1:-1], owner, b)  # the end mark of a row stands where the next column's mask begins
+    attention, owner = inputs[f"{role}_attention_mask"], inputs[f"{role}_owner"]
+    states = text(input_ids=inputs[f"{role}_input_ids"], attention_mask=attention).last_hidden_state
+    tokens, real = scatter_rows(states[:, 1:-1], owner, b)  # a row's end mark is cut off by the mask of the next column
     mask = torch.zeros(b, tokens.shape[1], dtype=torch.bool, device=owner.device)
     return Stream(tokens, mask.index_copy(0, owner, attention[:, 2:].bool()) & real[:, None])
 
@@ -158,7 +166,7 @@ def image_streams(
     `sides` are the roles (image,) or (image, its objects), in the order of the slots: (B, V, D), (B, O * V, D).
     """
     first, b, s, o = int(whole), len(inputs["words"]), len(sides), objects
-    placed, real = place(states, inputs["image"] * s * (1 + o) + inputs["slot"], b * s * (1 + o))
+    placed, real = scatter_rows(states, inputs["image"] * s * (1 + o) + inputs["slot"], b * s * (1 + o))
     placed, real = placed.unflatten(0, (b, s, 1 + o)), real.view(b, s, 1 + o, 1)
     tokens, v = placed[:, :, :, first:], states.shape[1] - first
     fits = inputs.get("relevance", states.new_full((b, 2 * s), torch.nan))
@@ -175,7 +183,7 @@ def image_streams(
 
 def token_types(text: nn.Module, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What a text encoder that tells segments apart is told of them."""
-    return {"token_type_ids": inputs["types"]} if getattr(text.config, "type_vocab_size", 1) > 1 else {}
+    return {"token_type_ids": inputs["token_type_ids"]} if getattr(text.config, "type_vocab_size", 1) > 1 else {}
 
 
 class DualEncoder(FrozenBackboneMixin):
@@ -186,11 +194,12 @@ class DualEncoder(FrozenBackboneMixin):
     one, else the mean of its regions. With `generated`, also `generated` and `generated_objects`, of the image made
     from the text; with `phrases`, `phrases` (B, F, D).
 
-    `inputs` holds `pieces`, `attention`, `types`, `word`, `context` (M, W), `owner` (M,), `words` (B, T) bool, and,
-    where there are images, `pixels` (K, 3, H, W), `image` (K,) the document and `slot` (K,) 0 for the main image, n for
-    the n-th object, then alike of the generated image; `relevance` (B, 2 or 4) of these sides, in order, where the
-    corpus knows it. Instead of pieces or pixels it takes their cached states: `text_states` (M, W, D),
-    `vision_states` (K, V, D'). The context's states come from the first row of a document. See `aside` for phrases.
+    `inputs` holds `input_ids`, `attention_mask`, `token_type_ids`, `word_ids` (the word of a token, -1: of none),
+    `context` (its place in the context, -1: not of it), all (M, W), `owner` (M,), `words` (B, T) bool, and, where there
+    are images, `pixels` (K, 3, H, W), `image` (K,) the document and `slot` (K,) 0 for the main image, n for the n-th
+    object, then alike of the generated image; `relevance` (B, 2 or 4) of these images, in order, where the corpus knows
+    it. Instead of tokens or pixels it takes their cached states: `text_states` (M, W, D), `vision_states` (K, V, D').
+    The context's states come from the first row of a document. See `encode_separately` for phrases.
     """
 
     def __init__(self, config: Dual, text: nn.Module, vision: nn.Module | None) -> None:
@@ -212,7 +221,8 @@ class DualEncoder(FrozenBackboneMixin):
     def text_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(M, W, D)."""
         kinds = token_types(self.text, inputs)
-        return self.text(input_ids=inputs["pieces"], attention_mask=inputs["attention"], **kinds).last_hidden_state
+        ids, mask = inputs["input_ids"], inputs["attention_mask"]
+        return self.text(input_ids=ids, attention_mask=mask, **kinds).last_hidden_state
 
     def vision_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(K, V, D'); with a tower that has a class token, that one first: (K, 1 + V, D')."""
@@ -221,25 +231,25 @@ class DualEncoder(FrozenBackboneMixin):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
         words = inputs["words"]  # (B, T)
-        gone = torch.rand(len(words), device=words.device) < self.drop if self.training and self.drop else None
-        if gone is not None and not self.separate_context_pass:
-            inputs = without_context(inputs, gone)
+        dropped = torch.rand(len(words), device=words.device) < self.drop if self.training and self.drop else None
+        if dropped is not None and not self.separate_context_pass:
+            inputs = without_context(inputs, dropped)
         states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
-        pooled = pool_words(states, inputs["owner"], inputs["word"], (words.shape[0], words.shape[1]), self.mean)
+        pooled = pool_words(states, inputs["owner"], inputs["word_ids"], (words.shape[0], words.shape[1]), self.mean)
         streams = {"text": Stream(pooled, words)}
         if self.reads_context:
-            streams["context"] = self._context(states, inputs, gone)
+            streams["context"] = self._context(states, inputs, dropped)
         if self.reads_phrases:
-            streams["phrases"] = aside(self.text, inputs, "phrases", len(words), states.shape[-1])
+            streams["phrases"] = encode_separately(self.text, inputs, "phrases", len(words), states.shape[-1])
         if self.vision is not None:
             streams |= self._images(inputs, streams["text"])
         return streams
 
-    def _context(self, states: Tensor, inputs: Mapping[str, Tensor], gone: Tensor | None) -> Stream:
+    def _context(self, states: Tensor, inputs: Mapping[str, Tensor], dropped: Tensor | None) -> Stream:
         if not self.separate_context_pass:
             return context_stream(states, inputs, len(inputs["words"]))
-        stream = aside(self.text, inputs, "context", len(inputs["words"]), states.shape[-1])
-        return stream if gone is None else without(stream, gone)
+        stream = encode_separately(self.text, inputs, "context", len(inputs["words"]), states.shape[-1])
+        return stream if dropped is None else drop_documents(stream, dropped)
 
     def _images(self, inputs: Mapping[str, Tensor], text: Stream) -> dict[str, Stream]:
         if "pixels" not in inputs and "vision_states" not in inputs:

@@ -1,15 +1,15 @@
-"""Attention whose keys and values are extended from outside: how a tower reads what is not its own input.
+"""Attention whose keys and values are extended from outside: how a backbone reads what is not its own input.
 
 The transformers library looks its attention function up by name, and its layers pass unknown keyword arguments on to
 it. So a backbone is coupled, without a fork, by registering `attention` as `NAME` (`model.backbones.register`; this
-floor knows tensors only), choosing it with `set_attn_implementation(NAME)`, and calling the library's own layers with
-`extra=` and `sink=`. A mask function has to be registered under the same name, or the library loses padding silently.
+package knows tensors only), choosing it with `set_attn_implementation(NAME)`, and calling the library's own layers with
+`prefix_kv=` and `kv_out=`. A mask function has to be registered under the same name, or the library loses padding
+silently.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,20 +28,29 @@ def attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    extra: Pair | None = None,
-    sink: list[Pair] | None = None,
+    prefix_kv: Pair | None = None,
+    kv_out: list[Pair] | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Scaled dot-product attention over [extra; own]: query (B, h, N, d), key and value (B, h, M, d) -> (B, N, h, d).
+    """Scaled dot-product attention over the keys [prefix_kv; own], as the transformers library calls it.
 
-    extra: keys and values (B, h, E, d) of another tower, or of a prefix, which stand first. The mask covers all keys,
-    (B, 1, 1 or N, E + M), True or 0 where a key is read; without `extra`, it and the result are the library's own.
-    sink: a list that takes this layer's own keys and values, for another tower to read.
+    Args:
+        module: The library's attention layer; not used.
+        query: (B, h, N, d).
+        key: (B, h, M, d).
+        value: (B, h, M, d).
+        attention_mask: (B, 1, 1 or N, E + M) over all keys, True or 0 where a key is read.
+        prefix_kv: Keys and values (B, h, E, d) of another backbone, or of a prefix, which stand first.
+        kv_out: A list to which this layer's own keys and values are appended, for another backbone to read.
+        options: Of these `dropout` and `scaling` are used.
+
+    Returns:
+        (B, N, h, d), and None in the place of the weights. Without `prefix_kv` the result is the library's own.
     """
-    if sink is not None:
-        sink.append((key, value))
-    if extra is not None:
-        key, value = torch.cat([extra[0], key], 2), torch.cat([extra[1], value], 2)
+    if kv_out is not None:
+        kv_out.append((key, value))
+    if prefix_kv is not None:
+        key, value = torch.cat([prefix_kv[0], key], 2), torch.cat([prefix_kv[1], value], 2)
     dropout, scale = options.get("dropout", 0.0), options.get("scaling")
     out = F.scaled_dot_product_attention(query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scale)
     return out.transpose(1, 2), None
@@ -61,23 +70,3 @@ def check_text(name: str, kind: str) -> None:
             where="encode.text.name",
             remedy="choose such an encoder, or encode with Dual",
         )
-
-
-class FrozenBackboneMixin(nn.Module):
-    """An encoder whose frozen towers, `still`, are not trained and stay in evaluation mode."""
-
-    still: Sequence[nn.Module] = ()
-    cacheable: tuple[str, ...] = ()  # "text", "vision": backbones whose states can be computed once and cached
-    states_key: str = ""  # identifies which of its states `vision_states` returns, within the cache of one backbone
-
-    def freeze(self, *towers: tuple[nn.Module | None, bool]) -> None:
-        """(tower, whether it is frozen)."""
-        self.still = [tower for tower, frozen in towers if frozen and tower is not None]
-        for tower in self.still:
-            tower.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> Self:
-        super().train(mode)
-        for tower in self.still:
-            tower.eval()
-        return self

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.dual import Text, Vision, place, token_types
-from openmie.nn.encode.extended_attention import FrozenBackboneMixin
+from openmie.nn.encode.dual import Text, Vision, scatter_rows, token_types
+from openmie.nn.encode.frozen_backbones import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Problem
 from openmie.nn.ops import max_words, pool_words
@@ -147,10 +147,10 @@ class HierarchicalEncoder(FrozenBackboneMixin):
 
     def text_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(M, W, 4 D); of many pieces a layer's states are made again in the backward pass, which bounds the memory."""
-        kinds, read = token_types(self.text, inputs), inputs["attention"]
+        kinds, read = token_types(self.text, inputs), inputs["attention_mask"]
         for layer in self.remade:
             layer.gradient_checkpointing = read.numel() > LONG
-        found = self.text(input_ids=inputs["pieces"], attention_mask=read, output_hidden_states=True, **kinds)
+        found = self.text(input_ids=inputs["input_ids"], attention_mask=read, output_hidden_states=True, **kinds)
         return torch.cat([found.last_hidden_state, *grouped(found.hidden_states, self.as_released)], -1)
 
     def vision_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -161,7 +161,8 @@ class HierarchicalEncoder(FrozenBackboneMixin):
             owner = inputs.get("image", torch.zeros(len(pixels), dtype=torch.long, device=pixels.device))
             videos = [pixels[owner == i] for i in owner.unique().tolist()]  # documents ascend in a batch
             parts = [(clip,) for video in videos for clip in video.split(self.clip)]
-        again = self.training and torch.is_grad_enabled() and len(parts) > 1 and self.vision not in self.still
+        trained = self.training and self.vision not in self.frozen_backbones
+        again = trained and torch.is_grad_enabled() and len(parts) > 1
         run: Callable[..., Tensor] = self._frames
         return torch.cat([checkpoint(run, *p, use_reentrant=False) if again else run(*p) for p in parts])  # type: ignore[misc]
 
@@ -172,11 +173,11 @@ class HierarchicalEncoder(FrozenBackboneMixin):
     def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
         words = inputs["words"]  # (B, T)
         states = inputs["text_states"] if "text_states" in inputs else self.text_states(inputs)
-        where = inputs["owner"], inputs["word"], (words.shape[0], words.shape[1])
+        where = inputs["owner"], inputs["word_ids"], (words.shape[0], words.shape[1])
         pooled = max_words(states, *where) if self.pool == "max" else pool_words(states, *where, self.pool == "mean")
         if self.beside is not None:
             pooled = self.beside(pooled, words)
-        streams = {"text": leveled(pooled, words, seconds=inputs.get("word_seconds"))}
+        streams = {"text": with_levels(pooled, words, seconds=inputs.get("word_seconds"))}
         if self.vision is not None:
             streams["vision"] = self._images(inputs, streams["text"])
         return streams
@@ -190,17 +191,17 @@ class HierarchicalEncoder(FrozenBackboneMixin):
         states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, P, 4 D')
         b, p, slot = len(inputs["words"]), states.shape[1], inputs["slot"]
         f = int(slot.max()) + 1
-        placed, real = place(states, inputs["image"] * f + slot, b * f)
+        placed, real = scatter_rows(states, inputs["image"] * f + slot, b * f)
         mask = real.view(b, f).repeat_interleave(p, 1)
         groups = torch.arange(f, device=slot.device).repeat_interleave(p).expand(b, -1)
         seconds = None
         if "frame_seconds" in inputs:
             each = torch.full((b, f), torch.nan, device=slot.device)
             seconds = each.index_put((inputs["image"], slot), inputs["frame_seconds"]).repeat_interleave(p, 1)
-        return leveled(placed.view(b, f * p, -1), mask, groups, seconds)
+        return with_levels(placed.view(b, f * p, -1), mask, groups, seconds)
 
 
-def leveled(states: Tensor, mask: Tensor, groups: Tensor | None = None, seconds: Tensor | None = None) -> Stream:
+def with_levels(states: Tensor, mask: Tensor, groups: Tensor | None = None, seconds: Tensor | None = None) -> Stream:
     """states (B, N, 4 D), last, low, mid and high side by side -> a stream of the last with the levels beside it."""
     last, *levels = states.unflatten(-1, (1 + LEVELS, -1)).unbind(2)
     return Stream(last, mask, groups, levels=torch.stack(levels), seconds=seconds)

@@ -15,8 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.dual import Text, Vision, context_stream, no_max_pooling, place, token_types, without_context
-from openmie.nn.encode.extended_attention import NAME, FrozenBackboneMixin, Pair, check_text, split_heads
+from openmie.nn.encode.dual import (
+    Text,
+    Vision,
+    context_stream,
+    no_max_pooling,
+    scatter_rows,
+    token_types,
+    without_context,
+)
+from openmie.nn.encode.extended_attention import NAME, Pair, check_text, split_heads
+from openmie.nn.encode.frozen_backbones import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Fraction, Pixels, Problem
 from openmie.nn.ops import pool_words
@@ -109,7 +118,7 @@ class MutualEncoder(FrozenBackboneMixin):
         if self.training and self.drop:
             inputs = without_context(inputs, torch.rand(len(words), device=words.device) < self.drop)
         h, g, mask, slots = self.towers(inputs)
-        pooled = pool_words(h, inputs["owner"], inputs["word"], (words.shape[0], words.shape[1]), self.mean)
+        pooled = pool_words(h, inputs["owner"], inputs["word_ids"], (words.shape[0], words.shape[1]), self.mean)
         streams = {"text": Stream(pooled, words)}
         if self.reads_context:
             streams["context"] = context_stream(h, inputs, len(words))
@@ -125,8 +134,8 @@ class MutualEncoder(FrozenBackboneMixin):
 
         In a batch without images the vision states are None, and mask and slots are empty.
         """
-        h = self.text.embeddings(input_ids=inputs["pieces"], **token_types(self.text, inputs))
-        read, owner, b = inputs["attention"].bool(), inputs["owner"], len(inputs["words"])
+        h = self.text.embeddings(input_ids=inputs["input_ids"], **token_types(self.text, inputs))
+        read, owner, b = inputs["attention_mask"].bool(), inputs["owner"], len(inputs["words"])
         if "pixels" not in inputs:
             for layer in self.text.encoder.layer:
                 h = layer(h, read[:, None, None])
@@ -146,7 +155,7 @@ class MutualEncoder(FrozenBackboneMixin):
         patches = made.flatten(2).transpose(1, 2) + self.vision_positions[inputs["slot"]]  # (K, P, D)
         used, at = inputs["slot"].unique(return_inverse=True)  # (S,), (K,)
         s, p, d = len(used), patches.shape[1], patches.shape[2]
-        placed, real = place(patches, inputs["image"] * s + at, b * s)
+        placed, real = scatter_rows(patches, inputs["image"] * s + at, b * s)
         top = clip.embeddings.class_embedding + clip.embeddings.position_embedding.weight[0]
         tokens = torch.cat([top.expand(b, 1, d), placed.view(b, s * p, d)], 1)
         real = real.view(b, s)
@@ -161,12 +170,12 @@ class MutualEncoder(FrozenBackboneMixin):
         now = config.order == "vision_first"
         for i, (reads, sees) in enumerate(zip(self.text.encoder.layer, self.vision.model.encoder.layers)):
             own: list[Pair] = []  # keys and values of this layer: the vision side's, then the text side's
-            g = sees(g, vision_masks[text_pair is not None], extra=text_pair, sink=own)
+            g = sees(g, vision_masks[text_pair is not None], prefix_kv=text_pair, kv_out=own)
             if config.exchange and (now or (i == 0 and config.first == "projected")):
                 vision_pair = own[0]
             if config.as_released and vision_pair is not None:
                 vision_pair = vision_pair[0], vision_pair[0]
-            h = reads(h, text_masks[vision_pair is not None], extra=vision_pair, sink=own)
+            h = reads(h, text_masks[vision_pair is not None], prefix_kv=vision_pair, kv_out=own)
             if config.exchange:
                 vision_pair, text_pair = own
         return h, g
@@ -220,7 +229,7 @@ def check_towers(config: Mutual, text: Any, vision: Any) -> Any:
             f"vision encoder {config.vision.name!r}, a {clip.config.model_type if clip else type(vision).__name__}",
             expected="a CLIP vision tower",
             where="encode.vision.name",
-            remedy="vision.name=tiny-clip makes one of the text encoder's size; or name a CLIP",
+            remedy="set vision.name=tiny-clip for one of the text encoder's size, or name a CLIP",
         )
     names = ("num_hidden_layers", "hidden_size", "num_attention_heads")
     here, there = ([getattr(m.config, n) for n in names] for m in (text, clip))

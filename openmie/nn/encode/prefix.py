@@ -15,8 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.errors import RecipeError
-from openmie.nn.encode.dual import Text, Vision, aside, image_streams, no_max_pooling, token_types, without
-from openmie.nn.encode.extended_attention import NAME, FrozenBackboneMixin, Pair, check_text, split_heads
+from openmie.nn.encode.dual import (
+    Text,
+    Vision,
+    drop_documents,
+    encode_separately,
+    image_streams,
+    no_max_pooling,
+    token_types,
+)
+from openmie.nn.encode.extended_attention import NAME, Pair, check_text, split_heads
+from openmie.nn.encode.frozen_backbones import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
 from openmie.nn.limits import Count, CountOrZero, Fraction, Problem
 from openmie.nn.ops import gather_rows, pool_words
@@ -96,9 +105,11 @@ class PrefixEncoder(FrozenBackboneMixin):
     block of channels of all cells; likewise (S, D) as (h, S, D / h), so that a head's keys are pieces of a few tokens;
     and its gate reads the mean of the groups, the tokens side by side. It fixes V, so it goes without `refine`.
 
-    `inputs` are those of DualEncoder, the context's apart (see `aside`); of cached states it takes `vision_states`
-    (K, V, C). Those of the text depend on the images, so a frozen text tower is not cached. Errors: a text tower that
-    is not BERT-like, a vision tower without pyramid, a `refine` that does not fit, `as_released` with another grid.
+    `inputs` are those of DualEncoder, the context's apart (see `encode_separately`); of cached states it takes
+    `vision_states` (K, V, C). Those of the text depend on the images, so a frozen text backbone is not cached.
+
+    Raises:
+        RecipeError: A text backbone that is not BERT-like, or a vision backbone without pyramid.
     """
 
     text: Any  # the library's models, called by attribute
@@ -137,7 +148,7 @@ class PrefixEncoder(FrozenBackboneMixin):
         sides = self.sides(inputs)
         h = self.read(inputs, self.prefix(sides) if "image" in inputs or self.refine is not None else None)
         mean = self.config.text.pool == "mean"
-        pooled = pool_words(h, inputs["owner"], inputs["word"], (words.shape[0], words.shape[1]), mean)
+        pooled = pool_words(h, inputs["owner"], inputs["word_ids"], (words.shape[0], words.shape[1]), mean)
         return {"text": Stream(pooled, words), **sides}
 
     def sides(self, inputs: Mapping[str, Tensor]) -> dict[str, Stream]:
@@ -145,9 +156,9 @@ class PrefixEncoder(FrozenBackboneMixin):
         b = len(inputs["words"])
         streams = self.pictures(inputs)
         if self.config.context:
-            context = aside(self.text, inputs, "context", b, self.widths["context"])
+            context = encode_separately(self.text, inputs, "context", b, self.widths["context"])
             if self.training and self.drop:
-                context = without(context, torch.rand(b, device=context.mask.device) < self.drop)
+                context = drop_documents(context, torch.rand(b, device=context.mask.device) < self.drop)
             streams["context"] = context
         refined = streams if self.refine is None else split_losses(self.refine(streams))[0]
         return {role: refined[role] for role in streams}
@@ -196,8 +207,8 @@ class PrefixEncoder(FrozenBackboneMixin):
 
     def read(self, inputs: Mapping[str, Tensor], prefix: tuple[list[Pair], Tensor] | None) -> Tensor:
         """The text tower over its rows, each behind its document's prefix -> (M, W, D)."""
-        h = self.text.embeddings(input_ids=inputs["pieces"], **token_types(self.text, inputs))
-        mask, owner = inputs["attention"].bool()[:, None, None], inputs["owner"]
+        h = self.text.embeddings(input_ids=inputs["input_ids"], **token_types(self.text, inputs))
+        mask, owner = inputs["attention_mask"].bool()[:, None, None], inputs["owner"]
         pairs: list[Pair | None] = [None] * len(self.text.encoder.layer)
         if prefix is not None:
             made, real = prefix
@@ -205,7 +216,7 @@ class PrefixEncoder(FrozenBackboneMixin):
                 made, real = [(k[owner], v[owner]) for k, v in made], real[owner]
             pairs, mask = [*made], torch.cat([real, mask.expand(-1, real.shape[1], -1, -1)], -1)
         for layer, pair in zip(self.text.encoder.layer, pairs):
-            h = layer(h, mask, extra=pair)
+            h = layer(h, mask, prefix_kv=pair)
         return h
 
 

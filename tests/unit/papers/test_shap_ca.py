@@ -95,7 +95,7 @@ def test_sentence_features_are_the_means_of_each_segment(bert):
         context = states[i][batch.inputs["context"][i] >= 0]
         expected = context.mean(0) if len(context) else torch.zeros(states.shape[-1])
         torch.testing.assert_close(streams["context"].pooled[i], expected)
-        word = batch.inputs["word"][i]
+        word = batch.inputs["word_ids"][i]
         first = (word >= 0) & (word != torch.cat([torch.tensor([-1]), word[:-1]]))
         torch.testing.assert_close(streams["text"].pooled[i], states[i][first].mean(0))
     assert streams["context"].present.tolist() == [True, False, True]

@@ -182,7 +182,7 @@ def test_context_states_are_the_captions(models):
     batch = model.featurizer.collate(model.featurizer.featurize(docs))
     streams = model.extractor.encode(batch.inputs)
     assert streams["context"].mask.sum(1).tolist() == [2, 0]
-    row = batch.inputs["pieces"][0]
+    row = batch.inputs["input_ids"][0]
     words = model.text.tokenizer.convert_ids_to_tokens(row[batch.inputs["context"][0] >= 0])
     assert words == ["one", "two"]
 

@@ -66,10 +66,10 @@ def inputs(lengths=(5, 7, 3), slots=((0, 1, 2), (1,), (0, 2)), size=SIDE, width=
     word = torch.where((at > 0) & (at < n - 1), at - 1, -1)
     pieces = torch.randint(1, 50, (b, max(lengths)), generator=g)
     out = {
-        "pieces": torch.where(real, F.pad(pieces, (0, w - max(lengths))), 0),
-        "types": torch.zeros(b, w, dtype=torch.long),
-        "attention": real.long(),
-        "word": word,
+        "input_ids": torch.where(real, F.pad(pieces, (0, w - max(lengths))), 0),
+        "token_type_ids": torch.zeros(b, w, dtype=torch.long),
+        "attention_mask": real.long(),
+        "word_ids": word,
         "context": torch.full((b, w), -1),
         "owner": torch.arange(b),
         "words": torch.arange(max(lengths) - 2) < n - 2,
@@ -83,8 +83,8 @@ def inputs(lengths=(5, 7, 3), slots=((0, 1, 2), (1,), (0, 2)), size=SIDE, width=
 
 def only(x, i):
     """Document i of a batch, without padding."""
-    n = int(x["attention"][i].sum())
-    out = {k: x[k][i : i + 1, :n] for k in ("pieces", "types", "attention", "word", "context")}
+    n = int(x["attention_mask"][i].sum())
+    out = {k: x[k][i : i + 1, :n] for k in ("input_ids", "token_type_ids", "attention_mask", "word_ids", "context")}
     out |= {"owner": torch.tensor([0]), "words": x["words"][i : i + 1, : n - 2]}
     if "image" in x and (mine := x["image"] == i).any():
         out |= {"image": x["image"][mine] * 0, "slot": x["slot"][mine], "pixels": x["pixels"][mine]}
@@ -105,13 +105,13 @@ def test_without_exchange_both_towers_are_the_plain_ones():
     x = inputs(slots=((0,), (0,), (0,)))
     h, g, mask, slots = made.towers(x)
     plain_text, plain_clip = towers()
-    words = plain_text(input_ids=x["pieces"], attention_mask=x["attention"]).last_hidden_state
+    words = plain_text(input_ids=x["input_ids"], attention_mask=x["attention_mask"]).last_hidden_state
     patches = plain_clip(pixel_values=x["pixels"]).last_hidden_state
-    close(h[x["attention"].bool()], words[x["attention"].bool()])
+    close(h[x["attention_mask"].bool()], words[x["attention_mask"].bool()])
     close(g, patches)
     assert mask.all() and slots.tolist() == [0] * 5
-    ((h * x["attention"][..., None]).square().sum() + g.square().sum()).backward()
-    ((words * x["attention"][..., None]).square().sum() + patches.square().sum()).backward()
+    ((h * x["attention_mask"][..., None]).square().sum() + g.square().sum()).backward()
+    ((words * x["attention_mask"][..., None]).square().sum() + patches.square().sum()).backward()
     for ours, theirs in ((text, plain_text), (clip, plain_clip)):
         own = {n: p.grad for n, p in ours.named_parameters()}
         for name, p in theirs.named_parameters():
@@ -166,7 +166,7 @@ def clip_layer(layer, g, extra):
 def embedded(made, x):
     """Embeddings of one document, by hand: (W, D) and (N, D)."""
     e = made.text.embeddings
-    pieces = x["pieces"][0]
+    pieces = x["input_ids"][0]
     h = e.word_embeddings.weight[pieces] + e.position_embeddings.weight[: len(pieces)]
     h = norm(e.LayerNorm, h + e.token_type_embeddings.weight[0])
     v = made.vision.model.embeddings
@@ -249,9 +249,9 @@ def test_the_release_reads_padding_and_we_do_not():
 def test_neither_padding_nor_other_documents_change_anything(order, first):
     made = encoder(order=order, first=first)
     x = inputs(lengths=(5, 7, 3, 4), slots=((0, 1, 2), (1,), (0, 2), ()), width=12)
-    rubbish = torch.where(x["attention"].bool(), x["pieces"], 7)
+    rubbish = torch.where(x["attention_mask"].bool(), x["input_ids"], 7)
     with torch.no_grad():
-        together, dirty = made(x), made({**x, "pieces": rubbish})
+        together, dirty = made(x), made({**x, "input_ids": rubbish})
         for role in ("text", "vision"):
             close(together[role].tokens, dirty[role].tokens)
         for i in range(4):
@@ -281,15 +281,15 @@ def test_words_without_an_image_are_plain_berts(way):
     """Alone, beside documents with images, and in training without an image: no NaN, forward or backward."""
     made = encoder(**way)
     x, plain = inputs(slots=((), (0, 1), ())), towers()[0]
-    expected = plain(input_ids=x["pieces"], attention_mask=x["attention"]).last_hidden_state
+    expected = plain(input_ids=x["input_ids"], attention_mask=x["attention_mask"]).last_hidden_state
     h = made.towers(x)[0]
     for i in (0, 2):
-        close(h[i][x["attention"][i].bool()], expected[i][x["attention"][i].bool()])
+        close(h[i][x["attention_mask"][i].bool()], expected[i][x["attention_mask"][i].bool()])
     assert made.config.exchange == bool((h[1] - expected[1]).abs().max() > 1e-3)
     streams = made(x)
     assert streams["vision"].present.tolist() == [False, True, False]
     assert not streams["vision"].pooled[0].any()
-    h, read, seen = h.detach(), x["attention"].bool(), streams["vision"].mask
+    h, read, seen = h.detach(), x["attention_mask"].bool(), streams["vision"].mask
     for alone, joint in made.masks(h, read, seen):  # a row without a key is NaN in some kernels
         assert alone.any(-1).all() and (joint > -torch.inf).any(-1).all()
     bare = inputs(slots=((), (), ()))
@@ -304,8 +304,8 @@ def test_every_window_of_a_long_text_meets_its_documents_image():
     made = encoder()
     x = inputs(lengths=(6, 5, 4), slots=((0, 1), (2,), ()))
     two = {**x, "owner": torch.tensor([0, 0, 1]), "words": torch.ones(2, 7, dtype=torch.bool)}
-    two["word"] = x["word"].clone()
-    two["word"][1, 1:4] += 4  # the second window of document 0 holds its words 4 to 6
+    two["word_ids"] = x["word_ids"].clone()
+    two["word_ids"][1, 1:4] += 4  # the second window of document 0 holds its words 4 to 6
     pictures = {k: x[k] for k in ("image", "slot", "pixels")}
     mine, its = ({k: v[x["image"] == i] for k, v in pictures.items()} for i in (0, 1))
     with torch.no_grad():
@@ -323,7 +323,7 @@ def test_every_window_of_a_long_text_meets_its_documents_image():
 def test_context_is_read_and_may_be_left_out():
     made = encoder(context="*", drop_context=1.0)
     x = inputs(lengths=(7, 5), slots=((0, 1), (2,)))
-    x["word"][0, 3:], x["context"][0, 3:6], x["words"][0, 2:] = -1, torch.arange(3), False
+    x["word_ids"][0, 3:], x["context"][0, 3:6], x["words"][0, 2:] = -1, torch.arange(3), False
     kept = made(x)
     assert kept["context"].mask.tolist() == [[True] * 3, [False] * 3] and made.widths["context"] == D
     close(kept["context"].tokens[0], made.towers(x)[0][0, 3:6])
@@ -333,8 +333,8 @@ def test_context_is_read_and_may_be_left_out():
             module.p = 0.0
     without = made.train()(x)
     assert not without["context"].mask.any()
-    shorter = {**x, "attention": x["attention"].clone()}
-    shorter["attention"][0, 3:] = 0
+    shorter = {**x, "attention_mask": x["attention_mask"].clone()}
+    shorter["attention_mask"][0, 3:] = 0
     close(without["text"].tokens[0, :2], made.eval()(shorter)["text"].tokens[0, :2])
 
 
@@ -369,11 +369,11 @@ def test_a_coupled_backbone_called_as_usual_is_the_plain_one():
     """Padding is masked, for the mask function is registered beside the attention."""
     text, clip = towers()
     x = inputs()
-    real = x["attention"].bool()
-    plain = text(input_ids=x["pieces"], attention_mask=x["attention"]).last_hidden_state, clip(x["pixels"])[0]
+    real = x["attention_mask"].bool()
+    plain = text(input_ids=x["input_ids"], attention_mask=x["attention_mask"]).last_hidden_state, clip(x["pixels"])[0]
     text.set_attn_implementation(NAME)
     clip.set_attn_implementation(NAME)
-    close(text(input_ids=x["pieces"], attention_mask=x["attention"]).last_hidden_state[real], plain[0][real])
+    close(text(input_ids=x["input_ids"], attention_mask=x["attention_mask"]).last_hidden_state[real], plain[0][real])
     close(clip(x["pixels"])[0], plain[1])
 
 

@@ -25,6 +25,7 @@ from openmie.train.feature_cache import cache_frozen
 from tests.fixtures import small
 
 D, HEADS, LAYERS, SIDE = 24, 3, 3, 16  # SIDE: pixels of an image
+TEXT_KEYS = ("input_ids", "token_type_ids", "attention_mask", "word_ids", "context")
 TINY = TinyVision(size=SIDE, stem=(4, 6), width=8, heads=2)
 BOTH = (("vision", "context"), ("objects", "context"))
 
@@ -75,10 +76,10 @@ def inputs(lengths=(5, 7, 3), slots=((0, 1, 2), (1,), (0, 2)), contexts=(4, 2, 3
     at, n = torch.arange(w).expand(b, -1), torch.tensor(lengths)[:, None]
     pieces = torch.randint(1, 50, (b, max(lengths)), generator=g)
     out = {
-        "pieces": torch.where(at < n, F.pad(pieces, (0, w - max(lengths))), 0),
-        "types": torch.zeros(b, w, dtype=torch.long),
-        "attention": (at < n).long(),
-        "word": torch.where((at > 0) & (at < n - 1), at - 1, -1),
+        "input_ids": torch.where(at < n, F.pad(pieces, (0, w - max(lengths))), 0),
+        "token_type_ids": torch.zeros(b, w, dtype=torch.long),
+        "attention_mask": (at < n).long(),
+        "word_ids": torch.where((at > 0) & (at < n - 1), at - 1, -1),
         "context": torch.full((b, w), -1),
         "owner": torch.arange(b),
         "words": torch.arange(max(lengths) - 2) < n - 2,
@@ -86,8 +87,10 @@ def inputs(lengths=(5, 7, 3), slots=((0, 1, 2), (1,), (0, 2)), contexts=(4, 2, 3
     owners = [i for i, c in enumerate(contexts) if c]
     if owners:
         long, real = max(contexts) + 2, torch.tensor([contexts[i] + 2 for i in owners])[:, None]
-        out["context_attention"] = (torch.arange(long) < real).long()
-        out["context_pieces"] = torch.randint(1, 50, (len(owners), long), generator=g) * out["context_attention"]
+        out["context_attention_mask"] = (torch.arange(long) < real).long()
+        out["context_input_ids"] = (
+            torch.randint(1, 50, (len(owners), long), generator=g) * out["context_attention_mask"]
+        )
         out["context_owner"] = torch.tensor(owners)
     where = [(i, s) for i, own in enumerate(slots) for s in own]
     if where:
@@ -98,14 +101,14 @@ def inputs(lengths=(5, 7, 3), slots=((0, 1, 2), (1,), (0, 2)), contexts=(4, 2, 3
 
 def only(x, i):
     """Document i of a batch, without padding."""
-    n = int(x["attention"][i].sum())
-    out = {k: x[k][i : i + 1, :n] for k in ("pieces", "types", "attention", "word", "context")}
+    n = int(x["attention_mask"][i].sum())
+    out = {k: x[k][i : i + 1, :n] for k in TEXT_KEYS}
     out |= {"owner": torch.tensor([0]), "words": x["words"][i : i + 1, : n - 2]}
     if "image" in x and (mine := x["image"] == i).any():
         out |= {"image": x["image"][mine] * 0, "slot": x["slot"][mine], "pixels": x["pixels"][mine]}
     if "context_owner" in x and (mine := x["context_owner"] == i).any():
-        long = int(x["context_attention"][mine].sum())
-        out |= {f"context_{k}": x[f"context_{k}"][mine][:, :long] for k in ("pieces", "attention")}
+        long = int(x["context_attention_mask"][mine].sum())
+        out |= {f"context_{k}": x[f"context_{k}"][mine][:, :long] for k in ("input_ids", "attention_mask")}
         out["context_owner"] = torch.tensor([0])
     return out
 
@@ -185,7 +188,7 @@ def slow_heads(made, images, layer):
 
 def slow_text(made, x, images):
     """The text tower over one document, (W, D)."""
-    e, pieces, d = made.text.embeddings, x["pieces"][0], D // HEADS
+    e, pieces, d = made.text.embeddings, x["input_ids"][0], D // HEADS
     h = e.word_embeddings.weight[pieces] + e.position_embeddings.weight[: len(pieces)]
     h = norm(e.LayerNorm, h + e.token_type_embeddings.weight[0])
     for l, layer in enumerate(made.text.encoder.layer):
@@ -238,10 +241,10 @@ def test_equals_the_librarys_cache(way):
     with torch.no_grad():
         found = states(made, x)
         pairs, real = made.prefix(made.sides(x))
-        at = torch.arange(x["pieces"].shape[1])[None]
-        mask = torch.cat([real[:, 0, 0].long(), x["attention"]], 1)
-        cached = plain(x["pieces"], attention_mask=mask, past_key_values=DynamicCache(pairs), position_ids=at)
-    own = x["attention"].bool()
+        at = torch.arange(x["input_ids"].shape[1])[None]
+        mask = torch.cat([real[:, 0, 0].long(), x["attention_mask"]], 1)
+        cached = plain(x["input_ids"], attention_mask=mask, past_key_values=DynamicCache(pairs), position_ids=at)
+    own = x["attention_mask"].bool()
     close(found[own], cached.last_hidden_state[own])
 
 
@@ -263,8 +266,8 @@ def test_words_without_an_image_are_plain_berts(way):
     """Beside documents with images, and in a batch without any; a caption whose half is kept is read alone."""
     made, plain = encoder(**way), bert()
     x = inputs(slots=((), (0,), ()), contexts=(2, 2, 0))
-    expected = plain(input_ids=x["pieces"], attention_mask=x["attention"]).last_hidden_state
-    found, own = states(made, x), x["attention"].bool()
+    expected = plain(input_ids=x["input_ids"], attention_mask=x["attention_mask"]).last_hidden_state
+    found, own = states(made, x), x["attention_mask"].bool()
     said = made.refine is not None and made.refine.both
 
     def plain_or_captioned(found, captioned):
@@ -291,8 +294,8 @@ def test_neither_padding_nor_other_documents_nor_their_order_change_anything(way
     made = encoder(**way)
     slots = [tuple(s for s in own if s < made.images) for own in ((0, 1, 2), (1,), (2, 0), ())]
     x = inputs(lengths=(5, 7, 3, 4), slots=slots, contexts=(4, 2, 3, 1), width=12)
-    dirty = {**x, "pieces": torch.where(x["attention"].bool(), x["pieces"], 7)}
-    dirty["context_pieces"] = torch.where(x["context_attention"].bool(), x["context_pieces"], 9)
+    dirty = {**x, "input_ids": torch.where(x["attention_mask"].bool(), x["input_ids"], 7)}
+    dirty["context_input_ids"] = torch.where(x["context_attention_mask"].bool(), x["context_input_ids"], 9)
     if "image" in x:
         turn = torch.randperm(len(x["image"]))
         dirty |= {k: x[k][turn] for k in ("image", "slot", "pixels")}
@@ -311,8 +314,10 @@ def test_neither_padding_nor_other_documents_nor_their_order_change_anything(way
                     assert found.groups[i][found.mask[i]].tolist() == stream.groups[0][stream.mask[0]].tolist()
         order = torch.tensor([2, 0, 3, 1])
         back = order.argsort()
-        turned = {k: x[k][order] for k in ("pieces", "types", "attention", "word", "context", "words")}
-        turned |= {k: x[k] for k in ("slot", "pixels", "context_pieces", "context_attention") if k in x}
+        turned = {
+            k: x[k][order] for k in ("input_ids", "token_type_ids", "attention_mask", "word_ids", "context", "words")
+        }
+        turned |= {k: x[k] for k in ("slot", "pixels", "context_input_ids", "context_attention_mask") if k in x}
         turned |= {"owner": x["owner"], "image": back[x["image"]], "context_owner": back[x["context_owner"]]}
         for role, stream in made(turned).items():
             here = together[role]
@@ -323,8 +328,8 @@ def test_every_window_of_a_long_text_meets_its_documents_images():
     for made in (encoder(), refined(), encoder(as_released=True)):
         x = inputs(lengths=(6, 5, 4), slots=((0, 1), (2,), ()), contexts=(2, 3, 0))
         two = {**x, "owner": torch.tensor([0, 0, 1]), "words": torch.ones(2, 7, dtype=torch.bool)}
-        two["word"] = x["word"].clone()
-        two["word"][1, 1:4] += 4  # the second window of document 0 holds its words 4 to 6
+        two["word_ids"] = x["word_ids"].clone()
+        two["word_ids"][1, 1:4] += 4  # the second window of document 0 holds its words 4 to 6
         first, second, third = (only(x, i) for i in range(3))
 
         def seen(rows, source):
@@ -348,7 +353,7 @@ def test_streams_hold_the_cells_and_the_context():
     x = inputs(contexts=(4, 0, 3)) | {"relevance": torch.tensor([[0.5, 0.2], [torch.nan] * 2, [1.0, 0.1]])}
     with torch.no_grad():
         streams, cells = made(x), made.vision.pyramid(x["pixels"], 2)
-        plain = bert()(x["context_pieces"], attention_mask=x["context_attention"]).last_hidden_state
+        plain = bert()(x["context_input_ids"], attention_mask=x["context_attention_mask"]).last_hidden_state
     assert {r: s.width for r, s in streams.items()} == made.widths
     assert made.widths == {"text": D, "context": D, "vision": 12, "objects": 12}
     assert streams["vision"].present.tolist() == [True, False, True]
@@ -433,7 +438,7 @@ def test_learns_what_only_one_cell_shows():
         colours = torch.randint(3, (n, 2, 2))
         pixels = F.one_hot(colours.repeat_interleave(8, 1).repeat_interleave(8, 2), 3).permute(0, 3, 1, 2).float()
         x = inputs(lengths=(4,) * n, slots=((0,),) * n, contexts=(0,) * n)
-        x["pieces"] = torch.full_like(x["pieces"], 5)  # all texts are one
+        x["input_ids"] = torch.full_like(x["input_ids"], 5)  # all texts are one
         return {**x, "pixels": pixels + 0.2 * torch.randn_like(pixels)}, colours[:, 1, 0]
 
     def logits(x):
