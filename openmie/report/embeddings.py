@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openmie.data import replace_file as writing
+from markupsafe import Markup
+
 from openmie.report import charts
 from openmie.report.charts import Table
 from openmie.report.label_colours import COLOURS, NO_LABEL, assign_colours
-from openmie.report.markup import attribute, isolated, text
+from openmie.report.markup import attribute, render
+from openmie.report.page import save_page
 from openmie.report.style import style_sheet
 
 # plotly is a script of the page's own; with no other source than the page no script can send or fetch anything
@@ -56,10 +58,6 @@ Plotly.update(plot,{"marker.color":plot.data.map(t=>t.meta[i]),"marker.line.colo
 THEMES[i])};
 dark.addEventListener("change",paint);if(dark.matches)paint();
 """
-_STYLE = (
-    "#space{height:min(80vh,760px);margin-top:24px;padding:8px;background:var(--card);"
-    "border:1px solid var(--line);border-radius:12px}#space+figcaption{margin:10px 0 24px;max-width:100ch}"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,27 +87,19 @@ def write(
 
     `points` are the places (n, 3) of the entities. Needs plotly (`openmie[plots]`). It makes 4.8 MB of the page.
     """
-    told = "".join(f"<li>{text(note)}</li>" for note in notes)
-    cards = "".join(charts.table(t) for t in tables)
-    body = (
-        f'<figure aria-label="{attribute(title)}"><div id="space">{_plot(entities, points)}</div>'
-        f"<figcaption>{isolated(caption)}</figcaption></figure>"
-        "<noscript><p>The picture needs JavaScript and WebGL; the numbers below do not.</p></noscript>"
-        f'<div class="cards">{cards}</div>'
-        f"{f'<h2>Notes</h2><ul class=notes>{told}</ul>' if told else ''}"
+    page = render(
+        "embeddings.html",
+        policy=POLICY,
+        title=title,
+        intro=intro,
+        style=Markup(style_sheet()),
+        sections=[],
+        plot=Markup(_plot(entities, points)),
+        caption=caption,
+        tables=[charts.render_table(t) for t in tables],
+        notes=list(notes),
     )
-    whole = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{attribute(POLICY)}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{attribute(title)}</title>'
-        f"<style>{style_sheet()}{_STYLE}</style></head><body><header><h1>{isolated(title)}</h1>"
-        f'<p class="intro">{text(intro)}</p></header><main>{body}</main>'
-        f"<footer>Written by openmie; drawn with plotly.</footer></body></html>\n"
-    )
-    target = Path(path)
-    writing.make_folder(target.parent)
-    writing.replace_text(target, whole)
-    return target
+    return save_page(path, page)
 
 
 def hover_label(entity: EntityPoint) -> str:
@@ -212,4 +202,4 @@ def _cut(value: str) -> str:
 
 def _escape_for_plotly(value: str) -> str:
     """Escaped for plotly, which reads &lt; &gt; &amp; and no entities of quotes; in its JSON these need none."""
-    return attribute(value).replace("&quot;", '"').replace("&#x27;", "'")
+    return str(attribute(value)).replace("&quot;", '"').replace("&#x27;", "'")

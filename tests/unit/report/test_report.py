@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openmie import report
 from openmie.data.box_iou import box_iou
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import DocumentError, ErrorRecord
@@ -188,6 +189,31 @@ def test_empty_page(tmp_path: Path) -> None:
     assert read.find("section") == [] and read.find("nav") == []
 
 
+def test_templates_insert_nothing_unescaped() -> None:
+    """Only values of type Markup are inserted as they are; a template may not turn escaping off."""
+    templates = sorted(Path(report.__file__).parent.glob("templates/*.html"))
+    assert templates
+    for file in templates:
+        source = file.read_text(encoding="utf-8")
+        assert not re.search(r"\|\s*safe|autoescape", source), file
+        inside = re.findall(r'="[^"]*\{\{\s*([^}]*?)\s*\}\}', source)
+        fixed = (
+            "bar.",
+            "rule.",
+            "ticks.",
+            "line.",
+            "loop.",
+            "number",
+            "verdict",
+            "r.verdict",
+            "x",
+            "y",
+            "view.width",
+            "view.height",
+        )
+        assert all(x.endswith("|attribute") or x.startswith(fixed) for x in inside), (file, inside)
+
+
 def test_equal_bytes(tmp_path: Path) -> None:
     first = write(tmp_path / "a.html", title="x", documents=[post()]).read_bytes()
     assert first == write(tmp_path / "b.html", title="x", documents=[post()]).read_bytes()
@@ -210,6 +236,7 @@ def hostile_page(folder: Path, bad: str) -> str:
     return page(
         folder,
         title=bad,
+        heading=bad,
         intro=bad,
         notes=[bad],
         documents=[document, (document, document)],
