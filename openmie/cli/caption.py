@@ -85,7 +85,7 @@ def caption(
     there = out if data else out / f"{next(iter(sources))}.jsonl"
     print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents: jsonl:{there}",
           file=sys.stderr)  # fmt: skip
-    console.say(tally.written())
+    console.say(tally.result())
     if data:
         console.say_skipped(data)
     console.say_failed(failed)

@@ -86,7 +86,7 @@ def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
     else:
         names, tally = ("document", "kind", "label", "text", "start", "end", "score"), output.WriteReport()
         table(list(names), [[row[n] for n in names] for d in documents for row in writable_rows(d, tally)], out)
-        written = tally.written()
+        written = tally.result()
     return [str(record) for record in written.records] if written.lost else []
 
 

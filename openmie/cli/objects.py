@@ -74,7 +74,7 @@ def objects(
         here = sum(image.kind == "object" for image in document.images)
         number, boxes = number + bool(here), boxes + here
     print(f"{boxes} objects in {number} of {tally.documents} documents, in {out}", file=sys.stderr)
-    console.say(tally.written())
+    console.say(tally.result())
     skipped = len(data.skipped) if data else 0
     if data:
         console.say_skipped(data)

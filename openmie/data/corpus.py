@@ -1,4 +1,4 @@
-"""Corpus: three lazy splits, a label set, and what was skipped on the way."""
+"""Corpus: lazy splits, label sets, and records of what could not be read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ Source = Callable[
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of each layer, sorted; `symmetric` are the relations whose direction means nothing."""
+    """The label set of each layer.
+
+    Args:
+        mentions: entity types, sorted.
+        relations: relation types, sorted.
+        chains: types of chains, sorted.
+        regions: types of regions, sorted.
+        symmetric: relation types without direction.
+    """
 
     mentions: tuple[str, ...] = ()
     relations: tuple[str, ...] = ()
@@ -27,6 +35,12 @@ class Labels:
 
     @classmethod
     def of(cls, documents: Iterable[Document], symmetric: Iterable[str] = ()) -> Labels:
+        """Collect the labels of documents.
+
+        Args:
+            documents: read once.
+            symmetric: relation types without direction.
+        """
         found: dict[str, set[str]] = {"mentions": set(), "relations": set(), "chains": set(), "regions": set()}
         for document in documents:
             for layer, seen in found.items():
@@ -41,7 +55,13 @@ class Labels:
 
 
 class Split:
-    """Documents of one split, read anew at each iteration; nothing is opened before that."""
+    """The documents of one split; each iteration opens its files again.
+
+    Args:
+        name: train, dev or test.
+        source: called at each iteration; yields documents, and an error record for each that cannot be read.
+        skipped: where the records of the last iteration are stored, by split.
+    """
 
     def __init__(self, name: str, source: Source, skipped: dict[str, list[ErrorRecord]]) -> None:
         self.name, self._source, self._skipped = name, source, skipped
@@ -59,17 +79,31 @@ class Split:
 
 @dataclass
 class Corpus:
-    """`train`, `dev` and `test` can each be iterated again; a split that the corpus lacks raises when asked for."""
+    """A dataset with lazy splits.
+
+    Args:
+        name: such as "twitter:PATH".
+        sources: split -> function that opens it.
+        symmetric: relation types without direction.
+        declared: label sets, where the format fixes them; None: collected from train, else dev.
+        published: split -> statistic -> published count.
+        language: of all documents, where it is known without reading them.
+    """
 
     name: str
     sources: Mapping[str, Source]
     symmetric: frozenset[str] = frozenset()
-    declared: Labels | None = None  # where the format fixes its labels; else they are read off train (or dev)
-    published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # split -> statistic -> count
-    language: str = ""  # of all documents, where it is one and known without reading them
+    declared: Labels | None = None
+    published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    language: str = ""
     _skipped: dict[str, list[ErrorRecord]] = field(default_factory=dict, repr=False)
 
     def split(self, name: str) -> Split:
+        """A split by name.
+
+        Raises:
+            CorpusError: the corpus does not have it.
+        """
         if name not in self.sources:
             raise CorpusError(
                 f"no split {name!r} in {self.name}",
@@ -97,7 +131,7 @@ class Corpus:
 
     @cached_property
     def labels(self) -> Labels:
-        """Read off train, else dev: never off test."""
+        """The label sets, collected from train, else dev, never from test."""
         if self.declared is not None:
             return self.declared
         name = next((s for s in ("train", "dev") if s in self.sources), "")
@@ -105,5 +139,5 @@ class Corpus:
 
     @property
     def skipped(self) -> tuple[ErrorRecord, ...]:
-        """What the last pass over each split could not read."""
+        """What the last iteration of each split could not read."""
         return tuple(r for name in sorted(self._skipped) for r in self._skipped[name])

@@ -1,9 +1,9 @@
-"""Document: the waist for people and files.
+"""Document: text with images, and its annotation, the one data structure of readers, models and writers.
 
-Text, its words and images, and what is said about them, as frozen layers. All offsets are half-open and count Unicode
-code points of `text`, so `text[start:end]` is always the surface form. Gold and prediction are two Documents with one
-id; `score` takes no part in equality, so a prediction equals its gold twin. What can be made can be written: numbers
-are finite, texts hold whole characters, `source` holds JSON values only.
+Annotation is a set of frozen layers. All offsets are half-open and count Unicode code points of `text`, so
+`text[start:end]` is always the surface form. Gold and prediction are two Documents with the same id; `score` does not
+affect equality, so a correct prediction equals its gold. A Document that can be created can be written: numbers are
+finite, texts hold no lone surrogates, `source` holds JSON values only.
 """
 
 from __future__ import annotations
@@ -11,152 +11,50 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
 from openmie.data.json_values import check_acyclic, validate_json
+from openmie.data.layers import (
+    USER_CAPTION,
+    Box,
+    Chain,
+    Image,
+    ImageKind,
+    Layer,
+    Mention,
+    Phrase,
+    Region,
+    Relation,
+    Status,
+    TimeSpan,
+    Word,
+    validation_error,
+)
 from openmie.errors import DocumentError, ErrorRecord
 
-ImageKind = Literal["main", "object", "patch", "frame", "generated"]
-USER_CAPTION = "given"  # name of a caption that a user gave, whoever or whatever wrote it
-Status = Literal["located", "orphan", "unlocated"]
-Box = tuple[float, float, float, float]
-
-
-class Word(NamedTuple):
-    """One word of the text, as half-open code points."""
-
-    start: int
-    end: int
-
-
-class TimeSpan(NamedTuple):
-    """`text[start:end]` was spoken from second `start_time` to second `end_time`."""
-
-    start: int
-    end: int
-    start_time: float
-    end_time: float
-
-
-class _Layer(BaseModel):
-    """Frozen; `score` and pixels take no part in equality."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False,
-                              str_min_length=0)  # fmt: skip  # has every text looked at for lone surrogates
-
-    def __init__(self, **data: Any) -> None:
-        try:
-            super().__init__(**data)
-        except ValidationError as error:
-            raise _validation_error(type(self).__name__, error) from None
-
-    def _key(self) -> tuple[Any, ...]:
-        return tuple(v for k, v in self.__dict__.items() if k not in ("score", "pixels"))
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            self._key() == other._key() if isinstance(other, _Layer) and type(self) is type(other) else NotImplemented
-        )
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-
-def _validation_error(what: str, error: ValidationError) -> DocumentError:
-    first = error.errors(include_url=False)[0]
-    where = what + "".join(f".{part}" for part in first["loc"])
-    said = first["msg"]
-    if first["type"] == "string_unicode" or "hex escape" in said:
-        said = "a lone surrogate (half of a UTF-16 pair)"
-    try:
-        shown = repr(str(first.get("input"))[:120])
-    except (ValueError, RecursionError):  # a number of thousands of digits, a list that holds itself
-        shown = f"a {type(first.get('input')).__name__}"
-    return DocumentError(
-        f"{shown}: {said}",
-        expected="the fields of the published schema, finite numbers, whole characters",
-        where=where,
-        remedy="compare with openmie.data.document.json_schema()",
-    )
-
-
-class Image(_Layer):
-    """A picture of the document: a file, or pixels in memory (`(H, W, 3)` uint8, never written to JSON)."""
-
-    path: str = ""
-    kind: ImageKind = "main"
-    id: str = ""  # default: the path, or the kind
-    parent: str = ""  # image that an object or patch was cut from
-    box: Box | None = None  # where in the parent: absolute xyxy pixels of the upright original
-    time: float | None = None  # second of a frame
-    width: int | None = Field(default=None, gt=0, lt=1 << 63)  # of the upright original, where known without decoding
-    height: int | None = Field(default=None, gt=0, lt=1 << 63)
-    relevance: tuple[tuple[str, float], ...] = ()  # (name, score) of image-text relevance, where a corpus has them
-    pixels: Any = Field(default=None, exclude=True, repr=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.get("id"):
-            data = {**data, "id": str(data.get("path") or data.get("kind") or "main")}
-        return data
-
-
-class Mention(_Layer):
-    """A span of the text that names something; `label=""` where the corpus does not type it.
-
-    `status`: `orphan`, an `I-` run without its `B-` (strict scoring leaves it out); `unlocated`, named by a model but
-    not found in the text (`start == end`, the name is kept in `text`).
-    """
-
-    id: str
-    start: int
-    end: int
-    label: str = ""
-    text: str = ""
-    status: Status = "located"
-    score: float | None = None
-
-
-class Chain(_Layer):
-    """Mentions of one thing."""
-
-    id: str
-    mentions: tuple[str, ...] = ()
-    label: str = ""
-    score: float | None = None
-
-
-class Relation(_Layer):
-    """`label` holds from `head` to `tail`, each the id of a mention or of a chain."""
-
-    head: str
-    tail: str
-    label: str = ""
-    score: float | None = None
-
-
-class Region(_Layer):
-    """A box in an image (absolute xyxy pixels of the upright original) and the mention or chain that it shows."""
-
-    image: str
-    box: Box
-    label: str = ""
-    of: str = ""
-    score: float | None = None
-
-
-class Phrase(_Layer):
-    """The words that an object image was found by."""
-
-    text: str
-    image: str = ""
+__all__ = [
+    "USER_CAPTION",
+    "Box",
+    "Chain",
+    "Document",
+    "Image",
+    "ImageKind",
+    "Mention",
+    "Phrase",
+    "Region",
+    "Relation",
+    "Status",
+    "TimeSpan",
+    "Word",
+    "json_schema",
+    "locate_words",
+]
 
 
 def _accept_word_strings(value: Any, info: Any) -> Any:
-    """Accept words as strings too: each is found in the text, left to right."""
+    """Accept words as strings: each is located in the text, from left to right."""
     value = tuple(value or ())
     if not value or not isinstance(value[0], str):
         return value
@@ -164,7 +62,18 @@ def _accept_word_strings(value: Any, info: Any) -> Any:
 
 
 def locate_words(text: str, words: Sequence[str]) -> tuple[Word, ...]:
-    """Offsets of `words` in `text`, left to right; a `DocumentError` names the first word that is not there."""
+    """Locate words in a text, from left to right.
+
+    Args:
+        text: the text.
+        words: in text order.
+
+    Returns:
+        Their half-open offsets.
+
+    Raises:
+        DocumentError: the first word that does not follow.
+    """
     found, at = [], 0
     for word in words:
         start = text.find(word, at)
@@ -179,8 +88,30 @@ def locate_words(text: str, words: Sequence[str]) -> tuple[Word, ...]:
     return tuple(found)
 
 
-class Document(_Layer):
-    """One post, row, news item or transcript, with all that is known or predicted about it."""
+class Document(Layer):
+    """One post, news item or transcript with its images, and its gold or predicted annotation.
+
+    Args:
+        id: unique in its corpus.
+        text: the text.
+        words: offsets, or strings that are located in the text.
+        images: any number; `main_image` is the first of kind "main".
+        mentions: entity mentions.
+        chains: coreference chains.
+        relations: between mentions or chains.
+        regions: boxes in the images.
+        phrases: queries that object images were detected with.
+        captions: generator -> caption of the main image.
+        summary: of text and images.
+        times: when parts of the text were spoken.
+        lang: language code; "" for unknown.
+        source: where the document comes from; JSON values only.
+        errors: what could not be read, or computed, for this document.
+
+    Raises:
+        DocumentError: offsets outside the text, an id used twice, a mention whose text differs, values that JSON
+            cannot hold.
+    """
 
     id: str
     text: str = ""
@@ -191,12 +122,12 @@ class Document(_Layer):
     relations: tuple[Relation, ...] = ()
     regions: tuple[Region, ...] = ()
     phrases: tuple[Phrase, ...] = ()
-    captions: dict[str, str] = {}  # generator -> text
+    captions: dict[str, str] = Field(default={})
     summary: str = ""
     times: tuple[TimeSpan, ...] = ()
     lang: str = ""
-    source: dict[str, Any] = {}  # where it came from; JSON values only
-    errors: tuple[ErrorRecord, ...] = ()  # what could not be read or done for this document
+    source: dict[str, Any] = Field(default={})
+    errors: tuple[ErrorRecord, ...] = ()
 
     _index: dict[str, Mention | Chain] | None = PrivateAttr(default=None)
 
@@ -252,7 +183,13 @@ class Document(_Layer):
 
     @classmethod
     def from_words(cls, id: str, words: Sequence[str], **layers: Any) -> Self:
-        """A document whose text is the words joined by single blanks."""
+        """Create a document from words.
+
+        Args:
+            id: of the document.
+            words: joined by single blanks, they are its text.
+            **layers: further fields.
+        """
         spans, at = [], 0
         for word in words:
             spans.append(Word(at, at + len(word)))
@@ -260,15 +197,17 @@ class Document(_Layer):
         return cls(id=id, text=" ".join(words), words=tuple(spans), **layers)
 
     def word_texts(self) -> tuple[str, ...]:
+        """The surface forms of the words."""
         return tuple(self.text[w.start : w.end] for w in self.words)
 
     def find(self, id: str) -> Mention | Chain | None:
-        """The mention or chain of this id."""
+        """The mention or chain with this id; None where there is none."""
         if self._index is None:
             self._index = {**{m.id: m for m in self.mentions}, **{c.id: c for c in self.chains}}
         return self._index.get(id)
 
     def image(self, id: str) -> Image | None:
+        """The image with this id; None where there is none."""
         return next((i for i in self.images if i.id == id), None)
 
     @property
@@ -277,22 +216,22 @@ class Document(_Layer):
         return next((i for i in self.images if i.kind == "main"), None)
 
     def caption(self, name: str) -> str:
-        """The caption of a generator, or the one that a user gave in its place, or nothing."""
+        """The caption of a generator, else the one that a user provided, else ""."""
         return self.captions.get(name, "") or self.captions.get(USER_CAPTION, "")
 
     def replace(self, **layers: Any) -> Self:
-        """A validated copy with these layers changed."""
+        """A validated copy with other values of these fields."""
         return type(self)(**{**{k: getattr(self, k) for k in type(self).model_fields}, **layers})
 
     def without_gold(self) -> Self:
-        """Text, words, images, phrases, captions and times: what a system may read.
+        """A copy with the input of a system only: text, words, images, phrases, captions and times.
 
-        All annotation is gone, and `source`, where a corpus may keep facts beside it (Diorama keeps its hidden ones).
+        All annotation is removed, and so is `source`, where a corpus may store more (Diorama its latent state).
         """
         return self.replace(mentions=(), chains=(), relations=(), regions=(), summary="", errors=(), source={})
 
     def dangling(self) -> list[ErrorRecord]:
-        """References that lead nowhere: of chains, relations, regions, object images and phrases."""
+        """Records of ids that the document does not have, in chains, relations, regions, images and phrases."""
         images, named = {i.id for i in self.images}, {*(m.id for m in self.mentions), *(c.id for c in self.chains)}
         refs: Iterable[tuple[str, str, set[str]]] = [
             *(("chain " + c.id, m, named) for c in self.chains for m in c.mentions),
@@ -314,7 +253,11 @@ class Document(_Layer):
         ]
 
     def to_json(self) -> str:
-        """Canonical JSON on one line; empty layers are left out. `DocumentError` for NaN and what JSON cannot hold."""
+        """Canonical JSON on one line, without empty layers.
+
+        Raises:
+            DocumentError: a value that JSON cannot hold, such as NaN.
+        """
         data = self.model_dump(mode="json", exclude_defaults=True, exclude={"source"})
         source = {"source": self.source} if self.source else {}
         try:
@@ -329,10 +272,15 @@ class Document(_Layer):
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
+        """Parse what `to_json` returns.
+
+        Raises:
+            DocumentError: no JSON, or not a Document.
+        """
         try:
             return cls.model_validate_json(line)
         except ValidationError as error:
-            readable = _validation_error("Document", error)
+            readable = validation_error("Document", error)
         with suppress(ValueError, RecursionError):  # what the standard parser reads can be told by its name
             validate_json(json.loads(line), "Document", depth=-1)
         raise readable

@@ -1,9 +1,9 @@
-"""Safe image loading: an `Image` or a path in, an upright RGB picture out.
+"""Safe image loading: from an `Image` or a path to an upright RGB picture.
 
-A file is judged by its header before a pixel is decoded: what declares more than `max_pixels` is refused, and so is
-what is not one of `FORMATS` (no format of the list runs an interpreter or fetches anything). Pixels are turned as EXIF
-says, so width and height always mean those of the upright picture. Nothing is fetched from a network. Pillow is
-imported inside the functions, so that importing openmie stays light.
+The header of a file is checked before pixels are decoded: images with more than `max_pixels` are refused, and so are
+formats other than `FORMATS` (none of which runs an interpreter or fetches anything). Pixels are rotated as EXIF says,
+so width and height are always those of the upright picture. Nothing is fetched from a network. Pillow is imported
+inside the functions, so that importing openmie stays light.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import math
 import os
 import re
 import stat
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmie.data.document import Document, Image
+from openmie.data.image_pixels import image_error, orientation, to_rgb, upright
 from openmie.errors import ImageError
 
 if TYPE_CHECKING:
@@ -28,29 +28,41 @@ if TYPE_CHECKING:
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gibibyte as RGB
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM", "JPEG2000", "AVIF")
 _URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]+:)?//|(?:https?|ftp|file|data|blob):", re.IGNORECASE)
-_ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 5 to 8 swap width and height
 
 
 def load_image(
     image: Image | str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, base: Path | None = None
 ) -> Picture:
-    """The upright RGB picture, its first frame where it has several; transparent parts become white.
+    """Load an image as upright RGB; of several frames the first, transparency on white.
 
-    `base` is the folder that a path is relative to and must stay in (data that others wrote); without it the path is
-    the caller's own and may lie anywhere. Raises `ImageError`.
+    Args:
+        image: an `Image` with a path or pixels, or a path.
+        max_pixels: images with more are refused before they are decoded.
+        base: folder that the path is relative to and may not leave (for paths in data files); None: any path.
+
+    Returns:
+        A PIL image of mode RGB.
+
+    Raises:
+        ImageError: no such file, not an image, broken, too large, or outside of `base`.
     """
     if isinstance(image, Image) and image.pixels is not None:
         return _from_pixels(image, max_pixels)
     path = _path(image, base)
     with _open_checked(path, max_pixels) as picture:
         picture.load()
-        return _rgb(_upright(picture), path)
+        return to_rgb(upright(picture), path)
 
 
 def crop(picture: Picture, image: Image) -> Picture:
-    """The part of an upright picture that `image.box` names: every pixel that the box touches, clipped to the picture.
+    """Crop an upright picture to `image.box`.
 
-    Raises `ImageError` where nothing is left.
+    Args:
+        picture: the parent of the image.
+        image: its box, in xyxy pixels, is rounded outwards and clipped to the picture.
+
+    Raises:
+        ImageError: no box, or one outside of the picture.
     """
     box = image.box or (0.0, 0.0, 0.0, 0.0)
     if all(math.isfinite(x) for x in box) and box[2] > box[0] and box[3] > box[1]:
@@ -58,7 +70,7 @@ def crop(picture: Picture, image: Image) -> Picture:
         right, bottom = (min(math.ceil(x), edge) for x, edge in zip(box[2:], picture.size))
         if right > left and bottom > top:
             return picture.crop((left, top, right, bottom))
-    raise _error(
+    raise image_error(
         image.id,
         f"box {image.box} in a picture of {picture.width} x {picture.height} pixels",
         "xyxy pixels of the upright original, with some of the picture inside",
@@ -67,10 +79,15 @@ def crop(picture: Picture, image: Image) -> Picture:
 
 
 def image_or_crop(document: Document, image: Image, known: dict[str, Any]) -> Picture | ImageError:
-    """The image's own file or pixels; where it has none, its box of its parent, by default the main image.
+    """Load an image, or crop its box out of its parent (by default the main image) where it has no file or pixels.
 
-    `known` holds pictures by image id, since several crops may lie in one. What cannot be read is the ImageError
-    itself, and is known too, so that nothing is tried twice.
+    Args:
+        document: that the image and its parents belong to.
+        image: to be loaded.
+        known: cache of pictures and errors by image id, updated; pass the same for all images of a document.
+
+    Returns:
+        An upright RGB picture, or the error that prevented it.
     """
     way = [image]  # from the image to what holds it
     while way[-1].id not in known:
@@ -107,7 +124,18 @@ def _parent(document: Document, way: list[Image]) -> Image:
 
 
 def image_size(image: Image | str | os.PathLike[str], *, base: Path | None = None) -> tuple[int, int]:
-    """(width, height) of the upright original in pixels, without decoding: as declared, else from the file's header."""
+    """Size of an image without decoding it.
+
+    Args:
+        image: an `Image` or a path.
+        base: as in `load_image`.
+
+    Returns:
+        (width, height) of the upright original in pixels, as declared in the `Image`, else from the file's header.
+
+    Raises:
+        ImageError: the file cannot be read.
+    """
     if isinstance(image, Image):
         if image.pixels is not None:
             height, width = _shape(image)
@@ -116,22 +144,31 @@ def image_size(image: Image | str | os.PathLike[str], *, base: Path | None = Non
             return image.width, image.height
     with _open_checked(_path(image, base), None) as picture:
         width, height = picture.size
-        turned = picture.format != "TIFF" and _orientation(picture) >= 5  # Pillow turns TIFF by itself, size included
+        turned = picture.format != "TIFF" and orientation(picture) >= 5  # Pillow turns TIFF by itself, size included
         return (height, width) if turned else (width, height)
 
 
 def resolve_inside(path: str, base: str | os.PathLike[str], *also: str | os.PathLike[str]) -> Path:
-    """`base / path`, where that lies in `base` (or a folder of `also`) with all links followed; else `ImageError`.
+    """Resolve a path inside a folder, without opening anything.
 
-    Nothing is opened.
+    Args:
+        path: relative to `base`.
+        base: the folder.
+        *also: further folders that the path may lead into.
+
+    Returns:
+        `base / path`.
+
+    Raises:
+        ImageError: a URL, or a path that leaves these folders when all links are followed.
     """
     if not path or "\0" in path:
-        raise _error(path, f"{path!r}", "the path of a file", "name the image file")
+        raise image_error(path, f"{path!r}", "the path of a file", "name the image file")
     _refuse_url(path)
     roots = [os.path.realpath(folder) for folder in (base, *also)]
     real = os.path.realpath(os.path.join(roots[0], path))
     if not any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
-        raise _error(
+        raise image_error(
             path,
             "a path that leads out of its folder",
             f"a file inside {os.fspath(base)}",
@@ -144,22 +181,20 @@ def _path(image: Image | str | os.PathLike[str], base: Path | None) -> Path:
     path = image.path if isinstance(image, Image) else os.fspath(image)
     if not path:
         where = image.id if isinstance(image, Image) else ""
-        raise _error(where, "neither a file nor pixels", "a path, or pixels in memory", "name the image file")
+        raise image_error(where, "neither a file nor pixels", "a path, or pixels in memory", "name the image file")
     if base is not None:
         return resolve_inside(path, base)
     if "\0" in path:
-        raise _error(path, "a NUL character in the path", "the path of a file", "name the image file")
+        raise image_error(path, "a NUL character in the path", "the path of a file", "name the image file")
     _refuse_url(path)
     return Path(path)
 
 
 def _refuse_url(path: str) -> None:
     if _URL.match(path):
-        raise _error(path, "a URL", "the path of a file: nothing is fetched", "download the image and name the file")
-
-
-def _error(where: str | Path, found: str, expected: str, remedy: str) -> ImageError:
-    return ImageError(found, expected=expected, remedy=remedy, where=f"image {str(where)[:200]}")
+        raise image_error(
+            path, "a URL", "the path of a file: nothing is fetched", "download the image and name the file"
+        )
 
 
 @contextmanager
@@ -172,7 +207,7 @@ def _open_checked(path: Path, max_pixels: int | None) -> Iterator[ImageFile]:
         with PIL.Image.open(path, formats=_formats()) as picture:
             width, height = picture.size
             if max_pixels is not None and width * height > max_pixels:
-                raise _error(
+                raise image_error(
                     path,
                     f"{width} x {height} pixels",
                     f"at most {max_pixels:,} pixels",
@@ -182,21 +217,21 @@ def _open_checked(path: Path, max_pixels: int | None) -> Iterator[ImageFile]:
     except ImageError:
         raise
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
-        raise _error(
+        raise image_error(
             path,
             str(error).split(",")[0],
             f"at most {max_pixels or MAX_PIXELS:,} pixels",
             "scale the image down (to go beyond, raise PIL.Image.MAX_IMAGE_PIXELS too)",
         ) from None
     except PIL.UnidentifiedImageError:
-        raise _error(
+        raise image_error(
             path,
             "no image, or one of another format",
             "one of " + ", ".join(FORMATS),
             "look at the file; convert it to PNG or JPEG",
         ) from None
     except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, ... on broken files
-        raise _error(
+        raise image_error(
             path,
             f"a broken file ({type(error).__name__}: {str(error)[:120]})",
             "a whole image",
@@ -217,92 +252,22 @@ def _check_regular_file(path: Path) -> None:
         status = path.stat()
     except (OSError, ValueError) as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else str(error)[:120]
-        raise _error(path, reason, "an image file", "check the path and the image folder") from None
+        raise image_error(path, reason, "an image file", "check the path and the image folder") from None
     if not stat.S_ISREG(status.st_mode):
-        raise _error(
+        raise image_error(
             path,
             "a folder" if stat.S_ISDIR(status.st_mode) else "no plain file",
             "an image file",
             "name the image file itself",
         )
     if not status.st_size:
-        raise _error(path, "an empty file", "a whole image", "fetch or export the image again")
-
-
-def _orientation(picture: ImageFile) -> int:
-    """EXIF orientation 1 to 8, from the header alone (Pillow would decode a PNG to look behind its pixels)."""
-    import PIL.Image
-
-    if picture.format == "PNG" and "exif" not in picture.info:
-        late = _trailing_png_exif(picture)
-        if late:
-            picture.info["exif"] = b"Exif\0\0" + late
-    value = PIL.Image.Image.getexif(picture).get(_ORIENTATION, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _trailing_png_exif(picture: ImageFile) -> bytes:
-    """The eXIf chunk that may stand behind the pixels of a PNG: chunks are stepped over, not read."""
-    with open(picture.filename, "rb") as file:
-        file.seek(8)
-        while len(head := file.read(8)) == 8:
-            length, kind = struct.unpack(">I4s", head)
-            if kind == b"eXIf":
-                return file.read(min(length, 1 << 16))
-            if kind == b"IEND":
-                break
-            file.seek(length + 4, os.SEEK_CUR)
-    return b""
-
-
-def _upright(picture: ImageFile) -> Picture:
-    from PIL.Image import Transpose
-
-    if picture.format == "TIFF":  # turned by Pillow while loading
-        return picture
-    turn = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }.get(_orientation(picture))
-    return picture.copy() if turn is None else picture.transpose(turn)
-
-
-def _rgb(picture: Picture, path: Path) -> Picture:
-    """8-bit RGB: grey of 16 bits is scaled, transparency goes onto white, CMYK and palettes are converted."""
-    import PIL.Image
-
-    if picture.mode == "RGB" and "transparency" not in picture.info:
-        return picture
-    if picture.mode.startswith("I"):
-        return _sixteen_bits(picture, path).convert("RGB")
-    if picture.mode == "F":
-        raise _error(path, "floating-point pixels", "8 or 16 bits a channel", "convert the image to PNG or JPEG")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        return PIL.Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _sixteen_bits(picture: Picture, path: Path) -> Picture:
-    import numpy as np
-    import PIL.Image
-
-    grey: Any = np.asarray(picture)
-    if grey.min() < 0 or grey.max() > 65535:
-        raise _error(path, f"grey values from {grey.min()} to {grey.max()}", "0 to 65535", "convert it to 8 or 16 bits")
-    return PIL.Image.fromarray((grey >> 8).astype(np.uint8))
+        raise image_error(path, "an empty file", "a whole image", "fetch or export the image again")
 
 
 def _shape(image: Image) -> tuple[int, int]:
     shape, kind = getattr(image.pixels, "shape", None), str(getattr(image.pixels, "dtype", ""))
     if shape is None or len(shape) != 3 or shape[2] != 3 or kind != "uint8" or not shape[0] * shape[1]:
-        raise _error(
+        raise image_error(
             image.id,
             f"pixels of shape {shape} and type {kind or type(image.pixels).__name__}",
             "a (height, width, 3) array of uint8",
@@ -316,7 +281,7 @@ def _from_pixels(image: Image, max_pixels: int) -> Picture:
 
     height, width = _shape(image)
     if height * width > max_pixels:
-        raise _error(
+        raise image_error(
             image.id,
             f"{width} x {height} pixels",
             f"at most {max_pixels:,} pixels",

@@ -51,10 +51,10 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
     tally, taken = output.WriteReport(CANNOT_HOLD), set()
     with output.new_folder(path) as folder:
         for document in documents:
-            tally.take(document)
+            tally.count(document)
             name = output.safe_name(document.id)
             if name.casefold() in taken:
-                tally.refuse(
+                tally.reject(
                     document, f"the file name {name} again", "ids that differ in more than case", "rename the document"
                 )
                 continue
@@ -64,7 +64,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
             where = f"document {document.id}"
             (folder / f"{name}.txt").write_bytes(output.encode_utf8(document.text, where))
             (folder / f"{name}.ann").write_bytes(output.encode_utf8("".join(_lines(document, tally)), where))
-    return tally.written()
+    return tally.result()
 
 
 def _lines(document: Document, tally: output.WriteReport) -> Iterator[str]:

@@ -47,9 +47,9 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
     images: list[dict[str, Any]] = []
     boxes: list[tuple[str, dict[str, Any]]] = []
     for document in documents:
-        tally.take(document)
+        tally.count(document)
         if not document.images:
-            tally.refuse(document, "no image", "at least one image", "use a text format")
+            tally.reject(document, "no image", "at least one image", "use a text format")
             continue
         numbers = _images(document, paths.parent_folder(path), images, tally)
         for region in document.regions:
@@ -71,7 +71,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
     }
     with output.open_output(path) as file:
         file.write(output.encode_utf8(_json(data), str(path)))
-    return tally.written()
+    return tally.result()
 
 
 def _json(data: Any) -> str:
@@ -91,11 +91,11 @@ def _images(
     numbers: dict[str, int] = {}
     moved, outside = paths.relative_paths(document, folder)
     for image in outside:
-        tally.outside(document, image)
+        tally.note_outside(document, image)
     for original, image in zip(document.images, moved.images):
         numbers[image.id] = len(images) + 1
         entry = {"id": numbers[image.id], "file_name": image.path, "document": document.id, "image": image.id}
-        size = tally.size(document, original)
+        size = tally.image_size(document, original)
         images.append({**entry, **({"width": size[0], "height": size[1]} if size else {})})
     return numbers
 

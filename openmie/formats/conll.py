@@ -149,15 +149,15 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, ids: b
     tally = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as stream:
         for document in documents:
-            tally.take(document)
+            tally.count(document)
             stream.write(output.encode_utf8(_sentence(document, ids, tally), f"document {document.id}"))
-    return tally.written()
+    return tally.result()
 
 
 def _sentence(document: Document, ids: bool, tally: output.WriteReport) -> str:
     words = _disjoint_words(document, tally)
     if not words:
-        tally.refuse(document, "no word", "at least one word", "use jsonl to keep it")
+        tally.reject(document, "no word", "at least one word", "use jsonl to keep it")
         return ""
     tags = _tags(document, words, tally)
     texts = [document.text[w.start : w.end] for w in words]

@@ -74,18 +74,18 @@ def write_csv(documents: Iterable[Document], path: str | os.PathLike[str]) -> ou
                     for row in writable_rows(document, tally)
                 )
             )
-    return tally.written()
+    return tally.result()
 
 
 def writable_rows(document: Document, tally: output.WriteReport) -> list[dict[str, str]]:
     """The rows of one document; where they cannot be written, the row of a record that says so."""
-    tally.take(document)
+    tally.count(document)
     try:
         found = list(table_rows([document]))
         for row in found:
             csv_line(row.values())
     except Exception as error:
-        return list(table_rows([tally.stand_in(document, error)]))
+        return list(table_rows([tally.placeholder(document, error)]))
     return found
 
 

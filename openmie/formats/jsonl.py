@@ -92,12 +92,12 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
     tally = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as stream:
         for document in documents:
-            tally.take(document)
+            tally.count(document)
             stream.write(
                 output.encode_utf8(document_line(document, paths.parent_folder(path), tally), f"document {document.id}")
                 + b"\n"
             )
-    return tally.written()
+    return tally.result()
 
 
 def write_list(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
@@ -107,12 +107,12 @@ def write_list(documents: Iterable[Document], path: str | os.PathLike[str]) -> o
         stream.write(b"[")
         for document in documents:
             stream.write(b",\n" if tally.documents else b"\n")
-            tally.take(document)
+            tally.count(document)
             stream.write(
                 output.encode_utf8(document_line(document, paths.parent_folder(path), tally), f"document {document.id}")
             )
         stream.write(b"\n]\n")
-    return tally.written()
+    return tally.result()
 
 
 def document_line(document: Document, folder: Path, tally: output.WriteReport) -> str:
@@ -122,7 +122,7 @@ def document_line(document: Document, folder: Path, tally: output.WriteReport) -
         text = moved.to_json()
         output.encode_utf8(text, f"document {document.id}")
     except Exception as error:
-        return tally.stand_in(document, error).to_json()
+        return tally.placeholder(document, error).to_json()
     for image in outside:
-        tally.outside(moved, image)
+        tally.note_outside(moved, image)
     return text

@@ -92,7 +92,7 @@ def write(
         file.write(b"[")
         for document in documents:
             file.write(b",\n" if tally.documents else b"\n")
-            tally.take(document)
+            tally.count(document)
             task = _task(document, paths.parent_folder(path), served, tally)
             results = {"result": task.pop("result")}
             task["predictions" if predictions else "annotations"] = [
@@ -100,7 +100,7 @@ def write(
             ]
             file.write(output.encode_utf8(_json(task, document), f"document {document.id}"))
         file.write(b"\n]\n")
-    return tally.written()
+    return tally.result()
 
 
 def _json(task: Any, document: Document) -> str:
@@ -118,7 +118,7 @@ def _json(task: Any, document: Document) -> str:
 def _task(document: Document, folder: Path, served: bool, tally: output.WriteReport) -> dict[str, Any]:
     moved, outside = paths.relative_paths(document, folder)
     for image in outside:
-        tally.outside(document, image)
+        tally.note_outside(document, image)
     data: dict[str, Any] = {"id": document.id, "text": document.text}
     meta: dict[str, Any] = {}
     for n, image in enumerate(moved.images):
@@ -188,7 +188,9 @@ def _link(head: str, tail: str, label: str) -> dict[str, Any]:
 def _boxes(document: Document, spans: set[str], tally: output.WriteReport) -> list[dict[str, Any]]:
     keys = {image.id: _key(n) for n, image in enumerate(document.images)}
     used = {r.image for r in document.regions}
-    sizes = {i.id: size for i in document.images if i.id in used and (size := tally.size(document, i)) is not None}
+    sizes = {
+        i.id: size for i in document.images if i.id in used and (size := tally.image_size(document, i)) is not None
+    }
     boxes: list[dict[str, Any]] = []
     links: list[dict[str, Any]] = []
     for n, region in enumerate(document.regions):

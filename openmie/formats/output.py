@@ -46,7 +46,7 @@ class WriteReport:
     records: list[ErrorRecord] = field(default_factory=list)
     lost: int = 0
 
-    def take(self, document: Document) -> None:
+    def count(self, document: Document) -> None:
         """Count a document, and what of it the format cannot hold."""
         self.documents += 1
         for name in self.cannot_hold:
@@ -58,12 +58,12 @@ class WriteReport:
         self.dropped[name] += 1
         self.note(document, found, expected, remedy)
 
-    def refuse(self, document: Document, found: str, expected: str, remedy: str) -> None:
+    def reject(self, document: Document, found: str, expected: str, remedy: str) -> None:
         """Count a document that cannot be written at all."""
         self.documents -= 1
         self.drop("documents", document, found, expected, remedy)
 
-    def stand_in(self, document: Document, error: Exception) -> Document:
+    def placeholder(self, document: Document, error: Exception) -> Document:
         """What is written in the place of a document that cannot be: its id, and why. No document ends a job."""
         self.lost += 1
         found = error.record.found if isinstance(error, OpenMIEError) else f"{type(error).__name__}: {error}"
@@ -79,7 +79,7 @@ class WriteReport:
         where = f"document {document.id}"
         self.records.append(ErrorRecord(where=where, found=found, expected=expected, remedy=remedy))
 
-    def outside(self, document: Document, image: Image) -> None:
+    def note_outside(self, document: Document, image: Image) -> None:
         """Note an image whose file a reader will not find without being told where."""
         self.note(
             document,
@@ -88,7 +88,7 @@ class WriteReport:
             "name their folder when reading (images=FOLDER)",
         )
 
-    def size(self, document: Document, image: Image) -> tuple[int, int] | None:
+    def image_size(self, document: Document, image: Image) -> tuple[int, int] | None:
         """(width, height) of an image, else None and a note why."""
         try:
             return pictures.image_size(image)
@@ -97,7 +97,7 @@ class WriteReport:
             self.note(document, record.found, "an image of known size", "name the file, or give width and height")
             return None
 
-    def written(self) -> Written:
+    def result(self) -> Written:
         return Written(self.documents, dict(sorted(self.dropped.items())), tuple(self.records), self.lost)
 
 

@@ -86,7 +86,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, rows: 
                 data = [_writable_row(document, folder, tally, row) for document, row in zip(group, data)]
                 table = pa.Table.from_pylist(data, schema=types)
             writer.write_table(table)
-    return tally.written()
+    return tally.result()
 
 
 def _writable_row(
@@ -97,18 +97,18 @@ def _writable_row(
 
     try:
         if made is None:
-            tally.take(document)
+            tally.count(document)
             return _row(document, folder, tally)
         pa.Table.from_pylist([made], schema=schema())
         return made
     except Exception as error:
-        return _row(tally.stand_in(document, error), folder, tally)
+        return _row(tally.placeholder(document, error), folder, tally)
 
 
 def _row(document: Document, folder: Path, tally: output.WriteReport) -> dict[str, Any]:
     document, outside = paths.relative_paths(document, folder)
     for image in outside:
-        tally.outside(document, image)
+        tally.note_outside(document, image)
     row = document.model_dump()
     source = Document(id=document.id, source=document.source).to_json()  # refuses what JSON cannot hold
     row["source"] = json.dumps(json.loads(source).get("source", {}), ensure_ascii=False, sort_keys=True)

@@ -51,7 +51,7 @@ def write_resumable(
             with part.open("ab") as file:
                 file.truncate(sum(len(line) for line in good))
                 for document in make(stream):
-                    tally.take(document)
+                    tally.count(document)
                     text = jsonl.document_line(document, folder, tally)
                     file.write(output.encode_utf8(text, f"document {document.id}") + b"\n")
                     file.flush()
@@ -85,7 +85,7 @@ def _lines(path: Path) -> list[bytes]:
 def _count_documents(tally: output.WriteReport, lines: Sequence[bytes]) -> Iterator[Document]:
     for line in lines:
         document = Document.from_json(line)
-        tally.take(document)
+        tally.count(document)
         yield document
 
 

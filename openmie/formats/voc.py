@@ -28,14 +28,14 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
     tally, names, labels = output.WriteReport(CANNOT_HOLD), set(), set()  # type: ignore[var-annotated]
     with output.new_folder(path) as folder:
         for document in documents:
-            tally.take(document)
+            tally.count(document)
             if not document.images:
-                tally.refuse(document, "no image", "at least one image", "use a text format")
+                tally.reject(document, "no image", "at least one image", "use a text format")
             moved, _ = paths.relative_paths(
                 document, Path(path)
             )  # as LabelImg finds pictures by name, they may lie elsewhere
             for image in moved.images:
-                size = tally.size(document, document.image(image.id) or image)
+                size = tally.image_size(document, document.image(image.id) or image)
                 if size is None:
                     tally.dropped["images"] += 1
                     continue
@@ -56,7 +56,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
                     )
         listed = "".join(f"{' '.join(x.split())}\n" for x in sorted(labels))
         (folder / "classes.txt").write_bytes(output.encode_utf8(listed, "classes.txt"))
-    return tally.written()
+    return tally.result()
 
 
 def _inside(document: Document, image: str, size: tuple[int, int], tally: output.WriteReport) -> Iterator[Region]:

@@ -44,9 +44,9 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
     pages: list[tuple[dict[str, Any], list[Region]]] = []
     names: set[str] = set()
     for document in documents:
-        tally.take(document)
+        tally.count(document)
         if not document.images:
-            tally.refuse(document, "no image", "at least one image", "use a text format")
+            tally.reject(document, "no image", "at least one image", "use a text format")
         pages.extend(_pages(document, Path(path), names, tally))
     numbers = {label: n for n, label in enumerate(sorted({r.label for _, regions in pages for r in regions}))}
     with output.new_folder(path) as folder:
@@ -59,7 +59,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
         (folder / "index.jsonl").write_bytes(output.encode_utf8("".join(index), "index.jsonl"))
         listed = "".join(json.dumps(c, ensure_ascii=False)[1:-1] + "\n" for c in numbers)  # one line each
         (folder / "classes.txt").write_bytes(output.encode_utf8(listed, "classes.txt"))
-    return tally.written()
+    return tally.result()
 
 
 def _pages(
@@ -67,8 +67,8 @@ def _pages(
 ) -> Iterator[tuple[dict[str, Any], list[Region]]]:
     moved, outside = paths.relative_paths(document, path)
     for image in outside:
-        tally.outside(document, image)
-    sizes = {i.id: size for i in document.images if (size := tally.size(document, i)) is not None}
+        tally.note_outside(document, image)
+    sizes = {i.id: size for i in document.images if (size := tally.image_size(document, i)) is not None}
     for region in document.regions:
         if region.image not in sizes:
             tally.drop(
