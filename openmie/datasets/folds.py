@@ -1,4 +1,4 @@
-"""Other splits of a corpus: folds whose groups of documents never straddle, and documents that lack a side."""
+"""Other splits of a corpus: cross-validation folds by group, and documents with a missing modality."""
 
 from __future__ import annotations
 
@@ -16,11 +16,22 @@ Group = Callable[[Document], str]
 
 
 def make_folds(sources: Sequence[Source], fold: int, folds: int, group: Group) -> dict[str, Source]:
-    """train, dev and test of one fold: test is the fold, dev an eighth of the rest, both whole groups.
+    """train, dev and test of one cross-validation fold; no group is divided.
 
-    Groups are dealt out by size, the largest first, each to the part that has the fewest documents so far; equally
-    large ones by name. So all folds together test each document once, and nothing depends on the order of files.
-    Errors: a fold that there is none of.
+    Groups are assigned by size, the largest first, each to the part with the fewest documents so far; groups of equal
+    size by name. Together the folds test each document once, and nothing depends on the order of files.
+
+    Args:
+        sources: their documents are pooled.
+        fold: the test part, from 0.
+        folds: number of parts.
+        group: document -> group.
+
+    Returns:
+        Split -> source; dev is an eighth of what is not tested.
+
+    Raises:
+        CorpusError: `fold` is not in 0 .. folds - 1, or fewer than two folds.
     """
     if folds < 2 or not 0 <= fold < folds:
         raise CorpusError(
@@ -67,29 +78,36 @@ def deal_groups(sizes: Mapping[str, int], parts: int) -> dict[str, int]:
 
 
 def drop_modalities(items: Iterable[Item], share: float, seed: int = 0) -> Iterator[Item]:
-    """The documents of a split of which a share lacks a side: half of these the text, half the frames.
+    """Remove one modality from a share of documents: the text from half of them, the frames from the other half.
 
-    M3D's missing ratio (section VII-D), whose main experiments have 2/3. With the text goes what is said of it: chains,
-    relations, and which of them a region shows; with the frames their regions. Which documents it is depends on their
-    ids and the seed alone, and of a larger share the same ones lack a side. Errors: a share outside 0 to 1.
+    This is the missing ratio of M3D (section VII-D; 2/3 in the main experiments). With the text its annotation is
+    removed: mentions, chains, relations, and the references of regions to them; with the frames their regions.
+
+    Args:
+        items: documents and error records.
+        share: from 0 to 1.
+        seed: the documents are chosen by their ids and the seed; a larger share includes those of a smaller one.
+
+    Raises:
+        CorpusError: a share outside 0 to 1.
     """
     if not 0 <= share <= 1:
         raise CorpusError(f"missing={share}", expected="a share from 0 to 1", where="missing", remedy="1/3 is usual")
     held = list(items)
     ids = [d.id for d in held if isinstance(d, Document)]
     order = sorted(ids, key=lambda id: hashlib.sha256(f"{seed} {id}".encode("utf8", "surrogatepass")).digest())
-    gone = order[: round(share * len(order))]
-    mute, blind = set(gone[::2]), set(gone[1::2])
+    dropped = order[: round(share * len(order))]
+    without_text_ids, without_frames_ids = set(dropped[::2]), set(dropped[1::2])
     for item in held:
-        if isinstance(item, Document) and item.id in mute:
+        if isinstance(item, Document) and item.id in without_text_ids:
             item = without_text(item)
-        elif isinstance(item, Document) and item.id in blind:
+        elif isinstance(item, Document) and item.id in without_frames_ids:
             item = item.replace(images=(), regions=())
         yield item
 
 
 def without_text(document: Document) -> Document:
-    """Its frames and their regions alone."""
+    """A copy with frames and their regions only."""
     regions = tuple(
         r.model_copy(update={"of": "", "label": r.label or _label(document, r.of)}) for r in document.regions
     )

@@ -28,7 +28,17 @@ from openmie.formats.labelimg import Annotation, AnnotationFiles
 def load_gmner(
     path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", boxes: str | Path = ""
 ) -> Corpus:
-    """The corpus in a folder with `txt/{train,dev,test}.txt` and `xml/` or `xml.tar.gz` (else name it: `boxes=`)."""
+    """Load a folder with `txt/{train,dev,test}.txt` and the annotation files.
+
+    Args:
+        path: the folder, or one file.
+        captions: a file, or the generator of `captions/NAME_{train,val,test}.txt`; several separated by commas.
+        images: the folder with the image files.
+        boxes: the folder or archive of the annotation files; "": `xml` or `xml.tar.gz`, see `find_annotations`.
+
+    Raises:
+        CorpusError: files that are not there.
+    """
     files = one_file_per_split(split_files(path, (".txt",), within=("txt",)))
     options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images)
     where = find_annotations(path, boxes)

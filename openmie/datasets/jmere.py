@@ -29,7 +29,16 @@ EXPECTED = "a dict with token, img_id and label_list of {beg_ent, sec_ent, relat
 
 
 def load_jmere(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
-    """The corpus in a folder with `train.json`, `val.json` and `test.json` (also `.jsonl` or `.txt`)."""
+    """Load a folder with `train.json`, `val.json` and `test.json` (also `.jsonl` or `.txt`).
+
+    Args:
+        path: the folder, or one file.
+        captions: a file, or the generator of `captions/NAME_{train,val,test}.txt`; several separated by commas.
+        images: the folder with the image files.
+
+    Raises:
+        CorpusError: files that are not there.
+    """
     files = one_file_per_split(split_files(path, (".json", ".jsonl", ".txt"), within=("V2", "V1", "txt")))
     options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images)
     return Corpus(

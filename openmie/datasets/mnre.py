@@ -40,10 +40,16 @@ EXPECTED = "a dict with token, h and t (name, pos), img_id and relation"
 def load_mnre(
     path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", weights: str | bool | Path = ""
 ) -> Corpus:
-    """The corpus in a folder with `mnre_train.txt`, `mnre_val.txt` (`mnre_val .txt`) and `mnre_test.txt`.
+    """Load a folder with `mnre_train.txt`, `mnre_val.txt` (`mnre_val .txt`) and `mnre_test.txt`.
 
-    `captions`: a generator of `captions/NAME_{train,val,test}.txt`, or several; `weights=True` reads the image-text
-    relevance of `captions/{split}_weight_*.txt` into `Image.relevance`.
+    Args:
+        path: the folder, or one file.
+        captions: a file, or the generator of `captions/NAME_{train,val,test}.txt`; several separated by commas.
+        images: the folder with the image files.
+        weights: True, or a folder: reads the image-text relevance of `{split}_weight_*.txt` into `Image.relevance`.
+
+    Raises:
+        CorpusError: files that are not there.
     """
     files = one_file_per_split(split_files(path, (".txt", ".json", ".jsonl"), within=("txt", "mnre_txt")))
     options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images, weights=weights)

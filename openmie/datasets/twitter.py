@@ -19,7 +19,16 @@ from openmie.formats.text_lines import TextLine, line_error, read_lines, shorten
 
 
 def load_twitter(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
-    """The corpus in a folder with `train.txt`, `valid.txt` (or `dev.txt`) and `test.txt`, or in its folder `txt`."""
+    """Load a folder with `train.txt`, `valid.txt` (or `dev.txt`) and `test.txt`, or in its folder `txt`.
+
+    Args:
+        path: the folder, or one file.
+        captions: a file, or the generator of `captions/NAME_{train,val,test}.txt`; several separated by commas.
+        images: the folder with the image files.
+
+    Raises:
+        CorpusError: files that are not there.
+    """
     files = one_file_per_split(split_files(path, (".txt",), within=("txt",)))
     options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images)
     return Corpus(f"twitter:{path}", {s: partial(read_tweets, f, options, s) for s, f in files.items()})

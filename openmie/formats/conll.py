@@ -1,6 +1,6 @@
 """CoNLL columns: a token and its tag per line, a blank line after each sentence; one Document per sentence.
 
-Reads BIO (IOB2), BIOES and BILOU by their prefixes, IOB1 when told so. An `I-` run with nothing before it that it
+Reads BIO (IOB2), BIOES and BILOU by their prefixes, IOB1 by option. An `I-` run with nothing before it that it
 could continue is a mention with `status="orphan"`. Writes BIO with a comment line `# id = ...` before each sentence.
 """
 
@@ -113,7 +113,7 @@ def _document(
 
 
 def mentions_from_tags(document: Document, tags: Sequence[str], scheme: str = "bio") -> tuple[Mention, ...]:
-    """The mentions that the tags of a document's words say, with ids m0, m1, ... in text order."""
+    """The mentions of a tagged document, with ids m0, m1, ... in text order."""
     found = []
     for number, (first, last, label, status) in enumerate(tag_runs(tags, scheme)):
         start, end = document.words[first].start, document.words[last].end

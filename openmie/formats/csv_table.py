@@ -1,4 +1,4 @@
-"""A flat table of what documents say: a row per mention, relation, region and error; CSV safe in a spreadsheet."""
+"""CSV: a flat table with a row per mention, chain, relation, region and error, safe to open in a spreadsheet."""
 
 from __future__ import annotations
 

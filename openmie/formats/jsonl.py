@@ -1,4 +1,4 @@
-"""JSON lines: `Document.to_json`, one a line. Holds everything but pixels in memory; the project's own format."""
+"""JSON lines: one Document per line, as `Document.to_json` writes it. Holds everything but pixels in memory."""
 
 from __future__ import annotations
 

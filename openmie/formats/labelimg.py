@@ -24,18 +24,18 @@ class LabelledBox(NamedTuple):
 
 
 class Annotation(NamedTuple):
-    """What one file says of one image; 0 is an unknown side."""
+    """The annotation of one image; a width or height of 0 is unknown."""
 
     width: int
     height: int
     objects: tuple[LabelledBox, ...]
     errors: tuple[ErrorRecord, ...]
-    filename: str = ""  # as the file itself says; often that of another image
-    source: Mapping[str, str] = MappingProxyType({})  # what the file says of where it comes from
+    filename: str = ""  # as in the file; often that of another image
+    source: Mapping[str, str] = MappingProxyType({})  # the element `source`
 
 
 class AnnotationFiles:
-    """Annotation files by image id: the file's own name counts, not the `<filename>` inside, which is often another."""
+    """Annotation files by image id: the name of the file, since its element `filename` often names another image."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

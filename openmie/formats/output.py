@@ -1,4 +1,4 @@
-"""Writing with nothing lost in silence: targets that appear whole or not at all, and a count of what was left out."""
+"""Output of writers: files that appear completely or not at all, and a count of what a format could not hold."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError, w
 
 @dataclass(frozen=True)
 class Written:
-    """What a writer did: documents written, how often a field was left out, and what had to be changed or refused."""
+    """The result of writing.
+
+    Args:
+        documents: number of documents written.
+        dropped: field, as in the format's `CANNOT_HOLD` -> number of values left out.
+        records: what had to be changed or could not be written.
+        lost: number of documents that could not be written; each is replaced by an error record.
+    """
 
     documents: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)  # field, as in the format's CANNOT_HOLD -> count
@@ -80,7 +87,7 @@ class WriteReport:
         self.records.append(ErrorRecord(where=where, found=found, expected=expected, remedy=remedy))
 
     def note_outside(self, document: Document, image: Image) -> None:
-        """Note an image whose file a reader will not find without being told where."""
+        """Note an image that a reader will not find without the option `images`."""
         self.note(
             document,
             f"image {image.path} outside the folder of the file",

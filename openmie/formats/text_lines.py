@@ -53,7 +53,7 @@ def _not_utf8(path: Path, number: int, raw: bytes, error: UnicodeDecodeError) ->
 
 
 def read_text(path: Path) -> tuple[str, list[ErrorRecord]]:
-    """A whole file, with a record for each of its lines that is not UTF-8."""
+    """The text of a file, and a record for each of its lines that is not UTF-8."""
     found = list(read_lines(path))
     return "\n".join(line.text for line in found), [line.error for line in found if line.error]
 
@@ -61,7 +61,7 @@ def read_text(path: Path) -> tuple[str, list[ErrorRecord]]:
 def catch_invalid_document(
     items: Iterator[Document | ErrorRecord], path: Path, line: int
 ) -> Iterator[Document | ErrorRecord]:
-    """What a reader makes of one row; where no valid document comes of it, a record says so and the rest goes on."""
+    """What a reader yields for one row; an invalid document becomes a record, and reading continues."""
     try:
         yield from list(items)
     except DocumentError as error:
@@ -71,7 +71,7 @@ def catch_invalid_document(
 
 
 def line_error(path: Path, line: int, found: str, expected: str, remedy: str) -> ErrorRecord:
-    """A record that points at `file:line`; line 0 is the file as a whole."""
+    """A record that points at `file:line`; line 0 is the entire file."""
     return ErrorRecord(where=f"{path}:{line}" if line else str(path), found=found, expected=expected, remedy=remedy)
 
 

@@ -27,11 +27,16 @@ FINE = 2  # everything is drawn so much larger and then reduced: Pillow smooths 
 def picture(
     document: Document, width: int = 1200, font: str | os.PathLike[str] | None = None, labels: Sequence[str] = ()
 ) -> Picture:
-    """`document` drawn `width` pixels wide, as RGB; its height follows. Relations named `None` are left out.
+    """Draw a document as a picture.
 
-    Pictures that are given the same `labels` colour them alike; by default those of the document. `font` is a TrueType
-    file; Pillow's own font, the default, has Latin letters only (name one for Chinese). An image that cannot be read
-    leaves a panel that says why.
+    Args:
+        document: relations with the label `None` are left out.
+        width: in pixels; the height follows.
+        font: a TrueType file; None: Pillow's own font, which has Latin letters only.
+        labels: pictures with the same labels share their colours; default: those of the document.
+
+    Returns:
+        An RGB image. An image of the document that cannot be read becomes a panel with the reason.
     """
     import PIL.Image
     from PIL import ImageDraw

@@ -28,11 +28,23 @@ class Clip:
 
 
 def cut_clips(cues: Sequence[Cue], shortest: float = 60.0, longest: float = 120.0) -> tuple[Clip, ...]:
-    """The cheapest way to cut: seconds outside shortest .. longest first, then near the middle, at long pauses.
+    """Cut a transcript into clips at subtitle boundaries, by dynamic programming (M3D, section III, step 2).
 
-    cost = sum over clips of 100 o + ((length - middle) / middle)^2 - min(pause before, 2) / 2, o the seconds by which a
-    clip is too short or too long; by dynamic programming, so that no short rest is left at the end where another way
-    of cutting leaves none. A clip leaves the range only where no boundary allows it to stay there. All cues are kept.
+    Args:
+        cues: in order of time.
+        shortest: seconds of a clip, at least.
+        longest: seconds of a clip, at most.
+
+    Returns:
+        Clips that together contain all cues, with the minimal sum over clips of
+
+            100 o + ((length - middle) / middle)^2 - min(pause before, 2) / 2,
+
+        where o is the number of seconds by which a clip is too short or too long. A clip leaves the range only if no
+        boundary keeps it inside.
+
+    Raises:
+        CorpusError: not 0 < shortest <= longest.
     """
     if not 0 < shortest <= longest:
         raise CorpusError(

@@ -2,7 +2,7 @@
 
 out/VIDEO/clips.jsonl                      a Document a clip: timed transcript, frames with their seconds
 out/VIDEO/frames/VIDEO_CLIP_NUMBER.jpg     every 24th frame of a clip, named by its number in the video
-out/VIDEO/subtitles.srt                    the cues as they were used, to be corrected where a model heard them
+out/VIDEO/subtitles.srt                    the cues as they were used, to be corrected where a model transcribed them
 """
 
 from __future__ import annotations
@@ -55,10 +55,22 @@ def build_folder(
     settings: BuildSettings | None = None,
     name: str = "",
 ) -> tuple[int, tuple[ErrorRecord, ...]]:
-    """Write a video's folder, whole or not at all; how many clips it has, and what was wrong.
+    """Build the folder of one video, completely or not at all.
 
-    A folder that is there already is left as it is, if it was built from the same file with the same settings; then
-    nothing is decoded again. Errors: another build in its place, a video that cannot be read.
+    A folder that was built from the same file with the same settings is left as it is, and nothing is decoded again.
+
+    Args:
+        video: the file.
+        subtitles: its transcript.
+        out: folder in which the video's folder is created.
+        settings: length of clips, sampling of frames, language; None: the paper's values.
+        name: of the video's folder and ids; "": the file name without its suffix.
+
+    Returns:
+        The number of clips, and records of what could not be read.
+
+    Raises:
+        CorpusError: another build in its place, a video that cannot be read, no text in the subtitles.
     """
     settings, path = settings or BuildSettings(), Path(video)
     name = name or path.stem
@@ -89,9 +101,9 @@ def build_folder(
 def cached_transcript(
     video: str | os.PathLike[str], model: str, out: str | os.PathLike[str], settings: BuildSettings, name: str = ""
 ) -> Subtitles | None:
-    """What `model` heard for the build that is there already, if it is of this file with these settings.
+    """The transcript by `model` of an earlier build of this file with these settings; None where there is none.
 
-    To hear a video again is slow, and on a GPU the words need not be the same.
+    Transcribing again is slow, and on a GPU the words may differ.
     """
     facts = _read_build(Path(out) / output.safe_name(name or Path(video).stem)).get("facts", {})
     found = Subtitles(tuple(Cue(*c) for c in facts.get("cues", ())), asr_model=model)
@@ -99,7 +111,7 @@ def cached_transcript(
 
 
 def _read_build(folder: Path) -> dict[str, Any]:
-    """What a finished build says of itself; nothing where there is none, or no longer a whole one."""
+    """The `build.json` of a finished build; {} where there is none, or a damaged one."""
     try:
         built = json.loads((folder / "build.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -118,10 +130,23 @@ def _facts(path: Path, subtitles: Subtitles, settings: BuildSettings) -> dict[st
 def build_documents(
     video: Path, subtitles: Subtitles, frames: Path, settings: BuildSettings, name: str
 ) -> Iterator[Document | ErrorRecord]:
-    """A document a clip, with its frames in the folder `frames`; before them what was wrong with the video.
+    """Cut a video into clips, and turn each into a Document.
 
-    Text is the cues, joined by blanks in English, and in Chinese between Latin letters; each has its seconds in
-    `times`, from the start of the video.
+    The text of a clip is its cues, joined by blanks in English, and in Chinese between Latin letters.
+
+    Args:
+        video: the file.
+        subtitles: its transcript.
+        frames: folder for the sampled frames; it is created.
+        settings: length of clips, sampling of frames, language.
+        name: prefix of document ids.
+
+    Yields:
+        Records of what could not be decoded, then a Document per clip with `times` in seconds from the start of the
+        video.
+
+    Raises:
+        CorpusError: a video that cannot be read or exceeds the limits, or no text in the subtitles.
     """
     facts = probe(video, settings.limits)
     if not subtitles.cues:

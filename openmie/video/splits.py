@@ -18,10 +18,21 @@ SHARES: Mapping[str, float] = {"train": 8, "dev": 1, "test": 1}
 def split_by_video(
     documents: Iterable[Document], seed: int = 0, shares: Mapping[str, float] = SHARES
 ) -> dict[str, list[Document]]:
-    """The documents of each split, in their order. Videos go, large ones first, to the split that lacks most clips.
+    """Split documents by video, so that no video is in two splits.
 
-    Videos of equal size are drawn by a hash of seed and name, so neither order nor platform matters. Errors: a document
-    whose `source` names no video, fewer videos than splits.
+    Videos are assigned from large to small, each to the split that lacks most clips; videos of equal size in the order
+    of a hash of seed and name, so neither the order of documents nor the platform matters.
+
+    Args:
+        documents: `source["video"]` names the video of each.
+        seed: of the hash.
+        shares: split -> share of the documents.
+
+    Returns:
+        Split -> its documents, in their order.
+
+    Raises:
+        CorpusError: a document without a video, or fewer videos than splits.
     """
     clips: dict[str, list[Document]] = defaultdict(list)
     for d in documents:

@@ -1,4 +1,4 @@
-"""Subtitles, SRT or WebVTT, as cues: who says what from when to when is all that a transcript needs."""
+"""Subtitle files, SRT or WebVTT, as cues with start and end times."""
 
 from __future__ import annotations
 
@@ -34,7 +34,13 @@ BOMS = (
 
 @dataclass(frozen=True)
 class Cue:
-    """What is said from second `start` to second `end`, on one line."""
+    """One subtitle.
+
+    Args:
+        start: in seconds.
+        end: in seconds.
+        text: on one line, without markup.
+    """
 
     start: float
     end: float
@@ -51,10 +57,19 @@ class Subtitles:
 
 
 def read_subtitles(path: str | os.PathLike[str], encoding: str = "") -> Subtitles:
-    """The cues of a file. UTF-8, or UTF-16 or UTF-32 with its mark, unless `encoding` says otherwise.
+    """Read a subtitle file.
 
-    Overlapping cues are cut where the next one begins, and a record counts them; their text is kept whole. Markup is
-    taken out. Errors: no such file, bytes of another encoding, no cue at all.
+    Markup is removed. A cue that overlaps the next ends where that one starts, and a record counts such cues.
+
+    Args:
+        path: an SRT or WebVTT file.
+        encoding: "": UTF-8, or UTF-16 or UTF-32 with a byte-order mark.
+
+    Returns:
+        The cues in order of time, and records of what was changed or could not be read.
+
+    Raises:
+        CorpusError: no such file, bytes of another encoding, or no cue at all.
     """
     text = _decoded(Path(path), encoding)
     found, skipped = _cues(text)

@@ -14,8 +14,8 @@ from openmie.model import safe_loading
 from openmie.video.frames import VideoLimits, _av, _container, _start
 from openmie.video.subtitles import Cue, Subtitles, order_cues
 
-RATE = 16_000  # samples a second, as Whisper hears
-GAP = 0.1  # seconds of missing sound that are heard as silence; less is how codecs round
+RATE = 16_000  # samples a second, as Whisper expects
+GAP = 0.1  # seconds of missing sound that are filled with silence; smaller gaps come from rounding in codecs
 
 
 def load_audio(path: str | os.PathLike[str], limits: VideoLimits | None = None) -> np.ndarray:
@@ -76,11 +76,24 @@ def transcribe(
     language: str = "",
     device: str = "cpu",
 ) -> Subtitles:
-    """The speech of a video as cues. `model`: a hub id or folder of a Whisper model; `language`: "en", "zh"; "": heard.
-    `revision`: the commit, branch or tag of a hub id; "" is its main branch, which its owner can change.
+    """Transcribe the speech of a video.
 
-    Longer sound than the model's window is heard window by window, each beginning where the last timed sentence ended.
-    Read the result before you annotate: a model mishears names. Errors: no such model, no sound, nothing was said.
+    Audio longer than the model's input is processed in windows, each starting where the last timed sentence ended.
+    Check the result before annotation: models misrecognise names.
+
+    Args:
+        path: the video.
+        model: hub id or folder of a Whisper model.
+        revision: commit, branch or tag of a hub id; "": its main branch, which its owner can change.
+        language: "en" or "zh"; "": recognised by the model.
+        device: a torch device.
+
+    Returns:
+        The cues; `asr_model` names the model.
+
+    Raises:
+        ModelError: no such model.
+        CorpusError: no audio track, or no speech.
     """
     processor, whisper = _load(model, revision, device)
     heard = load_audio(path)

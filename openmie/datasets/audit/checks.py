@@ -1,4 +1,4 @@
-"""The checks of `doctor` that read documents: each takes one at a time and then tells what it found.
+"""The checks of `doctor` that read documents, one at a time.
 
 A split is named with the language of its documents ("dev en"); `doctor` takes that off where there is only one. Texts
 are kept as hashes.
@@ -14,12 +14,12 @@ from typing import ClassVar, Protocol
 
 from openmie.data.document import Document, Mention
 
-NO_RELATION = "None"  # the relation label that says that there is none
+NO_RELATION = "None"  # the label of pairs without a relation
 
 
 @dataclass(frozen=True)
 class Finding:
-    """So many of a kind of oddity in a split ("" is the corpus as a whole), and the first few of them."""
+    """The number of anomalies of a kind in a split ("": in the entire corpus), with a few examples."""
 
     kind: str
     split: str
@@ -36,7 +36,7 @@ class Check(Protocol):
 
 
 class _FindingLists:
-    """Oddities by kind and split: all are counted, the first five of each are kept."""
+    """Anomalies by kind and split: all are counted, the first five of each are stored."""
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -54,7 +54,7 @@ class _FindingLists:
 
 
 class Statistics:
-    """The counts that stand beside the published ones, and the labels that a split lacks."""
+    """Statistics of each split, and the labels that a split lacks."""
 
     def __init__(self) -> None:
         self.counts: dict[str, Counter[str]] = {}
@@ -121,7 +121,7 @@ class Statistics:
 
 
 def main_images(document: Document) -> list[str]:
-    """The ids of its main images; one that has no id of its own is named after the document."""
+    """The ids of its main images; an image without an id gets that of the document."""
     return [document.id if i.id == i.kind else i.id for i in document.images if i.kind == "main"]
 
 

@@ -1,4 +1,4 @@
-"""`doctor`: what a copy of a corpus holds beside what was published of it, and all that is odd about it."""
+"""`doctor`: statistics of a copy of a corpus compared with the published ones, and its anomalies."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from openmie.datasets.reading.split_files import SPLIT_NAMES
 from openmie.datasets.registry import DATASETS, Spec, accepted_options, resolve_function
 from openmie.errors import ErrorRecord
 
-ATTACHED = ("captions", "weights")  # options that are looked at on their own, not attached to every document
+ATTACHED = ("captions", "weights")  # options that are checked separately, not attached to every document
 
 
 @dataclass(frozen=True)
 class StatisticCount:
-    """One number of one split, beside the published one where there is one."""
+    """One statistic of one split, with the published number where there is one."""
 
     split: str
     what: str
@@ -45,18 +45,18 @@ class AuditReport:
     """What `examine` found: counts, oddities, and what could not be read."""
 
     corpus: str
-    reference: str  # the published statistics that the counts stand beside, or ""
+    reference: str  # title of the published statistics that the counts are compared with, or ""
     counts: tuple[StatisticCount, ...]
     findings: tuple[Finding, ...]
     records: tuple[ErrorRecord, ...]
-    beside: tuple[str, ...] = ()  # the captions, scores and images that were looked at too
+    side_files: tuple[str, ...] = ()  # captions, scores and images that were checked too
 
     def count(self, what: str, split: str) -> int:
         """A number of a split, or of "all"; 0 where it is not counted."""
         return next((c.found for c in self.counts if (c.what, c.split) == (what, split)), 0)
 
     def finding(self, kind: str, split: str = "") -> int:
-        """How many of a kind of oddity a split has ("": the corpus as a whole)."""
+        """The number of anomalies of a kind in a split ("": in the entire corpus)."""
         return sum(f.count for f in self.findings if (f.kind, f.split) == (kind, split))
 
     @property
@@ -74,7 +74,7 @@ class AuditReport:
         return [("", *splits), *((what, *(cells.get((what, s), "") for s in splits)) for what in whats)]
 
     def lines(self, examples: int = 3) -> Iterator[str]:
-        """The whole report as plain text."""
+        """The report as lines of plain text."""
         yield self.corpus
         yield f"published: {self.reference}" if self.reference else "no published statistics are known for this corpus"
         yield from _aligned(self.table())
@@ -83,8 +83,8 @@ class AuditReport:
         if known:
             yield f"{known - different} of {known} published numbers agree"
         yield ""
-        if self.beside:
-            yield "looked at too: " + ", ".join(self.beside)
+        if self.side_files:
+            yield "also checked: " + ", ".join(self.side_files)
         yield f"{len({f.kind for f in self.findings})} kinds of findings"
         for kind in dict.fromkeys(f.kind for f in self.findings):
             found = [f for f in self.findings if f.kind == kind]
@@ -113,10 +113,16 @@ def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 
 def examine(spec: str, *, decode: bool = True, **options: Any) -> AuditReport:
-    """Read all splits of a corpus and tell what is there and what is odd. Options are those of `load`.
+    """Audit a corpus: read all splits, count, compare with published statistics, and collect anomalies.
 
-    Captions, relevance scores and an image folder are looked for in the corpus folder where no option names them.
-    `decode=False` reads only the headers of images: a cut-off file then passes.
+    Args:
+        spec: as for `load`. Captions, relevance scores and an image folder are searched in the corpus folder unless
+            options name them.
+        decode: whether images are decoded; False reads their headers only, which misses truncated files.
+        **options: as for `load`.
+
+    Raises:
+        CorpusError: an unknown corpus or option.
     """
     parsed = Spec.parse(spec, **options)
     parsed.load()  # a wrong option is an error before anything is read
@@ -127,11 +133,11 @@ def examine(spec: str, *, decode: bool = True, **options: Any) -> AuditReport:
     records = list(corpus.skipped)
     findings = [replace(f, split=_without(f.split, lang)) for check in checks for f in check.findings()]
     table = {_without(split, lang): row for split, row in tally.table().items()}
-    beside = SideFiles(_options(parsed, corpus), tuple(corpus.sources), used)
+    side_files = SideFiles(_options(parsed, corpus), tuple(corpus.sources), used)
     if DATASETS[parsed.format].is_published:
-        findings += beside.findings(decode)
-        records += [r for r in beside.records if r not in records]
-        for split, counts in beside.counts.items():
+        findings += side_files.findings(decode)
+        records += [r for r in side_files.records if r not in records]
+        for split, counts in side_files.counts.items():
             table.setdefault(split, {}).update(counts)
         findings += _dataset_findings(parsed, used)
     published = closest_reference(DATASETS[parsed.format].references, table)
@@ -141,7 +147,7 @@ def examine(spec: str, *, decode: bool = True, **options: Any) -> AuditReport:
         _counts(table, published),
         tuple(f for f in findings if f.count),
         tuple(records),
-        beside.named(),
+        side_files.named(),
     )
 
 

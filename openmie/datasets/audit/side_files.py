@@ -1,4 +1,4 @@
-"""The checks of `doctor` that read what lies beside the texts: captions, relevance scores, images, box files.
+"""The checks of `doctor` on side files: captions, relevance scores, images, box files.
 
 What a user does not name is looked for in the corpus folder: caption files, `*_weight_*.txt`, an image folder.
 """
@@ -28,7 +28,7 @@ _PER_SPLIT = re.compile(rf"(?P<name>.+?)[_-]?(?:{_ALIASES})(?:[_-]?captions?(?:_
 
 @dataclass
 class SideFiles:
-    """What was found beside the texts of a corpus; `records` collects what could not be read."""
+    """The side files of a corpus; `records` collects what could not be read."""
 
     options: AttachmentOptions
     splits: tuple[str, ...]

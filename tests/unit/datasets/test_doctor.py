@@ -88,7 +88,7 @@ def test_captions_images_and_relevance(tmp_path):
     assert report.finding("broken images", "train") == 2
     assert report.finding("image files in the folder of another split", "dev") == 1
     assert report.finding("image files of no document") == 1
-    assert report.beside == ("captions zed", f"images in {tmp_path / 'images'}")
+    assert report.side_files == ("captions zed", f"images in {tmp_path / 'images'}")
     assert examine(f"twitter:{tmp_path}", decode=False).finding("broken images", "train") == 1
 
 
@@ -157,7 +157,7 @@ def test_twitter_2017(corpora, reports):
     assert not [f for f in report.findings if "orphan" in f.kind or "caption" in f.kind]
     assert report.finding("U+FFFD characters", "train") == 4
     assert [(f.split, f.count) for f in report.findings if f.kind == "texts in two splits"] == [("train + dev", 1)]
-    assert report.beside == ("captions blip2",) and report.records == ()
+    assert report.side_files == ("captions blip2",) and report.records == ()
 
 
 @pytest.mark.real
@@ -175,7 +175,7 @@ def test_mnre(corpora, reports):
     assert report.finding("tail before head", "train") == 1397
     assert report.count("image files", "all") == 39 and report.count("documents with an image file", "all") == 91
     assert report.finding("image files of no document") == 0
-    generators = {b.split()[1] for b in report.beside if b.startswith("captions")}
+    generators = {b.split()[1] for b in report.side_files if b.startswith("captions")}
     assert generators == {"minicpm", "cogvlm", "caption", "llavanext", "instruct", "BLIP"}
     for name in generators:
         assert [report.finding(f"captions of no image ({name})", s) for s in ("train", "dev", "test")] == [1, 1, 1]
