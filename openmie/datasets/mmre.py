@@ -19,8 +19,9 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache, partial
 
+from openmie.data.box_iou import box_iou
 from openmie.data.corpus import Corpus, Item
-from openmie.data.document import Box, Document, Image
+from openmie.data.document import Document, Image
 from openmie.diorama.posts.summaries import with_image_summary
 from openmie.errors import CorpusError, ErrorRecord
 
@@ -115,7 +116,7 @@ def with_patches_and_summary(document: Document, summary: str = "") -> Document:
             image.kind in ("object", "patch")
             and image.parent in ("", main.id)
             and image.box is not None
-            and all(_overlap(image.box, box) < 0.5 for box in boxes)
+            and all(box_iou(image.box, box) < 0.5 for box in boxes)
         ):
             boxes.add(image.box)
     patches = tuple(Image(kind="patch", id=f"patch{i}", parent=main.id, box=box) for i, box in enumerate(sorted(boxes)))
@@ -138,10 +139,3 @@ def _summary(document: Document, name: str) -> tuple[str, tuple[ErrorRecord, ...
             remedy="name its generator; openmie caption writes captions",
         ),
     )
-
-
-def _overlap(a: Box, b: Box) -> float:
-    """Intersection over union."""
-    w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    both = max(w, 0.0) * max(h, 0.0)
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)

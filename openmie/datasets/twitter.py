@@ -11,11 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from openmie.data.corpus import Corpus, Item
-from openmie.data.document import Document, Mention, Status, Word
+from openmie.data.document import Document, Mention, Word
 from openmie.datasets.reading.attachments import AttachmentOptions, Attachments
 from openmie.datasets.reading.split_files import one_file_per_split, split_files
 from openmie.errors import ErrorRecord
 from openmie.formats.text_lines import TextLine, line_error, read_lines, shorten
+from openmie.text.bio_runs import tag_runs
 
 
 def load_twitter(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
@@ -151,14 +152,7 @@ def word_spans(words: Iterable[str]) -> tuple[Word, ...]:
 
 def mentions_from_bio(spans: Sequence[Word], tags: Sequence[str]) -> tuple[Mention, ...]:
     """Entities of BIO tags. An `I-` run that no `B-` of its type begins is kept with `status="orphan"`."""
-    found: list[tuple[int, int, str, Status]] = []
-    for i, tag in enumerate(tags):
-        label = tag[2:]
-        if tag[0] == "I" and found and found[-1][1] == i and found[-1][2] == label:
-            found[-1] = (found[-1][0], i + 1, label, found[-1][3])
-        elif tag[0] != "O":
-            found.append((i, i + 1, label, "located" if tag[0] == "B" else "orphan"))
     return tuple(
-        Mention(id=f"m{n}", start=spans[a].start, end=spans[b - 1].end, label=label, status=status)
-        for n, (a, b, label, status) in enumerate(found)
+        Mention(id=f"m{n}", start=spans[first].start, end=spans[last].end, label=label, status=status)
+        for n, (first, last, label, status) in enumerate(tag_runs(tags))
     )

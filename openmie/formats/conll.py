@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from openmie.data.document import Document, Mention, Status, Word
+from openmie.data.document import Document, Mention, Word
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import output
 from openmie.formats.jsonl import open_binary
+from openmie.text.bio_runs import tag_runs
 from openmie.text.words import split_words
 
 CANNOT_HOLD = (
@@ -119,25 +120,6 @@ def mentions_from_tags(document: Document, tags: Sequence[str], scheme: str = "b
         start, end = document.words[first].start, document.words[last].end
         found.append(Mention(id=f"m{number}", start=start, end=end, label=label, status=status))
     return tuple(found)
-
-
-def tag_runs(tags: Sequence[str], scheme: str = "bio") -> Iterator[tuple[int, int, str, Status]]:
-    """(first word, last word, label, status) of each run, in order; E-, L- and a lone I- end or begin a run too."""
-    first, label, status, open_ = 0, "", "located", False
-    for at, tag in enumerate((*tags, "O")):
-        kind, _, this = tag.partition("-")
-        inside = kind in ("I", "E", "L")
-        if open_ and not (inside and this == label):
-            yield first, at - 1, label, status  # type: ignore[misc]
-            open_ = False
-        if kind == "O":
-            continue
-        if not open_:
-            first, label, open_ = at, this, True
-            status = "orphan" if inside and scheme != "iob1" else "located"
-        if kind in ("E", "L", "S", "U"):
-            yield first, at, label, status  # type: ignore[misc]
-            open_ = False
 
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str], *, ids: bool = True) -> output.Written:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from openmie.data import images as pictures
+from openmie.data.box_iou_matrix import box_iou_matrix
 from openmie.data.document import Document, Image, Phrase
 from openmie.errors import ErrorRecord, ImageError, RecipeError
 from openmie.formats import output
@@ -161,15 +162,8 @@ def select_boxes(
     while len(order) and len(taken) < most:
         best, order = order[0], order[1:]
         taken.append(best)
-        order = order[_iou(boxes[best], boxes[order]) <= overlap]
+        order = order[box_iou_matrix(boxes[best, None], boxes[order])[0] <= overlap]
     return np.array(taken, dtype=np.int64), boxes
-
-
-def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Intersection over union of one box (4,) with others (N, 4); none is empty."""
-    sides = np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2])
-    shared = sides.clip(0).prod(1)
-    return shared / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - shared)
 
 
 def _filled(work: _DocumentSearch, detector: Detector, search: ProposalOptions) -> Document:

@@ -17,6 +17,7 @@ from openmie.errors import MetricError
 from openmie.metrics.counting import scores_from_counts
 from openmie.metrics.mentions import Mode, check_mode
 from openmie.metrics.scores import Scores
+from openmie.text.bio_runs import run_bounds
 
 Ints = npt.NDArray[np.int64]
 
@@ -99,11 +100,7 @@ def _parse(names: Sequence[str]) -> tuple[Ints, Ints, list[str]]:
 def _chunks(ids: Ints, kind: Ints, label: Ints, opens: npt.NDArray[np.bool_], lenient: bool) -> _Chunks:
     """`I-X` goes on after `B-X` or `I-X` of the same sentence; else it starts an orphan, which strict leaves out."""
     tag, of = kind[ids], label[ids]
-    goes_on = (tag == 2) & ~opens
-    goes_on[1:] &= of[1:] == of[:-1]
-    starts = (tag > 0) & ~goes_on
-    ends = tag > 0
-    ends[:-1] &= ~goes_on[1:]
+    starts, ends = run_bounds(of, tag == 2, opens)
     end = np.zeros(len(ids), dtype=np.int64)
     end[starts] = np.flatnonzero(ends)  # chunks end in the order in which they start
     return _Chunks(np.where(starts if lenient else starts & (tag == 1), of, -1), end)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from openmie.data.box_iou_matrix import box_intersections
 from openmie.data.document import Chain, Document, Region
 from openmie.errors import MetricError
 from openmie.metrics.counting import Row, micro_scores, paired_by_id
@@ -97,18 +98,10 @@ def iou_matrix(left: Sequence[Region], right: Sequence[Region]) -> npt.NDArray[n
 
 def _common(left: Sequence[Region], right: Sequence[Region]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Areas of intersection (0 in different images) and of union: (len(left), len(right)) each."""
-    a = np.array([r.box for r in left], dtype=np.float64).reshape(-1, 1, 4)
-    b = np.array([r.box for r in right], dtype=np.float64).reshape(1, -1, 4)
-    with np.errstate(invalid="ignore"):  # an infinite box agrees with nothing
-        corners = np.maximum(a[..., :2], b[..., :2]), np.minimum(a[..., 2:], b[..., 2:])
-        common = _area(np.concatenate(corners, axis=-1))
-        union = _area(a) + _area(b) - common
+    boxes = (np.array([r.box for r in side], dtype=np.float64).reshape(-1, 4) for side in (left, right))
+    common, union = box_intersections(*boxes)
     images = np.array([[x.image == y.image for y in right] for x in left], dtype=bool).reshape(common.shape)
     return np.where(images, common, 0.0), union
-
-
-def _area(box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.clip(box[..., 2:] - box[..., :2], 0, None).prod(axis=-1)
 
 
 def matching_size(hits: Bools) -> int:

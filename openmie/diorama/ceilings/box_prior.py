@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from openmie.data.box_iou_matrix import box_intersections
 from openmie.data.document import Document, Region
 
 Position = tuple[int, int]  # number of mentions in the document, index of the mention
@@ -46,9 +47,7 @@ def box_prior(train: Iterable[Document], documents: Iterable[Document], iou: flo
 def _centre(boxes: np.ndarray, iou: float) -> tuple[float, float, float, float]:
     """Of boxes (N, 4) the one that most of the first 2,000 overlap."""
     boxes = boxes[:2000]
-    low, high = np.maximum(boxes[:, None, :2], boxes[None, :, :2]), np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(axis=-1)  # N, N
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(axis=-1)
-    hits = common > iou * (area[:, None] + area[None, :] - common)
+    common, union = box_intersections(boxes, boxes)  # (N, N)
+    hits = common > iou * union
     x0, y0, x1, y1 = boxes[hits.sum(axis=1).argmax()].tolist()
     return x0, y0, x1, y1

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from openmie.data.document import Document, Mention
 from openmie.errors import DocumentError
 from openmie.model.codec.dropped import Dropped
+from openmie.text.bio_runs import run_bounds
 
 Orphans = Literal["keep", "open", "drop"]
 Ints = npt.NDArray[np.int64]
@@ -154,15 +155,13 @@ def _lookup(wanted: Ints, keys: Ints, values: Ints) -> Ints:
 def runs(ids: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Runs:
     """All chunks in tag ids (B, T); masked positions are no words."""
     ids = np.asarray(ids, dtype=np.int64)
-    inside = ids > 0 if mask is None else (ids > 0) & np.asarray(mask, dtype=bool)
-    label = np.where(inside, (ids - 1) // 2, -1)
-    goes_on = inside & (ids % 2 == 0)  # an I- ...
-    goes_on[:, :1] = False
-    goes_on[:, 1:] &= label[:, 1:] == label[:, :-1]  # ... after a tag of its own label
-    ends = inside.copy()
-    ends[:, :-1] &= ~goes_on[:, 1:]
-    row, first = np.nonzero(inside & ~goes_on)
-    last = np.nonzero(ends)[1] + 1
+    word = ids > 0 if mask is None else (ids > 0) & np.asarray(mask, dtype=bool)
+    label = np.where(word, (ids - 1) // 2, -1)
+    opens = np.zeros(ids.shape, dtype=bool)
+    opens[:, :1] = True
+    bounds = run_bounds(label.ravel(), (ids % 2 == 0).ravel(), opens.ravel())
+    (row, first), (_, last) = (np.nonzero(x.reshape(ids.shape)) for x in bounds)
+    last = last + 1
     return Runs(row, first, last, label[row, first], ids[row, first] % 2 == 0)
 
 

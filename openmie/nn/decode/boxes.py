@@ -14,7 +14,7 @@ def corners(boxes: Tensor) -> Tensor:
     return torch.cat([centre - half, centre + half], -1)
 
 
-def overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def box_iou_giou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """IoU and generalised IoU (Rezatofighi et al., 2019) of boxes that broadcast: (..., 4) each -> (...) each.
 
     GIoU = IoU - (hull - union) / hull, hull the smallest box around both; in (-1, 1]. Boxes without area have 0.
@@ -57,7 +57,7 @@ def distinct(boxes: Tensor, scores: Tensor, real: Tensor, most: float) -> Tensor
     order = scores.masked_fill(~real, -1.0).argsort(dim=1, descending=True, stable=True)
     boxes = boxes.gather(1, order[..., None].expand_as(boxes))
     keep = real.gather(1, order)
-    near = (overlap(boxes[:, :, None], boxes[:, None])[0] > most).triu(1)  # (K, Q, Q), better first
+    near = (box_iou_giou(boxes[:, :, None], boxes[:, None])[0] > most).triu(1)  # (K, Q, Q), better first
     for q in range(keep.shape[1]):
         keep = keep & ~(near[:, q] & keep[:, q : q + 1])
     return torch.zeros_like(keep).scatter(1, order, keep)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.nn.decode.boxes import distinct, in_order, matched, overlap
+from openmie.nn.decode.boxes import box_iou_giou, distinct, in_order, matched
 from openmie.nn.decode.mention_candidates import (
     candidates,
     chain_means,
@@ -121,7 +121,7 @@ class RegionsHead(nn.Module):
         """Frame, gold box and slot (M,) of each match in K frames, by class (K, Q, L + 1) and boxes (K, Q, 4)."""
         label = gold["box_labels"].clamp_min(0)[:, None].expand(-1, logits.shape[1], -1)
         ours, theirs = boxes[:, :, None], gold["boxes"][:, None].to(boxes.dtype)
-        cost = self.l1 * (ours - theirs).abs().sum(-1) - self.giou * overlap(ours, theirs)[1]
+        cost = self.l1 * (ours - theirs).abs().sum(-1) - self.giou * box_iou_giou(ours, theirs)[1]
         slot = self.match(cost - logits.softmax(-1).gather(2, label), gold["box_labels"] >= 0)  # (K, G)
         k, g = (slot >= 0).nonzero(as_tuple=True)
         return k, g, slot[k, g]
@@ -135,7 +135,7 @@ class RegionsHead(nn.Module):
             return loss + boxes.sum() * 0.0
         ours, theirs = boxes[k, slot], gold["boxes"][k, g].to(boxes.dtype)
         loss = loss + self.l1 * (ours - theirs).abs().sum(-1).mean()
-        return loss + self.giou * (1.0 - overlap(ours, theirs)[1]).mean()
+        return loss + self.giou * (1.0 - box_iou_giou(ours, theirs)[1]).mean()
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         frames = streams[self.reads]

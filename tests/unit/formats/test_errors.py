@@ -11,8 +11,8 @@ import pytest
 
 from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.errors import CorpusError, ErrorRecord
-from openmie.formats import conll
 from openmie.formats import registry as files
+from openmie.text.bio_runs import tag_runs
 
 ZOR = Document.from_words("a", ["Zor", "met", "Vane"], mentions=(Mention(id="m0", start=0, end=3, label="PER"),))
 
@@ -82,11 +82,11 @@ def test_columns(tmp_path: Path) -> None:
     ],
 )
 def test_chunks(tags: str, expected: list[tuple[int, int, str, str]]) -> None:
-    assert list(conll.tag_runs(tags.split())) == expected
+    assert list(tag_runs(tags.split())) == expected
 
 
 def test_iob1_parts_neighbours() -> None:
-    assert [c[:2] for c in conll.tag_runs(["I-A", "I-A", "B-A", "I-B"], "iob1")] == [(0, 1), (2, 2), (3, 3)]
+    assert [c[:2] for c in tag_runs(["I-A", "I-A", "B-A", "I-B"], "iob1")] == [(0, 1), (2, 2), (3, 3)]
 
 
 def test_bad_columns_are_records(tmp_path: Path) -> None:

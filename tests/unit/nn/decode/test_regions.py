@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from openmie.errors import RecipeError
-from openmie.nn.decode.boxes import corners, distinct, in_order, matched, overlap
+from openmie.nn.decode.boxes import box_iou_giou, corners, distinct, in_order, matched
 from openmie.nn.decode.regions import Regions, within
 from openmie.nn.decode.slots import grid_points, initial_box, patch_grid
 from openmie.nn.streams import Stream
@@ -34,12 +34,12 @@ def slow_overlap(a, b):
 
 def test_overlap_is_the_loop_and_safe_without_area():
     boxes = some_boxes(30)
-    iou, giou = overlap(boxes[:, None], boxes)
+    iou, giou = box_iou_giou(boxes[:, None], boxes)
     for i, j in itertools.product(range(30), repeat=2):
         want = slow_overlap(boxes[i].tolist(), boxes[j].tolist())
         assert math.isclose(iou[i, j], want[0], abs_tol=1e-9) and math.isclose(giou[i, j], want[1], abs_tol=1e-9)
     flat = torch.tensor([0.5, 0.5, 0.0, 0.0], requires_grad=True)
-    value = overlap(flat, flat)[1]
+    value = box_iou_giou(flat, flat)[1]
     value.backward()
     assert value == 0 and flat.grad.isfinite().all()
     torch.testing.assert_close(corners(torch.tensor([0.5, 0.4, 0.2, 0.4])), torch.tensor([0.4, 0.2, 0.6, 0.6]))
@@ -169,7 +169,7 @@ def test_loss_is_the_sum_over_frames_of_the_best_assignment(config):
                 weights.append(share)
             for slot, k in best:
                 l1.append((boxes[b, f, slot] - t["boxes"][b, f, k]).abs().sum())
-                giou.append(1 - overlap(boxes[b, f, slot], t["boxes"][b, f, k])[1])
+                giou.append(1 - box_iou_giou(boxes[b, f, slot], t["boxes"][b, f, k])[1])
                 if b == 0 and config.links:  # the other document has no text
                     words = s["fused"].tokens[b]
                     chains = [(words[0] + words[2]) / 2, words[1], words[3]]
@@ -287,7 +287,7 @@ def test_boxes_a_bright_patch_and_names_the_chain_of_its_colour():
     s, given, t = batch()
     with torch.no_grad():
         found = head.eval().predict(s, given)
-    hit = (overlap(found["boxes"], t["boxes"])[0] > 0.5) & (found["box_labels"] == t["box_labels"])
+    hit = (box_iou_giou(found["boxes"], t["boxes"])[0] > 0.5) & (found["box_labels"] == t["box_labels"])
     assert hit.any(2).float().mean() > 0.95
     assert (found["box_labels"] >= 0).sum() < 1.05 * n * f  # and little else
     assert (found["box_of"] == t["box_of"])[hit].float().mean() > 0.95
