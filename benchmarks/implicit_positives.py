@@ -28,8 +28,8 @@ LOSSES = {
     "adaptive": TopK(k="adaptive"),
     "K = 3 alone": TopK(own=0.0),
     "adaptive alone": TopK(k="adaptive", own=0.0),
-    "as released": TopK(as_released=True, side="image", tau=0.5),
-    "as released, tau 0.1": TopK(as_released=True, side="image"),
+    "as released": TopK(as_released=True, anchor="image", tau=0.5),
+    "as released, tau 0.1": TopK(as_released=True, anchor="image"),
 }
 PROBLEMS = {  # classes or not; share of odd images; noise of a view
     "pairs": (False, 0.0, 0.6),

@@ -54,11 +54,11 @@ def first_layer(size: int, length: int, width: int, out: int, repeats: int) -> N
     row, i, j = (x.flatten() for x in torch.meshgrid(*(torch.arange(n) for n in (size, length, length)), indexing="ij"))
 
     def grid() -> Tensor:
-        left, right = layer.sides(states)
+        left, right = layer.halves(states)
         return left[:, :, None] + right[:, None]
 
     def listed() -> Tensor:  # as the head does it, which leaves padding and unwanted cells out
-        left, right = (x.flatten(0, 1) for x in layer.sides(states))
+        left, right = (x.flatten(0, 1) for x in layer.halves(states))
         return (left.index_select(0, row * length + i) + right.index_select(0, row * length + j)).view_as(above)
 
     def printed() -> Tensor:

@@ -2,7 +2,7 @@
 
 Not a published system but the common ground under the published ones: encoder + CRF (Lample et al., 2016, with a
 transformer in the LSTM's place), encoder + entity markers (Soares et al., 2019), cross-attention from words to patches
-as in UMT (Yu et al., 2020), InfoNCE between the pooled sides (Radford et al., 2021).
+as in UMT (Yu et al., 2020), InfoNCE between the pooled modalities (Radford et al., 2021).
 
     recipe(corpus, task="ner" | "re" | "joint", flavour="small")    the full system, `cross`
     ablations(recipe)                   `text`: no image at all; `w/o alignment`; `softmax`: no CRF

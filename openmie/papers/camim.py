@@ -1,4 +1,4 @@
-"""CAMIM: captions aligned with what the image shows, and mutual information between sides, for relations.
+"""CAMIM: captions aligned with what the image shows, and mutual information between modalities, for relations.
 
 Zhang, Zhang, Li, Bai: Caption-Aware Multimodal Relation Extraction with Mutual Information Maximization. MM 2024,
 doi 10.1145/3664647.3681219. The module is put into two earlier systems, its hosts. The public release holds one, TMR,
@@ -251,7 +251,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
 
 
 def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
-    """Pairs of sides, caption levels (on HVPNeT) and alpha of figure 4, captions of table 2; temperature, direction."""
+    """Pairs of modalities, caption levels (on HVPNeT), alpha of figure 4, captions of table 2, temperature, direction."""
     (mi,), other = r.align, hvpnet(r)
     caption: Any = other.encode.refine  # type: ignore[union-attr]
     visual = ("original", "generated")

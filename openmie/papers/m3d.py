@@ -1,4 +1,4 @@
-"""M3D: documents with video frames, four tasks at once, in English and Chinese, with missing sides.
+"""M3D: documents with video frames, four tasks at once, in English and Chinese, with missing modalities.
 
 Liu, Li, Yang, Yang, Fei, Zhang, Li, Ji: M3D: A Multimodal, Multilingual and Multitask Dataset for Grounded
 Document-level Information Extraction. The public release casts its pixels to integers, so that images are nearly
@@ -322,7 +322,7 @@ def _released(r: Recipe) -> dict[str, Any]:
 
 
 def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
-    """Prompt length (figure 8, whose values are not legible), latent width, kernel, and sides hidden in training."""
+    """Prompt length (figure 8, whose values are not legible), latent width, kernel, modalities dropped in training."""
     if not _full(r):
         return {}
     complete: Any = r.complete

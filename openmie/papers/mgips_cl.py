@@ -5,7 +5,7 @@ release takes test tweets into training, keeps the checkpoint that is best on te
 values; this is a build from the text, and selects on dev.
 
     eq. 1-4      encode/mutual.py       two towers, each layer's keys and values extended by the other's
-    eq. 5-11     fuse/interweave.py     row- and column-grained excavators, woven between the sides
+    eq. 5-11     fuse/interweave.py     row- and column-grained excavators, woven between the modalities
     eq. 12, 13   fuse/interweave.py     pre-post gate between words before and after
     eq. 14-17    align/topk.py          implicit positives, and the standard contrast beside them
     eq. 18       decode/tags.py         CRF over words
@@ -52,7 +52,7 @@ FLAVOURS = {
 }
 NOTES = """What the paper leaves open, and what stands here, each a field of the recipe:
 tau 0.1: the release's 0.5 leaves its single ratio at chance on a two-view toy, and harms the printed sum of two losses.
-K images a text, as printed; the release lets each image choose texts (`side="image"`).
+K images a text, as printed; the release lets each image choose texts (`anchor="image"`).
 f, g of eq. 14: tokens pooled by learned weights, then a linear layer and GELU, after the interweave; the release's
 layers over the token axis fix the lengths 40 and 49.
 f_1 of eq. 5 in `paper`: a linear layer over the token axis and GELU, from 40 words to 49 visual tokens and back, as in
@@ -186,7 +186,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
         "text": {"encode": text, "fuse": (), "align": ()},
         "as released": {
             **woven(gate="scalar"),
-            **aligned(as_released=True, side="image", tau=0.5),
+            **aligned(as_released=True, anchor="image", tau=0.5),
             "encode": released,
         },
     }

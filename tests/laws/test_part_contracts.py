@@ -35,13 +35,13 @@ PICTURES = {"vision": 6, "objects": 3, "generated": 4, "generated_objects": 2, "
 FRAMES = torch.tensor([0, 1, 1, 1, 1, 1])  # of the six patches: one alone, and a square after a class token
 WIDTHS = {"text": 16, "vision": 12, "context": 16, "fused": 16, "objects": 12, "generated": 12, "generated_objects": 12}
 WIDTHS |= {"phrases": 16, "frames": 12}
-FUSIONS = [Cross(), Cross(sides=("vision", "context"), layers=1), Cross(reads="fused", heads=2)]
+FUSIONS = [Cross(), Cross(modalities=("vision", "context"), layers=1), Cross(reads="fused", heads=2)]
 FUSIONS += [Adaptive(width=16), Adaptive(width=8, heads=2, layers=2, gates="sigmoid", spread="mean")]
 FUSIONS += [Interweave(width=8, heads=2), Interweave(width=8, heads=2, layers=2, column=False, gate="scalar")]
 FUSIONS += [Interweave(width=8, heads=2, binding="token_map", lengths=(12, 16), rescaled=False)]
 FUSIONS += [Translate(), Translate(translated=(), pool="sum", object_words="text", reads="fused")]
 FUSIONS += [Translate(original=("vision",), translated=("generated",), expansion=1)]
-CAPTIONED = [Caption(), Caption(heads=2, sentence=False), Caption(word=False), Caption(keep="side")]
+CAPTIONED = [Caption(), Caption(heads=2, sentence=False), Caption(word=False), Caption(keep="image")]
 FUSIONS += [*CAPTIONED, Caption(objects=("vision",)), Caption(pairs=(("vision", "context"), ("context", "text")))]
 FUSIONS += [Denoised(latent=8, heads=2, hidden=6), Denoised(latent=4, heads=4, frames=False, variational=True)]
 RELEASED = {"project": False, "own_keys": True, "sigmoid": True, "mix": "scalar", "pool": "sum", "norm": False}
@@ -56,7 +56,7 @@ ALIGNS = [
     Align(loss=Shapley(), first=("context",), width=0),
     Align(loss=Shapley(negatives="sum"), first=("context",), second=("vision",), width=0),
     Align(loss=TopK(), first=("fused",), at="fused", learned=True, width=0),
-    Align(loss=TopK(k="adaptive", side="image"), learned=True, width=8),
+    Align(loss=TopK(k="adaptive", anchor="image"), learned=True, width=8),
 ]
 HEADS = [
     Crf(labels=("A", "B")),

@@ -43,9 +43,9 @@ class Align:
     first: tuple[str, ...] = ("text",)
     second: tuple[str, ...] = ("vision",)
     at: Literal["encoded", "fused"] = "encoded"  # `encoded`, before the fusion, or `fused`, after it
-    width: CountOrZero = 128  # both sides are projected to it; 0: not at all, or the second to the first's width
+    width: CountOrZero = 128  # both modalities are projected to it; 0: not at all, or the second to the first's width
     weight: NonNegative = 0.1  # of this loss in the sum
-    name: str = ""  # default: the loss and the sides
+    name: str = ""  # default: the loss and the modalities
     learned: bool = False  # pool tokens by learned weights, then linear and GELU (f, g of MGIPS-CL's eq. 14)
 
     def needs(self) -> frozenset[str]:
@@ -72,14 +72,16 @@ class Alignment(nn.Module):
         super().__init__()
         self.loss: ContrastiveLoss = config.loss
         self.at, self.weight = config.at, config.weight
-        self.sides = (config.first, config.second)
+        self.modalities = (config.first, config.second)
         kind = type(config.loss).__name__.lower()
         self.name = config.name or f"{kind}({'+'.join(config.first)},{'+'.join(config.second)})"
-        have = [sum(widths[r] for r in side) for side in self.sides]
+        have = [sum(widths[r] for r in modality) for modality in self.modalities]
         want = config.width or have[0]
         self.pool: nn.ModuleList | None = None
         if config.learned:
-            self.pool = nn.ModuleList(nn.ModuleDict({r: AttentionPool(widths[r]) for r in side}) for side in self.sides)
+            self.pool = nn.ModuleList(
+                nn.ModuleDict({r: AttentionPool(widths[r]) for r in modality}) for modality in self.modalities
+            )
             self.projection = nn.ModuleList(nn.Sequential(nn.Linear(n, want), nn.GELU()) for n in have)
         else:
             as_is = [not config.width and n == want for n in have]
@@ -97,7 +99,7 @@ class Alignment(nn.Module):
     def pairs(self, streams: Streams) -> tuple[Tensor, Tensor]:
         """The documents that have both modalities, of all processes: two (rows, D), in one order."""
         pooled, present = [], None
-        for i, (roles, project) in enumerate(zip(self.sides, self.projection)):
+        for i, (roles, project) in enumerate(zip(self.modalities, self.projection)):
             pooled.append(project(torch.cat([self._pooled(i, r, streams[r]) for r in roles], -1)))  # (B, D)
             for role in roles:
                 here = streams[role].present
@@ -130,8 +132,8 @@ class Alignment(nn.Module):
         own = (best.diagonal() / best.sum(1)).mean()
         return {"accuracy@1": own, **self.loss.diagnostics(a, b)}
 
-    def _pooled(self, side: int, role: str, stream: Stream) -> Tensor:
-        return stream.pooled if self.pool is None else self.pool[side][role](stream)  # type: ignore[index]
+    def _pooled(self, modality: int, role: str, stream: Stream) -> Tensor:
+        return stream.pooled if self.pool is None else self.pool[modality][role](stream)  # type: ignore[index]
 
 
 class AttentionPool(nn.Module):

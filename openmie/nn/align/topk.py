@@ -11,7 +11,6 @@ from torch import Tensor
 
 from openmie.nn.limits import Count, CountOrZero, NonNegative, Positive
 
-SIDES = ("text", "image")
 TIE = 1e-3  # of cosine / tau: what is this near counts as equal, so that rounding does not choose
 
 
@@ -29,10 +28,10 @@ class TopK:
     tau: Positive = 0.1  # temperature; the paper gives none, the release has 0.5
     positives: NonNegative = 1.0  # weight of eq. 16
     own: NonNegative = 1.0  # weight of eq. 17
-    side: Literal["text", "image"] = "text"  # who chooses: each text its images, or (as released) each image its texts
+    anchor: Literal["text", "image"] = "text"  # each text has K images as positives, or (as released) the other way
     warmup_steps: CountOrZero = 0  # training steps over which the weight of eq. 16 rises from 0; counted by `Alignment`
     as_released: bool = False  # one ratio, own pair added to the K (twice if among them), no weights, no warm-up;
-    # the release's other settings are side="image" and tau=0.5
+    # the release's other settings are anchor="image" and tau=0.5
 
     def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
         """a texts, b images (B, D), row i of a belongs to row i of b -> scalar; 0 with fewer than two rows.
@@ -55,7 +54,7 @@ class TopK:
     def logits(self, a: Tensor, b: Tensor) -> Tensor:
         """(B, B) cosine over tau, in float32 at least, a row for each one who chooses."""
         a, b = (F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1) for x in (a, b))
-        return (a @ b.T if self.side == "text" else b @ a.T) / self.tau
+        return (a @ b.T if self.anchor == "text" else b @ a.T) / self.tau
 
     def chosen(self, logits: Tensor) -> Tensor:
         """(B, B) -> K of each row (B,), 1 to B - 1, without gradient.

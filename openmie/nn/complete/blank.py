@@ -1,4 +1,4 @@
-"""Blank: a side that a document lacks stays masked, so that every fusion passes it by."""
+"""Blank: a modality that a document does not have stays masked, so that every fusion ignores it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from openmie.nn.streams import Stream, Streams
 
 @dataclass(frozen=True, kw_only=True)
 class Blank:
-    """The default completion. `learned` puts one trained token in the place of a missing side instead."""
+    """The default completion. `learned` puts one trained token in the place of a missing modality instead."""
 
     learned: bool = False
 
@@ -42,7 +42,7 @@ class MaskedBlank(nn.Module):
 
 
 class LearnedBlank(nn.Module):
-    """One trained token at the first position of a missing side, unmasked; `present` still says that it is missing."""
+    """One trained token at the first position of a missing modality, unmasked; `present` stays false there."""
 
     def __init__(self, widths: dict[str, int]) -> None:
         super().__init__()

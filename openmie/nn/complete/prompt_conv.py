@@ -1,4 +1,4 @@
-"""PromptConv: a missing side made of the other one and a learnt prompt (MMCM of M3D, section V-E)."""
+"""PromptConv: a missing modality made of the other one and a learnt prompt (MMCM of M3D, section V-E)."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ class PromptConv:
 
     with l_p + n_x positions, all in one frame. The paper leaves the kernel open: its release has 1, a linear layer a
     position, and its prose wants locality, so 3. H^g itself is not made there; here it is the mean of the levels.
-    A constructed side has its mask set and `present` false: alignments and losses that need the real one pass it by.
-    A document that lacks both sides stays as it is. Patches are convolved in their order, frame after frame.
+    A constructed modality has its mask set and `present` false: alignments and losses that need the real one ignore it.
+    A document that lacks both modalities stays as it is. Patches are convolved in their order, frame after frame.
     """
 
-    sides: tuple[str, ...] = ("text", "vision")  # two roles, each made of the other
+    modalities: tuple[str, ...] = ("text", "vision")  # two roles, each made of the other
     prompt: Count = 64  # l_p, positions of P
     kernel: Count = 3  # odd; 1 as released
     levels: Count = 3  # K; streams without levels get the mean of what would be theirs
     per_frame: bool = False  # reads one mean a frame and not every patch (ours): a long video's text stays short
-    drop: Fraction = 0.0  # chance that training hides one side, either, of a document that has both (ours)
-    reconstruct: NonNegative = 0.0  # weight of the distance between means, hidden side and reconstruction (ours)
+    drop: Fraction = 0.0  # chance that training hides one modality, either, of a document that has both (ours)
+    reconstruct: NonNegative = 0.0  # weight of the distance between means, hidden modality and reconstruction (ours)
 
     def needs(self) -> frozenset[str]:
-        return frozenset(self.sides)
+        return frozenset(self.modalities)
 
     def makes(self) -> frozenset[str]:
         return frozenset()
@@ -48,19 +48,19 @@ class PromptConv:
                 expected="an odd number, for it has a middle",
                 remedy="set `kernel` to 1 or 3",
             )
-        if len(set(self.sides)) != 2:
+        if len(set(self.modalities)) != 2:
             yield Problem(
-                where="sides",
-                found=f"sides={self.sides}",
+                where="modalities",
+                found=f"modalities={self.modalities}",
                 expected="two different roles",
-                remedy="name the two sides that are made of each other, such as text and vision",
+                remedy="name the two modalities that are made of each other, such as text and vision",
             )
         if self.reconstruct and not self.drop:
             yield Problem(
                 where="reconstruct",
                 found=f"reconstruct={self.reconstruct:g} with drop=0",
                 expected="drop above 0",
-                remedy="set `drop`: a hidden side is compared with what is made",
+                remedy="set `drop`: a hidden modality is compared with what is made",
             )
 
     def build(self, widths: dict[str, int]) -> PromptConvCompletion:
@@ -72,16 +72,16 @@ class PromptConvCompletion(nn.Module):
 
     def __init__(self, config: PromptConv, widths: dict[str, int]) -> None:
         super().__init__()
-        self.sides, self.drop, self.reconstruct = config.sides, config.drop, config.reconstruct
+        self.modalities, self.drop, self.reconstruct = config.modalities, config.drop, config.reconstruct
         self.per_frame = config.per_frame
         self.widths: dict[str, int] = {}
-        a, b = config.sides
+        a, b = config.modalities
         self.constructors = nn.ModuleDict(
             {a: Constructor(config, widths[b], widths[a]), b: Constructor(config, widths[a], widths[b])}
         )
 
     def forward(self, streams: Streams) -> tuple[Streams, Losses]:
-        a, b = self.sides
+        a, b = self.modalities
         real = {a: streams[a], b: streams[b]}
         dropped = self._dropped(real)
         kept = {r: mask_modality(stream, dropped[r]) if r in dropped else stream for r, stream in real.items()}
@@ -108,11 +108,11 @@ class PromptConvCompletion(nn.Module):
         """(B,) bool for each modality: the documents that training drops it of, never both of one."""
         if not (self.training and self.drop):
             return {}
-        a, b = (real[role].present for role in self.sides)
+        a, b = (real[role].present for role in self.modalities)
         draw = torch.rand(len(a), device=a.device)  # type: ignore[arg-type,union-attr]
         both = a & b  # type: ignore[operator]
         first, second = draw < self.drop / 2, (draw >= self.drop / 2) & (draw < self.drop)
-        return dict(zip(self.sides, (both & first, both & second)))
+        return dict(zip(self.modalities, (both & first, both & second)))
 
 
 class Constructor(nn.Module):

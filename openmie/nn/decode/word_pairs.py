@@ -80,7 +80,7 @@ class Pairwise(nn.Module):
         super().__init__()
         self.first = nn.Linear(3 * width, out)
 
-    def sides(self, states: Tensor) -> tuple[Tensor, Tensor]:
+    def halves(self, states: Tensor) -> tuple[Tensor, Tensor]:
         """states (..., D) -> what each word gives as the first and as the second of a pair, (..., d2)."""
         one, two, three = self.first.weight.chunk(3, 1)
         return F.linear(states, one + three, self.first.bias), F.linear(states, two - three)
@@ -117,22 +117,22 @@ class WordPairsHead(nn.Module):
     # -- eq. 14 to 17
 
     def words(self, streams: Streams, given: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """What each word brings to its pairs: text sides (B * T, d2) twice, part of speech (B * T,), then the tables
-        X^s of tag pairs (tags * tags, d2) and the sides of positions (T, d2), all through the first layer of MLP_3.
+        """What each word brings to its pairs: text halves (B * T, d2) twice, part of speech (B * T,), then the tables
+        X^s of tag pairs (tags * tags, d2) and the halves of positions (T, d2), all through the first layer of MLP_3.
 
-        Without channels the text sides, and T zeros, which say how long the rows are.
+        Without channels the text halves, and T zeros, which say how long the rows are.
         """
         stream = streams[self.reads]
-        left, right = self.text.sides(self.dropout(stream.tokens).flatten(0, 1))
+        left, right = self.text.halves(self.dropout(stream.tokens).flatten(0, 1))
         if self.channels is None:
             return left, right, left.new_zeros(stream.mask.shape[1])
         tags = given["pos"].masked_fill(~stream.mask, 0) if "pos" in given else stream.mask.long() * 0
-        one, two = self.pos.sides(self.channels.pos.weight)
+        one, two = self.pos.halves(self.channels.pos.weight)
         table = self.mix[1](F.gelu(one[:, None] + two)).flatten(0, 1)
         where = sinusoidal_positions(stream.mask.shape[1], self.channels.width, stream.tokens.device).to(
             stream.tokens.dtype
         )
-        return left, right, tags.flatten(), table, *self.place.sides(where)
+        return left, right, tags.flatten(), table, *self.place.halves(where)
 
     def log_final(
         self, words: tuple[Tensor, ...], row: Tensor, i: Tensor, j: Tensor, band: slice | None = None

@@ -30,7 +30,7 @@ class Adaptive:
     would be the same b. A document without context keeps Q and K as they are.
     """
 
-    sides: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
+    modalities: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
     reads: str = "text"  # role that asks
     bridge: str = "context"  # role that the bridge is made of
     width: Count = 256  # D; not said in the paper, whose parameter count leaves room for about this
@@ -43,7 +43,7 @@ class Adaptive:
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset((*self.sides, self.reads, self.bridge))
+        return frozenset((*self.modalities, self.reads, self.bridge))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused"})
@@ -60,11 +60,11 @@ class AdaptiveFusion(nn.Module):
 
     def __init__(self, config: Adaptive, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.sides, self.bridge = config.reads, config.sides, config.bridge
+        self.reads, self.modalities, self.bridge = config.reads, config.modalities, config.bridge
         own, d = widths[config.reads], config.width
         self.widths = {"fused": own}
         self.input_projection = nn.ModuleDict(
-            {s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.sides}
+            {s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.modalities}
         )
         self.layers = nn.ModuleList(CrossAttentionLayer(own, config) for _ in range(config.layers))
         self.bridges = nn.ModuleList(Bridge(widths[config.bridge], config) for _ in range(config.layers))
@@ -72,8 +72,8 @@ class AdaptiveFusion(nn.Module):
 
     def forward(self, streams: Streams) -> Streams:
         words, context = streams[self.reads], streams[self.bridge]
-        keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, D)
-        mask = torch.cat([streams[s].mask for s in self.sides], 1)  # (B, M)
+        keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.modalities], 1)  # (B, M, D)
+        mask = torch.cat([streams[s].mask for s in self.modalities], 1)  # (B, M)
         x = words.tokens
         for layer, bridge in zip(self.layers, self.bridges):
             x = layer(x, keys, mask, bridge.modulation(context))  # type: ignore[operator]

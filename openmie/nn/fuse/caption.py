@@ -25,21 +25,21 @@ class Caption:
         H_S = SA(O_S) + CA(O_S, C),      H_W = SA(C) + CA(C, O_S)                                 (eq. 7-10)
         O_F = ELU(Dropout(Linear([LN(H_S) ; LN(H_W)]))), one after the other as tokens            (eq. 11)
 
-    MLP is D -> 2 D, tanh, D; SA and CA are one module with q, k, v of their own each; LN has no weights. The side's
+    MLP is D -> 2 D, tanh, D; SA and CA are one module with q, k, v of their own each; LN has no weights. The modality's
     stream becomes O_F. A role of `objects` goes object by object, and each becomes one token, the mean of its O_F.
 
     Print and release differ, and we take the release where it can be read: S is joined to the features of each region
     (as W1 v + W2 S, so that S is multiplied once), + inside LN is a sum, the outer one a sequence. We depart from it in
     these: padding is masked, also in S; the words' own scores are not transposed; an object's tokens are averaged,
     where a sum grows with the caption's length. Without an image the words' half stays, without words the regions'
-    one. `present` and `relevance` stay the side's own, so that an alignment counts documents that have the image.
+    one. `present` and `relevance` stay the modality's own, so that an alignment counts documents that have the image.
     """
 
-    pairs: tuple[tuple[str, str], ...] = (("vision", "context"),)  # (side, its words); all read what came in
+    pairs: tuple[tuple[str, str], ...] = (("vision", "context"),)  # (modality, its words); all read what came in
     sentence: bool = True  # eq. 5; without it O_S = MLP_v(v) (`W` of figure 4b)
     word: bool = True  # eq. 7-11; without it O_F = ELU(Dropout(Linear(LN(O_S)))), regions only (`S` of figure 4b)
-    keep: Literal["both", "side"] = "both"  # halves of eq. 11 in the stream: both, or the side's own, as long as before
-    objects: tuple[str, ...] = ("objects", "generated_objects")  # sides whose groups are objects, taken one by one
+    keep: Literal["both", "image"] = "both"  # halves of eq. 11 in the stream; `image`: its own, as long as before
+    objects: tuple[str, ...] = ("objects", "generated_objects")  # modalities whose groups are objects, taken one by one
     heads: Count = 1  # as released
     dropout: Dropout = 0.3  # as released: after each of q, k, v, and in eq. 11
 
@@ -47,15 +47,15 @@ class Caption:
         return frozenset(role for pair in self.pairs for role in pair)
 
     def makes(self) -> frozenset[str]:
-        return frozenset(side for side, _ in self.pairs)
+        return frozenset(modality for modality, _ in self.pairs)
 
     def problems(self) -> Iterator[Problem]:
         if not self.pairs or len(self.makes()) < len(self.pairs):
             yield Problem(
                 where="pairs",
                 found=f"pairs {self.pairs}",
-                expected="at least one, and each side in one",
-                remedy="for two captions of a side put two Caption parts one after the other",
+                expected="at least one, and each modality in one",
+                remedy="for two captions of a modality put two Caption parts one after the other",
             )
         if not (self.sentence or self.word):
             yield Problem(
@@ -78,7 +78,7 @@ class Caption:
 
 
 class CaptionAligned(nn.Module):
-    """Streams -> Streams with each side anew, D the width of the first pair's words.
+    """Streams -> Streams with each modality anew, D the width of the first pair's words.
 
     (B, V, D') -> (B, V + C, D), regions first; (B, V, D) without the words' half; objects (B, O * V, D') -> (B, O, D).
     """
@@ -87,7 +87,7 @@ class CaptionAligned(nn.Module):
         super().__init__()
         self.pairs, self.objects, self.both = config.pairs, config.objects, config.keep == "both"
         d = widths[config.pairs[0][1]]
-        self.widths = {side: d for side, _ in config.pairs}
+        self.widths = {modality: d for modality, _ in config.pairs}
         # one linear layer for all roles of a width, as they come from one tower
         projections = {str(w): nn.Linear(w, d) for w in sorted({widths[r] for r in config.needs()} - {d})}
         self.input_projection = nn.ModuleDict({str(d): nn.Identity(), **projections})
@@ -100,9 +100,9 @@ class CaptionAligned(nn.Module):
     def forward(self, streams: Streams) -> Streams:
         words = {role: self._words(streams[role]) for role in dict.fromkeys(words for _, words in self.pairs)}
         made = {}
-        for side, role in self.pairs:
-            align = self._objects if side in self.objects else self._image
-            made[side] = align(streams[side], self._sentence(streams[role]), words[role])
+        for modality, role in self.pairs:
+            align = self._objects if modality in self.objects else self._image
+            made[modality] = align(streams[modality], self._sentence(streams[role]), words[role])
         return {**streams, **made}
 
     def _image(self, image: Stream, s: Tensor, words: Projected | None) -> Stream:

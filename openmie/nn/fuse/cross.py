@@ -15,12 +15,12 @@ from openmie.nn.streams import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class Cross:
-    """Transformer decoder layers without self-attention: x + A(LN x, side), then x + FFN(LN x) (Vaswani et al., 2017).
+    """Transformer decoder layers without self-attention (Vaswani et al., 2017): x + A(LN x, keys), then x + FFN(LN x).
 
-    A word of a document that lacks the sides passes through the attention unchanged.
+    A word of a document that lacks the modalities passes through the attention unchanged.
     """
 
-    sides: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
+    modalities: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
     reads: str = "text"  # role that asks
     width: Count = 128  # inside the attention; narrower than a large encoder, so that a step stays its encoder's
     heads: Count = 4
@@ -29,7 +29,7 @@ class Cross:
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset((*self.sides, self.reads))
+        return frozenset((*self.modalities, self.reads))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused"})
@@ -46,19 +46,19 @@ class CrossFusion(nn.Module):
 
     def __init__(self, config: Cross, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.sides = config.reads, config.sides
+        self.reads, self.modalities = config.reads, config.modalities
         d, e = widths[config.reads], config.width
         self.widths = {"fused": d}
         self.input_projection = nn.ModuleDict(
-            {s: nn.Sequential(nn.Linear(widths[s], e), nn.LayerNorm(e)) for s in config.sides}
+            {s: nn.Sequential(nn.Linear(widths[s], e), nn.LayerNorm(e)) for s in config.modalities}
         )
         self.layers = nn.ModuleList(CrossAttentionLayer(d, config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(d)
 
     def forward(self, streams: Streams) -> Streams:
         words = streams[self.reads]
-        keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.sides], 1)  # (B, M, E)
-        mask = torch.cat([streams[s].mask for s in self.sides], 1)  # (B, M)
+        keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.modalities], 1)  # (B, M, E)
+        mask = torch.cat([streams[s].mask for s in self.modalities], 1)  # (B, M)
         x = words.tokens
         for layer in self.layers:
             x = layer(x, keys, mask)

@@ -26,24 +26,24 @@ class Denoised:
         Z = LN(Q + MultiHead(Q, K, V)),   H_k = Dec_k(LN(Z + FFN(Z)))                           (eq. 9, 10)
         fused = sum_k W_k H_k + W H^x                                                           (eq. 11)
 
-    and with the two sides changed, patch by patch, frames = the mean over a frame's patches + H^p   (eq. 12).
+    and with the two modalities changed, patch by patch, frames = the mean over a frame's patches + H^p   (eq. 12).
 
     Enc and Dec of a level are an auto-encoder, D-256-ReLU-64-ReLU and 64-256-ReLU-D, as in the release; `variational`
     samples its latent in training and adds a KL loss. The release has no W^K and W^V (`project`), its attention
-    also reads the own side (`own_keys`), its decoder ends in a sigmoid, eq. 11 in scalars (`mix`) and eq. 12 in a
+    also reads the own modality (`own_keys`), its decoder ends in a sigmoid, eq. 11 in scalars (`mix`) and eq. 12 in a
     sum. Norms stand where the release has them (after the sum over patches; none after a mean). H^p is a linear map
     of the sine code of the frame's index, zero at the start as the release's table is, for any number of frames. W
     starts at the identity, so that words begin as they are, and layers as PyTorch starts them, which hardly lets
     pictures move the words at first: starts that keep a state's size (Kaiming, Xavier) are worse by 10 points after
     three epochs of 1,200 documents. Codes are small and, behind a ReLU, all positive: normed before the attention's
     maps (`norm`), pictures move words nine times as much at first (0.05%), and two words of one frame learn to read a
-    half of it each in half the steps. A document that lacks the other side keeps W H^x. Streams without levels give
+    half of it each in half the steps. A document that lacks the other modality keeps W H^x. Streams without levels give
     their tokens to all three. Attention's weights have no dropout: 4,096 words by 120 frames of 197 patches make
     1.5 thousand million of them in 16 heads, which are never held where nothing is done to each.
     """
 
     reads: str = "text"  # role of the words, which `fused` are
-    side: str = "vision"  # role of the patches; their groups are frames
+    modality: str = "vision"  # role of the patches; their groups are frames
     frames: bool = True  # eq. 12 too; off where no head reads frames
     levels: Count = 3  # K
     latent: Count = 64  # d_vae
@@ -53,8 +53,8 @@ class Denoised:
     variational: bool = False  # a true VAE
     kl: NonNegative = 0.001  # weight of its KL loss, in nats a position (the paper names none)
     sigmoid: bool = False  # after the decoder; as released on
-    project: bool = True  # W^K and W^V; as released off (where both sides are as wide as each other)
-    own_keys: bool = False  # keys and values of the own side beside the other's; as released on
+    project: bool = True  # W^K and W^V; as released off (where both modalities are as wide as each other)
+    own_keys: bool = False  # keys and values of the own modality beside the other's; as released on
     mix: Literal["matrix", "scalar"] = "matrix"  # W of eq. 11; as released `scalar`
     norm: bool = True  # Q, K and V are normed before the attention's maps (ours); as released off
     times: bool = False  # words and frames heed each other less by the seconds between them, as each head learns (ours)
@@ -62,7 +62,7 @@ class Denoised:
     dropout: Dropout = 0.1  # of what attention and FFN answer (0.5 of attention's weights in the release)
 
     def needs(self) -> frozenset[str]:
-        return frozenset((self.reads, self.side))
+        return frozenset((self.reads, self.modality))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "frames"} if self.frames else {"fused"})
@@ -82,14 +82,14 @@ class DenoisedFusion(nn.Module):
 
     def __init__(self, config: Denoised, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.side, self.kl = config.reads, config.side, config.kl
-        d, v = widths[config.reads], widths[config.side]
+        self.reads, self.modality, self.kl = config.reads, config.modality, config.kl
+        d, v = widths[config.reads], widths[config.modality]
         self.widths = {"fused": d, "frames": v} if config.frames else {"fused": d}
         self.to_text = Direction(config, d, v)
         self.to_frames = FramePooling(Direction(config, v, d), v, config.pool == "sum") if config.frames else None
 
     def forward(self, streams: Streams) -> tuple[Streams, Losses]:
-        text, vision = streams[self.reads], streams[self.side]
+        text, vision = streams[self.reads], streams[self.modality]
         words = own_words(text)
         tokens, losses = self.to_text(words, vision, lambda x: x)
         padding = text.mask.shape[1] - tokens.shape[1]
@@ -138,7 +138,7 @@ class FramePooling(nn.Module):
 
 
 class Direction(nn.Module):
-    """Own side (B, N, D), other side's levels (B, M, D'), pool -> eq. 11 of the pooled (B, N or F, D), KL losses."""
+    """Own modality (B, N, D), the other's levels (B, M, D'), pool -> eq. 11 of the pooled (B, N or F, D), KL losses."""
 
     def __init__(self, config: Denoised, own: int, other: int) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class Direction(nn.Module):
 
 
 class Level(nn.Module):
-    """Eq. 8-10 of one level: own side, keys (B, M, D') of the other side, pool -> (B, N or F, D) and KL losses."""
+    """Eq. 8-10 of one level: own modality, keys (B, M, D') of the other, pool -> (B, N or F, D) and KL losses."""
 
     def __init__(self, config: Denoised, own: int, other: int) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class Level(nn.Module):
         return self.auto_encoder.decode(z, pool), [*losses, *more, *rest]
 
     def _time_bias(self, query_seconds: Tensor | None, key_seconds: Tensor | None) -> TimeBias | None:
-        """softplus(time_decay) a second, of each head; None where the times of one side are not there."""
+        """softplus(time_decay) a second, of each head; None where the times of one modality are not there."""
         if self.time_decay is None or query_seconds is None or key_seconds is None:
             return None
         return TimeBias(query_seconds, key_seconds, F.softplus(self.time_decay))

@@ -14,26 +14,26 @@ from openmie.nn.streams import Streams, pool_frames
 class Frames:
     """frames = the mean over a frame's patches + H^p, as in eq. 12 of M3D; words stay as they are."""
 
-    side: str = "vision"  # role of the patches
+    modality: str = "vision"  # role of the patches
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.side})
+        return frozenset({self.modality})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"frames"})
 
     def build(self, widths: dict[str, int]) -> FramesFusion:
-        return FramesFusion(self.side, widths[self.side])
+        return FramesFusion(self.modality, widths[self.modality])
 
 
 class FramesFusion(nn.Module):
     """Streams -> Streams plus `frames` (B, F, D')."""
 
-    def __init__(self, side: str, width: int) -> None:
+    def __init__(self, modality: str, width: int) -> None:
         super().__init__()
-        self.side, self.widths = side, {"frames": width}
+        self.modality, self.widths = modality, {"frames": width}
         self.positions = FramePositions(width)
 
     def forward(self, streams: Streams) -> Streams:
-        frames = pool_frames(streams[self.side])
+        frames = pool_frames(streams[self.modality])
         return {**streams, "frames": frames.with_tokens(self.positions(frames.tokens))}

@@ -18,19 +18,19 @@ from openmie.nn.streams import Streams
 
 @dataclass(frozen=True, kw_only=True)
 class Interweave:
-    """Eq. 5-13 of MGIPS-CL. With H the words, V the patches, MGE an `Excavator`, one for each side:
+    """Eq. 5-13 of MGIPS-CL. With H the words, V the patches, MGE an `Excavator`, one for each modality:
 
         X_l = X_{l-1} + MGE_v(X_{l-1}, T_{l-1}),   T_l = T_{l-1} + MGE_t(T_{l-1}, X_l),   l = 1 .. L   (eq. 10, 11)
         X_{L+1} = X_L + MGE_v(X_L, T_L),           X_0 = V, T_0 = H
         I = sigmoid(W1 T_L + W2 H + b),            z = I * H + (1 - I) * T_L                           (eq. 12, 13)
 
-    `fused` is z, and the side's own stream becomes X_{L+1}, as wide as the words. The release has W of eq. 12 as one
-    row (`scalar`) and leaves it at its random start; here either is trained. A document that lacks a side keeps the
+    `fused` is z, and the stream of the patches becomes X_{L+1}, as wide as the words. The release has W of eq. 12 as
+    one row (`scalar`) and leaves it at its random start; here either is trained. A document that lacks a modality keeps the
     other as it is, to the bit.
     """
 
     layers: Count = 1  # L; all share their two excavators, so more cost time but no parameters
-    row: bool = True  # row-grained weights, over the own side's tokens
+    row: bool = True  # row-grained weights, over the own modality's tokens
     column: bool = True  # column-grained weights, over the features of a head
     binding: Literal["attention", "token_map"] = "attention"  # f_1 of eq. 5 (attention is ours), see `Excavator`
     lengths: tuple[Count, Count] = (
@@ -40,17 +40,17 @@ class Interweave:
     rescaled: bool = True  # the weights of eq. 6 have a mean of one (ours); off as printed: they sum to one
     gate: Literal["vector", "scalar", "none"] = "vector"  # I for each feature, as printed; for each word; or z = T_L
     reads: str = "text"  # role of the words
-    side: str = "vision"  # role of the patches
+    modality: str = "vision"  # role of the patches
     width: Count = 128  # inside the excavators
     heads: Count = 4
     expansion: Count = 2  # of the feed-forward layer, in inner widths
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset((self.reads, self.side))
+        return frozenset((self.reads, self.modality))
 
     def makes(self) -> frozenset[str]:
-        return frozenset({"fused", self.side})
+        return frozenset({"fused", self.modality})
 
     def problems(self) -> Iterator[Problem]:
         yield from heads_divide(self.heads, self.width)
@@ -67,32 +67,32 @@ class Interweave:
 
 
 class InterweaveFusion(nn.Module):
-    """Streams -> Streams with `fused` (B, T, D) and the side's tokens anew (B, V, D); D the width of the words."""
+    """Streams -> Streams with `fused` (B, T, D) and the modality's tokens anew (B, V, D); D the width of the words."""
 
     def __init__(self, config: Interweave, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.side, self.layers = config.reads, config.side, config.layers
-        d, own = widths[config.reads], widths[config.side]
-        self.widths = {"fused": d, config.side: d}
+        self.reads, self.modality, self.layers = config.reads, config.modality, config.layers
+        d, own = widths[config.reads], widths[config.modality]
+        self.widths = {"fused": d, config.modality: d}
         self.input_projection = nn.Identity() if own == d else nn.Sequential(nn.Linear(own, d), nn.LayerNorm(d))
         self.image_guided, self.text_guided = Excavator(d, config, True), Excavator(d, config, False)
         self.gate = None if config.gate == "none" else PrePostGate(d, d if config.gate == "vector" else 1)
 
     def forward(self, streams: Streams) -> Streams:
-        words, patches = streams[self.reads], streams[self.side]
+        words, patches = streams[self.reads], streams[self.modality]
         t, x = words.tokens, self.input_projection(patches.tokens)  # (B, T, D), (B, V, D)
         for _ in range(self.layers):
             x = x + self.image_guided(x, t, patches.mask, words.mask)
             t = t + self.text_guided(t, x, words.mask, patches.mask)
         x = x + self.image_guided(x, t, patches.mask, words.mask)
         z = t if self.gate is None else self.gate(words.tokens, t)
-        return {**streams, self.side: patches.with_tokens(x), "fused": words.with_tokens(z)}
+        return {**streams, self.modality: patches.with_tokens(x), "fused": words.with_tokens(z)}
 
 
 class Excavator(nn.Module):
     """The multi-granularity excavator: own x (B, N, D), other y (B, M, D), their masks -> MGE(x, y) (B, N, D).
 
-        Y = f_1(y): attention from the own tokens to the other side's, (B, h, N, E / h)
+        Y = f_1(y): attention from the own tokens to the other modality's, (B, h, N, E / h)
         M = Y * (W x)                                                                     (eq. 5)
         r = N softmax_n(M w_3),   c = E/h softmax_e(sum_n a_n M_n),   a = softmax_n(M w_4)    (eq. 6)
         u = Out((r + c) * Y)                                                              (eq. 7, 8)

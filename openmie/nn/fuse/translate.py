@@ -57,11 +57,11 @@ class Translate:
     dropout: Dropout = 0.1  # in MLP_final
 
     def problems(self) -> Iterator[Problem]:
-        for name, sides, least in (("original", self.original, 1), ("translated", self.translated, 0)):
-            if not least <= len(sides) <= 2:
+        for name, modalities, least in (("original", self.original, 1), ("translated", self.translated, 0)):
+            if not least <= len(modalities) <= 2:
                 yield Problem(
                     where=name,
-                    found=f"{name}={sides}",
+                    found=f"{name}={modalities}",
                     expected="the role of a whole image, and of its objects if read",
                     remedy="only `translated` may be empty",
                 )
@@ -92,8 +92,8 @@ class Translation(nn.Module):
         super().__init__()
         self.reads, self.by_phrases = config.reads, config.by_phrases
         self.branches = {"original": config.original, "generated": config.translated}
-        self.branches = {name: sides for name, sides in self.branches.items() if sides}
-        objects = any(len(sides) > 1 for sides in self.branches.values())
+        self.branches = {name: modalities for name, modalities in self.branches.items() if modalities}
+        objects = any(len(modalities) > 1 for modalities in self.branches.values())
         d, inner = widths[config.reads], config.expansion * widths[config.reads]
         self.widths = dict.fromkeys(sorted(config.makes()), d)
         others = sorted({widths[r] for roles in self.branches.values() for r in roles} - {d})

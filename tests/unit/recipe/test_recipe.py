@@ -72,7 +72,10 @@ def test_an_ablation_is_one_change():
         (Recipe(name="r", heads=(Crf(),)), ["no labels"]),
         (Recipe(name="r", fuse=(Cross(),), heads=(Crf(labels=("A",)),)), ["Cross needs ['vision']", "text"]),
         (Recipe(name="r", align=(Align(),), heads=(Crf(labels=("A",)),)), ["Align needs ['vision']"]),
-        (Recipe(name="r", fuse=(Cross(sides=("visoin",)),), heads=(Crf(labels=("A",)),)), ["visoin", "roles among"]),
+        (
+            Recipe(name="r", fuse=(Cross(modalities=("visoin",)),), heads=(Crf(labels=("A",)),)),
+            ["visoin", "roles among"],
+        ),
         (Recipe(name="r", heads=(Crf(labels=("A",)), Crf(labels=("A",)))), ["one name each"]),
         (Recipe(name="r", align=(Align(at="later"),), heads=(Crf(labels=("A",)),)), ["later"]),
         (Recipe(name="r", fuse=(Interweave(gate="tanh"),), heads=(Crf(labels=("A",)),)), ["fuse.0.gate", "scalar"]),

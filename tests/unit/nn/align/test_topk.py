@@ -30,7 +30,7 @@ def cosine(x, y):
 def reference(loss, a, b, ramp=1.0):
     """Eq. 14 to 17 row by row."""
     texts, images = a.tolist(), b.tolist()
-    choosers, choices = (texts, images) if loss.side == "text" else (images, texts)
+    choosers, choices = (texts, images) if loss.anchor == "text" else (images, texts)
     n, found = len(texts), []
     for i, x in enumerate(choosers):
         raised = [math.exp(cosine(x, y) / loss.tau) for y in choices]
@@ -55,10 +55,10 @@ def test_equals_loops(rows, k, side):
     a, b = sides(rows)
     for tau in (0.1, 0.5):
         for loss in (
-            TopK(k=k, tau=tau, side=side),
-            TopK(k=k, tau=tau, side=side, positives=0.3, own=2.0),
-            TopK(k=k, tau=tau, side=side, own=0.0),
-            TopK(k=k, tau=tau, side=side, as_released=True),
+            TopK(k=k, tau=tau, anchor=side),
+            TopK(k=k, tau=tau, anchor=side, positives=0.3, own=2.0),
+            TopK(k=k, tau=tau, anchor=side, own=0.0),
+            TopK(k=k, tau=tau, anchor=side, as_released=True),
         ):
             assert loss(a, b).item() == pytest.approx(reference(loss, a, b), abs=1e-9)
             assert loss(a, b, 0.25).item() == pytest.approx(reference(loss, a, b, 0.25), abs=1e-9)
@@ -67,7 +67,7 @@ def test_equals_loops(rows, k, side):
 def test_without_positives_it_is_one_direction_of_infonce():
     a, b = sides(6)
     for side, (x, y) in {"text": (a, b), "image": (b, a)}.items():
-        torch.testing.assert_close(TopK(positives=0.0, side=side)(a, b), InfoNCE(symmetric=False)(x, y))
+        torch.testing.assert_close(TopK(positives=0.0, anchor=side)(a, b), InfoNCE(symmetric=False)(x, y))
     torch.testing.assert_close(TopK()(a, b, 0.0), InfoNCE(symmetric=False)(a, b))
 
 
@@ -79,7 +79,7 @@ def test_as_released_the_own_pair_counts_twice():
     assert got == pytest.approx(-math.log((e + 2 + e) / (e + 3))) and got < 0
 
 
-@pytest.mark.parametrize("loss", [TopK(), TopK(k="adaptive"), TopK(as_released=True, side="image"), TopK(own=0.0)])
+@pytest.mark.parametrize("loss", [TopK(), TopK(k="adaptive"), TopK(as_released=True, anchor="image"), TopK(own=0.0)])
 def test_gradient_is_that_of_differences(loss):
     torch.autograd.gradcheck(loss, [x.requires_grad_() for x in sides(5)])
 
@@ -126,7 +126,7 @@ def test_adaptive_is_the_standard_loss_once_all_own_images_stand_first():
 
 @pytest.mark.parametrize(
     "change",
-    [{"k": 0}, {"k": "three"}, {"k": True}, {"k": "3"}, {"side": "vision"}, {"tau": 0.0}, {"warmup_steps": -1}],
+    [{"k": 0}, {"k": "three"}, {"k": True}, {"k": "3"}, {"anchor": "vision"}, {"tau": 0.0}, {"warmup_steps": -1}],
 )
 def test_what_means_nothing_is_an_error(change):
     with pytest.raises(RecipeError, match="Expected"):

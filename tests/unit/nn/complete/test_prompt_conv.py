@@ -155,7 +155,7 @@ def test_reconstruction_is_the_distance_of_means():
     assert not module.eval()(s)[1]
 
 
-@pytest.mark.parametrize("change", [{"kernel": 2}, {"sides": ("text", "text")}, {"reconstruct": 1.0}])
+@pytest.mark.parametrize("change", [{"kernel": 2}, {"modalities": ("text", "text")}, {"reconstruct": 1.0}])
 def test_what_cannot_be_built_says_so(change):
     with pytest.raises(RecipeError):
         check_part(PromptConv(**change))

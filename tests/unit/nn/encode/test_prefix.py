@@ -218,7 +218,7 @@ WAYS = {
     "as released, no objects": {"as_released": True, "objects": 0},
     "refined": {"context": "*", "refine": Caption(pairs=BOTH)},
     "refined, no objects": {"context": "*", "refine": Caption(), "objects": 0},
-    "refined, own half": {"context": "*", "refine": Caption(pairs=BOTH, keep="side", objects=())},
+    "refined, own half": {"context": "*", "refine": Caption(pairs=BOTH, keep="image", objects=())},
 }
 
 

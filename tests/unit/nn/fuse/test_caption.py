@@ -24,8 +24,8 @@ VARIANTS = [
     replace(SMALL, heads=2),
     replace(SMALL, sentence=False),
     replace(SMALL, word=False),
-    replace(SMALL, keep="side"),
-    replace(SMALL, keep="side", sentence=False, heads=3),
+    replace(SMALL, keep="image"),
+    replace(SMALL, keep="image", sentence=False, heads=3),
 ]
 IDS = ["full", "h=2", "W", "S", "side", "W side h=3"]
 WIDTHS = {"text": 6, "context": 6, "vision": 5, "objects": 5, "generated": 7}
@@ -221,7 +221,7 @@ def test_what_stands_in_the_streams():
     for side in module.widths:  # a document has an image or not, whatever the words say
         assert torch.equal(made[side].present, s[side].present)
         assert made[side].relevance is s[side].relevance
-    side = built(replace(SMALL, keep="side"))(s)["vision"]
+    side = built(replace(SMALL, keep="image"))(s)["vision"]
     assert torch.equal(side.mask, s["vision"].mask) and side.groups is s["vision"].groups
 
 
@@ -311,7 +311,7 @@ def test_groups_in_any_order():
     [
         ({"sentence": False, "word": False}, "word=False"),
         ({"pairs": ()}, "pairs"),
-        ({"pairs": (("vision", "context"), ("vision", "text"))}, "each side in one"),
+        ({"pairs": (("vision", "context"), ("vision", "text"))}, "each modality in one"),
         ({"heads": 4}, "4 heads in a width of 6"),
     ],
 )
@@ -331,7 +331,7 @@ def test_stands_in_a_recipe_before_another_fusion():
     from openmie.model.pretrained import Model
 
     sides = (("vision", "context"), ("objects", "context"))
-    full = captioned(Caption(pairs=sides, keep="side"), Cross(sides=("vision", "objects")))
+    full = captioned(Caption(pairs=sides, keep="image"), Cross(modalities=("vision", "objects")))
     assert load(json.dumps(dump(full))) == full and check(full) is full
     torch.manual_seed(0)
     model = Model.new(full)

@@ -199,7 +199,7 @@ def test_takes_any_length(text, vision):
 
 def test_other_roles_may_be_read():
     s = streams()
-    part = replace(SMALL, reads="context", side="objects")
+    part = replace(SMALL, reads="context", modality="objects")
     module = part.build({"context": 6, "objects": 7}).double().eval()
     made = module({"context": s["text"], "objects": s["vision"]})
     assert set(made) == {"context", "objects", "fused"} == part.needs() | part.makes()
