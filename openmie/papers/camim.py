@@ -251,7 +251,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
 
 
 def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
-    """Pairs of modalities, caption levels (on HVPNeT), alpha of figure 4, captions of table 2, temperature, direction."""
+    """Pairs of modalities, caption levels (on HVPNeT), alpha (figure 4), captions (table 2), temperature, direction."""
     (mi,), other = r.align, hvpnet(r)
     caption: Any = other.encode.refine  # type: ignore[union-attr]
     visual = ("original", "generated")

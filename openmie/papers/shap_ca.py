@@ -69,7 +69,7 @@ x_v: projected to the text's width before its cosine with x_c, for the widths di
 Context: that of LLaVA-1.5 in print; the corpus's first caption unless `context` names another. 96 tokens; a longer one
 is cut and the document says so. Text is never cut.
 Eq. 11: queries from words, keys and values from regions, in a transformer layer with residual and norms, which is not
-printed: what is printed has a row a region, or, with the modalities exchanged, no trace of the words. The linear layers of eq.
+printed: what is printed has a row a region, or, with the two exchanged, no trace of the words. The linear layers of eq.
 10 start as any in `paper`; elsewhere their bias starts at 2, so that gates start open.
 Labels of MRE and MJERE are EEGA's (Yuan et al., 2023) in `paper`: upper triangle, no direction
 (`scheme="as_released"`); elsewhere every relation has its direction (`exact`). In MRE the entities are given, and the

@@ -10,11 +10,11 @@ import numpy as np
 from openmie.data.document import Document
 from openmie.model.codec.subwords import with_markers
 from openmie.model.features.encoded_document import EncodedDocument
-from openmie.model.tasks.relations import Relations
+from openmie.model.tasks.relations import RelationsTask
 
 
 def encode_pairs(
-    base: EncodedDocument, task: Relations, gold: bool, markers: Sequence[int] = ()
+    base: EncodedDocument, task: RelationsTask, gold: bool, markers: Sequence[int] = ()
 ) -> list[EncodedDocument]:
     """The document with the pairs that are to be labelled; with the ids of four `markers`, a copy for each pair.
 

@@ -13,7 +13,7 @@ from openmie.model.tasks.candidates import collate_candidates, with_singletons
 from openmie.model.tasks.task import Arrays, CandidateSource, DecodedDocument, Encoded, without
 
 
-class Chains:
+class ChainsTask:
     """`chain_of` (S,): the number of each candidate's chain. Every mention is in a chain, if only in one of its own."""
 
     represents = "a chain of located mentions"

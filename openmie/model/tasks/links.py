@@ -18,7 +18,7 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
 
-class Links:
+class LinksTask:
     """`links` (C, C, R), head first, between the chains of a document's candidates."""
 
     represents = "a relation between two chains, with one of the recipe's labels"

@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float32]
 Size = tuple[int, int]  # width and height of the upright original
 
 
-class Regions:
+class RegionsTask:
     """`boxes` (F, Q, 4), `box_labels` (F, Q), -1 where there is none, `box_of` (F, Q), the chain that a box shows."""
 
     represents = "a box inside a frame that is read, with one of the recipe's labels"

@@ -18,7 +18,7 @@ from openmie.nn.ops import stack
 NOWHERE = "an end that is not a located mention"
 
 
-class Relations:
+class RelationsTask:
     """Labels of pairs of mentions: `pairs` (P, 4), first and last word of head and tail, and `relations` (P,).
 
     Args:

@@ -16,7 +16,7 @@ from openmie.model.tasks.task import Arrays, CandidateSource, DecodedDocument, E
 from openmie.nn.ops import stack
 
 
-class Tags:
+class TagsTask:
     """Mentions of a document as tags (T,), `O`, `B-` and `I-` of each label; overlapping mentions are dropped."""
 
     represents = "a mention that BIO tags can represent"

@@ -10,22 +10,22 @@ from torch import Tensor
 from openmie.errors import ModelError
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.tasks.candidates import collate_candidates, encode_candidates
-from openmie.model.tasks.chains import Chains, keep_chains
-from openmie.model.tasks.links import Links
-from openmie.model.tasks.regions import Regions
-from openmie.model.tasks.relations import Relations
-from openmie.model.tasks.tags import Tags
+from openmie.model.tasks.chains import ChainsTask, keep_chains
+from openmie.model.tasks.links import LinksTask
+from openmie.model.tasks.regions import RegionsTask
+from openmie.model.tasks.relations import RelationsTask
+from openmie.model.tasks.tags import TagsTask
 from openmie.model.tasks.task import CANDIDATE_SOURCES, CandidateSource, DecodedDocument, Task
 from openmie.model.tasks.word_pairs import WordPairGrid
 from openmie.recipe import Recipe
 
 TASKS: dict[str, Callable[[Any, bool], Task]] = {  # by what a head makes; of a head, and whether the recipe makes tags
-    "tags": lambda head, _: Tags(head.labels),
-    "relations": lambda head, tagger: Relations(head.labels, head.symmetric, tagger),
+    "tags": lambda head, _: TagsTask(head.labels),
+    "relations": lambda head, tagger: RelationsTask(head.labels, head.symmetric, tagger),
     "cells": lambda head, _: WordPairGrid(head.mentions, head.labels, head.scheme, head.symmetric),
-    "chain_of": lambda head, _: Chains(),
-    "links": lambda head, _: Links(head.labels, getattr(head, "symmetric", ())),
-    "boxes": lambda head, _: Regions(head.labels),
+    "chain_of": lambda head, _: ChainsTask(),
+    "links": lambda head, _: LinksTask(head.labels, getattr(head, "symmetric", ())),
+    "boxes": lambda head, _: RegionsTask(head.labels),
 }
 NONE: dict[str, Any] = {"chains": (), "relations": (), "regions": ()}
 
@@ -45,10 +45,10 @@ class Tasks:
         self.mention_labels: tuple[str, ...] = named.labels if named else getattr(heads.get("links"), "mentions", ())
 
     @property
-    def relations(self) -> Relations | None:
+    def relations(self) -> RelationsTask | None:
         """The task that labels pairs of mentions, if the recipe has it."""
         found = self.by_output.get("relations")
-        return found if isinstance(found, Relations) else None
+        return found if isinstance(found, RelationsTask) else None
 
     def encode(
         self, documents: Sequence[EncodedDocument], candidates: CandidateSource = "predicted", gold: bool = False

@@ -25,8 +25,8 @@ class Interweave:
         I = sigmoid(W1 T_L + W2 H + b),            z = I * H + (1 - I) * T_L                           (eq. 12, 13)
 
     `fused` is z, and the stream of the patches becomes X_{L+1}, as wide as the words. The release has W of eq. 12 as
-    one row (`scalar`) and leaves it at its random start; here either is trained. A document that lacks a modality keeps the
-    other as it is, to the bit.
+    one row (`scalar`) and leaves it at its random start; here either is trained. A document that lacks a modality
+    keeps the other as it is, to the bit.
     """
 
     layers: Count = 1  # L; all share their two excavators, so more cost time but no parameters
