@@ -21,7 +21,7 @@ from openmie.data.document import Document, Mention, Relation
 from openmie.model.codec.word_pairs import encode_batch
 from openmie.model.codec.word_pairs_classes import facts
 from openmie.model.codec.word_pairs_decoding import decode_batch
-from openmie.nn.decode.word_pairs import CELLS, Pairwise, WordPairs
+from openmie.nn.decode.word_pairs import CELLS_PER_CHUNK, Pairwise, WordPairs
 from openmie.nn.streams import Stream
 
 MENTIONS = ("loc", "misc", "org", "per")
@@ -103,7 +103,7 @@ def whole_head(size: int, length: int, width: int, repeats: int) -> None:
 
             calls[f"loss and gradient, contrast {contrast}, {what}"] = step
         calls[f"predict, {what}"] = lambda head=head, streams=streams, given=given: _predict(head, streams, given)
-    print(f"whole head, B {size}, n {length}, D {width}, d2 {WordPairs().width}, {CELLS} cells at once:")
+    print(f"whole head, B {size}, n {length}, D {width}, d2 {WordPairs().width}, {CELLS_PER_CHUNK} cells at once:")
     show(turns(calls, repeats))
 
 

@@ -121,7 +121,7 @@ def levels_of(stream: Stream, k: int) -> tuple[Tensor, ...]:
     if len(stream.levels) != k:
         raise RecipeError(
             f"a modality of {len(stream.levels)} levels",
-            expected=f"{k}, as the part that reads it says",
+            expected=f"{k}, the number of levels of the part that reads it",
             where="levels",
             remedy="set `levels` of encoder and parts to one number",
         )

@@ -126,7 +126,7 @@ def exact_values(similarity: Tensor, tau: float, accuracy: float) -> Tensor:
 
 
 def weighted_values(similarity: Tensor, weights: Tensor, tau: float, accuracy: float) -> tuple[Tensor, Tensor]:
-    """V_j = sum_i c_ji phi_i(u_j) (J,) for weights c (J, k), and beside it dV_j / ds_j (J, k).
+    """V_j = sum_i c_ji phi_i(u_j) (J,) for weights c (J, k), and with it dV_j / ds_j (J, k).
 
     With R = sum_a r_a, H = sum_i c_i (1 - e^(-t w_i)) / D_i, and R^s, H^s the same sums times s, the integrand of V is
     mass X, X = H^s R - H R^s: the terms i = a cancel. As dr/dz = r (1 - t w + r), d mass/dz = -mass r and dH/dz_a =
@@ -168,7 +168,7 @@ class ExactValues(torch.autograd.Function):
 
 
 class ExactOwnValues(torch.autograd.Function):
-    """Value, and beside it its gradient: one value a game, so the derivative of all is one (k, k) matrix."""
+    """Value together with its gradient: one value a game, so the derivative of all is one (k, k) matrix."""
 
     @staticmethod
     def forward(ctx: Any, similarity: Tensor, tau: float, accuracy: float) -> Tensor:

@@ -21,7 +21,7 @@ class TopK:
         positives * -log(sum over V_i of e^s_ij / sum_j e^s_ij)  +  own * -log(e^s_ii / sum_j e^s_ij)   (eq. 16, 17)
 
     Measured on two views of one thing (benchmarks/implicit_positives.py): eq. 16 alone aligns nothing, for it rewards
-    what the model believes already. So eq. 17 stands beside it, tau is 0.1, and eq. 16 may be let in slowly.
+    what the model believes already. So eq. 17 is added to it, tau is 0.1, and eq. 16 may be let in slowly.
     """
 
     k: Count | Literal["adaptive"] = 3  # K, at most rows - 1; `adaptive` (ours): for each row its own, see `chosen`
@@ -61,7 +61,7 @@ class TopK:
 
         `adaptive`: as many as fit the text at least as well as its own image does. A text whose own image stands first
         has K = 1, and eq. 16 is eq. 17; of one whose image is of something else, the images that fit it better are
-        taken for positives and no longer pushed away. Measured beside it, no better: the perplexity of the row's
+        taken for positives and no longer pushed away. Measured as well, no better: the perplexity of the row's
         softmax, and the fewest images that hold half of it.
         """
         rows = len(logits)

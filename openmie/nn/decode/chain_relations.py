@@ -1,4 +1,4 @@
-"""ChainRelations: relations between chains, several a pair (M3D, eq. 17)."""
+"""ChainRelations: relations between chains, several for a pair (M3D, eq. 17)."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class ChainRelations:
     """y_ij = W (L_i x L_j), x the Kronecker product: a bilinear form for each label, for ordered pairs of chains.
 
     L_i is the mean of the vectors of chain i's mentions; the paper leaves it open. Its release has no L: it scores
-    pairs of mentions and lets them vote (`chain="vote"`). `decide="several"` asks for each label by itself, with the
+    pairs of mentions and lets them vote (`chain="vote"`). `decide="several"` decides each label by itself, with the
     binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among the
     labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are never
-    answered and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels;
+    predicted and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels;
     so a score is that of a label given two types. Between chains of the tagger's own it is p(label | types) times the
     lesser of the tagger's certainties about the two types (`joint`, ours): else whatever a wrong type lets through is
-    said. The lesser, not their product, for what leaves two types unsure is mostly one thing, such as a frame. (Labels
+    predicted. The lesser, not their product, for what leaves two types unsure is mostly one thing, such as a frame. (Labels
     that do not fit learnt as "no", against the same: then relations that only frames tell stay unsaid while types are
     unsure.)
     """
 
-    labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` answers where nothing holds
+    labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` predicts where nothing holds
     mentions: tuple[str, ...] = ()  # mention labels, as span_labels count them; empty: types are not looked at
     allowed: tuple[tuple[str, ...], ...] = ()  # (label, head type, tail type) seen in training; a label without: any
-    symmetric: tuple[str, ...] = ()  # labels without a direction: learnt both ways, answered once
+    symmetric: tuple[str, ...] = ()  # labels without a direction: learnt both ways, predicted once
     decide: Literal["several", "one"] = "several"  # or `one`, as in the paper
     chain: Literal["mean", "vote"] = "mean"  # or `vote` of pairs of mentions, as released
     threshold: Fraction = 0.5  # of `several`, and of the votes
@@ -81,7 +81,7 @@ class ChainRelationsHead(nn.Module):
 
     loss: mean over the ordered pairs of different chains of documents that have their text. predict: `links` and
     `link_scores` (B, C, C, R), probabilities (of a vote: its share), head first; a symmetric label once, from the lower
-    index. Chains that were given are read as `given_chain_of`, where a chains head has answered too.
+    index. Chains that were given are read as `given_chain_of`, where a chains head has predicted others.
     """
 
     fits: Tensor  # (K, K, R) bool: whether a label may hold between chains of these types
@@ -94,7 +94,7 @@ class ChainRelationsHead(nn.Module):
         self.joint = config.joint and self.several and bool(config.mentions)
         self.types, labels = len(config.mentions), config.labels
         if not self.several and "None" not in labels:
-            labels = (*labels, "None")  # answered, never given out
+            labels = (*labels, "None")  # predicted, never given out
         self.out = len(config.labels)
         self.none = labels.index("None") if "None" in labels else -1
         self.drop = nn.Dropout(config.dropout)
@@ -139,7 +139,7 @@ class ChainRelationsHead(nn.Module):
             sure = chain_means(given["span_scores"][..., None], member)  # (B, C, 1)
             scores = scores * torch.minimum(sure[:, :, None], sure[:, None])
         real = differing(torch.where(member.any(1), torch.arange(c, device=owner.device), -1))[..., None]
-        return {**made, **self._answer(torch.where(real & fits, scores, 0.0))}
+        return {**made, **self._decide(torch.where(real & fits, scores, 0.0))}
 
     def _units(self, stream: Stream, given: Mapping[str, Tensor], chain_of: Tensor, c: int) -> tuple[Tensor, Tensor]:
         """What is paired, chains or (for a vote) mentions: the chain of each (B, U), -1 for none, and (B, U, D)."""
@@ -163,27 +163,27 @@ class ChainRelationsHead(nn.Module):
         return logits.masked_fill(~fits, torch.finfo(logits.dtype).min).softmax(-1)
 
     def _votes(self, logits: Tensor, fits: Tensor, owner: Tensor, member: Tensor) -> Tensor:
-        """Share of the pairs of mentions of two chains that answer a label: (B, S, S, R) -> (B, C, C, R)."""
+        """Share of the pairs of mentions of two chains for which a label is predicted: (B, S, S, R) -> (B, C, C, R)."""
         row = torch.arange(len(owner), device=owner.device)[:, None, None]
         at = owner.clamp_min(0)
         own = fits[row, at[:, :, None], at[:, None]] if fits.shape[1] else torch.ones_like(logits, dtype=torch.bool)
         p = self._probabilities(logits, own)
-        said = p > self.threshold if self.several else F.one_hot(p.argmax(-1), p.shape[-1]).bool()
+        positive = p > self.threshold if self.several else F.one_hot(p.argmax(-1), p.shape[-1]).bool()
         share = member.to(p.dtype)
         share = share / share.sum(1, keepdim=True).clamp_min(1)
-        return torch.einsum("bic,bijr,bjd->bcdr", share, said.to(p.dtype), share)
+        return torch.einsum("bic,bijr,bjd->bcdr", share, positive.to(p.dtype), share)
 
-    def _answer(self, scores: Tensor) -> dict[str, Tensor]:
-        """What is answered of scores (B, C, C, R), 0 where nothing may be; without the None that was added."""
-        said = scores > self.threshold
+    def _decide(self, scores: Tensor) -> dict[str, Tensor]:
+        """The predicted labels of scores (B, C, C, R), 0 where a label is impossible; without an added None."""
+        predicted = scores > self.threshold
         if not self.several:
-            said = F.one_hot(scores.argmax(-1), scores.shape[-1]).bool() & (scores > 0)
+            predicted = F.one_hot(scores.argmax(-1), scores.shape[-1]).bool() & (scores > 0)
         if self.none >= 0:
-            said[..., self.none] = False
-        once = torch.ones(said.shape[1:3], dtype=torch.bool, device=said.device).triu()[..., None]
-        said = torch.where(self.both, (said | said.transpose(1, 2)) & once, said)
+            predicted[..., self.none] = False
+        once = torch.ones(predicted.shape[1:3], dtype=torch.bool, device=predicted.device).triu()[..., None]
+        predicted = torch.where(self.both, (predicted | predicted.transpose(1, 2)) & once, predicted)
         scores = torch.where(self.both, torch.maximum(scores, scores.transpose(1, 2)) * once, scores)
-        return {"links": said[..., : self.out], "link_scores": scores[..., : self.out]}
+        return {"links": predicted[..., : self.out], "link_scores": scores[..., : self.out]}
 
 
 def differing(owner: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ class Chains:
     Vectors of mentions are brought to mean 0 and variance 1 (`norm`, ours), which the start of W is made for: those of
     MiniLM have a root mean square of 0.37, and all pairs would begin as good as apart.
 
-    `alike` is for names that training never saw: W of `together` begins with I / sqrt(D) beside its noise, and its bias
+    `alike` is for names that training never saw: W of `together` begins with I / sqrt(D) added to its noise, and its bias
     half way. Measured on documents of six mentions of two new things, random vectors of 48 features, learning rate
     1e-3: after 120 and 400 steps 97 and 100% of them are right, without it 39 and 64% (one seed; as in the tests).
     """
@@ -58,12 +58,12 @@ class Chains:
 
 
 class ChainsHead(nn.Module):
-    """Chains of given `spans`, or of those of `tags`.
+    """Chains of given `spans`, or of the spans of `tags`.
 
     loss: a mean over the pairs of the batch's gold mentions; a document without its text has none. predict: `chain_of`
     (B, S), counted by first mention, -1 on padding; `chain_scores` (B, S), the likeliest link of a mention inside its
     chain, or for one by itself that it has none; and the spans it made. A `chain_of` that was given, as gold chains are
-    where relations are asked for between them, stays as `given_chain_of`.
+    where relations between them are predicted, stays as `given_chain_of`.
     """
 
     def __init__(self, config: Chains, width: int) -> None:
@@ -135,8 +135,8 @@ class Bilinear(nn.Module):
     def forward(self, heads: Tensor, tails: Tensor) -> Tensor:
         b, n, d = heads.shape
         labels = len(self.bias)
-        asked = (heads.reshape(b * n, d) @ self.weight.flatten(1)).view(b, n * labels, d)
-        scores = (asked @ tails.transpose(1, 2)).view(b, n, labels, tails.shape[1]).transpose(2, 3)
+        mapped = (heads.reshape(b * n, d) @ self.weight.flatten(1)).view(b, n * labels, d)
+        scores = (mapped @ tails.transpose(1, 2)).view(b, n, labels, tails.shape[1]).transpose(2, 3)
         return scores.to(torch.promote_types(scores.dtype, torch.float32)) + self.bias
 
 

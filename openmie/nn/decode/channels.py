@@ -1,4 +1,4 @@
-"""Channels beside the word states: a part-of-speech and a position embedding of each word (Shap-CA, section 3.6)."""
+"""Channels in addition to the word states: a part-of-speech and a position embedding of each word (Shap-CA, section 3.6)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Channels:
     """
 
     width: Count = 100  # d1
-    scale: NonNegative = 1.0  # of both at the start; below 1 they are small beside the words, and learnt from later
+    scale: NonNegative = 1.0  # of both at the start; below 1 they are small compared with the words, and learnt later
     tagger: str = ""  # of the parts of speech, such as `hanta:en`; empty: what the machine has
     tags: Count = 18  # parts of speech, 0 for none; `openmie.text.pos` counts alike (tested)
 

@@ -65,7 +65,7 @@ def prepare(emissions: Tensor, mask: Tensor) -> Tensor:
 
 
 def words(mask: Tensor, kind: torch.dtype) -> Words:
-    """What is asked of the mask (B, T) again and again."""
+    """What is read of the mask (B, T) again and again."""
     last = (mask.sum(1) - 1).clamp_min_(0)
     return Words(mask, mask.t().to(kind), last, torch.arange(len(mask), device=mask.device))
 
@@ -157,7 +157,7 @@ def _log_sums(x: Tensor, at: Words, chain: ChainScores) -> Sums:
 
 
 class _LogLikelihood(torch.autograd.Function):
-    """Value, and beside it its gradient: tags counted in the gold sequence less those expected."""
+    """Value together with its gradient: tags counted in the gold sequence less those expected."""
 
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, tags: Tensor, mask: Tensor, *scores: Tensor) -> Tensor:

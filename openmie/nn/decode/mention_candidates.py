@@ -1,4 +1,4 @@
-"""What heads of a document are asked about: mentions, and the chains that they stand in, as tensors."""
+"""Candidates of the heads of a document: mentions, and the chains that they belong to, as tensors."""
 
 from __future__ import annotations
 

@@ -43,9 +43,11 @@ class Regions:
     slots: Literal["patches", "frame"] = "patches"  # or `frame`, the paper's
     match: Literal["set", "order"] = "set"  # or `order`, as released
     links: bool = True  # to chains, where there are any
-    l1: NonNegative = 5.0  # weight of the L1 distance beside the cross-entropy
+    l1: NonNegative = 5.0  # weight of the L1 distance; the cross-entropy has 1
     giou: NonNegative = 2.0  # of 1 - GIoU; 0 as in the paper
-    empty: Positive = 0.3  # weight of slots without a region in the cross-entropy, undone in answers; 1 in the paper
+    empty: Positive = (
+        0.3  # weight of slots without a region in the cross-entropy, undone in predictions; 1 in the paper
+    )
     same: Fraction = 0.9  # IoU above which two boxes of a frame are one
     reads: str = "frames"
     patches: str = "vision"
@@ -114,8 +116,8 @@ class RegionsHead(nn.Module):
                 words = streams[self.words], given
                 loss = loss + self.link.loss(x[at][k, slot], at[0][k], gold["box_of"][k, g], words)
             losses.append(loss)
-        unasked = sum(p.sum() for p in self.link.parameters()) * 0.0 if self.link is not None else 0.0
-        return torch.stack(losses).mean() + unasked  # each parameter has a gradient in every step
+        unused = sum(p.sum() for p in self.link.parameters()) * 0.0 if self.link is not None else 0.0
+        return torch.stack(losses).mean() + unused  # each parameter has a gradient in every step
 
     def _matches(self, logits: Tensor, boxes: Tensor, gold: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Frame, gold box and slot (M,) of each match in K frames, by class (K, Q, L + 1) and boxes (K, Q, 4)."""
@@ -162,7 +164,7 @@ class ChainLink(nn.Module):
 
     def __init__(self, region: int, words: int) -> None:
         super().__init__()
-        self.ask, self.none = nn.Linear(region, words), nn.Linear(region, 1)
+        self.query, self.none = nn.Linear(region, words), nn.Linear(region, 1)
 
     def chains(self, words: tuple[Stream, Mapping[str, Tensor]]) -> tuple[Tensor, Tensor]:
         """Vectors (B, C, D) and which of them are chains (B, C)."""
@@ -173,7 +175,7 @@ class ChainLink(nn.Module):
 
     def logits(self, x: Tensor, chains: Tensor, real: Tensor) -> Tensor:
         """x (B, N, E), chains (B, C, D), real (B, C) -> (B, N, C + 1), none last."""
-        scores = self.ask(x) @ chains.transpose(1, 2) / chains.shape[-1] ** 0.5
+        scores = self.query(x) @ chains.transpose(1, 2) / chains.shape[-1] ** 0.5
         scores = scores.masked_fill(~real[:, None], torch.finfo(scores.dtype).min)
         return torch.cat([scores, self.none(x)], -1)
 

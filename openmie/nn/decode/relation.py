@@ -27,7 +27,7 @@ class EntityMarkers:
     """
 
     labels: tuple[str, ...] = ()  # relation labels, "None" among them where the corpus has it
-    symmetric: tuple[str, ...] = ()  # labels without a direction: beside a tagger learnt both ways, answered once
+    symmetric: tuple[str, ...] = ()  # labels without a direction: after a tagger learnt both ways, predicted once
     markers: bool = True
     reads: str = "fused"
     dropout: Dropout = 0.1
@@ -42,7 +42,7 @@ class EntityMarkers:
 
     @property
     def alone(self) -> bool:
-        """Whether no other head can stand beside it: markers enclose entities that are given."""
+        """Whether no other head can be in the recipe: markers enclose entities that are given."""
         return self.markers
 
     def problems(self) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ class Crf:
 
     labels: tuple[str, ...] = ()  # mention labels
     reads: str = "fused"
-    channels: Channels | None = None  # part-of-speech and position embeddings beside the words
+    channels: Channels | None = None  # part-of-speech and position embeddings, joined to the words
     hidden: CountOrZero = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
     per: Literal["word", "document"] = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
     dropout: Dropout = 0.1
@@ -49,11 +49,11 @@ class Crf:
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax:
-    """Each word by itself: softmax over tags. The plain yardstick beside the CRF."""
+    """Each word by itself: softmax over tags. The baseline of the CRF."""
 
     labels: tuple[str, ...] = ()
     reads: str = "fused"
-    channels: Channels | None = None  # part-of-speech and position embeddings beside the words
+    channels: Channels | None = None  # part-of-speech and position embeddings, joined to the words
     hidden: CountOrZero = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
     per: Literal["word", "document"] = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
     dropout: Dropout = 0.1
@@ -90,8 +90,8 @@ class Emissions(nn.Module):
     def forward(self, stream: Stream, given: Mapping[str, Tensor]) -> Tensor:
         if self.channels is None:
             return self.score(stream.tokens)
-        beside = self.channels(stream.mask, given)
-        return self.score(torch.cat([stream.tokens, beside["pos"], beside["positions"]], -1))
+        channels = self.channels(stream.mask, given)
+        return self.score(torch.cat([stream.tokens, channels["pos"], channels["positions"]], -1))
 
 
 def words_of(stream: Stream) -> Tensor:

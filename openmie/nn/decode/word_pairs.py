@@ -20,8 +20,8 @@ from openmie.nn.layers import sinusoidal_positions
 from openmie.nn.limits import Count, Dropout, NonNegative, Problem, labels_given
 from openmie.nn.streams import Streams
 
-CELLS = 16_384  # pairs of words scored at once: what lies between stays where the allocator can use it again
-KEPT = 131_072  # pairs of words of a batch up to which what lies between is kept for the way back, not made again
+CELLS_PER_CHUNK = 16_384  # word pairs scored at once, so that the allocator can use the memory between again
+MAX_STORED_CELLS = 131_072  # word pairs of a batch up to which activations are stored, not computed again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,8 @@ class WordPairs:
     contrastive decoding; None is the enhanced distribution alone, with no P^t to train. eq. 18 sums over all n_t^2
     cells, and so does `per="document"`; `word` divides by the words, as the likelihood of tags is. A mean over cells,
     nearly all of which are nothing, would leave less than the alignments weigh. Either contrast drives P^t to be wrong,
-    so it is never given out. With entities given (MRE) a pair's distribution is the mean of log P_final over the block
-    of its words, the loss is a mean over pairs, and `scheme`, `none_weight` and `per` say nothing. Each MLP^l is one
+    so it is never predicted. With entities given (MRE) a pair's distribution is the mean of log P_final over the block
+    of its words, the loss is a mean over pairs, and `scheme`, `none_weight` and `per` are not used. Each MLP^l is one
     hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of which there are too many.
     """
 
@@ -60,7 +60,7 @@ class WordPairs:
 
     @property
     def alone(self) -> bool:
-        """Whether no other head can stand beside it: one grid holds entities and relations."""
+        """Whether no other head can be in the recipe: one grid holds entities and relations."""
         return True
 
     def problems(self) -> Iterator[Problem]:
@@ -108,9 +108,9 @@ class WordPairsHead(nn.Module):
         if config.channels:
             self.pos = Pairwise(config.channels.width, d)  # MLP^s
             self.place = Pairwise(config.channels.width, d)  # MLP^p
-        beside = 2 if config.channels else 0
+        channels = 2 if config.channels else 0
         # MLP_3, first layer: t, s, p
-        self.mix = nn.ModuleList([nn.Linear(d, d), *(nn.Linear(d, d, bias=False) for _ in range(beside))])
+        self.hidden = nn.ModuleList([nn.Linear(d, d), *(nn.Linear(d, d, bias=False) for _ in range(channels))])
         self.enhanced = nn.Linear(d, self.classes)  # MLP_3, second layer
         self.plain = nn.Sequential(nn.Linear(d, d), nn.GELU(), nn.Linear(d, self.classes)) if self.contrast else None
 
@@ -128,7 +128,7 @@ class WordPairsHead(nn.Module):
             return left, right, left.new_zeros(stream.mask.shape[1])
         tags = given["pos"].masked_fill(~stream.mask, 0) if "pos" in given else stream.mask.long() * 0
         one, two = self.pos.halves(self.channels.pos.weight)
-        table = self.mix[1](F.gelu(one[:, None] + two)).flatten(0, 1)
+        table = self.hidden[1](F.gelu(one[:, None] + two)).flatten(0, 1)
         where = sinusoidal_positions(stream.mask.shape[1], self.channels.width, stream.tokens.device).to(
             stream.tokens.dtype
         )
@@ -141,15 +141,15 @@ class WordPairsHead(nn.Module):
         left, right, *_, last = words
         first, second = row * len(last) + i, row * len(last) + j
         text = F.gelu(left.index_select(0, first).add_(right.index_select(0, second)))  # X^t, (K, d2)
-        mixed = self.mix[0](text)
+        mixed = self.hidden[0](text)
         if self.channels is not None:
-            mixed = mixed.add_(self._beside(words, first, second, i, j, band))
+            mixed = mixed.add_(self._channel_hidden(words, first, second, i, j, band))
         enhanced = log_softmax(self.enhanced(F.gelu(mixed)))  # eq. 16
         if self.plain is None:
             return enhanced
         return contrasted(enhanced, log_softmax(self.plain(text)), self.contrast or "", self.scale)
 
-    def _beside(
+    def _channel_hidden(
         self, words: tuple[Tensor, ...], first: Tensor, second: Tensor, i: Tensor, j: Tensor, band: slice | None
     ) -> Tensor:
         """(K, d2): what X^s and X^p add in the first layer of MLP_3; positions of a band once for the whole batch."""
@@ -157,11 +157,11 @@ class WordPairsHead(nn.Module):
         kinds, length = self.channels.pos.num_embeddings, len(two)  # type: ignore[union-attr]
         spoken = table.index_select(0, tags[first] * kinds + tags[second])
         if band is None:
-            return spoken.add_(self.mix[2](F.gelu(one.index_select(0, i).add_(two.index_select(0, j)))))
-        placed = self.mix[2](F.gelu(one[band, None] + two)).flatten(0, 1)
+            return spoken.add_(self.hidden[2](F.gelu(one.index_select(0, i).add_(two.index_select(0, j)))))
+        placed = self.hidden[2](F.gelu(one[band, None] + two)).flatten(0, 1)
         return spoken.add_(placed.index_select(0, (i - band.start) * length + j))
 
-    # -- what a batch asks for
+    # -- loss and prediction
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         words = self.words(streams, given)
@@ -198,7 +198,7 @@ class WordPairsHead(nn.Module):
 
     def _grid(self, mask: Tensor) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
         """Rows of the grid, some at a time, and (row, i, j) of all pairs of real words that the scheme uses there."""
-        step, t = max(1, CELLS // max(mask.numel(), 1)), mask.shape[1]
+        step, t = max(1, CELLS_PER_CHUNK // max(mask.numel(), 1)), mask.shape[1]
         for at in range(0, t, step):
             real = mask[:, at : at + step, None] & mask[:, None]
             if self.upper:
@@ -217,14 +217,14 @@ class WordPairsHead(nn.Module):
         i = pairs[owner, 0] + torch.div(inside, wide[owner], rounding_mode="floor")
         j = pairs[owner, 2] + inside % wide[owner]
         out = words[0].new_zeros(len(size), self.classes)
-        for cells in zip(*(x.split(CELLS) for x in (owner, row[owner], i, j))):
+        for cells in zip(*(x.split(CELLS_PER_CHUNK) for x in (owner, row[owner], i, j))):
             part = self._scored(words, cells[1:], len(owner))
             out = out.to(part.dtype).index_add(0, cells[0], part)
         return out / size[:, None]
 
     def _scored(self, words: tuple[Tensor, ...], at: Sequence[Any], total: int) -> Tensor:
-        """`log_final`; of a batch of more than KEPT what lies between is made again on the way back, not kept."""
-        if total > KEPT and torch.is_grad_enabled():
+        """`log_final`; with more than MAX_STORED_CELLS cells the activations are computed again in the backward pass."""
+        if total > MAX_STORED_CELLS and torch.is_grad_enabled():
             return checkpoint(self.log_final, words, *at, use_reentrant=False)
         return self.log_final(words, *at)
 

@@ -31,7 +31,7 @@ class Adaptive:
     """
 
     modalities: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
-    reads: str = "text"  # role that asks
+    reads: str = "text"  # role of the queries, the words
     bridge: str = "context"  # role that the bridge is made of
     width: Count = 256  # D; not said in the paper, whose parameter count leaves room for about this
     heads: Count = 4

@@ -21,7 +21,7 @@ class Cross:
     """
 
     modalities: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
-    reads: str = "text"  # role that asks
+    reads: str = "text"  # role of the queries, the words
     width: Count = 128  # inside the attention; narrower than a large encoder, so that a step stays its encoder's
     heads: Count = 4
     layers: Count = 2

@@ -54,12 +54,12 @@ class Denoised:
     kl: NonNegative = 0.001  # weight of its KL loss, in nats a position (the paper names none)
     sigmoid: bool = False  # after the decoder; as released on
     project: bool = True  # W^K and W^V; as released off (where both modalities are as wide as each other)
-    own_keys: bool = False  # keys and values of the own modality beside the other's; as released on
+    own_keys: bool = False  # keys and values of the own modality in addition to the other's; as released on
     mix: Literal["matrix", "scalar"] = "matrix"  # W of eq. 11; as released `scalar`
     norm: bool = True  # Q, K and V are normed before the attention's maps (ours); as released off
-    times: bool = False  # words and frames heed each other less by the seconds between them, as each head learns (ours)
+    times: bool = False  # a learned decay of attention with the seconds between word and frame, per head (ours)
     pool: Literal["mean", "sum"] = "mean"  # over a frame's patches; as released `sum`, and then LN
-    dropout: Dropout = 0.1  # of what attention and FFN answer (0.5 of attention's weights in the release)
+    dropout: Dropout = 0.1  # of the outputs of attention and FFN (0.5 of attention's weights in the release)
 
     def needs(self) -> frozenset[str]:
         return frozenset((self.reads, self.modality))
@@ -77,7 +77,7 @@ class Denoised:
 class DenoisedFusion(nn.Module):
     """Streams -> Streams with `fused` (B, T, D), of the words that documents have themselves, and `frames` (B, F, D').
 
-    The loss `kl` of a variational auto-encoder comes beside the streams, in training.
+    The loss `kl` of a variational auto-encoder is returned with the streams, in training.
     """
 
     def __init__(self, config: Denoised, widths: dict[str, int]) -> None:

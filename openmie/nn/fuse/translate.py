@@ -1,4 +1,4 @@
-"""Translate: words beside an image and beside the picture that was drawn from them (TMR, as in CAMIM, 3.3)."""
+"""Translate: words read an image and the picture that was generated from them (TMR, as in CAMIM, 3.3)."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Translate:
     MLP_final is Dropout, Linear, GELU, Dropout, Linear; its first layer is factored, so that [P ; O_final ; G_final] is
     multiplied once a document.
 
-    Departures. Eq. 15 asks with a sentence state O_S: text and release ask with the tokens of the image. Eq. 17 reads
+    Departures. Eq. 15 has a sentence state O_S as query: text and release have the tokens of the image. Eq. 17 reads
     O_final and G_final alone, which would lose the two entities; the release lets its classifier read two marker
     states, P, O_final and G_final. Here every word reads them, so that any head may follow. The release sums over a
     fixed number of tokens, padding too; a sum grows with their number and saturates tanh, so ours is the mean
     (`pool="sum"`: over the real tokens; the residual of the objects is a mean in either). Measured where only the
     objects of both images together tell the label (as in the tests; 150 steps, 10 seeds, chance 50%): means reach 99%
     in all, sums stay at chance in 5. P is a sum there. Its phrases are masked altogether; ours are read, and objects of
-    a document without any ask its words. Its dropout is 0.5, and its MLP_final has no GELU.
+    a document without any attend to its words. Its dropout is 0.5, and its MLP_final has no GELU.
 
     A document without the image, or without objects, lacks that term; without both the branch is masked, its state 0,
     unless a part before this one, such as Caption, left words in the image's place.
@@ -51,7 +51,7 @@ class Translate:
     original: tuple[str, ...] = ("vision", "objects")  # roles of the whole image and of its objects; one: no objects
     translated: tuple[str, ...] = ("generated", "generated_objects")  # the same of the translation; empty: none
     reads: str = "text"  # role of the words
-    object_words: Literal["phrases", "text"] = "phrases"  # what objects ask: `phrases`, or the words, `text`
+    object_words: Literal["phrases", "text"] = "phrases"  # what objects attend to: `phrases`, or the words, `text`
     pool: Literal["mean", "sum"] = "mean"  # over tokens; or `sum`
     expansion: Count = 2  # of MLP_final's inner layer, in widths of the words, as released
     dropout: Dropout = 0.1  # in MLP_final
@@ -74,7 +74,7 @@ class Translate:
 
     @property
     def by_phrases(self) -> bool:
-        """Whether there are objects, and they ask the phrases."""
+        """Whether there are objects, and they attend to the phrases."""
         return self.object_words == "phrases" and len((*self.original[1:], *self.translated[1:])) > 0
 
     def build(self, widths: dict[str, int]) -> Translation:

@@ -173,7 +173,7 @@ def test_loss_is_the_sum_over_frames_of_the_best_assignment(config):
                 if b == 0 and config.links:  # the other document has no text
                     words = s["fused"].tokens[b]
                     chains = [(words[0] + words[2]) / 2, words[1], words[3]]
-                    asked = head.link.ask(x[b, f, slot])
+                    asked = head.link.query(x[b, f, slot])
                     none = head.link.none(x[b, f, slot])[0]
                     scores = torch.stack([*(asked @ c / math.sqrt(8) for c in chains), none])
                     links.append(-scores.log_softmax(0)[int(t["box_of"][b, f, k]) % 4])

@@ -61,7 +61,7 @@ def oracle(config: WordPairs, head: Any, streams: Any, given: Any, row: int, i: 
     for states, mlp in ((stream.tokens, head.text), (beside["pos"], head.pos), (beside["positions"], head.place)):
         a, b = states[row, i].double(), states[row, j].double()
         features.append(F.gelu(F.linear(torch.cat([a, b, a - b]), mlp.first.weight, mlp.first.bias)))  # eq. 14
-    hidden = F.linear(torch.cat(features), torch.cat([m.weight for m in head.mix], 1), head.mix[0].bias)
+    hidden = F.linear(torch.cat(features), torch.cat([m.weight for m in head.hidden], 1), head.hidden[0].bias)
     enhanced = torch.softmax(head.enhanced(F.gelu(hidden)), -1)  # eq. 16
     if config.contrast is None:
         return enhanced.log()
@@ -269,8 +269,8 @@ def test_in_chunks_or_whole(joint: bool, scheme: str, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(head, "log_final", watched)
     for cells in (1, 11, 40):
-        monkeypatch.setattr(word_pairs, "CELLS", cells)
-        monkeypatch.setattr(word_pairs, "KEPT", cells)  # and so what lies between is made again
+        monkeypatch.setattr(word_pairs, "CELLS_PER_CHUNK", cells)
+        monkeypatch.setattr(word_pairs, "MAX_STORED_CELLS", cells)  # and so what lies between is made again
         sizes.clear()
         for ours, theirs in zip(run(), whole):
             torch.testing.assert_close(ours, theirs, rtol=1e-8, atol=1e-10)
