@@ -27,8 +27,8 @@ class Chains:
     Vectors of mentions are brought to mean 0 and variance 1 (`norm`, ours), which the start of W is made for: those of
     MiniLM have a root mean square of 0.37, and all pairs would begin as good as apart.
 
-    `alike` is for names that training never saw: W of `together` begins with I / sqrt(D) added to its noise, and its bias
-    half way. Measured on documents of six mentions of two new things, random vectors of 48 features, learning rate
+    `alike` is for names that training never saw: W of `together` begins with I / sqrt(D) added to its noise, and its
+    bias half way. Measured on documents of six mentions of two new things, random vectors of 48 features, learning rate
     1e-3: after 120 and 400 steps 97 and 100% of them are right, without it 39 and 64% (one seed; as in the tests).
     """
 

@@ -1,4 +1,4 @@
-"""Channels in addition to the word states: a part-of-speech and a position embedding of each word (Shap-CA, section 3.6)."""
+"""Channels: a part-of-speech and a position embedding of each word, joined to its state (Shap-CA, section 3.6)."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ class WordPairsHead(nn.Module):
         return out / size[:, None]
 
     def _scored(self, words: tuple[Tensor, ...], at: Sequence[Any], total: int) -> Tensor:
-        """`log_final`; with more than MAX_STORED_CELLS cells the activations are computed again in the backward pass."""
+        """`log_final`; with more than MAX_STORED_CELLS cells activations are computed again in the backward pass."""
         if total > MAX_STORED_CELLS and torch.is_grad_enabled():
             return checkpoint(self.log_final, words, *at, use_reentrant=False)
         return self.log_final(words, *at)

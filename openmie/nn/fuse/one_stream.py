@@ -17,8 +17,8 @@ from openmie.nn.streams import Streams, pool_frames
 class OneStream:
     """[words ; frames] through self-attention layers; what comes out is `fused` and `frames` (Li et al., 2019).
 
-    The paper describes this baseline only as one channel that processes all. A frame is one token, the mean of its patches,
-    so that a long video stays affordable; modalities are told apart by a vector each, frames by H^p.
+    The paper describes this baseline only as one channel that processes all. A frame is one token, the mean of its
+    patches, so that a long video stays affordable; modalities are told apart by a vector each, frames by H^p.
     """
 
     reads: str = "text"
@@ -43,7 +43,7 @@ class OneStream:
 
 
 class OneStreamFusion(nn.Module):
-    """Streams -> Streams plus `fused` (B, T, D) and `frames` (B, F, D'): the input, plus a projection of the sequence."""
+    """Streams -> Streams plus `fused` (B, T, D) and `frames` (B, F, D'): input plus projection of the sequence."""
 
     def __init__(self, config: OneStream, widths: dict[str, int]) -> None:
         super().__init__()
