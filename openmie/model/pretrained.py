@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -142,15 +144,14 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
     # -- folders
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        import json
-
         folder = Path(save_directory)
         folder.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(recipes.dump(self.recipe), indent=1, ensure_ascii=False)
+        _remove_other_towers(folder, text)
         self.text.save(folder / "text")
         if self.vision:
             self.vision.save(folder / "vision")
-        told = json.dumps(recipes.dump(self.recipe), indent=1, ensure_ascii=False)
-        writing.replace_text(folder / "recipe.json", told)
+        writing.replace_text(folder / "recipe.json", text)
         writing.replace_text(folder / "card.md", self.card or f"# {self.recipe.name}\n\nAn openmie model.\n")
         self.save_weights(folder / "model.safetensors")
 
@@ -237,6 +238,14 @@ def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
         raise _damaged(folder / "model.safetensors", found, "the weights of this recipe") from None
     model.extractor.eval()
     return model
+
+
+def _remove_other_towers(folder: Path, recipe: str) -> None:
+    """Remove the towers of a model with another recipe: they would be read beside this model's weights."""
+    before = folder / "recipe.json"
+    if before.is_file() and before.read_text(encoding="utf8", errors="replace") != recipe:
+        for tower in ("text", "vision"):
+            shutil.rmtree(folder / tower, ignore_errors=True)
 
 
 def _restored(folder: Path, parts: Iterable[type]) -> Model:

@@ -278,3 +278,12 @@ def test_byte_level_text_backbones_of_the_library(kind, tmp_path, offline):
     from openmie.data.document import Document
 
     assert len(tagger.predict([Document.from_words("l", ["Cairo"] * 90)])[0].words) == 90
+
+
+def test_a_folder_takes_a_model_of_another_recipe(tmp_path):
+    """The vision tower of the model that was there before is not read beside the new weights."""
+    Model.new(small.recipe("ner")).save_pretrained(tmp_path / "m")
+    other = Model.new(small.recipe("ner", "text"))
+    other.save_pretrained(tmp_path / "m")
+    found = openmie.load(tmp_path / "m")
+    assert found.recipe == other.recipe and found.vision is None and not (tmp_path / "m" / "vision").exists()
