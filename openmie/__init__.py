@@ -37,10 +37,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(_MODULES[name]), name)
-    if name in ("corpora", "data", "metrics", "papers", "recipe", "train", "nn", "model", "report"):
-        return import_module(f"openmie.{name}")
+    try:
+        if name in _MODULES:
+            return getattr(import_module(_MODULES[name]), name)
+        if name in ("corpora", "data", "metrics", "papers", "recipe", "train", "nn", "model", "report"):
+            return import_module(f"openmie.{name}")
+    except ModuleNotFoundError as error:
+        from openmie.errors import MissingPackageError
+
+        raise MissingPackageError.of_import(error) or error from None
     raise AttributeError(f"module 'openmie' has no attribute {name!r}")
 
 

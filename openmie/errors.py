@@ -148,7 +148,8 @@ EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     **dict.fromkeys(("plotly", "sklearn"), "plots"),
     "av": "video",
     "jieba": "zh",
-    **dict.fromkeys(("openai", "trl", "peft", "llguidance", "datasets"), "lvlm"),
+    "openai": "endpoint",
+    **dict.fromkeys(("trl", "peft", "llguidance", "datasets"), "vlm"),
 }
 
 

@@ -28,7 +28,7 @@ def import_llguidance() -> Any:
         raise ModelError(
             f"package llguidance is not installed ({error})",
             expected="this package, which constrains answers to a schema or grammar",
-            remedy="install it: pip install 'openmie[lvlm]'",
+            remedy="install it: pip install 'openmie[vlm]'",
         ) from None
 
 

