@@ -2,10 +2,10 @@
 
 COMMANDS = {"captions": "caption-review", "prompt": "zero-shot"}
 
-_PROMPTED = {"--images": "--image-dir", "--set": "--vlm-option", "--first": "--max-documents"}
+_PROMPTED = {"--images": "--image-dir", "--set": "--vlm-option"}
 OPTIONS: dict[str, dict[str, str]] = {  # command -> old -> new
     "extract": _PROMPTED,
-    "zero-shot": _PROMPTED,
+    "zero-shot": {**_PROMPTED, "--first": "--max-documents"},
     "convert": {"--images": "--image-dir"},
     "score": {"--as-json": "--format=json"},
     "doctor": {"--set": "--vlm-option"},
