@@ -18,8 +18,8 @@ INTRO = """# Command line
 This page is generated from the code by `docs/build/cli_reference.py`. Every command has `--help`; `openmie --version`
 prints the version. A corpus is named as FORMAT:PATH, such as `twitter:DIR`, `jsonl:DIR` or `diorama:`.
 
-Exit codes: 0, all was done; 2, an error, with one line on stderr that says what to do; 3, done in part: some records could
-not be read or predicted, and the output holds them with the reason; 130, interrupted.
+Exit codes: 0, all was done; 2, an error, with one line on stderr that says what to do; 3, done in part: some records
+could not be read or predicted, and the output holds them with the reason; 130, interrupted.
 """
 
 
