@@ -137,7 +137,6 @@ class MissingPackageError(OpenMIEError, ImportError):
         extra = EXTRAS[module]
         return cls(
             f"this needs the package {module}, which is not installed",
-            expected=f"the extra {extra!r} of openmie",
             remedy=f"install it: pip install 'openmie[{extra}]'",
         )
 

@@ -45,9 +45,7 @@ def export(
     that is there already.
     """
     if unknown := sorted(set(tools) - set(TOOLS)):
-        raise CorpusError(
-            f"the tool {unknown[0]!r}", expected=f"one of {', '.join(TOOLS)}", where="video export", remedy="correct it"
-        )
+        raise CorpusError.unknown("tool", unknown[0], TOOLS, where="video export")
     tools = tuple(dict.fromkeys(tools))
     if there := [t for t in tools if os.path.lexists(Path(out) / t)]:
         raise CorpusError(

@@ -406,7 +406,7 @@ def html(found: Table, path: str | Path) -> Path:
 def write(found: Table, out: str | Path, format: str) -> Path:
     """`OUT/NAME.md`, `.csv` or `.html`, whole or not at all. Errors: another format."""
     if format not in FORMATS:
-        raise TrainError(f"format {format!r}", expected=f"one of {', '.join(FORMATS)}", remedy="choose one")
+        raise TrainError.unknown("format", format, FORMATS)
     one = next((e.cells[0].paper for e in found.entries.values()), "bench")
     path = Path(out) / f"{one}.{format}"
     if format == "html":

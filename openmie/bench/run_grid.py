@@ -116,7 +116,9 @@ def seeds(text: str) -> list[int]:
         low, dash, high = part.partition("-")
         if not low.isdecimal() or (dash and not high.isdecimal()):
             raise TrainError(
-                f"seeds {text!r}", expected="how many, or which: 3, or 2,5, or 4-6", remedy="write for example 3"
+                f"unreadable --seeds {text}",
+                expected="how many, or which: 3, or 2,5, or 4-6",
+                remedy="write for example 3",
             )
         found += range(int(low), int(high or low) + 1)
     return list(range(1, found[0] + 1)) if text.strip().isdecimal() else found

@@ -44,7 +44,7 @@ def load_paper_module(name: str) -> Any:
     """The module of a system. Errors: no such system."""
     found = name.lower().replace("-", "_")
     if found not in names():
-        raise RecipeError(f"system {name!r}", expected=f"one of {', '.join(names())}", remedy="correct the name")
+        raise RecipeError.unknown("system", name, names())
     return import_module(f"openmie.papers.{found}")
 
 
@@ -75,8 +75,8 @@ def build(
         key, equals, value = option.partition("=")
         if not equals or key not in known:
             raise RecipeError(
-                f"option {option!r} for {name}",
-                expected=f"KEY=VALUE with one of {', '.join(known) or 'no options'}",
+                f"no option {key!r} in recipe() of {name}" if equals else f"--option {option} has no value",
+                expected=f"KEY=VALUE, where KEY is one of {', '.join(known) or 'none'}",
                 remedy="correct the name; a field of the recipe is changed with --set",
             )
         given[key] = _value(value)
@@ -109,7 +109,7 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
         path, equals, value = one.partition("=")
         if not equals:
             raise RecipeError(
-                f"--set {one}", expected="FIELD=VALUE", remedy="write for example --set training.epochs=3"
+                f"--set {one} has no value", expected="FIELD=VALUE", remedy="write for example --set training.epochs=3"
             )
         recipe = set_field(recipe, path, value)
     return check(recipe) if isinstance(recipe, Recipe) else recipe
@@ -150,9 +150,7 @@ def _plain(name: str) -> str:
 
 def _one(known: dict[str, Any], name: str, what: str) -> Any:
     if name not in known:
-        raise RecipeError(
-            f"{what} {name!r}", expected=f"one of {', '.join(known) or 'none'}", remedy="correct the name"
-        )
+        raise RecipeError.unknown(what, name, known)
     return known[name]
 
 

@@ -102,7 +102,7 @@ def _prices(text: str) -> tuple[float, float] | None:
             raise ValueError
     except ValueError:
         raise OpenMIEError(
-            f"the prices {text!r}",
+            f"--price {text} is not two prices",
             expected="two numbers, the prices of a million tokens, such as 0.15,0.6",
             remedy="write --price PROMPT,ANSWER",
         ) from None

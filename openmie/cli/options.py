@@ -100,5 +100,7 @@ def extraction_request(system: str, model: Sequence[str] | None, **options: Any)
     from openmie.vlm.prompting.request import ExtractionRequest
 
     if model and len(model) > 1:
-        raise OpenMIEError(f"{len(model)} models", expected="one with --system", remedy="run them one after the other")
+        raise OpenMIEError(
+            f"{len(model)} times --model", expected="one model with --system", remedy="run them one after the other"
+        )
     return ExtractionRequest(system=system, model=model[0] if model else "", **given)

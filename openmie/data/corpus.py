@@ -105,9 +105,10 @@ class Corpus:
             CorpusError: the corpus does not have it.
         """
         if name not in self.sources:
-            raise CorpusError(
-                f"no split {name!r} in {self.name}",
-                expected=f"one of {sorted(self.sources)}",
+            raise CorpusError.unknown(
+                f"split of {self.name}",
+                name,
+                sorted(self.sources),
                 remedy="some corpora publish only part of their splits: see `openmie doctor`",
             )
         return Split(name, self.sources[name], self._skipped)

@@ -67,7 +67,7 @@ def load_m3d(
     """
     language = language or lang
     if language not in ("", "en", "zh"):
-        raise CorpusError(f"language {language!r}", expected="en or zh", remedy="leave it out to read both")
+        raise CorpusError.unknown("language", language, ("en", "zh"), remedy="leave it out to read both")
     frames = FrameFolder.find(path, images, fps)
     files = _files(path, language)
     sources: dict[str, Source] = {s: partial(read_clips, tuple(f), language, frames) for s, f in files.items()}

@@ -95,7 +95,7 @@ class Spec:
         name, colon, rest = text.partition(":")
         if not colon or name not in DATASETS:
             raise CorpusError(
-                f"corpus {text!r}",
+                f"no format in the corpus name {text!r}",
                 expected="FORMAT:PATH with one of the formats " + ", ".join(DATASETS),
                 remedy="put the format before the path, for example twitter:" + (text or "PATH"),
             )
@@ -129,18 +129,16 @@ class Spec:
 
 def _check_options(name: str, options: dict[str, Any], known: tuple[str, ...]) -> None:
     if wrong := sorted(set(options) - set(known)):
-        raise CorpusError(
-            f"option {wrong[0]!r} for {name}",
-            expected="one of " + (", ".join(known) or "no options"),
-            remedy="leave it out, or correct its name",
-        )
+        raise CorpusError.unknown(f"option of {name}", wrong[0], known)
 
 
 def _path(rest: str, spec: str) -> tuple[Path, dict[str, str]]:
     """Path and options; a path that exists is taken as it is, even if its name contains a question mark."""
     if not rest:
         raise CorpusError(
-            f"corpus {spec!r} without a path", expected="FORMAT:PATH", remedy=f"write {spec}. for the working directory"
+            f"no path in the corpus name {spec!r}",
+            expected="FORMAT:PATH",
+            remedy=f"write {spec}. for the working directory",
         )
     if "?" not in rest or Path(rest).expanduser().exists():
         return Path(rest).expanduser(), {}

@@ -78,12 +78,7 @@ def generate(config: Config, split: str, n: int, *, pixels: bool = True) -> Iter
         CorpusError: For another split, and for an n that is not a whole number of at least 0.
     """
     if split not in SPLITS:
-        raise CorpusError(
-            f"split {split!r}",
-            expected=f"one of {list(SPLITS)}",
-            where="diorama.generate",
-            remedy="use train, dev or test",
-        )
+        raise CorpusError.unknown("split", split, SPLITS, where="diorama.generate")
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise CorpusError(
             f"n={n!r}",

@@ -50,7 +50,7 @@ def read(
     BILOU) or "iob1" (`I-` begins a mention, `B-` only parts it from a neighbour of its own kind).
     """
     if scheme not in ("bio", "iob1"):
-        raise CorpusError(f"the scheme {scheme!r}", expected="bio or iob1", remedy="BIOES and BILOU are read as bio")
+        raise CorpusError.unknown("scheme", scheme, ("bio", "iob1"), remedy="BIOES and BILOU are read as bio")
     name = "stdin" if os.fspath(path) == "-" else Path(path).stem
     with open_binary(path) as stream:
         for number, block in enumerate(_blocks(stream)):

@@ -36,7 +36,7 @@ def read(
     its spans are read so. A span that fits neither is a record in `errors`.
     """
     if layer not in ("", "annotations", "predictions"):
-        raise CorpusError(f"the layer {layer!r}", expected="annotations or predictions", remedy="correct it")
+        raise CorpusError.unknown("layer", layer, ("annotations", "predictions"))
     tasks = load_json(path)
     if not isinstance(tasks, list):
         raise CorpusError(

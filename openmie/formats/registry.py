@@ -159,10 +159,10 @@ def guess(path: str | os.PathLike[str], reading: bool) -> str:
         found = _sniff_json(target) if found == "json" and reading else found
     if not found:
         raise CorpusError(
-            f"the ending {target.suffix!r}",
-            expected=f"one of {sorted(s for row in FORMATS.values() for s in row.suffixes)}",
+            f"no format has files that end in {target.suffix!r}",
+            expected=f"one of: {', '.join(sorted(s for row in FORMATS.values() for s in row.suffixes))}",
             where=str(path),
-            remedy=f"name the format: one of {', '.join(FORMATS)}",
+            remedy=f"name the format (--from, --to): {', '.join(FORMATS)}",
         )
     return found
 
@@ -181,7 +181,7 @@ def _sniff_json(target: Path) -> str:
 
 def _row(name: str) -> Format:
     if name not in FORMATS:
-        raise CorpusError(f"the format {name!r}", expected=f"one of {', '.join(FORMATS)}", remedy="check its spelling")
+        raise CorpusError.unknown("format", name, FORMATS)
     return FORMATS[name]
 
 
@@ -190,7 +190,7 @@ def _function(name: str, verb: str, options: dict[str, Any]) -> Callable[..., An
     known = accepted_options(name, verb)
     if unknown := sorted(set(options) - set(known)):
         raise CorpusError(
-            f"the options {unknown}",
+            f"unknown options {', '.join(map(repr, unknown))}",
             expected=f"of {verb} {name}: {', '.join(known) or 'none'}",
             remedy="leave them out or check their spelling",
         )

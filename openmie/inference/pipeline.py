@@ -99,7 +99,7 @@ def _row(data: Any, number: int) -> Document:
     wrong = [k for k in ("text", "image", "caption") if not isinstance(data.get(k, ""), str)]
     if unknown or wrong:
         raise DocumentError(
-            f"fields {unknown or wrong}",
+            f"unusable fields {unknown or wrong}",
             expected="`text`, `image`, `caption`, `id`, each a text",
             remedy="correct them, or write whole Documents",
         )

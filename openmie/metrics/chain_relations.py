@@ -64,7 +64,7 @@ def chain_relations(
     Reference: M3D, section VI-B.
     """
     if mode not in ("overlap", "as_released"):
-        raise MetricError(f"mode {mode!r}", expected="overlap or as_released", remedy="overlap is the usual one")
+        raise MetricError.unknown("mode", mode, ("overlap", "as_released"))
     if mode == "as_released":
         return micro_scores((_row_as_released(d, p, none) for d, p in paired_by_id(gold, predicted)), bootstrap, seed)
     return micro_scores(chain_relation_rows(gold, predicted, symmetric, none), bootstrap, seed)

@@ -143,7 +143,7 @@ def chains(
     Reference: Vilain et al. (1995), Bagga and Baldwin (1998), Luo (2005); the mean is that of CoNLL-2012.
     """
     if mode not in ("standard", "as_released"):
-        raise MetricError(f"mode {mode!r}", expected="standard or as_released", remedy="standard is the usual one")
+        raise MetricError.unknown("mode", mode, ("standard", "as_released"))
     counts = [document_counts(d, p, mode, labels) for d, p in paired_by_id(gold, predicted)]
     empty_score = 0.0 if mode == "as_released" else 100.0
     return chain_scores_from_counts(np.array(counts, dtype=np.float64).reshape(-1, WIDTH), bootstrap, seed, empty_score)

@@ -47,7 +47,7 @@ def spans(
 
 def check_mode(mode: str) -> None:
     if mode not in ("strict", "lenient"):
-        raise MetricError(f"mode {mode!r}", expected="strict or lenient", remedy="strict is IOB2, lenient is conlleval")
+        raise MetricError.unknown("mode", mode, ("strict", "lenient"))
 
 
 def span_rows(gold: Iterable[Document], predicted: Iterable[Document], orphans: bool = False) -> Iterator[Row]:

@@ -61,7 +61,7 @@ def score(
         MetricError: For an unknown task, and those of the metrics.
     """
     if task not in get_args(Task):
-        raise MetricError(f"task {task!r}", expected=f"one of {', '.join(get_args(Task))}", remedy="name one of them")
+        raise MetricError.unknown("task", task, get_args(Task))
     gold, predicted, symmetric = list(gold), list(predicted), frozenset(symmetric)
     draws: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
     if task == "document":

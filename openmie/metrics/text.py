@@ -140,10 +140,8 @@ def texts(
     Errors: lists of different lengths, an unknown tokenizer.
     """
     if tokenizer not in TOKENIZERS:
-        raise MetricError(
-            f"tokenizer {tokenizer!r}",
-            expected=f"one of {', '.join(TOKENIZERS)}",
-            remedy="13a for European languages, zh for Chinese",
+        raise MetricError.unknown(
+            "tokenizer", tokenizer, TOKENIZERS, remedy="13a for European languages, zh for Chinese"
         )
     if len(references) != len(found):
         raise MetricError(

@@ -68,7 +68,7 @@ def recipe(
         "joint": (Crf(labels=labels.mentions), replace(links, markers=False)),
     }
     if task not in heads:
-        raise RecipeError(f"task {task!r}", expected=f"one of {list(heads)}", remedy="choose one", where="baseline")
+        raise RecipeError.unknown("task", task, heads, where="baseline")
     tiny = text == "tiny"
     groups = (
         Group(match="encode.text", lr=1e-3 if tiny else 5e-5),

@@ -114,11 +114,8 @@ def recipe(
         )
     language = language or _language(corpus)
     if language not in TEXTS:
-        raise RecipeError(
-            f"language {language!r}",
-            expected=f"one of {', '.join(TEXTS)}",
-            where="m3d",
-            remedy="give text=NAME with an encoder for it, and language=en",
+        raise RecipeError.unknown(
+            "language", language, TEXTS, where="m3d", remedy="give text=NAME with an encoder for it, and language=en"
         )
     text = text or (RANDOM[language == "zh"] if flavour == SMALL else TEXTS[language])
     vision = vision or (NONE if not labels.regions else "tiny" if flavour == SMALL else VISION)

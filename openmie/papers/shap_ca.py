@@ -216,7 +216,7 @@ def _head(labels: Labels, task: str, flavour: str) -> Crf | WordPairs:
             width=width,
             per="document" if task == "joint" else "word",
         )
-    raise RecipeError(f"task {task!r}", expected="ner, re or joint", remedy="choose one", where="shap_ca")
+    raise RecipeError.unknown("task", task, ("ner", "re", "joint"), where="shap_ca")
 
 
 def _printed(head_lr: float) -> Training:

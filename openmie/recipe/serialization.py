@@ -35,11 +35,8 @@ def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
     if isinstance(value, Mapping) and "kind" in value:
         kind = value["kind"]
         if not isinstance(kind, str) or kind not in kinds:
-            raise RecipeError(
-                f"kind {kind!r}",
-                expected=f"one of {sorted(kinds)}",
-                where=where,
-                remedy="correct the name, or pass your own class: load(..., parts=[MyPart])",
+            raise RecipeError.unknown(
+                "kind", kind, sorted(kinds), where=where, remedy="your own class is passed as load(..., parts=[MyPart])"
             )
         cls = kinds[kind]
         hints, known = get_type_hints(cls, include_extras=True), {f.name: f for f in fields(cls) if f.init}
@@ -123,9 +120,10 @@ def set_field(recipe: Any, path: str, text: str, where: str = "") -> Any:
             remedy="use the new name",
         )
     if name not in known:
-        raise RecipeError(
-            f"no field {name!r} in {type(recipe).__name__}",
-            expected=f"one of {sorted(known)}",
+        raise RecipeError.unknown(
+            f"field of {type(recipe).__name__}",
+            name,
+            sorted(known),
             where=where,
             remedy="`openmie show` prints the recipe with all its fields",
         )

@@ -58,12 +58,7 @@ def build_schedule(optimizer: torch.optim.Optimizer, training: Training, steps: 
         "constant": lambda x: 1.0,
     }
     if training.lr_schedule not in after:
-        raise RecipeError(
-            f"schedule {training.lr_schedule!r}",
-            expected=f"one of {list(after)}",
-            remedy="choose one",
-            where="training.lr_schedule",
-        )
+        raise RecipeError.unknown("lr_schedule", training.lr_schedule, after, where="training.lr_schedule")
     down = after[training.lr_schedule]
 
     def factor(step: int) -> float:

@@ -58,12 +58,7 @@ def check_caption(document: Document, generator: str) -> CaptionCheck:
             remedy="make the posts with `openmie diorama`; captions of other corpora need a reader",
         )
     if not (text := document.captions.get(generator, "")):
-        raise CorpusError(
-            f"no caption {generator!r}",
-            expected=f"one of {sorted(document.captions)}",
-            where=where,
-            remedy="name a generator that the post has",
-        )
+        raise CorpusError.unknown("caption", generator, sorted(document.captions), where=where)
     mentioned, visible = Counter(parse_caption(text, f"{where}, caption {generator}")), Counter(visible_objects(scene))
     distractors = Counter(NOUNS[kind] for kind in scene.get("things", ()))
     return CaptionCheck(tuple((mentioned - visible - distractors).elements()), tuple((visible - mentioned).elements()))

@@ -158,6 +158,6 @@ def _check(tau: float, estimator: str, accuracy: float) -> None:
     if not 0 < tau < math.inf:
         raise RecipeError(f"temperature {tau}", expected="a number above 0", remedy="0.1 is the default")
     if estimator not in ESTIMATORS:
-        raise RecipeError(f"estimator {estimator!r}", expected=", ".join(ESTIMATORS), remedy="`exact` is the default")
+        raise RecipeError.unknown("estimator", estimator, ESTIMATORS)
     if not 1e-12 <= accuracy <= 0.1:
         raise RecipeError(f"accuracy {accuracy}", expected="from 1e-12 to 0.1", remedy="1e-4 does for training")
