@@ -106,9 +106,10 @@ class Corpus:
         """
         if name not in self.sources:
             raise CorpusError.unknown(
-                f"split of {self.name}",
+                "split",
                 name,
                 sorted(self.sources),
+                where=self.name,
                 remedy="some corpora publish only part of their splits: see `openmie doctor`",
             )
         return Split(name, self.sources[name], self._skipped)

@@ -129,7 +129,7 @@ class Spec:
 
 def _check_options(name: str, options: dict[str, Any], known: tuple[str, ...]) -> None:
     if wrong := sorted(set(options) - set(known)):
-        raise CorpusError.unknown(f"option of {name}", wrong[0], known)
+        raise CorpusError.unknown("option", wrong[0], known, where=name)
 
 
 def _path(rest: str, spec: str) -> tuple[Path, dict[str, str]]:

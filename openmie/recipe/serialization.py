@@ -121,7 +121,7 @@ def set_field(recipe: Any, path: str, text: str, where: str = "") -> Any:
         )
     if name not in known:
         raise RecipeError.unknown(
-            f"field of {type(recipe).__name__}",
+            f"{type(recipe).__name__} field",
             name,
             sorted(known),
             where=where,

@@ -355,7 +355,7 @@ def test_relation_models_are_refused(models, bert):
         (("embeddings", "gone"), ["No --corpus", "is no folder here"]),
         (("embeddings", "gone/at/all", "--corpus", "diorama:test=4"), ["No folder"]),
         (("embeddings", "bare"), ["No --corpus", "does not tell one"]),
-        (("embeddings", "RUN", "--split", "x"), ["No split 'x'"]),
+        (("embeddings", "RUN", "--split", "x"), ["unknown split 'x'"]),
         (("embeddings", "RUN", "--max-entities", "2"), ["2 located gold mentions", "--max-entities"]),
     ],
 )

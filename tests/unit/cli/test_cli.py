@@ -189,7 +189,7 @@ def test_bench_says_when_a_run_failed(work, tmp_path):
         (tmp_path / "c" / f"{name}.jsonl").write_bytes((work / f"{name}.jsonl").read_bytes())
     asked = ["bench", "baseline", "--corpus", f"jsonl:{tmp_path / 'c'}", "--ablate", "text", "--out", tmp_path / "runs"]
     result = run(*asked)
-    assert result.exit_code == cli.PARTIAL and "failed: " in result.stderr and "No split 'dev'" in result.stdout
+    assert result.exit_code == cli.PARTIAL and "failed: " in result.stderr and "unknown split 'dev'" in result.stdout
 
 
 @pytest.mark.parametrize(

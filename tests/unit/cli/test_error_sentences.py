@@ -32,7 +32,7 @@ ERRORS = {  # arguments, with {work} for a folder that has gold.jsonl -> words o
     "show baselin": "Did you mean 'baseline'?",
     "show embeddings no/where/here --corpus diorama:": "No folder 'no/where/here'",
     "show embeddings nowhere": "No --corpus",
-    "evaluate no/where/here --corpus diorama:test=4": "No folder 'no/where/here'. Expected a folder that `openmie train` wrote",
+    "evaluate no/where/here --corpus diorama:test=4": "No folder 'no/where/here'. Expected a folder",
     "extract": "Nothing to extract from. Expected a JSON-lines file",
     "extract x.jsonl --text y": "Both a file and --text",
     "extract --text y --format xml": "Unknown --format 'xml'. Choose one of: jsonl, csv, table.",

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
         ("", "twitter"),
         ("mnre", "FORMAT:PATH"),
         ("brat:.", "one of the formats"),
-        ("mnre:", "without a path"),
+        ("mnre:", "No path"),
         ("mnre:/no/such/place", "nothing at"),
         ("mnre:{}?captions=zed", "captions=zed"),
         ("mnre:{}?image=x", "'image'"),

@@ -140,7 +140,7 @@ def test_the_verdict_needs_no_pixels_and_survives_a_file():
 
 def test_what_cannot_be_judged_says_why():
     d = posts(1)[0]
-    with pytest.raises(CorpusError, match=r"no caption 'blip'.*noisy"):
+    with pytest.raises(CorpusError, match=r"unknown caption 'blip'.*noisy"):
         check_caption(d, "blip")
     with pytest.raises(CorpusError, match=r"no scene.*need a reader"):
         check_caption(d.without_gold(), "noisy")

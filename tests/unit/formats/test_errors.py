@@ -66,7 +66,7 @@ def test_columns(tmp_path: Path) -> None:
     ]
     assert [m.status for d in files.read(path, scheme="iob1") for m in d.mentions] == ["located"] * 3
     assert [m.label for m in next(files.read(path, tags=2)).mentions] == ["NP"]
-    with pytest.raises(CorpusError, match="the scheme"):
+    with pytest.raises(CorpusError, match="Unknown scheme"):
         list(files.read(path, scheme="x"))
 
 

@@ -161,7 +161,7 @@ def test_which_annotation_is_read(tmp_path: Path) -> None:
     path.write_text(json.dumps(data), encoding="utf-8")
     assert next(files.read(path)).mentions[0].label == "C"
     assert not next(files.read(path, layer="annotations")).mentions
-    with pytest.raises(CorpusError, match="the layer 'x'"):
+    with pytest.raises(CorpusError, match="Unknown layer 'x'"):
         list(files.read(path, layer="x"))
 
 

@@ -147,7 +147,7 @@ def test_as_released_by_hand() -> None:
 
 def test_refusals() -> None:
     d = document([{0}, {1}], [(0, 1, "peer")])
-    with pytest.raises(MetricError, match="overlap or as_released"):
+    with pytest.raises(MetricError, match="overlap, as_released"):
         metrics.chain_relations([d], [d], mode="strict")
     bad = d.replace(relations=[Relation(head="c0", tail="nobody", label="peer")])
     for mode in ("overlap", "as_released"):
