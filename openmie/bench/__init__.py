@@ -17,9 +17,13 @@ if TYPE_CHECKING:
     from openmie.bench.execution import execute
     from openmie.bench.plots import plot
     from openmie.bench.pool import Progress, run
-    from openmie.bench.result_table import Table, csv, html, markdown, table, write
+    from openmie.bench.result_table import Table, table
     from openmie.bench.run_grid import Rows, found, grid, rows, seeds
     from openmie.bench.run_spec import RunSpec
+    from openmie.bench.table_csv import csv
+    from openmie.bench.table_files import write
+    from openmie.bench.table_html import html
+    from openmie.bench.table_text import markdown
 
 _MODULES = {
     **dict.fromkeys(("Cases", "cases"), "case_study"),
@@ -27,7 +31,11 @@ _MODULES = {
     **dict.fromkeys(("Rows", "found", "grid", "rows", "seeds"), "run_grid"),
     "plot": "plots",
     **dict.fromkeys(("Progress", "run"), "pool"),
-    **dict.fromkeys(("Table", "csv", "html", "markdown", "table", "write"), "result_table"),
+    **dict.fromkeys(("Table", "table"), "result_table"),
+    "csv": "table_csv",
+    "html": "table_html",
+    "markdown": "table_text",
+    "write": "table_files",
     "execute": "execution",
 }
 __all__ = [

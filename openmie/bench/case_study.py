@@ -169,6 +169,8 @@ def _page(path: Path, runs: list[_Run], names: list[str], counts: dict[str, int]
 
 
 def _symmetric(record: dict[str, Any]) -> frozenset[str]:
+    if "heads" not in record["recipe"]:  # of a generative system
+        return frozenset()
     found: frozenset[str] = recipes.load(record["recipe"]).symmetric_labels
     return found
 

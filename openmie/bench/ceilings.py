@@ -7,6 +7,7 @@ from typing import Any
 
 from openmie import diorama, metrics
 from openmie.data.corpus import Corpus
+from openmie.diorama.posts.summaries import summary_ceiling
 from openmie.errors import CorpusError, MetricError
 from openmie.metrics import Scores
 
@@ -68,6 +69,20 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
             except MetricError:  # the image tells nothing that the text does not
                 continue
     return {"ceilings": found, "closures": closures}
+
+
+def generative_ceilings(corpus: Corpus) -> dict[str, Any]:
+    """`ceilings` of a generative system's measures: names by the text alone and with the image, exact summaries."""
+    config = dials(corpus)
+    if config is None:
+        return {"ceilings": {}}
+    return {
+        "ceilings": {
+            "F1, text": diorama.ceiling(config, task="ner"),
+            "F1": diorama.ceiling(config, task="ner", modalities=("text", "image")),
+            "Exact": summary_ceiling(config),
+        }
+    }
 
 
 def dials(corpus: Corpus) -> diorama.Config | None:

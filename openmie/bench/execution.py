@@ -12,7 +12,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -24,8 +24,8 @@ import torch
 
 from openmie import corpora
 from openmie import recipe as recipes
-from openmie.bench import sft_execution as chat
-from openmie.bench.ceilings import against_ceilings
+from openmie.bench import system
+from openmie.bench.ceilings import against_ceilings, generative_ceilings
 from openmie.bench.run_spec import RunSpec, dataset_name, read
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
@@ -33,13 +33,12 @@ from openmie.errors import TrainError
 from openmie.metrics import Scores
 from openmie.model.pretrained import Model, load
 from openmie.model.tasks.task import CANDIDATE_SOURCES
-from openmie.recipe import Recipe
-from openmie.train import fit
 from openmie.train.document_scores import score_predictions
 from openmie.train.evaluate import evaluate, record, write_record
+from openmie.train.system import System, Watch
 
+KEPT = ("corpus", "dev", "curve", "examples", "parameters", "skipped", "attempts", "machine")  # of `train.json`
 NOTED = 30.0  # seconds between two notes of the time that a training has taken
-Watch = Callable[[str, Mapping[str, Any]], None]  # what happens, and its values
 
 
 def execute(cell: RunSpec, out: str | Path, watch: Watch = lambda kind, values: None) -> dict[str, Any]:
@@ -52,15 +51,20 @@ def execute(cell: RunSpec, out: str | Path, watch: Watch = lambda kind, values: 
         if cell.finished(out):  # by another process, meanwhile
             return cell.record(out) or {}
         corpus = corpora.load(cell.corpus)
-        if cell.recipe(corpus).is_generative:
-            found = chat.execute(cell, corpus, out, watch, {"machine": machine(), "peak_mb": peak_mb})
-        else:
-            trained = (
-                read(folder / "train.json")
-                or _reuse_identical_run(cell, corpus, out)
-                or _train(cell, corpus, folder, watch)
+        made = system.of(cell.recipe(corpus))
+        if made.is_generative and (cell.shuffle or cell.test):
+            raise TrainError(
+                "--shuffle or --test",
+                expected="neither, for a generative system",
+                where=cell.paper,
+                remedy="leave it out; `openmie zero-shot` prompts the model about another corpus",
             )
-            found = _score(cell, corpora.load(cell.test) if cell.test else corpus, trained, out)
+        trained = (
+            read(folder / "train.json")
+            or _reuse_identical_run(cell, corpus, out)
+            or _train(cell, made, corpus, folder, watch)
+        )
+        found = _score(cell, made, corpora.load(cell.test) if cell.test else corpus, trained, out)
         write_record(cell.result(out), found)
         (folder / "error.json").unlink(missing_ok=True)
     watch("scored", {"f1": found["scores"][found["metric"]]["f1"], "metric": found["metric"]})
@@ -85,46 +89,44 @@ class Hashed:
         return {"documents": self.count, "data": self.digest}
 
 
-def _train(cell: RunSpec, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
-    """Train, or go on, and write `train.json`; time and memory are those of all attempts together.
+def _train(cell: RunSpec, made: System, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
+    """Train, or resume, and write `train.json`; time and memory are those of all attempts together.
 
     Of an attempt that was killed up to the last `NOTED` seconds are not counted.
     """
-    recipe = cell.recipe(corpus)
-    before = _attempts(recipe, folder)
-    train, dev = Hashed(corpus.train, cell.posts), Hashed(corpus.dev)
-    started, curve, first = time.perf_counter(), list(before["curve"]), {}
+    before = _attempts(made.recipe, folder)
+    data = made.data(corpus)
+    train, dev = Hashed(data.train, cell.posts), Hashed(data.dev)
+    started, curve = time.perf_counter(), list(before["curve"])
+    noted = started
 
     def told() -> dict[str, Any]:
         return {
-            "recipe": recipes.dump(recipe),
+            "recipe": recipes.dump(made.recipe),
             "attempts": before["attempts"] + 1,
             "seconds": round(before["seconds"] + time.perf_counter() - started, 1),
             "peak_mb": max(before["peak_mb"], peak_mb()),
             "curve": curve,
         }
 
-    write_record(folder / "attempts.json", told())
-    noted = started
-    for event in fit(recipe, train, dev, out=folder / "model", seed=cell.seed, precision=cell.precision):
-        watch(event.kind, {**event.values, "epoch": event.epoch, "step": event.step, "steps": event.steps})
-        if event.kind == "start":
-            first = event.values
-        if event.kind == "dev":
-            curve = [*(c for c in curve if c["epoch"] < event.epoch), {"epoch": event.epoch, "f1": event.values["f1"]}]
-        if event.kind == "dev" or time.perf_counter() - noted > NOTED:
+    def noting(kind: str, values: Mapping[str, Any]) -> None:
+        nonlocal curve, noted
+        watch(kind, values)
+        if kind == "dev":
+            point = {k: values[k] for k in (("epoch", "f1") if "f1" in values else ("step", "epoch", "loss"))}
+            curve = [*(c for c in curve if c["epoch"] < point["epoch"]), point]
+        if kind == "dev" or time.perf_counter() - noted > NOTED:
             noted = time.perf_counter()
             write_record(folder / "attempts.json", told())
-    ended = event.values
+
+    write_record(folder / "attempts.json", told())
+    facts = made.fit(train, dev, folder / "model", seed=cell.seed, precision=cell.precision, watch=noting)
     about = {
         "cell": cell.dump(),
-        "corpus": {"name": corpus.name, "train": train.facts(), "dev": dev.facts()},
-        "dev": {"f1": ended["best"], "epoch": ended["best_epoch"]},
-        "examples": first["examples"],
-        "parameters": first["parameters"],
-        "skipped": {"count": ended["skipped"], "records": [str(r) for r in ended["records"]]},
+        "corpus": {"name": data.name, "train": train.facts(), "dev": dev.facts()},
         "machine": machine(),
         **told(),
+        **facts,
     }
     write_record(folder / "train.json", about)
     shutil.rmtree(folder / "model" / "checkpoints", ignore_errors=True)
@@ -156,7 +158,7 @@ def _config_key(cell: RunSpec, recipe: Mapping[str, Any]) -> tuple[Any, ...]:
     return cell.corpus, cell.posts, cell.precision, cell.seed, {k: v for k, v in recipe.items() if k != "name"}
 
 
-def _attempts(recipe: Recipe, folder: Path) -> dict[str, Any]:
+def _attempts(recipe: Any, folder: Path) -> dict[str, Any]:
     """What earlier attempts left; where they were of another recipe (the page has changed since) all of it goes."""
     before = read(folder / "attempts.json")
     if before and before["recipe"] == recipes.dump(recipe):
@@ -165,13 +167,10 @@ def _attempts(recipe: Recipe, folder: Path) -> dict[str, Any]:
     return {"attempts": 0, "seconds": 0.0, "peak_mb": 0, "curve": []}
 
 
-def _score(cell: RunSpec, corpus: Corpus, trained: Mapping[str, Any], out: str | Path) -> dict[str, Any]:
+def _score(cell: RunSpec, made: System, corpus: Corpus, trained: Mapping[str, Any], out: str | Path) -> dict[str, Any]:
     """Score the test split, and with its images shuffled where that is asked for; keep the predictions."""
-    started, folder = time.perf_counter(), cell.folder(out)
-    model, gold = load(folder / "model"), list(corpus.test)
-    if torch.cuda.is_available():
-        model.extractor.cuda()
-    kept = cell.record(out)
+    started, folder = time.perf_counter(), cell.folder(out) / "model"
+    gold, kept = list(made.data(corpus).test), cell.record(out)
     if kept and kept["documents"] != len(gold):
         raise TrainError(
             f"{len(gold)} test documents",
@@ -179,28 +178,32 @@ def _score(cell: RunSpec, corpus: Corpus, trained: Mapping[str, Any], out: str |
             where=corpus.name,
             remedy="the corpus has changed since: bench into another --out",
         )
+    found: dict[str, Any] = {}
     scores: dict[str, Scores] = {}
     if not kept:
-        scores, predicted = evaluate(model, gold, symmetric=corpus.symmetric)
-        cell.write_predictions(predicted, out)
+        result = made.scores(folder, gold, symmetric=corpus.symmetric)
+        found, scores = result.record, dict(result.scores)
+        cell.write_predictions(result.predicted, out)
     if cell.shuffle:
-        scores |= _shuffled(model, gold, corpus)
-    task = model.recipe.task
-    found = record(model, scores, gold) | against_ceilings(corpus, task, scores)
+        model = load(folder)
+        more = _shuffled(model, gold, corpus)
+        scores, again = scores | more, record(model, more, gold)
+        found = {**again, **found, "scores": {**found.get("scores", {}), **again["scores"]}}
+    limits = generative_ceilings(corpus) if made.is_generative else against_ceilings(corpus, made.recipe.task, scores)
+    found |= limits
     if kept:  # only the scores with shuffled images are new
         return kept | {k: {**kept[k], **found[k]} for k in ("scores", "closures") if k in found}
     return {
         "cell": cell.dump(),
         "flavour": cell.flavour,
         "row": cell.row,
-        "task": task,
-        "metric": next(iter(scores)),
+        "task": cell.task or made.recipe.task,
+        "metric": next(iter(found["scores"])),
         **found,
         "seconds": {"train": trained["seconds"], "score": round(time.perf_counter() - started, 1)},
-        "peak_mb": {"train": trained["peak_mb"], "score": peak_mb()},
+        "peak_mb": {"train": trained.get("peak_mb", 0), "score": peak_mb()},
         "test": {"name": corpus.name, "place": dataset_name(cell.test or cell.corpus)},
-        **{k: trained[k] for k in ("corpus", "dev", "curve", "examples", "parameters", "skipped", "attempts")},
-        "machine": trained["machine"],
+        **{k: trained[k] for k in KEPT if k in trained},
     }
 
 

@@ -5,23 +5,18 @@ n stands in every cell; what was not run says so. The spread is the sample stand
 
 from __future__ import annotations
 
-import csv as csvs
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from openmie import corpora, report
+from openmie import corpora
 from openmie.bench import system
 from openmie.bench.run_grid import row_name
 from openmie.bench.run_spec import RunSpec, corpus_label, dataset_name
-from openmie.data import replace_file as writing
-from openmie.errors import OpenMIEError, TrainError
+from openmie.errors import OpenMIEError
 
-FORMATS = ("md", "csv", "html")
 NOT_RUN = "not run"
 NONE_SUCH = "n/a"
 
@@ -44,7 +39,7 @@ class Entry:
         return [r["scores"][score or self.score]["f1"] for r in self.with_score(score)]
 
     def dev(self) -> list[float]:
-        return [r["dev"]["f1"] for r in self.records]
+        return [r["dev"]["f1"] for r in self.records if "f1" in r["dev"]]
 
     def closures(self, score: str = "") -> list[float]:
         """Over seeds: shares of the gap; empty where there are no ceilings."""
@@ -150,7 +145,10 @@ def _stale(cell: RunSpec, recorded: Any) -> bool:
     from openmie import recipe as recipes
 
     try:
-        then, now = recipes.load(recorded), _recipe(RunSpec.load({**cell.dump(), "seed": 0}))
+        now = _recipe(RunSpec.load({**cell.dump(), "seed": 0}))
+        if now.is_generative:
+            return {**recorded, "name": ""} != {**recipes.dump(now), "name": ""}
+        then = recipes.load(recorded)
         return replace(then, name="") != replace(now, name="")
     except OpenMIEError:
         return not _gone(cell.corpus)
@@ -195,224 +193,3 @@ def _columns(cells: Sequence[RunSpec]) -> dict[Column, str]:
         if len(set(names.values())) == len(found):
             break
     return names
-
-
-# -- out
-
-
-def mean_and_spread(values: Sequence[float], digits: int = 2, of: int = 0) -> str:
-    """`81.20 ± 0.35 (n=3)`; `(n=2 of 3)` where more were asked for."""
-    if not values:
-        return ""
-    n = f"{len(values)} of {of}" if of > len(values) else f"{len(values)}"
-    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{spread} (n={n})"
-
-
-def _lines(found: Table, columns: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows, as text; of some columns only."""
-    closed = {c for (_, c), e in found.entries.items() if e.closures()}
-    heading, columns = [found.title], columns or found.columns
-    for column in columns:
-        heading += [f"{column}: test F1", "dev F1", *(["closure"] if column in closed else []), "reported"]
-    rows = []
-    for row in found.rows:
-        line = [row]
-        for column in columns:
-            entry = found.entries.get((row, column))
-            line += _cells(entry, column in closed) if entry else [NONE_SUCH, *[""] * (3 if column in closed else 2)]
-        rows.append(line)
-    return heading, rows
-
-
-def _cells(entry: Entry, closed: bool) -> list[str]:
-    test = entry.status or mean_and_spread(entry.f1(), of=len(entry.cells))
-    if entry.stale:
-        test += " †"
-    dev = mean_and_spread(entry.dev()) or "–"
-    return [test, dev, *([mean_and_spread(entry.closures(), 3) or "–"] if closed else []), entry.published]
-
-
-def _all_scores(found: Table) -> list[list[str]]:
-    """Heading and rows of the scores that the page's SCORES name; nothing where it names none, or none was run."""
-    entries = [e for e in found.entries.values() if e.records]
-    names = [n for e in entries for n in system.scores(e.cells[0].paper) if e.with_score(n)]
-    names = list(dict.fromkeys(names))
-    rows = [
-        [f"{e.row}, {e.column}", *(mean_and_spread(e.f1(n), of=len(e.cells)) or "–" for n in names)] for e in entries
-    ]
-    return [["test F1", *names], *rows] if names else []
-
-
-def markdown(found: Table) -> str:
-    """Pipe tables, and under them what their numbers are."""
-    lines = []
-    heading, rows = _lines(found)
-    for first, *rest in filter(None, ([heading, *rows], _all_scores(found))):
-        lines += [*map(_piped, [first, ["---"] * len(first), *rest]), ""]
-    return "\n".join([*lines, *(f"* {note}" for note in found.notes())])
-
-
-def _piped(line: Sequence[str]) -> str:
-    return "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
-
-
-CSV = (
-    "paper",
-    "flavour",
-    "row",
-    "column",
-    "corpus",
-    "test",
-    "task",
-    "posts",
-    "score",
-    "n",
-    "mean",
-    "sd",
-    "min",
-    "max",
-    "seeds",
-    "dev_mean",
-    "dev_sd",
-    "closure_mean",
-    "closure_min",
-    "closure_max",
-    "reported",
-    "reported_in",
-    "status",
-    "date",
-)
-
-
-def csv(found: Table) -> str:
-    """Long form: one line for each score of each cell, and one for a cell without any."""
-    text = StringIO()
-    file = csvs.DictWriter(text, CSV, lineterminator="\n")
-    file.writeheader()
-    for entry in found.entries.values():
-        names = list(dict.fromkeys(n for r in entry.records for n in r["scores"]))
-        names.sort(key=lambda n, shown=entry.score: n != shown)  # type: ignore[misc]
-        file.writerows(_line(entry, name) for name in names or [""])
-    return text.getvalue()
-
-
-def _line(entry: Entry, score: str) -> dict[str, Any]:
-    one, f1, closed = entry.cells[0], entry.f1(score) if score else [], entry.closures(score) if score else []
-    first = score == entry.score
-    reported = entry.reported if first or not score else None
-    return {
-        "paper": one.paper,
-        "flavour": one.flavour,
-        "row": entry.row,
-        "column": entry.column,
-        "corpus": one.corpus,
-        "task": one.task,
-        "test": one.test or one.corpus,
-        "posts": one.posts or "",
-        "score": score,
-        "n": len(f1),
-        **_spread("", f1),
-        "min": _digits(min(f1, default=None)),
-        "max": _digits(max(f1, default=None)),
-        "seeds": " ".join(map(str, entry.seeds(score) if score else [])),
-        **_spread("dev_", entry.dev() if score else []),
-        "closure_mean": _digits(statistics.mean(closed) if closed else None),
-        "closure_min": _digits(min(closed, default=None)),
-        "closure_max": _digits(max(closed, default=None)),
-        "reported": _digits(reported[1] if reported else None),
-        "reported_in": reported[0] if reported else "",
-        "status": "run" if f1 else entry.status,
-        "date": max((r["date"] for r in entry.records), default=""),
-    }
-
-
-def _spread(prefix: str, values: Sequence[float]) -> dict[str, str]:
-    return {
-        f"{prefix}mean": _digits(statistics.mean(values) if values else None),
-        f"{prefix}sd": _digits(statistics.stdev(values) if len(values) > 1 else None),
-    }
-
-
-def _digits(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
-
-
-def html(found: Table, path: str | Path) -> Path:
-    """The table as a page, with every score of every cell under it."""
-    tables = []
-    for column in found.columns:
-        heading, rows = _lines(found, [column])
-        rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in rows if row[1] != NONE_SUCH]
-        tables.append(
-            report.Table(
-                title=f"{column}: F1 beside the published numbers",
-                rows=rows,
-                columns=[heading[0], "test F1", *heading[2:]],
-            )
-        )
-    scores = [
-        [
-            e.row,
-            e.column,
-            name,
-            len(e.f1(name)),
-            statistics.mean(e.f1(name)),
-            min(e.f1(name)),
-            max(e.f1(name)),
-            " ".join(map(str, e.seeds(name))),
-        ]
-        for e in found.entries.values()
-        for name in dict.fromkeys(n for r in e.records for n in r["scores"])
-    ]
-    costs = [
-        [
-            e.row,
-            e.column,
-            r["cell"]["seed"],
-            r["seconds"]["train"],
-            r["peak_mb"]["train"],
-            r["parameters"],
-            r["dev"]["epoch"] + 1,
-            r["date"],
-        ]
-        for e in found.entries.values()
-        for r in e.records
-    ]
-    if scores:
-        tables += [
-            report.Table(
-                title="Every score",
-                columns=["variant", "corpus", "score", "n", "mean", "lowest", "highest", "seeds"],
-                rows=scores,
-                digits=2,
-            ),
-            report.Table(
-                title="Runs",
-                columns=["variant", "corpus", "seed", "seconds", "peak MiB", "parameters", "best epoch", "date"],
-                rows=costs,
-                digits=0,
-            ),
-        ]
-    return report.write(
-        path,
-        title=f"{found.title}: bench",
-        tables=tables,
-        notes=found.notes(),
-        intro=f"Every cell with its n. {found.dates}",
-    )
-
-
-def write(found: Table, out: str | Path, format: str) -> Path:
-    """`OUT/NAME.md`, `.csv` or `.html`, whole or not at all. Errors: another format."""
-    if format not in FORMATS:
-        raise TrainError.unknown("format", format, FORMATS)
-    one = next((e.cells[0].paper for e in found.entries.values()), "bench")
-    path = Path(out) / f"{one}.{format}"
-    if format == "html":
-        html(found, path)
-    else:
-        writing.make_folder(path.parent)
-        text = {"md": markdown, "csv": csv}[format](found)
-        writing.replace_text(path, text + ("\n" if format == "md" else ""))
-    return path

@@ -9,7 +9,7 @@ REPORTED: dict[table, dict[row, dict[column, float | None]]]
     the published numbers in percent. A row is `NAME`, the name of an ablation, `SWEEP=VALUE`, or another system's;
     None: printed there, but not legible in the text that the page was written from.
 SCORES: tuple[str, ...]                             optional: scores that stand in a table beside the main one
-MEASURES, OURS, GAINS                               of systems that answer in words, see `bench/chat_table.py`
+MEASURES, OURS, GAINS                               optional: measures in place of one score, see `bench/measures.py`
 COLUMNS: dict[str, str]                             optional: a corpus -> the column of REPORTED that it is held to.
     The corpus is named by the last part of its path with its task, or without: `twitter2017/ner`, `twitter2017`.
 """
@@ -30,6 +30,7 @@ from openmie.errors import RecipeError
 if TYPE_CHECKING:
     from openmie.data.corpus import Corpus
     from openmie.recipe import Recipe
+    from openmie.train.system import System
 
 FULL = "full"  # the row without any change
 FLAVOUR = "small"  # what every page has
@@ -51,6 +52,17 @@ def load_paper_module(name: str) -> Any:
 def full_name(name: str) -> str:
     """How tables call the full system."""
     return getattr(load_paper_module(name), "NAME", name)
+
+
+def of(recipe: Any) -> System:
+    """The system of a recipe of either kind: how it is trained, predicts and is scored."""
+    if recipe.is_generative:
+        from openmie.vlm.sft.system import SFTSystem
+
+        return SFTSystem(recipe)
+    from openmie.train.system import ComposedSystem
+
+    return ComposedSystem(recipe)
 
 
 def build(
@@ -138,9 +150,10 @@ def scores(name: str) -> tuple[str, ...]:
     return tuple(getattr(load_paper_module(name), "SCORES", ()))
 
 
-def measured(name: str) -> bool:
-    """Whether the runs of a system have many measures each, and a table of their own (`bench/chat_table.py`)."""
-    return hasattr(load_paper_module(name), "GAINS")
+def measures(name: str) -> tuple[str, ...]:
+    """The measures that stand in the table in place of one score: those of a page that compares runs (GAINS)."""
+    module = load_paper_module(name)
+    return (*module.MEASURES, *module.OURS) if hasattr(module, "GAINS") else ()
 
 
 def _plain(name: str) -> str:

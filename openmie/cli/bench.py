@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -68,9 +68,6 @@ def bench(
     if plot:
         print(benches.plot(cells, out))
         return
-    if cells and system.measured(paper):
-        _measured(benches, cells, out, table, workers, bool(corpus))
-        return
     if table:
         found = benches.table(cells, out, score)
         texts = {"md": benches.markdown, "csv": benches.csv}
@@ -83,21 +80,6 @@ def bench(
     for format in ("md", "csv", "html"):
         benches.write(found, out, format)
     print(benches.markdown(found))
-    if failed:
-        raise typer.Exit(options.PARTIAL)
-
-
-def _measured(benches: Any, cells: list[Any], out: Path, table: str, workers: int, run: bool) -> None:
-    """`bench` of a system whose runs have many measures."""
-    from openmie.bench import sft_table as chat_table
-
-    texts = {"md": chat_table.markdown, "csv": chat_table.csv}
-    if table and table not in texts:
-        raise OpenMIEError.unknown("--table", table, texts)
-    if not (table or run):
-        raise _no_corpus()
-    failed = 0 if table else console.benched(benches.run(cells, out, workers=workers))
-    print(texts[table or "md"](cells, out).rstrip())
     if failed:
         raise typer.Exit(options.PARTIAL)
 

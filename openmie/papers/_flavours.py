@@ -21,9 +21,7 @@ def checked(flavour: str, known: Mapping[str, str], where: str) -> str:
         RecipeError: the page has no such flavour.
     """
     if flavour not in known:
-        raise RecipeError(
-            f"flavour {flavour!r}", expected=f"one of {', '.join(known)}", where=where, remedy="choose one of these"
-        )
+        raise RecipeError.unknown("flavour", flavour, known, where=where)
     return flavour
 
 

@@ -21,6 +21,7 @@ from openmie.bench import result_table as results
 from openmie.bench.run_spec import RunSpec
 from openmie.errors import OpenMIEError, TrainError
 from openmie.papers import baseline
+from openmie.train import system as train_system
 from tests.fixtures import small
 
 DIORAMA = "diorama:train=24,dev=8,test=12,translation=false"
@@ -52,8 +53,8 @@ def fits(monkeypatch):
         begun.append(recipe.name)
         return fit(recipe, *arguments, **options)
 
-    fit = work.fit
-    monkeypatch.setattr(work, "fit", counted)
+    fit = train_system.fit
+    monkeypatch.setattr(train_system, "fit", counted)
     return begun
 
 
@@ -131,11 +132,11 @@ def test_seeds_are_a_number_or_a_list(text, found):
     ("call", "words"),
     [
         (lambda: bench.seeds("x"), ["x", "3"]),
-        (lambda: bench.grid("baseline", [DIORAMA], seeds=()), ["seeds []"]),
+        (lambda: bench.grid("baseline", [DIORAMA], seeds=()), ["Seeds []"]),
         (lambda: bench.grid("baseline", [DIORAMA], seeds=(1, 1)), ["once"]),
         (lambda: bench.grid("bert", [DIORAMA]), ["bert", "baseline"]),
         (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(ablate=("x",))), ["ablation 'x'", "text"]),
-        (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(sweep=("x",))), ["sweep 'x'", "none"]),
+        (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(sweep=("x",))), ["sweep 'x'"]),
         (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(same={"options": ("x=1",)})), ["x=1", "context"]),
         (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(same={"changes": ("x",)})), ["FIELD=VALUE"]),
         (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(same={"test": "no:"})), ["no:"]),
@@ -297,7 +298,7 @@ def test_a_file_that_is_no_json_is_named(grid_of_four, tmp_path):
     _, cells = grid_of_four
     cells[0].folder(tmp_path).mkdir()
     cells[0].result(tmp_path).write_text("{")
-    with pytest.raises(TrainError, match=r"run\.json.*remove the file"):
+    with pytest.raises(TrainError, match=r"run\.json.*Remove the file"):
         cells[0].record(tmp_path)
 
 
@@ -556,7 +557,7 @@ def test_shuffled_images_come_from_half_a_corpus_further_on():
 
     class Model:
         class recipe:
-            task, heads = "ner", ()
+            task, heads, symmetric_labels = "ner", (), frozenset()
 
             class encode:
                 class inputs:

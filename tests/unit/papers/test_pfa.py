@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 
@@ -13,9 +15,7 @@ from typer.testing import CliRunner
 
 from openmie import bench, corpora
 from openmie import recipe as recipes
-from openmie.bench import sft_table as chat_table
-from openmie.bench import system
-from openmie.bench.run_spec import RunSpec
+from openmie.bench import measures, system
 from openmie.cli import application as cli
 from openmie.data.corpus import Corpus, Labels
 from openmie.data.document import Document, Image, Mention, Region
@@ -174,26 +174,26 @@ def test_a_finished_run_is_not_run_again(ran):
 def test_the_table_says_what_was_not_run_and_what_is_reported(ran):
     out, *_ = ran
     cells = bench.grid("pfa", [TINY], rows=bench.Rows(ablate=("all",), same={"changes": SMALL}), seeds=(1, 2))
-    text = chat_table.markdown(cells, out)
-    lines = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if line.startswith("|")}
+    found = bench.table(cells, out)
+    text = bench.markdown(found)
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    lines = {line.split(" | ")[0].strip("| ").partition(" [")[0]: line for line in rows}
     assert "(n=1 of 2)" in lines[pfa.NAME] and "84.96" in lines[f"{pfa.NAME}, reported"]
     assert "not run" in lines["Single MNER"] and "86.70" in lines["Single MNER, reported"]
     assert "not run" in lines[f"{pfa.NAME} less Single MNER"]
     assert "not run" not in lines[f"{pfa.NAME} less Single TS"]
     assert "Ceilings" in text and "has changed since" not in text
-    rows = [line.split(",") for line in chat_table.csv(cells, out).splitlines()]
-    assert rows[0][:3] == ["corpus", "run", "measure"] and sum(row[-1] == "not run" for row in rows) > 40
+    long = list(csv.DictReader(io.StringIO(bench.csv(found))))
+    assert sum(row["status"].startswith("not run") for row in long) > 40
+    assert {row["reported"] for row in long if row["score"] == "F1" and row["row"].startswith("Single MNER [")} == {
+        "86.7000"
+    }
+    assert {row["flavour"] for row in long} == {"small"}
 
 
 def test_gains_are_by_seed_and_by_hand():
-    def run(row, seed, f1):
-        return RunSpec(paper="pfa", corpus="x", ablation=row, seed=seed), {"scores": {"F1": {"f1": f1}}}
-
-    grid = {
-        ("x", pfa.NAME): [run("full", 1, 80.0), run("full", 2, 90.0), run("full", 3, 50.0)],
-        ("x", "Single MNER"): [run("Single MNER", 2, 85.0), run("Single MNER", 1, 82.0)],
-    }
-    assert chat_table.gains(grid, "x", pfa) == {(pfa.NAME, "Single MNER"): {"F1": [-2.0, 5.0]}}
+    runs = {pfa.NAME: {"F1": {1: 80.0, 2: 90.0, 3: 50.0}}, "Single MNER": {"F1": {2: 85.0, 1: 82.0}}}
+    assert measures.gains(runs, pfa) == {(pfa.NAME, "Single MNER"): {"F1": [-2.0, 5.0]}}
 
 
 def test_shuffled_images_are_refused(tmp_path):
@@ -254,5 +254,5 @@ def test_mmre_reviewed_by_command(tmp_path):
 
 
 def test_pfa_is_among_the_systems():
-    assert "pfa" in system.names() and system.full_name("pfa") == pfa.NAME and system.measured("pfa")
-    assert not system.measured("baseline")
+    assert "pfa" in system.names() and system.full_name("pfa") == pfa.NAME and system.measures("pfa")
+    assert not system.measures("baseline")

@@ -1,0 +1,89 @@
+"""The system of a fine-tuned vision-language model: trained, prompted and scored as the recipe says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from openmie import recipe as recipes
+from openmie.data.corpus import Corpus
+from openmie.data.document import Document
+from openmie.train.system import Result, Watch
+from openmie.vlm.sft.finetune import CARD
+from openmie.vlm.sft.recipe import SFTRecipe, answered, facts_of, fit_sft, scores
+
+CONSTRAINED = 100  # test documents that are predicted once more under the grammar: it is slow, and gives one number
+EVENTS = {  # of training, as a line
+    "start": "{lessons} lessons, {steps} steps",
+    "dev": "step {step}, dev loss {loss:.4f}",
+    "done": "trained in {seconds:.0f} s, dev loss {best:.4f}",
+}
+
+
+class SFTSystem:
+    """A fine-tuned vision-language model, see `SFTRecipe`; the protocol is `openmie.train.system.System`."""
+
+    is_generative = True
+
+    def __init__(self, recipe: SFTRecipe) -> None:
+        self.recipe = recipe
+
+    def data(self, corpus: Corpus) -> Corpus:
+        """The documents with an image and a summary, split as the recipe says."""
+        return self.recipe.data(corpus)
+
+    def fit(
+        self,
+        train: Iterable[Document],
+        dev: Iterable[Document],
+        out: Path,
+        *,
+        seed: int = 0,
+        precision: str = "no",  # the recipe's own (`training.precision`) counts
+        watch: Watch,
+    ) -> dict[str, Any]:
+        """`fit_sft`; each event is passed to `watch` with the line `told` that a console may print."""
+
+        def tell(kind: str, values: Mapping[str, Any]) -> None:
+            watch(kind, values if kind not in EVENTS else {**values, "told": EVENTS[kind].format(**values)})
+
+        found = fit_sft(self.recipe, train, dev, out, seed=seed, watch=tell)
+        return facts_of(found) | {"fingerprint": found["fingerprint"]}
+
+    def predict(self, folder: Path, documents: Iterable[Document]) -> list[Document]:
+        """The answers of the model in a folder, read."""
+        return answered(self.recipe, self._backend(folder), documents)[0]
+
+    def scores(self, folder: Path, gold: Iterable[Document], *, symmetric: Iterable[str] = ()) -> Result:
+        """The recipe's measures in percent, and the share of answers in the format under its grammar, of a part."""
+        gold, backend = list(gold), self._backend(folder)
+        predicted, _ = answered(self.recipe, backend, gold)
+        numbers = scores(self.recipe, gold, predicted)
+        part = gold[:CONSTRAINED]
+        held, _ = answered(self.recipe, backend, part, constrained=True)
+        again = scores(self.recipe, part, held)
+        numbers["Parsed, constrained"] = again["Parsed"]
+        digest = hashlib.sha256("".join(d.to_json() for d in gold).encode("utf8", "surrogatepass")).hexdigest()
+        return Result(
+            {
+                "scores": {name: {"f1": value} for name, value in numbers.items()},
+                "constrained": {"documents": len(part), **again},
+                "documents": len(gold),
+                "data": digest,
+                "date": f"{datetime.now(UTC):%Y-%m-%d}",
+                "recipe": recipes.dump(self.recipe),
+            },
+            predicted,
+        )
+
+    def card(self, folder: Path) -> str:
+        """The card that training wrote."""
+        return (folder / CARD).read_text(encoding="utf8")
+
+    def _backend(self, folder: Path) -> Any:
+        from openmie.vlm.backends.local import Local
+
+        return Local(str(folder), max_tokens=self.recipe.max_tokens, batch_size=self.recipe.answers)
