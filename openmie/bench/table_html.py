@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from pathlib import Path
+from typing import Any
 
 from openmie import report
 from openmie.bench.result_table import NONE_SUCH, Table
@@ -23,49 +24,7 @@ def html(found: Table, path: str | Path) -> Path:
                 columns=[heading[0], "test F1", *heading[2:]],
             )
         )
-    scores = [
-        [
-            e.row,
-            e.column,
-            name,
-            len(e.f1(name)),
-            statistics.mean(e.f1(name)),
-            min(e.f1(name)),
-            max(e.f1(name)),
-            " ".join(map(str, e.seeds(name))),
-        ]
-        for e in found.entries.values()
-        for name in dict.fromkeys(n for r in e.records for n in r["scores"])
-    ]
-    costs = [
-        [
-            e.row,
-            e.column,
-            r["cell"]["seed"],
-            r["seconds"]["train"],
-            r["peak_mb"]["train"],
-            r["parameters"],
-            r["dev"]["epoch"] + 1,
-            r["date"],
-        ]
-        for e in found.entries.values()
-        for r in e.records
-    ]
-    if scores:
-        tables += [
-            report.Table(
-                title="Every score",
-                columns=["variant", "corpus", "score", "n", "mean", "lowest", "highest", "seeds"],
-                rows=scores,
-                digits=2,
-            ),
-            report.Table(
-                title="Runs",
-                columns=["variant", "corpus", "seed", "seconds", "peak MiB", "parameters", "best epoch", "date"],
-                rows=costs,
-                digits=0,
-            ),
-        ]
+    tables += _every_run(found)
     return report.write(
         path,
         title=f"{found.title}: bench",
@@ -73,3 +32,33 @@ def html(found: Table, path: str | Path) -> Path:
         notes=found.notes(),
         intro=f"Every cell with its n. {found.dates}",
     )
+
+
+def _every_run(found: Table) -> list[report.Table]:
+    """Every score of every cell, and what each run took; nothing where nothing was run."""
+    scores: list[list[Any]] = []
+    costs: list[list[Any]] = []
+    for e in found.entries.values():
+        for name in dict.fromkeys(n for r in e.records for n in r["scores"]):
+            f1 = e.f1(name)
+            row = [name, len(f1), statistics.mean(f1), min(f1), max(f1), " ".join(map(str, e.seeds(name)))]
+            scores.append([e.row, e.column, *row])
+        for r in e.records:
+            row = [r["seconds"]["train"], r["peak_mb"]["train"], r["parameters"], r["dev"]["epoch"] + 1, r["date"]]
+            costs.append([e.row, e.column, r["cell"]["seed"], *row])
+    if not scores:
+        return []
+    return [
+        report.Table(
+            title="Every score",
+            columns=["variant", "corpus", "score", "n", "mean", "lowest", "highest", "seeds"],
+            rows=scores,
+            digits=2,
+        ),
+        report.Table(
+            title="Runs",
+            columns=["variant", "corpus", "seed", "seconds", "peak MiB", "parameters", "best epoch", "date"],
+            rows=costs,
+            digits=0,
+        ),
+    ]

@@ -1,7 +1,7 @@
-"""Lessons of a corpus in the format of PFA, and the files that other people's fine-tuning scripts read.
+"""Training examples of a corpus in the format of PFA, and the files that other people's fine-tuning scripts read.
 
-    lessons, refused = build_sft_dataset(documents, PromptSpec(labels=("LOC", "PER")))
-    export(lessons, "exported", "train")
+    examples, skipped = build_sft_dataset(documents, PromptSpec(labels=("LOC", "PER")))
+    export(examples, "exported", "train")
 
 writes `exported/train.json`, a list of `{"id", "image": [...], "conversations": [{"from": "human", "value":
 "<image>\\n..."}, {"from": "gpt", "value": ...}]}` as LLaVA has it, its pictures under `exported/images`, and
@@ -40,7 +40,7 @@ COLUMNS = {"llava": ("conversations", "image"), "messages": ("messages", "images
 
 @dataclass(frozen=True, kw_only=True)
 class PromptSpec:
-    """What is asked of each document, as `openmie.vlm.pfa` takes it."""
+    """What each prompt asks for, as `openmie.vlm.pfa` takes it."""
 
     labels: MentionLabels
     tasks: tuple[str, ...] = pfa.TASKS
@@ -49,8 +49,11 @@ class PromptSpec:
 
 
 def build_example(document: Document, ask: PromptSpec) -> SFTExample:
-    """One document's lesson. Errors: no image or one that cannot be read, no summary where it is asked for, a label
-    that is none of the asked ones."""
+    """The training example of one document.
+
+    Raises:
+        OpenMIEError: no image or one that cannot be read, no summary where the task needs it, an unknown label.
+    """
     group = pfa.image_group(document, ask.patches)
     if document.main_image is None or ("summary" in ask.tasks and not document.summary.strip()):
         raise OpenMIEError(
@@ -70,7 +73,7 @@ def build_example(document: Document, ask: PromptSpec) -> SFTExample:
 
 
 def build_sft_dataset(documents: Iterable[Document], ask: PromptSpec) -> tuple[list[SFTExample], list[ErrorRecord]]:
-    """The lessons of a corpus, and a record for each document that gives none."""
+    """The training examples of documents, and a record for each document that gives none."""
     made: list[SFTExample] = []
     refused: list[ErrorRecord] = []
     for document in documents:
@@ -84,9 +87,21 @@ def build_sft_dataset(documents: Iterable[Document], ask: PromptSpec) -> tuple[l
 def export(lessons: Iterable[SFTExample], folder: str | os.PathLike[str], split: str, format: str = "llava") -> Path:
     """Write `folder/SPLIT.json` and its pictures, and name it in `folder/dataset_info.json`; say where it is.
 
-    Pictures are PNG files of the upright originals and patches, so that what is learnt from is what was labelled. A
-    `<image>` that a text has of its own is broken by a blank, for scripts count these marks. Errors: another format, a
-    picture that cannot be read, two lessons of one id, a split's name that is no file name.
+    Images are PNG files of the upright originals and patches, as they were labelled. A `<image>` in a text is broken by
+    a blank, for scripts count these marks.
+
+    Args:
+        lessons: the examples.
+        folder: where to write.
+        split: name of the file.
+        format: one of FORMATS.
+
+    Returns:
+        The path of the JSON file.
+
+    Raises:
+        CorpusError: another format, two examples of one id, a split's name that is no file name.
+        ImageError: an image that cannot be read.
     """
     if format not in FORMATS or not re.fullmatch(r"[\w.-]+", split):
         raise CorpusError(
@@ -144,7 +159,7 @@ def _inform(at: Path, split: str, format: str) -> None:
 
 @dataclass(frozen=True)
 class ChatRow:
-    """A row of an exported file: pictures by path, question and answer."""
+    """A row of an exported file: images by path, prompt and answer."""
 
     id: str
     images: tuple[Path, ...]
@@ -187,7 +202,7 @@ def _chat_row(row: dict[str, Any], folder: Path) -> ChatRow:
 
 
 def texts(lessons: Iterable[SFTExample]) -> tuple[list[str], list[str]]:
-    """(prompts, answers) of lessons, as a tokenizer is trained on them."""
+    """The prompts and the answers of examples, as a tokenizer is trained on them."""
     pairs = [(x.prompt, x.answer) for x in lessons]
     return [p for p, _ in pairs], [a for _, a in pairs]
 

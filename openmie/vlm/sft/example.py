@@ -1,4 +1,4 @@
-"""A lesson: what a vision-language model is asked about a document's images, and what it should answer."""
+"""A training example of a vision-language model: prompt, images and the answer to learn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class SFTExample:
-    """One question and its answer. Pictures are read when they are asked for, not before."""
+    """One prompt with its answer. Images are read when `pictures` is called, not before."""
 
     document: Document  # that holds the images; its gold is not read
     prompt: str
@@ -38,5 +38,5 @@ class SFTExample:
         return tuple(found)  # type: ignore[arg-type]
 
     def request(self) -> Request:
-        """The question as a backend takes it."""
+        """The prompt with its images, as a backend takes it."""
         return Request(prompt=self.prompt, images=self.pictures(), system=self.system)

@@ -1,4 +1,4 @@
-"""Fine-tuning of a vision-language model on questions with images and their answers, by TRL's trainer.
+"""Fine-tuning of a vision-language model on prompts with images and their answers, by TRL's trainer.
 
     facts = finetune(model, processor, train, dev, "runs/qwen", SFTTraining(), seed=1)
 

@@ -1,7 +1,7 @@
-"""A system that is a fine-tuned vision-language model: its recipe, its training and its scoring.
+"""The recipe of a fine-tuned vision-language model, its training and its scores.
 
-What `openmie.recipe.Recipe`, `fit` and `evaluate` are to the systems that are built from parts, these are to those that
-answer in words: `recipe.dump`, `set_field` and `difference` work on both.
+`openmie.recipe.dump`, `set_field` and `difference` work on it as on `openmie.recipe.Recipe`; `openmie.vlm.sft.system`
+makes the `System` of it that bench runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TINY = "tiny"  # the model that is built here, from random weights
 
 @dataclass(frozen=True, kw_only=True)
 class SFTRecipe:
-    """Which model is trained on which question, and how."""
+    """Which model is trained on which prompts, and how."""
 
     name: str
     labels: tuple[str, ...] = ()  # of names
@@ -59,7 +59,7 @@ class SFTRecipe:
 
     @property
     def prompt_spec(self) -> PromptSpec:
-        """The question."""
+        """What each document's prompt asks for."""
         return PromptSpec(labels=self.labels, tasks=self.tasks, patches=self.patches, plain=self.plain)
 
     def data(self, corpus: Corpus) -> Corpus:
@@ -78,9 +78,21 @@ def fit_sft(
     seed: int = 0,
     watch: Watch = lambda kind, values: None,
 ) -> dict[str, Any]:
-    """Train; the model folder, its facts, and `refused`: documents that gave no lesson.
+    """Fine-tune the recipe's model.
 
-    Errors: nothing to learn from, or no dev; those of `finetune`.
+    Args:
+        recipe: model, prompts and settings.
+        train: documents to learn from.
+        dev: documents whose loss chooses the epoch.
+        out: the model folder to write.
+        seed: of weights that start at random, of dropout and of the order.
+        watch: called with what happens and its values.
+
+    Returns:
+        The facts of `finetune`, and `skipped`: documents that gave no example.
+
+    Raises:
+        TrainError: no example to train on, or none of dev; those of `finetune`.
     """
     (lessons, no), (held, neither) = (
         build_sft_dataset(train, recipe.prompt_spec),
@@ -94,25 +106,31 @@ def fit_sft(
             expected="documents with image and summary",
             remedy="look at the corpus and recipe.summary",
         )
-    model, processor = made(recipe, lessons, seed)
+    model, processor = initial_model(recipe, lessons, seed)
     facts = finetune(model, processor, lessons, held, out, recipe.training, seed=seed, watch=watch)
     return facts | {"skipped": {"count": len(no) + len(neither), "records": [str(r) for r in (no + neither)[:20]]}}
 
 
-def made(recipe: SFTRecipe, lessons: Sequence[SFTExample], seed: int) -> tuple[Any, Any]:
-    """(model, processor) to begin with."""
+def initial_model(recipe: SFTRecipe, lessons: Sequence[SFTExample], seed: int) -> tuple[Any, Any]:
+    """Model and processor before training: `tiny` with a tokenizer of these examples, else those of the hub."""
     if recipe.model == TINY:
         return tiny.build(*texts(lessons), recipe.sizes, seed)
     return load_model(recipe.model, recipe.training, recipe.revision)
 
 
-def answered(
+def predict(
     recipe: SFTRecipe, backend: Any, documents: Iterable[Document], *, constrained: bool = False
 ) -> tuple[list[Document], list[Answer | ErrorRecord]]:
-    """What a backend says of documents, read, and its answers as they came.
+    """Predict documents with a backend.
 
-    Gold is not read. `constrained` holds each answer to the grammar of PFA, with names that are in the text. A document
-    without an answer is an empty one with the record.
+    Args:
+        recipe: labels, tasks and format.
+        backend: of `openmie.vlm.backends`.
+        documents: their gold is not read.
+        constrained: hold each answer to the grammar of PFA, with names that are in the text.
+
+    Returns:
+        The predicted documents, one without an answer being empty with a record; and the raw answers.
     """
     asked = [d.without_gold() for d in documents]
     answers = list(backend.answers(_request(recipe, d, constrained) for d in asked))
@@ -145,7 +163,7 @@ def _request(recipe: SFTRecipe, document: Document, constrained: bool) -> Reques
 
 
 def scores(recipe: SFTRecipe, gold: Sequence[Document], predicted: Sequence[Document]) -> dict[str, float]:
-    """Algorithm 1 of what the recipe is asked for, and the share of answers that have the format, in percent."""
+    """The measures of algorithm 1 for the recipe's tasks, and the share of answers in the format, all in percent."""
     from openmie import metrics
 
     found = metrics.mre(gold, predicted)
@@ -167,7 +185,7 @@ def scores(recipe: SFTRecipe, gold: Sequence[Document], predicted: Sequence[Docu
 
 
 def facts_of(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `fit_sft`'s facts a bench record keeps beside the scores."""
+    """The facts of `fit_sft` that a record of the bench keeps beside the scores."""
     epochs = [row["epoch"] for row in found["curve"] if row["loss"] == found["best"]]
     return {
         "dev": {"loss": found["best"], "epoch": epochs[0] if epochs else None},

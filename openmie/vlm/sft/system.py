@@ -13,7 +13,7 @@ from openmie.data.corpus import Corpus
 from openmie.data.document import Document
 from openmie.train.system import Result, Watch
 from openmie.vlm.sft.finetune import CARD
-from openmie.vlm.sft.recipe import SFTRecipe, answered, facts_of, fit_sft, scores
+from openmie.vlm.sft.recipe import SFTRecipe, facts_of, fit_sft, predict, scores
 
 CONSTRAINED = 100  # test documents that are predicted once more under the grammar: it is slow, and gives one number
 EVENTS = {  # of training, as a line
@@ -55,15 +55,15 @@ class SFTSystem:
 
     def predict(self, folder: Path, documents: Iterable[Document]) -> list[Document]:
         """The answers of the model in a folder, read."""
-        return answered(self.recipe, self._backend(folder), documents)[0]
+        return predict(self.recipe, self._backend(folder), documents)[0]
 
     def scores(self, folder: Path, gold: Iterable[Document], *, symmetric: Iterable[str] = ()) -> Result:
         """The recipe's measures in percent, and the share of answers in the format under its grammar, of a part."""
         gold, backend = list(gold), self._backend(folder)
-        predicted, _ = answered(self.recipe, backend, gold)
+        predicted, _ = predict(self.recipe, backend, gold)
         numbers = scores(self.recipe, gold, predicted)
         part = gold[:CONSTRAINED]
-        held, _ = answered(self.recipe, backend, part, constrained=True)
+        held, _ = predict(self.recipe, backend, part, constrained=True)
         again = scores(self.recipe, part, held)
         numbers["Parsed, constrained"] = again["Parsed"]
         digest = hashlib.sha256("".join(d.to_json() for d in gold).encode("utf8", "surrogatepass")).hexdigest()

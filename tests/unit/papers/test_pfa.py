@@ -23,7 +23,7 @@ from openmie.errors import ErrorRecord, OpenMIEError, RecipeError
 from openmie.papers import pfa
 from openmie.vlm import pfa as adapter
 from openmie.vlm.generate import Answer
-from openmie.vlm.sft.recipe import answered, scores
+from openmie.vlm.sft.recipe import predict, scores
 
 TINY = "diorama:train=8,dev=2,test=4,translation=false,patches=4,size=64"
 SMALL = ("sizes.width=32", "sizes.layers=2", "sizes.heads=2", "sizes.channels=16", "max_tokens=24")
@@ -114,7 +114,7 @@ def test_answers_are_read_scored_and_lost_ones_are_told():
         ErrorRecord(found="no answer", where="model stub"),
     ]
     stub = Stub(lambda n, request: said[n])
-    predicted, came = answered(full, stub, gold)
+    predicted, came = predict(full, stub, gold)
     assert came == said and all(len(r.images) == 2 and r.schema is None for r in stub.asked)
     assert [p.id for p in predicted] == ["a", "b", "c", "d"]
     assert predicted[0].mentions[0].text == "Ada" and predicted[0].summary == "A woman smiles."
@@ -122,17 +122,17 @@ def test_answers_are_read_scored_and_lost_ones_are_told():
     numbers = scores(full, gold, predicted)
     assert numbers["Parsed"] == 25.0
     assert 0 < numbers["F1"] < 100 and numbers["Accuracy"] == 25.0 and numbers["Exact"] >= 25.0
-    perfect = scores(full, gold, answered(full, Stub(lambda n, r: Answer(text=right)), gold)[0])
+    perfect = scores(full, gold, predict(full, Stub(lambda n, r: Answer(text=right)), gold)[0])
     assert {k: round(v, 6) for k, v in perfect.items()} == dict.fromkeys(perfect, 100.0)
 
 
 def test_gold_is_not_in_what_is_asked_and_the_grammar_is_only_where_it_is_wanted():
     full = replace(pfa.recipe(tweets(), flavour="improved"), labels=LABELS)
     stub = Stub(lambda n, request: Answer(text=""))
-    answered(full, stub, posts()[:1], constrained=True)
+    predict(full, stub, posts()[:1], constrained=True)
     bare = [p.replace(mentions=(), regions=(), summary="") for p in posts()[:1]]
     again = Stub(lambda n, request: Answer(text=""))
-    answered(full, again, bare, constrained=True)
+    predict(full, again, bare, constrained=True)
     assert stub.asked[0].prompt == again.asked[0].prompt and stub.asked[0].schema == again.asked[0].schema
     assert stub.asked[0].schema is not None and "A woman smiles" not in str(stub.asked[0].schema)
 
