@@ -70,12 +70,29 @@ def finetune(
     *,
     seed: int = 0,
     watch: Watch = lambda kind, values: None,
+    name: str = "",
 ) -> dict[str, Any]:
-    """Train, keep the best on dev in `out`, and return what is written to `out/training.json`.
+    """Fine-tune a model and keep the weights of the lowest dev loss.
 
-    A run that was killed goes on from its last look at dev when it is started again with the same settings; a finished
-    one is not run again. Adapters are merged into what is saved, and lie by themselves in `out/adapter`. Errors: no
-    lessons or no dev; a run of other settings or data in `out`; TRL or PEFT not installed.
+    An interrupted run resumes from its last dev loss when it is started again with the same settings; a finished one is
+    not run again. Adapters are merged into what is saved, and are also in `out/adapter`.
+
+    Args:
+        model: of Transformers, for images and text.
+        processor: its processor.
+        train: examples to learn from.
+        dev: examples whose loss chooses the epoch.
+        out: the model folder to write.
+        training: rates, epochs and the like; None: the defaults of `SFTTraining`.
+        seed: of dropout and of the order.
+        watch: called with what happens and its values.
+        name: of the recipe, for the card.
+
+    Returns:
+        The facts that are written to `out/training.json`.
+
+    Raises:
+        TrainError: no examples, a run of other settings or data in `out`, TRL or PEFT not installed.
     """
     training, out = training or SFTTraining(), Path(out)
     if not train or not dev:
@@ -99,6 +116,7 @@ def finetune(
     facts = _facts(trainer, training, seed, mark) | {
         "lessons": {"train": len(train), "dev": len(dev)},
         "seconds": round(time.perf_counter() - started, 1),
+        "name": name,
     }
     if trainer.is_world_process_zero():
         _save(trainer.accelerator.unwrap_model(trainer.model), processor, out, facts)
@@ -209,7 +227,7 @@ def card(model: Any, facts: Mapping[str, Any]) -> str:
             "pipeline_tag: image-text-to-text",
             "tags: [multimodal-information-extraction, openmie]",
             "---",
-            f"# {type(model).__name__}, fine-tuned",
+            f"# {facts.get('name') or 'A vision-language model'}: {type(model).__name__}, fine-tuned",
             "",
             f"* from {came}; {facts['parameters']:,} parameters, {facts['trained']:,} of them trained"
             + (f" (LoRA of rank {training['lora']['rank']}, merged)" if training["lora"] else ""),

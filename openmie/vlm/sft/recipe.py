@@ -107,7 +107,7 @@ def fit_sft(
             remedy="look at the corpus and recipe.summary",
         )
     model, processor = initial_model(recipe, lessons, seed)
-    facts = finetune(model, processor, lessons, held, out, recipe.training, seed=seed, watch=watch)
+    facts = finetune(model, processor, lessons, held, out, recipe.training, seed=seed, watch=watch, name=recipe.name)
     return facts | {"skipped": {"count": len(no) + len(neither), "records": [str(r) for r in (no + neither)[:20]]}}
 
 

@@ -78,7 +78,7 @@ PRINTED: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, tuple[Any, str]
         "fuse.0.gate": ("vector", "eq. 12"),
         "fuse.0.width": (768, "section 4.3"),
         "align.0.loss.k": (3, "section 4.3"),
-        "align.0.loss.side": ("text", "eq. 15"),
+        "align.0.loss.anchor": ("text", "eq. 15"),
         "align.0.loss.positives": (1.0, "eq. 19"),
         "align.0.loss.own": (1.0, "eq. 19"),
         "align.0.weight": (1.0, "eq. 19"),

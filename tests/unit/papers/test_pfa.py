@@ -160,6 +160,7 @@ def test_a_run_is_one_json_with_all_that_it_depends_on(ran):
     assert record["recipe"]["sizes"]["width"] == 32 and record["documents"] == 4 and len(record["data"]) == 64
     assert record["ceilings"]["F1, text"] < record["ceilings"]["F1"] and record["parameters"] > 1000
     assert "F1" not in cells[1].record(out)["scores"] and "BLEU" in cells[1].record(out)["scores"]
+    assert "# pfa-small: " in system.of(cells[0].recipe(corpora.load(TINY))).card(cells[0].folder(out) / "model")
     kept = corpora.read(cells[0].predictions(out))
     assert len(list(kept)) == 4
 
