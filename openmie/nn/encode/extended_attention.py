@@ -56,11 +56,6 @@ def attention(
     return out.transpose(1, 2), None
 
 
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """(B, N, D) -> (B, h, N, D / h)."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
-
-
 def check_text(name: str, kind: str) -> None:
     """RecipeError unless a text encoder's model type is one whose layers can be coupled."""
     if kind not in BERTS:

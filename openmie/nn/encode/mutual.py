@@ -24,9 +24,10 @@ from openmie.nn.encode.dual import (
     token_types,
     without_context,
 )
-from openmie.nn.encode.extended_attention import NAME, Pair, check_text, split_heads
+from openmie.nn.encode.extended_attention import NAME, Pair, check_text
 from openmie.nn.encode.frozen_backbones import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
+from openmie.nn.layers import split_heads
 from openmie.nn.limits import Count, CountOrZero, Fraction, Pixels, Problem
 from openmie.nn.ops import pool_words
 from openmie.nn.streams import Stream, Streams, empty

@@ -24,9 +24,10 @@ from openmie.nn.encode.dual import (
     no_max_pooling,
     token_types,
 )
-from openmie.nn.encode.extended_attention import NAME, Pair, check_text, split_heads
+from openmie.nn.encode.extended_attention import NAME, Pair, check_text
 from openmie.nn.encode.frozen_backbones import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
+from openmie.nn.layers import split_heads
 from openmie.nn.limits import Count, CountOrZero, Fraction, Problem
 from openmie.nn.ops import gather_rows, pool_words
 from openmie.nn.streams import Stream, Streams, split_losses
