@@ -135,7 +135,7 @@ def test_labels_and_tasks_from_a_file(stub, tmp_path):
     (("--system", "schema", "--label", "PER", "--vlm-option", "windov=3"), ["windov", "window"]),
     (("--system", "schema", "--label", "PER", "--vlm-option", "window=0"), ["window=0"]),
     (("--system", "schema", "--label", "PER", "--vlm-option", "family=fox"), ["fox"]),
-    (("--system", "schema", "--label", "PER", "--model", "two"), ["2 models"]),
+    (("--system", "schema", "--label", "PER", "--model", "two"), ["2 times --model"]),
 ])  # fmt: skip
 def test_errors_say_what_was_found_and_what_to_do(stub, options, words):
     with pytest.raises(OpenMIEError) as error:
