@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from openmie.errors import OpenMIEError
 from openmie.nn.decode.linear_chain import (
-    ChainScores,
+    TransitionScores,
     best_path,
     log_likelihood,
     prepare,
@@ -75,7 +75,7 @@ class LinearChainCrf(nn.Module):
         mask = self._checked(emissions, mask, tags)
         if not mask.numel():
             return self._zeros(emissions)
-        return log_likelihood(emissions, tags, mask, ChainScores(self.start, self.transitions, self.end))
+        return log_likelihood(emissions, tags, mask, TransitionScores(self.start, self.transitions, self.end))
 
     @torch.no_grad()
     def decode(self, emissions: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -101,13 +101,13 @@ class LinearChainCrf(nn.Module):
         unary = sums(x, words(mask, x.dtype), self._chain()).unary
         return unary.transpose(0, 1).to(result_type(emissions, self.start))
 
-    def _chain(self) -> ChainScores:
+    def _chain(self) -> TransitionScores:
         """The scores for prediction, with what is illegal forbidden."""
         start, transitions, end = (p.to(working_type(p.device)) for p in (self.start, self.transitions, self.end))
         if self._first is not None and self._follow is not None:
             start = start.masked_fill(~self._first, FORBIDDEN)
             transitions = transitions.masked_fill(~self._follow, FORBIDDEN)
-        return ChainScores(start, transitions, end)
+        return TransitionScores(start, transitions, end)
 
     def _zeros(self, emissions: Tensor) -> Tensor:
         """One zero a row, still a function of emissions and parameters. (B,)"""

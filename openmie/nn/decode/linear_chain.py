@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 STRIDE = 16  # steps between two rescalings of the fast path
 
 
-class ChainScores(NamedTuple):
+class TransitionScores(NamedTuple):
     """The scores that do not depend on the text."""
 
     start: Tensor  # (L,)
@@ -70,7 +70,7 @@ def words(mask: Tensor, kind: torch.dtype) -> Words:
     return Words(mask, mask.t().to(kind), last, torch.arange(len(mask), device=mask.device))
 
 
-def sums(x: Tensor, at: Words, chain: ChainScores) -> Sums:
+def sums(x: Tensor, at: Words, chain: TransitionScores) -> Sums:
     """Forward-backward over prepared emissions `x` (T, B, L); no gradient passes through."""
     fast = _scaled_sums(x, at, chain)
     return fast if fast is not None else _log_sums(x, at, chain)
@@ -103,10 +103,10 @@ def _scaled_run(first: Tensor, weight: Tensor, hop: Tensor) -> tuple[Tensor, Ten
     return states, scales.log_()
 
 
-def _scaled_sums(x: Tensor, at: Words, chain: ChainScores) -> Sums | None:
+def _scaled_sums(x: Tensor, at: Words, chain: TransitionScores) -> Sums | None:
     """Forward-backward on rescaled probabilities; None where one of them is too small to be trusted."""
     (length, size, width), (mask, real, last, rows) = x.shape, at
-    top = ChainScores(*(scores.max() for scores in chain))
+    top = TransitionScores(*(scores.max() for scores in chain))
     start, hop, end = ((scores - highest).exp_() for scores, highest in zip(chain, top))
     peak, turn = x.amax(2, keepdim=True), _reversal(mask, width)
     weight = x.new_empty(length, 2, size, width)
@@ -132,7 +132,7 @@ def _scaled_sums(x: Tensor, at: Words, chain: ChainScores) -> Sums | None:
     return Sums(log_z * real[0], unary.mul_(real[..., None] / total), left, after[1:], hop)
 
 
-def _log_sums(x: Tensor, at: Words, chain: ChainScores) -> Sums:
+def _log_sums(x: Tensor, at: Words, chain: TransitionScores) -> Sums:
     """Forward-backward on logarithms: slower, for scores spread over hundreds."""
     (length, size, width), (mask, real, last, rows) = x.shape, at
     turn = _reversal(mask, width)
@@ -162,7 +162,7 @@ class _LogLikelihood(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, tags: Tensor, mask: Tensor, *scores: Tensor) -> Tensor:
         x = prepare(emissions, mask)
-        chain = ChainScores(*(s.to(x.dtype) for s in scores))
+        chain = TransitionScores(*(s.to(x.dtype) for s in scores))
         at = words(mask, x.dtype)
         log_z, unary, *factors = sums(x, at, chain)
         (_, real, last, rows), tags = at, tags.masked_fill(~mask, 0).t()  # (T, B)
@@ -197,12 +197,12 @@ def result_type(*tensors: Tensor) -> torch.dtype:
     return kind
 
 
-def log_likelihood(emissions: Tensor, tags: Tensor, mask: Tensor, chain: ChainScores) -> Tensor:
+def log_likelihood(emissions: Tensor, tags: Tensor, mask: Tensor, chain: TransitionScores) -> Tensor:
     """log p(tags | emissions), (B,); differentiable once in emissions and chain."""
     return _LogLikelihood.apply(emissions, tags, mask, *chain)
 
 
-def best_path(x: Tensor, mask: Tensor, chain: ChainScores) -> tuple[Tensor, Tensor]:
+def best_path(x: Tensor, mask: Tensor, chain: TransitionScores) -> tuple[Tensor, Tensor]:
     """The likeliest tags (B, T), -1 on padding, and their score (B,); of two equals, either (Viterbi).
 
     Runs over prepared emissions (T, B, L) from right to left, so that every row ends in its own last word, and is then
