@@ -137,7 +137,7 @@ def test_seeds_are_a_number_or_a_list(text, found):
         (lambda: bench.grid("bert", [DIORAMA]), ["bert", "baseline"]),
         (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(ablate=("x",))), ["ablation 'x'", "text"]),
         (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(sweep=("x",))), ["sweep 'x'"]),
-        (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(same={"options": ("x=1",)})), ["option 'x'", "context"]),
+        (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(same={"options": ("x=1",)})), ["option 'x'"]),
         (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(same={"changes": ("x",)})), ["FIELD=VALUE"]),
         (lambda: bench.grid("baseline", [DIORAMA], rows=bench.Rows(same={"test": "no:"})), ["no:"]),
         (lambda: list(bench.run([], ".", workers=0)), ["workers=0"]),
