@@ -50,7 +50,7 @@ class OutputError(CorpusError):
 class Target:
     """Where the bytes of a path go."""
 
-    asked: str  # as the caller named it
+    requested: str  # as the caller named it
     path: Path  # links followed
     there: os.stat_result | None = None  # of the regular file that is there
     node: bool = False  # a pipe or a character device
@@ -59,38 +59,40 @@ class Target:
 
 def resolve_target(path: str | os.PathLike[str]) -> Target:
     """Where the bytes of `path` go, without a byte written. OutputError: nowhere."""
-    asked = os.fspath(path)
-    descriptor = _descriptor_number(asked)
+    requested = os.fspath(path)
+    descriptor = _descriptor_number(requested)
     if descriptor is not None:
-        return Target(asked, Path(asked), descriptor=descriptor)
+        return Target(requested, Path(requested), descriptor=descriptor)
     try:
-        there = os.stat(asked)
+        there = os.stat(requested)
     except FileNotFoundError:
-        target = Path(os.path.realpath(asked)) if os.path.islink(asked) else Path(asked)
+        target = Path(os.path.realpath(requested)) if os.path.islink(requested) else Path(requested)
         if not target.parent.is_dir():
             raise OutputError(
-                f"no folder {target.parent}", expected="a folder to write to", where=asked, remedy="make it first"
+                f"no folder {target.parent}", expected="a folder to write to", where=requested, remedy="make it first"
             ) from None
-        return Target(asked, target)
+        return Target(requested, target)
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise OutputError(
                 "symbolic links in a circle",
                 expected="links that lead to a file",
-                where=asked,
+                where=requested,
                 remedy="remove them, or name another file",
             ) from None
-        raise _output_error(error, asked) from error
+        raise _output_error(error, requested) from error
     if stat.S_ISREG(there.st_mode):
-        return Target(asked, Path(os.path.realpath(asked)) if os.path.islink(asked) else Path(asked), there)
+        return Target(
+            requested, Path(os.path.realpath(requested)) if os.path.islink(requested) else Path(requested), there
+        )
     if stat.S_IFMT(there.st_mode) not in _STREAMED_TYPES:
         raise OutputError(
-            describe_path(asked),
+            describe_path(requested),
             expected="a file, one there or a new one, a pipe or a character device",
-            where=asked,
+            where=requested,
             remedy="name another file; what is there was not touched",
         )
-    return Target(asked, Path(asked), node=True)
+    return Target(requested, Path(requested), node=True)
 
 
 def describe_path(path: str | os.PathLike[str]) -> str:
@@ -124,10 +126,10 @@ def replace_file(path: str | os.PathLike[str], *, sync: bool = False) -> Iterato
     """A binary stream into `path`, as the module says. `sync`: a file is on the disk before it is moved into place."""
     where = resolve_target(path)
     if where.node or where.descriptor is not None:
-        with report_disk_errors(where.asked), _open_node(where) as stream:
+        with report_disk_errors(where.requested), _open_node(where) as stream:
             yield stream
         return
-    with _temporary_sibling(where) as name, report_disk_errors(where.asked), open(name, "wb") as stream:
+    with _temporary_sibling(where) as name, report_disk_errors(where.requested), open(name, "wb") as stream:
         yield stream
         if sync:
             stream.flush()
@@ -146,7 +148,7 @@ def replace_path(path: str | os.PathLike[str]) -> Iterator[Path]:
             with made.open("rb") as source, replace_file(path) as stream:
                 shutil.copyfileobj(source, stream)
         return
-    with _temporary_sibling(where) as name, report_disk_errors(where.asked):
+    with _temporary_sibling(where) as name, report_disk_errors(where.requested):
         yield name
 
 
@@ -165,7 +167,7 @@ def _temporary_sibling(where: Target) -> Iterator[Path]:
     try:
         os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR))
     except OSError as error:
-        raise _output_error(error, where.asked) from error
+        raise _output_error(error, where.requested) from error
     try:
         yield name
         try:
@@ -173,7 +175,7 @@ def _temporary_sibling(where: Target) -> Iterator[Path]:
                 _copy_mode_and_owner(name, where.there, mode)
             os.replace(name, where.path)
         except OSError as error:
-            raise _output_error(error, where.asked) from error
+            raise _output_error(error, where.requested) from error
     except BaseException:
         name.unlink(missing_ok=True)
         raise
@@ -198,36 +200,36 @@ def _open_node(where: Target) -> Iterator[IO[bytes]]:
                 printed.flush()  # what was said before comes before
             number = os.dup(where.descriptor)
     except OSError as error:
-        raise _output_error(error, where.asked) from error
+        raise _output_error(error, where.requested) from error
     with os.fdopen(number, "wb") as stream:
         yield stream
 
 
 @contextmanager
-def report_disk_errors(asked: str) -> Iterator[None]:
+def report_disk_errors(requested: str) -> Iterator[None]:
     """A full disk is told with the path that the caller named; errors about other files are let through."""
     try:
         yield
     except OSError as error:
         if isinstance(error, BrokenPipeError) or (
-            error.filename not in (None, asked) or error.errno not in _DISK_ERRNOS
+            error.filename not in (None, requested) or error.errno not in _DISK_ERRNOS
         ):
             raise
-        raise _output_error(error, asked) from error
+        raise _output_error(error, requested) from error
 
 
-def _output_error(error: OSError, asked: str) -> OutputError:
+def _output_error(error: OSError, requested: str) -> OutputError:
     return OutputError(
         (error.strerror or str(error)).lower(),
         expected="a place that takes what is written",
-        where=asked,
+        where=requested,
         remedy="make room or give the right to write there, or name another file",
     )
 
 
-def _descriptor_number(asked: str) -> int | None:
+def _descriptor_number(requested: str) -> int | None:
     """The number of an open descriptor of this process that the path names, by links such as /dev/stdout or not."""
-    path, own = os.path.abspath(asked), os.path.realpath("/proc/self")
+    path, own = os.path.abspath(requested), os.path.realpath("/proc/self")
     for _ in range(40):  # as many links as a path may go through
         folder, name = os.path.split(path)
         folder = os.path.realpath(folder)

@@ -62,7 +62,7 @@ dark.addEventListener("change",paint);if(dark.matches)paint();
 
 @dataclass(frozen=True, kw_only=True)
 class EntityPoint:
-    """One gold mention and what a model says of the same words."""
+    """One gold mention and the prediction of a model for the same words."""
 
     document: str  # its id
     text: str  # of the document
@@ -150,7 +150,7 @@ def _plot(entities: Sequence[EntityPoint], points: Sequence[Sequence[float]]) ->
 
 
 def _trace(go: Any, label: str, held: Sequence[tuple[EntityPoint, Sequence[float]]]) -> Any:
-    """Full points where the model says the same, then open ones: the legend takes the shape of the first."""
+    """Filled points where the model predicts the same, then open ones: the legend takes the shape of the first."""
     held = sorted(held, key=lambda x: x[0].predicted != x[0].label)
     x, y, z = ([round(float(p[i]), 3) for _, p in held] for i in range(3))
     name = f"{_escape_for_plotly(label or UNTYPED)} ({len(held):,})"

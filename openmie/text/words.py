@@ -2,8 +2,8 @@
 
 In order of preference a word is: a URL, an e-mail address, a hashtag or @name, an emoji sequence (skin tones, ZWJ
 families, flags and keycaps are one word), a number, an abbreviation (U.S.), a run of letters with inner hyphens and
-apostrophes (the English clitics 's 're 've 'll 'd 'm stand apart, so that a name keeps its own boundary), one
-CJK character, a run of one punctuation mark, any other code point. Marks, joiners and variation selectors stay with
+apostrophes (the English clitics 's 're 've 'll 'd 'm are tokens of their own, so that a name keeps its own boundary),
+one CJK character, a run of one punctuation mark, any other code point. Marks, joiners and variation selectors stay with
 what they follow. Every code point that is not white space lies in exactly one word, and no word holds white space.
 """
 

@@ -1,4 +1,4 @@
-"""States of frozen towers: computed once, kept on disk, keyed by weights, preprocessing and input bytes."""
+"""States of frozen backbones: computed once, kept on disk, keyed by weights, preprocessing and input bytes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def weights_key(tower: nn.Module) -> str:
 
 @torch.inference_mode()
 def cache_frozen(model: Model, examples: Sequence[EncodedDocument], path: Path, batch_size: int = 32) -> int:
-    """Give every example the keys of its frozen towers' states, computing those not there yet: how many."""
+    """Give every example the keys of its frozen backbone states, computing those not there yet: how many."""
     encode, computed = model.extractor.encode, 0
     if not encode.cacheable:
         return 0

@@ -11,9 +11,22 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "openmie"
 CLEAN = (  # packages and modules whose names and docstrings follow the glossary
     "annotation",
+    "bench",
+    "cli",
     "corpora",
+    "data",
+    "datasets",
     "diorama",
+    "errors",
+    "formats",
+    "inference",
     "metrics",
+    "papers",
+    "recipe",
+    "report",
+    "text",
+    "train",
+    "video",
 )
 DUPLICATES_OPEN = {"Ask", "Chain", "Chains", "Progress", "Regions", "Table"}  # being renamed
 
@@ -46,8 +59,6 @@ OLD_NAMES = {
     "teach": "build SFT dataset",
     "told": "observable from",
     "twin": "matched",
-    "verdict": "check, or judgement",
-    "verdicts": "checks, or judgements",
     "wanted": "select",
     "whereupon": "",
     "worlds": "outcomes",

@@ -105,7 +105,7 @@ def _blocks(similarity: Tensor, tau: float, accuracy: float) -> Iterator[Integra
 
 
 def close_gaps(z: Tensor, gap: float) -> Tensor:
-    """Wide gaps between neighbours narrowed to `gap`, so that the nodes are few however far players are apart."""
+    """Wide gaps between neighbours narrowed to `gap`, so that the nodes are few however far apart players lie."""
     if not (z.nan_to_num(0.0) < -gap).any():
         return z
     ranked, order = z.sort(1, descending=True)
