@@ -353,3 +353,11 @@ def test_score_prints_documents_and_errors(tmp_path) -> None:
     assert data["scores"][0]["f1"] == pytest.approx(metrics.documents(gold, predicted).mean)
     names = list(metrics.score(gold, predicted, "document", bootstrap=0))
     assert names == ["document", *TASKS, "region links", "chains as_released", "relations as_released"]
+
+
+def test_a_region_link_with_another_label_is_wrong() -> None:
+    d = Document(id="d", text=TEXT, mentions=[Mention(id="m", start=0, end=1, label="PER")])
+    gold, other = (d.replace(regions=[Region(image="f", box=(0, 0, 9, 9), label=x, of="m")]) for x in ("PER", "LOC"))
+    assert metrics.region_links([gold], [gold]).correct == 1
+    found = metrics.region_links([gold], [other])
+    assert (found.correct, found.predicted, found.gold) == (0, 1, 1)
