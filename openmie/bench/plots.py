@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from openmie.bench import system
-from openmie.bench.result_table import Entry, Table, table
+from openmie.bench.result_table import Entry, ResultTable, table
 from openmie.bench.run_spec import RunSpec
 from openmie.errors import TrainError
 from openmie.report import Bars, Curves, write
@@ -52,7 +52,7 @@ def plot(cells: Iterable[RunSpec], out: str | Path, score: str = "") -> Path:
     )
 
 
-def _figures(found: Table, name: str, what: str) -> list[Curves | Bars]:
+def _figures(found: ResultTable, name: str, what: str) -> list[Curves | Bars]:
     """One figure with a line for each corpus, or bars for each corpus."""
     lines = {
         column: [
@@ -118,6 +118,6 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _missing(found: Table) -> list[str]:
+def _missing(found: ResultTable) -> list[str]:
     """What was asked for and is not in the figure."""
     return [f"{e.row}, {e.column}: {e.status}" for e in found.entries.values() if e.status]

@@ -122,6 +122,6 @@ def _print_report(report: Any, texts: list[str], prices: tuple[float, float] | N
              *([f"{use.price(*prices):.4f}"] if prices else [])]
             for label, use in (("requested now", report.generated), ("from the cache", report.cached))]  # fmt: skip
     console.table(columns, rows)
-    if report.kept:
-        print(f"{report.kept} documents had a caption of this name and keep it; --replace captions them again, "
+    if report.num_existing:
+        print(f"{report.num_existing} documents had a caption of this name and keep it; --replace captions them again, "
               "--name gives the new ones another name", file=sys.stderr)  # fmt: skip

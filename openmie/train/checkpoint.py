@@ -25,7 +25,7 @@ from openmie.errors import TrainError
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Counters of a run; written with every checkpoint."""
 
     step: int = 0
@@ -41,7 +41,7 @@ def save(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     schedule: LambdaLR,
-    progress: Progress,
+    progress: TrainingProgress,
     fingerprint: str,
 ) -> None:
     """Write `folder/step-N`, point `folder/latest` at it, and remove older ones."""
@@ -84,7 +84,7 @@ def latest(folder: Path) -> Path | None:
 
 def restore(
     checkpoint: Path, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: LambdaLR, fingerprint: str
-) -> Progress:
+) -> TrainingProgress:
     """Put everything back, the random generators last. Errors: the run was started with other settings or data."""
     state = json.loads((checkpoint / "trainer.json").read_text(encoding="utf8"))
     if state["fingerprint"] != fingerprint:
@@ -105,7 +105,7 @@ def restore(
     optimizer.load_state_dict({"state": kept, "param_groups": groups})
     schedule.load_state_dict({**state["schedule"], "lr_lambdas": [None] * len(schedule.lr_lambdas)})
     _set_rng_state(tensors, state["rng"])
-    return Progress(**state["progress"])
+    return TrainingProgress(**state["progress"])
 
 
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:

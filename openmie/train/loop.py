@@ -60,7 +60,7 @@ class Run:
         self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[EncodedDocument], seed: int
     ) -> None:
         training = recipe.training
-        self.accelerator, self.clip, self.progress = accelerator, training.max_grad_norm, checkpoint.Progress()
+        self.accelerator, self.clip, self.progress = accelerator, training.max_grad_norm, checkpoint.TrainingProgress()
         several = accelerator.num_processes > 1
         self.buckets = Buckets([e.length for e in examples], training.batch_size, seed, incomplete_last=several)
         loader: DataLoader[Any] = DataLoader(

@@ -95,7 +95,7 @@ class CaptionReport:
     failed: int = 0
     documents: int = 0  # documents that were processed
     captioned: int = 0  # documents that got a caption
-    kept: int = 0  # documents that had a caption of this name already
+    num_existing: int = 0  # documents that had a caption of this name already
 
     def add(self, answer: Answer | ErrorRecord) -> None:
         """Count one more answer or failure."""
@@ -175,7 +175,7 @@ class _CaptionRun:
         if main is None:
             return _PendingDocument(document), None
         if document.captions.get(self.name) and not self.options.replace:
-            self.report.kept += 1
+            self.report.num_existing += 1
             return _PendingDocument(document), None
         try:
             picture = pictures.load_image(main)
@@ -228,7 +228,7 @@ def caption_to_folder(
     options: Captioning,
     settings: Mapping[str, Any],
     report: CaptionReport | None = None,
-    tally: output.WriteReport | None = None,
+    write_report: output.WriteReport | None = None,
     cache: str | os.PathLike[str] | None = None,
 ) -> Iterator[Document]:
     """Caption sources into a folder of JSON lines, resumably.
@@ -265,7 +265,7 @@ def caption_to_folder(
         lambda some: caption(some, cached(), options, report),
         notes,
         SETTINGS_FILE,
-        tally,
+        write_report,
         lambda document: has_failed(document, name),
     )
 

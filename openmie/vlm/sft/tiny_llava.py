@@ -10,8 +10,8 @@ It goes through the same code as the models of the hub: an image processor, a ch
   is there from the first step, so that it copies a name of several pieces sooner than a transformer of its size;
 * its tokenizer is trained on the texts that it will meet, byte by byte where it has to. A word with a capital that few
   texts have counts once, however often it comes: a made-up name stays several pieces that many names share, and has to
-  be copied, for it cannot be known by heart. Blanks stand apart from words with a capital: a name is the same tokens
-  after a blank as after a `;`;
+  be copied, for it cannot be known by heart. Spaces are tokens of their own before words with a capital: a name
+  is the same tokens after a space as after a `;`;
 * a line that most prompts share, such as an instruction, is one token: it is read whole, and costs nothing.
 """
 

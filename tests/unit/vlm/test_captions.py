@@ -58,7 +58,7 @@ def test_each_picture_is_asked_for_once_and_documents_keep_their_order():
     assert [d.id for d in made] == [d.id for d in documents] and len(stub.asked) == 3
     assert [d.captions.get("stub") for d in made] == [said(1), None, said(2), said(1), "there", said(2), said(4), None]
     assert made[6].captions["other"] == "x" and made[1] == documents[1]
-    assert (report.documents, report.captioned, report.kept, report.failed) == (8, 5, 1, 0)
+    assert (report.documents, report.captioned, report.num_existing, report.failed) == (8, 5, 1, 0)
     assert (
         report.generated.answers,
         report.generated.prompt_tokens,
