@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from openmie.bench.execution import execute
     from openmie.bench.plots import plot
     from openmie.bench.pool import Progress, run
-    from openmie.bench.result_table import Table, table
+    from openmie.bench.result_table import ResultTable, table
     from openmie.bench.run_grid import Rows, found, grid, rows, seeds
     from openmie.bench.run_spec import RunSpec
     from openmie.bench.table_csv import csv
@@ -31,7 +31,7 @@ _MODULES = {
     **dict.fromkeys(("Rows", "found", "grid", "rows", "seeds"), "run_grid"),
     "plot": "plots",
     **dict.fromkeys(("Progress", "run"), "pool"),
-    **dict.fromkeys(("Table", "table"), "result_table"),
+    **dict.fromkeys(("ResultTable", "table"), "result_table"),
     "csv": "table_csv",
     "html": "table_html",
     "markdown": "table_text",
@@ -41,9 +41,9 @@ _MODULES = {
 __all__ = [
     "Cases",
     "Progress",
+    "ResultTable",
     "Rows",
     "RunSpec",
-    "Table",
     "cases",
     "csv",
     "execute",

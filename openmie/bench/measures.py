@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openmie.bench import system
-from openmie.bench.result_table import NOT_RUN, Entry, Table
+from openmie.bench.result_table import NOT_RUN, Entry, ResultTable
 
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # run -> measure -> seed -> number
 
@@ -29,7 +29,7 @@ def piped(line: Sequence[str]) -> str:
     return "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
 
 
-def shown(found: Table) -> tuple[str, ...]:
+def shown(found: ResultTable) -> tuple[str, ...]:
     """The measures of a table's system; none where one score stands in it."""
     return system.measures(next(iter(found.entries.values())).cells[0].paper) if found.entries else ()
 
@@ -62,7 +62,7 @@ def variant(entry: Entry) -> str:
     return system.full_name(one.paper) if one.row == system.FULL else one.row
 
 
-def markdown(found: Table) -> str:
+def markdown(found: ResultTable) -> str:
     """For each column: every run with its measures, beside the published ones; then the gains."""
     page, names = system.load_paper_module(next(iter(found.entries.values())).cells[0].paper), shown(found)
     parts: list[str] = []

@@ -67,7 +67,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultTable:
     """Entries by row and column; a missing one was not asked for."""
 
     title: str
@@ -97,7 +97,7 @@ class Table:
         return told + [f"{e.row}, {e.column}: {len(e.failures)} failed: {e.failures[0]}" for e in entries if e.failures]
 
 
-def table(cells: Iterable[RunSpec], out: str | Path, score: str = "") -> Table:
+def table(cells: Iterable[RunSpec], out: str | Path, score: str = "") -> ResultTable:
     """The table of these cells, from what lies in `out`; `score` is shown where it is not each task's first."""
     cells = list(cells)
     names = _columns(cells)
@@ -106,7 +106,7 @@ def table(cells: Iterable[RunSpec], out: str | Path, score: str = "") -> Table:
         groups.setdefault((row_name(cell), names[_column(cell)]), []).append(cell)
     entries = {key: _entry(*key, group, out, score) for key, group in groups.items()}
     title = ", ".join(dict.fromkeys(f"{system.full_name(c.paper)}, {c.flavour}" for c in cells)) or "nothing"
-    return Table(title, tuple(dict.fromkeys(r for r, _ in groups)), tuple(names.values()), entries)
+    return ResultTable(title, tuple(dict.fromkeys(r for r, _ in groups)), tuple(names.values()), entries)
 
 
 def _entry(row: str, column: str, cells: Sequence[RunSpec], out: str | Path, score: str) -> Entry:

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 from openmie.bench import measures, system
-from openmie.bench.result_table import Entry, Table
+from openmie.bench.result_table import Entry, ResultTable
 
 CSV = (
     "paper",
@@ -39,7 +39,7 @@ CSV = (
 )
 
 
-def csv(found: Table) -> str:
+def csv(found: ResultTable) -> str:
     """Long form: one line for each score of each cell, and one for a cell without any."""
     text = StringIO()
     file = csvs.DictWriter(text, CSV, lineterminator="\n")

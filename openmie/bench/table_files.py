@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openmie.bench.result_table import Table
+from openmie.bench.result_table import ResultTable
 from openmie.bench.table_csv import csv
 from openmie.bench.table_html import html
 from openmie.bench.table_text import markdown
@@ -14,7 +14,7 @@ from openmie.errors import TrainError
 FORMATS = ("md", "csv", "html")
 
 
-def write(found: Table, out: str | Path, format: str) -> Path:
+def write(found: ResultTable, out: str | Path, format: str) -> Path:
     """`OUT/NAME.md`, `.csv` or `.html`, whole or not at all. Errors: another format."""
     if format not in FORMATS:
         raise TrainError.unknown("format", format, FORMATS)

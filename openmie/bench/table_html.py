@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from openmie import report
-from openmie.bench.result_table import NONE_SUCH, Table
+from openmie.bench.result_table import NONE_SUCH, ResultTable
 from openmie.bench.table_text import lines_of
 
 
-def html(found: Table, path: str | Path) -> Path:
+def html(found: ResultTable, path: str | Path) -> Path:
     """The table as a page, with every score of every cell under it."""
     tables = []
     for column in found.columns:
@@ -34,7 +34,7 @@ def html(found: Table, path: str | Path) -> Path:
     )
 
 
-def _every_run(found: Table) -> list[report.Table]:
+def _every_run(found: ResultTable) -> list[report.Table]:
     """Every score of every cell, and what each run took; nothing where nothing was run."""
     scores: list[list[Any]] = []
     costs: list[list[Any]] = []

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from openmie.bench import measures, system
 from openmie.bench.measures import mean_and_spread
-from openmie.bench.result_table import NONE_SUCH, Entry, Table
+from openmie.bench.result_table import NONE_SUCH, Entry, ResultTable
 
 
-def lines_of(found: Table, columns: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
+def lines_of(found: ResultTable, columns: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
     """Heading and rows, as text; of some columns only."""
     closed = {c for (_, c), e in found.entries.items() if e.closures()}
     heading, columns = [found.title], columns or found.columns
@@ -33,7 +33,7 @@ def _cells(entry: Entry, closed: bool) -> list[str]:
     return [test, dev, *([mean_and_spread(entry.closures(), 3) or "–"] if closed else []), entry.published]
 
 
-def _all_scores(found: Table) -> list[list[str]]:
+def _all_scores(found: ResultTable) -> list[list[str]]:
     """Heading and rows of the scores that the page's SCORES name; nothing where it names none, or none was run."""
     entries = [e for e in found.entries.values() if e.records]
     names = [n for e in entries for n in system.scores(e.cells[0].paper) if e.with_score(n)]
@@ -44,7 +44,7 @@ def _all_scores(found: Table) -> list[list[str]]:
     return [["test F1", *names], *rows] if names else []
 
 
-def markdown(found: Table) -> str:
+def markdown(found: ResultTable) -> str:
     """Pipe tables, and under them what their numbers are."""
     if measures.shown(found):
         return measures.markdown(found)

@@ -25,7 +25,7 @@ CAUTION = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class DemoResult:
     """What the demo measured on test, for `ner` and for `joint`, and where the report is."""
 
     scores: Mapping[str, Mapping[str, Scores]]  # task -> system -> scores
@@ -42,7 +42,7 @@ def run(
     epochs: int = 5,
     seed: int = 0,
     watch: Callable[[str, Iterator[Event]], Iterable[Event]] = lambda _, events: events,
-) -> Result:
+) -> DemoResult:
     """All of it; `watch(name, events)` passes the events of a training on, and may show them on the way."""
     config = diorama.Config(seed=seed, translation=False)
     corpus = diorama.corpus(config, train=posts, dev=300, test=1000)
@@ -80,7 +80,7 @@ def run(
             Curves(title="F1 on dev", x="epoch", y="strict F1, %", lines=dev),
         ],
     )
-    return Result(scores=scores, ceilings=ceilings, closures=closures, report=report, examples=examples)
+    return DemoResult(scores=scores, ceilings=ceilings, closures=closures, report=report, examples=examples)
 
 
 def _train(

@@ -48,30 +48,30 @@ _KINDS = {
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """A new folder with two files a document; the report lists what a document had and brat has not."""
-    tally, taken = output.WriteReport(CANNOT_HOLD), set()
+    report, taken = output.WriteReport(CANNOT_HOLD), set()
     with output.new_folder(path) as folder:
         for document in documents:
-            tally.count(document)
+            report.count(document)
             name = output.safe_name(document.id)
             if name.casefold() in taken:
-                tally.reject(
+                report.reject(
                     document, f"the file name {name} again", "ids that differ in more than case", "rename the document"
                 )
                 continue
             taken.add(name.casefold())
             if unquote(name) != document.id:
-                tally.note(document, "an id that is empty or too long", "1 to 180 bytes", f"written as {name}")
+                report.note(document, "an id that is empty or too long", "1 to 180 bytes", f"written as {name}")
             where = f"document {document.id}"
             (folder / f"{name}.txt").write_bytes(output.encode_utf8(document.text, where))
-            (folder / f"{name}.ann").write_bytes(output.encode_utf8("".join(_lines(document, tally)), where))
-    return tally.result()
+            (folder / f"{name}.ann").write_bytes(output.encode_utf8("".join(_lines(document, report)), where))
+    return report.result()
 
 
-def _lines(document: Document, tally: output.WriteReport) -> Iterator[str]:
+def _lines(document: Document, report: output.WriteReport) -> Iterator[str]:
     names: dict[str, str] = {}
     for m in document.mentions:
         if m.status == "unlocated":
-            tally.drop(
+            report.drop(
                 "mentions",
                 document,
                 f"mention {m.id!r}, which is not in the text",
@@ -87,7 +87,7 @@ def _lines(document: Document, tally: output.WriteReport) -> Iterator[str]:
             count += 1
             yield f"R{count}\t{escape_label(r.label)} Arg1:{names[r.head]} Arg2:{names[r.tail]}\n"
         else:
-            tally.drop(
+            report.drop(
                 "relations",
                 document,
                 f"relation {r.label!r} of {r.head!r} and {r.tail!r}",

@@ -43,20 +43,20 @@ CANNOT_HOLD = (
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """Categories are sorted by name, ids count from 1. A document without images cannot be written, and is reported."""
-    tally = output.WriteReport(CANNOT_HOLD)
+    report = output.WriteReport(CANNOT_HOLD)
     images: list[dict[str, Any]] = []
     boxes: list[tuple[str, dict[str, Any]]] = []
     for document in documents:
-        tally.count(document)
+        report.count(document)
         if not document.images:
-            tally.reject(document, "no image", "at least one image", "use a text format")
+            report.reject(document, "no image", "at least one image", "use a text format")
             continue
-        numbers = _images(document, paths.parent_folder(path), images, tally)
+        numbers = _images(document, paths.parent_folder(path), images, report)
         for region in document.regions:
             if region.image in numbers:
                 boxes.append((region.label, _annotation(region, len(boxes) + 1, numbers[region.image])))
             else:
-                tally.drop(
+                report.drop(
                     "regions",
                     document,
                     f"a region in {region.image!r}",
@@ -71,7 +71,7 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
     }
     with output.open_output(path) as file:
         file.write(output.encode_utf8(_json(data), str(path)))
-    return tally.result()
+    return report.result()
 
 
 def _json(data: Any) -> str:
@@ -86,16 +86,16 @@ def _json(data: Any) -> str:
 
 
 def _images(
-    document: Document, folder: Path, images: list[dict[str, Any]], tally: output.WriteReport
+    document: Document, folder: Path, images: list[dict[str, Any]], report: output.WriteReport
 ) -> dict[str, int]:
     numbers: dict[str, int] = {}
     moved, outside = paths.relative_paths(document, folder)
     for image in outside:
-        tally.note_outside(document, image)
+        report.note_outside(document, image)
     for original, image in zip(document.images, moved.images):
         numbers[image.id] = len(images) + 1
         entry = {"id": numbers[image.id], "file_name": image.path, "document": document.id, "image": image.id}
-        size = tally.image_size(document, original)
+        size = report.image_size(document, original)
         images.append({**entry, **({"width": size[0], "height": size[1]} if size else {})})
     return numbers
 

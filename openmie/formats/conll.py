@@ -128,23 +128,23 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, ids: b
     Of mentions that overlap, the longest is kept; one that begins or ends inside a word is written as whole words; the
     text between words becomes one blank. Each such change is in the report.
     """
-    tally = output.WriteReport(CANNOT_HOLD)
+    report = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as stream:
         for document in documents:
-            tally.count(document)
-            stream.write(output.encode_utf8(_sentence(document, ids, tally), f"document {document.id}"))
-    return tally.result()
+            report.count(document)
+            stream.write(output.encode_utf8(_sentence(document, ids, report), f"document {document.id}"))
+    return report.result()
 
 
-def _sentence(document: Document, ids: bool, tally: output.WriteReport) -> str:
-    words = _disjoint_words(document, tally)
+def _sentence(document: Document, ids: bool, report: output.WriteReport) -> str:
+    words = _disjoint_words(document, report)
     if not words:
-        tally.reject(document, "no word", "at least one word", "use jsonl to keep it")
+        report.reject(document, "no word", "at least one word", "use jsonl to keep it")
         return ""
-    tags = _tags(document, words, tally)
+    tags = _tags(document, words, report)
     texts = [document.text[w.start : w.end] for w in words]
     if " ".join(texts) != document.text:
-        tally.drop(
+        report.drop(
             "text",
             document,
             "text that is not its words joined by blanks",
@@ -153,7 +153,7 @@ def _sentence(document: Document, ids: bool, tally: output.WriteReport) -> str:
         )
     clean = ["-DOCSTART_" if t == "-DOCSTART-" else _WHITE.sub("_", t) for t in texts]
     if clean != texts:
-        tally.note(
+        report.note(
             document,
             "a tab or line end inside a word, or the word -DOCSTART-",
             "words on one line",
@@ -163,14 +163,14 @@ def _sentence(document: Document, ids: bool, tally: output.WriteReport) -> str:
     return head + "".join(f"{token}\t{tag}\n" for token, tag in zip(clean, tags)) + "\n"
 
 
-def _disjoint_words(document: Document, tally: output.WriteReport) -> list[Word]:
+def _disjoint_words(document: Document, report: output.WriteReport) -> list[Word]:
     """The document's words in text order; an empty one, and one that begins inside another, is left out."""
     words: list[Word] = []
     for word in sorted(document.words) or split_words(document.text):
         if word.end > word.start and (not words or word.start >= words[-1].end):
             words.append(word)
         elif word.end > word.start:
-            tally.drop(
+            report.drop(
                 "words",
                 document,
                 f"word {word.start}:{word.end} inside another",
@@ -180,14 +180,14 @@ def _disjoint_words(document: Document, tally: output.WriteReport) -> list[Word]
     return words
 
 
-def _tags(document: Document, words: Sequence[Word], tally: output.WriteReport) -> list[str]:
+def _tags(document: Document, words: Sequence[Word], report: output.WriteReport) -> list[str]:
     tags, starts, ends = ["O"] * len(words), [w.start for w in words], [w.end for w in words]
     orphans: list[int] = []
     for m in sorted(document.mentions, key=lambda m: (m.start - m.end, m.start)):
         located = m.status != "unlocated"
         covered = range(bisect_right(ends, m.start), bisect_left(starts, m.end)) if located else range(0)
         if not covered or any(tags[i] != "O" for i in covered):
-            tally.drop(
+            report.drop(
                 "mentions",
                 document,
                 f"mention {m.id!r} at {m.start}:{m.end}, " + ("overlapping a longer one" if covered else "on no word"),
@@ -197,7 +197,7 @@ def _tags(document: Document, words: Sequence[Word], tally: output.WriteReport) 
             continue
         first, last = words[covered[0]], words[covered[-1]]
         if (first.start, last.end) != (m.start, m.end):
-            tally.note(
+            report.note(
                 document,
                 f"mention {m.id!r} at {m.start}:{m.end}, not whole words",
                 "word boundaries",
@@ -210,17 +210,17 @@ def _tags(document: Document, words: Sequence[Word], tally: output.WriteReport) 
             orphans.append(covered[0])
         else:
             tags[covered[0]] = "B" + label
-    return _separate_orphans(document, tags, orphans, tally)
+    return _separate_orphans(document, tags, orphans, report)
 
 
 def _separate_orphans(
-    document: Document, tags: list[str], orphans: Sequence[int], tally: output.WriteReport
+    document: Document, tags: list[str], orphans: Sequence[int], report: output.WriteReport
 ) -> list[str]:
     """An orphan right behind a run of its own label would join it: it gets a B- after all."""
     for at in orphans:
         if at and tags[at - 1] != "O" and tags[at - 1][1:] == tags[at][1:]:
             tags[at] = "B" + tags[at][1:]
-            tally.note(
+            report.note(
                 document, f"an orphan, word {at}, behind a mention of its label", "something between", "written with B-"
             )
     return tags

@@ -64,28 +64,28 @@ def escape_formula(cell: str) -> str:
 
 def write_csv(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """UTF-8 with a header line, all cells quoted; "-" is standard output."""
-    tally = output.WriteReport(CANNOT_HOLD)
+    report = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as file:
         file.write(csv_line(COLUMNS))
         for document in documents:
             file.write(
                 b"".join(
                     csv_line([escape_formula(row[column]) for column in COLUMNS])
-                    for row in writable_rows(document, tally)
+                    for row in writable_rows(document, report)
                 )
             )
-    return tally.result()
+    return report.result()
 
 
-def writable_rows(document: Document, tally: output.WriteReport) -> list[dict[str, str]]:
+def writable_rows(document: Document, report: output.WriteReport) -> list[dict[str, str]]:
     """The rows of one document; where they cannot be written, the row of a record that says so."""
-    tally.count(document)
+    report.count(document)
     try:
         found = list(table_rows([document]))
         for row in found:
             csv_line(row.values())
     except Exception as error:
-        return list(table_rows([tally.placeholder(document, error)]))
+        return list(table_rows([report.placeholder(document, error)]))
     return found
 
 

@@ -89,40 +89,44 @@ def _no_constant(name: str) -> Any:
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """One line each, keys sorted; image paths in the file's folder become relative to it. "-" is standard output."""
-    tally = output.WriteReport(CANNOT_HOLD)
+    report = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as stream:
         for document in documents:
-            tally.count(document)
+            report.count(document)
             stream.write(
-                output.encode_utf8(document_line(document, paths.parent_folder(path), tally), f"document {document.id}")
+                output.encode_utf8(
+                    document_line(document, paths.parent_folder(path), report), f"document {document.id}"
+                )
                 + b"\n"
             )
-    return tally.result()
+    return report.result()
 
 
 def write_list(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """The same as one JSON list."""
-    tally = output.WriteReport(CANNOT_HOLD)
+    report = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as stream:
         stream.write(b"[")
         for document in documents:
-            stream.write(b",\n" if tally.documents else b"\n")
-            tally.count(document)
+            stream.write(b",\n" if report.documents else b"\n")
+            report.count(document)
             stream.write(
-                output.encode_utf8(document_line(document, paths.parent_folder(path), tally), f"document {document.id}")
+                output.encode_utf8(
+                    document_line(document, paths.parent_folder(path), report), f"document {document.id}"
+                )
             )
         stream.write(b"\n]\n")
-    return tally.result()
+    return report.result()
 
 
-def document_line(document: Document, folder: Path, tally: output.WriteReport) -> str:
+def document_line(document: Document, folder: Path, report: output.WriteReport) -> str:
     """Canonical JSON of a document to be kept in `folder`; of one that JSON cannot hold, that of its error record."""
     try:
         moved, outside = paths.relative_paths(document, folder)
         text = moved.to_json()
         output.encode_utf8(text, f"document {document.id}")
     except Exception as error:
-        return tally.placeholder(document, error).to_json()
+        return report.placeholder(document, error).to_json()
     for image in outside:
-        tally.note_outside(moved, image)
+        report.note_outside(moved, image)
     return text

@@ -87,20 +87,20 @@ def write(
 
     `served` writes image paths as Label Studio serves a local folder: the folder of this file is then the one to serve.
     """
-    tally = output.WriteReport(CANNOT_HOLD)
+    report = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as file:
         file.write(b"[")
         for document in documents:
-            file.write(b",\n" if tally.documents else b"\n")
-            tally.count(document)
-            task = _task(document, paths.parent_folder(path), served, tally)
+            file.write(b",\n" if report.documents else b"\n")
+            report.count(document)
+            task = _task(document, paths.parent_folder(path), served, report)
             results = {"result": task.pop("result")}
             task["predictions" if predictions else "annotations"] = [
                 {**results, "model_version": model} if predictions else results
             ]
             file.write(output.encode_utf8(_json(task, document), f"document {document.id}"))
         file.write(b"\n]\n")
-    return tally.result()
+    return report.result()
 
 
 def _json(task: Any, document: Document) -> str:
@@ -115,24 +115,24 @@ def _json(task: Any, document: Document) -> str:
         ) from None
 
 
-def _task(document: Document, folder: Path, served: bool, tally: output.WriteReport) -> dict[str, Any]:
+def _task(document: Document, folder: Path, served: bool, report: output.WriteReport) -> dict[str, Any]:
     moved, outside = paths.relative_paths(document, folder)
     for image in outside:
-        tally.note_outside(document, image)
+        report.note_outside(document, image)
     data: dict[str, Any] = {"id": document.id, "text": document.text}
     meta: dict[str, Any] = {}
     for n, image in enumerate(moved.images):
         data[_key(n)] = LOCAL_FILES_URL + quote(image.path) if served and image.path else image.path
         size = {} if image.width is None or image.height is None else {"width": image.width, "height": image.height}
         meta[_key(n)] = {"id": image.id, "kind": image.kind, **size}
-    spans = {m.id for m in document.mentions if _is_located(m, document, tally)}
+    spans = {m.id for m in document.mentions if _is_located(m, document, report)}
     result = [_span(m) for m in document.mentions if m.id in spans]
-    result += _boxes(document, spans, tally)
+    result += _boxes(document, spans, report)
     for r in document.relations:
         if r.head in spans and r.tail in spans:
             result.append(_link(r.head, r.tail, r.label))
         else:
-            tally.drop(
+            report.drop(
                 "relations",
                 document,
                 f"relation {r.label!r} of {r.head!r} and {r.tail!r}",
@@ -142,9 +142,9 @@ def _task(document: Document, folder: Path, served: bool, tally: output.WriteRep
     return {"data": data, "result": result, **({"meta": {"openmie": meta}} if meta else {})}
 
 
-def _is_located(mention: Mention, document: Document, tally: output.WriteReport) -> bool:
+def _is_located(mention: Mention, document: Document, report: output.WriteReport) -> bool:
     if mention.status == "unlocated":
-        tally.drop(
+        report.drop(
             "mentions",
             document,
             f"mention {mention.id!r}, which is not in the text",
@@ -185,17 +185,17 @@ def _link(head: str, tail: str, label: str) -> dict[str, Any]:
     }
 
 
-def _boxes(document: Document, spans: set[str], tally: output.WriteReport) -> list[dict[str, Any]]:
+def _boxes(document: Document, spans: set[str], report: output.WriteReport) -> list[dict[str, Any]]:
     keys = {image.id: _key(n) for n, image in enumerate(document.images)}
     used = {r.image for r in document.regions}
     sizes = {
-        i.id: size for i in document.images if i.id in used and (size := tally.image_size(document, i)) is not None
+        i.id: size for i in document.images if i.id in used and (size := report.image_size(document, i)) is not None
     }
     boxes: list[dict[str, Any]] = []
     links: list[dict[str, Any]] = []
     for n, region in enumerate(document.regions):
         if region.image not in sizes:
-            tally.drop(
+            report.drop(
                 "regions",
                 document,
                 f"a region in {region.image!r}",
@@ -210,7 +210,7 @@ def _boxes(document: Document, spans: set[str], tally: output.WriteReport) -> li
         if region.of in spans:
             links.append(_link(id, region.of, SHOWS))
         elif region.of:
-            tally.drop(
+            report.drop(
                 "regions.of",
                 document,
                 f"a region of {region.of!r}",

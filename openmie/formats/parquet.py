@@ -75,40 +75,40 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, rows: 
 
     if rows < 1:
         raise CorpusError(f"rows={rows}", expected="at least 1", remedy="leave it at 1000")
-    tally, types, stream = output.WriteReport(CANNOT_HOLD), schema(), iter(documents)
+    report, types, stream = output.WriteReport(CANNOT_HOLD), schema(), iter(documents)
     with output.open_output(path) as file, pq.ParquetWriter(file, types, compression="zstd") as writer:
         while group := list(islice(stream, rows)):
             folder = paths.parent_folder(path)
-            data = [_writable_row(document, folder, tally) for document in group]
+            data = [_writable_row(document, folder, report) for document in group]
             try:
                 table = pa.Table.from_pylist(data, schema=types)
             except Exception:  # of one of them, or of several
-                data = [_writable_row(document, folder, tally, row) for document, row in zip(group, data)]
+                data = [_writable_row(document, folder, report, row) for document, row in zip(group, data)]
                 table = pa.Table.from_pylist(data, schema=types)
             writer.write_table(table)
-    return tally.result()
+    return report.result()
 
 
 def _writable_row(
-    document: Document, folder: Path, tally: output.WriteReport, made: dict[str, Any] | None = None
+    document: Document, folder: Path, report: output.WriteReport, made: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The row of a document, or of the record of one that cannot be written; a row that was `made` is tried."""
     import pyarrow as pa
 
     try:
         if made is None:
-            tally.count(document)
-            return _row(document, folder, tally)
+            report.count(document)
+            return _row(document, folder, report)
         pa.Table.from_pylist([made], schema=schema())
         return made
     except Exception as error:
-        return _row(tally.placeholder(document, error), folder, tally)
+        return _row(report.placeholder(document, error), folder, report)
 
 
-def _row(document: Document, folder: Path, tally: output.WriteReport) -> dict[str, Any]:
+def _row(document: Document, folder: Path, report: output.WriteReport) -> dict[str, Any]:
     document, outside = paths.relative_paths(document, folder)
     for image in outside:
-        tally.note_outside(document, image)
+        report.note_outside(document, image)
     row = document.model_dump()
     source = Document(id=document.id, source=document.source).to_json()  # refuses what JSON cannot hold
     row["source"] = json.dumps(json.loads(source).get("source", {}), ensure_ascii=False, sort_keys=True)

@@ -21,7 +21,7 @@ def write_resumable(
     make: Callable[[Iterable[Document]], Iterator[Document]],
     settings: Mapping[str, Any],
     notes: str,
-    tally: output.WriteReport | None = None,
+    report: output.WriteReport | None = None,
     again: Callable[[Document], bool] | None = None,
 ) -> Iterator[Document]:
     """Write `make(documents)` of each source as `NAME.jsonl` into the folder; each document is yielded once written.
@@ -31,7 +31,7 @@ def write_resumable(
     holds something else, such as a pipe under the name of a file; other settings, other documents than those begun
     with, another process at it.
     """
-    folder, tally = Path(out), tally if tally is not None else output.WriteReport()
+    folder, report = Path(out), report if report is not None else output.WriteReport()
     with _locked_folder(folder, settings, notes):
         for name, documents in sources.items():
             whole, part = folder / f"{name}.jsonl", folder / f".{name}.jsonl.part"
@@ -42,7 +42,7 @@ def write_resumable(
             if there is whole and len(good) < len(before):
                 whole.replace(part)
                 there = part
-            for old in _count_documents(tally, good):
+            for old in _count_documents(report, good):
                 _check_same_document(old, next(stream, None), folder)
                 yield old
             if there is whole:
@@ -51,8 +51,8 @@ def write_resumable(
             with part.open("ab") as file:
                 file.truncate(sum(len(line) for line in good))
                 for document in make(stream):
-                    tally.count(document)
-                    text = jsonl.document_line(document, folder, tally)
+                    report.count(document)
+                    text = jsonl.document_line(document, folder, report)
                     file.write(output.encode_utf8(text, f"document {document.id}") + b"\n")
                     file.flush()
                     yield document
@@ -82,10 +82,10 @@ def _lines(path: Path) -> list[bytes]:
     return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
-def _count_documents(tally: output.WriteReport, lines: Sequence[bytes]) -> Iterator[Document]:
+def _count_documents(report: output.WriteReport, lines: Sequence[bytes]) -> Iterator[Document]:
     for line in lines:
         document = Document.from_json(line)
-        tally.count(document)
+        report.count(document)
         yield document
 
 

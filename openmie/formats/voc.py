@@ -25,29 +25,29 @@ CANNOT_HOLD = (*_COCO_CANNOT_HOLD, "regions.score")
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """A new folder. An image of unknown size cannot be written, and is reported."""
-    tally, names, labels = output.WriteReport(CANNOT_HOLD), set(), set()  # type: ignore[var-annotated]
+    report, names, labels = output.WriteReport(CANNOT_HOLD), set(), set()  # type: ignore[var-annotated]
     with output.new_folder(path) as folder:
         for document in documents:
-            tally.count(document)
+            report.count(document)
             if not document.images:
-                tally.reject(document, "no image", "at least one image", "use a text format")
+                report.reject(document, "no image", "at least one image", "use a text format")
             moved, _ = paths.relative_paths(
                 document, Path(path)
             )  # as LabelImg finds pictures by name, they may lie elsewhere
             for image in moved.images:
-                size = tally.image_size(document, document.image(image.id) or image)
+                size = report.image_size(document, document.image(image.id) or image)
                 if size is None:
-                    tally.dropped["images"] += 1
+                    report.dropped["images"] += 1
                     continue
-                regions = list(_inside(document, image.id, size, tally))
+                regions = list(_inside(document, image.id, size, report))
                 labels.update(r.label for r in regions)
-                name = _name(document, image, names, tally)
+                name = _name(document, image, names, report)
                 text = tostring(_page(document, image, size, regions), encoding="unicode")
                 (folder / f"{name}.xml").write_bytes(output.encode_utf8(text + "\n", f"document {document.id}"))
             known = {i.id for i in document.images}
             for region in document.regions:
                 if region.image not in known:
-                    tally.drop(
+                    report.drop(
                         "regions",
                         document,
                         f"a region in {region.image!r}",
@@ -56,16 +56,16 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
                     )
         listed = "".join(f"{' '.join(x.split())}\n" for x in sorted(labels))
         (folder / "classes.txt").write_bytes(output.encode_utf8(listed, "classes.txt"))
-    return tally.result()
+    return report.result()
 
 
-def _inside(document: Document, image: str, size: tuple[int, int], tally: output.WriteReport) -> Iterator[Region]:
+def _inside(document: Document, image: str, size: tuple[int, int], report: output.WriteReport) -> Iterator[Region]:
     """The image's regions, cut at its border, which LabelImg demands; one without area cannot be written."""
     for region in (r for r in document.regions if r.image == image):
         (a, b, c, d), (width, height) = region.box, size
         box = tuple(round(x, 3) for x in (max(a, 0.0), max(b, 0.0), min(c, width), min(d, height)))
         if not (box[0] < box[2] and box[1] < box[3]):
-            tally.drop(
+            report.drop(
                 "regions",
                 document,
                 f"the box {region.box} in an image of {width} x {height}",
@@ -74,7 +74,7 @@ def _inside(document: Document, image: str, size: tuple[int, int], tally: output
             )
             continue
         if min(a, b) < 0 or c > width or d > height:
-            tally.note(
+            report.note(
                 document,
                 f"the box {region.box} in an image of {width} x {height}",
                 "a box inside its image",
@@ -83,14 +83,14 @@ def _inside(document: Document, image: str, size: tuple[int, int], tally: output
         yield region.model_copy(update={"box": box})
 
 
-def _name(document: Document, image: Image, names: set[str], tally: output.WriteReport) -> str:
+def _name(document: Document, image: Image, names: set[str], report: output.WriteReport) -> str:
     stem = name = yolo.file_stem(image)
     number = 1
     while name.casefold() in names:
         number += 1
         name = f"{stem}-{number}"
     if number > 1:
-        tally.note(document, f"a second image called {stem}", "a name of its own", f"its boxes are in {name}.xml")
+        report.note(document, f"a second image called {stem}", "a name of its own", f"its boxes are in {name}.xml")
     names.add(name.casefold())
     return name
 

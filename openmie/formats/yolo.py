@@ -40,14 +40,14 @@ def decode_box(shares: Sequence[float], width: int, height: int) -> Box:
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """A new folder. Classes are sorted by name; an image of unknown size cannot be written, and is reported."""
-    tally = output.WriteReport(CANNOT_HOLD)
+    report = output.WriteReport(CANNOT_HOLD)
     pages: list[tuple[dict[str, Any], list[Region]]] = []
     names: set[str] = set()
     for document in documents:
-        tally.count(document)
+        report.count(document)
         if not document.images:
-            tally.reject(document, "no image", "at least one image", "use a text format")
-        pages.extend(_pages(document, Path(path), names, tally))
+            report.reject(document, "no image", "at least one image", "use a text format")
+        pages.extend(_pages(document, Path(path), names, report))
     numbers = {label: n for n, label in enumerate(sorted({r.label for _, regions in pages for r in regions}))}
     with output.new_folder(path) as folder:
         (folder / "labels").mkdir()
@@ -59,19 +59,19 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
         (folder / "index.jsonl").write_bytes(output.encode_utf8("".join(index), "index.jsonl"))
         listed = "".join(json.dumps(c, ensure_ascii=False)[1:-1] + "\n" for c in numbers)  # one line each
         (folder / "classes.txt").write_bytes(output.encode_utf8(listed, "classes.txt"))
-    return tally.result()
+    return report.result()
 
 
 def _pages(
-    document: Document, path: Path, names: set[str], tally: output.WriteReport
+    document: Document, path: Path, names: set[str], report: output.WriteReport
 ) -> Iterator[tuple[dict[str, Any], list[Region]]]:
     moved, outside = paths.relative_paths(document, path)
     for image in outside:
-        tally.note_outside(document, image)
-    sizes = {i.id: size for i in document.images if (size := tally.image_size(document, i)) is not None}
+        report.note_outside(document, image)
+    sizes = {i.id: size for i in document.images if (size := report.image_size(document, i)) is not None}
     for region in document.regions:
         if region.image not in sizes:
-            tally.drop(
+            report.drop(
                 "regions",
                 document,
                 f"a region in {region.image!r}",
@@ -80,7 +80,7 @@ def _pages(
             )
     for image in moved.images:
         if image.id not in sizes:
-            tally.dropped["images"] += 1
+            report.dropped["images"] += 1
             continue
         stem = name = file_stem(image)
         number = 1
@@ -88,7 +88,7 @@ def _pages(
             number += 1
             name = f"{stem}-{number}"
         if number > 1:
-            tally.note(document, f"a second image called {stem}", "one stem each", f"its labels are in {name}.txt")
+            report.note(document, f"a second image called {stem}", "one stem each", f"its labels are in {name}.txt")
         names.add(name.casefold())
         width, height = sizes[image.id]
         entry = {
@@ -99,7 +99,7 @@ def _pages(
             "width": width,
             "height": height,
         }
-        yield entry, _regions_of(document, image.id, width, height, tally)
+        yield entry, _regions_of(document, image.id, width, height, report)
 
 
 def file_stem(image: Image) -> str:
@@ -109,11 +109,11 @@ def file_stem(image: Image) -> str:
     return stem if plain else output.safe_name(stem or image.id)
 
 
-def _regions_of(document: Document, image: str, width: int, height: int, tally: output.WriteReport) -> list[Region]:
+def _regions_of(document: Document, image: str, width: int, height: int, report: output.WriteReport) -> list[Region]:
     regions = [r for r in document.regions if r.image == image]
     for r in regions:
         if not (0 <= r.box[0] <= r.box[2] <= width and 0 <= r.box[1] <= r.box[3] <= height):
-            tally.note(
+            report.note(
                 document,
                 f"the box {r.box} in an image of {width} x {height}",
                 "a box inside its image",

@@ -212,10 +212,10 @@ def propose_into(
     out: str | os.PathLike[str],
     search: Callable[[Iterable[Document]], Iterator[Document]],
     settings: Mapping[str, Any],
-    write_report: output.WriteReport | None = None,
+    report: output.WriteReport | None = None,
 ) -> Iterator[Document]:
     """Write `search(documents)` of each source into the folder, as `openmie.formats.resumable.write_resumable` does.
 
     `settings` are kept in objects.json.
     """
-    return resume.write_resumable(sources, out, search, settings, NOTES, write_report)
+    return resume.write_resumable(sources, out, search, settings, NOTES, report)
