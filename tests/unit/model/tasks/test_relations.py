@@ -1,7 +1,7 @@
 """Pairs of mentions and their labels as integers: the head before the tail, the label at its own index."""
 
 from openmie.data.document import Document, Mention, Relation
-from openmie.model.tasks.relations import Relations
+from openmie.model.tasks.relations import RelationsTask
 
 DOCUMENT = Document.from_words(
     "d",
@@ -15,7 +15,7 @@ DOCUMENT = Document.from_words(
 
 
 def test_spans_are_head_then_tail():
-    task = Relations(("None", "parent", "peer"))
+    task = RelationsTask(("None", "parent", "peer"))
     pairs, dropped = task.list_pairs(DOCUMENT, gold=True)
     assert not dropped
     assert task.spans(DOCUMENT, pairs).tolist() == [[3, 3, 0, 1], [0, 1, 3, 3]]
