@@ -134,8 +134,8 @@ def _dropping(found: Any, config: Text) -> Any:
     return found
 
 
-def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> VisionBackbone:
-    """`beside`: the text encoder that a `tiny-clip` takes its sizes from.
+def load_vision(config: Vision, text_config: Text | None = None, size: int = 0) -> VisionBackbone:
+    """`text_config`: the text encoder that a `tiny-clip` takes its sizes from.
 
     size: pixels, both sides, that images are resized to whole, with no part cut off; 0: what the backbone's own
     preprocessing says.
@@ -145,7 +145,7 @@ def load_vision(config: Vision, beside: Text | None = None, size: int = 0) -> Vi
     if config.name == "tiny":
         return _built_in(TinyVision(size=size) if size else TinyVision())
     if config.name == "tiny-clip":
-        return _built_in(_twin(beside or Text(), size))
+        return _built_in(_twin(text_config or Text(), size))
     pinned = {"revision": config.revision} if config.revision else {}
     whole = {"size": {"height": size, "width": size}, "do_resize": True, "do_center_crop": False} if size else {}
     processor = _loading(
@@ -266,12 +266,12 @@ def _built_in(config: TinyVision | TinyClip) -> VisionBackbone:
     )
 
 
-def _twin(beside: Text, size: int) -> TinyClip:
+def _twin(text_config: Text, size: int) -> TinyClip:
     """The sizes of a text encoder, read without its weights."""
     from transformers import BertConfig
 
-    source, pinned = _source(beside)
-    built_in = {"tiny": TINY_TEXT, "characters": CHARACTERS}.get(beside.name)
+    source, pinned = _source(text_config)
+    built_in = {"tiny": TINY_TEXT, "characters": CHARACTERS}.get(text_config.name)
     read = BertConfig(**built_in) if built_in else None
     found = read or _hub_config(source, pinned)
     width, heads = found.hidden_size, found.num_attention_heads

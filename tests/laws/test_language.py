@@ -21,6 +21,8 @@ CLEAN = (  # packages and modules whose names and docstrings follow the glossary
     "formats",
     "inference",
     "metrics",
+    "model",
+    "nn",
     "papers",
     "recipe",
     "report",

@@ -36,7 +36,7 @@ class ChainRelations:
     so a score is that of a label given two types. Between chains of the tagger's own it is p(label | types) times the
     lesser of the tagger's certainties about the two types (`joint`, ours): else whatever a wrong type lets through is
     predicted. The lesser, not their product, for what leaves two types unsure is mostly one thing, such as a frame.
-    (Labels that do not fit learnt as "no", against the same: then relations that only frames tell are not predicted
+    (Labels that do not fit learnt as "no", against the same: then relations that only frames show are not predicted
     while types are unsure.)
     """
 

@@ -80,9 +80,9 @@ class Dual:
 
     def makes(self) -> frozenset[str]:
         roles = {"text"} | ({"context"} if self.context else set()) | ({"phrases"} if self.phrases else set())
-        return frozenset(roles.union(*self.sides()))
+        return frozenset(roles.union(*self.modalities()))
 
-    def sides(self) -> tuple[tuple[str, ...], ...]:
+    def modalities(self) -> tuple[tuple[str, ...], ...]:
         """Roles made of images, in the order of their slots: original and its objects, generated and its own."""
         both = (("vision", "objects"), ("generated", "generated_objects"))[: 2 if self.generated else 1]
         return () if self.vision is None else tuple(side if self.objects else side[:1] for side in both)
@@ -159,20 +159,20 @@ def encode_separately(text: nn.Module, inputs: Mapping[str, Tensor], role: str, 
 
 
 def image_streams(
-    states: Tensor, inputs: Mapping[str, Tensor], sides: Sequence[Sequence[str]], objects: int, whole: bool = False
+    states: Tensor, inputs: Mapping[str, Tensor], modalities: Sequence[Sequence[str]], objects: int, whole: bool = False
 ) -> dict[str, Stream]:
     """States of images (K, V, D), with `whole` their class token first, as streams of the B documents.
 
     `sides` are the roles (image,) or (image, its objects), in the order of the slots: (B, V, D), (B, O * V, D).
     """
-    first, b, s, o = int(whole), len(inputs["words"]), len(sides), objects
+    first, b, s, o = int(whole), len(inputs["words"]), len(modalities), objects
     placed, real = scatter_rows(states, inputs["image"] * s * (1 + o) + inputs["slot"], b * s * (1 + o))
     placed, real = placed.unflatten(0, (b, s, 1 + o)), real.view(b, s, 1 + o, 1)
     tokens, v = placed[:, :, :, first:], states.shape[1] - first
     fits = inputs.get("relevance", states.new_full((b, 2 * s), torch.nan))
     mask, groups = real.expand(b, s, 1 + o, v), torch.arange(o, device=states.device).repeat_interleave(v)
     streams: dict[str, Stream] = {}
-    for i, (image, *parts) in enumerate(sides):
+    for i, (image, *parts) in enumerate(modalities):
         own = placed[:, i, 0, 0] if whole else None
         streams[image] = Stream(tokens[:, i, 0], mask[:, i, 0], whole=own, relevance=fits[:, 2 * i])
         for name in parts:
@@ -207,7 +207,7 @@ class DualEncoder(FrozenBackboneMixin):
         self.text, self.vision = text, vision
         self.reads_context, self.objects, self.mean = bool(config.context), config.objects, config.text.pool == "mean"
         self.separate_context_pass, self.reads_phrases = config.separate_context_pass, config.phrases
-        self.sides = config.sides()
+        self.modalities = config.modalities()
         self.drop = config.drop_context if config.context else 0.0
         frozen = {"text": config.text.freeze, "vision": bool(config.vision and config.vision.freeze)}
         self.freeze((text, frozen["text"]), (vision, frozen["vision"]))
@@ -216,7 +216,7 @@ class DualEncoder(FrozenBackboneMixin):
         self.widths: dict[str, int] = {"text": width}
         self.widths |= dict.fromkeys({"context", "phrases"} & config.makes(), width)
         if vision is not None:
-            self.widths |= dict.fromkeys(frozenset().union(*self.sides), vision.width)  # type: ignore[arg-type]
+            self.widths |= dict.fromkeys(frozenset().union(*self.modalities), vision.width)  # type: ignore[arg-type]
 
     def text_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(M, W, D)."""
@@ -253,6 +253,6 @@ class DualEncoder(FrozenBackboneMixin):
 
     def _images(self, inputs: Mapping[str, Tensor], text: Stream) -> dict[str, Stream]:
         if "pixels" not in inputs and "vision_states" not in inputs:
-            return {name: empty(text, self.widths[name]) for side in self.sides for name in side}
+            return {name: empty(text, self.widths[name]) for side in self.modalities for name in side}
         states = inputs["vision_states"] if "vision_states" in inputs else self.vision_states(inputs)  # (K, V, D')
-        return image_streams(states, inputs, self.sides, self.objects, bool(self.vision.whole))  # type: ignore[union-attr]
+        return image_streams(states, inputs, self.modalities, self.objects, bool(self.vision.whole))  # type: ignore[union-attr]

@@ -146,13 +146,13 @@ class PrefixEncoder(FrozenBackboneMixin):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
         words = inputs["words"]  # (B, T)
-        sides = self.sides(inputs)
-        h = self.read(inputs, self.prefix(sides) if "image" in inputs or self.refine is not None else None)
+        modalities = self.modalities(inputs)
+        h = self.read(inputs, self.prefix(modalities) if "image" in inputs or self.refine is not None else None)
         mean = self.config.text.pool == "mean"
         pooled = pool_words(h, inputs["owner"], inputs["word_ids"], (words.shape[0], words.shape[1]), mean)
-        return {"text": Stream(pooled, words), **sides}
+        return {"text": Stream(pooled, words), **modalities}
 
-    def sides(self, inputs: Mapping[str, Tensor]) -> dict[str, Stream]:
+    def modalities(self, inputs: Mapping[str, Tensor]) -> dict[str, Stream]:
         """`vision`, `objects` and `context` where they are read, refined."""
         b = len(inputs["words"])
         streams = self.pictures(inputs)
@@ -178,9 +178,9 @@ class PrefixEncoder(FrozenBackboneMixin):
             states = states.transpose(1, 2).reshape(states.shape)
         return image_streams(states, inputs, (("vision", "objects") if o else ("vision",),), o)
 
-    def prefix(self, sides: Mapping[str, Stream]) -> tuple[list[Pair], Tensor]:
+    def prefix(self, modalities: Mapping[str, Stream]) -> tuple[list[Pair], Tensor]:
         """Keys and values of each layer, (B, h, S, D / h) each, and which of them are real, (B, 1 or h, 1, S)."""
-        streams = [sides[role] for role in ("vision", "objects") if role in sides]
+        streams = [modalities[role] for role in ("vision", "objects") if role in modalities]
         mask = torch.cat([s.mask for s in streams], 1)  # (B, S)
         image = [torch.zeros_like(streams[0].mask, dtype=torch.long)]
         image += [1 + s.groups for s in streams[1:]]  # type: ignore[operator,misc]

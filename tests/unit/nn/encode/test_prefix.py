@@ -115,7 +115,7 @@ def only(x, i):
 
 def states(made, x):
     """Last states of the text tower (M, W, D)."""
-    return made.read(x, made.prefix(made.sides(x)) if "image" in x or made.refine is not None else None)
+    return made.read(x, made.prefix(made.modalities(x)) if "image" in x or made.refine is not None else None)
 
 
 # -- a slow reference: one document, one image, one layer, one head at a time
@@ -142,7 +142,7 @@ def slow_tokens(made, x):
 
 
 def slow_refined(made, x):
-    sides = made.sides(x)
+    sides = made.modalities(x)
     out = {0: sides["vision"].tokens[0][sides["vision"].mask[0]]} if sides["vision"].mask.any() else {}
     if "objects" in sides:
         for token, real, group in zip(sides["objects"].tokens[0], sides["objects"].mask[0], sides["objects"].groups[0]):
@@ -240,7 +240,7 @@ def test_equals_the_librarys_cache(way):
     x = inputs()
     with torch.no_grad():
         found = states(made, x)
-        pairs, real = made.prefix(made.sides(x))
+        pairs, real = made.prefix(made.modalities(x))
         at = torch.arange(x["input_ids"].shape[1])[None]
         mask = torch.cat([real[:, 0, 0].long(), x["attention_mask"]], 1)
         cached = plain(x["input_ids"], attention_mask=mask, past_key_values=DynamicCache(pairs), position_ids=at)
