@@ -242,7 +242,7 @@ def caption_to_folder(
         options: prompt and name of the captions.
         settings: JSON values on how the folder is made, which are kept in it.
         report: counts to be increased.
-        tally: counts of written documents.
+        write_report: counts of written documents.
         cache: file of the response cache; None: answers.sqlite in the folder. An answer that arrived is never requested
             twice, even if its document was not yet written.
 
