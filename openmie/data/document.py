@@ -91,7 +91,7 @@ def locate_words(text: str, words: Sequence[str]) -> tuple[Word, ...]:
 class Document(Layer):
     """One post, news item or transcript with its images, and its gold or predicted annotation.
 
-    Args:
+    Attributes:
         id: unique in its corpus.
         text: the text.
         words: offsets, or strings that are located in the text.

@@ -17,7 +17,7 @@ Box = tuple[float, float, float, float]
 class Word(NamedTuple):
     """One word of the text.
 
-    Args:
+    Attributes:
         start: first code point.
         end: code point after the last one.
     """
@@ -29,7 +29,7 @@ class Word(NamedTuple):
 class TimeSpan(NamedTuple):
     """When a part of the text was spoken.
 
-    Args:
+    Attributes:
         start: first code point of the part.
         end: code point after its last one.
         start_time: in seconds from the beginning of the video.
@@ -85,7 +85,7 @@ def validation_error(what: str, error: ValidationError) -> DocumentError:
 class Image(Layer):
     """An image of the document: a file, pixels in memory, or a box in another image.
 
-    Args:
+    Attributes:
         path: of the file; "" for none.
         kind: main image, detected object, patch, video frame, or generated image.
         id: unique in the document; default: the path, or the kind.
@@ -123,7 +123,7 @@ class Image(Layer):
 class Mention(Layer):
     """A span of the text that names an entity.
 
-    Args:
+    Attributes:
         id: unique among the mentions and chains of the document.
         start: first code point.
         end: code point after the last one.
@@ -146,7 +146,7 @@ class Mention(Layer):
 class Chain(Layer):
     """A coreference chain: mentions of one entity.
 
-    Args:
+    Attributes:
         id: unique among the mentions and chains of the document.
         mentions: their ids.
         label: entity type.
@@ -162,7 +162,7 @@ class Chain(Layer):
 class Relation(Layer):
     """A relation between two mentions or chains.
 
-    Args:
+    Attributes:
         head: id of the first argument.
         tail: id of the second argument.
         label: relation type.
@@ -178,7 +178,7 @@ class Relation(Layer):
 class Region(Layer):
     """A box in an image, grounded in the text where `of` names a mention or chain.
 
-    Args:
+    Attributes:
         image: id of the image.
         box: xyxy pixels of the upright original.
         label: entity type.
@@ -196,7 +196,7 @@ class Region(Layer):
 class Phrase(Layer):
     """The query that an object image was detected with.
 
-    Args:
+    Attributes:
         text: the query.
         image: id of the object image; "": nothing was detected.
     """
