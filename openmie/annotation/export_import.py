@@ -25,12 +25,12 @@ from openmie.annotation.guidelines import LABELS, guidelines
 from openmie.data import replace_file as writing
 from openmie.data.corpus import Labels
 from openmie.data.document import Document, Image, Region, Relation
+from openmie.data.frame_files import link_or_copy
 from openmie.datasets.relation_directions import end_types, match_direction
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import brat, labelstudio, output, voc, yolo
 from openmie.formats.jsonl import load_json
 from openmie.metrics.grounding import iou_matrix
-from openmie.video.copy_frames import link_or_copy
 
 TOOLS = ("brat", "labelimg", "labelstudio")
 

@@ -34,8 +34,8 @@ def agree(
     """
     from openmie.annotation import agreement as measures
     from openmie.annotation.guidelines import LABELS
+    from openmie.data.frame_files import copy_frames
     from openmie.formats.registry import read, write
-    from openmie.video.copy_frames import copy_frames
 
     if (decided is None) != (resolved is None):
         raise CorpusError(

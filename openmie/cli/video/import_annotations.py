@@ -24,8 +24,8 @@ def import_annotations(
     Example: openmie video import videos --text tasks/brat --boxes tasks/labelimg/voc --out videos/annotated.jsonl
     """
     from openmie.annotation.export_import import collect
+    from openmie.data.frame_files import copy_frames
     from openmie.formats.registry import write
-    from openmie.video.copy_frames import copy_frames
 
     failed: list[str] = []
     written = write(copy_frames(_documents(collect(read_clips([clips]), text, boxes), failed), out.parent), out)

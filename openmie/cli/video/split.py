@@ -22,8 +22,8 @@ def split(
     Example: openmie video split videos/annotated.jsonl --out videos
     """
     from openmie import video as library
+    from openmie.data.frame_files import copy_frames
     from openmie.formats.registry import write
-    from openmie.video.copy_frames import copy_frames
 
     out.mkdir(parents=True, exist_ok=True)
     for name, documents in library.split_by_video(read_clips(clips), seed).items():

@@ -10,9 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -78,7 +78,7 @@ class Trainer(trl.SFTTrainer):
     def planned(self) -> int:
         """Steps of the whole run."""
         a_step = self.args.per_device_train_batch_size * self.args.world_size * self.training.accumulate
-        return -(-len(self.train_dataset) // a_step) * self.training.epochs
+        return -(-len(cast(Sized, self.train_dataset)) // a_step) * self.training.epochs
 
     def curve(self) -> list[dict[str, float]]:
         """Step, epoch and loss of each look at dev."""
@@ -107,7 +107,7 @@ class Trainer(trl.SFTTrainer):
         for in vain, and goes on with whatever weights there are (5.23: it warns of missing keys).
         """
         if self.args.should_save:
-            at = Path(output_dir or self.args.output_dir)
+            at = Path(output_dir or str(self.args.output_dir))
             at.mkdir(parents=True, exist_ok=True)
             kept = {n: p.detach().cpu().contiguous() for n, p in self._learnt().items()}
             save_file(kept, at / LEARNT)
@@ -142,23 +142,29 @@ class Trainer(trl.SFTTrainer):
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:
             super()._load_best_model()
         else:
-            self._put_back(self.state.best_model_checkpoint)
+            self._put_back(str(self.state.best_model_checkpoint))
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         super()._save_checkpoint(model, trial)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            at = Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"
+            at = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
             writing.replace_text(at / WHOLE, self.mark)
+
+    def _running(self) -> tuple[torch.optim.Optimizer, Any]:
+        """Optimizer and scheduler, which exist once training has begun."""
+        assert self.optimizer is not None and self.lr_scheduler is not None
+        return self.optimizer, self.lr_scheduler
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if self.is_deepspeed_enabled or self.is_fsdp_enabled:  # sharded: theirs, in their own formats
             super()._save_optimizer_and_scheduler(output_dir)
         elif self.args.should_save:
-            tensors, scalars = states._optimizer_state(self.optimizer)
+            optimizer, scheduler = self._running()
+            tensors, scalars = states._optimizer_state(optimizer)
             save_file(tensors, Path(output_dir) / STATE.format("optimizer"))
-            schedule = {k: v for k, v in self.lr_scheduler.state_dict().items() if k != "lr_lambdas"}
-            told = {"scalars": scalars, "groups": self.optimizer.state_dict()["param_groups"], "schedule": schedule}
+            schedule = {k: v for k, v in scheduler.state_dict().items() if k != "lr_lambdas"}
+            told = {"scalars": scalars, "groups": optimizer.state_dict()["param_groups"], "schedule": schedule}
             _write(Path(output_dir) / SCALARS.format("optimizer"), told)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -172,9 +178,10 @@ class Trainer(trl.SFTTrainer):
             index, _, field = key.partition(".")
             kept.setdefault(int(index), {})[field] = value
         groups = [{**g, "betas": tuple(g["betas"])} for g in told["groups"]]
-        self.optimizer.load_state_dict({"state": kept, "param_groups": groups})
-        lambdas = [None] * len(getattr(self.lr_scheduler, "lr_lambdas", ()))
-        self.lr_scheduler.load_state_dict({**told["schedule"], **({"lr_lambdas": lambdas} if lambdas else {})})
+        optimizer, scheduler = self._running()
+        optimizer.load_state_dict({"state": kept, "param_groups": groups})
+        lambdas = [None] * len(getattr(scheduler, "lr_lambdas", ()))
+        scheduler.load_state_dict({**told["schedule"], **({"lr_lambdas": lambdas} if lambdas else {})})
 
     def _save_rng_state(self, output_dir: str) -> None:
         os.makedirs(output_dir, exist_ok=True)

@@ -12,9 +12,9 @@ from openmie.cli import application as cli
 from openmie.corpora import read, write
 from openmie.data.corpus import Labels
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
+from openmie.data.frame_files import copy_frames
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import brat, labelstudio, voc
-from openmie.video.copy_frames import copy_frames
 
 TEXT = "Orla met Bram . Orla left ."
 
