@@ -81,7 +81,9 @@ def _found(found: str, where: str) -> str:
 def _sentence(text: str) -> str:
     text = text.strip()
     ended = text.endswith((".", "?", "!")) and not text.endswith("...")
-    return text[:1].upper() + text[1:] + ("" if ended else ".")
+    first = text.split(maxsplit=1)[0] if text else ""
+    name = re.search(r"[a-zA-Z0-9][_.][a-zA-Z0-9]", first)  # a file or an identifier keeps its spelling
+    return (text if name else text[:1].upper() + text[1:]) + ("" if ended else ".")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -235,7 +235,7 @@ def test_predict_gives_one_document_each_whatever_comes(models, task):
 
 def test_what_are_no_documents_is_said(models):
     for wrong in (["text"], small.document(0)):
-        with pytest.raises(DocumentError, match="expected Documents"):
+        with pytest.raises(DocumentError, match="Expected Documents"):
             models["ner"].predict(wrong)
     with pytest.raises(ModelError, match="batch_size"):
         models["ner"].predict(small.documents(1), batch_size=0)
@@ -328,7 +328,7 @@ def test_damaged_folders_name_the_folder(folder, tmp_path):
 def test_a_name_that_is_neither_folder_nor_hub_id(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     for name in ("runs/nothing", "nothing"):
-        with pytest.raises(ModelError, match="neither a folder"):
+        with pytest.raises(ModelError, match="Neither a folder"):
             openmie.load(name)
 
 

@@ -197,7 +197,7 @@ def test_bench_says_when_a_run_failed(work, tmp_path):
     [
         (("bench", "bert", "--corpus", "diorama:"), ["bert", "baseline"]),
         (("bench", "baseline"), ["No --corpus", "--table"]),
-        (("bench", "baseline", "--corpus", "diorama:", "--seeds", "x"), ["Seeds 'x'"]),
+        (("bench", "baseline", "--corpus", "diorama:", "--seeds", "x"), ["--seeds x", "4-6"]),
         (("bench", "baseline", "--table", "pdf"), ["pdf", "md, csv, html"]),
         (("bench", "baseline", "--plot"), ["no sweep"]),
         (("bench", "baseline", "--cases", "a", "b"), ["0 runs"]),
@@ -239,6 +239,7 @@ def test_the_flags_of_training_are_frozen():
         "paper",
         "corpus",
         "out",
+        "flavour",
         "ablate",
         "task",
         "seed",

@@ -154,7 +154,7 @@ def test_a_backbone_with_pickled_weights_only_is_refused(tmp_path):
 
 def test_damaged_folders_say_what_is_wrong(model, tmp_path):
     folder = tmp_path / "m"
-    with pytest.raises(ModelError, match="no folder"):
+    with pytest.raises(ModelError, match="No folder"):
         load(str(tmp_path / "nowhere"))
     model.save_pretrained(folder)
     weights = (folder / "model.safetensors").read_bytes()
@@ -230,7 +230,7 @@ def test_an_encoder_without_such_a_dropout_says_so(tmp_path):
 
 
 def test_unknown_backbones_say_so():
-    with pytest.raises(RecipeError, match="built-in name"):
+    with pytest.raises(RecipeError, match="a hub id, or a folder"):
         Model.new(small.recipe("ner", encode__text__name="./no/such/folder"))
 
 

@@ -301,7 +301,7 @@ def test_weights_as_a_pickle_alone_are_refused(originals, tmp_path, evil):
         torch.save({"weight": _Evil(marker)} if evil else state, tmp_path / kind / "pytorch_model.bin")
         (tmp_path / kind / "model.safetensors").unlink()
     vlm = str(tmp_path / "vlm")
-    with pytest.raises(TrainError, match=r"model\.safetensors.*expected.*safetensors weights"):
+    with pytest.raises(TrainError, match=r"model\.safetensors.*Expected.*safetensors weights"):
         load_model(vlm, SFTTraining())
     with pytest.raises(ModelError, match=r"model\.safetensors"):
         _ = Local(vlm, device="cpu")._loaded

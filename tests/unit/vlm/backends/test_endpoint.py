@@ -422,7 +422,7 @@ def test_settings_that_cannot_be(settings):
 
 def test_without_the_client_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(ModelError, match=r"pip install 'openmie\[lvlm\]'"):
+    with pytest.raises(ModelError, match=r"pip install 'openmie\[endpoint\]'"):
         Endpoint("http://127.0.0.1:9/v1", "m").generate([], "x")
 
 

@@ -221,7 +221,7 @@ def test_without_llguidance_the_error_says_how_to_get_it(families, monkeypatch):
     monkeypatch.setitem(sys.modules, "llguidance", None)
     model = Local(families["llava"].model, max_tokens=4)
     assert texts(model, asked(prompt="x"))
-    with pytest.raises(ModelError, match=r"pip install 'openmie\[lvlm\]'"):
+    with pytest.raises(ModelError, match=r"pip install 'openmie\[vlm\]'"):
         model.generate([], "x", SCHEMA)
 
 
