@@ -22,7 +22,7 @@ app = typer.Typer(
 
 @app.command("recipe")
 def recipe(
-    paper: Annotated[str, typer.Argument(help=f"System ({', '.join(options.PAPERS)}) or a model folder.")],
+    paper: Annotated[str, typer.Argument(help="System, such as baseline or shap_ca, or a model folder.")],
     corpus: Annotated[
         str, typer.Option(help="FORMAT:PATH, whose labels the recipe has; default: the paper's own.")
     ] = "",

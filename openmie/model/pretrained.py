@@ -60,8 +60,9 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
     def new(cls, recipe: Recipe) -> Model:
         """Untrained heads on the recipe's backbones."""
         recipes.check(recipe)
-        encode = recipe.encode
-        vision = load_vision(encode.vision, encode.text, encode.inputs.image_size) if encode.vision else None
+        encode: Any = recipe.encode
+        inputs = encode.inputs
+        vision = load_vision(encode.vision, encode.text, inputs.image_size) if inputs.reads_images else None
         return cls(recipe, load_text(encode.text), vision)
 
     def predict(
@@ -253,7 +254,7 @@ def _restored(folder: Path, parts: Iterable[type]) -> Model:
     recipe = recipes.load((folder / "recipe.json").read_text(encoding="utf8"), parts)
     if not isinstance(recipe, Recipe):
         raise _damaged(folder / "recipe.json", f"a {type(recipe).__name__}", "a Recipe")
-    if recipe.encode.vision and not (folder / "vision").is_dir():
+    if recipe.encode.inputs.reads_images and not (folder / "vision").is_dir():
         raise _damaged(folder, "no folder `vision`", "the vision encoder that recipe.json names")
     card = folder / "card.md"
     text = card.read_text(encoding="utf8", errors="replace") if card.exists() else ""

@@ -292,12 +292,13 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
     def losses(**change: Any) -> Recipe:
         return replace(r, align=tuple(replace(a, loss=replace(a.loss, **change)) for a in r.align))
 
+    encode: Any = r.encode
     grid = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
     return {
         "alpha": {f"{w:g}": weighted(0, w) for w in grid},
         "beta": {f"{w:g}": weighted(1, w) for w in grid},
         "estimator": {name: losses(estimator=name) for name in ("cyclic", "exact")},
         "tau": {f"{t:g}": losses(tau=t) for t in (0.05, 0.1, 0.2, 0.5, 1.0)},
-        "context": {name: replace(r, encode=replace(r.encode, context=name)) for name in CAPTIONS},  # type: ignore[arg-type]
-        "vision": {name: replace(r, encode=replace(r.encode, vision=Vision(name=name))) for name in TOWERS},
+        "context": {name: replace(r, encode=replace(encode, context=name)) for name in CAPTIONS},
+        "vision": {name: replace(r, encode=replace(encode, vision=Vision(name=name))) for name in TOWERS},
     }

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Picture
 from typer.testing import CliRunner
 
-from openmie import corpora, diorama
+from openmie import corpora, diorama, metrics
 from openmie.cli import application as cli
 from openmie.cli import video
 from openmie.data.document import Document
@@ -98,9 +98,17 @@ def test_the_readme_is_short():
 
 def test_every_command_is_shown():
     shown = {line.split()[2] for block in CONSOLE for line in block.splitlines()} | {"demo"}
-    assert {name for group in cli.COMMANDS.values() for name in group} == shown
+    commands = {name for group in cli.COMMANDS.values() for name in group}
+    assert commands == shown, "each command stands once in a console block of README or docs"
     below = {line.split()[3] for block in CONSOLE for line in block.splitlines() if " video " in line}
     assert set(video.COMMANDS) == below
+
+
+def test_the_reference_has_every_metric():
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text(encoding="utf8")
+    assert all(re.search(rf"\b{name}\b", page) for name in metrics.__all__)
+    listed = re.findall(r"members: \[(.*?)\]", page)[0].split(", ")
+    assert set(listed) <= set(metrics.__all__)
 
 
 def test_make_targets_and_pictures_are_there():

@@ -1,5 +1,6 @@
 """The table of parts x laws: every part of floor 2 obeys every law. A new part adds one row."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from openmie import recipe as recipes
+from openmie.model.backbones import load_text, load_vision
 from openmie.nn.align.align import Align
 from openmie.nn.align.infonce import InfoNCE
 from openmie.nn.align.shapley import Shapley
@@ -20,6 +22,10 @@ from openmie.nn.decode.regions import Regions
 from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.decode.tags import Crf, Softmax
 from openmie.nn.decode.word_pairs import WordPairs
+from openmie.nn.encode.dual import Dual, Vision
+from openmie.nn.encode.hierarchical import Hierarchical
+from openmie.nn.encode.mutual import Mutual
+from openmie.nn.encode.prefix import Prefix
 from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
@@ -299,3 +305,27 @@ def test_drops_nothing_that_it_does_not_change(part):
     if "fused" in part.makes():
         source = s[getattr(part, "reads", "text")]
         assert torch.equal(made["fused"].seconds[made["fused"].mask], source.seconds[made["fused"].mask])
+
+
+# -- encoders: the table that a new one gets a row in
+
+ENCODERS = [
+    Dual(vision=Vision(), context="c", objects=1),
+    Mutual(objects=1, context="c"),
+    Prefix(objects=1, context="c", hidden=8),
+    Hierarchical(vision=Vision(), local=3),
+]
+
+
+@pytest.mark.parametrize("encode", ENCODERS, ids=lambda e: type(e).__name__)
+def test_an_encoder_is_json_and_back(encode):
+    assert recipes.load(json.loads(json.dumps(recipes.dump(encode)))) == encode
+
+
+@pytest.mark.parametrize("encode", ENCODERS, ids=lambda e: type(e).__name__)
+def test_a_frozen_text_backbone_is_not_trained(encode):
+    frozen = replace(encode, text=replace(encode.text, freeze=True))
+    text, inputs = load_text(frozen.text), frozen.inputs
+    vision = load_vision(frozen.vision, frozen.text, inputs.image_size) if inputs.reads_images else None
+    frozen.build(text.model, vision.model if vision else None)
+    assert not any(p.requires_grad for p in text.model.parameters())

@@ -12,23 +12,14 @@ from openmie.model.pretrained import Model
 from openmie.nn.align.align import Align
 from openmie.nn.decode.tags import Crf
 from openmie.nn.encode.dual import Dual, Text, Vision
-from openmie.nn.encode.hierarchical import Hierarchical
-from openmie.nn.encode.mutual import Mutual
-from openmie.nn.encode.prefix import Prefix
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.one_stream import OneStream
 from openmie.nn.fuse.two_stream import TwoStream
 from openmie.recipe import KINDS, Group, Recipe, Training, check, check_part
 from openmie.recipe.parts import Encode, Loss
 from tests.fixtures import small
-from tests.laws.test_part_contracts import ALIGNS, PARTS, built, gold, streams
+from tests.laws.test_part_contracts import ALIGNS, ENCODERS, PARTS, built, gold, streams
 
-ENCODERS = [
-    Dual(vision=Vision(), context="c", objects=1),
-    Mutual(objects=1, context="c"),
-    Prefix(objects=1, context="c", hidden=8),
-    Hierarchical(vision=Vision(), local=3),
-]
 TRAINING = [Training(), Group(), Text(attention_dropout=0.1)]
 SAMPLES = {type(p): p for p in (*PARTS, *(a.loss for a in ALIGNS), *ENCODERS, *TRAINING)}
 SAMPLES |= {type(p.channels): p.channels for p in PARTS if getattr(p, "channels", None)}

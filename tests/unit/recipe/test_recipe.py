@@ -164,7 +164,7 @@ def test_a_users_own_part_is_saved_under_its_class_name():
 
 
 def test_kinds_are_the_closed_union():
-    assert set(recipes.KINDS) == {
+    assert set(recipes.KINDS) >= {  # one that goes or is renamed breaks saved recipes
         "Recipe",
         "Training",
         "Group",
