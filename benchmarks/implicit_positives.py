@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from openmie.nn.align.topk import TopK
 
 LOSSES = {
-    "own only": TopK(positives=0.0),
+    "own only": TopK(topk_weight=0.0),
     **{f"K = {k}": TopK(k=k) for k in range(1, 7)},
     "K = 3, warm-up": TopK(warmup_steps=200),
     "adaptive": TopK(k="adaptive"),
-    "K = 3 alone": TopK(own=0.0),
-    "adaptive alone": TopK(k="adaptive", own=0.0),
+    "K = 3 alone": TopK(pair_weight=0.0),
+    "adaptive alone": TopK(k="adaptive", pair_weight=0.0),
     "as released": TopK(as_released=True, anchor="image", tau=0.5),
     "as released, tau 0.1": TopK(as_released=True, anchor="image"),
 }

@@ -99,7 +99,7 @@ def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) ->
             at: {k: v.with_tokens(v.tokens.clone().requires_grad_()) for k, v in streams.items()}
             for at, streams in taps.items()
         }
-        total = sum(loss for a in model.extractor.align for _, loss in a(sides[a.at]).losses.values())
+        total = sum(loss for a in model.extractor.align for _, loss in a(sides[a.stage]).losses.values())
         if torch.is_tensor(total):
             total.backward()
 

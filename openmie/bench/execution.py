@@ -144,7 +144,10 @@ def _reuse_identical_run(cell: RunSpec, corpus: Corpus, out: str | Path) -> dict
     for path in sorted(Path(out).glob("*/train.json")):
         found = read(path) or {}
         other = RunSpec.load(found["cell"])
-        if _config_key(other, found["recipe"]) == asked and (path.parent / "model" / "model.safetensors").exists():
+        if (
+            _config_key(other, recipes.with_new_names(found["recipe"])) == asked
+            and (path.parent / "model" / "model.safetensors").exists()
+        ):
             folder = cell.folder(out)
             shutil.copytree(path.parent / "model", folder / "model", dirs_exist_ok=True)
             told = {**found, "cell": cell.dump(), "twin of": other.name}
@@ -161,7 +164,7 @@ def _config_key(cell: RunSpec, recipe: Mapping[str, Any]) -> tuple[Any, ...]:
 def _attempts(recipe: Any, folder: Path) -> dict[str, Any]:
     """What earlier attempts left; where they were of another recipe (the page has changed since) all of it goes."""
     before = read(folder / "attempts.json")
-    if before and before["recipe"] == recipes.dump(recipe):
+    if before and recipes.with_new_names(before["recipe"]) == recipes.dump(recipe):
         return before
     shutil.rmtree(folder / "model", ignore_errors=True)
     return {"attempts": 0, "seconds": 0.0, "peak_mb": 0, "curve": []}

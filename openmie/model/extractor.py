@@ -79,7 +79,7 @@ class Extractor(nn.Module):
             fuse.append(part.build(widths))
             widths |= fuse[-1].widths
         widths.setdefault("fused", widths["text"])
-        align = [a.build(encoded if a.at == "encoded" else widths) for a in recipe.align]
+        align = [a.build(encoded if a.stage == "encoded" else widths) for a in recipe.align]
         return cls(encode, complete, fuse, align, [h.build(widths) for h in recipe.heads])
 
     def streams(self, inputs: Mapping[str, Tensor]) -> Fusion:
@@ -112,7 +112,7 @@ class Extractor(nn.Module):
         num_pairs: dict[str, Tensor] = {}
         diagnostics: dict[str, Tensor] = {}
         for align in self.align:
-            aligned = align(encoded if align.at == "encoded" else fused)
+            aligned = align(encoded if align.stage == "encoded" else fused)
             for name, (weight, loss) in aligned.losses.items():
                 losses[name], weights[name] = loss, weight
             num_pairs[align.name] = aligned.num_pairs

@@ -8,12 +8,12 @@ eq. 8: a VAE in `paper`, without KL, which eq. 24 does not have; elsewhere an au
 eq. 12: the mean over patches, as printed; the release sums them.
 eq. 13, 14: kernel 3, for the locality that the text speaks of; the release has 1. Prompt length 64 and latent width 64
 are the release's. Its shipped setting never runs this module. In training no modality is hidden but those that the
-corpus lacks (complete.drop); in `small` a part is, so that both ways are learnt at every missing ratio.
+corpus lacks (complete.modality_dropout); in `small` a part is, so that both ways are learnt at every missing ratio.
 eq. 16, 17: W is printed too small for a Kronecker product: bilinear forms. A chain is the mean of its mentions; in the
 release mentions vote. `paper` has a softmax with one label a pair (eq. 21). Elsewhere several relations may hold for
 one pair, each with a probability of its own, and types that do not fit a label's prefix are never predicted; where the
 files store the ends the other way round, the reader turned them. Vectors are normed first, but in `paper`, which also
-starts the form of chains as any other (alike=0).
+starts the form of chains as any other (similarity_init=0).
 The paper closes links into chains, where one wrong link joins two; elsewhere each mention is linked to its likeliest
 earlier one alone: on dev of Diorama chains 89.7 -> 91.4, own relations told by frames 59.4 -> 66.7.
 Between chains of its own the system weighs a label by how sure it is of the types (links.joint, ours; off in `paper`).
@@ -35,9 +35,9 @@ One-stream and two-stream of table III are not described beyond two sentences; V
 as many frames as they were made for, a last clip that is short by repeating its last frame.
 Queries, keys and values of eq. 9 are normed first but in `paper` (ours): so each of two words learns to read
 its own half of a frame in half the steps.
-When a sentence is said and a frame seen the paper does not use. In `small` the attention of eq. 9 heeds it (fuse.times,
-ours): there a sentence's frame is told by its time, or by the colour of its flag alone.
-Text encoders that start at random get a convolution over seven words (encode.local, ours; not in `paper`), see
+When a sentence is said and a frame seen the paper does not use. In `small` the attention of eq. 9 heeds it
+(fuse.time_decay, ours): there a sentence's frame is told by its time, or by the colour of its flag alone.
+Text encoders that start at random get a convolution over seven words (encode.conv_width, ours; not in `paper`), see
 `Neighbours`.
 `small`: `tiny` towers, Chinese by `characters`, whose vocabulary training makes; a rate of 1e-3, batch 8, 12 epochs; in
 `improved`, for real files, of which there are few, batch 2 and 20 epochs. MiniLM: 5e-5, the CRF's own scores 1e-2, all

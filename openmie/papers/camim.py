@@ -137,7 +137,7 @@ def recipe(
 def mutual_information(first: tuple[str, ...], second: tuple[str, ...], weight: float = ALPHA, **loss: Any) -> Align:
     """Eq. 20-22: `first` predicts `second`."""
     loss = {"tau": 1.0, "symmetric": False, **loss}
-    return Align(loss=InfoNCE(**loss), first=first, second=second, at="fused", width=0, weight=weight, name="mi")
+    return Align(loss=InfoNCE(**loss), first=first, second=second, stage="fused", width=0, weight=weight, name="mi")
 
 
 TMR, HVPNET = (8, 16, 2e-5), (30, 32, 3e-5)  # epochs, batch and rate of section 4.2

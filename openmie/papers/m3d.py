@@ -122,7 +122,7 @@ def recipe(
     printed = Text(name=text, pool="max")
     words = printed if flavour == PAPER else replace(printed, attention_dropout=0.0)
     random = text in RANDOM and flavour != PAPER
-    encode, seen = Hierarchical(text=words, local=7 if random else 0), vision != NONE
+    encode, seen = Hierarchical(text=words, conv_width=7 if random else 0), vision != NONE
     plain = Recipe(
         name=f"m3d-{language}-{flavour}",
         encode=encode,
@@ -131,11 +131,11 @@ def recipe(
     )
     if not seen:
         return plain
-    fusion = PRINTED_FUSION if flavour == PAPER else Denoised(heads=4 if random else 16, times=random)
+    fusion = PRINTED_FUSION if flavour == PAPER else Denoised(heads=4 if random else 16, time_decay=random)
     return replace(
         plain,
-        encode=replace(encode, vision=Vision(name=vision), chunk=512 if vision == "tiny" else 16),
-        complete=PromptConv(prompt=8, drop=0.1) if random else PromptConv(),
+        encode=replace(encode, vision=Vision(name=vision), frames_per_pass=512 if vision == "tiny" else 16),
+        complete=PromptConv(prompt_length=8, modality_dropout=0.1) if random else PromptConv(),
         fuse=(fusion,),
     )
 
@@ -149,14 +149,14 @@ def _language(corpus: Corpus | None) -> str:
     return "zh" if {"en", "zh"} <= found else min(found, default="en")
 
 
-PRINTED_FUSION = Denoised(variational=True, kl=0.0, norm=False)  # eq. 8-12, 24
+PRINTED_FUSION = Denoised(variational=True, kl_weight=0.0, norm=False)  # eq. 8-12, 24
 
 
 def _printed_heads(labels: Labels, seen: bool) -> tuple[Any, ...]:
     """Eq. 15-24: no norms, no types, one label a pair, slots from the frame's vector, all weights 1."""
     found: list[Any] = [
-        Crf(labels=labels.mentions, per="word"),
-        Chains(labels=labels.mentions, link="closure", alike=0.0, norm=False),
+        Crf(labels=labels.mentions, loss_per="word"),
+        Chains(labels=labels.mentions, link="closure", similarity_init=0.0, norm=False),
     ]
     if relations := tuple(x for x in labels.relations if x != "None"):
         symmetric = tuple(sorted(labels.symmetric & set(relations)))
@@ -165,9 +165,9 @@ def _printed_heads(labels: Labels, seen: bool) -> tuple[Any, ...]:
         boxes: dict[str, Any] = {
             "slots": "frame",
             "match": "order",
-            "giou": 0.0,
-            "l1": 1.0,
-            "empty": 1.0,
+            "giou_weight": 0.0,
+            "l1_weight": 1.0,
+            "no_object_weight": 1.0,
             "links": False,
         }
         found.append(Regions(labels=labels.regions, **boxes))
@@ -177,7 +177,9 @@ def _printed_heads(labels: Labels, seen: bool) -> tuple[Any, ...]:
 def _heads(labels: Labels, seen: bool, small: bool) -> tuple[Any, ...]:
     """In the order in which one reads what the one before found."""
     tags = (
-        Crf(labels=labels.mentions, per="word", weight=10.0) if small else Crf(labels=labels.mentions, per="document")
+        Crf(labels=labels.mentions, loss_per="word", weight=10.0)
+        if small
+        else Crf(labels=labels.mentions, loss_per="document")
     )
     found: list[Any] = [tags, Chains(labels=labels.mentions, link="best", weight=5.0 if small else 1.0)]
     relations = tuple(x for x in labels.relations if x != "None")
@@ -239,7 +241,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
         "best links" if closed else "closure of links": {
             "heads": heads_with(r, Chains, link="best" if closed else "closure")
         },
-        "votes of mentions": {"heads": heads_with(r, ChainRelations, chain="vote")},
+        "votes of mentions": {"heads": heads_with(r, ChainRelations, aggregation="vote")},
     }
     if _full(r):
         encode: Any = r.encode
@@ -251,7 +253,9 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
             "w/o DFFM": {"fuse": (Frames(),)},
             "w/o both": {**plain, "fuse": (Frames(),)},
             **found,
-            "w/o times" if r.fuse[0].times else "times": {"fuse": (replace(r.fuse[0], times=not r.fuse[0].times),)},
+            "w/o times" if r.fuse[0].time_decay else "times": {
+                "fuse": (replace(r.fuse[0], time_decay=not r.fuse[0].time_decay),)
+            },
             "w/o norms" if r.fuse[0].norm else "norms": {"fuse": (replace(r.fuse[0], norm=not r.fuse[0].norm),)},
             "auto-encoder" if r.fuse[0].variational else "true VAE": {
                 "fuse": (replace(r.fuse[0], variational=not r.fuse[0].variational),)
@@ -262,15 +266,19 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
             "text": {**plain, "encode": replace(encode, vision=None), "fuse": (), "heads": blind},
             **_baselines(r),
         }
-    if r.heads[0].per == "word":
-        found["tags by document"] = {"heads": heads_with(r, Crf, per="document")}
+    if r.heads[0].loss_per == "word":
+        found["tags by document"] = {"heads": heads_with(r, Crf, loss_per="document")}
     return {row: replace(r, name=f"{r.name}-{slug(row)}", **change) for row, change in found.items()}
 
 
 def _slots(r: Recipe) -> dict[str, dict[str, Any]]:
     """Boxes that look at patches, as a set, or the paper's slots; nothing where no frame's boxes are predicted."""
     if any(isinstance(h, Regions) and h.slots == "frame" for h in r.heads):
-        return {"boxes by patches": {"heads": heads_with(r, Regions, slots="patches", match="set", l1=5.0, giou=2.0)}}
+        return {
+            "boxes by patches": {
+                "heads": heads_with(r, Regions, slots="patches", match="set", l1_weight=5.0, giou_weight=2.0)
+            }
+        }
     return {"slots of the paper": {"heads": heads_with(r, Regions, slots="frame")}}
 
 
@@ -302,15 +310,17 @@ def _released(r: Recipe) -> dict[str, Any]:
     for head in r.heads:
         head = replace(head, weight=1.0)
         if isinstance(head, Chains):
-            head = replace(head, alike=0.0, norm=False, link="closure")
+            head = replace(head, similarity_init=0.0, norm=False, link="closure")
         if isinstance(head, ChainRelations):
-            head = replace(head, mentions=types, decide="one", chain="vote", norm=False, joint=False)
+            head = replace(head, mentions=types, decide="one", aggregation="vote", norm=False, joint=False)
         if isinstance(head, Regions):
-            head = replace(head, slots="frame", match="order", giou=0.0, l1=1.0, empty=1.0, links=False)
+            head = replace(
+                head, slots="frame", match="order", giou_weight=0.0, l1_weight=1.0, no_object_weight=1.0, links=False
+            )
         heads.append(head)
     denoised = Denoised(sigmoid=True, project=False, own_keys=True, mix="scalar", norm=False, pool="sum", dropout=0.5)
     return {
-        "encode": replace(encode, as_released=True, local=0, text=replace(encode.text, attention_dropout=None)),
+        "encode": replace(encode, as_released=True, conv_width=0, text=replace(encode.text, attention_dropout=None)),
         "complete": PromptConv(kernel=1),
         "fuse": (denoised,),
         "heads": tuple(heads),
@@ -324,9 +334,9 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
         return {}
     complete: Any = r.complete
     asked: dict[str, tuple[str, tuple[float, ...]]] = {
-        "prompt": ("prompt", (4, 8, 16, 32, 64, 128)),
+        "prompt": ("prompt_length", (4, 8, 16, 32, 64, 128)),
         "kernel": ("kernel", (1, 3, 5)),
-        "drop": ("drop", (0, 0.1, 0.3)),
+        "drop": ("modality_dropout", (0, 0.1, 0.3)),
     }
     found = {
         name: {str(v): replace(r, complete=replace(complete, **{field: v})) for v in values}

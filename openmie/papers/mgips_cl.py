@@ -107,21 +107,23 @@ def recipe(
     mgi = Interweave() if built_in else Interweave(width=768, heads=12, expansion=4)
     return Recipe(
         name=f"mgips-cl-ner-{flavour}",
-        encode=Mutual(text=words, vision=Vision(name=vision), first="raw" if paper else "projected", **crops),
+        encode=Mutual(
+            text=words, vision=Vision(name=vision), first_layer_prefix="raw" if paper else "projected", **crops
+        ),
         fuse=(replace(mgi, **PRINTED_EXCAVATOR) if paper else mgi,),
         align=(
             Align(
                 loss=TopK(),
                 first=("fused",),
                 second=("vision",),
-                at="fused",
-                learned=True,
+                stage="fused",
+                learned_pooling=True,
                 width=0,
                 weight=1.0,
                 name="ips-cl",
             ),
         ),
-        heads=(Crf(labels=labels, per="document"),),
+        heads=(Crf(labels=labels, loss_per="document"),),
         training=_printed() if paper else _training(text, vision, small),
     )
 
@@ -172,16 +174,16 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
         return {"align": (replace(align, loss=replace(align.loss, **change)),)}
 
     text = Dual(text=encode.text)
-    released = replace(encode, as_released=True, order="vision_first", first="raw")
+    released = replace(encode, as_released=True, order="vision_first", first_layer_prefix="raw")
     found: dict[str, dict[str, Any]] = {
-        "w/o IPS-CL": aligned(positives=0.0),
+        "w/o IPS-CL": aligned(topk_weight=0.0),
         "w/o MGI": {"fuse": ()},
         "w/o row-grained": woven(row=False),
         "w/o column-grained": woven(column=False),
         "w/o gate": woven(gate="none"),
         "scalar gate": woven(gate="scalar"),
         "w/o exchange": {"encode": replace(encode, exchange=False)},
-        "w/o CL": aligned(own=0.0),
+        "w/o CL": aligned(pair_weight=0.0),
         "w/o alignment": {"align": ()},
         "text": {"encode": text, "fuse": (), "align": ()},
         "as released": {
@@ -211,7 +213,7 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
             f"{s:g}": replace(r, training=replace(r.training, train_fraction=s)) for s in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
         },
         "order": {o: replace(r, encode=replace(encode, order=o)) for o in ("lagged", "vision_first")},
-        "first": {f: replace(r, encode=replace(encode, first=f)) for f in ("projected", "raw", "none")},
+        "first": {f: replace(r, encode=replace(encode, first_layer_prefix=f)) for f in ("projected", "raw", "none")},
     }
 
 

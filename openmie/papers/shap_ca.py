@@ -178,7 +178,7 @@ def recipe(
         text=words, vision=Vision(name=vision), context=context or ("noisy" if small else "*"), drop_context=drop
     )
     loss = Shapley(estimator=estimator, negatives="sum" if flavour == PAPER else "mean")
-    fusions = {SMALL: Adaptive(layers=2, width=128), IMPROVED: Adaptive(), PAPER: Adaptive(opening=0.0)}
+    fusions = {SMALL: Adaptive(layers=2, width=128), IMPROVED: Adaptive(), PAPER: Adaptive(gate_bias=0.0)}
     return Recipe(
         name=f"shap-ca-{task}-{flavour}",
         encode=encode,
@@ -202,9 +202,9 @@ def _head(labels: Labels, task: str, flavour: str) -> Crf | WordPairs:
     symmetric = tuple(sorted(labels.symmetric & set(labels.relations)))
     width = 100 if flavour == SMALL or (task == "joint" and not paper) else 200  # d2
     if task == "ner" and flavour == SMALL:
-        return Crf(labels=labels.mentions, channels=replace(channels, scale=0.1), per="document")
+        return Crf(labels=labels.mentions, channels=replace(channels, init_scale=0.1), loss_per="document")
     if task == "ner":
-        return Crf(labels=labels.mentions, channels=channels, hidden=width, per="document")
+        return Crf(labels=labels.mentions, channels=channels, hidden=width, loss_per="document")
     if task in ("re", "joint"):
         mentions = labels.mentions if task == "joint" else ()
         return WordPairs(
@@ -214,7 +214,7 @@ def _head(labels: Labels, task: str, flavour: str) -> Crf | WordPairs:
             scheme="as_released" if paper and mentions else "exact",
             channels=channels,
             width=width,
-            per="document" if task == "joint" else "word",
+            loss_per="document" if task == "joint" else "word",
         )
     raise RecipeError.unknown("task", task, ("ner", "re", "joint"), where="shap_ca")
 
@@ -269,7 +269,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     averaged = r.align[0].loss.negatives == "mean"
     sums = tuple(replace(a, loss=replace(a.loss, negatives="sum" if averaged else "mean")) for a in r.align)
     found["printed sum" if averaged else "averaged negatives"] = {"align": sums}
-    open_, opening = r.fuse[0].opening > 0, replace(r.fuse[0], opening=0.0 if r.fuse[0].opening else 2.0)
+    open_, opening = r.fuse[0].gate_bias > 0, replace(r.fuse[0], gate_bias=0.0 if r.fuse[0].gate_bias else 2.0)
     found["gates as they start" if open_ else "open gates"] = {"fuse": (opening,)}
     return {name: replace(r, name=f"{r.name}-{slug(name)}", **change) for name, change in found.items()}
 

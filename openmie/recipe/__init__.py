@@ -6,6 +6,19 @@ the user's own is a config object in the recipe; it is saved under its class nam
 
 from openmie.recipe.check import check, check_part
 from openmie.recipe.parts import KINDS, Group, Recipe, Training
+from openmie.recipe.renamed import with_new_names
 from openmie.recipe.serialization import difference, dump, load, set_field
 
-__all__ = ["KINDS", "Group", "Recipe", "Training", "check", "check_part", "difference", "dump", "load", "set_field"]
+__all__ = [
+    "KINDS",
+    "Group",
+    "Recipe",
+    "Training",
+    "check",
+    "check_part",
+    "difference",
+    "dump",
+    "load",
+    "set_field",
+    "with_new_names",
+]

@@ -27,7 +27,7 @@ def check(recipe: Recipe) -> Recipe:
         have, shape = have | part.makes(), part
     fused = have | {"fused"}  # with no fusion the words themselves
     for i, align in enumerate(recipe.align):
-        _need(align, encoded if align.at == "encoded" else fused, recipe.encode, f"align.{i}")
+        _need(align, encoded if align.stage == "encoded" else fused, recipe.encode, f"align.{i}")
     for i, head in enumerate(recipe.heads):
         _need(head, fused | {"tags"}, shape, f"heads.{i}")
     return recipe

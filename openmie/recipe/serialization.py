@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 from openmie.errors import RecipeError
 from openmie.recipe.parts import KINDS
-from openmie.recipe.renamed import new_name
+from openmie.recipe.renamed import new_name, with_new_names
 from openmie.recipe.values import type_problem
 
 
@@ -23,10 +23,13 @@ def dump(recipe: Any) -> dict[str, Any]:
 
 
 def load(data: Mapping[str, Any] | str, parts: Iterable[type] = ()) -> Any:
-    """JSON text or data to a recipe; `parts` are config classes of the user's own that it may name."""
+    """JSON text or data to a recipe; `parts` are config classes of the user's own that it may name.
+
+    Field names of earlier versions are read as what they are called now.
+    """
     try:
         data = json.loads(data) if isinstance(data, str) else data
-        return _load(data, Any, KINDS | {p.__name__: p for p in parts}, "recipe")
+        return _load(with_new_names(data), Any, KINDS | {p.__name__: p for p in parts}, "recipe")
     except (json.JSONDecodeError, RecursionError) as error:
         raise RecipeError(f"not JSON: {error}", expected="what dump() wrote", remedy="mend the file") from None
 
@@ -41,13 +44,6 @@ def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
         cls = kinds[kind]
         hints, known = get_type_hints(cls, include_extras=True), {f.name: f for f in fields(cls) if f.init}
         unknown = sorted(set(value) - set(known) - {"kind"})
-        if renamed := {name: new_name(kind, name) for name in unknown if new_name(kind, name)}:
-            raise RecipeError(
-                f"{kind} with {sorted(renamed)}, as development versions before openmie 0.1.0 wrote it",
-                expected=f"{sorted(renamed.values())}, as these fields are called now",
-                where=where,
-                remedy="rename them in the file: " + ", ".join(f"{a} -> {b}" for a, b in renamed.items()),
-            )
         if unknown:
             raise RecipeError(
                 f"{kind} has no field {unknown}",

@@ -41,28 +41,28 @@ PICTURES = {"vision": 6, "objects": 3, "generated": 4, "generated_objects": 2, "
 FRAMES = torch.tensor([0, 1, 1, 1, 1, 1])  # of the six patches: one alone, and a square after a class token
 WIDTHS = {"text": 16, "vision": 12, "context": 16, "fused": 16, "objects": 12, "generated": 12, "generated_objects": 12}
 WIDTHS |= {"phrases": 16, "frames": 12}
-FUSIONS = [Cross(), Cross(modalities=("vision", "context"), layers=1), Cross(reads="fused", heads=2)]
-FUSIONS += [Adaptive(width=16), Adaptive(width=8, heads=2, layers=2, gates="sigmoid", spread="mean")]
+FUSIONS = [Cross(), Cross(modalities=("vision", "context"), layers=1), Cross(input_stream="fused", heads=2)]
+FUSIONS += [Adaptive(width=16), Adaptive(width=8, heads=2, layers=2, gates="sigmoid", bridge_pooling="mean")]
 FUSIONS += [Interweave(width=8, heads=2), Interweave(width=8, heads=2, layers=2, column=False, gate="scalar")]
-FUSIONS += [Interweave(width=8, heads=2, binding="token_map", lengths=(12, 16), rescaled=False)]
-FUSIONS += [Translate(), Translate(translated=(), pool="sum", object_words="text", reads="fused")]
+FUSIONS += [Interweave(width=8, heads=2, binding="token_map", token_map_lengths=(12, 16), rescaled=False)]
+FUSIONS += [Translate(), Translate(translated=(), pool="sum", object_words="text", input_stream="fused")]
 FUSIONS += [Translate(original=("vision",), translated=("generated",), expansion=1)]
 CAPTIONED = [Caption(), Caption(heads=2, sentence=False), Caption(word=False), Caption(keep="image")]
 FUSIONS += [*CAPTIONED, Caption(objects=("vision",)), Caption(pairs=(("vision", "context"), ("context", "text")))]
 FUSIONS += [Denoised(latent=8, heads=2, hidden=6), Denoised(latent=4, heads=4, frames=False, variational=True)]
 RELEASED = {"project": False, "own_keys": True, "sigmoid": True, "mix": "scalar", "pool": "sum", "norm": False}
-FUSIONS += [Denoised(latent=8, heads=1, hidden=6, **RELEASED), Denoised(latent=8, heads=2, hidden=6, times=True)]
+FUSIONS += [Denoised(latent=8, heads=1, hidden=6, **RELEASED), Denoised(latent=8, heads=2, hidden=6, time_decay=True)]
 FUSIONS += [Frames(), OneStream(width=8, heads=2, layers=1), TwoStream(width=8, heads=2)]
-COMPLETIONS = [Blank(), Blank(learned=True), PromptConv(prompt=2, drop=1.0)]
-COMPLETIONS += [PromptConv(prompt=3, kernel=1, per_frame=True, drop=1.0, reconstruct=1.0)]
+COMPLETIONS = [Blank(), Blank(learned=True), PromptConv(prompt_length=2, modality_dropout=1.0)]
+COMPLETIONS += [PromptConv(prompt_length=3, kernel=1, per_frame=True, modality_dropout=1.0, reconstruction_weight=1.0)]
 ALIGNS = [
     Align(),
     Align(loss=InfoNCE(symmetric=False), first=("text", "context")),
-    Align(second=("context",), at="fused"),
+    Align(second=("context",), stage="fused"),
     Align(loss=Shapley(), first=("context",), width=0),
     Align(loss=Shapley(negatives="sum"), first=("context",), second=("vision",), width=0),
-    Align(loss=TopK(), first=("fused",), at="fused", learned=True, width=0),
-    Align(loss=TopK(k="adaptive", anchor="image"), learned=True, width=8),
+    Align(loss=TopK(), first=("fused",), stage="fused", learned_pooling=True, width=0),
+    Align(loss=TopK(k="adaptive", anchor="image"), learned_pooling=True, width=8),
 ]
 HEADS = [
     Crf(labels=("A", "B")),
@@ -73,15 +73,17 @@ HEADS = [
     WordPairs(labels=("None", "x"), mentions=("A", "B"), channels=Channels(width=4), width=6),
     WordPairs(labels=("None", "x"), mentions=("A",), channels=Channels(width=4), width=6, contrast="log"),
     WordPairs(labels=("None", "x", "y"), channels=Channels(width=4), width=6, contrast=None),
-    WordPairs(labels=("None", "x"), mentions=("A", "B"), channels=None, width=6, per="document"),
+    WordPairs(labels=("None", "x"), mentions=("A", "B"), channels=None, width=6, loss_per="document"),
     Chains(labels=("A", "B")),
     Chains(labels=("A", "B"), link="best", typed=True, rank=3),
     ChainRelations(labels=("x", "A-B_y"), mentions=("A", "B"), symmetric=("x",)),
     ChainRelations(labels=("x", "None"), mentions=("A", "B"), decide="one", rank=3),
-    ChainRelations(labels=("x", "y"), mentions=("A", "B"), allowed=(("x", "A", "B"), ("x", "A", "A")), chain="vote"),
-    Regions(labels=("A", "B"), count=3, width=8, heads=2),
-    Regions(labels=("A", "B"), count=2, slots="frame", match="order", giou=0.0, empty=1.0),
-    Regions(labels=("A", "B"), count=3, width=8, heads=2, links=False),
+    ChainRelations(
+        labels=("x", "y"), mentions=("A", "B"), allowed=(("x", "A", "B"), ("x", "A", "A")), aggregation="vote"
+    ),
+    Regions(labels=("A", "B"), num_slots=3, width=8, heads=2),
+    Regions(labels=("A", "B"), num_slots=2, slots="frame", match="order", giou_weight=0.0, no_object_weight=1.0),
+    Regions(labels=("A", "B"), num_slots=3, width=8, heads=2, links=False),
 ]
 LAYERED = (Denoised, PromptConv, Regions, Frames, OneStream, TwoStream)  # read levels, or which frame a patch is of
 PARTS = [*FUSIONS, *COMPLETIONS, *ALIGNS, *HEADS]
@@ -299,11 +301,11 @@ def test_drops_nothing_that_it_does_not_change(part):
             assert torch.equal(stream.relevance, s[role].relevance), role
             kept = s[role].mask & s[role].present[:, None]
             assert torch.equal(stream.seconds[:, : kept.shape[1]][kept], s[role].seconds[kept]), role
-    for role, source in (("fused", getattr(part, "reads", "text")), ("frames", "vision")):
+    for role, source in (("fused", getattr(part, "input_stream", "text")), ("frames", "vision")):
         if role in part.makes():
             assert torch.equal(made[role].relevance, s[source].relevance) and made[role].seconds is not None, role
     if "fused" in part.makes():
-        source = s[getattr(part, "reads", "text")]
+        source = s[getattr(part, "input_stream", "text")]
         assert torch.equal(made["fused"].seconds[made["fused"].mask], source.seconds[made["fused"].mask])
 
 
@@ -313,7 +315,7 @@ ENCODERS = [
     Dual(vision=Vision(), context="c", objects=1),
     Mutual(objects=1, context="c"),
     Prefix(objects=1, context="c", hidden=8),
-    Hierarchical(vision=Vision(), local=3),
+    Hierarchical(vision=Vision(), conv_width=3),
 ]
 
 

@@ -42,11 +42,11 @@ class Align:
     loss: Any = field(default_factory=InfoNCE)  # a `ContrastiveLoss`
     first: tuple[str, ...] = ("text",)
     second: tuple[str, ...] = ("vision",)
-    at: Literal["encoded", "fused"] = "encoded"  # `encoded`, before the fusion, or `fused`, after it
+    stage: Literal["encoded", "fused"] = "encoded"  # `encoded`, before the fusion, or `fused`, after it
     width: CountOrZero = 128  # both modalities are projected to it; 0: not at all, or the second to the first's width
     weight: NonNegative = 0.1  # of this loss in the sum
     name: str = ""  # default: the loss and the modalities
-    learned: bool = False  # pool tokens by learned weights, then linear and GELU (f, g of MGIPS-CL's eq. 14)
+    learned_pooling: bool = False  # pool tokens by learned weights, then linear and GELU (f, g of MGIPS-CL's eq. 14)
 
     def needs(self) -> frozenset[str]:
         return frozenset((*self.first, *self.second))
@@ -71,14 +71,14 @@ class Alignment(nn.Module):
     def __init__(self, config: Align, widths: dict[str, int]) -> None:
         super().__init__()
         self.loss: ContrastiveLoss = config.loss
-        self.at, self.weight = config.at, config.weight
+        self.stage, self.weight = config.stage, config.weight
         self.modalities = (config.first, config.second)
         kind = type(config.loss).__name__.lower()
         self.name = config.name or f"{kind}({'+'.join(config.first)},{'+'.join(config.second)})"
         have = [sum(widths[r] for r in modality) for modality in self.modalities]
         want = config.width or have[0]
         self.pool: nn.ModuleList | None = None
-        if config.learned:
+        if config.learned_pooling:
             self.pool = nn.ModuleList(
                 nn.ModuleDict({r: AttentionPool(widths[r]) for r in modality}) for modality in self.modalities
             )

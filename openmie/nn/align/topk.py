@@ -26,8 +26,8 @@ class TopK:
 
     k: Count | Literal["adaptive"] = 3  # K, at most rows - 1; `adaptive` (ours): for each row its own, see `chosen`
     tau: Positive = 0.1  # temperature; the paper gives none, the release has 0.5
-    positives: NonNegative = 1.0  # weight of eq. 16
-    own: NonNegative = 1.0  # weight of eq. 17
+    topk_weight: NonNegative = 1.0  # weight of eq. 16
+    pair_weight: NonNegative = 1.0  # weight of eq. 17
     anchor: Literal["text", "image"] = "text"  # each text has K images as positives, or (as released) the other way
     warmup_steps: CountOrZero = 0  # training steps over which the weight of eq. 16 rises from 0; counted by `Alignment`
     as_released: bool = False  # one ratio, own pair added to the K (twice if among them), no weights, no warm-up;
@@ -49,7 +49,7 @@ class TopK:
             every, own = logits.logsumexp(1), logits.diagonal()
             if self.as_released:
                 return (every - torch.logaddexp(positives, own)).mean()
-            return self.positives * progress * (every - positives).mean() + self.own * (every - own).mean()
+            return self.topk_weight * progress * (every - positives).mean() + self.pair_weight * (every - own).mean()
 
     def logits(self, a: Tensor, b: Tensor) -> Tensor:
         """(B, B) cosine over tau, in float32 at least, a row for each one who chooses."""

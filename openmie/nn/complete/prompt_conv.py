@@ -27,12 +27,16 @@ class PromptConv:
     """
 
     modalities: tuple[str, ...] = ("text", "vision")  # two roles, each made of the other
-    prompt: Count = 64  # l_p, positions of P
+    prompt_length: Count = 64  # l_p, positions of P
     kernel: Count = 3  # odd; 1 as released
     levels: Count = 3  # K; streams without levels get the mean of what would be theirs
     per_frame: bool = False  # reads one mean a frame and not every patch (ours): a long video's text stays short
-    drop: Fraction = 0.0  # chance that training hides one modality, either, of a document that has both (ours)
-    reconstruct: NonNegative = 0.0  # weight of the distance between means, hidden modality and reconstruction (ours)
+    modality_dropout: Fraction = (
+        0.0  # chance that training hides one modality, either, of a document that has both (ours)
+    )
+    reconstruction_weight: NonNegative = (
+        0.0  # weight of the distance between means, hidden modality and reconstruction (ours)
+    )
 
     def needs(self) -> frozenset[str]:
         return frozenset(self.modalities)
@@ -55,12 +59,12 @@ class PromptConv:
                 expected="two different roles",
                 remedy="name the two modalities that are made of each other, such as text and vision",
             )
-        if self.reconstruct and not self.drop:
+        if self.reconstruction_weight and not self.modality_dropout:
             yield Problem(
-                where="reconstruct",
-                found=f"reconstruct={self.reconstruct:g} with drop=0",
-                expected="drop above 0",
-                remedy="set `drop`: a hidden modality is compared with what is made",
+                where="reconstruction_weight",
+                found=f"reconstruction_weight={self.reconstruction_weight:g} with modality_dropout=0",
+                expected="modality_dropout above 0",
+                remedy="set `modality_dropout`: a hidden modality is compared with what is made",
             )
 
     def build(self, widths: dict[str, int]) -> PromptConvCompletion:
@@ -72,7 +76,11 @@ class PromptConvCompletion(nn.Module):
 
     def __init__(self, config: PromptConv, widths: dict[str, int]) -> None:
         super().__init__()
-        self.modalities, self.drop, self.reconstruct = config.modalities, config.drop, config.reconstruct
+        self.modalities, self.drop, self.reconstruct = (
+            config.modalities,
+            config.modality_dropout,
+            config.reconstruction_weight,
+        )
         self.per_frame = config.per_frame
         self.widths: dict[str, int] = {}
         a, b = config.modalities
@@ -121,7 +129,7 @@ class Constructor(nn.Module):
     def __init__(self, config: PromptConv, here: int, missing: int) -> None:
         super().__init__()
         k, half = config.kernel, config.kernel // 2
-        self.prompt = nn.Parameter(0.02 * torch.randn(config.levels, config.prompt, missing))  # P
+        self.prompt = nn.Parameter(0.02 * torch.randn(config.levels, config.prompt_length, missing))  # P
         self.input_conv = nn.Conv1d(here, missing, k, padding=half)
         self.level_convs = nn.ModuleList(nn.Conv1d(missing, missing, k, padding=half) for _ in range(config.levels))
 

@@ -29,15 +29,15 @@ class ChainRelations:
     """y_ij = W (L_i x L_j), x the Kronecker product: a bilinear form for each label, for ordered pairs of chains.
 
     L_i is the mean of the vectors of chain i's mentions; the paper leaves it open. Its release has no L: it scores
-    pairs of mentions and lets them vote (`chain="vote"`). `decide="several"` decides each label by itself, with the
-    binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among the
-    labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are never
-    predicted and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention labels;
-    so a score is that of a label given two types. Between chains of the tagger's own it is p(label | types) times the
-    lesser of the tagger's certainties about the two types (`joint`, ours): else whatever a wrong type lets through is
-    predicted. The lesser, not their product, for what leaves two types unsure is mostly one thing, such as a frame.
-    (Labels that do not fit learnt as "no", against the same: then relations that only frames show are not predicted
-    while types are unsure.)
+    pairs of mentions and lets them vote (`aggregation="vote"`). `decide="several"` decides each label by itself, with
+    the binary cross-entropy summed over labels (a pair may have several); `one` is the paper's softmax with None among
+    the labels (eq. 21), whose gold is shared out where a pair has several. Labels whose types do not fit a pair are
+    never predicted and cost nothing: those of `allowed`, or of a prefix as in `PER-LOC_birth`, where both are mention
+    labels; so a score is that of a label given two types. Between chains of the tagger's own it is p(label | types)
+    times the lesser of the tagger's certainties about the two types (`joint`, ours): else whatever a wrong type lets
+    through is predicted. The lesser, not their product, for what leaves two types unsure is mostly one thing, such as a
+    frame. (Labels that do not fit learnt as "no", against the same: then relations that only frames show are not
+    predicted while types are unsure.)
     """
 
     labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` predicts where nothing holds
@@ -45,18 +45,18 @@ class ChainRelations:
     allowed: tuple[tuple[str, ...], ...] = ()  # (label, head type, tail type) seen in training; a label without: any
     symmetric: tuple[str, ...] = ()  # labels without a direction: learnt both ways, predicted once
     decide: Literal["several", "one"] = "several"  # or `one`, as in the paper
-    chain: Literal["mean", "vote"] = "mean"  # or `vote` of pairs of mentions, as released
+    aggregation: Literal["mean", "vote"] = "mean"  # or `vote` of pairs of mentions, as released
     threshold: Fraction = 0.5  # of `several`, and of the votes
     joint: bool = True  # weigh a label of `several` by how sure the tagger is of the two types; off in print
     rank: CountOrZero = 0  # width that chains are mapped to before the product; 0: none, as printed
     norm: bool = True  # bring the vectors to mean 0 and variance 1, as in `Chains`; as released off
-    reads: str = "fused"
+    input_stream: str = "fused"
     dropout: Dropout = 0.1  # of the vectors
     weight: NonNegative = 1.0
     name: str = "links"
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads})
+        return frozenset({self.input_stream})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"links"})
@@ -73,7 +73,7 @@ class ChainRelations:
                 )
 
     def build(self, widths: dict[str, int]) -> nn.Module:
-        return ChainRelationsHead(self, widths[self.reads])
+        return ChainRelationsHead(self, widths[self.input_stream])
 
 
 class ChainRelationsHead(nn.Module):
@@ -89,8 +89,13 @@ class ChainRelationsHead(nn.Module):
 
     def __init__(self, config: ChainRelations, width: int) -> None:
         super().__init__()
-        self.name, self.weight, self.reads, self.threshold = config.name, config.weight, config.reads, config.threshold
-        self.several, self.vote = config.decide == "several", config.chain == "vote"
+        self.name, self.weight, self.input_stream, self.threshold = (
+            config.name,
+            config.weight,
+            config.input_stream,
+            config.threshold,
+        )
+        self.several, self.vote = config.decide == "several", config.aggregation == "vote"
         self.joint = config.joint and self.several and bool(config.mentions)
         self.types, labels = len(config.mentions), config.labels
         if not self.several and "None" not in labels:
@@ -104,9 +109,9 @@ class ChainRelationsHead(nn.Module):
         self.register_buffer("both", torch.tensor([x in config.symmetric for x in labels]), persistent=False)
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        chain_of, links = chains_of(given, streams[self.reads]), targets["links"]
+        chain_of, links = chains_of(given, streams[self.input_stream]), targets["links"]
         links = links | (links.transpose(1, 2) & self.both[: self.out])
-        owner, vectors = self._units(streams[self.reads], given, chain_of, links.shape[1])
+        owner, vectors = self._units(streams[self.input_stream], given, chain_of, links.shape[1])
         logits = self.pair(vectors, vectors)  # (B, U, U, R)
         b, i, j = differing(owner).nonzero(as_tuple=True)
         if not len(b):
@@ -122,11 +127,11 @@ class ChainRelationsHead(nn.Module):
         return F.cross_entropy(scores, gold / gold.sum(1, keepdim=True))
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        made = candidates(given, streams[self.reads])
+        made = candidates(given, streams[self.input_stream])
         given = {**given, **made}
-        chain_of = chains_of(given, streams[self.reads])
+        chain_of = chains_of(given, streams[self.input_stream])
         c = count_chains(chain_of)
-        owner, vectors = self._units(streams[self.reads], given, chain_of, c)
+        owner, vectors = self._units(streams[self.input_stream], given, chain_of, c)
         types, member = self._types(given, chain_of, c), membership(chain_of, c)
         fits = self.fits[types[:, :, None], types[:, None]]  # (B, C, C, R)
         logits = self.pair(vectors, vectors)

@@ -27,9 +27,10 @@ class Chains:
     Vectors of mentions are brought to mean 0 and variance 1 (`norm`, ours), which the start of W is made for: those of
     MiniLM have a root mean square of 0.37, and all pairs would begin as good as apart.
 
-    `alike` is for names that training never saw: W of `together` begins with I / sqrt(D) added to its noise, and its
-    bias half way. Measured on documents of six mentions of two new things, random vectors of 48 features, learning rate
-    1e-3: after 120 and 400 steps 97 and 100% of them are right, without it 39 and 64% (one seed; as in the tests).
+    `similarity_init` is for names that training never saw: W of `together` begins with I / sqrt(D) added to its noise,
+    and its bias half way. Measured on documents of six mentions of two new things, random vectors of 48 features,
+    learning rate 1e-3: after 120 and 400 steps 97 and 100% of them are right, without it 39 and 64% (one seed; as in
+    the tests).
     """
 
     labels: tuple[str, ...] = ()  # mention labels, as the tagger has them
@@ -37,15 +38,15 @@ class Chains:
     typed: bool = False  # only mentions of one label may stand in a chain
     threshold: Fraction = 0.5
     rank: CountOrZero = 0  # width that mentions are mapped to before the product; 0: none, as printed
-    alike: NonNegative = 1.0  # how much W begins as a likeness (ours); 0: not at all
+    similarity_init: NonNegative = 1.0  # how much W begins as a likeness (ours); 0: not at all
     norm: bool = True  # bring the vectors to mean 0 and variance 1; as released off
-    reads: str = "fused"
+    input_stream: str = "fused"
     dropout: Dropout = 0.1  # of the mention vectors
     weight: NonNegative = 1.0
     name: str = "chains"
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads})
+        return frozenset({self.input_stream})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"chain_of"})
@@ -54,7 +55,7 @@ class Chains:
         yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
-        return ChainsHead(self, widths[self.reads])
+        return ChainsHead(self, widths[self.input_stream])
 
 
 class ChainsHead(nn.Module):
@@ -68,15 +69,15 @@ class ChainsHead(nn.Module):
 
     def __init__(self, config: Chains, width: int) -> None:
         super().__init__()
-        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.name, self.weight, self.input_stream = config.name, config.weight, config.input_stream
         self.threshold, self.closure, self.typed = config.threshold, config.link == "closure", config.typed
         self.drop = nn.Dropout(config.dropout)
         self.project = projection(width, config.rank, config.norm)
         self.pair = Bilinear(config.rank or width, 2)
         root = (config.rank or width) ** 0.5
         with torch.no_grad():
-            self.pair.weight[:, 1] += config.alike * torch.eye(config.rank or width) / root
-            self.pair.bias[1] -= config.alike * root / 2
+            self.pair.weight[:, 1] += config.similarity_init * torch.eye(config.rank or width) / root
+            self.pair.bias[1] -= config.similarity_init * root / 2
 
     def logits(self, stream: Stream, spans: Tensor) -> Tensor:
         """(B, S, S, 2), the same for a pair and its turn: scored with the earlier mention first."""
@@ -85,7 +86,7 @@ class ChainsHead(nn.Module):
         return torch.where(earlier(spans)[..., None], scores, scores.transpose(1, 2))
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        stream, spans = streams[self.reads], given["spans"]
+        stream, spans = streams[self.input_stream], given["spans"]
         logits = self.logits(stream, spans)
         real = given["spans_mask"] & stream.present[:, None]  # type: ignore[index]
         pairs = (real[:, :, None] & real[:, None]).triu(1)
@@ -95,7 +96,7 @@ class ChainsHead(nn.Module):
         return F.cross_entropy(logits[pairs], together[pairs].long())
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        stream = streams[self.reads]
+        stream = streams[self.input_stream]
         made = candidates(given, stream)
         found = {**given, **made}
         real, spans = found["spans_mask"] & stream.present[:, None], found["spans"]  # type: ignore[index]

@@ -21,9 +21,11 @@ class Channels:
     """
 
     width: Count = 100  # d1
-    scale: NonNegative = 1.0  # of both at the start; below 1 they are small compared with the words, and learnt later
+    init_scale: NonNegative = (
+        1.0  # of both at the start; below 1 they are small compared with the words, and learnt later
+    )
     tagger: str = ""  # of the parts of speech, such as `hanta:en`; empty: what the machine has
-    tags: Count = 18  # parts of speech, 0 for none; `openmie.text.pos` counts alike (tested)
+    num_tags: Count = 18  # parts of speech, 0 for none; `openmie.text.pos` counts alike (tested)
 
     def build(self) -> ChannelEmbedding:
         return ChannelEmbedding(self)
@@ -34,9 +36,9 @@ class ChannelEmbedding(nn.Module):
 
     def __init__(self, config: Channels) -> None:
         super().__init__()
-        self.width, self.scale = config.width, config.scale
-        self.pos = nn.Embedding(config.tags, config.width)
-        self.pos.weight.data *= config.scale
+        self.width, self.scale = config.width, config.init_scale
+        self.pos = nn.Embedding(config.num_tags, config.width)
+        self.pos.weight.data *= config.init_scale
 
     def forward(self, mask: Tensor, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tags = given.get("pos", torch.zeros_like(mask, dtype=torch.long))

@@ -39,17 +39,17 @@ class Regions:
     """
 
     labels: tuple[str, ...] = ()  # of regions
-    count: Count = 8  # Q, slots of a frame
+    num_slots: Count = 8  # Q, slots of a frame
     slots: Literal["patches", "frame"] = "patches"  # or `frame`, the paper's
     match: Literal["set", "order"] = "set"  # or `order`, as released
     links: bool = True  # to chains, where there are any
-    l1: NonNegative = 5.0  # weight of the L1 distance; the cross-entropy has 1
-    giou: NonNegative = 2.0  # of 1 - GIoU; 0 as in the paper
-    empty: Positive = (
+    l1_weight: NonNegative = 5.0  # weight of the L1 distance; the cross-entropy has 1
+    giou_weight: NonNegative = 2.0  # of 1 - GIoU; 0 as in the paper
+    no_object_weight: Positive = (
         0.3  # weight of slots without a region in the cross-entropy, undone in predictions; 1 in the paper
     )
-    same: Fraction = 0.9  # IoU above which two boxes of a frame are one
-    reads: str = "frames"
+    nms_iou: Fraction = 0.9  # IoU above which two boxes of a frame are one
+    input_stream: str = "frames"
     patches: str = "vision"
     words: str = "fused"  # where chains are read
     width: Count = 128  # of `patches` slots
@@ -61,7 +61,7 @@ class Regions:
     name: str = "regions"
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads, self.patches, *((self.words,) if self.links else ())})
+        return frozenset({self.input_stream, self.patches, *((self.words,) if self.links else ())})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"boxes"})
@@ -84,25 +84,27 @@ class RegionsHead(nn.Module):
     def __init__(self, config: Regions, widths: dict[str, int]) -> None:
         super().__init__()
         self.name, self.weight, self.none = config.name, config.weight, len(config.labels)
-        self.reads, self.patches, self.words = config.reads, config.patches, config.words
-        self.l1, self.giou, self.same = config.l1, config.giou, config.same
-        own, by_patches = widths[config.reads], config.slots == "patches"
-        self.slots = PatchSlots(config, own, widths[config.patches]) if by_patches else FrameSlots(config.count, own)
+        self.input_stream, self.patches, self.words = config.input_stream, config.patches, config.words
+        self.l1, self.giou, self.same = config.l1_weight, config.giou_weight, config.nms_iou
+        own, by_patches = widths[config.input_stream], config.slots == "patches"
+        self.slots = (
+            PatchSlots(config, own, widths[config.patches]) if by_patches else FrameSlots(config.num_slots, own)
+        )
         e = config.width if by_patches else own
         self.label, self.box = nn.Linear(e, self.none + 1), nn.Linear(e, 4)
         self.match = matched if config.match == "set" else in_order
         self.link = ChainLink(e, widths[config.words]) if config.links else None
-        self.register_buffer("share", torch.tensor([*[1.0] * self.none, config.empty]), persistent=False)
+        self.register_buffer("share", torch.tensor([*[1.0] * self.none, config.no_object_weight]), persistent=False)
 
     def found(self, streams: Streams) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Of each layer: slots (B, F, Q, E), logits of their class (B, F, Q, L + 1), boxes (B, F, Q, 4)."""
-        outputs = self.slots(streams[self.reads], streams[self.patches])
+        outputs = self.slots(streams[self.input_stream], streams[self.patches])
         made = [(x, self.label(x), (box + self.box(x)).sigmoid()) for x, box in outputs]
         kind = torch.promote_types(made[0][1].dtype, torch.float32)  # overlaps are too fine for half precision
         return [(x, logits.to(kind), boxes.to(kind)) for x, logits, boxes in made]
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        frames = streams[self.reads]
+        frames = streams[self.input_stream]
         at = (frames.mask & frames.present[:, None]).nonzero(as_tuple=True)  # type: ignore[index]
         gold = {k: within(v, frames.mask.shape[1])[at] for k, v in targets.items() if k in GOLD}
         losses = []
@@ -140,7 +142,7 @@ class RegionsHead(nn.Module):
         return loss + self.giou * (1.0 - box_iou_giou(ours, theirs)[1]).mean()
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        frames = streams[self.reads]
+        frames = streams[self.input_stream]
         x, logits, boxes = self.found(streams)[-1]
         scores, labels = (logits - self.share.log()).softmax(-1).max(-1)  # (B, F, Q)
         real = (frames.mask & frames.present[:, None])[..., None] & (labels < self.none)  # type: ignore[index]

@@ -29,13 +29,13 @@ class EntityMarkers:
     labels: tuple[str, ...] = ()  # relation labels, "None" among them where the corpus has it
     symmetric: tuple[str, ...] = ()  # labels without a direction: after a tagger learnt both ways, predicted once
     markers: bool = True
-    reads: str = "fused"
+    input_stream: str = "fused"
     dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "relations"
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads})
+        return frozenset({self.input_stream})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"relations"})
@@ -49,7 +49,7 @@ class EntityMarkers:
         yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
-        return RelationHead(self, widths[self.reads])
+        return RelationHead(self, widths[self.input_stream])
 
 
 class RelationHead(nn.Module):
@@ -61,7 +61,7 @@ class RelationHead(nn.Module):
 
     def __init__(self, config: EntityMarkers, width: int) -> None:
         super().__init__()
-        self.name, self.weight, self.reads = config.name, config.weight, config.reads
+        self.name, self.weight, self.input_stream = config.name, config.weight, config.input_stream
         self.columns = [0, 2] if config.markers else [0, 1, 2, 3]
         self.score = nn.Sequential(
             nn.Dropout(config.dropout),
@@ -73,7 +73,7 @@ class RelationHead(nn.Module):
 
     def logits(self, streams: Streams, pairs: Tensor) -> Tensor:
         """(B, P, L); pairs are taken some thousands at a time, so that a long document's fit in memory."""
-        tokens = streams[self.reads].tokens
+        tokens = streams[self.input_stream].tokens
         parts = pairs[..., self.columns].split(CHUNK, 1)
         return torch.cat([self.score(gather_rows(tokens, p).flatten(2)) for p in parts], 1)
 
@@ -85,7 +85,7 @@ class RelationHead(nn.Module):
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         made: dict[str, Tensor] = {}
         if "pairs" not in given:
-            pairs, real = ordered_pairs(*spans_of(given["tags"], streams[self.reads].mask))
+            pairs, real = ordered_pairs(*spans_of(given["tags"], streams[self.input_stream].mask))
             made = {"pairs": pairs, "pairs_mask": real}
         pairs, real = (made or given)["pairs"], (made or given)["pairs_mask"]
         scores, labels = self.logits(streams, pairs).softmax(-1).max(-1)

@@ -53,8 +53,8 @@ class PatchSlots(nn.Module):
     def __init__(self, config: Any, width: int, patches: int) -> None:
         super().__init__()
         e = config.width
-        self.queries = nn.Parameter(torch.randn(config.count, e))
-        self.register_buffer("start", grid_points(config.count), persistent=False)
+        self.queries = nn.Parameter(torch.randn(config.num_slots, e))
+        self.register_buffer("start", grid_points(config.num_slots), persistent=False)
         self.input_projection = nn.Linear(width, e)
         self.keys = nn.Sequential(nn.Linear(patches, e), nn.LayerNorm(e))
         self.position_projection = nn.Linear(2 * e, e, bias=False)

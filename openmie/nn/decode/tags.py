@@ -26,16 +26,18 @@ class Crf:
     """Linear-chain CRF over word emissions (Lafferty et al., 2001; Lample et al., 2016)."""
 
     labels: tuple[str, ...] = ()  # mention labels
-    reads: str = "fused"
+    input_stream: str = "fused"
     channels: Channels | None = None  # part-of-speech and position embeddings, joined to the words
     hidden: CountOrZero = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
-    per: Literal["word", "document"] = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
+    loss_per: Literal["word", "document"] = (
+        "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
+    )
     dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "tags"
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads})
+        return frozenset({self.input_stream})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"tags"})
@@ -44,7 +46,7 @@ class Crf:
         yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
-        return CrfHead(self, widths[self.reads])
+        return CrfHead(self, widths[self.input_stream])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +54,18 @@ class Softmax:
     """Each word by itself: softmax over tags. The baseline of the CRF."""
 
     labels: tuple[str, ...] = ()
-    reads: str = "fused"
+    input_stream: str = "fused"
     channels: Channels | None = None  # part-of-speech and position embeddings, joined to the words
     hidden: CountOrZero = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
-    per: Literal["word", "document"] = "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
+    loss_per: Literal["word", "document"] = (
+        "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
+    )
     dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "tags"
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads})
+        return frozenset({self.input_stream})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"tags"})
@@ -70,7 +74,7 @@ class Softmax:
         yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
-        return SoftmaxHead(self, widths[self.reads])
+        return SoftmaxHead(self, widths[self.input_stream])
 
 
 class Emissions(nn.Module):
@@ -116,18 +120,23 @@ class CrfHead(nn.Module):
     def __init__(self, config: Crf, width: int) -> None:
         super().__init__()
         tags = bio_tags(config.labels)
-        self.name, self.weight, self.reads, self.per = config.name, config.weight, config.reads, config.per
+        self.name, self.weight, self.input_stream, self.per = (
+            config.name,
+            config.weight,
+            config.input_stream,
+            config.loss_per,
+        )
         self.emit = Emissions(config, width)
         self.crf = LinearChainCrf(tags)
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        stream = streams[self.reads]
+        stream = streams[self.input_stream]
         emissions, real = self.emit(stream, given), words_of(stream)  # (B, T, L)
         likelihood = self.crf.log_likelihood(emissions, gold_of(targets, real), real)  # (B,)
         return -likelihood.sum() / counted(real, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        stream = streams[self.reads]
+        stream = streams[self.input_stream]
         emissions, real = self.emit(stream, given), words_of(stream)
         tags = self.crf.decode(emissions, real).masked_fill(~real, 0)
         scores = self.crf.marginals(emissions, real).gather(2, tags[..., None]).squeeze(2)
@@ -139,18 +148,23 @@ class SoftmaxHead(nn.Module):
 
     def __init__(self, config: Softmax, width: int) -> None:
         super().__init__()
-        self.name, self.weight, self.reads, self.per = config.name, config.weight, config.reads, config.per
+        self.name, self.weight, self.input_stream, self.per = (
+            config.name,
+            config.weight,
+            config.input_stream,
+            config.loss_per,
+        )
         self.emit = Emissions(config, width)
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
-        stream = streams[self.reads]
+        stream = streams[self.input_stream]
         real = words_of(stream)
         logits = self.emit(stream, given)[real]  # (K, L)
         total = F.cross_entropy(logits, gold_of(targets, real)[real], reduction="sum")
         return total / counted(real, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        stream = streams[self.reads]
+        stream = streams[self.input_stream]
         scores, tags = self.emit(stream, given).softmax(-1).max(-1)
         real = words_of(stream)
         return {"tags": tags.masked_fill(~real, 0), "tag_scores": torch.where(real, scores, 0.0)}

@@ -30,11 +30,12 @@ class WordPairs:
 
     Departures. eq. 17 takes the softmax of a probability plus a log-ratio ("literal"); `contrast="log"` is the usual
     contrastive decoding; None is the enhanced distribution alone, with no P^t to train. eq. 18 sums over all n_t^2
-    cells, and so does `per="document"`; `word` divides by the words, as the likelihood of tags is. A mean over cells,
-    nearly all of which are nothing, would leave less than the alignments weigh. Either contrast drives P^t to be wrong,
-    so it is never predicted. With entities given (MRE) a pair's distribution is the mean of log P_final over the block
-    of its words, the loss is a mean over pairs, and `scheme`, `none_weight` and `per` are not used. Each MLP^l is one
-    hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of which there are too many.
+    cells, and so does `loss_per="document"`; `word` divides by the words, as the likelihood of tags is. A mean over
+    cells, nearly all of which are nothing, would leave less than the alignments weigh. Either contrast drives P^t to be
+    wrong, so it is never predicted. With entities given (MRE) a pair's distribution is the mean of log P_final over the
+    block of its words, the loss is a mean over pairs, and `scheme`, `none_weight` and `loss_per` are not used. Each
+    MLP^l is one hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of which there
+    are too many.
     """
 
     labels: tuple[str, ...] = ()  # relation labels; "None", where there, is class 0 of the grid
@@ -46,14 +47,14 @@ class WordPairs:
     width: Count = 100  # d2; the paper does not say
     none_weight: NonNegative = 1.0  # weight of cells of class 0, which are nearly all; 1 as printed
     channels: Channels | None = field(default_factory=Channels)  # None: X^s and X^p are left out of eq. 16
-    reads: str = "fused"
-    per: Literal["word", "document"] = "word"  # the sum over cells is divided by words, or by documents (eq. 18)
+    input_stream: str = "fused"
+    loss_per: Literal["word", "document"] = "word"  # the sum over cells is divided by words, or by documents (eq. 18)
     dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "word_pairs"
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads})
+        return frozenset({self.input_stream})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"cells" if self.mentions else "relations"})
@@ -67,7 +68,7 @@ class WordPairs:
         yield from labels_given(self.labels)
 
     def build(self, widths: dict[str, int]) -> nn.Module:
-        return WordPairsHead(self, widths[self.reads])
+        return WordPairsHead(self, widths[self.input_stream])
 
 
 class Pairwise(nn.Module):
@@ -96,7 +97,12 @@ class WordPairsHead(nn.Module):
 
     def __init__(self, config: WordPairs, width: int) -> None:
         super().__init__()
-        self.name, self.weight, self.reads, self.per = config.name, config.weight, config.reads, config.per
+        self.name, self.weight, self.input_stream, self.per = (
+            config.name,
+            config.weight,
+            config.input_stream,
+            config.loss_per,
+        )
         self.contrast, self.scale, self.joint = config.contrast, config.scale, bool(config.mentions)
         self.upper, self.none_weight = config.scheme == "as_released", config.none_weight
         named = sum(label != "None" for label in config.labels)
@@ -122,7 +128,7 @@ class WordPairsHead(nn.Module):
 
         Without channels the text halves, and T zeros, which say how long the rows are.
         """
-        stream = streams[self.reads]
+        stream = streams[self.input_stream]
         left, right = self.text.halves(self.dropout(stream.tokens).flatten(0, 1))
         if self.channels is None:
             return left, right, left.new_zeros(stream.mask.shape[1])
@@ -169,7 +175,7 @@ class WordPairsHead(nn.Module):
             real = given["pairs_mask"]
             scores, label = self._blocks(words, given), targets["relations"][real]
             return F.nll_loss(scores, label) if len(scores) else scores.sum()
-        mask, cells = streams[self.reads].mask, targets["cells"]
+        mask, cells = streams[self.input_stream].mask, targets["cells"]
         total = words[0][:0].sum()  # 0, whatever stands at padding
         for band, grid in self._grid(mask):
             label = cells[grid]
@@ -180,7 +186,7 @@ class WordPairsHead(nn.Module):
         return total / counted(mask, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        words, mask = self.words(streams, given), streams[self.reads].mask
+        words, mask = self.words(streams, given), streams[self.input_stream].mask
         if not self.joint:
             real = given["pairs_mask"]
             score, label = self._blocks(words, given).softmax(-1).max(-1)

@@ -35,9 +35,11 @@ class Hierarchical:
     vision: Vision | None = None
     max_frames: Count = 120  # most frames read of a document; of more, evenly spaced ones, and the document says so
     image_size: CountOrZero = 0  # pixels that a frame is resized to, both sides; 0: as the backbone says
-    chunk: Count = 16  # frames that pass the tower at once, which bounds the memory
+    frames_per_pass: Count = 16  # frames that pass the tower at once, which bounds the memory
     as_released: bool = False  # groups of layers as in the public release, see `grouped`
-    local: CountOrZero = 0  # words that a residual convolution over the text's states spans, see `Neighbours` (ours)
+    conv_width: CountOrZero = (
+        0  # words that a residual convolution over the text's states spans, see `Neighbours` (ours)
+    )
 
     @property
     def inputs(self) -> EncoderInputs:
@@ -50,10 +52,10 @@ class Hierarchical:
         return frozenset({"text"} | ({"vision"} if self.vision else set()))
 
     def problems(self) -> Iterator[Problem]:
-        if self.local and self.local % 2 == 0:
+        if self.conv_width and self.conv_width % 2 == 0:
             yield Problem(
-                where="local",
-                found=f"local={self.local}",
+                where="conv_width",
+                found=f"conv_width={self.conv_width}",
                 expected="an odd number of words, or 0",
                 remedy="take one more or one less",
             )
@@ -102,11 +104,11 @@ class Neighbours(nn.Module):
 class HierarchicalEncoder(FrozenBackboneMixin):
     """inputs -> Streams `text` (B, T, D) and `vision` (B, N, D'), each with levels (3, B, ., .), low, mid and high.
 
-    Words are pooled from their pieces, levels alike: by the largest value (`pool="max"`, M3D's release), their mean,
-    or their first one. A text of several windows has each word from the window where it lies deepest. `vision` holds
-    the patches of all frames one after the other, the class token first where the tower has one (as in the release);
-    `groups` (B, N) is the frame that a patch belongs to. Frames pass the tower `chunk` at a time; where it is trained,
-    a chunk's states are made anew in the backward pass, so that memory does not grow with the frames.
+    Words are pooled from their pieces, levels alike: by the largest value (`pool="max"`, M3D's release), their mean, or
+    their first one. A text of several windows has each word from the window where it lies deepest. `vision` holds the
+    patches of all frames one after the other, the class token first where the tower has one (as in the release);
+    `groups` (B, N) is the frame that a patch belongs to. Frames pass the tower `frames_per_pass` at a time; where it is
+    trained, a chunk's states are made anew in the backward pass, so that memory does not grow with the frames.
 
     `inputs` are those of DualEncoder: `slot` (K,) is a frame's place in time. `word_seconds` (B, T) and `frame_seconds`
     (K,) say when words are said and frames seen, NaN where that is not known. Of cached states it takes those of
@@ -119,7 +121,7 @@ class HierarchicalEncoder(FrozenBackboneMixin):
 
     def __init__(self, config: Hierarchical, text: Any, vision: Any) -> None:
         super().__init__()
-        self.text, self.vision, self.chunk = text, vision, config.chunk
+        self.text, self.vision, self.chunk = text, vision, config.frames_per_pass
         self.pool, self.as_released = config.text.pool, config.as_released
         if vision is not None and getattr(vision, "is_map", False):
             raise RecipeError(
@@ -141,7 +143,7 @@ class HierarchicalEncoder(FrozenBackboneMixin):
             enable = getattr(text, name, None) or text.gradient_checkpointing_enable
             enable({"use_reentrant": False})
             self.remade = [m for m in text.modules() if hasattr(m, "gradient_checkpointing")]
-        self.beside = Neighbours(text.config.hidden_size, 1 + LEVELS, config.local) if config.local else None
+        self.beside = Neighbours(text.config.hidden_size, 1 + LEVELS, config.conv_width) if config.conv_width else None
         self.widths: dict[str, int] = {"text": text.config.hidden_size}
         self.widths |= {} if vision is None else {"vision": vision.width}
 

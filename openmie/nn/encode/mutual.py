@@ -44,7 +44,7 @@ class Mutual:
     image_size: Pixels = 128  # pixels that a crop or whole image is resized to, both sides
     exchange: bool = True  # False: two plain towers
     order: Literal["lagged", "vision_first"] = "lagged"  # a layer sees the other's layer before (eq. 2)
-    first: Literal["projected", "raw", "none"] = "projected"  # layer 1 sees these embeddings; raw: eq. 3
+    first_layer_prefix: Literal["projected", "raw", "none"] = "projected"  # layer 1 sees these embeddings; raw: eq. 3
     as_released: bool = False  # with the slips of the public release, see MutualEncoder
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
     context_tokens: Count = 96  # a longer context is cut, and the document says so
@@ -75,11 +75,11 @@ class Mutual:
 class MutualEncoder(FrozenBackboneMixin):
     """inputs -> Streams `text` (B, T, D), `vision` (B, N, D), and `context` (B, C, D) where it is read.
 
-    Queries come from the own side, keys and values from both (eq. 2, whose printed Q^t = H^v W is a slip):
-    Q = H^t W_q, K = [K^v, H^t W_k], V = [V^v, H^t W_v], and alike for the vision side. `order="lagged"`: layer l + 1
-    sees the keys and values that the other tower made in its layer l, as printed. `vision_first`, as released: vision
-    layer l sees those of text layer l - 1, then text layer l those of vision layer l. What a layer 1 sees, where the
-    other tower has made none yet, is `first`: the other side's embeddings `projected` by its own layer 1 (print and
+    Queries come from the own side, keys and values from both (eq. 2, whose printed Q^t = H^v W is a slip): Q = H^t W_q,
+    K = [K^v, H^t W_k], V = [V^v, H^t W_v], and alike for the vision side. `order="lagged"`: layer l + 1 sees the keys
+    and values that the other tower made in its layer l, as printed. `vision_first`, as released: vision layer l sees
+    those of text layer l - 1, then text layer l those of vision layer l. What a layer 1 sees, where the other tower has
+    made none yet, is `first_layer_prefix`: the other side's embeddings `projected` by its own layer 1 (print and
     release do without that, so that they meet queries of another space), `raw`, split into heads, or `none`.
 
     The visual tokens are one class token, then the patches of the whole image (slot 0) and of each crop (slots 1 to
@@ -172,7 +172,7 @@ class MutualEncoder(FrozenBackboneMixin):
         for i, (reads, sees) in enumerate(zip(self.text.encoder.layer, self.vision.model.encoder.layers)):
             own: list[Pair] = []  # keys and values of this layer: the vision side's, then the text side's
             g = sees(g, vision_masks[text_pair is not None], prefix_kv=text_pair, kv_out=own)
-            if config.exchange and (now or (i == 0 and config.first == "projected")):
+            if config.exchange and (now or (i == 0 and config.first_layer_prefix == "projected")):
                 vision_pair = own[0]
             if config.as_released and vision_pair is not None:
                 vision_pair = vision_pair[0], vision_pair[0]
@@ -187,9 +187,9 @@ class MutualEncoder(FrozenBackboneMixin):
         `projected` ones of the vision side are those that its own layer 1 makes: it runs first and hands them on.
         """
         heads = self.text.config.num_attention_heads
-        if not self.config.exchange or self.config.first == "none":
+        if not self.config.exchange or self.config.first_layer_prefix == "none":
             return None, None
-        if self.config.first == "raw":
+        if self.config.first_layer_prefix == "raw":
             text, vision = split_heads(h, heads), split_heads(g, heads)
             return (text, text), (vision, vision)
         layer = self.text.encoder.layer[0].attention.self

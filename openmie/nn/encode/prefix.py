@@ -43,7 +43,7 @@ class Prefix:
     context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
     context_tokens: Count = 96  # a longer context is cut, and the document says so
     drop_context: Fraction = 0.0  # chance that training leaves out a document's context
-    cells: Count = 2  # side of the grid of cells, the tokens of an image
+    grid_size: Count = 2  # side of the grid of cells, the tokens of an image
     hidden: Count = 800  # width of the tanh layer
     groups: Count = 4  # keys and values that a token offers, mixed by each layer's gate
     refine: Any = None  # a fusion part that the images pass first, such as Caption
@@ -66,12 +66,12 @@ class Prefix:
 
     def problems(self) -> Iterator[Problem]:
         yield from no_max_pooling(self.text)
-        if self.as_released and (self.cells != 2 or self.refine is not None):
+        if self.as_released and (self.grid_size != 2 or self.refine is not None):
             yield Problem(
                 where="as_released",
-                found=f"as_released with cells={self.cells}" + (" and a part to refine" if self.refine else ""),
-                expected="cells=2 and refine=None, for which the release's views are written",
-                remedy="set encode.as_released=false, or cells=2 and no refine",
+                found=f"as_released with grid_size={self.grid_size}" + (" and a part to refine" if self.refine else ""),
+                expected="grid_size=2 and refine=None, for which the release's views are written",
+                remedy="set encode.as_released=false, or grid_size=2 and no refine",
             )
         images = self.makes() - {"text"}
         if self.refine is not None and (missing := sorted(self.refine.needs() - images)):
@@ -122,7 +122,7 @@ class PrefixEncoder(FrozenBackboneMixin):
         self.text, self.vision, self.config = text, vision, config
         self.drop = config.drop_context if config.context else 0.0
         self.cacheable = ("vision",) if config.vision.freeze else ()  # states of the text depend on the images
-        self.states_key = f"Prefix {config.cells} {config.as_released}"
+        self.states_key = f"Prefix {config.grid_size} {config.as_released}"
         self.freeze((text, config.text.freeze), (vision, config.vision.freeze))
         text.set_attn_implementation(NAME)
         d, self.images = text.config.hidden_size, 1 + config.objects
@@ -133,7 +133,7 @@ class PrefixEncoder(FrozenBackboneMixin):
         if self.refine is not None:
             self.widths |= {role: w for role, w in self.refine.widths.items() if role in self.widths}
             check_widths(config, self.widths)
-        offers, v, layers = config.groups * 2 * d, config.cells**2, len(text.encoder.layer)
+        offers, v, layers = config.groups * 2 * d, config.grid_size**2, len(text.encoder.layer)
         self.project = nn.Sequential(
             nn.Linear(self.widths["vision"], config.hidden), nn.Tanh(), nn.Linear(config.hidden, offers)
         )
@@ -142,7 +142,7 @@ class PrefixEncoder(FrozenBackboneMixin):
 
     def vision_states(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """(K, cells^2, C)."""
-        return self.vision.pyramid(inputs["pixels"], self.config.cells)
+        return self.vision.pyramid(inputs["pixels"], self.config.grid_size)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Streams:
         words = inputs["words"]  # (B, T)

@@ -26,24 +26,24 @@ class Adaptive:
 
     Departures: queries are the words and keys and values the regions, for the result must have a row a word; the
     printed Q_v, K_t, V_t has one a region. The attention stands in a transformer layer (norm, residual, feed-forward),
-    since values from the image alone would lose the words. Gates start open (`opening`): at tanh(0) every query
+    since values from the image alone would lose the words. Gates start open (`gate_bias`): at tanh(0) every query
     would be the same b. A document without context keeps Q and K as they are.
     """
 
     modalities: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
-    reads: str = "text"  # role of the queries, the words
+    input_stream: str = "text"  # role of the queries, the words
     bridge: str = "context"  # role that the bridge is made of
     width: Count = 256  # D; not said in the paper, whose parameter count leaves room for about this
     heads: Count = 4
     layers: Count = 1
     gates: Literal["tanh", "sigmoid"] = "tanh"  # as printed, in (-1, 1); or in (0, 1), which makes eq. 9 convex
-    spread: Literal["sum", "mean"] = "sum"  # over context rows, as printed: grows with their number; or `mean`
-    opening: Finite = 2.0  # first bias of the gates
+    bridge_pooling: Literal["sum", "mean"] = "sum"  # over context rows, as printed: grows with their number; or `mean`
+    gate_bias: Finite = 2.0  # first bias of the gates
     expansion: Count = 2  # of the feed-forward layer, in inner widths
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset((*self.modalities, self.reads, self.bridge))
+        return frozenset((*self.modalities, self.input_stream, self.bridge))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused"})
@@ -60,8 +60,8 @@ class AdaptiveFusion(nn.Module):
 
     def __init__(self, config: Adaptive, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.modalities, self.bridge = config.reads, config.modalities, config.bridge
-        own, d = widths[config.reads], config.width
+        self.input_stream, self.modalities, self.bridge = config.input_stream, config.modalities, config.bridge
+        own, d = widths[config.input_stream], config.width
         self.widths = {"fused": own}
         self.input_projection = nn.ModuleDict(
             {s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.modalities}
@@ -71,7 +71,7 @@ class AdaptiveFusion(nn.Module):
         self.norm = nn.LayerNorm(own)
 
     def forward(self, streams: Streams) -> Streams:
-        words, context = streams[self.reads], streams[self.bridge]
+        words, context = streams[self.input_stream], streams[self.bridge]
         keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.modalities], 1)  # (B, M, D)
         mask = torch.cat([streams[s].mask for s in self.modalities], 1)  # (B, M)
         x = words.tokens
@@ -87,9 +87,9 @@ class Bridge(nn.Module):
         super().__init__()
         d = config.width
         self.squash = {"tanh": torch.tanh, "sigmoid": torch.sigmoid}[config.gates]
-        self.mean = config.spread == "mean"
+        self.mean = config.bridge_pooling == "mean"
         self.context = nn.Linear(width, d)
-        self.query, self.key = Gate(d, config.opening), Gate(d, config.opening)
+        self.query, self.key = Gate(d, config.gate_bias), Gate(d, config.gate_bias)
 
     def vector(self, context: Stream) -> Tensor:
         """b (B, D), 0 without context."""

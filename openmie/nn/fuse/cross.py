@@ -21,7 +21,7 @@ class Cross:
     """
 
     modalities: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
-    reads: str = "text"  # role of the queries, the words
+    input_stream: str = "text"  # role of the queries, the words
     width: Count = 128  # inside the attention; narrower than a large encoder, so that a step stays its encoder's
     heads: Count = 4
     layers: Count = 2
@@ -29,7 +29,7 @@ class Cross:
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset((*self.modalities, self.reads))
+        return frozenset((*self.modalities, self.input_stream))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused"})
@@ -46,8 +46,8 @@ class CrossFusion(nn.Module):
 
     def __init__(self, config: Cross, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.modalities = config.reads, config.modalities
-        d, e = widths[config.reads], config.width
+        self.input_stream, self.modalities = config.input_stream, config.modalities
+        d, e = widths[config.input_stream], config.width
         self.widths = {"fused": d}
         self.input_projection = nn.ModuleDict(
             {s: nn.Sequential(nn.Linear(widths[s], e), nn.LayerNorm(e)) for s in config.modalities}
@@ -56,7 +56,7 @@ class CrossFusion(nn.Module):
         self.norm = nn.LayerNorm(d)
 
     def forward(self, streams: Streams) -> Streams:
-        words = streams[self.reads]
+        words = streams[self.input_stream]
         keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.modalities], 1)  # (B, M, E)
         mask = torch.cat([streams[s].mask for s in self.modalities], 1)  # (B, M)
         x = words.tokens

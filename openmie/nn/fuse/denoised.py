@@ -42,27 +42,27 @@ class Denoised:
     1.5 thousand million of them in 16 heads, which are never held where nothing is done to each.
     """
 
-    reads: str = "text"  # role of the words, which `fused` are
+    input_stream: str = "text"  # role of the words, which `fused` are
     modality: str = "vision"  # role of the patches; their groups are frames
     frames: bool = True  # eq. 12 too; off where no head reads frames
     levels: Count = 3  # K
     latent: Count = 64  # d_vae
     hidden: Count = 256  # of the auto-encoder
     heads: Count = 16
-    ffn: Count = 32  # width inside FFN
+    ffn_width: Count = 32  # width inside FFN
     variational: bool = False  # a true VAE
-    kl: NonNegative = 0.001  # weight of its KL loss, in nats a position (the paper names none)
+    kl_weight: NonNegative = 0.001  # weight of its KL loss, in nats a position (the paper names none)
     sigmoid: bool = False  # after the decoder; as released on
     project: bool = True  # W^K and W^V; as released off (where both modalities are as wide as each other)
     own_keys: bool = False  # keys and values of the own modality in addition to the other's; as released on
     mix: Literal["matrix", "scalar"] = "matrix"  # W of eq. 11; as released `scalar`
     norm: bool = True  # Q, K and V are normed before the attention's maps (ours); as released off
-    times: bool = False  # a learned decay of attention with the seconds between word and frame, per head (ours)
+    time_decay: bool = False  # a learned decay of attention with the seconds between word and frame, per head (ours)
     pool: Literal["mean", "sum"] = "mean"  # over a frame's patches; as released `sum`, and then LN
     dropout: Dropout = 0.1  # of the outputs of attention and FFN (0.5 of attention's weights in the release)
 
     def needs(self) -> frozenset[str]:
-        return frozenset((self.reads, self.modality))
+        return frozenset((self.input_stream, self.modality))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "frames"} if self.frames else {"fused"})
@@ -82,14 +82,14 @@ class DenoisedFusion(nn.Module):
 
     def __init__(self, config: Denoised, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.modality, self.kl = config.reads, config.modality, config.kl
-        d, v = widths[config.reads], widths[config.modality]
+        self.input_stream, self.modality, self.kl = config.input_stream, config.modality, config.kl_weight
+        d, v = widths[config.input_stream], widths[config.modality]
         self.widths = {"fused": d, "frames": v} if config.frames else {"fused": d}
         self.to_text = Direction(config, d, v)
         self.to_frames = FramePooling(Direction(config, v, d), v, config.pool == "sum") if config.frames else None
 
     def forward(self, streams: Streams) -> tuple[Streams, Losses]:
-        text, vision = streams[self.reads], streams[self.modality]
+        text, vision = streams[self.input_stream], streams[self.modality]
         words = own_words(text)
         tokens, losses = self.to_text(words, vision, lambda x: x)
         padding = text.mask.shape[1] - tokens.shape[1]
@@ -174,10 +174,10 @@ class Level(nn.Module):
         self.key = nn.Linear(other, own, bias=False) if project else None  # W^K
         self.value = nn.Linear(other, own, bias=False) if project else None  # W^V
         self.attention = MultiHeadAttention(e, config.heads, packed="none", output_width=e)
-        self.time_decay = nn.Parameter(torch.linspace(-4.0, 1.0, config.heads)) if config.times else None
+        self.time_decay = nn.Parameter(torch.linspace(-4.0, 1.0, config.heads)) if config.time_decay else None
         self.norms = nn.ModuleList(nn.LayerNorm(e) for _ in range(2))
         self.dropout, self.norm_inputs = nn.Dropout(config.dropout), config.norm
-        self.ffn = FeedForward(e, config.ffn, config.dropout, nn.ReLU())
+        self.ffn = FeedForward(e, config.ffn_width, config.dropout, nn.ReLU())
 
     def forward(self, own: Stream, states: Tensor, other: Stream, pool: Pool) -> tuple[Tensor, list[Tensor]]:
         mask, seconds = other.mask, other.seconds

@@ -33,13 +33,13 @@ class Interweave:
     row: bool = True  # row-grained weights, over the own modality's tokens
     column: bool = True  # column-grained weights, over the features of a head
     binding: Literal["attention", "token_map"] = "attention"  # f_1 of eq. 5 (attention is ours), see `Excavator`
-    lengths: tuple[Count, Count] = (
+    token_map_lengths: tuple[Count, Count] = (
         40,
         49,
     )  # of `token_map`: words and patches, as in the release; the rest is left
     rescaled: bool = True  # the weights of eq. 6 have a mean of one (ours); off as printed: they sum to one
     gate: Literal["vector", "scalar", "none"] = "vector"  # I for each feature, as printed; for each word; or z = T_L
-    reads: str = "text"  # role of the words
+    input_stream: str = "text"  # role of the words
     modality: str = "vision"  # role of the patches
     width: Count = 128  # inside the excavators
     heads: Count = 4
@@ -47,7 +47,7 @@ class Interweave:
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset((self.reads, self.modality))
+        return frozenset((self.input_stream, self.modality))
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", self.modality})
@@ -71,15 +71,15 @@ class InterweaveFusion(nn.Module):
 
     def __init__(self, config: Interweave, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.modality, self.layers = config.reads, config.modality, config.layers
-        d, own = widths[config.reads], widths[config.modality]
+        self.input_stream, self.modality, self.layers = config.input_stream, config.modality, config.layers
+        d, own = widths[config.input_stream], widths[config.modality]
         self.widths = {"fused": d, config.modality: d}
         self.input_projection = nn.Identity() if own == d else nn.Sequential(nn.Linear(own, d), nn.LayerNorm(d))
         self.image_guided, self.text_guided = Excavator(d, config, True), Excavator(d, config, False)
         self.gate = None if config.gate == "none" else PrePostGate(d, d if config.gate == "vector" else 1)
 
     def forward(self, streams: Streams) -> Streams:
-        words, patches = streams[self.reads], streams[self.modality]
+        words, patches = streams[self.input_stream], streams[self.modality]
         t, x = words.tokens, self.input_projection(patches.tokens)  # (B, T, D), (B, V, D)
         for _ in range(self.layers):
             x = x + self.image_guided(x, t, patches.mask, words.mask)
@@ -124,7 +124,7 @@ class Excavator(nn.Module):
         self.norm2 = nn.LayerNorm(d)
         self.ffn = FeedForward(d, config.expansion * e, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
-        words, patches = config.lengths
+        words, patches = config.token_map_lengths
         lengths = (words, patches) if image_guided else (patches, words)
         self.token_map = None if self.attends else TokenMap(*lengths)
 

@@ -21,7 +21,7 @@ class OneStream:
     patches, so that a long video stays affordable; modalities are told apart by a vector each, frames by H^p.
     """
 
-    reads: str = "text"
+    input_stream: str = "text"
     modality: str = "vision"
     width: Count = 128  # of the one sequence
     heads: Count = 4
@@ -30,7 +30,7 @@ class OneStream:
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads, self.modality})
+        return frozenset({self.input_stream, self.modality})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "frames"})
@@ -47,8 +47,8 @@ class OneStreamFusion(nn.Module):
 
     def __init__(self, config: OneStream, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.modality = config.reads, config.modality
-        d, v, e = widths[config.reads], widths[config.modality], config.width
+        self.input_stream, self.modality = config.input_stream, config.modality
+        d, v, e = widths[config.input_stream], widths[config.modality], config.width
         self.widths = {"fused": d, "frames": v}
         self.positions = FramePositions(v)
         self.input_projection = nn.ModuleList([nn.Linear(d, e), nn.Linear(v, e)])
@@ -58,7 +58,7 @@ class OneStreamFusion(nn.Module):
         self.output_projection = nn.ModuleList([nn.Linear(e, d), nn.Linear(e, v)])
 
     def forward(self, streams: Streams) -> Streams:
-        text, frames = streams[self.reads], pool_frames(streams[self.modality])
+        text, frames = streams[self.input_stream], pool_frames(streams[self.modality])
         frames = frames.with_tokens(self.positions(frames.tokens))
         inputs = zip((text, frames), self.input_projection, self.modality_embedding)
         x = torch.cat([project(s.tokens) + embedding for s, project, embedding in inputs], 1)  # (B, T + F, E)

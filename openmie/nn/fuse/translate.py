@@ -50,7 +50,7 @@ class Translate:
 
     original: tuple[str, ...] = ("vision", "objects")  # roles of the whole image and of its objects; one: no objects
     translated: tuple[str, ...] = ("generated", "generated_objects")  # the same of the translation; empty: none
-    reads: str = "text"  # role of the words
+    input_stream: str = "text"  # role of the words
     object_words: Literal["phrases", "text"] = "phrases"  # what objects attend to: `phrases`, or the words, `text`
     pool: Literal["mean", "sum"] = "mean"  # over tokens; or `sum`
     expansion: Count = 2  # of MLP_final's inner layer, in widths of the words, as released
@@ -67,7 +67,9 @@ class Translate:
                 )
 
     def needs(self) -> frozenset[str]:
-        return frozenset((*self.original, *self.translated, self.reads, *(("phrases",) if self.by_phrases else ())))
+        return frozenset(
+            (*self.original, *self.translated, self.input_stream, *(("phrases",) if self.by_phrases else ()))
+        )
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "original"} | ({"generated"} if self.translated else set()))
@@ -90,11 +92,11 @@ class Translation(nn.Module):
 
     def __init__(self, config: Translate, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.by_phrases = config.reads, config.by_phrases
+        self.input_stream, self.by_phrases = config.input_stream, config.by_phrases
         self.branches = {"original": config.original, "generated": config.translated}
         self.branches = {name: modalities for name, modalities in self.branches.items() if modalities}
         objects = any(len(modalities) > 1 for modalities in self.branches.values())
-        d, inner = widths[config.reads], config.expansion * widths[config.reads]
+        d, inner = widths[config.input_stream], config.expansion * widths[config.input_stream]
         self.widths = dict.fromkeys(sorted(config.makes()), d)
         others = sorted({widths[r] for roles in self.branches.values() for r in roles} - {d})
         self.input_projection = nn.ModuleDict({str(n): nn.Linear(n, d) for n in others})
@@ -107,7 +109,7 @@ class Translation(nn.Module):
         self.output, self.norm, self.dropout = nn.Linear(inner, d), nn.LayerNorm(d), nn.Dropout(config.dropout)
 
     def forward(self, streams: Streams) -> Streams:
-        words = streams[self.reads]
+        words = streams[self.input_stream]
         branches = self.branch_states(streams)
         states = [branch.tokens[:, 0] for branch in branches.values()]
         if self.by_phrases:
@@ -122,7 +124,7 @@ class Translation(nn.Module):
         images = {
             name: [self._image(streams[r], i > 0) for i, r in enumerate(roles)] for name, roles in self.branches.items()
         }
-        words = streams[self.reads]
+        words = streams[self.input_stream]
         pooled = self.image_pool([s[0] for s in images.values()], words.tokens, words.mask)
         terms = {name: [term] for name, term in zip(images, pooled)}
         if self.object_pool is not None:
@@ -140,7 +142,7 @@ class Translation(nn.Module):
 
     def _object_words(self, streams: Streams) -> tuple[Tensor, Tensor]:
         """What objects attend to, tokens (B, M, D) and mask (B, M): phrases, or a document's words without any."""
-        words = streams[self.reads]
+        words = streams[self.input_stream]
         if not self.by_phrases:
             return words.tokens, words.mask
         phrases = streams["phrases"]

@@ -23,7 +23,7 @@ class TwoStream:
     is ours. A frame is the mean of its patches in both channels.
     """
 
-    reads: str = "text"
+    input_stream: str = "text"
     modality: str = "vision"
     width: Count = 128  # of a channel, and inside the attention
     heads: Count = 4
@@ -32,7 +32,7 @@ class TwoStream:
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset({self.reads, self.modality})
+        return frozenset({self.input_stream, self.modality})
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "frames"})
@@ -49,8 +49,8 @@ class TwoStreamFusion(nn.Module):
 
     def __init__(self, config: TwoStream, widths: dict[str, int]) -> None:
         super().__init__()
-        self.reads, self.modality = config.reads, config.modality
-        d, v, e = widths[config.reads], widths[config.modality], config.width
+        self.input_stream, self.modality = config.input_stream, config.modality
+        d, v, e = widths[config.input_stream], widths[config.modality], config.width
         self.widths = {"fused": d, "frames": v}
         self.positions = FramePositions(v)
         self.input_projection = nn.ModuleList([nn.Linear(v, e), nn.Linear(v, e)])
@@ -62,7 +62,7 @@ class TwoStreamFusion(nn.Module):
         self.norm = nn.LayerNorm(d)
 
     def forward(self, streams: Streams) -> Streams:
-        text, frames = streams[self.reads], pool_frames(streams[self.modality])
+        text, frames = streams[self.input_stream], pool_frames(streams[self.modality])
         frames = frames.with_tokens(self.positions(frames.tokens))
         spatial = self.input_projection[0](frames.tokens)  # (B, F, E)
         temporal = self.input_projection[1](frame_differences(frames))

@@ -31,7 +31,7 @@ def folder(tmp_path_factory, bert):
     """A random model, and a file of rows with frames beside it, one of which is broken."""
     place = tmp_path_factory.mktemp("extract")
     recipe = m3d.recipe(diorama.corpus(diorama.Config(documents=True), train=1), text=bert)
-    for path, value in {"complete.prompt": "2", "heads.3.width": "32", "fuse.0.latent": "16"}.items():
+    for path, value in {"complete.prompt_length": "2", "heads.3.width": "32", "fuse.0.latent": "16"}.items():
         recipe = set_field(recipe, path, value)
     torch.manual_seed(0)
     model = Model.new(recipe)

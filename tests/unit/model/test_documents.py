@@ -27,7 +27,7 @@ def small(text, corpus=CORPUS, **changes):
     found = m3d.recipe(corpus, text=text)
     changes = {
         "training.epochs": "1",
-        "complete.prompt": "2",
+        "complete.prompt_length": "2",
         "heads.3.width": "32",
         "fuse.0.latent": "16",
         "fuse.0.hidden": "16",

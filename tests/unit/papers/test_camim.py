@@ -78,7 +78,7 @@ def test_paper_sizes():
         assert (one.training.batch_size, one.training.epochs) == (batch, epochs) and one.training.warmup_ratio == 0.1
         named = [(n, torch.nn.Parameter(torch.zeros(2, 2))) for n in ("encode.text.x", "encode.vision.x", "heads.0.x")]
         assert {g["lr"] for g in build_optimizer(named, one.training.param_groups).param_groups} == {lr}
-        assert one.align[0].loss.tau == 1.0 and not one.align[0].loss.symmetric and one.align[0].at == "fused"
+        assert one.align[0].loss.tau == 1.0 and not one.align[0].loss.symmetric and one.align[0].stage == "fused"
     assert (r.align[0].first, r.align[0].second) == (("generated",), ("original",))
     assert (other.align[0].first, other.align[0].second) == (("fused",), ("vision",))
 

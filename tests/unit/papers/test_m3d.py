@@ -45,7 +45,7 @@ def test_the_papers_hyper_parameters():
         ("encode.vision", 5e-6, 0.0),
         ("", 1e-3, 0.0),
     ]
-    assert r.complete.prompt == r.fuse[0].latent == 64 and r.fuse[0].heads == 16
+    assert r.complete.prompt_length == r.fuse[0].latent == 64 and r.fuse[0].heads == 16
     assert [type(h).__name__ for h in r.heads] == ["Crf", "Chains", "ChainRelations", "Regions"]
     assert r.heads[2].labels == ("PER-PER_peer", "PER-LOC_birth") and r.heads[2].symmetric == ("PER-PER_peer",)
     assert r.task == "document" and all(h.weight == 1.0 for h in r.heads)

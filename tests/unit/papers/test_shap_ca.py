@@ -34,7 +34,7 @@ def stream(b, n, d, lengths, seed=0):
 @pytest.mark.parametrize("spread", ["sum", "mean"])
 def test_the_bridge_is_the_mean_of_the_matrix(spread):
     """Eq. 8 by the D x D matrix, of the real rows alone, for each document by itself."""
-    bridge = Bridge(6, Adaptive(width=8, spread=spread)).double()
+    bridge = Bridge(6, Adaptive(width=8, bridge_pooling=spread)).double()
     context = stream(3, 5, 6, [5, 2, 0])
     got = bridge.vector(context)
     for i in range(3):

@@ -44,7 +44,7 @@ def reference(loss, a, b, ramp=1.0):
             found.append(-math.log((chosen + raised[i]) / sum(raised)))
         else:
             implicit, own = -math.log(chosen / sum(raised)), -math.log(raised[i] / sum(raised))
-            found.append(loss.positives * ramp * implicit + loss.own * own)
+            found.append(loss.topk_weight * ramp * implicit + loss.pair_weight * own)
     return sum(found) / n
 
 
@@ -56,8 +56,8 @@ def test_equals_loops(rows, k, side):
     for tau in (0.1, 0.5):
         for loss in (
             TopK(k=k, tau=tau, anchor=side),
-            TopK(k=k, tau=tau, anchor=side, positives=0.3, own=2.0),
-            TopK(k=k, tau=tau, anchor=side, own=0.0),
+            TopK(k=k, tau=tau, anchor=side, topk_weight=0.3, pair_weight=2.0),
+            TopK(k=k, tau=tau, anchor=side, pair_weight=0.0),
             TopK(k=k, tau=tau, anchor=side, as_released=True),
         ):
             assert loss(a, b).item() == pytest.approx(reference(loss, a, b), abs=1e-9)
@@ -67,7 +67,7 @@ def test_equals_loops(rows, k, side):
 def test_without_positives_it_is_one_direction_of_infonce():
     a, b = sides(6)
     for side, (x, y) in {"text": (a, b), "image": (b, a)}.items():
-        torch.testing.assert_close(TopK(positives=0.0, anchor=side)(a, b), InfoNCE(symmetric=False)(x, y))
+        torch.testing.assert_close(TopK(topk_weight=0.0, anchor=side)(a, b), InfoNCE(symmetric=False)(x, y))
     torch.testing.assert_close(TopK()(a, b, 0.0), InfoNCE(symmetric=False)(a, b))
 
 
@@ -79,7 +79,9 @@ def test_as_released_the_own_pair_counts_twice():
     assert got == pytest.approx(-math.log((e + 2 + e) / (e + 3))) and got < 0
 
 
-@pytest.mark.parametrize("loss", [TopK(), TopK(k="adaptive"), TopK(as_released=True, anchor="image"), TopK(own=0.0)])
+@pytest.mark.parametrize(
+    "loss", [TopK(), TopK(k="adaptive"), TopK(as_released=True, anchor="image"), TopK(pair_weight=0.0)]
+)
 def test_gradient_is_that_of_differences(loss):
     torch.autograd.gradcheck(loss, [x.requires_grad_() for x in sides(5)])
 
@@ -121,7 +123,7 @@ def test_adaptive_k_is_the_number_of_images_that_fit_a_text_as_well_as_its_own()
 
 def test_adaptive_is_the_standard_loss_once_all_own_images_stand_first():
     a = torch.eye(5) + 0.1
-    assert TopK(k="adaptive")(a, a).item() == pytest.approx(2 * TopK(positives=0.0)(a, a).item())
+    assert TopK(k="adaptive")(a, a).item() == pytest.approx(2 * TopK(topk_weight=0.0)(a, a).item())
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def loss_of(aligned):
 
 def test_learned_pooling_by_hand():
     torch.manual_seed(0)
-    s, align = streams(), Align(loss=InfoNCE(), learned=True, width=0).build(WIDTHS)
+    s, align = streams(), Align(loss=InfoNCE(), learned_pooling=True, width=0).build(WIDTHS)
     got = align.pairs(s)
     assert got[0].shape == got[1].shape == (5, 4)  # the first side's width
     for side, role in enumerate(WIDTHS):
@@ -172,7 +174,7 @@ def test_learned_pooling_by_hand():
 
 def test_learned_pooling_of_two_roles_and_of_none():
     s = streams()
-    align = Align(learned=True, second=("vision", "text"), width=3).build(WIDTHS)
+    align = Align(learned_pooling=True, second=("vision", "text"), width=3).build(WIDTHS)
     assert align.pairs(s)[1].shape == (5, 3)
     gone = {**s, "vision": Stream(s["vision"].tokens, torch.zeros(5, 3, dtype=torch.bool))}
     out = align(gone)
@@ -226,7 +228,7 @@ def test_diagnostics_reach_the_log(tmp_path, bert):
     from tests.fixtures import small
 
     r = small.recipe("ner", training__epochs="1", encode__text__name=bert)
-    align = Align(loss=TopK(k="adaptive", warmup_steps=3), name="ips", learned=True)
+    align = Align(loss=TopK(k="adaptive", warmup_steps=3), name="ips", learned_pooling=True)
     r = replace(r, align=(align,))
     events = list(fit(r, small.documents(16), small.documents(4), out=tmp_path, seed=0))
     steps = [e.values for e in events if e.kind == "step"]
@@ -261,9 +263,9 @@ def retrieval(loss, steps=200, seed=0):
 
 def test_positives_of_its_own_choice_align_nothing_alone_and_do_no_harm_beside_own_pairs():
     """Measured: own 82%, K=3 80% (sd 1); alone, and as released, 0.5 to 1.5%, which is chance."""
-    own = (retrieval(TopK(positives=0.0)) + retrieval(TopK(positives=0.0), seed=1)) / 2
+    own = (retrieval(TopK(topk_weight=0.0)) + retrieval(TopK(topk_weight=0.0), seed=1)) / 2
     assert own > 0.75
     for k in (3, "adaptive"):
         assert (retrieval(TopK(k=k)) + retrieval(TopK(k=k), seed=1)) / 2 > own - 0.06
-    assert retrieval(TopK(own=0.0)) < 0.04
+    assert retrieval(TopK(pair_weight=0.0)) < 0.04
     assert retrieval(TopK(as_released=True, tau=0.5)) < 0.04

@@ -33,7 +33,7 @@ def streams(text=(4, 0, 2, 0), vision=(6, 3, 0, 0), layered=True, seed=0):
 
 def built(seed=1, **changes):
     torch.manual_seed(seed)
-    return PromptConv(**{"prompt": 3, **changes}).build({"text": D, "vision": V}).double().eval()
+    return PromptConv(**{"prompt_length": 3, **changes}).build({"text": D, "vision": V}).double().eval()
 
 
 def slow(maker, states, kernel):
@@ -118,7 +118,7 @@ def test_constructed_sides_take_no_part_in_alignments():
 def test_what_training_hides_is_drawn_by_document():
     n = 4000
     s = {r: Stream(torch.randn(n, 2, w), torch.ones(n, 2, dtype=torch.bool)) for r, w in (("text", D), ("vision", V))}
-    module = built(drop=0.4).float().train()
+    module = built(modality_dropout=0.4).float().train()
     made = module(s)[0]
     gone = {r: ~x.present for r, x in made.items()}
     for role in gone:
@@ -137,7 +137,10 @@ def test_what_training_hides_is_drawn_by_document():
 
 
 def test_reconstruction_is_the_distance_of_means():
-    s, module = streams(text=(4, 3, 2, 1), vision=(6, 3, 2, 0)), built(drop=1.0, reconstruct=0.5).train()
+    s, module = (
+        streams(text=(4, 3, 2, 1), vision=(6, 3, 2, 0)),
+        built(modality_dropout=1.0, reconstruction_weight=0.5).train(),
+    )
     torch.manual_seed(0)
     made, losses = module(s)
     weight, loss = losses["reconstruction"]
@@ -155,7 +158,7 @@ def test_reconstruction_is_the_distance_of_means():
     assert not module.eval()(s)[1]
 
 
-@pytest.mark.parametrize("change", [{"kernel": 2}, {"modalities": ("text", "text")}, {"reconstruct": 1.0}])
+@pytest.mark.parametrize("change", [{"kernel": 2}, {"modalities": ("text", "text")}, {"reconstruction_weight": 1.0}])
 def test_what_cannot_be_built_says_so(change):
     with pytest.raises(RecipeError):
         check_part(PromptConv(**change))
@@ -203,5 +206,5 @@ def answered(complete, seed=0, steps=60):
 
 
 def test_a_document_of_words_alone_is_answered_through_constructed_frames():
-    assert answered(PromptConv(prompt=2)) > 0.95
+    assert answered(PromptConv(prompt_length=2)) > 0.95
     assert answered(Blank()) < 0.5  # chance is 0.25: there is no frame to read

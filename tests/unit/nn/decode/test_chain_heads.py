@@ -201,12 +201,12 @@ def test_tags_give_the_mentions_where_none_are_given():
     assert links.shape == (4, 0, 0, 3)
 
 
-@pytest.mark.parametrize("alike", [1.0, 0.0])
-def test_two_things_named_again_and_again_become_two_chains(alike):
+@pytest.mark.parametrize("similarity_init", [1.0, 0.0])
+def test_two_things_named_again_and_again_become_two_chains(similarity_init):
     """Names never seen in training: what is learnt is that like vectors are one thing, and begins so."""
     torch.manual_seed(0)
     n, m, width = 64, 6, 48
-    head = Chains(labels=MENTIONS, dropout=0.0, alike=alike).build({"fused": width})
+    head = Chains(labels=MENTIONS, dropout=0.0, similarity_init=similarity_init).build({"fused": width})
     optimizer = torch.optim.Adam(head.parameters(), 1e-3)
 
     def batch():
@@ -224,7 +224,7 @@ def test_two_things_named_again_and_again_become_two_chains(alike):
     found = head.predict(streams, given)["chain_of"]
     want = numbered(components(gold["chain_of"][:, :, None] == gold["chain_of"][:, None]), given["spans_mask"])
     right = (found == want).all(1).float().mean()
-    assert right > 0.9 if alike else right < 0.7
+    assert right > 0.9 if similarity_init else right < 0.7
 
 
 # -- relations between chains
@@ -240,8 +240,8 @@ RELATIONS = [
     ChainRelations(labels=LABELS, mentions=MENTIONS, symmetric=("near",)),
     ChainRelations(labels=(*LABELS, "None"), mentions=MENTIONS),
     ChainRelations(labels=LABELS, mentions=MENTIONS, decide="one", symmetric=("near",)),
-    ChainRelations(labels=LABELS, mentions=MENTIONS, chain="vote", rank=3),
-    ChainRelations(labels=LABELS, mentions=MENTIONS, chain="vote", decide="one", symmetric=("near",)),
+    ChainRelations(labels=LABELS, mentions=MENTIONS, aggregation="vote", rank=3),
+    ChainRelations(labels=LABELS, mentions=MENTIONS, aggregation="vote", decide="one", symmetric=("near",)),
 ]
 TYPES = [[0, 1, 0], [1, 0], [], [0]]  # of the chains: each has one label
 
@@ -249,7 +249,7 @@ TYPES = [[0, 1, 0], [1, 0], [], [0]]  # of the chains: each has one label
 def units(config, head, streams, b):
     """(chain, vector) of what is paired."""
     each = [(c, vector(streams["fused"], b, s)) for c, s in zip(CHAINS[b], SPANS[b])]
-    if config.chain == "mean":
+    if config.aggregation == "mean":
         each = [(c, torch.stack([v for o, v in each if o == c]).mean(0)) for c in range(max(CHAINS[b]) + 1)]
     assert [type(part) for part in head.project] == [torch.nn.Linear] * bool(config.rank) + [torch.nn.LayerNorm]
     return [(c, normed(head.project[0](v) if config.rank else v)) for c, v in each]
@@ -325,7 +325,7 @@ def test_links_are_answered_pair_by_pair(config):
             answers = {}
             for pair, votes in said.items():
                 share = [sum(v) / len(votes) for v in zip(*votes)]
-                if config.chain == "vote":
+                if config.aggregation == "vote":
                     several = [k for k, s in enumerate(share) if s > 0.5]
                     answers[pair] = several if config.decide == "several" else [share.index(max(share))]
                 else:
@@ -337,7 +337,7 @@ def test_links_are_answered_pair_by_pair(config):
                         continue
                     want.add((min(c, d), max(c, d), k) if names[k] in config.symmetric else (c, d, k))
             assert {tuple(x) for x in found["links"][b].nonzero().tolist()} == want
-            if config.chain == "mean":
+            if config.aggregation == "mean":
                 for c, d, k in want:
                     each = [score[p][0][k] for p in {(c, d), *([(d, c)] if names[k] in config.symmetric else [])}]
                     assert math.isclose(found["link_scores"][b, c, d, k], max(each), abs_tol=1e-9)
@@ -394,11 +394,11 @@ def test_nothing_to_score_costs_nothing_and_has_a_gradient():
         assert loss == 0
 
 
-@pytest.mark.parametrize("chain", ["mean", "vote"])
-def test_learns_several_relations_of_one_pair(chain):
+@pytest.mark.parametrize("aggregation", ["mean", "vote"])
+def test_learns_several_relations_of_one_pair(aggregation):
     """Two labels that hold together for the chains of one pair, learnt by heart with what else there is."""
     torch.manual_seed(0)
-    config = ChainRelations(labels=("a", "b", "c"), symmetric=("c",), dropout=0.0, chain=chain)
+    config = ChainRelations(labels=("a", "b", "c"), symmetric=("c",), dropout=0.0, aggregation=aggregation)
     head = config.build({"fused": 16})
     words = torch.randn(6, 8, 16)
     spans = torch.arange(8)[:, None].expand(6, 8, 2)

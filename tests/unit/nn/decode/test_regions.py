@@ -134,9 +134,9 @@ def gold():
 
 
 VARIANTS = [
-    Regions(labels=("A", "B"), count=3, width=8, heads=2, dropout=0.0),
-    Regions(labels=("A", "B"), count=4, width=8, heads=2, dropout=0.0, links=False, layers=1),
-    Regions(labels=("A", "B"), count=2, slots="frame", match="order", giou=0.0, empty=1.0),
+    Regions(labels=("A", "B"), num_slots=3, width=8, heads=2, dropout=0.0),
+    Regions(labels=("A", "B"), num_slots=4, width=8, heads=2, dropout=0.0, links=False, layers=1),
+    Regions(labels=("A", "B"), num_slots=2, slots="frame", match="order", giou_weight=0.0, no_object_weight=1.0),
 ]
 
 
@@ -149,13 +149,13 @@ def test_loss_is_the_sum_over_frames_of_the_best_assignment(config):
     for x, logits, boxes in head.found(s):
         entropy, weights, l1, giou, links = [], [], [], [], []
         for b, f in rows:
-            q, there = config.count, [k for k in range(3) if t["box_labels"][b, f, k] >= 0]
+            q, there = config.num_slots, [k for k in range(3) if t["box_labels"][b, f, k] >= 0]
 
             def cost(slot, k, b=b, f=f, logits=logits, boxes=boxes):
                 p = logits[b, f, slot].softmax(0)[t["box_labels"][b, f, k]].item()
                 ours, theirs = boxes[b, f, slot].tolist(), t["boxes"][b, f, k].tolist()
                 far = sum(abs(m - n) for m, n in zip(ours, theirs))
-                return config.l1 * far - config.giou * slow_overlap(ours, theirs)[1] - p
+                return config.l1_weight * far - config.giou_weight * slow_overlap(ours, theirs)[1] - p
 
             if config.match == "order":
                 best = list(zip(there, there))[:q]
@@ -164,7 +164,7 @@ def test_loss_is_the_sum_over_frames_of_the_best_assignment(config):
                 best = min(options, key=lambda o: sum(cost(*pair) for pair in o))
             label = {slot: int(t["box_labels"][b, f, k]) for slot, k in best}
             for slot in range(q):
-                share = 1.0 if slot in label else config.empty
+                share = 1.0 if slot in label else config.no_object_weight
                 entropy.append(-share * logits[b, f, slot].log_softmax(0)[label.get(slot, 2)])
                 weights.append(share)
             for slot, k in best:
@@ -177,7 +177,11 @@ def test_loss_is_the_sum_over_frames_of_the_best_assignment(config):
                     none = head.link.none(x[b, f, slot])[0]
                     scores = torch.stack([*(asked @ c / math.sqrt(8) for c in chains), none])
                     links.append(-scores.log_softmax(0)[int(t["box_of"][b, f, k]) % 4])
-        loss = sum(entropy) / sum(weights) + config.l1 * sum(l1) / len(l1) + config.giou * sum(giou) / len(giou)
+        loss = (
+            sum(entropy) / sum(weights)
+            + config.l1_weight * sum(l1) / len(l1)
+            + config.giou_weight * sum(giou) / len(giou)
+        )
         losses.append(loss + (sum(links) / len(links) if links else 0.0))
     ours, theirs = head.loss(s, GIVEN, t), sum(losses) / len(losses)
     torch.testing.assert_close(ours, theirs)
@@ -258,7 +262,7 @@ def test_boxes_a_bright_patch_and_names_the_chain_of_its_colour():
     """4 x 4 patches, one of them in a colour; two chains, one of the same colour. New frames and colours."""
     torch.manual_seed(0)
     n, f, d = 16, 3, 16
-    config = Regions(labels=("A", "B"), count=2, width=32, heads=2, layers=1, dropout=0.0)
+    config = Regions(labels=("A", "B"), num_slots=2, width=32, heads=2, layers=1, dropout=0.0)
     head = config.build(dict.fromkeys(("frames", "vision", "fused"), d))
     marks = torch.randn(2, d)
     optimizer = torch.optim.Adam(head.parameters(), 5e-3)

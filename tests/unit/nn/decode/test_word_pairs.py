@@ -278,7 +278,7 @@ def test_in_chunks_or_whole(joint: bool, scheme: str, monkeypatch: pytest.Monkey
 
 
 def test_what_it_needs_and_makes() -> None:
-    assert WordPairs().needs() == {"fused"} and WordPairs(reads="text").needs() == {"text"}
+    assert WordPairs().needs() == {"fused"} and WordPairs(input_stream="text").needs() == {"text"}
     assert WordPairs().makes() == {"relations"} and WordPairs(mentions=("a",)).makes() == {"cells"}
     assert make()[1].classes == len(class_names(MENTIONS, LABELS)) == 5
     assert make(labels=("peer",))[1].classes == 4 and make(joint=False)[1].classes == 3

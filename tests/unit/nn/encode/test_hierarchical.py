@@ -63,7 +63,7 @@ def test_neighbours_are_those_beside_a_word_and_never_padding():
                         want = want + weight[own, :, k] @ x[b, t + k - 2, own]
                 torch.testing.assert_close(module(x, mask)[b, t, own], want)
     with pytest.raises(RecipeError, match="odd"):
-        Model.new(recipe(vision="", local=4))
+        Model.new(recipe(vision="", conv_width=4))
 
 
 @settings(max_examples=60, deadline=None)
@@ -206,7 +206,7 @@ def test_chunks_of_frames_change_nothing(train):
     for chunk in (64, 2):
         torch.manual_seed(1)
         tower = TinyVision(size=32, stem=(4, 4, 4, 8), width=8).build().eval()
-        encode = HierarchicalEncoder(Hierarchical(vision=Vision(), chunk=chunk), text, tower)
+        encode = HierarchicalEncoder(Hierarchical(vision=Vision(), frames_per_pass=chunk), text, tower)
         encode.training = train  # the tower stays as it is at evaluation
         out = encode.vision_states({"pixels": torch.randn(5, 3, 32, 32)})
         out.square().mean().backward()
@@ -259,7 +259,7 @@ def test_hub_towers_of_a_longformer_and_a_vit_on_disk(tmp_path):
     vit = ViTConfig(num_hidden_layers=3, image_size=32, patch_size=16, **shape)
     ViTModel(vit).save_pretrained(tmp_path / "vit")
     ViTImageProcessor(size={"height": 32, "width": 32}).save_pretrained(tmp_path / "vit")
-    model = Model.new(recipe(text=text, vision=str(tmp_path / "vit"), chunk=2))
+    model = Model.new(recipe(text=text, vision=str(tmp_path / "vit"), frames_per_pass=2))
     assert model.text.max_length == 65
     words = ["a"] * 150
     s = streams(model, [clip("a", range(3), words=words), clip("b", range(1))])

@@ -207,7 +207,7 @@ def reference(made, x, order, first, released=False):
 @pytest.mark.parametrize("released", [False, True], ids=["printed", "as released"])
 @pytest.mark.parametrize(("order", "first"), WAYS)
 def test_equals_the_dense_reference(order, first, released):
-    made = encoder(order=order, first=first, as_released=released)
+    made = encoder(order=order, first_layer_prefix=first, as_released=released)
     x = inputs(lengths=(5,), slots=((2, 0),))
     with torch.no_grad():
         h, g, _, _ = made.towers(x)
@@ -223,7 +223,7 @@ def test_the_ways_differ():
     same, and the third the text's second keys.
     """
     x = inputs(lengths=(5, 6), slots=((0, 1), (0, 1)))  # the first one is padded
-    every = [{"order": o, "first": f} for o, f in WAYS]
+    every = [{"order": o, "first_layer_prefix": f} for o, f in WAYS]
     every += [{"exchange": False}, {"as_released": True}]
     with torch.no_grad():
         states = [encoder(**way).towers(x)[0][0, :5] for way in every]
@@ -247,7 +247,7 @@ def test_the_release_reads_padding_and_we_do_not():
 
 @pytest.mark.parametrize(("order", "first"), WAYS)
 def test_neither_padding_nor_other_documents_change_anything(order, first):
-    made = encoder(order=order, first=first)
+    made = encoder(order=order, first_layer_prefix=first)
     x = inputs(lengths=(5, 7, 3, 4), slots=((0, 1, 2), (1,), (0, 2), ()), width=12)
     rubbish = torch.where(x["attention_mask"].bool(), x["input_ids"], 7)
     with torch.no_grad():
@@ -275,7 +275,7 @@ def test_slots_that_no_document_fills_are_left_out():
 
 
 @pytest.mark.parametrize(
-    "way", [{}, {"order": "vision_first", "first": "none"}, {"as_released": True}, {"exchange": False}]
+    "way", [{}, {"order": "vision_first", "first_layer_prefix": "none"}, {"as_released": True}, {"exchange": False}]
 )
 def test_words_without_an_image_are_plain_berts(way):
     """Alone, beside documents with images, and in training without an image: no NaN, forward or backward."""
@@ -343,7 +343,7 @@ def test_context_is_read_and_may_be_left_out():
 
 @pytest.mark.parametrize(("order", "first"), WAYS)
 def test_gradient_reaches_every_parameter(order, first):
-    made = encoder(order=order, first=first)
+    made = encoder(order=order, first_layer_prefix=first)
     streams = made.train()(inputs())
     sum(s.tokens.square().sum() * (i + 1) for i, s in enumerate(streams.values())).backward()
     for name, p in made.named_parameters():
@@ -381,7 +381,7 @@ def test_runs_in_bfloat16():
     made = encoder().float()
     x = inputs()
     x["pixels"] = x["pixels"].float()
-    for config in (made.config, replace(made.config, first="raw", as_released=True)):
+    for config in (made.config, replace(made.config, first_layer_prefix="raw", as_released=True)):
         made.config = config
         with torch.autocast("cpu", torch.bfloat16):
             low = made(x)

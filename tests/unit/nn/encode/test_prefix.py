@@ -132,7 +132,7 @@ def norm(module, x):
 
 def slow_tokens(made, x):
     """Image -> its tokens (V, C), of one document; as released, the map (C, 2, 2) as it lies in memory."""
-    side = made.config.cells
+    side = made.config.grid_size
     with torch.no_grad():
         cells = made.vision.pyramid(x["pixels"], side)
     if made.config.as_released:
@@ -211,8 +211,8 @@ def slow_text(made, x, images):
 
 WAYS = {
     "default": {},
-    "one cell": {"cells": 1},
-    "nine cells, one group": {"cells": 3, "groups": 1},
+    "one cell": {"grid_size": 1},
+    "nine cells, one group": {"grid_size": 3, "groups": 1},
     "no objects": {"objects": 0},
     "as released": {"as_released": True, "groups": 4},
     "as released, no objects": {"as_released": True, "objects": 0},
@@ -250,7 +250,7 @@ def test_equals_the_librarys_cache(way):
 
 def test_the_ways_differ():
     x = inputs(lengths=(5,), slots=((0, 1, 2),), contexts=(3,))
-    every = [{}, {"as_released": True}, {"cells": 1}, {"objects": 1}, {"refine": Caption(pairs=BOTH)}]
+    every = [{}, {"as_released": True}, {"grid_size": 1}, {"objects": 1}, {"refine": Caption(pairs=BOTH)}]
     every = [{"context": "*", **way} for way in every]
     last = {**x, **{k: x[k][:-1] for k in ("image", "slot", "pixels")}}
     with torch.no_grad():
@@ -532,13 +532,13 @@ def test_a_frozen_vision_tower_runs_once(tmp_path):
 
 
 def test_recipe_as_json():
-    part = recipe(context="*", refine=Caption(pairs=BOTH), cells=3)
+    part = recipe(context="*", refine=Caption(pairs=BOTH), grid_size=3)
     assert recipes.load(recipes.dump(part)) == part and recipes.check(part)
     assert part.encode.inputs.separate_context_pass and "inputs" not in recipes.dump(part)["encode"]
     changed = recipes.set_field(part, "encode.refine.heads", "2")
     assert changed.encode.refine == Caption(pairs=BOTH, heads=2)
     assert Prefix(objects=0).makes() == {"text", "vision"}
-    for name in ("cells", "hidden", "groups"):
+    for name in ("grid_size", "hidden", "groups"):
         with pytest.raises(RecipeError, match=rf"encode\.{name}"):
             recipes.check(recipe(**{name: 0}))
 
@@ -551,8 +551,8 @@ def test_what_cannot_be_built_is_refused():
     for odd in (None, torch.nn.Linear(2, 2)):
         with pytest.raises(RecipeError, match="pyramid"):
             Prefix().build(text, odd)
-    for odd in ({"cells": 3}, {"context": "*", "refine": Caption(pairs=BOTH)}):
-        with pytest.raises(RecipeError, match=r"as_released.*cells=2"):
+    for odd in ({"grid_size": 3}, {"context": "*", "refine": Caption(pairs=BOTH)}):
+        with pytest.raises(RecipeError, match=r"as_released.*grid_size=2"):
             recipes.check_part(Prefix(as_released=True, **odd))
     with pytest.raises(RecipeError, match=r"\['context'\].*encode\.context"):
         recipes.check_part(Prefix(refine=Caption(pairs=BOTH)))

@@ -13,7 +13,7 @@ from openmie.nn.layers import FRAME_CODE, sinusoidal_positions
 from openmie.nn.streams import Stream
 from openmie.recipe import check_part
 
-SMALL = Denoised(latent=8, heads=2, hidden=6, ffn=4, dropout=0.0)
+SMALL = Denoised(latent=8, heads=2, hidden=6, ffn_width=4, dropout=0.0)
 AS_RELEASED = replace(SMALL, project=False, own_keys=True, sigmoid=True, mix="scalar", pool="sum", norm=False)
 VARIANTS = [
     SMALL,
@@ -182,7 +182,7 @@ def test_the_vae_samples_and_pays_and_the_mean_answers():
     normal = torch.distributions.Normal
     each = torch.distributions.kl_divergence(normal(mean, (log_variance / 2).exp()), normal(0.0, 1.0)).sum(-1)
     torch.testing.assert_close(kl(mean, log_variance, mask), each[mask].mean())
-    config = replace(SMALL, variational=True, kl=0.25)
+    config = replace(SMALL, variational=True, kl_weight=0.25)
     s, module = streams(config), built(config)
     a, b = module(s)[0]["fused"].tokens, module(s)[0]["fused"].tokens
     assert torch.equal(a, b) and not module(s)[1]
@@ -249,7 +249,7 @@ def test_half_precision_is_near_and_counts_beyond_256():
 def test_time_decay_makes_words_read_what_is_near_in_time():
     """A word spoken at 0 s reads the frame of 0 s as if the one of 100 s were not there, and not the other way."""
     torch.manual_seed(0)
-    module = built(replace(SMALL, times=True))
+    module = built(replace(SMALL, time_decay=True))
     with torch.no_grad():
         for level in module.to_text.levels:
             level.time_decay.fill_(2.0)

@@ -21,8 +21,8 @@ VARIANTS = [
     replace(SMALL, column=False),
     replace(SMALL, gate="scalar"),
     replace(SMALL, gate="none", layers=2),
-    replace(SMALL, binding="token_map", lengths=(5, 6), rescaled=False),
-    replace(SMALL, binding="token_map", lengths=(3, 2), layers=2),
+    replace(SMALL, binding="token_map", token_map_lengths=(5, 6), rescaled=False),
+    replace(SMALL, binding="token_map", token_map_lengths=(3, 2), layers=2),
 ]
 IDS = ["full", "L=3", "column", "row", "scalar", "no gate", "as printed", "short map"]
 
@@ -199,7 +199,7 @@ def test_takes_any_length(text, vision):
 
 def test_other_roles_may_be_read():
     s = streams()
-    part = replace(SMALL, reads="context", modality="objects")
+    part = replace(SMALL, input_stream="context", modality="objects")
     module = part.build({"context": 6, "objects": 7}).double().eval()
     made = module({"context": s["text"], "objects": s["vision"]})
     assert set(made) == {"context", "objects", "fused"} == part.needs() | part.makes()

@@ -410,7 +410,7 @@ def test_an_alignment_of_the_finals_is_the_papers_loss():
     """G predicts O among the O of the batch; documents that lack either are left out."""
     s, module = streams([*DOCUMENTS, ALL]), built(FULL)
     align = Align(
-        first=("generated",), second=("original",), at="fused", width=0, loss=InfoNCE(tau=1.0, symmetric=False)
+        first=("generated",), second=("original",), stage="fused", width=0, loss=InfoNCE(tau=1.0, symmetric=False)
     ).build(module.widths)
     made = module(s)
     aligned = align(made)
