@@ -13,8 +13,9 @@ class Dropped(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How records name it."""
+        """How records name it; a pair may have several relations, so the label belongs to the name of each."""
         if isinstance(self.what, str):
             return self.what
-        id = self.what.id if hasattr(self.what, "id") else f"{self.what.head} {self.what.tail}"
+        what = self.what
+        id = what.id if hasattr(what, "id") else f"{what.head} {what.tail} {what.label}"
         return f"{type(self.what).__name__.lower()} {id}"

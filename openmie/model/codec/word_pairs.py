@@ -7,7 +7,7 @@ labels (`class_names`). "None" is no class: that nothing holds between two menti
 label in the block of its head's words (rows) and its tail's words (columns), so it has a direction. The cells of
 mentions lie over blocks, smaller blocks over larger ones. Mentions that do not overlap have blocks that do not overlap,
 so the grid holds all that is said about them. Overlapping mentions are held too, except where two readings share one
-grid; what is lost is listed. A symmetric relation stands in both blocks, or in the one that is free; it is read once.
+grid; of those that overlap a prediction has one. What is lost is listed. A symmetric relation stands in both blocks, or in the one that is free; it is read once.
 
 `scheme="as_released"`: the grid of the EEGA release (Yuan et al., AAAI 2023), which Shap-CA takes over. Row <= column;
 -1 below. A mention fills the triangle of its words, a relation the block of its words; later ones overwrite. A mention
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,21 +31,20 @@ from openmie.model.codec.word_pairs_classes import (
     Cells,
     Scheme,
     class_names,
-    fact_of,
-    facts,
-    places_of,
 )
 from openmie.model.codec.word_pairs_decoding import decode_batch
-from openmie.model.codec.word_pairs_reading import MOST
+from openmie.model.codec.word_pairs_losses import additions, losses
 
 Span = tuple[int, int]  # first and last word
 
 
 class EncodedGrids(NamedTuple):
-    """Cells (T, T) of each document, what they leave out, and what they say beyond the document.
+    """Cells (T, T) of each document, what reading them loses of it, and what it finds beyond it.
 
-    `spurious` are relations between mentions of the document (by its ids) that decoding finds and the document does not
-    state: the reverse of each in `as_released`, and in `exact` the other reading where overlapping mentions share it.
+    `dropped` is gold less what decoding finds in its own cells, exactly: the annotations whose fact is not among those
+    read, each with the reason. `spurious` are relations between mentions of the document (by its ids) that decoding
+    finds and the document does not state: the reverse of each in `as_released`, and in `exact` the other reading where
+    overlapping mentions share it.
     """
 
     cells: list[Cells]
@@ -60,10 +59,13 @@ def encode_batch(
     *,
     scheme: Scheme = "exact",
     symmetric: Collection[str] = (),
+    overlaps: bool = False,
 ) -> EncodedGrids:
     """Cells (T, T) over the words of each document. What a document lists twice is held once.
 
     Of two mentions of one span, and of two relations of one pair, the first listed is held (`as_released`: the last).
+    `overlaps`: how the cells will be read, see `decode_batch`; by default as predictions are, one of the mentions that
+    overlap. It changes what is listed as lost, never the cells.
     """
     names, undirected = class_names(mentions, relations, scheme), frozenset(symmetric)
     cells, dropped, spurious = [], [], []
@@ -75,8 +77,11 @@ def encode_batch(
         grid, more = draw(len(document.words), held, wanted, len(mentions), undirected)
         gone += more
         beyond: list[Relation] = []
-        if scheme == "as_released" or _overlap(sorted({span for span, _ in held.values()})):
-            gone, beyond = _check(document, grid, gone, (mentions, relations, scheme, undirected))
+        if scheme == "as_released" or _overlap(sorted({span for span, _ in held.values()})):  # else all drawn is read
+            found = decode_batch(
+                [grid], [document], mentions, relations, scheme=scheme, symmetric=undirected, overlaps=overlaps
+            )[0]
+            gone, beyond = losses(document, found, gone, undirected), additions(document, found, undirected)
         cells.append(grid)
         dropped.append(tuple(gone))
         spurious.append(tuple(beyond))
@@ -183,36 +188,3 @@ def _size(span: Span) -> int:
 def _overlap(spans: list[Span]) -> bool:
     """Whether any two of these sorted, different spans share a word."""
     return any(b[0] <= a[1] for a, b in pairwise(spans))
-
-
-def _check(
-    document: Document, grid: Cells, gone: list[Dropped], how: tuple[Any, ...]
-) -> tuple[list[Dropped], list[Relation]]:
-    """What a decoder does not find in the cells, and the relations that it finds beyond the document.
-
-    A relation given up for its pair's other one is not dropped where that other one is read as it.
-    """
-    mentions, relations, scheme, symmetric = how
-    found = decode_batch([grid], [document], mentions, relations, scheme=scheme, symmetric=symmetric, overlaps=True)[0]
-    read, said = facts(*found, symmetric), facts(document.mentions, document.relations, symmetric)
-    ends = places_of(document.mentions)
-    dropped = [x for x in gone if not (isinstance(x.what, Relation) and fact_of(x.what, ends, symmetric) in read[1])]
-    given_up = {id(x.what) for x in gone}
-    for m in document.mentions:
-        if id(m) not in given_up and (m.start, m.end, m.label) not in read[0]:
-            dropped.append(
-                Dropped(
-                    m,
-                    "no relation of it is held, or its cells are read otherwise"
-                    if scheme == "as_released"
-                    else f"of overlapping mentions {MOST} a document are read",
-                )
-            )
-    for r in document.relations:
-        if id(r) not in given_up and r.label != "None" and fact_of(r, ends, symmetric) not in read[1]:
-            dropped.append(Dropped(r, "its cells are those of other mentions and relations, and are read as theirs"))
-    ids = {(m.start, m.end, m.label): m.id for m in reversed(document.mentions)}
-    places = places_of(found[0])
-    beyond = [r for r in found[1] if fact_of(r, places, symmetric) not in said[1]]
-    named = [(ids.get(places[r.head]), ids.get(places[r.tail]), r.label) for r in beyond]
-    return dropped, [Relation(head=a, tail=b, label=label) for a, b, label in named if a and b]
