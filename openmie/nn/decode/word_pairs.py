@@ -135,9 +135,9 @@ class WordPairsHead(nn.Module):
         tags = given["pos"].masked_fill(~stream.mask, 0) if "pos" in given else stream.mask.long() * 0
         one, two = self.pos.halves(self.channels.pos.weight)
         table = self.hidden[1](F.gelu(one[:, None] + two)).flatten(0, 1)
-        where = sinusoidal_positions(stream.mask.shape[1], self.channels.width, stream.tokens.device).to(
-            stream.tokens.dtype
-        )
+        where = self.channels.scale * sinusoidal_positions(
+            stream.mask.shape[1], self.channels.width, stream.tokens.device
+        ).to(stream.tokens.dtype)
         return left, right, tags.flatten(), table, *self.place.halves(where)
 
     def log_final(

@@ -239,6 +239,19 @@ def test_nothing_to_learn_is_zero_with_a_gradient(joint: bool) -> None:
         assert head.predict(streams, given)["relations"].shape == (1, 0)
 
 
+@pytest.mark.parametrize("scale", [0.0, 0.1, 2.0])
+def test_the_scale_of_the_channels_reaches_both(scale: float) -> None:
+    """As the oracle, which joins what `ChannelEmbedding` gives; without a voice, equal words are alike anywhere."""
+    config, head = make(channels=Channels(width=6, scale=scale))
+    streams, given, _ = data([4, 4])
+    streams["fused"] = Stream(streams["fused"].tokens[:, :1].expand(-1, 4, -1), streams["fused"].mask)
+    at = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 2]), torch.tensor([3, 2, 2])
+    found = head.eval().log_final(head.words(streams, given), *at)
+    want = [oracle(config, head, streams, given, *cell) for cell in zip(*(x.tolist() for x in at))]
+    torch.testing.assert_close(found, torch.stack(want), rtol=1e-9, atol=1e-9)
+    assert torch.equal(found[0], found[1]) == (scale == 0)
+
+
 def test_without_parts_of_speech_all_words_have_tag_0() -> None:
     _, head = make()
     streams, given, targets = data([4, 2])
