@@ -7,7 +7,8 @@ labels (`class_names`). "None" is no class: that nothing holds between two menti
 label in the block of its head's words (rows) and its tail's words (columns), so it has a direction. The cells of
 mentions lie over blocks, smaller blocks over larger ones. Mentions that do not overlap have blocks that do not overlap,
 so the grid holds all that is said about them. Overlapping mentions are held too, except where two readings share one
-grid; of those that overlap a prediction has one. What is lost is listed. A symmetric relation stands in both blocks, or in the one that is free; it is read once.
+grid; of those that overlap a prediction has one. What is lost is listed. A symmetric relation stands in both blocks, or
+in the one that is free; it is read once.
 
 `scheme="as_released"`: the grid of the EEGA release (Yuan et al., AAAI 2023), which Shap-CA takes over. Row <= column;
 -1 below. A mention fills the triangle of its words, a relation the block of its words; later ones overwrite. A mention
