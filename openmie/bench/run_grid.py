@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from openmie import corpora
-from openmie.bench import system
+from openmie.bench import sweep_options, system
 from openmie.bench.run_spec import RunSpec, read
 from openmie.errors import CorpusError, TrainError
 
@@ -18,7 +18,7 @@ class Rows:
     """Which variants of a system, and what is changed in all of them."""
 
     ablate: Sequence[str] = ()  # names, `full`, or `all` (full and every ablation); empty: full, unless swept
-    sweep: Sequence[str] = ()  # names of sweeps, every value of each; or `all`
+    sweep: Sequence[str] = ()  # NAME, every value of the sweep, or NAME=V1,V2, of a field's path too; or `all`
     same: dict[str, Any] = field(default_factory=dict)  # fields of every `RunSpec`: changes, options, posts, test, ...
 
 
@@ -40,8 +40,8 @@ def grid(
         full = system.build(paper, corpora.load(spec), task, **same)
         for name in {*asked.ablate} - {"all", *(v.ablation for v in variants)}:
             system.ablate(paper, full, name)
-        for name in {*asked.sweep} - {"all", *(v.sweep for v in variants)}:
-            system.sweep(paper, full, name, "")
+        for name in {sweep_options.parse(text)[0] for text in asked.sweep} - {"all", *(v.sweep for v in variants)}:
+            sweep_options.recipe(paper, full, name, "")
     return [replace(v, seed=seed) for seed in wanted for v in variants]
 
 
@@ -56,9 +56,8 @@ def _variants(paper: str, spec: str, task: str, asked: Rows) -> list[RunSpec]:
     names = asked.ablate or ((system.FULL,) if not asked.sweep else ())
     every = (system.FULL, *system.load_paper_module(paper).ablations(full))
     found = [replace(base, ablation=a) for n in names for a in (every if n == "all" else (n,)) if a in every]
-    swept = system.sweeps(paper, full)
-    for name in swept if "all" in asked.sweep else asked.sweep:
-        found += [replace(base, sweep=name, value=value) for value in swept.get(name, ())]
+    swept = sweep_options.swept(paper, full, corpus, asked.sweep)
+    found += [replace(base, sweep=name, value=value) for name, value in swept]
     for cell in (found := list(dict.fromkeys(found))):
         cell.recipe(corpus)
     return found

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmie import corpora
-from openmie.bench import system
+from openmie.bench import sweep_options, system
 from openmie.data.document import Document
 from openmie.errors import TrainError
 
@@ -41,7 +41,7 @@ class RunSpec:
     flavour: str = system.FLAVOUR  # of the paper's page, such as `paper` or `improved`
     task: str = ""  # ner, re or joint; empty: the paper's choice for the corpus
     ablation: str = system.FULL
-    sweep: str = ""  # a sweep of the paper, instead of an ablation
+    sweep: str = ""  # a sweep of the paper or the path of a field of its recipe, instead of an ablation
     value: str = ""  # of the sweep
     changes: tuple[str, ...] = ()  # FIELD=VALUE of the recipe
     options: tuple[str, ...] = ()  # KEY=VALUE of the page's recipe()
@@ -110,7 +110,7 @@ class RunSpec:
         """The recipe that this cell trains, checked."""
         full = system.build(self.paper, corpus, self.task, self.options, self.flavour)
         if self.sweep:
-            return system.change(system.sweep(self.paper, full, self.sweep, self.value), self.changes)
+            return system.change(sweep_options.recipe(self.paper, full, self.sweep, self.value), self.changes)
         return system.change(system.ablate(self.paper, full, self.ablation), self.changes)
 
     def dump(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
@@ -102,15 +102,16 @@ def ablate(name: str, full: Recipe, ablation: str) -> Recipe:
     return _one(load_paper_module(name).ablations(full), ablation, "ablation")
 
 
-def sweep(name: str, full: Recipe, swept: str, value: str) -> Recipe:
-    """The recipe of one value of a sweep. Errors: an unknown sweep or value."""
-    return _one(_one(sweeps(name, full), swept, "sweep"), value, f"value of {swept}")
-
-
-def sweeps(name: str, full: Recipe) -> dict[str, dict[str, Recipe]]:
+def sweeps(name: str, full: Recipe) -> dict[str, Mapping[str, Recipe]]:
     """All sweeps of a system: none, for many."""
     make = getattr(load_paper_module(name), "sweeps", None)
     return make(full) if make else {}
+
+
+def is_field(recipe: Any, path: str) -> bool:
+    """Whether a text is the path of a field as `--set` takes it, as far as its first name tells."""
+    name, dot, _ = path.partition(".")
+    return hasattr(recipe, name) and (bool(dot) or name.isidentifier())
 
 
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:

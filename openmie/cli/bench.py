@@ -22,7 +22,13 @@ def bench(
     ablate: Annotated[
         list[str] | None, typer.Option(help="A variant: full (default), an ablation, or all; repeatable.")
     ] = None,
-    sweep: Annotated[list[str] | None, typer.Option(help="A sweep of the system, or all; repeatable.")] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[=V,V]",
+            help="A sweep of the system, or a field's path, with values: alpha=0.2,0.4; or all; repeatable.",
+        ),
+    ] = None,
     task: options.Task = "",
     set_: options.Set = None,
     option: options.Option = None,

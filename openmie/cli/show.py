@@ -42,19 +42,22 @@ def recipe(
     """
     from openmie import corpora
     from openmie import recipe as recipes
+    from openmie.bench import sweep_options
 
     if (Path(paper) / "recipe.json").exists():
         print((Path(paper) / "recipe.json").read_text(encoding="utf8"))
         return
-    whole = system.build(paper, corpora.load(corpus) if corpus else None, task, option or (), flavour)
+    data = corpora.load(corpus) if corpus else None
+    whole = system.build(paper, data, task, option or (), flavour)
     changed = system.change(system.ablate(paper, whole, ablate), set_ or ())
     if changed == whole:
         print(json.dumps(recipes.dump(whole), indent=1, ensure_ascii=False))
         print("ablations: " + ", ".join(system.load_paper_module(paper).ablations(whole)), file=sys.stderr)
         for name, what in system.load_paper_module(paper).FLAVOURS.items():
             print(f"flavour {name}: {what}", file=sys.stderr)
-        for name, values in system.sweeps(paper, whole).items():
-            print(f"sweep {name}: {', '.join(values)}", file=sys.stderr)
+        for name, swept in system.sweeps(paper, whole).items():
+            values = sweep_options.values_for(swept, data)
+            print(f"sweep {name}: {', '.join(values) or 'no values in this corpus'}", file=sys.stderr)
     for path, here, there in recipes.difference(recipes.dump(whole), recipes.dump(changed)):
         print(f"{path}: {json.dumps(here, ensure_ascii=False)} -> {json.dumps(there, ensure_ascii=False)}")
 

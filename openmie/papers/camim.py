@@ -23,6 +23,7 @@ batch 32, 30 epochs, 3e-5 (section 4.2); alpha 0.1 (eq. 23, figure 4c); one dire
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -38,16 +39,14 @@ from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.translate import Translate
 from openmie.papers._flavours import PAPER, SMALL, checked, slug
 from openmie.papers._labels import MNRE, labels_of
+from openmie.papers._sweeps import FieldSweep, caption_generators, set_value
 from openmie.papers._tables import read_table
 from openmie.recipe import Group, Recipe, Training
 
 NAME = "CAMIM"
 BACKBONES = ("bert-base-uncased", "microsoft/resnet-50")
 ALPHA = 0.1  # eq. 23, the peak of figure 4c
-CAPTIONS = (  # of table 2, by the names of the public caption files of MNRE; then those of Diorama
-    *("BLIP", "instruct", "llavanext", "caption", "cogvlm", "minicpm"),
-    *("noisy", "true"),
-)
+CAPTIONS = ("BLIP", "instruct", "llavanext", "caption", "cogvlm", "minicpm")  # of table 2, as MNRE's files are called
 PAIRS = (("vision", "context"), ("objects", "context"), ("generated", "text"), ("generated_objects", "text"))
 
 FLAVOURS = {
@@ -250,9 +249,9 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     return {name: replace(x, name=f"{r.name}-{slug(name)}") for name, x in found.items()}
 
 
-def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
+def sweeps(r: Recipe) -> dict[str, Mapping[str, Recipe]]:
     """Pairs of modalities, caption levels (on HVPNeT), alpha (figure 4), captions (table 2), temperature, direction."""
-    (mi,), other = r.align, hvpnet(r)
+    other = hvpnet(r)
     caption: Any = other.encode.refine  # type: ignore[union-attr]
     visual = ("original", "generated")
     pairs = {
@@ -262,21 +261,19 @@ def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
         "(O+G)&T": (visual, ("text",)),
     }
     levels = {"W&S": {}, "S": {"word": False}, "W": {"sentence": False}}
+    directions = {"one": "false", "both": "true"}
 
     def leveled(**change: Any) -> Recipe:
         return replace(other, encode=replace(other.encode, refine=replace(caption, **change)))  # type: ignore[call-arg]
 
-    def losses(**change: Any) -> Recipe:
-        return replace(r, align=(replace(mi, loss=replace(mi.loss, **change)),))
-
     return {
         "mi": {name: replace(r, align=(mutual_information(*sides),)) for name, sides in pairs.items()},
         "levels": {name: leveled(**change) for name, change in levels.items()},
-        "alpha": {f"{a:g}": replace(r, align=(replace(mi, weight=a),)) for a in (0.05, 0.1, 0.3, 0.5)},
-        "context": {name: replace(r, encode=replace(r.encode, context=name)) for name in CAPTIONS},  # type: ignore[arg-type]
-        "hvpnet context": {name: replace(other, encode=replace(other.encode, context=name)) for name in CAPTIONS},  # type: ignore[arg-type]
-        "tau": {f"{t:g}": losses(tau=t) for t in (0.1, 0.5, 1.0)},
-        "direction": {"one": losses(symmetric=False), "both": losses(symmetric=True)},
+        "alpha": FieldSweep(r, ("align.0.weight",), (0.05, 0.1, 0.3, 0.5)),
+        "context": FieldSweep(r, ("encode.context",), CAPTIONS, caption_generators),
+        "hvpnet context": FieldSweep(other, ("encode.context",), CAPTIONS, caption_generators),
+        "tau": FieldSweep(r, ("align.0.loss.tau",), (0.1, 0.5, 1.0)),
+        "direction": {name: set_value(r, "align.0.loss.symmetric", x) for name, x in directions.items()},
     }
 
 

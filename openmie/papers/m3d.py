@@ -49,6 +49,7 @@ from openmie.papers._flavours import PAPER, SMALL, checked, slug
 from openmie.papers._labels import M3D, labels_of
 from openmie.papers._m3d_notes import NOTES
 from openmie.papers._m3d_tables import COLUMNS, NAME, REPORTED
+from openmie.papers._sweeps import FieldSweep
 from openmie.recipe import Group, Recipe, Training
 
 __all__ = ["COLUMNS", "FLAVOURS", "NAME", "NOTES", "REPORTED", "SCORES", "ablations", "recipe", "sweeps"]
@@ -328,19 +329,13 @@ def _released(r: Recipe) -> dict[str, Any]:
     }
 
 
-def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
+def sweeps(r: Recipe) -> dict[str, FieldSweep]:
     """Prompt length (figure 8, whose values are not legible), latent width, kernel, modalities dropped in training."""
     if not _full(r):
         return {}
-    complete: Any = r.complete
-    asked: dict[str, tuple[str, tuple[float, ...]]] = {
-        "prompt": ("prompt_length", (4, 8, 16, 32, 64, 128)),
-        "kernel": ("kernel", (1, 3, 5)),
-        "drop": ("modality_dropout", (0, 0.1, 0.3)),
+    return {
+        "prompt": FieldSweep(r, ("complete.prompt_length",), (4, 8, 16, 32, 64, 128)),
+        "kernel": FieldSweep(r, ("complete.kernel",), (1, 3, 5)),
+        "drop": FieldSweep(r, ("complete.modality_dropout",), (0, 0.1, 0.3)),
+        "latent": FieldSweep(r, ("fuse.0.latent",), (16, 32, 64, 128)),
     }
-    found = {
-        name: {str(v): replace(r, complete=replace(complete, **{field: v})) for v in values}
-        for name, (field, values) in asked.items()
-    }
-    latent = {str(v): replace(r, fuse=(replace(r.fuse[0], latent=v),)) for v in (16, 32, 64, 128)}
-    return {**found, "latent": latent}

@@ -38,6 +38,7 @@ from openmie.nn.encode.mutual import Mutual
 from openmie.nn.fuse.interweave import Interweave
 from openmie.papers._flavours import PAPER, SMALL, checked, slug
 from openmie.papers._labels import TWITTER, labels_of
+from openmie.papers._sweeps import FieldSweep
 from openmie.papers._tables import read_table
 from openmie.recipe import Group, Recipe, Training
 
@@ -199,21 +200,14 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     return {name: replace(r, name=f"{r.name}-{slug(name)}", **change) for name, change in found.items()}
 
 
-def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
+def sweeps(r: Recipe) -> dict[str, FieldSweep]:
     """K of figure 6 and the adaptive one, interweave encoders of figure 7, shares of training data of figure 8."""
-    encode: Any = r.encode
-    (mgi,), (align,) = r.fuse, r.align
     return {
-        "k": {
-            str(k): replace(r, align=(replace(align, loss=replace(align.loss, k=k)),))
-            for k in (*range(1, 7), "adaptive")
-        },
-        "layers": {str(n): replace(r, fuse=(replace(mgi, layers=n),)) for n in range(1, 8)},
-        "share": {
-            f"{s:g}": replace(r, training=replace(r.training, train_fraction=s)) for s in (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)
-        },
-        "order": {o: replace(r, encode=replace(encode, order=o)) for o in ("lagged", "vision_first")},
-        "first": {f: replace(r, encode=replace(encode, first_layer_prefix=f)) for f in ("projected", "raw", "none")},
+        "k": FieldSweep(r, ("align.0.loss.k",), (*range(1, 7), "adaptive")),
+        "layers": FieldSweep(r, ("fuse.0.layers",), (*range(1, 8),)),
+        "share": FieldSweep(r, ("training.train_fraction",), (0.1, 0.2, 0.3, 0.4, 0.5, 1.0)),
+        "order": FieldSweep(r, ("encode.order",), ("lagged", "vision_first")),
+        "first": FieldSweep(r, ("encode.first_layer_prefix",), ("projected", "raw", "none")),
     }
 
 

@@ -39,16 +39,13 @@ from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
 from openmie.papers._flavours import IMPROVED, PAPER, SMALL, checked, slug
 from openmie.papers._labels import JMERE, MNRE, TWITTER, labels_of
+from openmie.papers._sweeps import FieldSweep, caption_generators
 from openmie.recipe import Group, Recipe, Training
 from openmie.text import pos
 
 NAME = "Shap-CA"
 ALPHA, BETA = 0.2, 0.4  # eq. 19, the peaks of figure 3
-CAPTIONS = (  # of table 3, then those of the public caption files of MNRE and Twitter, and of Diorama, by their names
-    *("BU", "VinVL", "BLIP-2", "LLaVA-1.5", "GPT-4"),
-    *("minicpm", "cogvlm", "caption", "llavanext", "instruct", "BLIP", "captions_blip2"),
-    *("noisy", "true"),
-)
+CAPTIONS = ("BU", "VinVL", "BLIP-2", "LLaVA-1.5", "GPT-4")  # of table 3
 TOWERS = ("microsoft/resnet-152", "openai/clip-vit-base-patch32")  # section 4.2
 BACKBONES = ("bert-base-uncased", TOWERS[0])
 TAGGER = "spacy:en_core_web_sm"  # section 4.2
@@ -283,22 +280,18 @@ def without_image(r: Recipe) -> dict[str, Any]:
     return {"encode": replace(encode, vision=None, drop_context=0.0), "fuse": (), "align": (r.align[0],)}
 
 
-def sweeps(r: Recipe) -> dict[str, dict[str, Recipe]]:
+def sweeps(r: Recipe) -> dict[str, FieldSweep]:
     """alpha and beta of figure 3 (the other one fixed at its peak), captions of table 3, estimators of the values."""
-
-    def weighted(i: int, weight: float) -> Recipe:
-        return replace(r, align=tuple(replace(a, weight=weight) if j == i else a for j, a in enumerate(r.align)))
-
-    def losses(**change: Any) -> Recipe:
-        return replace(r, align=tuple(replace(a, loss=replace(a.loss, **change)) for a in r.align))
-
-    encode: Any = r.encode
     grid = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+
+    def losses(field: str, *values: Any) -> FieldSweep:
+        return FieldSweep(r, tuple(f"align.{i}.loss.{field}" for i in range(len(r.align))), values)
+
     return {
-        "alpha": {f"{w:g}": weighted(0, w) for w in grid},
-        "beta": {f"{w:g}": weighted(1, w) for w in grid},
-        "estimator": {name: losses(estimator=name) for name in ("cyclic", "exact")},
-        "tau": {f"{t:g}": losses(tau=t) for t in (0.05, 0.1, 0.2, 0.5, 1.0)},
-        "context": {name: replace(r, encode=replace(encode, context=name)) for name in CAPTIONS},
-        "vision": {name: replace(r, encode=replace(encode, vision=Vision(name=name))) for name in TOWERS},
+        "alpha": FieldSweep(r, ("align.0.weight",), grid),
+        "beta": FieldSweep(r, ("align.1.weight",), grid),
+        "estimator": losses("estimator", "cyclic", "exact"),
+        "tau": losses("tau", 0.05, 0.1, 0.2, 0.5, 1.0),
+        "context": FieldSweep(r, ("encode.context",), CAPTIONS, caption_generators),
+        "vision": FieldSweep(r, ("encode.vision.name",), TOWERS),
     }
