@@ -2,14 +2,15 @@
 
 kappa = (o - e) / (1 - e), with o the share of units that both give the same category and e = sum_c p_A(c) p_B(c) what
 chance would give (Cohen, 1960); in percent, as the M3D paper prints it (78.18, without saying of which units). Units
-and categories are those of all documents together:
+and categories are those of all documents together, those that neither annotator marked among them, or else nobody could
+agree on "nothing here" and good annotators would get 0 or less (see `unmarked_units`):
 
     entities     words (characters of a document without words): the label of the mention there, or none
-    spans        spans that either marked: the label, or none. Nobody can agree on none here, so this kappa is lower
+    spans        runs of words up to the longest that anybody marked: the label, or none; chance by length
     chains       pairs of mentions of a document that both marked: in one chain, or not
     relations    ordered pairs of entities that both have, and others that either relates: the labels, or none
-    boxes        boxes, those of one image with an IoU above 0.5 being one: the label, or none where one drew nothing
-    links        boxes that both drew, where either links it: the entity, or none
+    boxes        frames by class: the boxes of that class there, those with an IoU above 0.5 being one; chance by class
+    links        boxes that both drew, where anybody links boxes: the entity, or none
 
 "overall" is the mean of entities, chains, relations and boxes, where they are defined. A kappa without units, or where
 both use one category throughout, is not defined: nan.
@@ -27,26 +28,13 @@ from openmie.annotation.adjudication import apply_decisions, resolve
 from openmie.annotation.adjudication_file import Disagreement, read_decisions, write
 from openmie.annotation.annotator_units import AnnotationPair, pair_annotations
 from openmie.annotation.disagreements import differences
+from openmie.annotation.unmarked_units import Kappa, Table, candidate_spans, frames_by_class, pooled
 from openmie.data.document import Document
 
 __all__ = ["Agreement", "Disagreement", "Kappa", "agreement", "apply_decisions", "kappa", "read_decisions", "resolve"]
 LAYERS = ("entities", "spans", "chains", "relations", "boxes", "links")
+COUNTED = ("entities", "chains", "relations", "links")  # whose units are counted by pair of categories
 OVERALL = ("entities", "chains", "relations", "boxes")
-Table = Counter[tuple[Hashable, Hashable]]  # (category of A, category of B) -> units
-
-
-@dataclass(frozen=True)
-class Kappa:
-    """Of one layer: units, and the share of agreement (0 to 1), observed and expected by chance."""
-
-    n: int
-    observed: float
-    expected: float
-
-    @property
-    def kappa(self) -> float:
-        """In percent; nan where it is not defined."""
-        return 100.0 * (self.observed - self.expected) / (1.0 - self.expected) if self.n and self.expected < 1 else nan
 
 
 @dataclass(frozen=True)
@@ -86,20 +74,22 @@ def agreement(
         MetricError: For a duplicate id, a document of one annotator only, different texts or words, and a reference to
             a missing annotation.
 
-    Reference: Cohen (1960).
+    Reference: Cohen (1960); of boxes weighted, Cohen (1968).
     """
     documents = pair_annotations(a, b, symmetric, iou)
-    tables: dict[str, Table] = {layer: Counter() for layer in LAYERS}
+    tables: dict[str, Table] = {layer: Counter() for layer in COUNTED}
     for both in documents:
-        id = both.a.document.id
         tables["entities"].update(both.words())
-        tables["spans"].update(both.spans().values())
         tables["chains"].update(_same_chain(both))
         tables["relations"].update(_related(both))
-        tables["boxes"].update(both.box_labels(pair) for pair in both.boxes)
-        tables["links"].update(((id, m), (id, n)) for m, n in both.links().values())
+        tables["links"].update(_linked(both))
+    if all(cells == ("", "") for cells in tables["links"]):  # nobody links boxes to entities
+        tables["links"].clear()
+    found = {layer: kappa(table) for layer, table in tables.items()}
+    found["spans"] = pooled(kappa(table) for table in candidate_spans(documents).values())
+    found["boxes"] = frames_by_class(documents)
     return Agreement(
-        {layer: kappa(table) for layer, table in tables.items()},
+        {layer: found[layer] for layer in LAYERS},
         tuple(d for both in documents for d in differences(both)),
     )
 
@@ -142,3 +132,12 @@ def _related(both: AnnotationPair) -> Table:
     table: Table = Counter(said.values())
     table["", ""] += len(paired) * (len(paired) - 1) - inside
     return +table
+
+
+def _linked(both: AnnotationPair) -> Iterable[tuple[Hashable, Hashable]]:
+    """The entities that each box is linked to, of the boxes that both drew; "" where it is linked to none."""
+    for a, b in map(both.regions, both.boxes):
+        if a is not None and b is not None:
+            entities = both.linked_pair(both.a, a), both.linked_pair(both.b, b)
+            one, other = ("" if x is None else (both.a.document.id, x) for x in entities)
+            yield one, other

@@ -81,16 +81,11 @@ def listed(a: Document, b: Document) -> dict[str, list[tuple[str, str]]]:
         for start, end in units
     ]
     one, other = spans(a), spans(b)
-    out["spans"] = [(one.get(s, ""), other.get(s, "")) for s in sorted({*one, *other})]
     in_a, in_b = owners(a), owners(b)
     out["chains"] = [
         (str(in_a[x] is in_a[y] or in_a[x] == in_a[y]), str(in_b[x] == in_b[y]))
         for x, y in combinations(sorted(one.keys() & other.keys()), 2)
     ]
-    hits = [[oracles.box_iou(r.box, s.box) > 0.5 for s in b.regions] for r in a.regions]
-    out["boxes"] = [(r.label, s.label) for r, row in zip(a.regions, hits) for s, hit in zip(b.regions, row) if hit]
-    out["boxes"] += [(r.label, "") for r, row in zip(a.regions, hits) if not any(row)]
-    out["boxes"] += [("", s.label) for k, s in enumerate(b.regions) if not any(row[k] for row in hits)]
     return out
 
 
@@ -118,6 +113,145 @@ def test_kappa_is_that_of_sklearn_on_units_listed_one_by_one(seed) -> None:
             assert isnan(k.kappa)
     known = [k for x in ("entities", "chains", "relations", "boxes") if not isnan(k := found.layers[x].kappa)]
     assert found.kappa["overall"] == pytest.approx(sum(known) / len(known)) if known else True
+
+
+def within(groups: dict) -> tuple[int, float, float]:
+    """Units, agreement and chance of groups of (agreement of a unit, of every answer of A with every one of B)."""
+    n = sum(len(same) for same, _ in groups.values())
+    return n, sum(sum(same) for same, _ in groups.values()) / n, sum(len(s) * every for s, every in groups.values()) / n
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds)
+def test_units_of_spans_and_boxes_are_all_that_could_be_marked(seed) -> None:
+    a, b = annotated(seed)
+    found, longest = agreement(a, b), 0
+    units = [[(w.start, w.end) for w in d.words] or [(i, i + 1) for i in range(len(TEXT))] for d in a]
+    for d, e, words in zip(a, b, units):
+        for start, end in {*spans(d), *spans(e)}:
+            longest = max(longest, [w[1] for w in words].index(end) - [w[0] for w in words].index(start) + 1)
+    groups = {}
+    for length in range(1, longest + 1):
+        runs = [(k, (w[i][0], w[i + length - 1][1])) for k, w in enumerate(units) for i in range(len(w) - length + 1)]
+        said = [[spans(x[k]).get(s, "") for k, s in runs] for x in (a, b)]
+        every = sum(x == y for x in said[0] for y in said[1]) / len(runs) ** 2
+        groups[length] = [x == y for x, y in zip(*said)], every
+    if groups:
+        k = found.layers["spans"]
+        assert (k.n, k.observed, k.expected) == pytest.approx(within(groups))
+    drawn = [
+        {(r.label, d.id): [x.box for x in d.regions if x.label == r.label] for d in x for r in d.regions}
+        for x in (a, b)
+    ]
+    groups = {}
+    for label in {key[0] for x in drawn for key in x}:
+        frames = [[x.get((label, d.id), []) for d in a] for x in drawn]  # one frame a document
+        groups[label] = [dice(x, y) for x, y in zip(*frames)], sum(dice(x, y) for x in frames[0] for y in frames[1]) / 9
+    if groups:
+        k = found.layers["boxes"]
+        assert (k.n, k.observed, k.expected) == pytest.approx(within(groups))
+
+
+def dice(a: list, b: list) -> float:
+    """Twice the most pairs of boxes above an IoU of 0.5, by the number of boxes; these are apart or the same."""
+    return 2 * sum(oracles.box_iou(x, y) > 0.5 for x in a for y in b) / (len(a) + len(b)) if a or b else 1.0
+
+
+# --- simulated annotators: each marks what is there with probability r, else what it would mark of another document, so
+#     that two of them agree beyond chance on r * r of the units.
+
+RATES = {"PER": 0.4, "LOC": 0.1, "ORG": 0.02}
+
+
+def drawn_at_random(rng: random.Random) -> dict[str, list[tuple[int, ...]]]:
+    found: dict[str, list[tuple[int, ...]]] = {}
+    for label, rate in RATES.items():
+        corners = [
+            (rng.randint(0, 150), rng.randint(0, 150)) for _ in range(rng.choice((1, 1, 2)) * (rng.random() < rate))
+        ]
+        found[label] = [(x, y, x + rng.randint(20, 90), y + rng.randint(20, 90)) for x, y in corners]
+    return found
+
+
+def spans_at_random(rng: random.Random) -> dict[int, tuple[int, int, str]]:
+    """Block of ten words -> first word, number of words, label of a span in it."""
+    found = {}
+    for block in range(0, 100, 10):
+        n = rng.choice((1, 1, 1, 2, 3))
+        start = block + rng.randint(0, 10 - n)
+        found[block] = start, n, rng.choice(("PER", "PER", "LOC"))
+    return {x: span for x, span in found.items() if rng.random() < 0.7}
+
+
+def simulated(rng: random.Random, truth: list, reliability: float) -> list[Document]:
+    documents = []
+    for k, (frames, marked) in enumerate(truth):
+        seen = []
+        for frame in frames:
+            other = drawn_at_random(rng)
+            seen.append(
+                {
+                    x: [tuple(v + rng.randint(-1, 1) for v in box) for box in frame[x]]
+                    if rng.random() < reliability
+                    else other[x]
+                    for x in frame
+                }
+            )
+        other = spans_at_random(rng)
+        kept = {x: (marked if rng.random() < reliability else other).get(x) for x in range(0, 100, 10)}
+        found = [x for x in kept.values() if x]
+        documents.append(
+            Document(
+                id=f"d{k}",
+                text=" ".join(["ab"] * 100),
+                words=["ab"] * 100,
+                images=[Image(id=f"f{n}", kind="frame") for n in range(len(frames))],
+                regions=[Region(image=f"f{n}", box=b, label=x) for n, f in enumerate(seen) for x in f for b in f[x]],
+                mentions=[Mention(id=f"m{x}", start=3 * x, end=3 * (x + n) - 1, label=label) for x, n, label in found],
+            )
+        )
+    return documents
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_kappa_of_simulated_annotators_is_what_they_are_worth(seed) -> None:
+    rng = random.Random(seed)
+    truth = [([drawn_at_random(rng) for _ in range(12)], spans_at_random(rng)) for _ in range(120)]
+    for layer, spare in (("boxes", 5.0), ("spans", 5.0), ("entities", 5.0)):
+        rng, worth = random.Random(seed), []
+        for reliability in (0.0, 0.3, 0.5, 0.7, 0.9, 1.0):
+            found = agreement(*(simulated(rng, truth, reliability) for _ in "AB"))
+            worth.append(found.kappa[layer])
+            assert worth[-1] == pytest.approx(100 * reliability**2, abs=spare), (layer, reliability)
+        assert worth == sorted(worth) and worth[-1] == pytest.approx(100)
+
+
+def test_two_good_annotators_of_boxes_are_good() -> None:
+    """Of 100 frames with one box in every second, both annotators draw all but one of these alike."""
+    frames = [Image(id=f"f{n}", kind="frame") for n in range(100)]
+    a = Document(
+        id="d", images=frames, regions=[Region(image=f"f{n}", box=(0, 0, 9, 9), label="PER") for n in range(0, 100, 2)]
+    )
+    b = a.replace(regions=a.regions[1:])
+    found = agreement([a], [b])
+    assert (found.layers["boxes"].n, found.layers["boxes"].observed) == (100, 0.99)
+    assert found.kappa["boxes"] == pytest.approx(98.0) and found.kappa["overall"] == found.kappa["boxes"]
+    none = agreement([a], [a.replace(regions=())])
+    assert none.kappa["boxes"] == pytest.approx(0.0)  # who draws nothing agrees by chance alone
+
+
+def test_kinds_that_nobody_marked_and_links_that_nobody_makes_count_for_nothing() -> None:
+    a, b = pair()
+    found = agreement([a], [b])
+    assert found.layers["links"].n == 1 and found.layers["links"].observed == 0
+    bare = [d.replace(regions=[r.model_copy(update={"of": ""}) for r in d.regions]) for d in (a, b)]
+    assert "links" not in agreement(bare[:1], bare[1:]).kappa
+    unlocated = a.replace(
+        mentions=[*a.mentions, Mention(id="u", start=0, end=0, label="PER", text="zz", status="unlocated")]
+    )
+    inside = a.replace(mentions=[*a.mentions, Mention(id="u", start=9, end=10, label="PER", text="g")])
+    for d in (unlocated, inside):  # neither is a run of words: one unit more
+        assert agreement([a], [d]).layers["spans"].n == agreement([a], [a]).layers["spans"].n + 1
 
 
 @settings(max_examples=60, deadline=None)
