@@ -34,6 +34,7 @@ from openmie.nn.fuse.translate import Translate
 from openmie.nn.fuse.two_stream import TwoStream
 from openmie.nn.limits import Count, CountOrZero, Fraction, NonNegative, PositiveFraction, Problem
 from openmie.recipe.head_rules import head_problems, metric_problems
+from openmie.recipe.part_rules import part_problems
 
 Encode = Dual | Mutual | Prefix | Hierarchical
 Complete = Blank | PromptConv
@@ -101,6 +102,12 @@ class Recipe:
         return frozenset(label for head in self.heads for label in getattr(head, "symmetric", ()))
 
     def problems(self) -> Iterator[Problem]:
+        odd = [*part_problems("fuse", self.fuse, Fuse, KINDS), *part_problems("heads", self.heads, Head, KINDS)]
+        for i, align in enumerate(self.align):
+            odd += part_problems(f"align.{i}.loss", (align.loss,), Loss, KINDS)
+        if odd:  # the rules below ask the parts
+            yield from odd
+            return
         yield from head_problems(self.task, self.heads)
         yield from metric_problems(self.task, self.training.selection_metric)
 

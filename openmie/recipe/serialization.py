@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from openmie.errors import RecipeError
 from openmie.recipe.parts import KINDS
 from openmie.recipe.renamed import new_name, with_new_names
+from openmie.recipe.shown import shown
 from openmie.recipe.values import type_problem
 
 
@@ -61,77 +62,97 @@ def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
             )
         return _typed(cls(**given), hint, where)
     if isinstance(value, list | tuple):
-        inner = next(iter(get_args(hint)), Any)
-        return _typed(tuple(_load(v, inner, kinds, f"{where}.{i}") for i, v in enumerate(value)), hint, where)
+        inner = [_load(v, _element(hint, i), kinds, f"{where}.{i}") for i, v in enumerate(value)]
+        return _typed(tuple(inner), hint, where)
     return _typed(value, hint, where)
+
+
+def _element(hint: Any, i: int) -> Any:
+    """The type of the i-th value of a field that holds several."""
+    args = [a for a in get_args(hint) if a is not Ellipsis] if get_origin(hint) is tuple else []
+    return args[i] if i < len(args) else next(iter(args), Any)
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
     """The value, if it is of the hinted type and within its limits."""
-    if is_dataclass(value) and _is(value, hint):
-        return value
     problem = type_problem(value, hint)
     if problem is not None:
-        remedy = "see the field's comment in its config class"
-        raise RecipeError.of(problem.model_copy(update={"where": where, "remedy": remedy}))
+        raise RecipeError.of(problem.model_copy(update={"where": where}))
     return value
 
 
-def _is(value: Any, hint: Any) -> bool:
-    if hint is Any:
-        return True
-    options = [t for t in (get_args(hint) or (hint,)) if isinstance(t, type)]
-    if not isinstance(value, tuple(options)):
-        raise RecipeError(
-            type(value).__name__,
-            expected=" or ".join(t.__name__ for t in options),
-            where="recipe",
-            remedy="use a config of the kind that this place takes",
-        )
-    return True
+def set_field(recipe: Any, path: str, text: str) -> Any:
+    """A copy with one field changed: `fuse.heads=4`, `training.epochs=3`. A tuple of one part needs no index.
+
+    Args:
+        recipe: the recipe, or a part of one.
+        path: names of fields and indices of parts, joined by dots.
+        text: the value: JSON, a part as `dump` writes it; a text needs no quotation marks.
+
+    Raises:
+        RecipeError: no such field, or a value that does not fit it.
+    """
+    return _set(recipe, Any, path.split("."), text, path)
 
 
-def set_field(recipe: Any, path: str, text: str, where: str = "") -> Any:
-    """A copy with one field changed: `fuse.heads=4`, `training.epochs=3`. A tuple of one part needs no index."""
-    name, _, rest = path.partition(".")
-    where = where or path
-    if isinstance(recipe, tuple):
-        if not name.isdigit() and len(recipe) == 1:
-            return (set_field(recipe[0], path, text, where),)
-        if not name.isdigit() or int(name) >= len(recipe):
-            raise RecipeError(
-                f"{name!r} among {len(recipe)} parts",
-                expected=f"an index below {len(recipe)}, as in `align.0.weight`",
-                where=where,
-                remedy="`openmie show` prints the recipe",
-            )
-        i = int(name)
-        return (*recipe[:i], set_field(recipe[i], rest, text, where), *recipe[i + 1 :])
-    known = {f.name for f in fields(recipe)} if is_dataclass(recipe) else set()
-    if name not in known and (renamed := new_name(type(recipe).__name__, name)):
+def _set(value: Any, hint: Any, names: Sequence[str], text: str, where: str) -> Any:
+    """What stands in the place of `value`, of the type `hint`, when the field that `names` lead to is `text`."""
+    if not names:
+        return _load(_parsed(text), hint, KINDS, where)
+    if isinstance(value, tuple):
+        i, rest = _index(value, names, where)
+        return (*value[:i], _set(value[i], _element(hint, i), rest, text, where), *value[i + 1 :])
+    known = {f.name for f in fields(value)} if is_dataclass(value) else set()
+    name, *rest = names
+    if name not in known and (renamed := new_name(type(value).__name__, name)):
         raise RecipeError(
-            f"field {name!r} of {type(recipe).__name__}",
+            f"field {name!r} of {type(value).__name__}",
             expected=f"{renamed!r}, as it is called since openmie 0.1.0",
             where=where,
             remedy="use the new name",
         )
+    if not known:
+        raise RecipeError(
+            f"{name!r} behind {shown(value)}, which has no fields",
+            expected="a path that ends at this value",
+            where=where,
+            remedy=f"set {where[: -len('.'.join(names)) - 1]}, or see `openmie show`, which prints the recipe",
+        )
     if name not in known:
         raise RecipeError.unknown(
-            f"{type(recipe).__name__} field",
+            f"{type(value).__name__} field",
             name,
             sorted(known),
             where=where,
             remedy="`openmie show` prints the recipe with all its fields",
         )
-    if rest:
-        return replace(recipe, **{name: set_field(getattr(recipe, name), rest, text, where)})
+    own = get_type_hints(type(value), include_extras=True)[name]
+    return replace(value, **{name: _set(getattr(value, name), own, rest, text, where)})
+
+
+def _index(parts: tuple[Any, ...], names: Sequence[str], where: str) -> tuple[int, Sequence[str]]:
+    """Which of the parts a path leads to, and what is left of the path."""
+    name = names[0]
+    if not name.isdecimal() and len(parts) == 1:
+        return 0, names
+    if not name.isdecimal() or int(name) >= len(parts):
+        raise RecipeError(
+            f"{name!r} among {len(parts)} parts",
+            expected=f"an index below {len(parts)}, as in `align.0.weight`"
+            if parts
+            else "no index, for there are none",
+            where=where,
+            remedy="`openmie show` prints the recipe",
+        )
+    return int(name), names[1:]
+
+
+def _parsed(text: str) -> Any:
+    """JSON, or the text itself where it is none."""
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
-    return replace(
-        recipe, **{name: _load(value, get_type_hints(type(recipe), include_extras=True)[name], KINDS, where)}
-    )
+        return json.loads(text)
+    except (ValueError, RecursionError):  # a number of thousands of digits is no JSONDecodeError
+        return text
 
 
 def difference(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

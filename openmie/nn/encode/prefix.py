@@ -74,7 +74,14 @@ class Prefix:
                 remedy="set encode.as_released=false, or grid_size=2 and no refine",
             )
         images = self.makes() - {"text"}
-        if self.refine is not None and (missing := sorted(self.refine.needs() - images)):
+        if self.refine is not None and not hasattr(self.refine, "needs"):
+            yield Problem(
+                where="refine",
+                found=f"{self.refine!r:.80}",
+                expected="a fusion part, such as Caption, or null",
+                remedy='write {"kind": "Caption"}, or null for none',
+            )
+        elif self.refine is not None and (missing := sorted(self.refine.needs() - images)):
             yield Problem(
                 where="refine",
                 found=f"{type(self.refine).__name__} needs {missing}, and {sorted(images)} are there before the text",
