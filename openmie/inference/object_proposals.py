@@ -34,14 +34,23 @@ NOTES = "objects.json"  # in the folder: how its documents were made
 
 @dataclass(frozen=True, kw_only=True)
 class ProposalOptions:
-    """Which queries a detector is given, and which of its boxes are kept."""
+    """Which queries a detector is given, and which of its boxes are kept.
 
-    max_objects: int = 3  # candidates a document, over all its main images
-    score_threshold: float | None = None  # boxes with scores above it; None: the detector's own, 0.1 or 0.25
-    iou_threshold: float = 0.5  # of two boxes of higher IoU only the better one is taken, whatever their phrases
-    max_queries: int = 30  # phrases a document, in text order; what is left out is noted
-    fallback_query: str = "an object"  # where the text has no noun phrase
-    replace: bool = False  # search again where a document has candidates already
+    Args:
+        max_objects: maximum number of candidates per document, over all its main images.
+        score_threshold: minimum score of a box; None: the detector's own, 0.1 or 0.25.
+        iou_threshold: of two boxes with a higher IoU only the better one is kept, whatever their phrases.
+        max_queries: maximum number of phrases per document, in text order; the record says how many were left out.
+        fallback_query: the query where a text has no noun phrase.
+        replace: search again where a document has candidates already.
+    """
+
+    max_objects: int = 3
+    score_threshold: float | None = None
+    iou_threshold: float = 0.5
+    max_queries: int = 30
+    fallback_query: str = "an object"
+    replace: bool = False
 
     def __post_init__(self) -> None:
         counts = {"max_objects": self.max_objects, "max_queries": self.max_queries}

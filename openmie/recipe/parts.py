@@ -45,26 +45,45 @@ Loss = InfoNCE | Shapley | TopK
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Parameters whose name begins with `match` (or holds `.match.`), the first group that fits taking each."""
+    """Parameters with one learning rate. A parameter belongs to the first group that matches its name.
 
-    match: str = ""  # empty: all that is left
-    lr: NonNegative = 1e-3  # peak learning rate
-    weight_decay: NonNegative = 0.01  # AdamW; never applied to vectors (biases, norms, CRF boundaries)
+    Args:
+        match: prefix of the parameter's name, or `.match.` inside it; empty: all that are left.
+        lr: peak learning rate.
+        weight_decay: AdamW's weight decay; never applied to vectors (biases, norms, CRF boundary scores).
+    """
+
+    match: str = ""
+    lr: NonNegative = 1e-3
+    weight_decay: NonNegative = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a recipe is trained, unless the command line says otherwise."""
+    """How a recipe is trained, by AdamW.
+
+    Args:
+        epochs: number of passes over the training documents.
+        batch_size: documents per step; with entity markers, entity pairs per step.
+        param_groups: parameter groups.
+        lr_schedule: after the warm-up: `linear` or `cosine` decay to 0, or `constant`.
+        warmup_ratio: share of all steps in which the learning rate rises from 0.
+        max_grad_norm: the gradient's global norm is clipped at it; 0: not clipped.
+        patience: epochs without a better dev score after which training stops; 0: never.
+        selection_metric: dev score that chooses the best epoch; empty: the task's own.
+        train_fraction: share of the training documents, sampled by the seed; smaller samples are subsets of larger
+            ones.
+    """
 
     epochs: Count = 8
-    batch_size: Count = 32  # documents, or given pairs of a marker recipe, a step
+    batch_size: Count = 32
     param_groups: tuple[Group, ...] = (Group(),)
-    lr_schedule: Literal["linear", "cosine", "constant"] = "linear"  # after the warm-up: to zero, or constant
-    warmup_ratio: Fraction = 0.1  # share of all steps
-    max_grad_norm: NonNegative = 1.0  # norm of the whole gradient; 0: off
-    patience: CountOrZero = 0  # epochs without a better dev score before stopping; 0: never
-    selection_metric: Literal["", "ner", "re", "joint", "document", "own", "released"] = ""  # on dev; empty: the task's
-    train_fraction: PositiveFraction = 1.0  # of the training documents, drawn by the seed; smaller samples are nested
+    lr_schedule: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: Fraction = 0.1
+    max_grad_norm: NonNegative = 1.0
+    patience: CountOrZero = 0
+    selection_metric: Literal["", "ner", "re", "joint", "document", "own", "released"] = ""
+    train_fraction: PositiveFraction = 1.0
 
 
 TASKS = {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint", ("cells",): "joint"}
@@ -73,14 +92,27 @@ DOCUMENT = frozenset({"chain_of", "links", "boxes"})
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """encode -> complete -> fuse -> heads, with alignments tapped before or after the fusion."""
+    """The configuration of a model and its training: encode -> complete -> fuse -> heads.
+
+    Alignments read the streams before or after the fusion. `openmie.recipe.check` raises RecipeError where the parts do
+    not fit together.
+
+    Args:
+        name: name of the system and flavour, in records, tables and the model card.
+        encode: encoder config.
+        complete: config of the completion of missing modalities.
+        fuse: fusion configs, applied in order.
+        align: alignments.
+        heads: head configs, in the order in which they predict.
+        training: how it is trained.
+    """
 
     name: str
     encode: Encode = field(default_factory=Dual)
     complete: Complete = field(default_factory=Blank)
-    fuse: tuple[Any, ...] = ()  # Fuse, or a part of the user's own
+    fuse: tuple[Any, ...] = ()
     align: tuple[Align, ...] = ()
-    heads: tuple[Any, ...] = ()  # Head, in the order in which they answer
+    heads: tuple[Any, ...] = ()
     training: Training = field(default_factory=Training)
 
     @property

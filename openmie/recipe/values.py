@@ -21,7 +21,7 @@ def type_problem(value: Any, hint: Any) -> Problem | None:
     problem = _problem(value, _adapter(hint))
     if problem is None:
         return None
-    remedy = "see the field's comment in its config class"
+    remedy = "see the field in the docstring of its config class"
     if kinds := _configs(hint):
         part = f'{{"kind": "{kinds[0]}"}}'
         written = f"[{part}]" if get_origin(hint) is tuple else part

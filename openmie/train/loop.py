@@ -25,12 +25,22 @@ from openmie.train.optimizer import build_optimizer, build_schedule
 
 @dataclass(frozen=True)
 class Event:
-    """`start`, `resume`, `step`, `dev`, `stop` (early) or `done`, with counters and named values."""
+    """What `fit` reports while it trains.
+
+    `kind` is `start`, `resume`, `step`, `dev`, `stop` (early) or `done`.
+
+    Args:
+        kind: what happened.
+        step: steps done so far.
+        epoch: epoch, from 0.
+        steps: steps of the whole run.
+        values: named values, such as losses, or `f1` of a `dev` event, in percent.
+    """
 
     kind: str
     step: int = 0
     epoch: int = 0
-    steps: int = 0  # of the whole run
+    steps: int = 0
     values: dict[str, Any] = field(default_factory=dict)
 
 

@@ -29,13 +29,22 @@ FORMATS: dict[str, dict[str, Any]] = {"jpg": {"format": "JPEG", "quality": 95}, 
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSettings:
-    """How a video becomes documents; the paper's values are the defaults."""
+    """How a video becomes documents; the paper's values are the defaults.
 
-    every: int = 24  # one frame of so many
-    shortest: float = 60.0  # seconds of a clip, at least
-    longest: float = 120.0  # and at most, where subtitle boundaries allow it
-    language: str = ""  # "en" or "zh"; empty: what most letters of the transcript are
-    image: str = "jpg"  # format of the frames, "jpg" or "png" (to the last bit, and ten times larger)
+    Args:
+        every: keep one frame in this many.
+        shortest: minimum length of a clip, in seconds.
+        longest: maximum length of a clip, in seconds, where subtitle boundaries allow it.
+        language: `en` or `zh`; empty: decided by the letters of the transcript.
+        image: file format of the frames: `jpg`, or `png`, which is exact and ten times larger.
+        limits: largest videos that are decoded.
+    """
+
+    every: int = 24
+    shortest: float = 60.0
+    longest: float = 120.0
+    language: str = ""
+    image: str = "jpg"
     limits: VideoLimits = field(default_factory=VideoLimits)
 
     def __post_init__(self) -> None:

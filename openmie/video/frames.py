@@ -34,9 +34,14 @@ class VideoFrame:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoLimits:
-    """What a video may be; beyond it nothing is decoded."""
+    """What a video may be; beyond it nothing is decoded.
 
-    pixels: int = MAX_PIXELS  # of a frame
+    Args:
+        pixels: maximum number of pixels of a frame.
+        seconds: maximum duration, in seconds.
+    """
+
+    pixels: int = MAX_PIXELS
     seconds: float = 12 * 3600.0
 
 

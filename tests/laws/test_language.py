@@ -35,6 +35,7 @@ CLEAN = (  # packages and modules whose names and docstrings follow the glossary
 
 # Parts of names (between underscores, in lower case) that the glossary replaces, and what by.
 OLD_NAMES = {
+    "alike": "similarity",
     "apart": "separate",
     "asked": "query",
     "asks": "query",
@@ -54,6 +55,7 @@ OLD_NAMES = {
     "lesson": "SFT example",
     "mute": "without text",
     "oddities": "anomalies",
+    "opening": "initial bias",
     "pieces": "tokens",
     "refused": "skipped",
     "said": "the value's own name",
@@ -65,6 +67,23 @@ OLD_NAMES = {
     "wanted": "select",
     "whereupon": "",
     "worlds": "outcomes",
+}
+OLD_FIELDS = {  # whole names of a recipe's fields
+    "alike": "similarity_init",
+    "at": "stage",
+    "chunk": "frames_per_pass",
+    "drop": "modality_dropout",
+    "empty": "no_object_weight",
+    "local": "conv_width",
+    "opening": "gate_bias",
+    "own": "pair_weight",
+    "per": "loss_per",
+    "positives": "topk_weight",
+    "reads": "input_stream",
+    "reconstruct": "reconstruction_weight",
+    "same": "nms_iou",
+    "spread": "bridge_pooling",
+    "times": "time_decay",
 }
 OLD_PHRASES = (
     r"\b(is|are|be) apart\b|\bstands? apart\b",

@@ -37,16 +37,31 @@ class ContrastiveLoss(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Align:
-    """An alignment is data: which contrastive loss, between which modalities, before or after the fusion."""
+    """A contrastive loss between two modalities, before or after the fusion.
 
-    loss: Any = field(default_factory=InfoNCE)  # a `ContrastiveLoss`
+    Eq. 3-7 of Shap-CA, 14-17 of MGIPS-CL and 20-22 of CAMIM. Reads two groups of streams, each pooled to (B, width);
+    only documents that have both count. In print features are compared as they are; `width` above 0 projects them.
+
+    Args:
+        loss: contrastive loss config: `InfoNCE`, `Shapley`, `TopK`, or one of your own (a `ContrastiveLoss`).
+        first: streams of the first modality, concatenated.
+        second: streams of the second modality, concatenated.
+        stage: streams that are aligned: as `encoded`, before the fusion, or as `fused`, after it.
+        width: size that both are projected to; 0: no projection, or only of the second to the first's size.
+        weight: weight of this loss in the sum of all losses.
+        name: name of the loss in logs; empty: made of the loss and the streams.
+        learned_pooling: pool tokens by learned weights, then linear and GELU (f, g of eq. 14 of MGIPS-CL); False: the
+            mean.
+    """
+
+    loss: Any = field(default_factory=InfoNCE)
     first: tuple[str, ...] = ("text",)
     second: tuple[str, ...] = ("vision",)
-    stage: Literal["encoded", "fused"] = "encoded"  # `encoded`, before the fusion, or `fused`, after it
-    width: CountOrZero = 128  # both modalities are projected to it; 0: not at all, or the second to the first's width
-    weight: NonNegative = 0.1  # of this loss in the sum
-    name: str = ""  # default: the loss and the modalities
-    learned_pooling: bool = False  # pool tokens by learned weights, then linear and GELU (f, g of MGIPS-CL's eq. 14)
+    stage: Literal["encoded", "fused"] = "encoded"
+    width: CountOrZero = 128
+    weight: NonNegative = 0.1
+    name: str = ""
+    learned_pooling: bool = False
 
     def needs(self) -> frozenset[str]:
         return frozenset((*self.first, *self.second))

@@ -13,10 +13,17 @@ from openmie.nn.limits import Positive
 
 @dataclass(frozen=True, kw_only=True)
 class InfoNCE:
-    """-log exp(s_ii / tau) / sum_j exp(s_ij / tau), s the cosine; mean over rows, and over both directions."""
+    """-log exp(s_ii / tau) / sum_j exp(s_ij / tau), s the cosine; mean over rows, and over both directions.
 
-    tau: Positive = 0.1  # temperature
-    symmetric: bool = True  # both directions; else only from the first modality to the second
+    Van den Oord et al., 2018. Takes two (B, D), returns a scalar.
+
+    Args:
+        tau: temperature.
+        symmetric: average both directions; False: only from the first modality to the second.
+    """
+
+    tau: Positive = 0.1
+    symmetric: bool = True
 
     def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
         """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0."""

@@ -35,13 +35,20 @@ class Shapley:
 
     `sum` is eq. 5: -mean over j of [phi_j(u_j) - sum_(i != j) phi_i(u_j)]. It collapses: k - 1 negatives against one
     positive are least when every similarity is -1, own pairs too. `mean` divides the negatives by k - 1 and does not.
+
+    Args:
+        tau: temperature of eq. 4; the paper does not print it.
+        estimator: `exact`; `cyclic`, algorithm 1 of the paper; or `enumerate`, all coalitions of at most 16 rows.
+        negatives: `mean` (ours) or `sum`, as printed.
+        symmetric: average both directions (eq. 6); False: only from the first modality to the second.
+        accuracy: absolute error of the exact values, 1e-12 to 0.1.
     """
 
-    tau: Positive = 0.1  # temperature of eq. 4; the paper does not give its own
-    estimator: Estimator = "exact"  # `cyclic`: algorithm 1; `enumerate`: up to 16 rows
-    negatives: Literal["mean", "sum"] = "mean"  # or `sum`, as printed
-    symmetric: bool = True  # both directions, averaged (eq. 6); else only from the first modality to the second
-    accuracy: Annotated[float, Field(ge=1e-12, le=0.1)] = 1e-4  # absolute error of the exact values
+    tau: Positive = 0.1
+    estimator: Estimator = "exact"
+    negatives: Literal["mean", "sum"] = "mean"
+    symmetric: bool = True
+    accuracy: Annotated[float, Field(ge=1e-12, le=0.1)] = 1e-4
 
     def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
         """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0."""

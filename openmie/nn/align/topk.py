@@ -18,20 +18,30 @@ TIE = 1e-3  # of cosine / tau: what is this near counts as equal, so that roundi
 class TopK:
     """With s_ij the cosine of text i and image j over tau, V_i the K images of the largest s_ij, mean over i:
 
-        positives * -log(sum over V_i of e^s_ij / sum_j e^s_ij)  +  own * -log(e^s_ii / sum_j e^s_ij)   (eq. 16, 17)
+        topk_weight * -log(sum over V_i of e^s_ij / sum_j e^s_ij)                               (eq. 16)
+        + pair_weight * -log(e^s_ii / sum_j e^s_ij)                                             (eq. 17)
 
     Measured on two views of one thing (benchmarks/implicit_positives.py): eq. 16 alone aligns nothing, for it rewards
     what the model believes already. So eq. 17 is added to it, tau is 0.1, and eq. 16 may be let in slowly.
+
+    Args:
+        k: K, number of implicit positives, at most B - 1; `adaptive` (ours): one for each row, see `chosen`.
+        tau: temperature; the paper gives none, the release has 0.5.
+        topk_weight: weight of eq. 16.
+        pair_weight: weight of eq. 17.
+        anchor: `text`: each text has K images as positives; `image`, as released: the other way round.
+        warmup_steps: training steps over which the weight of eq. 16 rises from 0, counted by `Alignment`.
+        as_released: one ratio with the own pair added to the K, no weights, no warm-up. The release's other settings
+            are anchor='image', tau=0.5.
     """
 
-    k: Count | Literal["adaptive"] = 3  # K, at most rows - 1; `adaptive` (ours): for each row its own, see `chosen`
-    tau: Positive = 0.1  # temperature; the paper gives none, the release has 0.5
-    topk_weight: NonNegative = 1.0  # weight of eq. 16
-    pair_weight: NonNegative = 1.0  # weight of eq. 17
-    anchor: Literal["text", "image"] = "text"  # each text has K images as positives, or (as released) the other way
-    warmup_steps: CountOrZero = 0  # training steps over which the weight of eq. 16 rises from 0; counted by `Alignment`
-    as_released: bool = False  # one ratio, own pair added to the K (twice if among them), no weights, no warm-up;
-    # the release's other settings are anchor="image" and tau=0.5
+    k: Count | Literal["adaptive"] = 3
+    tau: Positive = 0.1
+    topk_weight: NonNegative = 1.0
+    pair_weight: NonNegative = 1.0
+    anchor: Literal["text", "image"] = "text"
+    warmup_steps: CountOrZero = 0
+    as_released: bool = False
 
     def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
         """a texts, b images (B, D), row i of a belongs to row i of b -> scalar; 0 with fewer than two rows.

@@ -12,7 +12,13 @@ from openmie.nn.streams import Stream, Streams
 
 @dataclass(frozen=True, kw_only=True)
 class Blank:
-    """The default completion. `learned` puts one trained token in the place of a missing modality instead."""
+    """No completion, the default: a missing modality is masked.
+
+    Of no paper. Reads and writes all streams, shapes unchanged.
+
+    Args:
+        learned: put one trained token in the place of a missing modality.
+    """
 
     learned: bool = False
 

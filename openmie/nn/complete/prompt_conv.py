@@ -24,19 +24,26 @@ class PromptConv:
     position, and its prose wants locality, so 3. H^g itself is not made there; here it is the mean of the levels.
     A constructed modality has its mask set and `present` false: alignments and losses that need the real one ignore it.
     A document that lacks both modalities stays as it is. Patches are convolved in their order, frame after frame.
+
+    Args:
+        modalities: names of the two streams, each completed from the other.
+        prompt_length: l_p, number of prompt positions.
+        kernel: width of the convolutions, odd; 1 as released.
+        levels: K, number of levels; streams without levels get the mean of the constructed ones.
+        per_frame: read one mean per frame instead of every patch (ours), which keeps the constructed text of a long
+            video short.
+        modality_dropout: probability that a training step hides one modality of a document that has both (ours).
+        reconstruction_weight: weight of the distance between the mean of the hidden modality and that of its
+            reconstruction (ours); above 0 it needs `modality_dropout`.
     """
 
-    modalities: tuple[str, ...] = ("text", "vision")  # two roles, each made of the other
-    prompt_length: Count = 64  # l_p, positions of P
-    kernel: Count = 3  # odd; 1 as released
-    levels: Count = 3  # K; streams without levels get the mean of what would be theirs
-    per_frame: bool = False  # reads one mean a frame and not every patch (ours): a long video's text stays short
-    modality_dropout: Fraction = (
-        0.0  # chance that training hides one modality, either, of a document that has both (ours)
-    )
-    reconstruction_weight: NonNegative = (
-        0.0  # weight of the distance between means, hidden modality and reconstruction (ours)
-    )
+    modalities: tuple[str, ...] = ("text", "vision")
+    prompt_length: Count = 64
+    kernel: Count = 3
+    levels: Count = 3
+    per_frame: bool = False
+    modality_dropout: Fraction = 0.0
+    reconstruction_weight: NonNegative = 0.0
 
     def needs(self) -> frozenset[str]:
         return frozenset(self.modalities)

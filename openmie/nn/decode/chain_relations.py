@@ -38,20 +38,39 @@ class ChainRelations:
     through is predicted. The lesser, not their product, for what leaves two types unsure is mostly one thing, such as a
     frame. (Labels that do not fit learnt as "no", against the same: then relations that only frames show are not
     predicted while types are unsure.)
+
+    Reads `input_stream` (B, T, D), spans and chains, predicts `links` (B, C, C, R).
+
+    Args:
+        labels: relation labels; a `None` among them is what `one` predicts where no relation holds.
+        mentions: mention labels, in the order of `span_labels`; empty: types are ignored.
+        allowed: (label, head type, tail type) of the training data; a label without an entry may hold between any
+            types.
+        symmetric: labels without a direction: learnt in both directions, predicted once.
+        decide: `several`: each label by itself; `one`: a softmax, as in the paper.
+        aggregation: `mean` of the vectors of a chain's mentions, or `vote` of the pairs of mentions, as released.
+        threshold: minimum probability with `several`, and minimum share of votes.
+        joint: multiply a label's probability by the tagger's confidence in the two types (ours); with `several` only.
+        rank: width that chain vectors are projected to before the product; 0: no projection, as printed.
+        norm: normalise the vectors, as in `Chains`; False as released.
+        input_stream: name of the stream whose tokens are read at the mentions.
+        dropout: probability of dropout on the head's input.
+        weight: weight of this head's loss in the sum of all losses.
+        name: name of the head's loss in logs and records.
     """
 
-    labels: tuple[str, ...] = ()  # relation labels; a "None" among them is what `one` predicts where nothing holds
-    mentions: tuple[str, ...] = ()  # mention labels, as span_labels count them; empty: types are not looked at
-    allowed: tuple[tuple[str, ...], ...] = ()  # (label, head type, tail type) seen in training; a label without: any
-    symmetric: tuple[str, ...] = ()  # labels without a direction: learnt both ways, predicted once
-    decide: Literal["several", "one"] = "several"  # or `one`, as in the paper
-    aggregation: Literal["mean", "vote"] = "mean"  # or `vote` of pairs of mentions, as released
-    threshold: Fraction = 0.5  # of `several`, and of the votes
-    joint: bool = True  # weigh a label of `several` by how sure the tagger is of the two types; off in print
-    rank: CountOrZero = 0  # width that chains are mapped to before the product; 0: none, as printed
-    norm: bool = True  # bring the vectors to mean 0 and variance 1, as in `Chains`; as released off
+    labels: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+    allowed: tuple[tuple[str, ...], ...] = ()
+    symmetric: tuple[str, ...] = ()
+    decide: Literal["several", "one"] = "several"
+    aggregation: Literal["mean", "vote"] = "mean"
+    threshold: Fraction = 0.5
+    joint: bool = True
+    rank: CountOrZero = 0
+    norm: bool = True
     input_stream: str = "fused"
-    dropout: Dropout = 0.1  # of the vectors
+    dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "links"
 

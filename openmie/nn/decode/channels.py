@@ -18,14 +18,20 @@ class Channels:
 
     M^s is learnt, a row a tag. M^p is the sine-cosine code of the word's index (Vaswani et al., 2017): the paper does
     not say which, and a learnt table would bake a greatest length into the weights.
+
+    Of Shap-CA. Writes two embeddings (B, T, d1).
+
+    Args:
+        width: d1, size of each of the two embeddings.
+        init_scale: initial scale of both; below 1 they start small beside the words (ours).
+        tagger: part-of-speech tagger, such as `hanta:en`; empty: the one that is installed.
+        num_tags: number of part-of-speech tags, 0 standing for none; as in `openmie.text.pos`.
     """
 
-    width: Count = 100  # d1
-    init_scale: NonNegative = (
-        1.0  # of both at the start; below 1 they are small compared with the words, and learnt later
-    )
-    tagger: str = ""  # of the parts of speech, such as `hanta:en`; empty: what the machine has
-    num_tags: Count = 18  # parts of speech, 0 for none; `openmie.text.pos` counts alike (tested)
+    width: Count = 100
+    init_scale: NonNegative = 1.0
+    tagger: str = ""
+    num_tags: Count = 18
 
     def build(self) -> ChannelEmbedding:
         return ChannelEmbedding(self)

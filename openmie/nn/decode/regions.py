@@ -36,23 +36,45 @@ class Regions:
     slots (`slots="frame"`, r = 0), its release takes slot k for the k-th line of a file (`match="order"`), and L1 alone
     (`giou=0`). Ours look at the frame's patches, without which a box has nowhere to come from (`slots="patches"`).
     `links` (ours) names the chain that a box shows, or none: softmax over chains of x^T W'' c.
+
+    Reads `input_stream` (B, F, D), `patches` and `words`, predicts `boxes` (B, F, Q, 4), `box_labels` and `box_of`.
+
+    Args:
+        labels: region labels.
+        num_slots: Q, maximum number of boxes per frame.
+        slots: what slots read: `patches` (ours), or the `frame`'s vector, as in the paper.
+        match: `set`: Hungarian matching; `order`: slot k takes the k-th box of the file, as released.
+        links: predict the chain that each box depicts (ours).
+        l1_weight: weight of the L1 distance of boxes; that of the cross-entropy is 1.
+        giou_weight: weight of 1 - GIoU; 0 as in the paper.
+        no_object_weight: class weight of slots without a box in the cross-entropy, undone in predictions (ours); 1 in
+            the paper.
+        nms_iou: IoU above which the less probable of two boxes of a frame is dropped (ours).
+        input_stream: name of the stream whose tokens are the frames.
+        patches: name of the stream whose tokens are their patches.
+        words: name of the stream at whose words chains are read.
+        width: hidden size of `patches` slots, which `heads` must divide.
+        heads: number of attention heads.
+        layers: number of decoder layers.
+        expansion: inner size of the feed-forward layers, as a multiple of `width`.
+        dropout: probability of dropout on the head's input.
+        weight: weight of this head's loss in the sum of all losses.
+        name: name of the head's loss in logs and records.
     """
 
-    labels: tuple[str, ...] = ()  # of regions
-    num_slots: Count = 8  # Q, slots of a frame
-    slots: Literal["patches", "frame"] = "patches"  # or `frame`, the paper's
-    match: Literal["set", "order"] = "set"  # or `order`, as released
-    links: bool = True  # to chains, where there are any
-    l1_weight: NonNegative = 5.0  # weight of the L1 distance; the cross-entropy has 1
-    giou_weight: NonNegative = 2.0  # of 1 - GIoU; 0 as in the paper
-    no_object_weight: Positive = (
-        0.3  # weight of slots without a region in the cross-entropy, undone in predictions; 1 in the paper
-    )
-    nms_iou: Fraction = 0.9  # IoU above which two boxes of a frame are one
+    labels: tuple[str, ...] = ()
+    num_slots: Count = 8
+    slots: Literal["patches", "frame"] = "patches"
+    match: Literal["set", "order"] = "set"
+    links: bool = True
+    l1_weight: NonNegative = 5.0
+    giou_weight: NonNegative = 2.0
+    no_object_weight: Positive = 0.3
+    nms_iou: Fraction = 0.9
     input_stream: str = "frames"
     patches: str = "vision"
-    words: str = "fused"  # where chains are read
-    width: Count = 128  # of `patches` slots
+    words: str = "fused"
+    width: Count = 128
     heads: Count = 4
     layers: Count = 2
     expansion: Count = 2

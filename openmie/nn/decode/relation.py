@@ -24,10 +24,23 @@ class EntityMarkers:
     With `markers` the text carries a start and an end marker around head and tail, one pair per encoded row, and h, t
     are the states of the start markers. Without, all pairs of a document share one pass, and h, t are the states of
     the entities' first and last words.
+
+    Baldini Soares et al., 2019. Reads `input_stream` (B, T, D), predicts `relations` (B,
+    P).
+
+    Args:
+        labels: relation labels, with `None` where the corpus has it.
+        symmetric: labels without a direction: behind a tagger they are learnt in both directions and predicted once.
+        markers: insert markers around head and tail, one pair of entities per encoded row; False: all pairs share one
+            pass.
+        input_stream: name of the stream whose tokens are read at the entities.
+        dropout: probability of dropout on the head's input.
+        weight: weight of this head's loss in the sum of all losses.
+        name: name of the head's loss in logs and records.
     """
 
-    labels: tuple[str, ...] = ()  # relation labels, "None" among them where the corpus has it
-    symmetric: tuple[str, ...] = ()  # labels without a direction: after a tagger learnt both ways, predicted once
+    labels: tuple[str, ...] = ()
+    symmetric: tuple[str, ...] = ()
     markers: bool = True
     input_stream: str = "fused"
     dropout: Dropout = 0.1

@@ -23,15 +23,26 @@ def bio_tags(labels: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Crf:
-    """Linear-chain CRF over word emissions (Lafferty et al., 2001; Lample et al., 2016)."""
+    """Linear-chain CRF over word emissions (Lafferty et al., 2001; Lample et al., 2016).
 
-    labels: tuple[str, ...] = ()  # mention labels
+    Reads `input_stream` (B, T, D), predicts `tags` (B, T) and `tag_scores`. The loss is the negative log-likelihood.
+
+    Args:
+        labels: mention labels.
+        input_stream: name of the stream whose tokens are tagged.
+        channels: embeddings of part of speech and position, concatenated to the words; None: none.
+        hidden: d2, width of a tanh layer before the tags (eq. 12 of Shap-CA); 0: none.
+        loss_per: what the loss is averaged over: `word`, or `document` (eq. 13 of Shap-CA).
+        dropout: probability of dropout on the head's input.
+        weight: weight of this head's loss in the sum of all losses.
+        name: name of the head's loss in logs and records.
+    """
+
+    labels: tuple[str, ...] = ()
     input_stream: str = "fused"
-    channels: Channels | None = None  # part-of-speech and position embeddings, joined to the words
-    hidden: CountOrZero = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
-    loss_per: Literal["word", "document"] = (
-        "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
-    )
+    channels: Channels | None = None
+    hidden: CountOrZero = 0
+    loss_per: Literal["word", "document"] = "word"
     dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "tags"
@@ -51,15 +62,26 @@ class Crf:
 
 @dataclass(frozen=True, kw_only=True)
 class Softmax:
-    """Each word by itself: softmax over tags. The baseline of the CRF."""
+    """Each word by itself: softmax over tags. The baseline of the CRF.
+
+    Reads `input_stream` (B, T, D), predicts `tags` (B, T) and `tag_scores`. The loss is the cross-entropy.
+
+    Args:
+        labels: mention labels.
+        input_stream: name of the stream whose tokens are tagged.
+        channels: embeddings of part of speech and position, concatenated to the words; None: none.
+        hidden: d2, width of a tanh layer before the tags (eq. 12 of Shap-CA); 0: none.
+        loss_per: what the loss is averaged over: `word`, or `document` (eq. 13 of Shap-CA).
+        dropout: probability of dropout on the head's input.
+        weight: weight of this head's loss in the sum of all losses.
+        name: name of the head's loss in logs and records.
+    """
 
     labels: tuple[str, ...] = ()
     input_stream: str = "fused"
-    channels: Channels | None = None  # part-of-speech and position embeddings, joined to the words
-    hidden: CountOrZero = 0  # d2, width of a layer before the tags (eq. 12 of Shap-CA); 0: none
-    loss_per: Literal["word", "document"] = (
-        "word"  # what the loss is a mean over: `word` or `document` (eq. 13 of Shap-CA)
-    )
+    channels: Channels | None = None
+    hidden: CountOrZero = 0
+    loss_per: Literal["word", "document"] = "word"
     dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "tags"

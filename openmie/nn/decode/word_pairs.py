@@ -36,19 +36,35 @@ class WordPairs:
     block of its words, the loss is a mean over pairs, and `scheme`, `none_weight` and `loss_per` are not used. Each
     MLP^l is one hidden layer, MLP_2 and MLP_3 one more. Dropout is on the words' states, not on cells, of which there
     are too many.
+
+    Args:
+        labels: relation labels; `None`, if present, is class 0 of the grid.
+        mentions: mention labels; empty: the entities are given.
+        symmetric: labels without a direction.
+        scheme: `exact`, or `as_released`: cells below the diagonal are not learnt.
+        contrast: eq. 17 as printed (`literal`), contrastive decoding (`log`), or None.
+        scale: lambda of eq. 17.
+        width: d2, width of the pair layers; the paper does not print it.
+        none_weight: weight of cells of class 0, which are nearly all; 1 as printed.
+        channels: X^s and X^p of eq. 16; None: left out.
+        input_stream: name of the stream whose tokens are paired.
+        loss_per: the sum over cells is divided by the number of `word`s, or of `document`s (eq. 18).
+        dropout: probability of dropout on the head's input.
+        weight: weight of this head's loss in the sum of all losses.
+        name: name of the head's loss in logs and records.
     """
 
-    labels: tuple[str, ...] = ()  # relation labels; "None", where there, is class 0 of the grid
-    mentions: tuple[str, ...] = ()  # mention labels; empty: the entities are given
-    symmetric: tuple[str, ...] = ()  # labels without a direction
-    scheme: Literal["exact", "as_released"] = "exact"  # or "as_released": cells below the diagonal are not learnt
-    contrast: Literal["literal", "log"] | None = "literal"  # eq. 17: "literal", "log" or None
-    scale: NonNegative = 1.0  # lambda
-    width: Count = 100  # d2; the paper does not say
-    none_weight: NonNegative = 1.0  # weight of cells of class 0, which are nearly all; 1 as printed
-    channels: Channels | None = field(default_factory=Channels)  # None: X^s and X^p are left out of eq. 16
+    labels: tuple[str, ...] = ()
+    mentions: tuple[str, ...] = ()
+    symmetric: tuple[str, ...] = ()
+    scheme: Literal["exact", "as_released"] = "exact"
+    contrast: Literal["literal", "log"] | None = "literal"
+    scale: NonNegative = 1.0
+    width: Count = 100
+    none_weight: NonNegative = 1.0
+    channels: Channels | None = field(default_factory=Channels)
     input_stream: str = "fused"
-    loss_per: Literal["word", "document"] = "word"  # the sum over cells is divided by words, or by documents (eq. 18)
+    loss_per: Literal["word", "document"] = "word"
     dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "word_pairs"

@@ -21,14 +21,25 @@ from openmie.nn.streams import Stream, Streams, empty
 
 @dataclass(frozen=True, kw_only=True)
 class Text:
-    """A text backbone."""
+    """A text backbone: words to states (T, D), by any encoder config.
 
-    name: str = "tiny"  # built-in `tiny`, `characters` or `minilm`, a hub id, or a local folder
-    revision: str = ""  # commit of a hub id
-    pool: Literal["first", "mean", "max"] = "first"  # state of a word: of its tokens the first, the mean or the max
-    freeze: bool = False  # run once, cached, not trained
-    attention_dropout: Dropout | None = None  # None: the backbone's own; at 0 the weights of attention are never held
-    vocabulary: str = field(default="", compare=False)  # of `characters`: those it knows; empty: made by the training
+    Args:
+        name: built-in `tiny`, `characters` or `minilm`, a Hugging Face Hub id, or a local folder.
+        revision: commit, branch or tag of a Hub id; empty: its main branch.
+        pool: state of a word: that of its first token, or the mean or elementwise maximum over its tokens.
+        freeze: run the backbone without gradient and cache its states.
+        attention_dropout: dropout probability of the attention weights; None: the backbone's own. At 0 the weights are
+            never held in memory.
+        vocabulary: characters that `characters` knows; empty: collected from the training documents. Recipes
+            that differ here alone are equal.
+    """
+
+    name: str = "tiny"
+    revision: str = ""
+    pool: Literal["first", "mean", "max"] = "first"
+    freeze: bool = False
+    attention_dropout: Dropout | None = None
+    vocabulary: str = field(default="", compare=False)
 
 
 def no_max_pooling(text: Text) -> Iterator[Problem]:
@@ -44,26 +55,49 @@ def no_max_pooling(text: Text) -> Iterator[Problem]:
 
 @dataclass(frozen=True, kw_only=True)
 class Vision:
-    """A vision backbone."""
+    """A vision backbone: pixels to patch states (N, D'), by any encoder config.
 
-    name: str = "tiny"  # built-in `tiny`, or `tiny-clip` of the text encoder's size, a hub id, or a local folder
+    Args:
+        name: built-in `tiny`, or `tiny-clip` (of the text encoder's width and depth), a Hub id, or a local folder.
+        revision: commit, branch or tag of a Hub id; empty: its main branch.
+        freeze: run the backbone without gradient and cache its states.
+    """
+
+    name: str = "tiny"
     revision: str = ""
     freeze: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dual:
-    """Text and vision apart from each other; the fusion brings them together."""
+    """Text and images are encoded separately; only the fusion lets them interact.
+
+    Writes the streams `text` (B, T, D), `vision` (B, N, D'), `context`, `objects`, `generated`, `generated_objects` and
+    `phrases`, those that its fields ask for. Eq. 1 and 2 of Shap-CA and of TMR are of this kind.
+
+    Args:
+        text: text backbone.
+        vision: vision backbone; None: text only.
+        context: captioning model whose caption is read as the stream `context`; `*`: the first caption of a document;
+            empty: none.
+        context_tokens: maximum number of context tokens; a longer caption is truncated, and the document's record says
+            so.
+        separate_context_pass: encode the context by itself; else in one sequence with the text.
+        drop_context: probability that a training step hides a document's context.
+        objects: maximum number of object crops read per document.
+        generated: read the image generated from the text, too, and as many object crops of it.
+        phrases: read the noun phrases by which object crops were found, encoded by themselves.
+    """
 
     text: Text = field(default_factory=Text)
     vision: Vision | None = None
-    context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_tokens: Count = 96  # a longer context is cut, and the document says so
-    separate_context_pass: bool = False  # the context in a pass of its own, not in one with the text
-    drop_context: Fraction = 0.0  # chance that training leaves out a document's context, so that images are learnt from
-    objects: CountOrZero = 0  # object images read per document
-    generated: bool = False  # read the image made from the text too, and as many objects of it
-    phrases: bool = False  # read the words that objects were found by, in a pass of their own
+    context: str = ""
+    context_tokens: Count = 96
+    separate_context_pass: bool = False
+    drop_context: Fraction = 0.0
+    objects: CountOrZero = 0
+    generated: bool = False
+    phrases: bool = False
 
     @property
     def inputs(self) -> EncoderInputs:

@@ -29,17 +29,30 @@ LONG = 4000  # pieces of a batch above which a text tower's states are made agai
 
 @dataclass(frozen=True, kw_only=True)
 class Hierarchical:
-    """Text and frames apart from each other, with levels; for documents, whose text and frames may be many."""
+    """Text and video frames are encoded separately, at three levels of depth; for long texts and many frames.
+
+    Eq. 7 of M3D: three levels, the means of three groups of layers. Writes `text` (B, T, D) and `vision` (B, N, D'),
+    both with `levels` (3, B, N, D). Departures: see `grouped` and `Neighbours`.
+
+    Args:
+        text: text backbone.
+        vision: vision backbone, applied to each frame; None: text only.
+        max_frames: maximum number of frames read per document; of more, evenly spaced ones are read and the document's
+            record says so.
+        image_size: side in pixels that each frame is resized to; 0: the backbone's own.
+        frames_per_pass: frames that the backbone encodes at once, which bounds memory.
+        as_released: groups of layers as in the released code, see `grouped`.
+        conv_width: width, in words, of a residual convolution over the text states (ours; odd); 0: none. See
+            `Neighbours`.
+    """
 
     text: Text = field(default_factory=lambda: Text(pool="max"))
     vision: Vision | None = None
-    max_frames: Count = 120  # most frames read of a document; of more, evenly spaced ones, and the document says so
-    image_size: CountOrZero = 0  # pixels that a frame is resized to, both sides; 0: as the backbone says
-    frames_per_pass: Count = 16  # frames that pass the tower at once, which bounds the memory
-    as_released: bool = False  # groups of layers as in the public release, see `grouped`
-    conv_width: CountOrZero = (
-        0  # words that a residual convolution over the text's states spans, see `Neighbours` (ours)
-    )
+    max_frames: Count = 120
+    image_size: CountOrZero = 0
+    frames_per_pass: Count = 16
+    as_released: bool = False
+    conv_width: CountOrZero = 0
 
     @property
     def inputs(self) -> EncoderInputs:

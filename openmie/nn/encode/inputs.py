@@ -7,19 +7,32 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderInputs:
-    """What an encoder reads of a document. Every encoder config has it as its property `inputs`.
+    """What an encoder reads of a document; every encoder config has it as its property `inputs`.
 
     The words of the text are always read. An encoder that reads frames reads no other images but, in a document without
     frames, the main image in their place.
+
+    Args:
+        context: captioning model whose caption is read as the stream `context`; `*`: the first caption of a document;
+            empty: none.
+        context_tokens: maximum number of context tokens.
+        separate_context_pass: the context is encoded by itself, not joined to the text.
+        phrases: read the noun phrases by which object crops were found.
+        reads_images: whether images are read at all.
+        objects: maximum number of object crops, and as many of the generated image.
+        main_image_with_objects: False: the main image is read only where a document has no object crop.
+        generated: read the image generated from the text, too.
+        max_frames: maximum number of video frames, evenly spaced; 0: frames are not read.
+        image_size: side in pixels that images are resized to; 0: as the backbone's preprocessing says.
     """
 
-    context: str = ""  # caption generator whose text is read as context; `*` takes the first caption; empty: none
-    context_tokens: int = 0  # at most so many tokens of the context
-    separate_context_pass: bool = False  # the context is encoded in a pass of its own, not joined to the text
-    phrases: bool = False  # the words by which object images were found, in a pass of their own
+    context: str = ""
+    context_tokens: int = 0
+    separate_context_pass: bool = False
+    phrases: bool = False
     reads_images: bool = False
-    objects: int = 0  # at most so many object images (of the generated image: as many again)
-    main_image_with_objects: bool = True  # False: the main image only where a document has no object image
-    generated: bool = False  # the image generated from the text, too
-    max_frames: int = 0  # at most so many video frames, evenly spaced; 0: the encoder reads no frames
-    image_size: int = 0  # pixels that an image is resized to, both sides; 0: as the backbone's preprocessing says
+    objects: int = 0
+    main_image_with_objects: bool = True
+    generated: bool = False
+    max_frames: int = 0
+    image_size: int = 0

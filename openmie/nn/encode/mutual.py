@@ -35,20 +35,41 @@ from openmie.nn.streams import Stream, Streams, empty
 
 @dataclass(frozen=True, kw_only=True)
 class Mutual:
-    """BERT and CLIP's vision tower side by side, each layer's keys and values extended by the other's."""
+    """BERT and CLIP's vision tower; each layer attends to the keys and values of the other tower, too.
+
+    Eq. 1-4 of MGIPS-CL. Writes `text` (B, T, D), `vision` (B, N, D) and, where it is read, `context`. Both towers must
+    have the same depth, width and number of heads. Departures: see `MutualEncoder`.
+
+    Args:
+        text: BERT-like text backbone.
+        vision: CLIP-like vision backbone.
+        objects: maximum number of object crops read per document.
+        main_image_with_objects: read the main image beside its object crops; without any crop it is always read.
+        image_size: side in pixels that each image or crop is resized to.
+        exchange: False: two separate towers.
+        order: `lagged`: each layer attends to the other tower's previous layer (eq. 2); `vision_first`: as released.
+        first_layer_prefix: what layer 1 attends to of the other tower: its embeddings, `projected` by this layer (ours)
+            or `raw` (eq. 3), or `none`.
+        as_released: reproduce the errors of the released code, see `MutualEncoder`.
+        context: captioning model whose caption is read as the stream `context`; `*`: the first caption of a document;
+            empty: none.
+        context_tokens: maximum number of context tokens; a longer caption is truncated, and the document's record says
+            so.
+        drop_context: probability that a training step hides a document's context.
+    """
 
     text: Text = field(default_factory=Text)
     vision: Vision = field(default_factory=lambda: Vision(name="tiny-clip"))
-    objects: CountOrZero = 3  # candidate crops read per document
-    main_image_with_objects: bool = False  # without a candidate crop it is read anyway
-    image_size: Pixels = 128  # pixels that a crop or whole image is resized to, both sides
-    exchange: bool = True  # False: two plain towers
-    order: Literal["lagged", "vision_first"] = "lagged"  # a layer sees the other's layer before (eq. 2)
-    first_layer_prefix: Literal["projected", "raw", "none"] = "projected"  # layer 1 sees these embeddings; raw: eq. 3
-    as_released: bool = False  # with the slips of the public release, see MutualEncoder
-    context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_tokens: Count = 96  # a longer context is cut, and the document says so
-    drop_context: Fraction = 0.0  # chance that training leaves out a document's context
+    objects: CountOrZero = 3
+    main_image_with_objects: bool = False
+    image_size: Pixels = 128
+    exchange: bool = True
+    order: Literal["lagged", "vision_first"] = "lagged"
+    first_layer_prefix: Literal["projected", "raw", "none"] = "projected"
+    as_released: bool = False
+    context: str = ""
+    context_tokens: Count = 96
+    drop_context: Fraction = 0.0
 
     @property
     def inputs(self) -> EncoderInputs:

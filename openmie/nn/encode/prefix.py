@@ -35,19 +35,38 @@ from openmie.nn.streams import Stream, Streams, split_losses
 
 @dataclass(frozen=True, kw_only=True)
 class Prefix:
-    """A text tower whose every layer reads a few tokens of each image (Chen et al., 2022)."""
+    """A text tower whose layers all attend to a few tokens of each image.
+
+    HVPNeT (Chen et al., 2022), the base model of CAMIM. Writes `text` (B, T, D), `vision` (B, V, C), `objects` (B, O *
+    V, C) and `context`. Departures: see `PrefixEncoder`.
+
+    Args:
+        text: BERT-like text backbone.
+        vision: vision backbone whose feature pyramid is read.
+        objects: maximum number of object crops read per document.
+        context: captioning model whose caption is read as the stream `context`; `*`: the first caption of a document;
+            empty: none.
+        context_tokens: maximum number of context tokens; a longer caption is truncated, and the document's record says
+            so.
+        drop_context: probability that a training step hides a document's context.
+        grid_size: side of the grid that an image's feature maps are pooled to: V = grid_size^2 tokens per image.
+        hidden: width of the tanh layer.
+        groups: number of key-value candidates per image token, mixed by a gate in each layer.
+        refine: fusion config applied to the images before they become keys and values, such as `Caption`; None: none.
+        as_released: reproduce the tensor views of the released code, see `PrefixEncoder`.
+    """
 
     text: Text = field(default_factory=Text)
     vision: Vision = field(default_factory=Vision)
-    objects: CountOrZero = 3  # object images read per document
-    context: str = ""  # caption generator whose text is read as context; `*` takes the first; empty: no context
-    context_tokens: Count = 96  # a longer context is cut, and the document says so
-    drop_context: Fraction = 0.0  # chance that training leaves out a document's context
-    grid_size: Count = 2  # side of the grid of cells, the tokens of an image
-    hidden: Count = 800  # width of the tanh layer
-    groups: Count = 4  # keys and values that a token offers, mixed by each layer's gate
-    refine: Any = None  # a fusion part that the images pass first, such as Caption
-    as_released: bool = False  # with the views of the public release, see PrefixEncoder
+    objects: CountOrZero = 3
+    context: str = ""
+    context_tokens: Count = 96
+    drop_context: Fraction = 0.0
+    grid_size: Count = 2
+    hidden: Count = 800
+    groups: Count = 4
+    refine: Any = None
+    as_released: bool = False
 
     @property
     def inputs(self) -> EncoderInputs:

@@ -28,18 +28,34 @@ class Adaptive:
     printed Q_v, K_t, V_t has one a region. The attention stands in a transformer layer (norm, residual, feed-forward),
     since values from the image alone would lose the words. Gates start open (`gate_bias`): at tanh(0) every query
     would be the same b. A document without context keeps Q and K as they are.
+
+    Reads `input_stream` (B, T, D'), `modalities` and `bridge`, writes `fused` (B, T, D').
+
+    Args:
+        modalities: names of the streams that the words attend to, concatenated as one key sequence.
+        input_stream: name of the stream whose tokens are the queries, the words.
+        bridge: name of the stream that the bridge b is computed from.
+        width: D, hidden size of the attention; the paper does not print it.
+        heads: number of attention heads.
+        layers: number of layers.
+        gates: activation of the gates: `tanh`, as printed, in (-1, 1), or `sigmoid`, in (0, 1), with which eq. 9 is a
+            convex combination.
+        bridge_pooling: over the context's tokens: `sum`, as printed, which grows with their number, or `mean`.
+        gate_bias: initial bias of the gates; 0 as printed.
+        expansion: inner size of the feed-forward layers, as a multiple of `width`.
+        dropout: probability of dropout.
     """
 
-    modalities: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
-    input_stream: str = "text"  # role of the queries, the words
-    bridge: str = "context"  # role that the bridge is made of
-    width: Count = 256  # D; not said in the paper, whose parameter count leaves room for about this
+    modalities: tuple[str, ...] = ("vision",)
+    input_stream: str = "text"
+    bridge: str = "context"
+    width: Count = 256
     heads: Count = 4
     layers: Count = 1
-    gates: Literal["tanh", "sigmoid"] = "tanh"  # as printed, in (-1, 1); or in (0, 1), which makes eq. 9 convex
-    bridge_pooling: Literal["sum", "mean"] = "sum"  # over context rows, as printed: grows with their number; or `mean`
-    gate_bias: Finite = 2.0  # first bias of the gates
-    expansion: Count = 2  # of the feed-forward layer, in inner widths
+    gates: Literal["tanh", "sigmoid"] = "tanh"
+    bridge_pooling: Literal["sum", "mean"] = "sum"
+    gate_bias: Finite = 2.0
+    expansion: Count = 2
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:

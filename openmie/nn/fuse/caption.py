@@ -33,15 +33,24 @@ class Caption:
     these: padding is masked, also in S; the words' own scores are not transposed; an object's tokens are averaged,
     where a sum grows with the caption's length. Without an image the words' half stays, without words the regions'
     one. `present` and `relevance` stay the modality's own, so that an alignment counts documents that have the image.
+
+    Args:
+        pairs: (modality, its caption's stream) for each pair; all read the streams as they came in.
+        sentence: eq. 5; False: O_S = MLP_v(v), row `W` of figure 4b.
+        word: eq. 7-11; False: O_F = ELU(Dropout(Linear(LN(O_S)))), regions only, row `S` of figure 4b.
+        keep: which halves of eq. 11 the stream keeps: `both`, or `image`, whose length stays as it was.
+        objects: streams whose groups are objects, each of which becomes one token.
+        heads: number of attention heads; 1 as released.
+        dropout: probability of dropout after each of q, k, v, and in eq. 11; 0.3 as released.
     """
 
-    pairs: tuple[tuple[str, str], ...] = (("vision", "context"),)  # (modality, its words); all read what came in
-    sentence: bool = True  # eq. 5; without it O_S = MLP_v(v) (`W` of figure 4b)
-    word: bool = True  # eq. 7-11; without it O_F = ELU(Dropout(Linear(LN(O_S)))), regions only (`S` of figure 4b)
-    keep: Literal["both", "image"] = "both"  # halves of eq. 11 in the stream; `image`: its own, as long as before
-    objects: tuple[str, ...] = ("objects", "generated_objects")  # modalities whose groups are objects, taken one by one
-    heads: Count = 1  # as released
-    dropout: Dropout = 0.3  # as released: after each of q, k, v, and in eq. 11
+    pairs: tuple[tuple[str, str], ...] = (("vision", "context"),)
+    sentence: bool = True
+    word: bool = True
+    keep: Literal["both", "image"] = "both"
+    objects: tuple[str, ...] = ("objects", "generated_objects")
+    heads: Count = 1
+    dropout: Dropout = 0.3
 
     def needs(self) -> frozenset[str]:
         return frozenset(role for pair in self.pairs for role in pair)

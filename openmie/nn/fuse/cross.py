@@ -18,14 +18,25 @@ class Cross:
     """Transformer decoder layers without self-attention (Vaswani et al., 2017): x + A(LN x, keys), then x + FFN(LN x).
 
     A word of a document that lacks the modalities passes through the attention unchanged.
+
+    Reads `input_stream` (B, T, D) and `modalities`, writes `fused` (B, T, D). The baseline's fusion; no paper's own.
+
+    Args:
+        modalities: names of the streams that the words attend to, concatenated as one key sequence.
+        input_stream: name of the stream whose tokens are the queries, usually the words.
+        width: hidden size of the attention, which `heads` must divide.
+        heads: number of attention heads.
+        layers: number of layers.
+        expansion: inner size of the feed-forward layers, as a multiple of `width`.
+        dropout: probability of dropout.
     """
 
-    modalities: tuple[str, ...] = ("vision",)  # roles that the words attend to, as one key sequence
-    input_stream: str = "text"  # role of the queries, the words
-    width: Count = 128  # inside the attention; narrower than a large encoder, so that a step stays its encoder's
+    modalities: tuple[str, ...] = ("vision",)
+    input_stream: str = "text"
+    width: Count = 128
     heads: Count = 4
     layers: Count = 2
-    expansion: Count = 2  # of the feed-forward layer, in inner widths
+    expansion: Count = 2
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:

@@ -40,26 +40,48 @@ class Denoised:
     half of it each in half the steps. A document that lacks the other modality keeps W H^x. Streams without levels give
     their tokens to all three. Attention's weights have no dropout: 4,096 words by 120 frames of 197 patches make
     1.5 thousand million of them in 16 heads, which are never held where nothing is done to each.
+
+    Reads `input_stream` (B, T, D) and `modality` (B, N, D'), writes `fused` (B, T, D) and `frames` (B, F, D').
+
+    Args:
+        input_stream: name of the stream whose tokens are the words.
+        modality: name of the stream whose tokens are the patches, whose groups are frames.
+        frames: compute eq. 12, too; False where no head reads frames.
+        levels: K, number of levels.
+        latent: d_vae, width of the auto-encoder's latent space, which `heads` must divide.
+        hidden: width of the auto-encoder's hidden layers.
+        heads: number of attention heads.
+        ffn_width: inner width of FFN in eq. 10.
+        variational: a variational auto-encoder, whose latent is sampled in training.
+        kl_weight: weight of its KL loss, in nats per position; eq. 24 has none.
+        sigmoid: a sigmoid after the decoder; True as released.
+        project: W^K and W^V of eq. 8; False as released, which needs modalities of equal width.
+        own_keys: keys and values of the own modality beside the other's; True as released.
+        mix: W of eq. 11: a `matrix`, as printed, or a `scalar`, as released.
+        norm: layer normalisation before the attention's projections (ours); False as released.
+        time_decay: a learned decay of attention with the seconds between word and frame, per head (ours).
+        pool: over a frame's patches: `mean`, as printed, or `sum` and LN, as released.
+        dropout: probability of dropout on the outputs of attention and FFN (the release: 0.5 of the attention weights).
     """
 
-    input_stream: str = "text"  # role of the words, which `fused` are
-    modality: str = "vision"  # role of the patches; their groups are frames
-    frames: bool = True  # eq. 12 too; off where no head reads frames
-    levels: Count = 3  # K
-    latent: Count = 64  # d_vae
-    hidden: Count = 256  # of the auto-encoder
+    input_stream: str = "text"
+    modality: str = "vision"
+    frames: bool = True
+    levels: Count = 3
+    latent: Count = 64
+    hidden: Count = 256
     heads: Count = 16
-    ffn_width: Count = 32  # width inside FFN
-    variational: bool = False  # a true VAE
-    kl_weight: NonNegative = 0.001  # weight of its KL loss, in nats a position (the paper names none)
-    sigmoid: bool = False  # after the decoder; as released on
-    project: bool = True  # W^K and W^V; as released off (where both modalities are as wide as each other)
-    own_keys: bool = False  # keys and values of the own modality in addition to the other's; as released on
-    mix: Literal["matrix", "scalar"] = "matrix"  # W of eq. 11; as released `scalar`
-    norm: bool = True  # Q, K and V are normed before the attention's maps (ours); as released off
-    time_decay: bool = False  # a learned decay of attention with the seconds between word and frame, per head (ours)
-    pool: Literal["mean", "sum"] = "mean"  # over a frame's patches; as released `sum`, and then LN
-    dropout: Dropout = 0.1  # of the outputs of attention and FFN (0.5 of attention's weights in the release)
+    ffn_width: Count = 32
+    variational: bool = False
+    kl_weight: NonNegative = 0.001
+    sigmoid: bool = False
+    project: bool = True
+    own_keys: bool = False
+    mix: Literal["matrix", "scalar"] = "matrix"
+    norm: bool = True
+    time_decay: bool = False
+    pool: Literal["mean", "sum"] = "mean"
+    dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
         return frozenset((self.input_stream, self.modality))

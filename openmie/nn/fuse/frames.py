@@ -12,9 +12,15 @@ from openmie.nn.streams import Streams, pool_frames
 
 @dataclass(frozen=True, kw_only=True)
 class Frames:
-    """frames = the mean over a frame's patches + H^p, as in eq. 12 of M3D; words stay as they are."""
+    """frames = the mean over a frame's patches + H^p, as in eq. 12 of M3D; words stay as they are.
 
-    modality: str = "vision"  # role of the patches
+    Reads `modality` (B, N, D'), writes `frames` (B, F, D'). The row `w/o DFFM` of M3D's ablations.
+
+    Args:
+        modality: name of the stream whose tokens are the patches, whose groups are frames.
+    """
+
+    modality: str = "vision"
 
     def needs(self) -> frozenset[str]:
         return frozenset({self.modality})

@@ -27,23 +27,39 @@ class Interweave:
     `fused` is z, and the stream of the patches becomes X_{L+1}, as wide as the words. The release has W of eq. 12 as
     one row (`scalar`) and leaves it at its random start; here either is trained. A document that lacks a modality
     keeps the other as it is, to the bit.
+
+    Reads `input_stream` (B, T, D) and `modality` (B, V, D'), writes `fused` (B, T, D) and the modality anew (B, V, D).
+
+    Args:
+        layers: L, number of passes; all share the two excavators.
+        row: row-grained weights, over the modality's own tokens.
+        column: column-grained weights, over the features of a head.
+        binding: f_1 of eq. 5: `attention` (ours) or `token_map`, as released; see `Excavator`.
+        token_map_lengths: with `token_map`: the numbers of words and patches that are mapped; further ones are left
+            out.
+        rescaled: weights of eq. 6 have a mean of one (ours); False: they sum to one, as printed.
+        gate: I of eq. 12: a `vector` with a value per feature, as printed, a `scalar` per word, as released, or `none`
+            (z = T_L).
+        input_stream: name of the stream whose tokens are the words.
+        modality: name of the stream whose tokens are the patches.
+        width: hidden size of the excavators, which `heads` must divide.
+        heads: number of attention heads.
+        expansion: inner size of the feed-forward layers, as a multiple of `width`.
+        dropout: probability of dropout.
     """
 
-    layers: Count = 1  # L; all share their two excavators, so more cost time but no parameters
-    row: bool = True  # row-grained weights, over the own modality's tokens
-    column: bool = True  # column-grained weights, over the features of a head
-    binding: Literal["attention", "token_map"] = "attention"  # f_1 of eq. 5 (attention is ours), see `Excavator`
-    token_map_lengths: tuple[Count, Count] = (
-        40,
-        49,
-    )  # of `token_map`: words and patches, as in the release; the rest is left
-    rescaled: bool = True  # the weights of eq. 6 have a mean of one (ours); off as printed: they sum to one
-    gate: Literal["vector", "scalar", "none"] = "vector"  # I for each feature, as printed; for each word; or z = T_L
-    input_stream: str = "text"  # role of the words
-    modality: str = "vision"  # role of the patches
-    width: Count = 128  # inside the excavators
+    layers: Count = 1
+    row: bool = True
+    column: bool = True
+    binding: Literal["attention", "token_map"] = "attention"
+    token_map_lengths: tuple[Count, Count] = (40, 49)
+    rescaled: bool = True
+    gate: Literal["vector", "scalar", "none"] = "vector"
+    input_stream: str = "text"
+    modality: str = "vision"
+    width: Count = 128
     heads: Count = 4
-    expansion: Count = 2  # of the feed-forward layer, in inner widths
+    expansion: Count = 2
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:

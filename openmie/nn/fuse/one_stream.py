@@ -19,14 +19,25 @@ class OneStream:
 
     The paper describes this baseline only as one channel that processes all. A frame is one token, the mean of its
     patches, so that a long video stays affordable; modalities are told apart by a vector each, frames by H^p.
+
+    A baseline of M3D's table III. Writes `fused` (B, T, D) and `frames` (B, F, D').
+
+    Args:
+        input_stream: name of the stream whose tokens are the words.
+        modality: name of the stream whose tokens are the patches, whose groups are frames.
+        width: hidden size of the joint sequence, which `heads` must divide.
+        heads: number of attention heads.
+        layers: number of self-attention layers.
+        expansion: inner size of the feed-forward layers, as a multiple of `width`.
+        dropout: probability of dropout.
     """
 
     input_stream: str = "text"
     modality: str = "vision"
-    width: Count = 128  # of the one sequence
+    width: Count = 128
     heads: Count = 4
     layers: Count = 2
-    expansion: Count = 4  # of the feed-forward layers, in widths
+    expansion: Count = 4
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:

@@ -46,15 +46,26 @@ class Translate:
 
     A document without the image, or without objects, lacks that term; without both the branch is masked, its state 0,
     unless a part before this one, such as Caption, left words in the image's place.
+
+    Writes `fused` (B, T, D), and `original` and `generated` (B, 1, D), which `Align` compares.
+
+    Args:
+        original: streams of the original image and of its objects; one name: no objects.
+        translated: the same for the image generated from the text; empty: none.
+        input_stream: name of the stream whose tokens are the words.
+        object_words: what objects attend to: their `phrases`, or all words of the `text`.
+        pool: pooling over tokens, `mean` (ours) or `sum`.
+        expansion: inner size of MLP_final, as a multiple of the words' width; 2 as released.
+        dropout: probability of dropout in MLP_final; 0.5 as released.
     """
 
-    original: tuple[str, ...] = ("vision", "objects")  # roles of the whole image and of its objects; one: no objects
-    translated: tuple[str, ...] = ("generated", "generated_objects")  # the same of the translation; empty: none
-    input_stream: str = "text"  # role of the words
-    object_words: Literal["phrases", "text"] = "phrases"  # what objects attend to: `phrases`, or the words, `text`
-    pool: Literal["mean", "sum"] = "mean"  # over tokens; or `sum`
-    expansion: Count = 2  # of MLP_final's inner layer, in widths of the words, as released
-    dropout: Dropout = 0.1  # in MLP_final
+    original: tuple[str, ...] = ("vision", "objects")
+    translated: tuple[str, ...] = ("generated", "generated_objects")
+    input_stream: str = "text"
+    object_words: Literal["phrases", "text"] = "phrases"
+    pool: Literal["mean", "sum"] = "mean"
+    expansion: Count = 2
+    dropout: Dropout = 0.1
 
     def problems(self) -> Iterator[Problem]:
         for name, modalities, least in (("original", self.original, 1), ("translated", self.translated, 0)):

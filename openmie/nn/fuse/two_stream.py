@@ -21,14 +21,25 @@ class TwoStream:
     Words read both channels by cross-attention, each channel's frames read the words, as in ViLBERT (Lu et al., 2019).
     The paper says of this baseline that one channel has static frames and the other the motion between them; the rest
     is ours. A frame is the mean of its patches in both channels.
+
+    A baseline of M3D's table III. Writes `fused` (B, T, D) and `frames` (B, F, D').
+
+    Args:
+        input_stream: name of the stream whose tokens are the words.
+        modality: name of the stream whose tokens are the patches, whose groups are frames.
+        width: hidden size of each channel, which `heads` must divide.
+        heads: number of attention heads.
+        layers: number of layers of each kind.
+        expansion: inner size of the feed-forward layers, as a multiple of `width`.
+        dropout: probability of dropout.
     """
 
     input_stream: str = "text"
     modality: str = "vision"
-    width: Count = 128  # of a channel, and inside the attention
+    width: Count = 128
     heads: Count = 4
-    layers: Count = 1  # of each kind
-    expansion: Count = 4  # of the feed-forward layers, in widths
+    layers: Count = 1
+    expansion: Count = 4
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
