@@ -15,8 +15,8 @@ ALL = "all"
 ANY_CAPTION = "*"  # as context: a document's first caption, whoever made it
 
 
-def swept(paper: str, full: Any, corpus: Corpus, asked: Iterable[str]) -> list[tuple[str, str]]:
-    """(sweep, value) of each cell of a corpus, in the order that was asked for.
+def swept(paper: str, full: Any, corpus: Corpus, requested: Iterable[str]) -> list[tuple[str, str]]:
+    """(sweep, value) of each cell of a corpus, in the order that was requested.
 
     A sweep that the system has for other tasks only is left out.
 
@@ -24,14 +24,14 @@ def swept(paper: str, full: Any, corpus: Corpus, asked: Iterable[str]) -> list[t
         paper: the system.
         full: its recipe for the corpus.
         corpus: whose caption generators a sweep over contexts takes.
-        asked: texts of `--sweep`.
+        requested: texts of `--sweep`.
 
     Raises:
         RecipeError: a sweep without values or with one that is empty or that its field or corpus does not take.
     """
     known = system.sweeps(paper, full)
     found = []
-    for text in asked:
+    for text in requested:
         name, values = parse(text)
         for sweep in known if name == ALL else [name]:
             given = values or values_for(known.get(sweep, {}), corpus)
