@@ -112,7 +112,7 @@ class Extractor(nn.Module):
         num_pairs: dict[str, Tensor] = {}
         diagnostics: dict[str, Tensor] = {}
         for align in self.align:
-            aligned = align(encoded if align.stage == "encoded" else fused)
+            aligned = align(encoded if align.stage == "encoded" else fused, batch.inputs.get("image_identity"))
             for name, (weight, loss) in aligned.losses.items():
                 losses[name], weights[name] = loss, weight
             num_pairs[align.name] = aligned.num_pairs

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from openmie.data.document import Document
 from openmie.errors import DocumentError
 from openmie.model.backbones import TextBackbone, VisionBackbone
 from openmie.model.features.encoded_document import Batch, EncodedDocument
-from openmie.model.features.images import collate_images, select_images, skipped_frames
+from openmie.model.features.images import collate_images, image_identity, select_images, skipped_frames
 from openmie.model.features.pairs import encode_pairs
 from openmie.model.features.text import TextFeatures
 from openmie.model.tasks.task import CandidateSource
@@ -33,6 +34,7 @@ class Featurizer:
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None) -> None:
         self.inputs, self.vision = recipe.encode.inputs, vision
         self.text, self.tasks = TextFeatures(text, self.inputs), Tasks(recipe)
+        self.aligns = bool(recipe.align)
         self.cached_states: Mapping[str, Tensor] = {}  # of frozen backbones, filled by the trainer
         self.channels = next((c for h in recipe.heads if (c := getattr(h, "channels", None))), None)
         marked = any(getattr(h, "markers", False) for h in recipe.heads if "relations" in h.makes())
@@ -62,6 +64,7 @@ class Featurizer:
             records = {"context": cut, "phrases": rest, "frames": skipped_frames(document, self.inputs)}
             base = EncodedDocument(i, document, [(t, w)], context, phrases, len(document.words))
             base.images = tuple(select_images(document, self.inputs))
+            base.image_identity = image_identity(document) if self.aligns else 0
             base.errors = {what: record for what, record in records.items() if record}
             out += encode_pairs(base, relations, gold, self.markers) if relations else [base]
         self.tasks.encode(out, candidates, gold)
@@ -102,6 +105,8 @@ class Featurizer:
         inputs = self.text.collate(documents, self.cached_states)
         if self.vision is not None:
             inputs |= collate_images(documents, self.inputs, self.vision.process, self.cached_states)
+        if self.aligns:
+            inputs["image_identity"] = torch.tensor([d.image_identity for d in documents])
         given = self.tasks.given(documents)
         if any(d.pairs is not None for d in documents):
             pairs = [np.zeros((0, 4), np.int64) if d.pairs is None else d.pairs for d in documents]

@@ -45,6 +45,7 @@ class EncodedDocument:
     phrases: np.ndarray  # tokens of the phrases that objects were found by
     words: int  # positions of the text stream: words and markers
     images: tuple[tuple[int, Image], ...] = ()  # slot and image of all that the encoder reads, see `select_images`
+    image_identity: int = 0  # equal for documents of one image, see `image_identity`; 0: none
     pos: np.ndarray | None = None  # (T,) parts of speech
     pairs: np.ndarray | None = None  # (P, 4) first and last position of head and tail
     listed: tuple[Relation, ...] = ()  # the relations that the pairs stand for, in order

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -84,6 +86,33 @@ def objects(document: Document, generated: bool) -> list[Image]:
 def generated_image(document: Document) -> Image | None:
     """The first image that was generated from the text."""
     return next((i for i in document.images if i.kind == "generated"), None)
+
+
+def image_identity(document: Document) -> int:
+    """A number that two documents share if they are of one image, in any process; 0 without an image.
+
+    The main image counts, else the first one: by its file's real path, or its pixels where they are in memory. Of an
+    image that is only named, the name and the captions count: names such as `main` are unique in a document alone.
+    """
+    image = document.main_image or next(iter(document.images), None)
+    if image is None:
+        return 0
+    if image.pixels is not None:
+        content = b"pixels" + np.ascontiguousarray(image.pixels).tobytes()
+    elif image.path:
+        content = b"path" + _real_path(image.path).encode("utf8", "surrogatepass")
+    elif document.captions:
+        content = b"name" + repr((image.id, sorted(document.captions.items()))).encode("utf8", "surrogatepass")
+    else:
+        return 0
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "big", signed=True) or 1
+
+
+def _real_path(path: str) -> str:
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # a path that no file system has, such as one with a NUL
+        return path
 
 
 def relevance(document: Document, inputs: EncoderInputs) -> list[float]:

@@ -1,6 +1,7 @@
 """Align: which contrastive loss, between which two modalities, before or after the fusion.
 
 A modality is one role or several; the pooled states of several are concatenated. Documents that lack one are left out.
+Two documents of one image are no negatives of each other: the other text fits the image as its own does.
 """
 
 from __future__ import annotations
@@ -28,10 +29,20 @@ class ContrastiveLoss(Protocol):
     def warmup_steps(self) -> int:
         """Training steps over which a part of the loss is let in; 0: none."""
 
-    def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
-        """a, b (B, D), row i of a belongs to row i of b -> scalar; `progress`, 0 to 1, is the share of the warm-up."""
+    def __call__(
+        self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0, same_image: Tensor | None = None
+    ) -> Tensor:
+        """The loss, a scalar.
 
-    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+        Args:
+            a: (B, D) of the first modality; row i belongs to row i of b.
+            b: (B, D) of the second.
+            progress: 0 to 1, the share of the warm-up.
+            same_image: (B, B) bool, symmetric and False on the diagonal: two documents of one image, neither of which
+                is a negative of the other. None: all images differ.
+        """
+
+    def diagnostics(self, a: Tensor, b: Tensor, same_image: Tensor | None = None) -> dict[str, Tensor]:
         """Numbers for the log, of the same rows; empty where there are none."""
 
 
@@ -106,13 +117,15 @@ class Alignment(nn.Module):
             self.register_buffer("steps", torch.zeros((), dtype=torch.long))  # of training; saved, for the next start
         self.gather: Gather = _same  # set by the trainer when several processes share a batch
 
-    def forward(self, streams: Streams) -> Aligned:
-        a, b = self.pairs(streams)
-        losses = {self.name: (self.weight, self.compare(a, b))}
-        return Aligned(losses, torch.tensor(len(a)), self.diagnostics(a, b))
+    def forward(self, streams: Streams, image_identity: Tensor | None = None) -> Aligned:
+        """The loss of a batch; `image_identity` (B,) long: equal for documents of one image, 0 for those without."""
+        a, b, same_image = self.pairs(streams, image_identity)
+        losses = {self.name: (self.weight, self.compare(a, b, same_image))}
+        return Aligned(losses, torch.tensor(len(a)), self.diagnostics(a, b, same_image))
 
-    def pairs(self, streams: Streams) -> tuple[Tensor, Tensor]:
-        """The documents that have both modalities, of all processes: two (rows, D), in one order."""
+    def pairs(self, streams: Streams, image_identity: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The documents that have both modalities, of all processes: two (rows, D), in one order, and which share an
+        image (rows, rows); None where none do."""
         pooled, present = [], None
         for i, (roles, project) in enumerate(zip(self.modalities, self.projection)):
             pooled.append(project(torch.cat([self._pooled(i, r, streams[r]) for r in roles], -1)))  # (B, D)
@@ -122,19 +135,20 @@ class Alignment(nn.Module):
         assert present is not None
         keep = self.gather(present)
         a, b = (self.gather(x)[keep] for x in pooled)
-        return a, b
+        return a, b, None if image_identity is None else sharing_images(self.gather(image_identity)[keep])
 
-    def compare(self, a: Tensor, b: Tensor) -> Tensor:
+    def compare(self, a: Tensor, b: Tensor, same_image: Tensor | None = None) -> Tensor:
         """The loss of two (rows, D); in training it is one more step of a warm-up."""
+        apart: dict[str, Tensor] = {} if same_image is None else {"same_image": same_image}
         if not self.warmup_steps:
-            return self.loss(a, b)
+            return self.loss(a, b, **apart)
         progress = (self.steps / self.warmup_steps).clamp(max=1.0)
         if self.training and torch.is_grad_enabled():
             self.steps += 1
-        return self.loss(a, b, progress)
+        return self.loss(a, b, progress, **apart)
 
     @torch.no_grad()
-    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def diagnostics(self, a: Tensor, b: Tensor, same_image: Tensor | None = None) -> dict[str, Tensor]:
         """For the log: `accuracy@1`, the share of rows of `a` whose own partner is the nearest, and the loss's own.
 
         Empty with fewer than two rows. Of several that are as near, the own one counts by its share, so that equal rows
@@ -143,9 +157,12 @@ class Alignment(nn.Module):
         if len(a) < 2:
             return {}
         similarity = F.normalize(a.float(), dim=-1) @ F.normalize(b.float(), dim=-1).T  # (rows, rows)
+        apart: dict[str, Tensor] = {} if same_image is None else {"same_image": same_image}
+        if same_image is not None:
+            similarity = similarity.masked_fill(same_image, -torch.inf)
         best = similarity >= similarity.amax(1, keepdim=True)
         own = (best.diagonal() / best.sum(1)).mean()
-        return {"accuracy@1": own, **self.loss.diagnostics(a, b)}
+        return {"accuracy@1": own, **self.loss.diagnostics(a, b, **apart)}
 
     def _pooled(self, modality: int, role: str, stream: Stream) -> Tensor:
         return stream.pooled if self.pool is None else self.pool[modality][role](stream)  # type: ignore[index]
@@ -161,6 +178,13 @@ class AttentionPool(nn.Module):
     def forward(self, stream: Stream) -> Tensor:
         weights = masked_softmax(self.score(stream.tokens), stream.mask[..., None], 1)  # (B, N, 1)
         return (weights * stream.tokens).sum(1)
+
+
+def sharing_images(identity: Tensor) -> Tensor | None:
+    """identity (B,), 0 for none -> (B, B) bool, True where two different documents share one image; None if none do."""
+    same = (identity[:, None] == identity) & (identity != 0)
+    same.fill_diagonal_(False)
+    return same if same.any() else None
 
 
 def _same(x: Tensor) -> Tensor:

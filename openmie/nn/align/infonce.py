@@ -25,11 +25,17 @@ class InfoNCE:
     tau: Positive = 0.1
     symmetric: bool = True
 
-    def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
-        """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0."""
+    def __call__(
+        self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0, same_image: Tensor | None = None
+    ) -> Tensor:
+        """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0.
+
+        `same_image` (B, B), symmetric and False on the diagonal: pairs left out of the denominators.
+        """
         if len(a) < 2:
             return (a.sum() + b.sum()) * 0.0
         logits = F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T / self.tau  # (B, B)
+        logits = logits if same_image is None else logits.masked_fill(same_image, -torch.inf)
         own = torch.arange(len(a), device=a.device)
         loss = F.cross_entropy(logits, own)
         return (loss + F.cross_entropy(logits.T, own)) / 2 if self.symmetric else loss
@@ -39,6 +45,6 @@ class InfoNCE:
         """0: the whole loss counts from the first step."""
         return 0
 
-    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def diagnostics(self, a: Tensor, b: Tensor, same_image: Tensor | None = None) -> dict[str, Tensor]:
         """None of its own."""
         return {}

@@ -50,30 +50,55 @@ class Shapley:
     symmetric: bool = True
     accuracy: Annotated[float, Field(ge=1e-12, le=0.1)] = 1e-4
 
-    def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
-        """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0."""
+    def __call__(
+        self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0, same_image: Tensor | None = None
+    ) -> Tensor:
+        """a, b (B, D), row i of a belongs to row i of b -> scalar; with fewer than two rows there is no negative: 0.
+
+        `same_image` (B, B), symmetric and False on the diagonal: players left out of a row's game.
+        """
         if len(a) < 2:
             return (a.sum() + b.sum()) * 0.0
         with torch.autocast(a.device.type, enabled=False):
             a, b = (F.normalize(_wide(x), dim=-1, eps=1e-6) for x in (a, b))
             similarity = a @ b.T  # (B, B), cosine
-            loss = self.direction(similarity)
-            return (loss + self.direction(similarity.T)) / 2 if self.symmetric else loss
+            loss = self.direction(similarity, same_image)
+            return (loss + self.direction(similarity.T, same_image)) / 2 if self.symmetric else loss
 
-    def direction(self, similarity: Tensor) -> Tensor:
+    def direction(self, similarity: Tensor, same_image: Tensor | None = None) -> Tensor:
         """Eq. 5 of one direction: (k, k), a game a row -> scalar."""
+        if same_image is not None:
+            games = played_games(~same_image)
+            return -torch.cat([self.smaller_games(similarity, *game) for game in games]).sum() / len(similarity)
         own = own_values(similarity, self.tau, estimator=self.estimator, accuracy=self.accuracy)
         others = utility(similarity / self.tau, similarity) - own  # sum_(i != j) phi_i(u_j), as all sum to u_j(K)
         return -(own - (others / (len(own) - 1) if self.negatives == "mean" else others)).mean()
+
+    def smaller_games(self, similarity: Tensor, rows: Tensor, players: Tensor) -> Tensor:
+        """The bracket of eq. 5 of games without some players: rows (J,), players (J, n) -> (J,); 0 if n is 1."""
+        s = similarity[rows].gather(1, players)  # (J, n)
+        if s.shape[1] < 2:
+            return s.sum(1) * 0.0
+        values = shapley_values(s, self.tau, estimator=self.estimator, accuracy=self.accuracy)
+        own = values[players == rows[:, None]]
+        others = utility(s / self.tau, s) - own
+        return own - (others / (s.shape[1] - 1) if self.negatives == "mean" else others)
 
     @property
     def warmup_steps(self) -> int:
         """0: the whole loss counts from the first step."""
         return 0
 
-    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def diagnostics(self, a: Tensor, b: Tensor, same_image: Tensor | None = None) -> dict[str, Tensor]:
         """None of its own."""
         return {}
+
+
+def played_games(plays: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """plays (k, k) bool, a game a row -> games of one number of players n each: which rows (J,), who plays (J, n)."""
+    counts = plays.sum(1)
+    found = [(counts == n).nonzero()[:, 0] for n in counts.unique().tolist()]
+    return [(rows, plays[rows].nonzero()[:, 1].view(len(rows), -1)) for rows in found]
 
 
 def shapley_values(

@@ -43,15 +43,18 @@ class TopK:
     warmup_steps: CountOrZero = 0
     as_released: bool = False
 
-    def __call__(self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0) -> Tensor:
+    def __call__(
+        self, a: Tensor, b: Tensor, progress: float | Tensor = 1.0, same_image: Tensor | None = None
+    ) -> Tensor:
         """a texts, b images (B, D), row i of a belongs to row i of b -> scalar; 0 with fewer than two rows.
 
-        `progress`, 0 to 1, scales the weight of eq. 16.
+        `progress`, 0 to 1, scales the weight of eq. 16. `same_image` (B, B), symmetric and False on the diagonal: pairs
+        left out of every sum; such an image is neither among the K nor a negative.
         """
         if len(a) < 2:
             return (a.sum() + b.sum()) * 0.0
         with torch.autocast(a.device.type, enabled=False):
-            logits = self.logits(a, b)
+            logits = self.logits(a, b, same_image)
             ranked = logits.sort(dim=1, descending=True).values  # (B, B)
             place = torch.arange(len(a), device=a.device)
             beyond = place >= self.chosen(logits)[:, None]
@@ -61,30 +64,31 @@ class TopK:
                 return (every - torch.logaddexp(positives, own)).mean()
             return self.topk_weight * progress * (every - positives).mean() + self.pair_weight * (every - own).mean()
 
-    def logits(self, a: Tensor, b: Tensor) -> Tensor:
-        """(B, B) cosine over tau, in float32 at least, a row for each one who chooses."""
+    def logits(self, a: Tensor, b: Tensor, same_image: Tensor | None = None) -> Tensor:
+        """(B, B) cosine over tau, in float32 at least, a row for each one who chooses; -inf at pairs left out."""
         a, b = (F.normalize(x.to(torch.promote_types(x.dtype, torch.float32)), dim=-1) for x in (a, b))
-        return (a @ b.T if self.anchor == "text" else b @ a.T) / self.tau
+        logits = (a @ b.T if self.anchor == "text" else b @ a.T) / self.tau
+        return logits if same_image is None else logits.masked_fill(same_image, -torch.inf)
 
     def chosen(self, logits: Tensor) -> Tensor:
-        """(B, B) -> K of each row (B,), 1 to B - 1, without gradient.
+        """(B, B) -> K of each row (B,), at least 1, at most its pairs less one, without gradient.
 
         `adaptive`: as many as fit the text at least as well as its own image does. A text whose own image stands first
         has K = 1, and eq. 16 is eq. 17; of one whose image is of something else, the images that fit it better are
         taken for positives and no longer pushed away. Measured as well, no better: the perplexity of the row's
         softmax, and the fewest images that hold half of it.
         """
-        rows = len(logits)
+        most = ((logits > -torch.inf).sum(1) - 1).clamp(min=1)  # (B,)
         if self.k != "adaptive":
-            return torch.full((rows,), min(int(self.k), rows - 1), device=logits.device)
-        return (logits >= logits.diagonal()[:, None] - TIE).sum(1).clamp(max=rows - 1)
+            return most.clamp(max=int(self.k))
+        return (logits >= logits.diagonal()[:, None] - TIE).sum(1).minimum(most)
 
     @torch.no_grad()
-    def diagnostics(self, a: Tensor, b: Tensor) -> dict[str, Tensor]:
+    def diagnostics(self, a: Tensor, b: Tensor, same_image: Tensor | None = None) -> dict[str, Tensor]:
         """For the log: `k`, the mean K, and `own among K`, the share of rows whose K hold their own partner."""
         if len(a) < 2:
             return {}
-        logits = self.logits(a, b)
+        logits = self.logits(a, b, same_image)
         k = self.chosen(logits)
         better = (logits > logits.diagonal()[:, None]).sum(1)
         return {"k": k.float().mean(), "own among K": (better < k).float().mean()}

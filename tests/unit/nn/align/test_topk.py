@@ -196,7 +196,7 @@ def test_warm_up_rises_with_training_steps_and_is_saved():
     s = streams()
     build = Align(loss=TopK(warmup_steps=4, k=1)).build
     align = build(WIDTHS)
-    rows = align.pairs(s)
+    rows = align.pairs(s)[:2]
     expected = [TopK(k=1)(*rows, min(1.0, i / 4)).item() for i in range(6)]
     assert len(set(expected)) == 5
     got = [loss_of(align(s)).item() for _ in range(3)]
