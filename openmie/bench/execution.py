@@ -35,9 +35,21 @@ from openmie.model.pretrained import Model, load
 from openmie.model.tasks.task import CANDIDATE_SOURCES
 from openmie.train.document_scores import score_predictions
 from openmie.train.evaluate import evaluate, record, write_record
+from openmie.train.feeding import UnfedError
 from openmie.train.system import System, Watch
 
-KEPT = ("corpus", "dev", "curve", "examples", "parameters", "skipped", "attempts", "machine")  # of `train.json`
+KEPT = (
+    "corpus",
+    "dev",
+    "curve",
+    "examples",
+    "parameters",
+    "rows",
+    "context",
+    "skipped",
+    "attempts",
+    "machine",
+)  # of `train.json`
 NOTED = 30.0  # seconds between two notes of the time that a training has taken
 
 
@@ -120,7 +132,11 @@ def _train(cell: RunSpec, made: System, corpus: Corpus, folder: Path, watch: Wat
             write_record(folder / "attempts.json", told())
 
     write_record(folder / "attempts.json", told())
-    facts = made.fit(train, dev, folder / "model", seed=cell.seed, precision=cell.precision, watch=noting)
+    try:
+        facts = made.fit(train, dev, folder / "model", seed=cell.seed, precision=cell.precision, watch=noting)
+    except UnfedError as error:
+        full = system.build(cell.paper, corpus, cell.task, cell.options, cell.flavour)
+        raise system.naming_ablations(error, cell.paper, full, train) from None
     about = {
         "cell": cell.dump(),
         "corpus": {"name": data.name, "train": train.facts(), "dev": dev.facts()},

@@ -114,6 +114,20 @@ def is_field(recipe: Any, path: str) -> bool:
     return hasattr(recipe, name) and (bool(dot) or name.isidentifier())
 
 
+def naming_ablations(error: Any, name: str, full: Any, documents: Iterable[Any]) -> Any:
+    """An `UnfedError` of a training, with the ablations of the system that the documents can feed.
+
+    Args:
+        error: of `openmie.train.fit`.
+        name: of the page.
+        full: the full system.
+        documents: of the training.
+    """
+    from openmie.train.feeding import with_ablations
+
+    return with_ablations(error, load_paper_module(name).ablations(full), list(documents))
+
+
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     """The recipe with fields set as `--set FIELD=VALUE` says, checked (one made of parts: that they fit each other)."""
     from openmie.recipe import Recipe, check, set_field

@@ -28,8 +28,19 @@ def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
                     f"{name}: epoch {event.epoch + 1}, dev F1 {event.values['f1']:.2f}"
                     + (" (best so far)" if event.values["better"] else "")
                 )
+            elif event.kind == "start" and "context" in event.values:
+                told = event.values["context"]
+                without = f", {told['without']} have none" if told["without"] else ""
+                console.print(
+                    f"{name}: the context is the caption of {told['generator']}, which {told['documents']} training "
+                    f"documents have{without}",
+                    markup=False,
+                )
             elif event.kind == "resume":
                 console.print(f"{name}: going on from {event.values['from']}")
+            if event.kind == "done":
+                rows = ", ".join(f"{k} {v}" for k, v in event.values["rows"].items())
+                console.print(f"{name}: rows of each loss in an epoch: {rows}", markup=False)
             if event.kind in ("start", "done") and event.values.get("skipped"):
                 console.print(f"{name}: {event.values['skipped']} pieces of gold, images or captions not used, such as")
                 for record in event.values["records"][:3]:

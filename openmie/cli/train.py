@@ -34,18 +34,23 @@ def train(
     """
     from openmie import corpora
     from openmie.train import fit
+    from openmie.train.feeding import UnfedError
     from openmie.train.tensorboard import logged
 
     data = corpora.load(corpus)
-    recipe: Any = system.build(paper, data, task, option or (), flavour)
-    recipe = system.change(system.ablate(paper, recipe, ablate), set_ or ())
+    full: Any = system.build(paper, data, task, option or (), flavour)
+    recipe: Any = system.change(system.ablate(paper, full, ablate), set_ or ())
     if recipe.is_generative:
         _fine_tune(recipe, recipe.data(data), out, seed, restart)
         return
     events = fit(recipe, data.train, data.dev, out=out, seed=seed, resume=not restart, precision=precision)
-    for event in console.progress(recipe.name, logged(events, out / "tensorboard")):
-        if event.kind == "done":
-            print(f"best dev F1 {event.values['best']:.2f} after epoch {event.values['best_epoch'] + 1}; model: {out}")
+    try:
+        for event in console.progress(recipe.name, logged(events, out / "tensorboard")):
+            if event.kind == "done":
+                best = f"best dev F1 {event.values['best']:.2f} after epoch {event.values['best_epoch'] + 1}"
+                print(f"{best}; model: {out}")
+    except UnfedError as error:
+        raise system.naming_ablations(error, paper, full, data.train) from None
     console.say_skipped(data)
 
 

@@ -74,6 +74,7 @@ def _document(path: Path, id: str, row: Row, media: Attachments) -> Iterator[Ite
     caption = post.get("image_caption")
     caption = caption[0] if isinstance(caption, list) and caption else caption
     own = {"image_caption": caption.strip()} if isinstance(caption, str) and caption.strip() else {}
+    attached = media.captions(image) if image else {}
     errors = (*found.errors, *((row.noted,) if row.noted else ()))
     yield from found.errors
     yield Document(
@@ -85,7 +86,7 @@ def _document(path: Path, id: str, row: Row, media: Attachments) -> Iterator[Ite
         relations=tuple(found.relations),
         errors=errors,
         lang="en",
-        captions={**own, **(media.captions(image) if image else {})},
+        captions={**attached, **own, **attached},  # in this order
         source={"corpus": "jmere", "file": path.name, "line": row.line, "img_id": image},
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from openmie.model.features.encoded_document import Batch
@@ -20,6 +21,8 @@ class Output(NamedTuple):
         losses: Named, unweighted scalars: of the heads, of the parts, of the alignments.
         weights: The weight of each loss in the sum.
         num_pairs: For each alignment, how many documents have both its modalities.
+        num_rows: For each loss, over how many rows of the batch it is taken: documents, given pairs of a relation head,
+            and for an alignment `num_pairs`.
         diagnostics: Numbers for the log, `alignment/name`, such as the retrieval accuracy of an alignment.
     """
 
@@ -28,11 +31,20 @@ class Output(NamedTuple):
     weights: dict[str, float]
     num_pairs: dict[str, Tensor]
     diagnostics: dict[str, Tensor]
+    num_rows: dict[str, Tensor]
 
     @property
     def total(self) -> Tensor:
         """The weighted sum of the losses, a scalar."""
         return sum(self.weights[k] * v for k, v in self.losses.items())  # type: ignore[return-value]
+
+
+def rows_of(head: Any, fused: Streams, batch: Batch) -> Tensor:
+    """Over how many rows of a batch a head's loss is taken: given pairs, else documents that have what it reads."""
+    if "pairs_mask" in batch.given and "relations" in batch.targets:
+        return batch.given["pairs_mask"].sum()
+    stream = fused[head.input_stream]
+    return (stream.mask.any(1) & stream.present).sum()  # type: ignore[operator]
 
 
 class Fusion(NamedTuple):
@@ -104,20 +116,23 @@ class Extractor(nn.Module):
         encoded, fused, own_losses = self.streams(batch.inputs)
         losses: dict[str, Tensor] = {}
         weights: dict[str, float] = {}
+        num_rows: dict[str, Tensor] = {}
         for head in self.heads:
             losses[head.name], weights[head.name] = head.loss(fused, batch.given, batch.targets), head.weight
+            num_rows[head.name] = rows_of(head, fused, batch)
         for own in own_losses:  # such as the KL of an auto-encoder; those of one name are summed
             for name, (weight, loss) in own.items():
                 losses[name], weights[name] = losses.get(name, 0.0) + loss, weight
+                num_rows[name] = torch.tensor(len(batch.inputs["words"]))
         num_pairs: dict[str, Tensor] = {}
         diagnostics: dict[str, Tensor] = {}
         for align in self.align:
             aligned = align(encoded if align.stage == "encoded" else fused, batch.inputs.get("image_identity"))
             for name, (weight, loss) in aligned.losses.items():
-                losses[name], weights[name] = loss, weight
+                losses[name], weights[name], num_rows[name] = loss, weight, aligned.num_pairs
             num_pairs[align.name] = aligned.num_pairs
             diagnostics |= {f"{align.name}/{k}": v for k, v in aligned.diagnostics.items()}
-        return Output(fused, losses, weights, num_pairs, diagnostics)
+        return Output(fused, losses, weights, num_pairs, diagnostics, num_rows)
 
     def predict(self, fused: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Predictions of the heads in their declared order; a later head may read an earlier one's.

@@ -10,7 +10,7 @@ import json
 import os
 import random
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class TrainingProgress:
     best: float = -1.0  # dev score
     best_epoch: int = -1
     finished: bool = False
+    rows: dict[str, int] = field(default_factory=dict)  # of each loss, in this epoch so far
+    epoch_rows: dict[str, int] = field(default_factory=dict)  # of each loss, in the last whole epoch
 
 
 def save(

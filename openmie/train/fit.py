@@ -16,12 +16,14 @@ from openmie import recipe as recipes
 from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.model import char_tokenizer as characters
+from openmie.model.features.context import context_generator
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint
 from openmie.train.card import card
 from openmie.train.feature_cache import cache_frozen
+from openmie.train.feeding import check_fed
 from openmie.train.loop import Event, Run, prepare_machine
 from openmie.train.selection import dev_score, num_gold
 
@@ -41,18 +43,20 @@ def fit(
 
     Started again with the same arguments it goes on from its last checkpoint, to the same bits on CPU; `resume=False`
     starts anew. `precision` is Accelerate's: `no`, `bf16` or `fp16`. What could not be learnt from or read (a label
-    that the recipe lacks, a broken image) is counted in `start` and `done` as `skipped`, the first `records` beside it.
-    Errors: no gold to learn from, a loss that is not finite, a checkpoint of another run.
+    that the recipe lacks, a broken image) is counted in `start` and `done` as `skipped`, the first `records` beside it;
+    `rows` of `dev` and `done` says how many rows each loss was taken over in an epoch, `context` of `start` whose
+    captions are read. Errors: no gold to learn from, a modality, alignment or head that no document can feed, a loss
+    that is not finite, a checkpoint of another run.
     """
     out, training = _folder(out), recipe.training
     accelerator = prepare_machine(seed, precision)
     train, dev = _subsample(train, training.train_fraction, seed), list(dev)
-    recipe = with_vocabulary(recipe, train)
+    recipe = with_context(with_vocabulary(recipe, train), train)
     model = Model.new(recipe)
     examples = model.featurizer.featurize(train, gold=True)
     dev_examples = model.featurizer.featurize(dev, candidates="gold_chains")
     # what cannot be scored is an error here, not after an epoch
-    _check(recipe, examples, num_gold(dev, recipe), len(dev))
+    _check(recipe, examples, num_gold(dev, recipe), len(dev), train)
     run = Run(model, accelerator, recipe, examples, seed)
     key = fingerprint(recipe, seed, examples, dev)
     if not resume:
@@ -62,7 +66,9 @@ def fit(
         run.progress = checkpoint.restore(done, model.extractor, run.optimizer.optimizer, run.schedule, key)
         yield run.event("resume", {"from": done.name})
     cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite")
-    yield run.event("start", {"examples": len(examples), "parameters": run.size(), **_skipped(examples)})
+    yield run.event(
+        "start", {"examples": len(examples), "parameters": run.size(), **_context(recipe, train), **_skipped(examples)}
+    )
 
     def save() -> None:
         if accelerator.is_main_process:
@@ -76,21 +82,22 @@ def fit(
             yield run.event("step", values)
             if checkpoint_every and progress.step % checkpoint_every == 0:
                 save()
+        progress.epoch_rows, progress.rows = progress.rows, {}
         score = dev_score(model, dev_examples, dev, recipe)
         better = score > progress.best
         if better:
             progress.best, progress.best_epoch = score, progress.epoch
             if accelerator.is_main_process:
-                model.card = card(recipe, seed, progress.best, progress.best_epoch, len(examples), key)
+                model.card = card(recipe, seed, progress, len(examples), key)
                 model.save_pretrained(out)
-        yield run.event("dev", {"f1": score, "best": progress.best, "better": better})
+        yield run.event("dev", {"f1": score, "best": progress.best, "better": better, "rows": progress.epoch_rows})
         progress.epoch, progress.in_epoch = progress.epoch + 1, 0
         late = training.patience and progress.epoch - 1 - progress.best_epoch >= training.patience
         progress.finished = bool(late) or progress.epoch >= training.epochs
         save()
         if late:
             yield run.event("stop", {"best_epoch": progress.best_epoch})
-    ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)}
+    ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)} | {"rows": progress.epoch_rows}
     yield run.event("done", ended | _skipped([*examples, *dev_examples]))
 
 
@@ -117,7 +124,7 @@ def _folder(out: str | Path) -> Path:
     return Path(out)
 
 
-def _check(recipe: Recipe, examples: list[EncodedDocument], gold: float, dev: int) -> None:
+def _check(recipe: Recipe, examples: list[EncodedDocument], gold: float, dev: int, train: list[Document]) -> None:
     """There is something to learn from, something to find on dev, and a context where the recipe reads one."""
     if not examples or not gold:
         raise TrainError(
@@ -135,6 +142,7 @@ def _check(recipe: Recipe, examples: list[EncodedDocument], gold: float, dev: in
             expected=f"one of the captions there are: {', '.join(known)}" if known else "documents with captions",
             remedy="correct the name, or attach captions: FORMAT:PATH?captions=FILE",
         )
+    check_fed(recipe, train)
 
 
 def _skipped(examples: list[EncodedDocument]) -> dict[str, Any]:
@@ -150,6 +158,22 @@ def with_vocabulary(recipe: Recipe, documents: Iterable[Document]) -> Recipe:
         return recipe
     text = replace(text, vocabulary=characters.vocabulary(d.text for d in documents))
     return replace(recipe, encode=replace(recipe.encode, text=text))
+
+
+def with_context(recipe: Recipe, documents: list[Document]) -> Recipe:
+    """The recipe with the caption generator that its context of `*` stands for in these documents."""
+    encode: Any = recipe.encode
+    name = context_generator(encode.inputs.context, documents)
+    return recipe if name == encode.inputs.context else replace(recipe, encode=replace(encode, context=name))
+
+
+def _context(recipe: Recipe, documents: list[Document]) -> dict[str, Any]:
+    """Whose captions are the context, and how many documents have none."""
+    name = recipe.encode.inputs.context
+    if not name:
+        return {}
+    lacking = sum(not d.caption(name).strip() for d in documents)
+    return {"context": {"generator": name, "documents": len(documents) - lacking, "without": lacking}}
 
 
 def fingerprint(recipe: Recipe, seed: int, examples: list[EncodedDocument], dev: list[Document]) -> str:

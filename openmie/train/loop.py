@@ -14,6 +14,7 @@ from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from torch.utils.data import DataLoader
 
 from openmie.errors import TrainError
+from openmie.model.extractor import Output
 from openmie.model.features.encoded_document import Batch, EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
@@ -128,5 +129,16 @@ class Run:
         values |= {f"loss/{k}": v.item() for k, v in output.losses.items()} | {
             f"num_pairs/{k}": int(v) for k, v in output.num_pairs.items()
         }
+        self._count(output)
         values |= {f"diagnostics/{k}": v.item() for k, v in output.diagnostics.items()}
         return values | ({"norm": float(norm)} if norm is not None else {})
+
+    def _count(self, output: Output) -> None:
+        """Add the rows of a step to those of the epoch; an alignment has counted those of all processes itself."""
+        counts = {k: v.to(self.accelerator.device) for k, v in output.num_rows.items()}
+        if self.accelerator.num_processes > 1:
+            own = [k for k in counts if k not in output.num_pairs]
+            counts |= {k: self.accelerator.reduce(counts[k], "sum") for k in own}
+        rows = self.progress.rows
+        for name, number in counts.items():
+            rows[name] = rows.get(name, 0) + int(number)

@@ -57,7 +57,8 @@ class System(Protocol):
         """Train, or resume, and leave the model in `out`.
 
         Returns:
-            Facts: `dev` (the best score or loss, and its epoch), `examples`, `parameters`, `skipped`.
+            Facts: `dev` (the best score or loss, and its epoch), `examples`, `parameters`, `skipped`; of a system that
+            is built from parts `rows`, of each loss in an epoch, and `context`, whose captions were read.
         """
 
     def predict(self, folder: Path, documents: Iterable[Document]) -> list[Document]:
@@ -102,6 +103,8 @@ class ComposedSystem:
             "dev": {"f1": ended["best"], "epoch": ended["best_epoch"]},
             "examples": started["examples"],
             "parameters": started["parameters"],
+            "rows": ended["rows"],
+            **({"context": started["context"]} if "context" in started else {}),
             "skipped": {"count": ended["skipped"], "records": [str(r) for r in ended["records"]]},
         }
 

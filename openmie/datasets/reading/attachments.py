@@ -20,6 +20,7 @@ from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats.text_lines import TextLine, line_error, read_lines, shorten
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp")
+TEXTS = (".txt", ".json", ".jsonl", ".tsv", ".csv")  # endings of caption files: `LLaVA-1.5` has none
 SplitFiles = dict[str, tuple[tuple[str, Path], ...]]  # split -> (name, file)
 _RECORD = re.compile(r"imgid:(.*?)###(.*)", re.IGNORECASE)
 
@@ -76,7 +77,8 @@ def _captions(name: str, folder: Path, splits: tuple[str, ...]) -> tuple[str, di
     """`name` is a file for all splits, or the part of `captions/NAME_{train,val,test}.txt` that is the generator."""
     file = find_path(name, folder, "captions")
     if file is not None and file.is_file():
-        return _generator(file.stem), dict.fromkeys(splits, file)
+        stem = file.stem if file.suffix.lower() in TEXTS else file.name
+        return _generator(stem), dict.fromkeys(splits, file)
     found = {}
     for split in splits:
         patterns = [
@@ -90,7 +92,7 @@ def _captions(name: str, folder: Path, splits: tuple[str, ...]) -> tuple[str, di
 
 
 def _generator(stem: str) -> str:
-    return re.sub(r"^captions?[_-](?=.)", "", Path(stem).stem)
+    return re.sub(r"^captions?[_-](?=.)", "", Path(stem).name)
 
 
 def _weights(option: str | bool | Path, folder: Path, splits: tuple[str, ...]) -> SplitFiles:

@@ -15,6 +15,7 @@ from openmie.data.document import Document
 from openmie.errors import ErrorRecord
 from openmie.model.backbones import TextBackbone
 from openmie.model.codec.subwords import readable, sliding_windows
+from openmie.model.features.context import context_generator
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.features.images import word_timestamps
 from openmie.nn.encode.inputs import EncoderInputs
@@ -55,8 +56,8 @@ class TextFeatures:
         if not name:
             return [(np.empty(0, np.int64), None)] * len(documents)
         most = min(most, self.max_length - 2) if self.inputs.separate_context_pass else most
-        texts = [next(iter(d.captions.values()), "") if name == "*" else d.caption(name) for d in documents]
-        texts = [readable(t) for t in texts]
+        name = context_generator(name, documents)
+        texts = [readable(d.caption(name)) for d in documents]
         ids = self.tokenizer(texts, add_special_tokens=False, truncation=False, verbose=False)["input_ids"]
         remedy = "its end was not read: raise encode.context_tokens"
         return [_cut(x, most, f"document {d.id}, caption {name}", remedy) for d, x in zip(documents, ids)]

@@ -78,8 +78,8 @@ class Dual:
     Args:
         text: text backbone.
         vision: vision backbone; None: text only.
-        context: captioning model whose caption is read as the stream `context`; `*`: the first caption of a document;
-            empty: none.
+        context: captioning model whose caption is read as the stream `context`; `*`: the one that
+            stands first in most training documents; empty: none.
         context_tokens: maximum number of context tokens; a longer caption is truncated, and the document's record says
             so.
         separate_context_pass: encode the context by itself; else in one sequence with the text.

@@ -13,8 +13,8 @@ class EncoderInputs:
     frames, the main image in their place.
 
     Args:
-        context: captioning model whose caption is read as the stream `context`; `*`: the first caption of a document;
-            empty: none.
+        context: captioning model whose caption is read as the stream `context`; `*`: the one that
+            stands first in most training documents; empty: none.
         context_tokens: maximum number of context tokens.
         separate_context_pass: the context is encoded by itself, not joined to the text.
         phrases: read the noun phrases by which object crops were found.

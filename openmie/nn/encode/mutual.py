@@ -51,8 +51,8 @@ class Mutual:
         first_layer_prefix: what layer 1 attends to of the other tower: its embeddings, `projected` by this layer (ours)
             or `raw` (eq. 3), or `none`.
         as_released: reproduce the errors of the released code, see `MutualEncoder`.
-        context: captioning model whose caption is read as the stream `context`; `*`: the first caption of a document;
-            empty: none.
+        context: captioning model whose caption is read as the stream `context`; `*`: the one that
+            stands first in most training documents; empty: none.
         context_tokens: maximum number of context tokens; a longer caption is truncated, and the document's record says
             so.
         drop_context: probability that a training step hides a document's context.

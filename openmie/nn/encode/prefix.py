@@ -44,8 +44,8 @@ class Prefix:
         text: BERT-like text backbone.
         vision: vision backbone whose feature pyramid is read.
         objects: maximum number of object crops read per document.
-        context: captioning model whose caption is read as the stream `context`; `*`: the first caption of a document;
-            empty: none.
+        context: captioning model whose caption is read as the stream `context`; `*`: the one that
+            stands first in most training documents; empty: none.
         context_tokens: maximum number of context tokens; a longer caption is truncated, and the document's record says
             so.
         drop_context: probability that a training step hides a document's context.

@@ -85,6 +85,10 @@ class Translate:
     def makes(self) -> frozenset[str]:
         return frozenset({"fused", "original"} | ({"generated"} if self.translated else set()))
 
+    def sources(self) -> dict[str, tuple[str, ...]]:
+        """What its branches are present by: a document's image or objects of that side."""
+        return {"original": self.original} | ({"generated": self.translated} if self.translated else {})
+
     @property
     def by_phrases(self) -> bool:
         """Whether there are objects, and they attend to the phrases."""
