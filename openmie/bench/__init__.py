@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from openmie.bench.execution import execute
     from openmie.bench.plots import plot
     from openmie.bench.pool import Progress, run
+    from openmie.bench.published_text import as_published
     from openmie.bench.result_table import ResultTable, table
     from openmie.bench.run_grid import Rows, found, grid, rows, seeds
     from openmie.bench.run_spec import RunSpec
@@ -29,6 +30,7 @@ _MODULES = {
     **dict.fromkeys(("Cases", "cases"), "case_study"),
     "RunSpec": "run_spec",
     **dict.fromkeys(("Rows", "found", "grid", "rows", "seeds"), "run_grid"),
+    "as_published": "published_text",
     "plot": "plots",
     **dict.fromkeys(("Progress", "run"), "pool"),
     **dict.fromkeys(("ResultTable", "table"), "result_table"),
@@ -44,6 +46,7 @@ __all__ = [
     "ResultTable",
     "Rows",
     "RunSpec",
+    "as_published",
     "cases",
     "csv",
     "execute",

@@ -26,6 +26,7 @@ from openmie import corpora
 from openmie import recipe as recipes
 from openmie.bench import system
 from openmie.bench.ceilings import against_ceilings, generative_ceilings
+from openmie.bench.freshness import REQUESTED
 from openmie.bench.run_spec import RunSpec, dataset_name, read
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
@@ -222,8 +223,15 @@ def _score(cell: RunSpec, made: System, corpus: Corpus, trained: Mapping[str, An
         "seconds": {"train": trained["seconds"], "score": round(time.perf_counter() - started, 1)},
         "peak_mb": {"train": trained.get("peak_mb", 0), "score": peak_mb()},
         "test": {"name": corpus.name, "place": dataset_name(cell.test or cell.corpus)},
+        "with images": sum(has_image(d) for d in gold),
+        **({REQUESTED: trained["recipe"]} if trained["recipe"] != found["recipe"] else {}),
         **{k: trained[k] for k in KEPT if k in trained},
     }
+
+
+def has_image(document: Document) -> bool:
+    """Whether an image of a document is here: in memory, or as a file."""
+    return any(i.pixels is not None or (i.path and Path(i.path).is_file()) for i in document.images)
 
 
 def _shuffled(model: Model, gold: list[Document], corpus: Corpus) -> dict[str, Scores]:

@@ -1,47 +1,49 @@
-"""Runs with many measures each, and the gains of joint runs: the table of pages that give MEASURES, OURS and GAINS.
+"""The measures of a table of runs: those of the paper's tables of the task, and the scores that the page names.
 
-The gain of a task is its score in the joint run less its score alone, of each seed that has both.
+A run whose corpus is the paper's has the published columns; one on other data has the same measures, with the labels
+of its own. The gain of a task (pages with GAINS) is its score in the joint run less its score alone, of each seed that
+has both.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openmie.bench import system
-from openmie.bench.result_table import NOT_RUN, Entry, ResultTable
+from openmie.bench import published, system
+from openmie.bench.result_table import Entry
+from openmie.papers._published import Measure
 
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # run -> measure -> seed -> number
+OF_RUNS = ("variance", "parameters")  # quantities that a table of runs shows otherwise, or not at all
 
 
-def mean_and_spread(values: Sequence[float], digits: int = 2, of: int = 0) -> str:
-    """`81.20 ± 0.35 (n=3)`; `(n=2 of 3)` where more were asked for."""
-    if not values:
-        return ""
-    n = f"{len(values)} of {of}" if of > len(values) else f"{len(values)}"
-    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.{digits}f}{spread} (n={n})"
+def shown(entries: Sequence[Entry]) -> list[Measure]:
+    """The measures of a column of the table, the main one's first: those of the paper, and the page's SCORES."""
+    one, score = entries[0].cells[0], next((e.score for e in entries if e.score), "")
+    known = [s for s in published.settings(one.paper).values() if s.task == one.task]
+    printed = [m for s in known for m in s.columns.values() if m.quantity not in OF_RUNS]
+    whole = dict.fromkeys(m for m in printed if not m.label)
+    main = [m for m in whole if m.score == score] or _usual(score, entries)
+    named = (*system.scores(one.paper), *system.measures(one.paper))
+    others = [Measure(score=name, title=name) for name in named]
+    labels = _by_label(entries, score) if any(m.label for m in printed) else []
+    return list(dict.fromkeys([*main, *labels, *whole, *(m for m in others if _has(entries, m))]))
 
 
-def piped(line: Sequence[str]) -> str:
-    """A row of a pipe table."""
-    return "| " + " | ".join(c.replace("|", "\\|") for c in line) + " |"
+def _usual(score: str, entries: Sequence[Entry]) -> list[Measure]:
+    """Precision, recall and F1 of a score that the paper does not have, and accuracy where it has one."""
+    found = [Measure(score=score, quantity=q) for q in ("precision", "recall", "f1", "accuracy")]  # type: ignore[arg-type]
+    return [m for m in found if m.quantity == "f1" or _has(entries, m)]
 
 
-def shown(found: ResultTable) -> tuple[str, ...]:
-    """The measures of a table's system; none where one score stands in it."""
-    return system.measures(next(iter(found.entries.values())).cells[0].paper) if found.entries else ()
+def _by_label(entries: Sequence[Entry], score: str) -> list[Measure]:
+    labels = {label for e in entries for r in e.with_score(score) for label in r["scores"][score].get("labels", {})}
+    return [Measure(score=score, label=label) for label in sorted(labels)]
 
 
-def values(entry: Entry, measure: str) -> dict[int, float]:
-    """Seed -> number."""
-    return {r["cell"]["seed"]: r["scores"][measure]["f1"] for r in entry.with_score(measure)}
-
-
-def reported(page: Any, variant: str) -> dict[str, float]:
-    """The published numbers of a run."""
-    return next((rows[variant] for rows in page.REPORTED.values() if variant in rows), {})
+def _has(entries: Sequence[Entry], measure: Measure) -> bool:
+    return any(e.values(measure) for e in entries)
 
 
 def gains(runs: Values, page: Any) -> dict[tuple[str, str], dict[str, list[float]]]:
@@ -56,68 +58,6 @@ def gains(runs: Values, page: Any) -> dict[tuple[str, str], dict[str, list[float
     return found
 
 
-def variant(entry: Entry) -> str:
-    """The name of a row without what was changed in it: the system's, or the ablation's."""
-    one = entry.cells[0]
-    return system.full_name(one.paper) if one.row == system.FULL else one.row
-
-
-def markdown(found: ResultTable) -> str:
-    """For each column: every run with its measures, beside the published ones; then the gains."""
-    page, names = system.load_paper_module(next(iter(found.entries.values())).cells[0].paper), shown(found)
-    parts: list[str] = []
-    for column in found.columns:
-        entries = [found.entries[row, column] for row in found.rows if (row, column) in found.entries]
-        parts += [f"{found.title} on {column}, percent, mean ± standard deviation over n seeds", ""]
-        parts += [*_runs(entries, page, names), ""]
-        for changed in dict.fromkeys(e.row.removeprefix(variant(e)) for e in entries):
-            same = [e for e in entries if e.row == variant(e) + changed]
-            runs = {variant(e): {m: values(e, m) for m in names} for e in same}
-            parts += [*_gains(gains(runs, page), page, changed), ""]
-        parts += [*_notes(entries), ""]
-    return "\n".join(parts).rstrip()
-
-
-def _table(lines: Sequence[Sequence[str]]) -> list[str]:
-    return [piped(line) for line in (lines[0], ["---"] * len(lines[0]), *lines[1:])]
-
-
-def _runs(entries: Sequence[Entry], page: Any, names: Sequence[str]) -> list[str]:
-    lines = [["run", *names]]
-    for e in entries:
-        numbers = [mean_and_spread(list(values(e, m).values()), of=len(e.cells)) or "–" for m in names]
-        status = f"failed: {e.failures[0]}" if e.failures else NOT_RUN
-        stale = " †" if e.stale else ""
-        lines.append([e.row + stale, *(numbers if e.records else [status, *[""] * (len(names) - 1)])])
-        if told := reported(page, variant(e)):
-            lines.append([f"{variant(e)}, reported", *(f"{told[m]:.2f}" if m in told else "–" for m in names)])
-    return _table(lines)
-
-
-def _gains(found: Mapping[tuple[str, str], Mapping[str, list[float]]], page: Any, changed: str) -> list[str]:
-    lines = [[f"reinforcement: joint less single{changed}", *page.MEASURES]]
-    for joint, singles in page.GAINS.items():
-        for single in singles:
-            here, a, b = found.get((joint, single), {}), reported(page, joint), reported(page, single)
-            none, names = "–" if here else NOT_RUN, page.MEASURES
-            ours = [mean_and_spread(here[m]) if m in here else none for m in names]
-            theirs = [f"{a[m] - b[m]:+.2f}" if m in a and m in b else "–" for m in names]
-            lines += [[f"{joint} less {single}", *ours], ["as reported", *theirs]]
-    return _table(lines)
-
-
-def _notes(entries: Sequence[Entry]) -> list[str]:
-    records = [r for e in entries for r in e.records]
-    if not records:
-        return [f"* {NOT_RUN}: nothing yet."]
-    one, days = records[0], sorted({r["date"] for r in records})
-    told = [
-        f"* {one['documents']} test documents, {one['examples']} training examples, {one['parameters']:,} parameters; "
-        f"epoch chosen by dev loss; runs of {days[0]} to {days[-1]}."
-    ]
-    if one["ceilings"]:
-        bounds = ", ".join(f"{k} {v:.2f}" for k, v in one["ceilings"].items())
-        told.append(f"* Ceilings: {bounds} (best of the text alone; of text and image; summaries right to the word).")
-    if stale := [e.row for e in entries if e.stale]:
-        told.append(f"* † Of a recipe that has changed since: {', '.join(stale)}.")
-    return told
+def reported(page: Any, variant: str) -> Mapping[str, float]:
+    """The published numbers of a run."""
+    return next((rows[variant] for rows in page.REPORTED.values() if variant in rows), {})

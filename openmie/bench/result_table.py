@@ -5,20 +5,21 @@ n stands in every cell; what was not run says so. The spread is the sample stand
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openmie import corpora
-from openmie.bench import system
+from openmie.bench import published, system
+from openmie.bench.freshness import is_stale
 from openmie.bench.run_grid import row_name
 from openmie.bench.run_spec import RunSpec, corpus_label, dataset_name
-from openmie.errors import OpenMIEError
+from openmie.papers._published import Comparison, Measure
 
 NOT_RUN = "not run"
 NONE_SUCH = "n/a"
+ILLEGIBLE = "not legible"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,18 @@ class Entry:
     failures: tuple[str, ...]  # of those that were not
     stale: int  # records of a recipe that the page has changed since
     score: str  # the one shown
-    reported: tuple[str, float | None] | None  # published table and number; see `system.reported`
+    comparison: Comparison  # the setting whose published numbers may stand beside all of its records
+
+    @property
+    def variant(self) -> str:
+        """The row without what was changed in it: the system's name, or the ablation's."""
+        one = self.cells[0]
+        return system.full_name(one.paper) if one.row == system.FULL else one.row
+
+    def values(self, measure: Measure) -> dict[int, float]:
+        """Seed -> number, of the runs that have it; in percent, parameters in millions, of a variance each F1."""
+        found = ((r["cell"]["seed"], _value(r, measure)) for r in self.records)
+        return {seed: value for seed, value in found if value is not None}
 
     def f1(self, score: str = "") -> list[float]:
         """Over seeds, percent."""
@@ -60,10 +72,32 @@ class Entry:
         return f"failed: {self.failures[0]}" if self.failures else NOT_RUN
 
     @property
-    def published(self) -> str:
-        if self.reported is None:
-            return "–"
-        return "not legible" if self.reported[1] is None else f"{self.reported[1]:.2f}"
+    def documents(self) -> str:
+        """How many the runs were trained on; "": nothing was run."""
+        found = sorted({r["corpus"]["train"]["documents"] for r in self.records if "corpus" in r})
+        return " to ".join(f"{n:,}" for n in dict.fromkeys(found[:1] + found[-1:]))
+
+    @property
+    def dates(self) -> str:
+        """First and last day of the runs; "": nothing was run."""
+        days = sorted({r["date"] for r in self.records})
+        return " to ".join(dict.fromkeys(days[:1] + days[-1:]))
+
+    def reported(self, measure: Measure) -> tuple[str, str, float | None] | None:
+        """Published table, column and number beside a measure of this entry; see `published.number`."""
+        if not self.comparison.setting:
+            return None
+        return published.number(self.cells[0].paper, self.variant, self.comparison.setting, measure)
+
+
+def _value(record: Mapping[str, Any], measure: Measure) -> float | None:
+    if measure.quantity == "parameters":
+        return float(record["parameters"]) / 1e6 if "parameters" in record else None
+    scores: Mapping[str, Any] | None = record["scores"].get(measure.score)
+    if scores is not None and measure.label:
+        scores = scores.get("labels", {}).get(measure.label)
+    found = (scores or {}).get("f1" if measure.quantity == "variance" else measure.quantity)
+    return None if found is None else float(found)
 
 
 @dataclass(frozen=True)
@@ -74,6 +108,7 @@ class ResultTable:
     rows: tuple[str, ...]
     columns: tuple[str, ...]
     entries: Mapping[tuple[str, str], Entry]
+    paper: str = ""  # whose published tables stand beside; "": none was asked for
 
     @property
     def dates(self) -> str:
@@ -89,16 +124,29 @@ class ResultTable:
             told.append(f"{NONE_SUCH}: the variant has no meaning for the task, or was not asked for.")
         if any(e.closures() for e in entries):
             told.append("Closure: (F1 - text ceiling) / (text and image ceiling - text ceiling), argmax ceilings.")
-        told += [f"Published: {t}." for t in dict.fromkeys(e.reported[0] for e in entries if e.reported)]
-        if any(e.reported and e.reported[1] is None for e in entries):
-            told.append("Not legible: the text that this page was written from has lost the number.")
         if stale := [f"{e.row}, {e.column} ({e.stale} of {len(e.records)} runs)" for e in entries if e.stale]:
             told.append(f"† Of a recipe that has changed since: {'; '.join(stale)}.")
         return told + [f"{e.row}, {e.column}: {len(e.failures)} failed: {e.failures[0]}" for e in entries if e.failures]
 
 
-def table(cells: Iterable[RunSpec], out: str | Path, score: str = "") -> ResultTable:
-    """The table of these cells, from what lies in `out`; `score` is shown where it is not each task's first."""
+def mean_and_spread(values: Sequence[float], digits: int = 2, of: int = 0) -> str:
+    """`81.20 ± 0.35 (n=3)`; `(n=2 of 3)` where more were asked for."""
+    if not values:
+        return ""
+    n = f"{len(values)} of {of}" if of > len(values) else f"{len(values)}"
+    spread = f" ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.{digits}f}{spread} (n={n})"
+
+
+def table(cells: Iterable[RunSpec], out: str | Path, score: str = "", paper: str = "") -> ResultTable:
+    """The table of these cells, from what lies in `out`.
+
+    Args:
+        cells: of the bench.
+        out: the folder of their runs.
+        score: shown where it is not each task's first.
+        paper: whose published tables stand in it where there are no cells; "": that of the cells.
+    """
     cells = list(cells)
     names = _columns(cells)
     groups: dict[tuple[str, str], list[RunSpec]] = {}
@@ -106,70 +154,24 @@ def table(cells: Iterable[RunSpec], out: str | Path, score: str = "") -> ResultT
         groups.setdefault((row_name(cell), names[_column(cell)]), []).append(cell)
     entries = {key: _entry(*key, group, out, score) for key, group in groups.items()}
     title = ", ".join(dict.fromkeys(f"{system.full_name(c.paper)}, {c.flavour}" for c in cells)) or "nothing"
-    return ResultTable(title, tuple(dict.fromkeys(r for r, _ in groups)), tuple(names.values()), entries)
+    paper = cells[0].paper if cells else paper
+    return ResultTable(title, tuple(dict.fromkeys(r for r, _ in groups)), tuple(names.values()), entries, paper)
 
 
 def _entry(row: str, column: str, cells: Sequence[RunSpec], out: str | Path, score: str) -> Entry:
     found = [(c, c.record(out)) for c in cells]
-    records = [r for _, r in found if r]
-    one = cells[0]
-    name = system.full_name(one.paper) if one.row == system.FULL else one.row
-    tested = dataset_name(one.test or one.corpus)
-    shown = score or next((r["metric"] for r in records), "")
+    records = [(c, r) for c, r in found if r]
+    compared = [published.comparison(c, r) for c, r in records] or [published.comparison(cells[0])]
     return Entry(
         row=row,
         column=column,
         cells=tuple(cells),
-        records=tuple(records),
+        records=tuple(r for _, r in records),
         failures=tuple(f for f in (c.failure(out) for c, r in found if not r) if f),
-        stale=sum(_stale(c, r["recipe"]) for c, r in found if r),
-        score=shown,
-        reported=system.reported(one.paper, name, _names(one, tested)),
+        stale=sum(is_stale(c, r, out) for c, r in records),
+        score=score or next((r["metric"] for _, r in records), ""),
+        comparison=next((c for c in compared if not c.setting), compared[0]),
     )
-
-
-def _names(cell: RunSpec, tested: str) -> list[str]:
-    """The names by which a page's COLUMNS may call a cell's corpus, the most exact first."""
-    trained = dataset_name(cell.corpus)
-    if tested != trained:
-        return [f"{trained}>{tested}/{cell.task}", f"{trained}>{tested}"]
-    exact = [f"{corpus_label(cell.corpus)}/{cell.task}", corpus_label(cell.corpus)]
-    return list(dict.fromkeys([*exact, f"{tested}/{cell.task}", tested]))
-
-
-def _stale(cell: RunSpec, recorded: Any) -> bool:
-    """Whether the cell would be trained with another recipe today; fields that are new since count by their default.
-
-    A recipe's name says nothing: a run whose training was copied from an equal one has that one's.
-    """
-    from openmie import recipe as recipes
-
-    try:
-        now = _recipe(RunSpec.load({**cell.dump(), "seed": 0}))
-        if now.is_generative:
-            return {**recorded, "name": ""} != {**recipes.dump(now), "name": ""}
-        then = recipes.load(recorded)
-        return replace(then, name="") != replace(now, name="")
-    except OpenMIEError:
-        return not _gone(cell.corpus)
-
-
-@cache
-def _recipe(cell: RunSpec) -> Any:
-    return cell.recipe(_corpus(cell.corpus))
-
-
-@cache
-def _corpus(spec: str) -> Any:
-    return corpora.load(spec)
-
-
-def _gone(spec: str) -> bool:
-    """Whether a corpus has been moved: then there is nothing to compare with."""
-    try:
-        return not _corpus(spec)
-    except OpenMIEError:
-        return True
 
 
 Column = tuple[str, str, str, int]  # corpus, test, task, posts

@@ -5,20 +5,16 @@ FLAVOURS: dict[str, str]                            the flavours of it, and what
 ablations(recipe) -> dict[str, Recipe]              name -> the recipe with one change
 sweeps(recipe) -> dict[str, dict[str, Recipe]]      optional: name -> value -> recipe, such as "alpha" -> "0.1"
 NAME = "Shap-CA"                                    optional: the full system's name in tables; else the module's
-REPORTED: dict[table, dict[row, dict[column, float | None]]]
-    the published numbers in percent. A row is `NAME`, the name of an ablation, `SWEEP=VALUE`, or another system's;
-    None: printed there, but not legible in the text that the page was written from.
+REPORTED, SETTINGS, published(run)                  optional: the published numbers and what they were measured on, and
+    beside which runs they may stand, see `papers/_published.py`
 SCORES: tuple[str, ...]                             optional: scores that stand in a table beside the main one
 MEASURES, OURS, GAINS                               optional: measures in place of one score, see `bench/measures.py`
-COLUMNS: dict[str, str]                             optional: a corpus -> the column of REPORTED that it is held to.
-    The corpus is named by the last part of its path with its task, or without: `twitter2017/ner`, `twitter2017`.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
@@ -142,38 +138,15 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
     return check(recipe) if isinstance(recipe, Recipe) else recipe
 
 
-def reported(name: str, row: str, columns: Iterable[str]) -> tuple[str, float | None] | None:
-    """(table, number) of the first published table that has the row and the column of one of these corpora.
-
-    The number is None where the table has the cell and the page could not read it; the answer None: no such cell.
-    """
-    module, unread = load_paper_module(name), None
-    known = {_plain(k): v for k, v in getattr(module, "COLUMNS", {}).items()}
-    wanted = [c for c in (known.get(_plain(k)) for k in columns) if c]
-    for table, rows in getattr(module, "REPORTED", {}).items():
-        for column in wanted:
-            found = rows.get(row, {}).get(column)
-            if found is not None:
-                return table, float(found)
-            if column in rows.get(row, {}):
-                unread = unread or (table, None)
-    return unread
-
-
 def scores(name: str) -> tuple[str, ...]:
     """The scores that a page wants in its tables beside the main one."""
     return tuple(getattr(load_paper_module(name), "SCORES", ()))
 
 
 def measures(name: str) -> tuple[str, ...]:
-    """The measures that stand in the table in place of one score: those of a page that compares runs (GAINS)."""
+    """The measures of a page that compares runs (GAINS): those of its paper and its own."""
     module = load_paper_module(name)
     return (*module.MEASURES, *module.OURS) if hasattr(module, "GAINS") else ()
-
-
-def _plain(name: str) -> str:
-    """A corpus's name without what people write differently: Twitter-17, twitter_2017, twitter2017."""
-    return re.sub(r"twitter(?=1[57])", "twitter20", re.sub(r"[-_ ]", "", name.lower()))
 
 
 def _one(known: dict[str, Any], name: str, what: str) -> Any:

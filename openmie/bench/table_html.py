@@ -7,29 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from openmie import report
+from openmie.bench.published_text import Footnotes
 from openmie.bench.result_table import NONE_SUCH, ResultTable
 from openmie.bench.table_text import lines_of
 
 
 def html(found: ResultTable, path: str | Path) -> Path:
     """The table as a page, with every score of every cell under it."""
-    tables = []
+    tables, footnotes = [], Footnotes()
     for column in found.columns:
-        heading, rows = lines_of(found, [column])
+        heading, rows = lines_of(found, column, footnotes)
         rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in rows if row[1] != NONE_SUCH]
-        tables.append(
-            report.Table(
-                title=f"{column}: F1 beside the published numbers",
-                rows=rows,
-                columns=[heading[0], "test F1", *heading[2:]],
-            )
-        )
+        tables.append(report.Table(title=f"{column}: beside the published numbers", rows=rows, columns=heading))
     tables += _every_run(found)
     return report.write(
         path,
         title=f"{found.title}: bench",
         tables=tables,
-        notes=found.notes(),
+        notes=[*found.notes(), *footnotes.lines()],
         intro=f"Every cell with its n. {found.dates}",
     )
 

@@ -1,55 +1,119 @@
-"""The table as Markdown, and how a number over seeds is written."""
+"""The table as Markdown: for each corpus the runs with all their measures, then the published tables with them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from openmie.bench import measures, system
-from openmie.bench.measures import mean_and_spread
-from openmie.bench.result_table import NONE_SUCH, Entry, ResultTable
-
-
-def lines_of(found: ResultTable, columns: Sequence[str] = ()) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows, as text; of some columns only."""
-    closed = {c for (_, c), e in found.entries.items() if e.closures()}
-    heading, columns = [found.title], columns or found.columns
-    for column in columns:
-        heading += [f"{column}: test F1", "dev F1", *(["closure"] if column in closed else []), "reported"]
-    rows = []
-    for row in found.rows:
-        line = [row]
-        for column in columns:
-            entry = found.entries.get((row, column))
-            line += _cells(entry, column in closed) if entry else [NONE_SUCH, *[""] * (3 if column in closed else 2)]
-        rows.append(line)
-    return heading, rows
-
-
-def _cells(entry: Entry, closed: bool) -> list[str]:
-    test = entry.status or mean_and_spread(entry.f1(), of=len(entry.cells))
-    if entry.stale:
-        test += " †"
-    dev = mean_and_spread(entry.dev()) or "–"
-    return [test, dev, *([mean_and_spread(entry.closures(), 3) or "–"] if closed else []), entry.published]
-
-
-def _all_scores(found: ResultTable) -> list[list[str]]:
-    """Heading and rows of the scores that the page's SCORES name; nothing where it names none, or none was run."""
-    entries = [e for e in found.entries.values() if e.records]
-    names = [n for e in entries for n in system.scores(e.cells[0].paper) if e.with_score(n)]
-    names = list(dict.fromkeys(names))
-    rows = [
-        [f"{e.row}, {e.column}", *(mean_and_spread(e.f1(n), of=len(e.cells)) or "–" for n in names)] for e in entries
-    ]
-    return [["test F1", *names], *rows] if names else []
+from openmie.bench.published_text import BARE, Footnotes, published_tables, rows_with_rule
+from openmie.bench.result_table import ILLEGIBLE, NONE_SUCH, NOT_RUN, Entry, ResultTable, mean_and_spread
+from openmie.papers._published import Measure
 
 
 def markdown(found: ResultTable) -> str:
     """Pipe tables, and under them what their numbers are."""
-    if measures.shown(found):
-        return measures.markdown(found)
-    lines = []
-    heading, rows = lines_of(found)
-    for first, *rest in filter(None, ([heading, *rows], _all_scores(found))):
-        lines += [*map(measures.piped, [first, ["---"] * len(first), *rest]), ""]
-    return "\n".join([*lines, *(f"* {note}" for note in found.notes())])
+    notes = Footnotes()
+    blocks: list[list[str]] = []
+    for column in found.columns:
+        heading, rows = lines_of(found, column, notes)
+        blocks.append(rows_with_rule([heading, *rows]))
+        blocks += [rows_with_rule(g) for g in _gains(entries_of(found, column), notes)]
+    blocks += published_tables(found, notes)
+    told = [*found.notes(), *_ceilings(list(found.entries.values())), *notes.lines()]
+    return "\n\n".join(["\n".join(lines) for lines in blocks] + ["\n".join(f"* {note}" for note in told)])
+
+
+def entries_of(found: ResultTable, column: str) -> list[Entry]:
+    """The entries of one column, in the order of the rows."""
+    return [found.entries[row, column] for row in found.rows if (row, column) in found.entries]
+
+
+def lines_of(found: ResultTable, column: str, notes: Footnotes) -> tuple[list[str], list[list[str]]]:
+    """Heading and rows, as text, of one column: a corpus with its task."""
+    entries = entries_of(found, column)
+    listed = measures.shown(entries)
+    beside = [m for m in listed if any(e.reported(m) for e in entries)]
+    closed = any(e.closures() for e in entries)
+    heading = [f"{found.title} on {column}", "flavour", "documents", "date"]
+    for measure in listed:
+        heading += [f"test {measure.name}", *(["published"] if measure in beside else [])]
+    heading += [*(["dev F1"] if any(e.dev() for e in entries) else []), *(["closure"] if closed else [])]
+    heading += [] if beside else ["published"]
+    rows = []
+    for row in found.rows:
+        entry = found.entries.get((row, column))
+        rows.append(_line(entry, listed, beside, heading, notes) if entry else _absent(row, len(heading)))
+    return heading, rows
+
+
+def _absent(row: str, width: int) -> list[str]:
+    return [row, NONE_SUCH, *[""] * (width - 2)]
+
+
+def _line(
+    entry: Entry, listed: Sequence[Measure], beside: Sequence[Measure], heading: Sequence[str], notes: Footnotes
+) -> list[str]:
+    line = [entry.row, entry.cells[0].flavour, entry.documents, entry.dates]
+    for i, measure in enumerate(listed):
+        numbers = list(entry.values(measure).values())
+        text = mean_and_spread(numbers, of=len(entry.cells)) or (BARE if i else entry.status or BARE)
+        line.append(text + (" †" if entry.stale and not i else ""))
+        if measure in beside:
+            line.append(published_cell(entry, measure, notes))
+    if "dev F1" in heading:
+        line.append(mean_and_spread(entry.dev()) or BARE)
+    if "closure" in heading:
+        line.append(mean_and_spread(entry.closures(), 3) or BARE)
+    return line if beside else [*line, published_cell(entry, Measure(), notes)]
+
+
+def published_cell(entry: Entry, measure: Measure, notes: Footnotes) -> str:
+    """The published number beside a measure; a dash, with a mark where a footnote says why."""
+    told = entry.reported(measure)
+    if told is None:
+        return BARE if entry.comparison.setting else BARE + notes.mark(entry.comparison.because)
+    return ILLEGIBLE if told[2] is None else f"{told[2]:.2f}"
+
+
+def _gains(entries: Sequence[Entry], notes: Footnotes) -> list[list[list[str]]]:
+    """Of a page that compares runs (GAINS): joint less single, a table for each way in which runs were changed."""
+    page = system.load_paper_module(entries[0].cells[0].paper)
+    if not hasattr(page, "GAINS"):
+        return []
+    found = []
+    for changed in dict.fromkeys(e.row.removeprefix(e.variant) for e in entries):
+        same = [e for e in entries if e.row == e.variant + changed]
+        runs = {e.variant: {m: e.values(Measure(score=m)) for m in page.MEASURES} for e in same}
+        because = next((e.comparison.because for e in same if not e.comparison.setting), "")
+        absent = BARE + notes.mark(because) if because else ""
+        found.append(_gains_of(measures.gains(runs, page), page, changed, absent))
+    return found
+
+
+def _gains_of(
+    found: Mapping[tuple[str, str], Mapping[str, list[float]]], page: Any, changed: str, absent: str
+) -> list[list[str]]:
+    """Joint less single as measured and as published; `absent` stands for all of the latter where it is not empty."""
+    lines = [[f"reinforcement: joint less single{changed}", *page.MEASURES]]
+    for joint, singles in page.GAINS.items():
+        for single in singles:
+            here = found.get((joint, single), {})
+            a, b = measures.reported(page, joint), measures.reported(page, single)
+            none, names = BARE if here else NOT_RUN, page.MEASURES
+            ours = [mean_and_spread(here[m]) if m in here else none for m in names]
+            theirs = [absent or (f"{a[m] - b[m]:+.2f}" if m in a and m in b else BARE) for m in names]
+            lines += [[f"{joint} less {single}", *ours], ["as published", *theirs]]
+    return lines
+
+
+def _ceilings(entries: Sequence[Entry]) -> list[str]:
+    """Of generative systems, whose ceilings are those of measures."""
+    bounds = {
+        f"Ceilings, {e.column}: "
+        + ", ".join(f"{name} {value:.2f}" for name, value in r["ceilings"].items() if isinstance(value, int | float))
+        for e in entries
+        for r in e.records
+        if any(isinstance(v, int | float) for v in r.get("ceilings", {}).values())
+    }
+    return [f"{b} (best of the text alone; of text and image; summaries right to the word)." for b in sorted(bounds)]

@@ -38,7 +38,9 @@ def bench(
     precision: options.Precision = "no",
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/bench"),
     workers: Annotated[int, typer.Option(help="Runs at once.")] = 1,
-    table: Annotated[str, typer.Option(metavar="FORMAT", help="Train nothing; print md or csv, or write html.")] = "",
+    table: Annotated[
+        str, typer.Option(metavar="FORMAT", help="Train nothing; print md, csv or published, or write html.")
+    ] = "",
     score: Annotated[str, typer.Option(help="Score of the table, such as entities; default: the task's first.")] = "",
     plot: Annotated[bool, typer.Option(help="Train nothing; draw the sweeps as a page in --out.")] = False,
     cases: Annotated[
@@ -75,8 +77,8 @@ def bench(
         print(benches.plot(cells, out))
         return
     if table:
-        found = benches.table(cells, out, score)
-        texts = {"md": benches.markdown, "csv": benches.csv}
+        found = benches.table(cells, out, score, paper)
+        texts = {"md": benches.markdown, "csv": benches.csv, "published": benches.as_published}
         print(texts[table](found).rstrip() if table in texts else benches.write(found, out, table))
         return
     if not corpus:

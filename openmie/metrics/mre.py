@@ -95,6 +95,17 @@ def mre(
     return replace(scores, text=text(gold, predicted, tokenizer=tokenizer, bootstrap=bootstrap, seed=seed))
 
 
+def name_scores(gold: Iterable[Document], predicted: Iterable[Document]) -> Scores:
+    """The scores of names alone, of all and of each label, as in `mre`.
+
+    Args:
+        gold: Gold documents.
+        predicted: Predicted documents, paired with gold by id.
+    """
+    rows = [(mre_items(d, d), mre_items(p, d) if p else MreItems()) for d, p in paired_by_id(gold, predicted)]
+    return mre_scores(rows).ner
+
+
 def mre_items(document: Document, given: Document | None = None) -> MreItems:
     """The items of a document, with the patches of `given`; every mention counts, whatever its status."""
     mentions = document.mentions

@@ -37,13 +37,14 @@ from openmie.nn.encode.prefix import Prefix
 from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.translate import Translate
+from openmie.papers._camim_tables import NAME, REPORTED, SETTINGS
 from openmie.papers._flavours import PAPER, SMALL, checked, slug
 from openmie.papers._labels import MNRE, labels_of
 from openmie.papers._sweeps import FieldSweep, caption_generators, set_value
-from openmie.papers._tables import read_table
 from openmie.recipe import Group, Recipe, Training
 
-NAME = "CAMIM"
+__all__ = ["FLAVOURS", "NAME", "NOTES", "REPORTED", "SETTINGS", "ablations", "hvpnet", "recipe", "sweeps"]
+
 BACKBONES = ("bert-base-uncased", "microsoft/resnet-50")
 ALPHA = 0.1  # eq. 23, the peak of figure 4c
 CAPTIONS = ("BLIP", "instruct", "llavanext", "caption", "cogvlm", "minicpm")  # of table 2, as MNRE's files are called
@@ -275,43 +276,3 @@ def sweeps(r: Recipe) -> dict[str, Mapping[str, Recipe]]:
         "tau": FieldSweep(r, ("align.0.loss.tau",), (0.1, 0.5, 1.0)),
         "direction": {name: set_value(r, "align.0.loss.symmetric", x) for name, x in directions.items()},
     }
-
-
-# Published numbers, on MNRE's test split: accuracy, precision, recall and F1 without None.
-COLUMNS = {"mnre": "MNRE"}
-MEASURES = ["MNRE accuracy", "MNRE P", "MNRE R", "MNRE"]
-TABLE_1 = f"""
-BERT                74.42 58.58 60.25 59.40
-PCNN                73.15 62.85 49.69 55.49
-MTB                 75.69 64.46 57.81 60.86
-MoRe                79.87 65.25 67.32 66.27
-MEGA                80.05 64.51 68.44 66.41
-IFAformer           92.38 82.59 80.78 81.67
-HVPNeT              92.52 83.64 80.78 81.85
-TSVFN               92.67 85.16 82.07 83.02
-MMIB                -     83.49 82.97 83.23
-MRE-ISE             94.06 84.69 83.38 84.03
-MRE                 93.54 85.03 84.25 84.64
-PROMU               -     84.95 85.76 84.86
-TMR                 -     90.48 87.66 89.05
-HVPNeT + MI         92.13 84.96 80.31 82.57
-HVPNeT + CAM        92.87 84.03 82.19 83.10
-HVPNeT + CAM + MI   93.56 85.26 84.06 84.66
-TMR + MI            94.92 91.33 87.19 89.21
-TMR + CAM           95.35 91.04 88.91 89.96
-{NAME}              95.79 91.73 90.16 90.94
-"""
-TABLE_2 = """
-context=BLIP        94.86 89.42 89.84 89.63  92.50 83.23 82.19 82.70  83.28  9
-context=instruct    94.98 90.11 89.69 89.90  92.25 83.92 81.56 82.73  94.10 11
-context=llavanext   95.16 90.71 88.44 89.56  92.69 84.46 82.34 83.39  93.11 19
-context=caption     95.57 91.41 89.84 90.62  93.56 85.26 84.06 84.66  88.63 28
-context=cogvlm      95.53 91.11 89.69 90.39  92.93 83.54 83.28 83.41  92.90 49
-context=minicpm     95.79 91.73 90.16 90.94  92.94 84.06 84.06 84.06  93.98 67
-"""
-
-
-REPORTED: dict[str, dict[str, dict[str, float | None]]] = {
-    "table 1": read_table(TABLE_1, MEASURES),
-    "table 2": read_table(TABLE_2, [*MEASURES, *(f"HVPNeT {m}" for m in MEASURES), "CapAcc", "CapLen, words"]),
-}

@@ -48,11 +48,11 @@ from openmie.nn.fuse.two_stream import TwoStream
 from openmie.papers._flavours import PAPER, SMALL, checked, slug
 from openmie.papers._labels import M3D, labels_of
 from openmie.papers._m3d_notes import NOTES
-from openmie.papers._m3d_tables import COLUMNS, NAME, REPORTED
+from openmie.papers._m3d_tables import NAME, REPORTED, SETTINGS
 from openmie.papers._sweeps import FieldSweep
 from openmie.recipe import Group, Recipe, Training
 
-__all__ = ["COLUMNS", "FLAVOURS", "NAME", "NOTES", "REPORTED", "SCORES", "ablations", "recipe", "sweeps"]
+__all__ = ["FLAVOURS", "NAME", "NOTES", "REPORTED", "SCORES", "SETTINGS", "ablations", "recipe", "sweeps"]
 
 TEXTS = {"en": "allenai/longformer-base-4096", "zh": "markussagen/xlm-roberta-longformer-base-4096"}
 VISION = "google/vit-base-patch16-224"

@@ -39,11 +39,13 @@ from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
 from openmie.papers._flavours import IMPROVED, PAPER, SMALL, checked, slug
 from openmie.papers._labels import JMERE, MNRE, TWITTER, labels_of
+from openmie.papers._shap_ca_tables import NAME, REPORTED, SETTINGS
 from openmie.papers._sweeps import FieldSweep, caption_generators
 from openmie.recipe import Group, Recipe, Training
 from openmie.text import pos
 
-NAME = "Shap-CA"
+__all__ = ["ALPHA", "BETA", "FLAVOURS", "NAME", "NOTES", "REPORTED", "SETTINGS", "ablations", "recipe", "sweeps"]
+
 ALPHA, BETA = 0.2, 0.4  # eq. 19, the peaks of figure 3
 CAPTIONS = ("BU", "VinVL", "BLIP-2", "LLaVA-1.5", "GPT-4")  # of table 3
 TOWERS = ("microsoft/resnet-152", "openai/clip-vit-base-patch32")  # section 4.2
@@ -82,58 +84,6 @@ which names no clipping: at 1, and at 10 where the loss is a sum over a sentence
 Eq. 12 in `small`: the three channels go straight to the tags, and start small. A hidden layer there learns the made-up
 names by heart before it looks at the images (20,000 posts, two epochs, dev: 82.9 with it, 85.7 without).
 """
-
-# Published numbers, by table, row and column. Table 1 lost its cells in the text at hand; what sections 4.4 and 5.1 and
-# table 4 say of it stands here. None: printed there, not legible here; nothing is filled in from memory.
-COLUMNS = {
-    "twitter2015": "T-15",
-    "twitter2017": "T-17",
-    "mnre": "MNRE",
-    "jmere/joint": "MJERE joint",
-    "jmere/ner": "MJERE ner",
-    "twitter2017>twitter2015": "T-17 to T-15",
-    "twitter2015>twitter2017": "T-15 to T-17",
-}
-UNREAD: dict[str, float | None] = dict.fromkeys(("T-15", "T-17", "MNRE", "MJERE joint", "MJERE ner"))
-
-
-def _table(rows: dict[str, tuple[float, ...]]) -> dict[str, dict[str, float | None]]:
-    """Precision, recall and F1 of pairs, then of entities, on MJERE."""
-    names = [f"MJERE {what}{measure}" for what in ("joint", "ner") for measure in (" P", " R", "")]
-    return {row: dict(zip(names, numbers)) for row, numbers in rows.items()}
-
-
-REPORTED: dict[str, dict[str, dict[str, float | None]]] = {
-    "table 1": {
-        NAME: {**UNREAD, "T-15": 76.93, "T-17": 88.32, "MJERE joint": 55.95, "MJERE ner": 79.29},
-        "w/o context in alignment": {**UNREAD, "T-15": 74.87},
-        **dict.fromkeys(("w/o context in fusion", "w/o Shapley", "w/o word-pair contrast"), UNREAD),
-    },
-    "table 2": _table(
-        {
-            "baseline": (50.89, 53.93, 52.36, 74.09, 78.75, 76.35),
-            "w/o image": (51.81, 56.29, 53.96, 74.31, 80.30, 77.19),
-            NAME: (54.03, 58.02, 55.95, 77.19, 81.50, 79.29),
-        }
-    ),
-    "table 3": _table(
-        {
-            "context=BU": (54.11, 56.92, 55.48, 76.57, 80.92, 78.69),
-            "context=VinVL": (53.64, 57.86, 55.67, 77.02, 80.73, 78.83),
-            "context=BLIP-2": (54.50, 57.08, 55.76, 77.33, 80.83, 79.03),
-            "context=LLaVA-1.5": (54.03, 58.02, 55.95, 77.19, 81.50, 79.29),
-            "context=GPT-4": (53.98, 58.45, 56.13, 77.39, 81.54, 79.41),
-        }
-    ),
-    "table 4": {
-        "UMT": {"parameters, M": 206.3, "T-15": 73.41, "T-17": 85.31},
-        "CAT-MNER": {"parameters, M": 198.5, "T-15": 75.41, "T-17": 85.99},
-        "EEGA": {"parameters, M": 179.7, "MJERE joint": 55.29, "MJERE ner": 78.59},
-        NAME: {"parameters, M": 170.7, "T-15": 76.93, "T-17": 88.32, "MJERE joint": 55.95, "MJERE ner": 79.29},
-    },
-    "table 5": {NAME: {"T-17 to T-15": None, "T-15 to T-17": None}},  # its cells are lost too
-    "section 4.4": {"ahead of the best competitor": {"T-15": 1.33, "T-17": 1.07, "MJERE ner": 0.7, "MNRE": 1.05}},
-}
 
 
 def recipe(

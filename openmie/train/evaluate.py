@@ -58,19 +58,7 @@ def record(model: Model, scores: Mapping[str, Scores], gold: Iterable[Document],
     for document in gold:
         digest.update(document.to_json().encode("utf8", "surrogatepass"))
     ceiling = scheme_ceiling(model, gold)
-    numbers = {
-        name: {
-            "precision": s.precision,
-            "recall": s.recall,
-            "f1": s.f1,
-            "interval": s.interval,
-            "accuracy": s.accuracy,
-            "gold": s.gold,
-            "predicted": s.predicted,
-            "correct": s.correct,
-        }
-        for name, s in scores.items()
-    }
+    numbers = {name: score_data(s) for name, s in scores.items()}
     pins = {p: version(p) for p in ("openmie", "torch", "transformers", "accelerate")}
     return {
         **about,
@@ -83,6 +71,20 @@ def record(model: Model, scores: Mapping[str, Scores], gold: Iterable[Document],
         "versions": pins,
         "recipe": recipes.dump(model.recipe),
     }
+
+
+def score_data(scores: Scores) -> dict[str, Any]:
+    """One score as JSON data: in percent, with counts (`gold` is the support), and the same for each label.
+
+    The labels of chains are their measures, those of documents the tasks.
+    """
+    names = ("precision", "recall", "f1", "gold", "predicted", "correct")
+
+    def numbers(one: Scores) -> dict[str, Any]:
+        return {name: getattr(one, name) for name in names}
+
+    labels = {label or "(none)": numbers(one) for label, one in scores.by_label.items()}
+    return {**numbers(scores), "interval": scores.interval, "accuracy": scores.accuracy, "labels": labels}
 
 
 def write_record(path: Path, data: Mapping[str, Any]) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from openmie import recipe as recipes
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
+from openmie.metrics.mre import name_scores
+from openmie.train.evaluate import score_data
 from openmie.train.system import Result, Watch
 from openmie.vlm.sft.finetune import CARD
 from openmie.vlm.sft.recipe import SFTRecipe, facts_of, fit_sft, predict, scores
@@ -62,6 +64,7 @@ class SFTSystem:
         gold, backend = list(gold), self._backend(folder)
         predicted, _ = predict(self.recipe, backend, gold)
         numbers = scores(self.recipe, gold, predicted)
+        names = {"F1": score_data(name_scores(gold, predicted))} if "F1" in numbers else {}
         part = gold[:CONSTRAINED]
         held, _ = predict(self.recipe, backend, part, constrained=True)
         again = scores(self.recipe, part, held)
@@ -69,7 +72,7 @@ class SFTSystem:
         digest = hashlib.sha256("".join(d.to_json() for d in gold).encode("utf8", "surrogatepass")).hexdigest()
         return Result(
             {
-                "scores": {name: {"f1": value} for name, value in numbers.items()},
+                "scores": {name: {"f1": value, **names.get(name, {})} for name, value in numbers.items()},
                 "constrained": {"documents": len(part), **again},
                 "documents": len(gold),
                 "data": digest,

@@ -14,13 +14,13 @@ from dataclasses import replace
 import pytest
 
 from openmie import bench, corpora, diorama
-from openmie import recipe as recipes
-from openmie.bench import ceilings, system
+from openmie.bench import ceilings, freshness, published, system
 from openmie.bench import execution as work
 from openmie.bench import result_table as results
 from openmie.bench.run_spec import RunSpec
 from openmie.errors import OpenMIEError, TrainError
 from openmie.papers import baseline
+from openmie.papers._published import ComparedRun, Comparison, Measure, Setting, compare
 from openmie.train import system as train_system
 from tests.fixtures import small
 
@@ -104,7 +104,9 @@ def test_a_variant_of_another_task_is_left_out(posts, tmp_path):
     rows = bench.Rows(ablate=("text", "softmax"))
     cells = bench.grid("baseline", [posts, f"jsonl:{tmp_path}"], rows=rows)
     assert [(c.row, c.task) for c in cells] == [("text", "ner"), ("softmax", "ner"), ("text", "re")]
-    assert "| softmax | not run | – | – | n/a |" in bench.markdown(bench.table(cells, tmp_path))
+    text = bench.markdown(bench.table(cells, tmp_path))
+    assert "| softmax | small |  |  | not run | – [1] |" in text and "| softmax | n/a |" in text
+    assert "[1] No published number beside it: baseline is no published system" in text
     with pytest.raises(OpenMIEError, match="softmax"):
         bench.grid("baseline", [f"jsonl:{tmp_path}"], rows=rows)
 
@@ -350,28 +352,32 @@ def test_the_table_is_mean_and_spread_of_the_records(grid_of_four):
     name = next(r for r in found.rows if r.startswith("text ["))
     told = f"{statistics.mean(text):.2f} ± {statistics.stdev(text):.2f} (n=2)"
     lines = bench.markdown(found).splitlines()
-    assert f"| {name} | {told} | " in next(line for line in lines if line.startswith(f"| {name} |"))
+    line = next(line for line in lines if line.startswith(f"| {name} |"))
+    day = cells[0].record(out)["date"]
+    assert line.startswith(f"| {name} | small | 16 | {day} | ") and f" | {told} | " in line
+    assert "| test strict P | test strict R | test strict F1 | dev F1 |" in lines[0]
+    precision = [c.record(out)["scores"]["strict"]["precision"] for c in cells if c.row == "text"]
+    assert f" | {statistics.mean(precision):.2f} ± {statistics.stdev(precision):.2f} (n=2) | " in line
     rows = list(csv.DictReader(io.StringIO(bench.csv(found))))
     first = next(r for r in rows if r["row"] == name and r["score"] == "strict")
     assert (first["n"], first["seeds"], first["status"]) == ("2", "1 2", "run")
     assert float(first["mean"]) == pytest.approx(statistics.mean(text), abs=1e-3)
     assert (float(first["min"]), float(first["max"])) == pytest.approx((min(text), max(text)), abs=1e-3)
     assert {r["score"] for r in rows} == {"strict", "lenient"}
-    assert bench.markdown(bench.table(cells, out, "lenient")).count("(n=2)") == 4
+    assert bench.markdown(bench.table(cells, out, "lenient")).count("(n=2)") == 8
     assert "not run: pairs" in bench.markdown(bench.table(cells, out, "pairs"))
 
 
 def test_scores_that_a_page_names_stand_in_a_table_beside_the_main_one(grid_of_four, monkeypatch):
     out, cells = grid_of_four
     found = bench.table([*cells, replace(cells[0], ablation="full")], out)
-    assert "| test F1 |" not in bench.markdown(found)
+    assert "test lenient" not in bench.markdown(found)
     monkeypatch.setattr(baseline, "SCORES", ("lenient", "never"), raising=False)
     lines = bench.markdown(found).splitlines()
-    at = lines.index("| test F1 | lenient |")
+    assert " | test lenient | " in lines[0] and "never" not in lines[0]
     lenient = [c.record(out)["scores"]["lenient"]["f1"] for c in cells if c.row == "text"]
     told = f"{statistics.mean(lenient):.2f} ± {statistics.stdev(lenient):.2f} (n=2)"
-    assert any(x.startswith("| text [") and x.endswith(f" | {told} |") for x in lines[at + 2 :])
-    assert lines[at + 2 :].index("") == 2  # of what was run: two rows
+    assert any(x.startswith("| text [") and f" | {told} | " in x for x in lines)
 
 
 def test_what_was_not_run_says_so(grid_of_four):
@@ -389,24 +395,77 @@ def test_what_was_not_run_says_so(grid_of_four):
 
 def test_published_numbers_stand_beside(grid_of_four, monkeypatch):
     out, cells = grid_of_four
-    columns = {results.dataset_name(cells[0].corpus) + "/ner": "Posts F1"}
-    numbers = {"Table 1": {"Base": {"Posts F1": 70.04}, "text": {"Posts F1": None}}, "Table 2": {}}
-    for name, value in (("NAME", "Base"), ("REPORTED", numbers), ("COLUMNS", columns)):
+    cells = [replace(cells[0], ablation="full"), *cells]
+    setting = Setting(
+        data=(results.dataset_name(cells[0].corpus),),
+        task="ner",
+        documents={"train": 16, "dev": 8, "test": 8},
+        columns={"F1": Measure(score="strict"), "PER": Measure(score="strict", label="PER")},
+    )
+    numbers = {
+        "Table 1": {"Other": {"F1": 60.5}, "Base": {"F1": 70.04, "PER": 71.0}, "text": {"F1": None}},
+        "Table 2": {},
+    }
+    for name, value in (("NAME", "Base"), ("REPORTED", numbers), ("SETTINGS", {"Posts": setting})):
         monkeypatch.setattr(baseline, name, value, raising=False)
-    found = bench.table([replace(cells[0], ablation="full"), *cells], out)
-    lines = {line.split(" | ")[0]: line for line in bench.markdown(found).splitlines()}
-    assert found.title == "Base, small"
-    ends = [next(v for k, v in lines.items() if k.startswith(f"| {n} [")) for n in ("Base", "text", "text softmax")]
-    assert [e.split(" | ")[-1] for e in ends] == ["70.04 |", "not legible |", "– |"]
-    assert "Published: Table 1" in bench.markdown(found)
-    task = [replace(c, task="joint") for c in cells]  # a column of another task
-    assert "70.04" not in bench.markdown(bench.table(task, out))
+
+    def beside():
+        """The published column, and the lines of table 1."""
+        lines = bench.markdown(bench.table(cells, out)).splitlines()
+        heading = "| Base, Table 1 | from | F1 | PER |"
+        at = lines.index(heading) if heading in lines else -1
+        column = lines[0].strip(" |").split(" | ").index("published")
+        first = [x.split(" | ") for x in lines if x.startswith(("| Base [", "| text [", "| text softmax ["))][:3]
+        return [x[column].strip(" |") for x in first], lines[at + 2 :] if at >= 0 else lines
+
+    column, table = beside()
+    assert column == ["70.04", "not legible", "–"]
+    assert table[0] == "| Other | published only | 60.50 | – |" and table[1] == "| Base | published | 70.04 | 71.00 |"
+    assert table[2] == "| Base | here | not run | not run |" and table[3] == "| text | published | not legible | – |"
+    day = cells[1].record(out)["date"]
+    assert table[4].startswith("| text [") and f" | here: small; Posts: 16 documents, {day} | " in table[4]
+    f1 = [c.record(out)["scores"]["strict"]["f1"] for c in cells if c.row == "text"]
+    per = [c.record(out)["scores"]["strict"]["labels"]["PER"]["f1"] for c in cells if c.row == "text"]
+    told = [f"{statistics.mean(x):.2f} ± {statistics.stdev(x):.2f} (n=2)" for x in (f1, per)]
+    assert table[4].endswith(f" | {told[0]} | {told[1]} |")
+    for field, other, why in (
+        ("documents", {"train": 17}, "16 documents of train, where the paper has 17"),
+        ("task", "joint", "of the task joint, not ner"),
+        ("data", ("other",), "is no data set of the paper's tables"),
+    ):
+        monkeypatch.setattr(baseline, "SETTINGS", {"Posts": replace(setting, **{field: other})})
+        column, text = beside()
+        assert column[1] == "– [1]" and any(why in line for line in text)  # of a run; the first row is not run
+
+
+def test_a_run_without_its_images_stands_beside_no_published_number(grid_of_four):
+    """And one of another protocol, by the page's own rule."""
+    run = ComparedRun(data="posts", task="ner", reads_images=True, record={"documents": 100, "with images": 3})
+    known = {"Posts": Setting(data=("Posts",), task="ner", columns={})}
+    assert compare(known, run).because == "3 of 100 test documents have their images here"
+    assert compare(known, replace(run, reads_images=False)) == Comparison(setting="Posts")
+    assert compare(known, replace(run, record={"documents": 100, "with images": 91})).setting == "Posts"
+    assert compare(known, replace(run, posts=5)).because == "trained on the first 5 documents"
+    share = replace(run, reads_images=False, recipe={"training": {"train_fraction": 0.3}})
+    assert compare(known, share).because == "trained on a share of 0.3 of the documents"
+
+
+@pytest.mark.parametrize(
+    ("spec", "options"),
+    [
+        ("m3d:some/DIR?lang=en&fold=0#test", {"lang": "en", "fold": "0"}),
+        ("diorama:train=4,paired=true", {"train": "4", "paired": "true"}),
+        ("twitter:some/where", {}),
+    ],
+)
+def test_the_options_of_a_corpus_are_those_of_its_name(spec, options):
+    assert published.corpus_options(spec) == options
 
 
 def test_a_recipe_that_has_changed_since_is_marked(grid_of_four, monkeypatch):
     out, cells = grid_of_four
     assert "†" not in bench.markdown(bench.table(cells, out))
-    results._recipe.cache_clear()
+    freshness._recipe.cache_clear()
     was = baseline.recipe
 
     def changed(corpus, **options):
@@ -415,7 +474,7 @@ def test_a_recipe_that_has_changed_since_is_marked(grid_of_four, monkeypatch):
 
     monkeypatch.setattr(baseline, "recipe", changed)
     text = bench.markdown(bench.table(cells, out))
-    results._recipe.cache_clear()
+    freshness._recipe.cache_clear()
     assert "(n=2) †" in text and "changed since" in text and "(2 of 2 runs)" in text
 
 
@@ -592,14 +651,3 @@ def test_a_flavour_is_in_name_record_and_table(posts, grid_of_four):
     assert {line["flavour"] for line in lines} == {"small", "pretrained"}
     with pytest.raises(OpenMIEError, match="paper"):
         bench.grid("baseline", [posts], rows=bench.Rows(same={"flavour": "paper"}))
-
-
-def test_a_training_copied_from_an_equal_one_is_not_stale():
-    """`levels=W&S` of CAMIM is HVPNeT + CAM + MI: its record has that recipe, under that name."""
-    spec = "diorama:train=4,dev=2,test=2,paired=true"
-    swept = RunSpec(paper="camim", corpus=spec, task="re", sweep="levels", value="W&S")
-    row = replace(swept, sweep="", value="", ablation="HVPNeT + CAM + MI")
-    trained = recipes.dump(row.recipe(corpora.load(spec)))
-    assert trained["name"] != swept.recipe(corpora.load(spec)).name
-    assert not results._stale(swept, trained) and not results._stale(row, trained)
-    assert results._stale(replace(swept, value="W"), trained)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from openmie import diorama
-from openmie.bench import system
+from openmie.bench import published
 from openmie.data.corpus import Corpus
 from openmie.data.document import Image
 from openmie.errors import RecipeError
@@ -75,8 +75,8 @@ def test_reported():
     assert two["BiLSTM-CRF"]["T-15 PER"] == 76.77 and two["CoT (ChatGPT)"] == {"T-15": 76.53, "T-17": 87.79}
     assert two["MKGFormer"] == {"T-17 P": 86.98, "T-17 R": 88.01, "T-17": 87.49}
     assert all(two["MGIPS-CL"][k] == v for k, v in three["MGIPS-CL"].items())
-    assert system.reported("mgips_cl", "w/o MGI", ["twitter-2017"]) == ("table 3", 87.39)
-    full_columns = set(mgips_cl.MEASURES)
+    assert published.number("mgips_cl", "w/o MGI", "T-17", mgips_cl.SETTINGS["T-17"].columns["T-17"])[2] == 87.39
+    full_columns = {c for s in mgips_cl.SETTINGS.values() for c in s.columns}
     assert all(set(row) <= full_columns for rows in mgips_cl.REPORTED.values() for row in rows.values())
     for rows in mgips_cl.REPORTED.values():  # F1 is the harmonic mean of what stands beside it, but for misprints
         for name, row in rows.items():

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from openmie.bench import system
+from openmie.bench import published
+from openmie.bench.run_spec import RunSpec
 from openmie.errors import RecipeError, TrainError
 from openmie.model.pretrained import Model
 from openmie.nn.align.align import Align
@@ -17,6 +18,7 @@ from openmie.nn.fuse.adaptive import Adaptive, Bridge
 from openmie.nn.layers import sinusoidal_positions
 from openmie.nn.streams import Stream
 from openmie.papers import shap_ca
+from openmie.papers._published import Measure
 from openmie.recipe import check, difference, dump, load, set_field
 from openmie.train import fit
 from openmie.train.evaluate import evaluate, record, scheme_ceiling
@@ -277,9 +279,30 @@ def test_a_context_that_no_document_has_is_refused_before_training(bert, tmp_pat
 
 
 def test_published_numbers_are_found_however_a_folder_is_called():
-    for name in ("twitter2015", "Twitter-15", "twitter_2015"):
-        assert system.reported("shap_ca", "Shap-CA", [f"{name}/ner", name]) == ("table 1", 76.93)
-    assert system.reported("shap_ca", "Shap-CA", ["twitter2017>twitter2015"]) == ("table 5", None)
-    assert system.reported("shap_ca", "baseline", ["jmere/joint"]) == ("table 2", 52.36)
-    assert system.reported("shap_ca", "w/o Shapley", ["mnre"]) == ("table 1", None)
-    assert system.reported("shap_ca", "Shap-CA", ["diorama"]) is None
+    def number(row, setting, **measure):
+        return published.number("shap_ca", row, setting, Measure(**measure))
+
+    def setting(spec, task, **of):
+        return published.comparison(RunSpec(paper="shap_ca", corpus=spec, task=task, **of)).setting
+
+    for name in ("twitter2015", "Twitter-15", "twitter_2015", "T15"):
+        assert setting(f"twitter:{name}", "ner") == "T-15"
+    assert number("Shap-CA", "T-15", score="strict") == ("table 1", "T-15", 76.93)
+    assert setting("twitter:twitter2017", "ner", test="twitter:twitter2015") == "T-17 to T-15"
+    assert number("Shap-CA", "T-17 to T-15", score="strict") == ("table 5", "T-17 to T-15", None)
+    assert number("baseline", "MJERE", score="pairs")[2] == 52.36
+    assert number("w/o Shapley", "MNRE", score="as_released") == ("table 1", "MNRE", None)
+    assert setting("diorama:", "ner") == ""
+
+
+def test_both_tasks_of_a_joint_run_have_their_own_numbers():
+    """55.95 stands beside pairs and 79.29 beside entities; the task of names alone is another than the paper's."""
+    spec = "jmere:somewhere/JMERE"
+    found = published.comparison(RunSpec(paper="shap_ca", corpus=spec, task="joint"))
+    numbers = {
+        score: published.number("shap_ca", "Shap-CA", found.setting, Measure(score=score))[2]
+        for score in ("pairs", "entities")
+    }
+    assert numbers == {"pairs": 55.95, "entities": 79.29}
+    alone = published.comparison(RunSpec(paper="shap_ca", corpus=spec, task="ner"))
+    assert not alone.setting and "task joint, not ner" in alone.because
