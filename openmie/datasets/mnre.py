@@ -14,6 +14,7 @@ from typing import Any
 from openmie.data.corpus import Corpus, Item
 from openmie.data.document import Document, Mention, Relation, Word
 from openmie.datasets.reading.attachments import AttachmentOptions, Attachments
+from openmie.datasets.reading.image_companions import CompanionOptions, Companions
 from openmie.datasets.reading.python_literal_rows import parse_literal
 from openmie.datasets.reading.split_files import one_file_per_split, split_files
 from openmie.datasets.twitter import word_spans
@@ -37,42 +38,85 @@ SYMMETRIC = frozenset(
 EXPECTED = "a dict with token, h and t (name, pos), img_id and relation"
 
 
+ASIDE = ("_weight_", "phrase", "grounding", "_dict", "rel2id")  # in the names of files that lie beside the rows
+
+
 def load_mnre(
-    path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", weights: str | bool | Path = ""
+    path: Path,
+    *,
+    captions: str | tuple[str, ...] = (),
+    images: str | Path = "",
+    weights: str | bool | Path = "",
+    objects: str | bool | Path = "",
+    generated: str | bool | Path = "",
+    generated_objects: str | bool | Path = "",
+    phrases: str | bool | Path = "",
 ) -> Corpus:
-    """Load a folder with `mnre_train.txt`, `mnre_val.txt` (`mnre_val .txt`) and `mnre_test.txt`.
+    """Load a folder with `mnre_train.txt`, `mnre_val.txt` (`mnre_val .txt`) and `mnre_test.txt`, or `ours_*.txt`.
+
+    What HVPNeT and TMR publish is attached in their layouts, see `openmie.datasets.reading.image_companions`; True
+    takes their own names.
 
     Args:
         path: the folder, or one file.
         captions: a file, or the generator of `captions/NAME_{train,val,test}.txt`; several separated by commas.
         images: the folder with the image files.
-        weights: True, or a folder: reads the image-text relevance of `{split}_weight_*.txt` into `Image.relevance`.
+        weights: True, or a folder: reads the image-text relevance of `{split}_weight_*.txt` into `Image.relevance`, of
+            generated images that of `dif_{split}_weight_*.txt`.
+        objects: folder of object crops, `img_vg`.
+        generated: folder of the images generated from the texts, `diffusion_pic`.
+        generated_objects: True, or the folder with `mre_dif_{split}_dict.pth`, boxes in these.
+        phrases: True, or the folder with `phrase_text_{split}.json`, what the objects were searched by.
 
     Raises:
         CorpusError: files that are not there.
     """
-    files = one_file_per_split(split_files(path, (".txt", ".json", ".jsonl"), within=("txt", "mnre_txt")))
+    found = split_files(path, (".txt", ".json", ".jsonl"), within=("txt", "mnre_txt"))
+    rows = {s: [f for f in some if not any(mark in f.name for mark in ASIDE)] or some for s, some in found.items()}
+    files = one_file_per_split(rows)
     options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images, weights=weights)
-    return Corpus(f"mnre:{path}", {s: partial(read_rows, f, options, s) for s, f in files.items()}, symmetric=SYMMETRIC)
+    more = CompanionOptions.find(
+        path,
+        tuple(files),
+        objects=objects,
+        generated=generated,
+        generated_objects=generated_objects,
+        phrases=phrases,
+        weights=weights,
+    )
+    opened = {s: partial(read_rows, f, options, s, more) for s, f in files.items()}
+    return Corpus(f"mnre:{path}", opened, symmetric=SYMMETRIC)
 
 
-def read_rows(path: Path, options: AttachmentOptions, split: str) -> Iterator[Item]:
+def read_rows(
+    path: Path, options: AttachmentOptions, split: str, more: CompanionOptions | None = None
+) -> Iterator[Item]:
     """One document per line, or a record for a line that is no row."""
-    media = Attachments(options, split)
+    media, companions, count = Attachments(options, split), Companions(more or CompanionOptions(), split), -1
     for line in read_lines(path):
         if line.error:
             yield line.error
         if not line.text.strip():
             continue
-        row = parse_literal(line.text.strip())
+        row, count = parse_literal(line.text.strip()), count + 1
         if isinstance(row, dict):
             made = _document(path, line.number, row, media, split, (line.error,) if line.error else ())
+            made = (_accompanied(d, companions, count) if isinstance(d, Document) else d for d in made)
             yield from catch_invalid_document(made, path, line.number)
         else:
             yield line_error(
                 path, line.number, shorten(line.text), EXPECTED, "mend or remove the line; it was left out"
             )
     yield from media.records()
+    yield from companions.records()
+
+
+def _accompanied(document: Document, companions: Companions, row: int) -> Document:
+    """The document with the object images, the generated image and the phrases of its row."""
+    if document.main_image is None:
+        return document
+    images, phrases = companions.of(row, document.main_image)
+    return document.replace(images=(*document.images, *images), phrases=phrases) if images or phrases else document
 
 
 def _document(

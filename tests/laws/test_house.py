@@ -16,6 +16,18 @@ def _calls(tree):
     return [ast.unparse(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)]
 
 
+def _without_safe_loads(tree):
+    """The tree without its calls of torch.load that say weights_only=True as a literal."""
+
+    class Safe(ast.NodeTransformer):
+        def visit_Call(self, node):
+            named = {k.arg: ast.unparse(k.value) for k in node.keywords}
+            safe = ast.unparse(node.func) == "torch.load" and named.get("weights_only") == "True"
+            return ast.Constant(None) if safe else self.generic_visit(node)
+
+    return Safe().visit(ast.parse(ast.unparse(tree)))
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
 def test_a_file_is_one_idea_with_a_docstring(file):
     assert ast.get_docstring(TREES[file]) or not file.read_text().strip(), "no docstring"
@@ -35,8 +47,14 @@ def test_functions_are_short_and_forwards_shorter(file):
 
 
 def test_nothing_reads_a_pickle_or_runs_text():
-    """S1, S2: no unpickling, no eval, in the whole package. That no model brings code: `test_safe_loading.py`."""
+    """S1, S2: no unpickling, no eval, in the whole package. That no model brings code: `test_safe_loading.py`.
+
+    The lists of object crops are published as `.pth` alone: one file reads them, with weights_only=True spelt out,
+    which restores tensors, arrays and plain values and runs nothing (tested on pickles that would).
+    """
     for file, tree in TREES.items():
+        if file.name == "image_companions.py":
+            tree = _without_safe_loads(tree)
         forbidden = {"torch.load", "pickle.load", "pickle.loads", "eval", "exec", "joblib.load", "np.load"} & set(
             _calls(tree)
         )

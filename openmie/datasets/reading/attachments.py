@@ -53,7 +53,7 @@ class AttachmentOptions:
         names = tuple(c for c in captions.split(",") if c) if isinstance(captions, str) else tuple(captions)
         found = None
         if images and ((found := find_path(images, folder)) is None or not found.is_dir()):
-            raise _not_found("images", images, folder, "a folder with the image files")
+            raise not_found("images", images, folder, "a folder with the image files")
         return cls(
             captions=tuple(_captions(str(name), folder, splits) for name in names),
             images=found,
@@ -61,7 +61,8 @@ class AttachmentOptions:
         )
 
 
-def _not_found(option: str, value: object, folder: Path, expected: str) -> CorpusError:
+def not_found(option: str, value: object, folder: Path, expected: str) -> CorpusError:
+    """The error of an option whose file or folder is not there; it lists what the corpus folder holds."""
     root = folder.parent if folder.is_file() else folder
     holds = describe_folder(root) + (
         f"; captions/: {describe_folder(root / 'captions', 40)}" if (root / "captions").is_dir() else ""
@@ -75,7 +76,7 @@ def _not_found(option: str, value: object, folder: Path, expected: str) -> Corpu
 
 def _captions(name: str, folder: Path, splits: tuple[str, ...]) -> tuple[str, dict[str, Path]]:
     """`name` is a file for all splits, or the part of `captions/NAME_{train,val,test}.txt` that is the generator."""
-    file = find_path(name, folder, "captions")
+    file = find_path(name, folder, "captions", "caption")
     if file is not None and file.is_file():
         stem = file.stem if file.suffix.lower() in TEXTS else file.name
         return _generator(stem), dict.fromkeys(splits, file)
@@ -84,9 +85,9 @@ def _captions(name: str, folder: Path, splits: tuple[str, ...]) -> tuple[str, di
         patterns = [
             name + p.format(a) for a in SPLIT_NAMES[split] for p in ("_{}.txt", "{}caption_1.txt", "{}caption.txt")
         ]
-        hits = (find_path(p, folder, "captions") for p in patterns)
+        hits = (find_path(p, folder, "captions", "caption") for p in patterns)
         if (file := next((h for h in hits if h is not None), None)) is None:
-            raise _not_found("captions", name, folder, f"a file, or a captions/{name}_{split}.txt for every split")
+            raise not_found("captions", name, folder, f"a file, or a captions/{name}_{split}.txt for every split")
         found[split] = file
     return _generator(name), found
 
@@ -100,14 +101,14 @@ def _weights(option: str | bool | Path, folder: Path, splits: tuple[str, ...]) -
     named = None if str(option).lower() in ("true", "yes", "1") else find_path(str(option), folder)
     found = {}
     for split in splits:
-        for place in [named] if named else [root / "captions", root]:
+        for place in [named] if named else [root / "captions", root, root / "txt"]:
             files = [f for a in SPLIT_NAMES[split] for f in sorted(place.glob(f"{a}_weight_*.txt"))]
             hits = [(f.stem.split("_weight_")[1], f) for f in files]
             if hits:
                 found[split] = tuple(hits)
                 break
         else:
-            raise _not_found("weights", option, folder, f"a captions/{split}_weight_*.txt for every split")
+            raise not_found("weights", option, folder, f"a captions/{split}_weight_*.txt for every split")
     return found
 
 
