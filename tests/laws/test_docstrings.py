@@ -1,6 +1,7 @@
 """Every part of a recipe documents its fields, and stands in the reference; no field is named in the old words."""
 
 import ast
+import importlib
 import inspect
 import re
 from dataclasses import fields, make_dataclass
@@ -13,7 +14,8 @@ from openmie.recipe import KINDS
 from openmie.recipe.renamed import RENAMED
 from tests.laws.test_language import OLD_FIELDS
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
 CONFIGS = sorted({*KINDS.values(), EncoderInputs}, key=lambda c: c.__name__)
 
 
@@ -71,12 +73,43 @@ def test_the_checks_themselves():
     assert is_listed(cls, "text\n\n::: openmie.nn.fuse.part\n::: openmie.nn.fuse.other\n")
 
 
+def named_in(text):
+    """(module, name) of each openmie name that Python code in a page imports or calls as `openmie.name`."""
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S):
+        for node in ast.walk(ast.parse(block)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "openmie":
+                yield from ((node.module, alias.name) for alias in node.names)
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "openmie":
+                yield "openmie", node.attr
+    yield from (name.rsplit(".", 1) for name in re.findall(r"`(openmie(?:\.\w+)+)[`(]", text))
+
+
+PAGES = [ROOT / "README.md", *(p for p in (ROOT / "docs").rglob("*.md") if p.parent != REFERENCE)]
+
+
+def test_what_readme_and_docs_name_is_in_the_reference():
+    text = "\n".join(p.read_text(encoding="utf8") for p in sorted(REFERENCE.glob("*.md")))
+    shown = listed(text)
+    modules = {module for module, _ in shown}
+    names = {(m, n) for page in PAGES for m, n in named_in(page.read_text(encoding="utf8"))}
+    assert ("openmie", "load") in names and ("openmie.train", "fit") in names
+    for module, name in sorted(names):
+        above = importlib.import_module(module)
+        value = getattr(above, name) if hasattr(above, name) else importlib.import_module(f"{module}.{name}")
+        if inspect.ismodule(value):
+            inside = any(f"{m}.".startswith(f"{value.__name__}.") for m in modules)
+            assert inside or f"`{value.__name__}`" in text, value
+            continue
+        where = getattr(value, "__module__", module)
+        exact = {(where, getattr(value, "__name__", name)), (where, ""), (module, name)}
+        assert exact & shown or f"{where}.{name}" in modules, (where, name)
+
+
 def test_every_module_of_the_reference_exists():
     """mkdocs finds it too, but only where the site is built."""
-    package = Path(__file__).parents[2]
     for page in REFERENCE.glob("*.md"):
         for module, name in listed(page.read_text(encoding="utf8")):
-            at = package.joinpath(*module.split("."))
+            at = ROOT.joinpath(*module.split("."))
             file = at / "__init__.py" if at.is_dir() else at.with_suffix(".py")
             if not file.exists():  # a function or class of a module
                 file, name = at.parent.with_suffix(".py"), at.name
