@@ -25,6 +25,7 @@ from openmie.data import replace_file as writing
 from openmie.errors import ModelError, RecipeError
 from openmie.model import char_tokenizer as characters
 from openmie.model import safe_loading
+from openmie.model.unread_parameters import freeze_unread
 from openmie.nn.encode import extended_attention as coupling
 from openmie.nn.encode.dual import Text, Vision
 from openmie.nn.encode.tiny import TinyVision
@@ -236,6 +237,7 @@ def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:
     config: Any = model.config
     if max(markers) >= config.vocab_size:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)  # type: ignore[operator]
+    freeze_unread(model, config.model_type)
     offset = config.pad_token_id + 1 if config.model_type in ("roberta", "xlm-roberta", "longformer") else 0
     return TextBackbone(model, tokenizer, tuple(markers), config.max_position_embeddings - offset)
 
@@ -243,6 +245,7 @@ def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:
 def _vision(model: nn.Module, processor: Any) -> VisionBackbone:
     kind = model.config.model_type  # type: ignore[union-attr]
     inner = getattr(model, "vision_model", model) if kind == "clip" else model
+    freeze_unread(inner, kind)  # type: ignore[arg-type]
     tower = VideoTower(model) if kind in VIDEOS else VisionTower(inner)  # type: ignore[arg-type]
     key = hashlib.sha256(json.dumps(processor.to_dict(), sort_keys=True, default=str).encode()).hexdigest()
     return VisionBackbone(tower, Processed(processor), key)
