@@ -42,6 +42,7 @@ FRAMES = torch.tensor([0, 1, 1, 1, 1, 1])  # of the six patches: one alone, and 
 WIDTHS = {"text": 16, "vision": 12, "context": 16, "fused": 16, "objects": 12, "generated": 12, "generated_objects": 12}
 WIDTHS |= {"phrases": 16, "frames": 12}
 FUSIONS = [Cross(), Cross(modalities=("vision", "context"), layers=1), Cross(input_stream="fused", heads=2)]
+FUSIONS += [Adaptive(width=16, block="attention"), Adaptive(width=8, heads=2, gates="none")]
 FUSIONS += [Adaptive(width=16), Adaptive(width=8, heads=2, layers=2, gates="sigmoid", bridge_pooling="mean")]
 FUSIONS += [Interweave(width=8, heads=2), Interweave(width=8, heads=2, layers=2, column=False, gate="scalar")]
 FUSIONS += [Interweave(width=8, heads=2, binding="token_map", token_map_lengths=(12, 16), rescaled=False)]

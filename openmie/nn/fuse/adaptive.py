@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from openmie.nn.layers import CrossAttentionLayer, Modulate
+from openmie.nn.layers import CrossAttentionLayer, Modulate, merge_heads, split_heads
 from openmie.nn.limits import Count, Dropout, Finite, Problem, heads_divide
-from openmie.nn.ops import gate
+from openmie.nn.ops import attend, gate
 from openmie.nn.streams import Stream, Streams
 
 
@@ -24,12 +24,14 @@ class Adaptive:
     gate    g = tanh(Linear([Q ; b])),  Q' = g * Q + (1 - g) * b, and alike K'  (eq. 9, 10)
     fuse    CrossAttention(Q', K', V)  (eq. 11)
 
-    Departures: queries are the words and keys and values the regions, for the result must have a row a word; the
-    printed Q_v, K_t, V_t has one a region. The attention stands in a transformer layer (norm, residual, feed-forward),
-    since values from the image alone would lose the words. Gates start open (`gate_bias`): at tanh(0) every query
-    would be the same b. A document without context keeps Q and K as they are.
+    Queries are the words and keys and values the regions, for the result must have a row a word; the printed Q_v, K_t,
+    V_t has one a region. `block="attention"` is that and no more: linear projections to Q, K, V, C, gates, attention;
+    M^t (B, T, D) holds values of the image alone, and the words decide where they are taken from. Departures:
+    `block="transformer"` sets the attention in a transformer layer (norm, residual, feed-forward), which keeps the
+    words. Gates start open (`gate_bias`): at tanh(0) every query would be the same b. A document without context keeps
+    Q and K as they are; one without an image, as `attention`, has M^t = Q.
 
-    Reads `input_stream` (B, T, D'), `modalities` and `bridge`, writes `fused` (B, T, D').
+    Reads `input_stream` (B, T, D'), `modalities` and `bridge`, writes `fused` (B, T, D'), as `attention` (B, T, D).
 
     Args:
         modalities: names of the streams that the words attend to, concatenated as one key sequence.
@@ -37,9 +39,10 @@ class Adaptive:
         bridge: name of the stream that the bridge b is computed from.
         width: D, hidden size of the attention; the paper does not print it.
         heads: number of attention heads.
-        layers: number of layers.
+        layers: number of layers; 1 of `attention`.
+        block: `transformer` layers (ours) or the printed `attention` alone.
         gates: activation of the gates: `tanh`, as printed, in (-1, 1), or `sigmoid`, in (0, 1), with which eq. 9 is a
-            convex combination.
+            convex combination; `none` for Q and K as they are, without the context.
         bridge_pooling: over the context's tokens: `sum`, as printed, which grows with their number, or `mean`.
         gate_bias: initial bias of the gates; 0 as printed.
         expansion: inner size of the feed-forward layers, as a multiple of `width`.
@@ -52,23 +55,32 @@ class Adaptive:
     width: Count = 256
     heads: Count = 4
     layers: Count = 1
-    gates: Literal["tanh", "sigmoid"] = "tanh"
+    block: Literal["transformer", "attention"] = "transformer"
+    gates: Literal["tanh", "sigmoid", "none"] = "tanh"
     bridge_pooling: Literal["sum", "mean"] = "sum"
     gate_bias: Finite = 2.0
     expansion: Count = 2
     dropout: Dropout = 0.1
 
     def needs(self) -> frozenset[str]:
-        return frozenset((*self.modalities, self.input_stream, self.bridge))
+        bridge = set() if self.gates == "none" else {self.bridge}
+        return frozenset({*self.modalities, self.input_stream} | bridge)
 
     def makes(self) -> frozenset[str]:
         return frozenset({"fused"})
 
     def problems(self) -> Iterator[Problem]:
         yield from heads_divide(self.heads, self.width)
+        if self.block == "attention" and self.layers > 1:
+            yield Problem(
+                where="layers",
+                found=f"layers={self.layers} of block='attention'",
+                expected="1, as printed",
+                remedy="set layers=1, or block='transformer'",
+            )
 
-    def build(self, widths: dict[str, int]) -> AdaptiveFusion:
-        return AdaptiveFusion(self, widths)
+    def build(self, widths: dict[str, int]) -> nn.Module:
+        return AdaptiveFusion(self, widths) if self.block == "transformer" else PrintedFusion(self, widths)
 
 
 class AdaptiveFusion(nn.Module):
@@ -83,17 +95,42 @@ class AdaptiveFusion(nn.Module):
             {s: nn.Sequential(nn.Linear(widths[s], d), nn.LayerNorm(d)) for s in config.modalities}
         )
         self.layers = nn.ModuleList(CrossAttentionLayer(own, config) for _ in range(config.layers))
-        self.bridges = nn.ModuleList(Bridge(widths[config.bridge], config) for _ in range(config.layers))
+        gated = config.layers if config.gates != "none" else 0
+        self.bridges = nn.ModuleList(Bridge(widths[config.bridge], config) for _ in range(gated))
         self.norm = nn.LayerNorm(own)
 
     def forward(self, streams: Streams) -> Streams:
-        words, context = streams[self.input_stream], streams[self.bridge]
+        words = streams[self.input_stream]
         keys = torch.cat([self.input_projection[s](streams[s].tokens) for s in self.modalities], 1)  # (B, M, D)
         mask = torch.cat([streams[s].mask for s in self.modalities], 1)  # (B, M)
         x = words.tokens
-        for layer, bridge in zip(self.layers, self.bridges):
-            x = layer(x, keys, mask, bridge.modulation(context))  # type: ignore[operator]
+        for i, layer in enumerate(self.layers):
+            modulate = self.bridges[i].modulation(streams[self.bridge]) if len(self.bridges) else None  # type: ignore[operator]
+            x = layer(x, keys, mask, modulate)
         return {**streams, "fused": words.with_tokens(self.norm(x))}
+
+
+class PrintedFusion(nn.Module):
+    """Streams -> Streams plus `fused` (B, T, D): M^t = softmax(Q' K'^T / sqrt(D / h)) V in h heads, side by side."""
+
+    def __init__(self, config: Adaptive, widths: dict[str, int]) -> None:
+        super().__init__()
+        self.input_stream, self.modalities, self.bridge = config.input_stream, config.modalities, config.bridge
+        d, self.heads = config.width, config.heads
+        self.widths = {"fused": d}
+        self.query = nn.Linear(widths[config.input_stream], d)
+        self.key = nn.ModuleDict({s: nn.Linear(widths[s], d) for s in config.modalities})
+        self.value = nn.ModuleDict({s: nn.Linear(widths[s], d) for s in config.modalities})
+        self.gates = None if config.gates == "none" else Bridge(widths[config.bridge], config)
+
+    def forward(self, streams: Streams) -> Streams:
+        words = streams[self.input_stream]
+        q = self.query(words.tokens)  # (B, T, D)
+        k, v = (torch.cat([p[s](streams[s].tokens) for s in self.modalities], 1) for p in (self.key, self.value))
+        mask = torch.cat([streams[s].mask for s in self.modalities], 1)  # (B, M)
+        asks, k = (q, k) if self.gates is None else self.gates.modulation(streams[self.bridge])(q, k)
+        found = merge_heads(attend(*(split_heads(x, self.heads) for x in (asks, k, v)), mask))
+        return {**streams, "fused": words.with_tokens(torch.where(mask.any(1)[:, None, None], found, q))}
 
 
 class Bridge(nn.Module):

@@ -27,6 +27,7 @@ PRINTED: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, tuple[Any, str]
         "encode.drop_context": (0.0, "not printed: off"),
         "encode.separate_context_pass": (False, "eq. 1: [t; c]"),
         "fuse.0.gates": ("tanh", "eq. 10"),
+        "fuse.0.block": ("attention", "eq. 11: attention, and no layer around it"),
         "fuse.0.bridge_pooling": ("sum", "eq. 8"),
         "fuse.0.gate_bias": (0.0, "eq. 10: linear layers as any"),
         "fuse.0.layers": (1, "section 3.5"),

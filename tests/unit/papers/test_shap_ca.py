@@ -66,6 +66,61 @@ def test_the_gates_mix_queries_and_keys_with_the_bridge(gates, squash):
         torch.testing.assert_close(made[1], x[1])  # no context: as they are
 
 
+def printed_row(part, words, image, context, i, n):
+    """Eq. 8 to 11 of word n of document i, with the D x D matrix and the concatenated weights, one number at a time."""
+    d, q = part.query.out_features, part.query(words.tokens[i][n])
+    key, value = part.key["vision"], part.value["vision"]
+    keys, values = key(image.tokens[i][image.mask[i]]), value(image.tokens[i][image.mask[i]])
+    if context.mask[i].any():
+        c = part.gates.context(context.tokens[i][context.mask[i]])
+        b = (c.T @ c / math.sqrt(d)).mean(0)  # eq. 8
+
+        def mixed(x, g):  # eq. 9, 10
+            weight = torch.tanh(torch.cat([g.own.weight, g.bridge.weight], 1) @ torch.cat([x, b]) + g.own.bias)
+            return weight * x + (1 - weight) * b
+
+        q, keys = mixed(q, part.gates.query), [mixed(k, part.gates.key) for k in keys]
+    if not len(keys):
+        return part.query(words.tokens[i][n])
+    found = []
+    for h in range(part.heads):
+        at = slice(h * d // part.heads, (h + 1) * d // part.heads)
+        weights = torch.softmax(torch.stack([q[at] @ k[at] / math.sqrt(d // part.heads) for k in keys]), 0)
+        found.append(sum(w * v[at] for w, v in zip(weights, values)))
+    return torch.cat(found)
+
+
+def test_the_printed_fusion_is_the_equations():
+    """Value and gradient; a document without context, and one without image."""
+    torch.manual_seed(2)
+    widths = {"text": 5, "vision": 7, "context": 5}
+    part = Adaptive(block="attention", width=8, heads=2, gate_bias=0.0).build(widths).double()
+    words, image, context = stream(4, 3, 5, [3, 2, 1, 3]), stream(4, 6, 7, [6, 2, 3, 0]), stream(4, 4, 5, [4, 2, 0, 3])
+    streams = {"text": words, "vision": image, "context": context}
+    fused = part(streams)["fused"]
+    assert part.widths == {"fused": 8} and fused.tokens.shape == (4, 3, 8)
+    rows = [(i, n) for i in range(4) for n in range(3) if words.mask[i, n]]
+    want = torch.stack([printed_row(part, words, image, context, i, n) for i, n in rows])
+    got = torch.stack([fused.tokens[i, n] for i, n in rows])
+    torch.testing.assert_close(got, want, rtol=1e-10, atol=1e-10)
+    parameters = list(part.parameters())
+    for x, y in zip(
+        torch.autograd.grad(got.sin().sum(), parameters), torch.autograd.grad(want.sin().sum(), parameters)
+    ):
+        torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-9)
+    names = set(part.state_dict())
+    assert not any("norm" in name or "ffn" in name or "output" in name for name in names), "nothing that is not printed"
+
+
+def test_without_gates_no_context_is_read():
+    part = Adaptive(block="attention", width=8, gates="none")
+    assert part.needs() == {"text", "vision"} and Adaptive().needs() == {"text", "vision", "context"}
+    assert [p.where for p in Adaptive(block="attention", layers=2).problems()] == ["layers"]
+    full = shap_ca.recipe(flavour="paper")
+    row = shap_ca.ablations(full)["w/o context in fusion"]
+    assert row.fuse[0] == replace(full.fuse[0], gates="none")
+
+
 def test_gates_start_open():
     """Fresh gates leave most of a query in place; at tanh(0) all words would ask the same."""
     torch.manual_seed(0)
