@@ -129,7 +129,8 @@ class PrintedFusion(nn.Module):
         k, v = (torch.cat([p[s](streams[s].tokens) for s in self.modalities], 1) for p in (self.key, self.value))
         mask = torch.cat([streams[s].mask for s in self.modalities], 1)  # (B, M)
         asks, k = (q, k) if self.gates is None else self.gates.modulation(streams[self.bridge])(q, k)
-        found = merge_heads(attend(*(split_heads(x, self.heads) for x in (asks, k, v)), mask))
+        asks, k, v = (split_heads(x, self.heads) for x in (asks, k, v))
+        found = merge_heads(attend(asks, k, v, mask))
         return {**streams, "fused": words.with_tokens(torch.where(mask.any(1)[:, None, None], found, q))}
 
 
