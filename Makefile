@@ -53,4 +53,5 @@ clean:
 
 docs: .venv/dev.stamp
 	$(BIN)/python docs/build/cli_reference.py
+	$(BIN)/python docs/build/published_tables.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
