@@ -19,7 +19,7 @@ from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.report.comparison import NO_RELATION, compare
 
-MOST = 60  # documents on the page; the lines hold all
+MAX_DOCUMENTS = 60  # documents on the page; the lines hold all
 KINDS = ("only A right", "only B right", "both wrong, each its own way")
 
 
@@ -32,8 +32,8 @@ class Cases:
     counts: dict[str, int] = field(default_factory=dict)  # kind of difference -> documents
 
     def __str__(self) -> str:
-        told = ", ".join(f"{n} {kind}" for kind, n in self.counts.items())
-        return f"{told}\n{self.page}\n{self.lines}"
+        counts = ", ".join(f"{n} {kind}" for kind, n in self.counts.items())
+        return f"{counts}\n{self.page}\n{self.lines}"
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,17 @@ def cases(out: str | Path, a: str, b: str, *, paper: str = "") -> Cases:
     counts = {kind: tally[kind] for kind in KINDS}
     text = "".join(json.dumps(_line(*f, names, runs[0].record["task"]), ensure_ascii=False) + "\n" for f in found)
     writing.replace_text(stem.with_suffix(".jsonl"), text, errors="backslashreplace")
-    page = _page(stem.with_suffix(".html"), runs, names, counts, found[:MOST])
+    page = _page(stem.with_suffix(".html"), runs, names, counts, found[:MAX_DOCUMENTS])
     return Cases(page, stem.with_suffix(".jsonl"), {**counts, "the same in both": len(gold) - len(found)})
 
 
-Found = tuple[str, Document, list[Document]]  # kind, gold, what each run found, all as far as the task goes
+Difference = tuple[str, Document, list[Document]]  # kind, gold, what each run predicted, all as far as the task goes
 
 
-def _compare(gold: list[Document], runs: list[_Run], task: str, symmetric: Collection[str]) -> Iterator[Found]:
+def _compare(gold: list[Document], runs: list[_Run], task: str, symmetric: Collection[str]) -> Iterator[Difference]:
     for document in gold:
-        known = _asked(document, task)
-        answers = [_shown(r.predicted.get(document.id), document, task) for r in runs]
+        known = _task_layers(document, task)
+        answers = [_comparable(r.predicted.get(document.id), document, task) for r in runs]
         right = [_right(known, answer, symmetric) for answer in answers]
         if right[0] != right[1]:
             yield KINDS[0 if right[0] else 1], known, answers
@@ -81,18 +81,18 @@ def _compare(gold: list[Document], runs: list[_Run], task: str, symmetric: Colle
             yield KINDS[2], known, answers
 
 
-def _asked(document: Document, task: str) -> Document:
+def _task_layers(document: Document, task: str) -> Document:
     """Gold as far as a task goes; a relation None is no relation."""
-    kept = tuple(r for r in document.relations if r.label != NO_RELATION) if task != "ner" else ()
-    return document.replace(relations=kept, chains=(), regions=(), summary="")
+    relations = tuple(r for r in document.relations if r.label != NO_RELATION) if task != "ner" else ()
+    return document.replace(relations=relations, chains=(), regions=(), summary="")
 
 
-def _shown(predicted: Document | None, gold: Document, task: str) -> Document:
+def _comparable(predicted: Document | None, gold: Document, task: str) -> Document:
     """A prediction with its document's pictures, as far as a task goes."""
     if predicted is None:
-        return _asked(gold.replace(mentions=(), relations=()), task)
+        return _task_layers(gold.replace(mentions=(), relations=()), task)
     whole = predicted.replace(images=gold.images, captions=gold.captions, text=gold.text)
-    return _asked(whole, task)
+    return _task_layers(whole, task)
 
 
 def _right(gold: Document, predicted: Document, symmetric: Collection[str]) -> bool:
@@ -104,19 +104,19 @@ def _right(gold: Document, predicted: Document, symmetric: Collection[str]) -> b
 def _facts(document: Document, task: str) -> list[dict[str, Any]]:
     """What a document says, as data, in an order of its own."""
     named = {m.id: m for m in document.mentions}
-    said: list[dict[str, Any]] = []
+    facts: list[dict[str, Any]] = []
     if task != "re":
-        said += [{"text": m.text, "label": m.label, "start": m.start, "end": m.end} for m in document.mentions]
+        facts += [{"text": m.text, "label": m.label, "start": m.start, "end": m.end} for m in document.mentions]
     for r in document.relations:
         ends = [named.get(end) for end in (r.head, r.tail)]
-        said.append(
+        facts.append(
             {
                 "relation": r.label,
                 "head": ends[0].text if ends[0] else r.head,
                 "tail": ends[1].text if ends[1] else r.tail,
             }
         )
-    return sorted(said, key=lambda fact: json.dumps(fact, sort_keys=True))
+    return sorted(facts, key=lambda fact: json.dumps(fact, sort_keys=True))
 
 
 def _line(kind: str, gold: Document, answers: list[Document], names: list[str], task: str) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _line(kind: str, gold: Document, answers: list[Document], names: list[str], 
     }
 
 
-def _page(path: Path, runs: list[_Run], names: list[str], counts: dict[str, int], found: list[Found]) -> Path:
+def _page(path: Path, runs: list[_Run], names: list[str], counts: dict[str, int], found: list[Difference]) -> Path:
     documents = []
     for _, gold, answers in found:
         for side, name, answer in zip("AB", names, answers):
@@ -201,11 +201,11 @@ def _gold(runs: list[_Run]) -> list[Document]:
 def _find(out: Path, text: str, paper: str) -> _Run:
     """The one run that a text names."""
     every = [p for p in sorted(out.glob("*/run*.json")) if not paper or p.parent.name.startswith(f"{paper}-")]
-    asked = Path(text)
-    exact = [p for p in every if asked in (p, p.parent) or text == p.parent.name]
+    requested = Path(text)
+    exact = [p for p in every if requested in (p, p.parent) or text == p.parent.name]
     found = exact or [p for p in every if text in f"{p.parent.name}/{p.stem}"]
-    if asked.is_file() or (asked / "run.json").is_file():
-        found = [asked if asked.is_file() else asked / "run.json"]
+    if requested.is_file() or (requested / "run.json").is_file():
+        found = [requested if requested.is_file() else requested / "run.json"]
     if len(found) > 1 and (own := [p for p in found if p.stem == "run"]):
         found = own
     if len(found) != 1:
@@ -217,5 +217,7 @@ def _find(out: Path, text: str, paper: str) -> _Run:
             remedy="give the folder of the run, or a part of its name that no other has",
         )
     record = read(found[0]) or {}
-    kept = found[0].with_name(found[0].name.replace("run", "predictions", 1)).with_suffix(".jsonl")
-    return _Run(found[0].parent.name, RunSpec.load(record["cell"]), record, {d.id: d for d in corpora.read(kept)})
+    predictions = found[0].with_name(found[0].name.replace("run", "predictions", 1)).with_suffix(".jsonl")
+    return _Run(
+        found[0].parent.name, RunSpec.load(record["cell"]), record, {d.id: d for d in corpora.read(predictions)}
+    )

@@ -11,7 +11,7 @@ from openmie.diorama.posts.summaries import summary_ceiling
 from openmie.errors import CorpusError, MetricError
 from openmie.metrics import Scores
 
-ASKS = {  # score -> task
+CEILING_OF = {  # score -> task
     **dict.fromkeys(("strict", "lenient", "entities"), "ner"),
     **dict.fromkeys(("relations", "as_released"), "re"),
     "pairs": "joint",
@@ -41,16 +41,16 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
     config = generator_options(corpus)
     if config is None:
         return {}
-    asks = OF_DOCUMENTS if config.documents else ASKS
+    ceiling_of = OF_DOCUMENTS if config.documents else CEILING_OF
     default = "" if config.documents else task
     paired = getattr(corpus.sources["test"], "func", None) is diorama.generate_pairs
     found: dict[str, Any] = {}
-    for asked in dict.fromkeys(asks.get(name, default) for name in scores):
-        if not asked or (paired and asked == "ner"):
+    for ceiling in dict.fromkeys(ceiling_of.get(name, default) for name in scores):
+        if not ceiling or (paired and ceiling == "ner"):
             continue
         try:
-            what, given = asked.removesuffix(GOLD), ("types",) if asked.endswith(GOLD) else ()
-            found[asked] = {
+            what, given = ceiling.removesuffix(GOLD), ("types",) if ceiling.endswith(GOLD) else ()
+            found[ceiling] = {
                 rule: {
                     name: diorama.ceiling(config, task=what, modalities=(*sees, *given), rule=rule)
                     for name, sees in SEES.items()
@@ -61,7 +61,7 @@ def against_ceilings(corpus: Corpus, task: str, scores: Mapping[str, Scores]) ->
             continue
     closures = {}
     for name, score in scores.items():
-        if ceilings := found.get(asks.get(name, default)):
+        if ceilings := found.get(ceiling_of.get(name, default)):
             low, high = ceilings["argmax"].values()
             try:
                 ends = [metrics.normalised_gain(f1, low, high) for f1 in score.interval or ()]

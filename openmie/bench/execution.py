@@ -39,7 +39,7 @@ from openmie.train.evaluate import evaluate, record, write_record
 from openmie.train.feeding import UnfedError
 from openmie.train.system import System, Watch
 
-KEPT = (
+COPIED = (
     "corpus",
     "dev",
     "curve",
@@ -64,8 +64,8 @@ def execute(cell: RunSpec, out: str | Path, watch: Watch = lambda kind, values: 
         if cell.finished(out):  # by another process, meanwhile
             return cell.record(out) or {}
         corpus = corpora.load(cell.corpus)
-        made = system.of(cell.recipe(corpus))
-        if made.is_generative and (cell.shuffle or cell.test):
+        trainable = system.of(cell.recipe(corpus))
+        if trainable.is_generative and (cell.shuffle or cell.test):
             raise TrainError(
                 "--shuffle or --test",
                 expected="neither, for a generative system",
@@ -75,9 +75,9 @@ def execute(cell: RunSpec, out: str | Path, watch: Watch = lambda kind, values: 
         trained = (
             read(folder / "train.json")
             or _reuse_identical_run(cell, corpus, out)
-            or _train(cell, made, corpus, folder, watch)
+            or _train(cell, trainable, corpus, folder, watch)
         )
-        found = _score(cell, made, corpora.load(cell.test) if cell.test else corpus, trained, out)
+        found = _score(cell, trainable, corpora.load(cell.test) if cell.test else corpus, trained, out)
         write_record(cell.result(out), found)
         (folder / "error.json").unlink(missing_ok=True)
     watch("scored", {"f1": found["scores"][found["metric"]]["f1"], "metric": found["metric"]})
@@ -102,20 +102,20 @@ class Hashed:
         return {"documents": self.count, "data": self.digest}
 
 
-def _train(cell: RunSpec, made: System, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
+def _train(cell: RunSpec, trainable: System, corpus: Corpus, folder: Path, watch: Watch) -> dict[str, Any]:
     """Train, or resume, and write `train.json`; time and memory are those of all attempts together.
 
     Of an attempt that was killed up to the last `NOTED` seconds are not counted.
     """
-    before = _attempts(made.recipe, folder)
-    data = made.data(corpus)
+    before = _attempts(trainable.recipe, folder)
+    data = trainable.data(corpus)
     train, dev = Hashed(data.train, cell.posts), Hashed(data.dev)
     started, curve = time.perf_counter(), list(before["curve"])
     noted = started
 
     def told() -> dict[str, Any]:
         return {
-            "recipe": recipes.dump(made.recipe),
+            "recipe": recipes.dump(trainable.recipe),
             "attempts": before["attempts"] + 1,
             "seconds": round(before["seconds"] + time.perf_counter() - started, 1),
             "peak_mb": max(before["peak_mb"], peak_mb()),
@@ -134,7 +134,7 @@ def _train(cell: RunSpec, made: System, corpus: Corpus, folder: Path, watch: Wat
 
     write_record(folder / "attempts.json", told())
     try:
-        facts = made.fit(train, dev, folder / "model", seed=cell.seed, precision=cell.precision, watch=noting)
+        facts = trainable.fit(train, dev, folder / "model", seed=cell.seed, precision=cell.precision, watch=noting)
     except UnfedError as error:
         full = system.build(cell.paper, corpus, cell.task, cell.options, cell.flavour)
         raise system.naming_ablations(error, cell.paper, full, train) from None
@@ -157,19 +157,19 @@ def _reuse_identical_run(cell: RunSpec, corpus: Corpus, out: str | Path) -> dict
 
     The same: recipe but for its name, training documents by their spec and number, precision and seed.
     """
-    asked = _config_key(cell, recipes.dump(cell.recipe(corpus)))
+    key = _config_key(cell, recipes.dump(cell.recipe(corpus)))
     for path in sorted(Path(out).glob("*/train.json")):
         found = read(path) or {}
         other = RunSpec.load(found["cell"])
         if (
-            _config_key(other, recipes.with_new_names(found["recipe"])) == asked
+            _config_key(other, recipes.with_new_names(found["recipe"])) == key
             and (path.parent / "model" / "model.safetensors").exists()
         ):
             folder = cell.folder(out)
             shutil.copytree(path.parent / "model", folder / "model", dirs_exist_ok=True)
-            told = {**found, "cell": cell.dump(), "twin of": other.name}
-            write_record(folder / "train.json", told)
-            return told
+            record = {**found, "cell": cell.dump(), "twin of": other.name}
+            write_record(folder / "train.json", record)
+            return record
     return None
 
 
@@ -187,21 +187,23 @@ def _attempts(recipe: Any, folder: Path) -> dict[str, Any]:
     return {"attempts": 0, "seconds": 0.0, "peak_mb": 0, "curve": []}
 
 
-def _score(cell: RunSpec, made: System, corpus: Corpus, trained: Mapping[str, Any], out: str | Path) -> dict[str, Any]:
+def _score(
+    cell: RunSpec, trainable: System, corpus: Corpus, trained: Mapping[str, Any], out: str | Path
+) -> dict[str, Any]:
     """Score the test split, and with its images shuffled where that is asked for; keep the predictions."""
     started, folder = time.perf_counter(), cell.folder(out) / "model"
-    gold, kept = list(made.data(corpus).test), cell.record(out)
-    if kept and kept["documents"] != len(gold):
+    gold, previous = list(trainable.data(corpus).test), cell.record(out)
+    if previous and previous["documents"] != len(gold):
         raise TrainError(
             f"{len(gold)} test documents",
-            expected=f"the {kept['documents']} that were scored",
+            expected=f"the {previous['documents']} that were scored",
             where=corpus.name,
             remedy="the corpus has changed since: bench into another --out",
         )
     found: dict[str, Any] = {}
     scores: dict[str, Scores] = {}
-    if not kept:
-        result = made.scores(folder, gold, symmetric=corpus.symmetric)
+    if not previous:
+        result = trainable.scores(folder, gold, symmetric=corpus.symmetric)
         found, scores = result.record, dict(result.scores)
         cell.write_predictions(result.predicted, out)
     if cell.shuffle:
@@ -209,15 +211,19 @@ def _score(cell: RunSpec, made: System, corpus: Corpus, trained: Mapping[str, An
         more = _shuffled(model, gold, corpus)
         scores, again = scores | more, record(model, more, gold)
         found = {**again, **found, "scores": {**found.get("scores", {}), **again["scores"]}}
-    limits = generative_ceilings(corpus) if made.is_generative else against_ceilings(corpus, made.recipe.task, scores)
+    limits = (
+        generative_ceilings(corpus)
+        if trainable.is_generative
+        else against_ceilings(corpus, trainable.recipe.task, scores)
+    )
     found |= limits
-    if kept:  # only the scores with shuffled images are new
-        return kept | {k: {**kept[k], **found[k]} for k in ("scores", "closures") if k in found}
+    if previous:  # only the scores with shuffled images are new
+        return previous | {k: {**previous[k], **found[k]} for k in ("scores", "closures") if k in found}
     return {
         "cell": cell.dump(),
         "flavour": cell.flavour,
         "row": cell.row,
-        "task": cell.task or made.recipe.task,
+        "task": cell.task or trainable.recipe.task,
         "metric": next(iter(found["scores"])),
         **found,
         "seconds": {"train": trained["seconds"], "score": round(time.perf_counter() - started, 1)},
@@ -225,7 +231,7 @@ def _score(cell: RunSpec, made: System, corpus: Corpus, trained: Mapping[str, An
         "test": {"name": corpus.name, "place": dataset_name(cell.test or cell.corpus)},
         "with images": sum(has_image(d) for d in gold),
         **({REQUESTED: trained["recipe"]} if trained["recipe"] != found["recipe"] else {}),
-        **{k: trained[k] for k in KEPT if k in trained},
+        **{k: trained[k] for k in COPIED if k in trained},
     }
 
 

@@ -76,13 +76,13 @@ def _figures(found: ResultTable, name: str, what: str) -> list[Curves | Bars]:
             )
             for column, points in lines.items()
         ]
-    drawn = {column: _line(points) for column, points in lines.items()}
+    curves = {column: _line(points) for column, points in lines.items()}
     return [
         Curves(
             title=f"{name}: {what} F1",
             x=name,
             y=label,
-            lines=drawn,
+            lines=curves,
             note=" ".join(f"{column}: {_n(points)}." for column, points in lines.items()),
         )
     ]

@@ -61,16 +61,16 @@ def run(
 def _here(cell: RunSpec, out: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     from openmie.bench.execution import Busy, execute, fail
 
-    told: list[tuple[str, dict[str, Any]]] = []
+    events: list[tuple[str, dict[str, Any]]] = []
     try:
-        execute(cell, out, lambda kind, values: told.append((kind, dict(values))))
+        execute(cell, out, lambda kind, values: events.append((kind, dict(values))))
     except Busy as error:
-        told.append(("busy", {"error": str(error)}))
+        events.append(("busy", {"error": str(error)}))
     except Exception as error:
         why = reason(error)
         fail(cell, out, why, traceback.format_exc())
-        told.append(("failed", {"error": why}))
-    yield from told
+        events.append(("failed", {"error": why}))
+    yield from events
 
 
 def reason(error: BaseException) -> str:

@@ -30,33 +30,33 @@ def grid(
     A variant that a corpus's task does not have is left out there. Errors: an unknown system, corpus, ablation or
     sweep; a recipe that does not hold together.
     """
-    asked, wanted = rows or Rows(), list(seeds)
-    if not wanted or any(s < 0 for s in wanted) or len(set(wanted)) < len(wanted):
-        raise TrainError(f"seeds {wanted}", expected="at least one, each 0 or more and once", remedy="choose others")
+    requested, seed_list = rows or Rows(), list(seeds)
+    if not seed_list or any(s < 0 for s in seed_list) or len(set(seed_list)) < len(seed_list):
+        raise TrainError(f"seeds {seed_list}", expected="at least one, each 0 or more and once", remedy="choose others")
     system.load_paper_module(paper)
-    variants = [v for spec in dict.fromkeys(specs) for v in _variants(paper, spec, task, asked)]
+    variants = [v for spec in dict.fromkeys(specs) for v in _variants(paper, spec, task, requested)]
     for spec in specs:  # a variant may belong to one task of several; one that belongs to none is an error
-        same = {key: asked.same[key] for key in ("options", "flavour") if key in asked.same}
+        same = {key: requested.same[key] for key in ("options", "flavour") if key in requested.same}
         full = system.build(paper, corpora.load(spec), task, **same)
-        for name in {*asked.ablate} - {"all", *(v.ablation for v in variants)}:
+        for name in {*requested.ablate} - {"all", *(v.ablation for v in variants)}:
             system.ablate(paper, full, name)
-        for name in {sweep_options.parse(text)[0] for text in asked.sweep} - {"all", *(v.sweep for v in variants)}:
+        for name in {sweep_options.parse(text)[0] for text in requested.sweep} - {"all", *(v.sweep for v in variants)}:
             sweep_options.recipe(paper, full, name, "")
-    return [replace(v, seed=seed) for seed in wanted for v in variants]
+    return [replace(v, seed=seed) for seed in seed_list for v in variants]
 
 
-def _variants(paper: str, spec: str, task: str, asked: Rows) -> list[RunSpec]:
+def _variants(paper: str, spec: str, task: str, requested: Rows) -> list[RunSpec]:
     """The cells of one corpus and no seed, each recipe built once so that an error comes before hours are spent."""
     corpus = corpora.load(spec)
-    if test := asked.same.get("test"):
+    if test := requested.same.get("test"):
         corpora.load(test)
-    base = RunSpec(paper=paper.lower().replace("-", "_"), corpus=spec, task=task, **asked.same)
+    base = RunSpec(paper=paper.lower().replace("-", "_"), corpus=spec, task=task, **requested.same)
     full = system.build(paper, corpus, task, base.options, base.flavour)
     base = replace(base, task=task or full.task)
-    names = asked.ablate or ((system.FULL,) if not asked.sweep else ())
+    names = requested.ablate or ((system.FULL,) if not requested.sweep else ())
     every = (system.FULL, *system.load_paper_module(paper).ablations(full))
     found = [replace(base, ablation=a) for n in names for a in (every if n == "all" else (n,)) if a in every]
-    swept = sweep_options.swept(paper, full, corpus, asked.sweep)
+    swept = sweep_options.swept(paper, full, corpus, requested.sweep)
     found += [replace(base, sweep=name, value=value) for name, value in swept]
     for cell in (found := list(dict.fromkeys(found))):
         cell.recipe(corpus)
@@ -94,9 +94,9 @@ def found(out: str | Path, paper: str = "") -> list[RunSpec]:
         p: sorted({c.seed for c in cells if replace(c, ablation=system.FULL, sweep="", value="", seed=0) == p})
         for p in plain
     }
-    beside = [replace(v, seed=s) for v in whole for s in seeds[replace(v, ablation=system.FULL)]]
+    same_rows = [replace(v, seed=s) for v in whole for s in seeds[replace(v, ablation=system.FULL)]]
     order = {name: i for i, name in enumerate(dict.fromkeys(c.row for c in whole))}
-    return sorted(dict.fromkeys([*beside, *cells]), key=lambda c: (c.paper, order.get(c.row, len(order))))
+    return sorted(dict.fromkeys([*same_rows, *cells]), key=lambda c: (c.paper, order.get(c.row, len(order))))
 
 
 def _others(cell: RunSpec) -> list[RunSpec]:

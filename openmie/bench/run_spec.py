@@ -63,8 +63,8 @@ class RunSpec:
         corpus = corpus_label(self.corpus)
         named = self.paper if self.flavour == system.FLAVOUR else f"{self.paper}-{self.flavour}"
         parts = [named, self.row, corpus, self.task, *extras, f"seed{self.seed}"]
-        kept = [_slug(p, 48) for p in parts if p]
-        return f"{'--'.join(kept)[:180].rstrip('-')}--{digest}"
+        slugs = [_slug(p, 48) for p in parts if p]
+        return f"{'--'.join(slugs)[:180].rstrip('-')}--{digest}"
 
     @property
     def row(self) -> str:

@@ -93,12 +93,12 @@ def drop_modalities(items: Iterable[Item], share: float, seed: int = 0) -> Itera
     """
     if not 0 <= share <= 1:
         raise CorpusError(f"missing={share}", expected="a share from 0 to 1", where="missing", remedy="1/3 is usual")
-    held = list(items)
-    ids = [d.id for d in held if isinstance(d, Document)]
+    rows = list(items)
+    ids = [d.id for d in rows if isinstance(d, Document)]
     order = sorted(ids, key=lambda id: hashlib.sha256(f"{seed} {id}".encode("utf8", "surrogatepass")).digest())
     dropped = order[: round(share * len(order))]
     without_text_ids, without_frames_ids = set(dropped[::2]), set(dropped[1::2])
-    for item in held:
+    for item in rows:
         if isinstance(item, Document) and item.id in without_text_ids:
             item = without_text(item)
         elif isinstance(item, Document) and item.id in without_frames_ids:

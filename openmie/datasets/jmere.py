@@ -140,7 +140,7 @@ class _Triples:
             and kind
         ):
             return f"entity {shorten(given)}"
-        said = " ".join(self.token[pos[0] : pos[1]])
-        if isinstance(name, str) and "".join(name.split()).lower() != "".join(said.split()).lower():
-            return f"entity {shorten(name)} at {list(pos)}, where the tokens say {shorten(said)}"
+        surface = " ".join(self.token[pos[0] : pos[1]])
+        if isinstance(name, str) and "".join(name.split()).lower() != "".join(surface.split()).lower():
+            return f"entity {shorten(name)} at {list(pos)}, where the tokens say {shorten(surface)}"
         return pos[0], pos[1], kind.lower()

@@ -42,13 +42,13 @@ def build_mmre(source: Corpus, *, summary: str = "", seed: int = 0, dev: float =
         own = {s: partial(_posts, source, s) for s in source.sources}
         return Corpus(source.name, own, source.symmetric, source.declared)
     if not split:
-        kept = {s: partial(_groundable_documents, source, s, summary) for s in source.sources}
-        return Corpus(f"mmre of {source.name}", kept, source.symmetric, source.declared)
-    drawn = cache(partial(draw_splits, source, seed, dev))
+        sources = {s: partial(_groundable_documents, source, s, summary) for s in source.sources}
+        return Corpus(f"mmre of {source.name}", sources, source.symmetric, source.declared)
+    assignment = cache(partial(draw_splits, source, seed, dev))
     parts = ("train", *(("dev",) if dev else ()), "test")
     return Corpus(
         f"mmre of {source.name}",
-        {s: partial(_drawn_split, source, s, summary, drawn) for s in parts},
+        {s: partial(_drawn_split, source, s, summary, assignment) for s in parts},
         source.symmetric,
         source.declared,
     )
@@ -69,8 +69,8 @@ def draw_splits(source: Corpus, seed: int, dev: float) -> dict[str, str]:
         )
     ranked = sorted(ids, key=lambda id: hashlib.sha256(f"{seed} {id}".encode("utf8", "surrogatepass")).digest())
     train = int(TRAIN * len(ranked))
-    kept = train - int(dev * train)
-    return {id: "train" if i < kept else "dev" if i < train else "test" for i, id in enumerate(ranked)}
+    num_train = train - int(dev * train)
+    return {id: "train" if i < num_train else "dev" if i < train else "test" for i, id in enumerate(ranked)}
 
 
 def groundable(document: Document) -> bool:
@@ -88,8 +88,8 @@ def _groundable_documents(source: Corpus, name: str, summary: str) -> Iterator[I
     return (with_patches_and_summary(d, summary) for d in source.split(name) if groundable(d))
 
 
-def _drawn_split(source: Corpus, name: str, summary: str, drawn: object) -> Iterator[Item]:
-    where: dict[str, str] = drawn()  # type: ignore[operator]
+def _drawn_split(source: Corpus, name: str, summary: str, assignment: object) -> Iterator[Item]:
+    where: dict[str, str] = assignment()  # type: ignore[operator]
     for split in source.sources:
         for document in source.split(split):
             if where.get(document.id) == name:

@@ -100,9 +100,9 @@ def read_rows(
             continue
         row, count = parse_literal(line.text.strip()), count + 1
         if isinstance(row, dict):
-            made = _document(path, line.number, row, media, split, (line.error,) if line.error else ())
-            made = (_accompanied(d, companions, count) if isinstance(d, Document) else d for d in made)
-            yield from catch_invalid_document(made, path, line.number)
+            items = _document(path, line.number, row, media, split, (line.error,) if line.error else ())
+            items = (_accompanied(d, companions, count) if isinstance(d, Document) else d for d in items)
+            yield from catch_invalid_document(items, path, line.number)
         else:
             yield line_error(
                 path, line.number, shorten(line.text), EXPECTED, "mend or remove the line; it was left out"

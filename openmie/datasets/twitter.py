@@ -122,7 +122,7 @@ def _token(path: Path, line: TextLine) -> tuple[str, str, ErrorRecord | None]:
         word, tag = parts
     if word and _is_tag(tag):
         return word, tag, None
-    kept = "the word was kept as outside any entity" if word else "the line was left out"
+    consequence = "the word was kept as outside any entity" if word else "the line was left out"
     return (
         word,
         "O",
@@ -131,7 +131,7 @@ def _token(path: Path, line: TextLine) -> tuple[str, str, ErrorRecord | None]:
             line.number,
             shorten(line.text),
             "token<TAB>label, label O, B-<type> or I-<type>",
-            f"mend the line; {kept}",
+            f"mend the line; {consequence}",
         ),
     )
 

@@ -179,11 +179,11 @@ def _mention(cells: list[str], text: str, where: str) -> Mention | ErrorRecord:
         return ErrorRecord(where=where, found=found, expected="Tn TAB LABEL START END TAB TEXT", remedy=remedy)
     start, end = int(span[2]), int(span[3])
     surface = text[start:end]
-    said = "\t".join(cells[2:])
-    if not start < end <= len(text) or (said and said.split() != _flat(surface).split()):
+    stated = "\t".join(cells[2:])
+    if not start < end <= len(text) or (stated and stated.split() != _flat(surface).split()):
         return ErrorRecord(
             where=where,
-            found=f"{said[:80]!r} at {start}:{end}, where the text has {surface[:80]!r}",
+            found=f"{stated[:80]!r} at {start}:{end}, where the text has {surface[:80]!r}",
             expected="offsets in code points of the .txt file",
             remedy="check that the two files belong together, line ends included",
         )

@@ -166,8 +166,8 @@ def _match_span(item: Item, text: str, count: Callable[[int], int | None]) -> tu
     first, last = count(start), count(end)
     if first is None or last is None or not first < last <= len(text):
         return None
-    said = value.get("text")
-    return (first, last) if said is None or _same_text(text[first:last], said) else None
+    stated = value.get("text")
+    return (first, last) if stated is None or _same_text(text[first:last], stated) else None
 
 
 def _from_utf16(text: str) -> Callable[[int], int | None]:
@@ -176,9 +176,9 @@ def _from_utf16(text: str) -> Callable[[int], int | None]:
     return {unit: point for point, unit in enumerate(units)}.get
 
 
-def _same_text(found: str, said: str) -> bool:
+def _same_text(surface: str, stated: str) -> bool:
     """Equal but for white space, which the editor trims and writes as a backslash and an n."""
-    return found == said or "".join(found.split()) == "".join(said.replace("\\n", "\n").split())
+    return surface == stated or "".join(surface.split()) == "".join(stated.replace("\\n", "\n").split())
 
 
 def _read_box(

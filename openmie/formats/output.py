@@ -39,8 +39,8 @@ class Written:
     lost: int = 0  # documents that could not be written: a record stands in the place of each
 
     def __str__(self) -> str:
-        lost = ", ".join(f"{field} {count}" for field, count in sorted(self.dropped.items()))
-        return f"{self.documents} documents written" + (f"; the format cannot hold: {lost}" if lost else "")
+        dropped = ", ".join(f"{field} {count}" for field, count in sorted(self.dropped.items()))
+        return f"{self.documents} documents written" + (f"; the format cannot hold: {dropped}" if dropped else "")
 
 
 @dataclass

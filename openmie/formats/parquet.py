@@ -90,17 +90,17 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str], *, rows: 
 
 
 def _writable_row(
-    document: Document, folder: Path, report: output.WriteReport, made: dict[str, Any] | None = None
+    document: Document, folder: Path, report: output.WriteReport, row: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The row of a document, or of the record of one that cannot be written; a row that was `made` is tried."""
     import pyarrow as pa
 
     try:
-        if made is None:
+        if row is None:
             report.count(document)
             return _row(document, folder, report)
-        pa.Table.from_pylist([made], schema=schema())
-        return made
+        pa.Table.from_pylist([row], schema=schema())
+        return row
     except Exception as error:
         return _row(report.placeholder(document, error), folder, report)
 

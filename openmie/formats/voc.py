@@ -98,8 +98,8 @@ def _name(document: Document, image: Image, names: set[str], report: output.Writ
 def _page(document: Document, image: Image, size: tuple[int, int], regions: Iterable[Region]) -> Element:
     page = Element("annotation")
     file = Path(image.path).name or image.id
-    told = "" if os.path.isabs(image.path) else image.path
-    for tag, text in (("folder", Path(image.path).parent.name), ("filename", file), ("path", told)):
+    path = "" if os.path.isabs(image.path) else image.path
+    for tag, text in (("folder", Path(image.path).parent.name), ("filename", file), ("path", path)):
         SubElement(page, tag).text = xml_text(text)
     source = SubElement(page, "source")
     for tag, text in (("database", "openmie"), ("document", document.id), ("image", image.id), ("kind", image.kind)):

@@ -83,10 +83,10 @@ def build_folder(
     """
     settings, path = settings or BuildSettings(), Path(video)
     name = name or path.stem
-    folder, said = Path(out) / output.safe_name(name), _facts(path, subtitles, settings)
+    folder, facts = Path(out) / output.safe_name(name), _facts(path, subtitles, settings)
     if (folder / "build.json").is_file():
         built = _read_build(folder)
-        if built.get("facts") == said:
+        if built.get("facts") == facts:
             return built["clips"], tuple(ErrorRecord(**e) for e in built["errors"])
         raise CorpusError(
             "another build",
@@ -102,8 +102,8 @@ def build_folder(
         clips = [d for d in found if isinstance(d, Document)]
         documents = jsonl.write(clips, place / "clips.jsonl").documents
         write_subtitles(subtitles.cues, place / "subtitles.srt")
-        told = {"facts": said, "clips": documents, "errors": [e.model_dump() for e in errors]}
-        (place / "build.json").write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
+        record = {"facts": facts, "clips": documents, "errors": [e.model_dump() for e in errors]}
+        (place / "build.json").write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
     return documents, tuple(errors)
 
 
@@ -163,13 +163,13 @@ def build_documents(
     clips = cut_clips(subtitles.cues, settings.shortest, settings.longest)
     yield from _length_errors(video, clips, settings)
     frames.mkdir(parents=True)
-    taken: list[list[Image]] = [[] for _ in clips]
+    images_of: list[list[Image]] = [[] for _ in clips]
     for item in sample_frames(video, [(c.start, c.end) for c in clips], settings.every, settings.limits):
         if isinstance(item, ErrorRecord):
             yield item
         else:
-            taken[item.span].append(_write(item, frames, f"{output.safe_name(name)}_{item.span}", settings))
-    if empty := [n for n, images in enumerate(taken) if not images]:
+            images_of[item.span].append(_write(item, frames, f"{output.safe_name(name)}_{item.span}", settings))
+    if empty := [n for n, images in enumerate(images_of) if not images]:
         found = f"{len(empty)} of {len(clips)} clips without a frame, such as clip {empty[0]}"
         yield ErrorRecord(
             where=f"video {video}",
@@ -178,17 +178,17 @@ def build_documents(
             remedy="look at the video there; text was kept",
         )
     language = settings.language or _language(subtitles.cues)
-    for number, (clip, images) in enumerate(zip(clips, taken)):
+    for number, (clip, images) in enumerate(zip(clips, images_of)):
         yield _document(f"{name}_{number}", clip, images, language, {"video": name, "clip": number, "fps": facts.fps})
 
 
 def _length_errors(video: Path, clips: Sequence[Clip], settings: BuildSettings) -> Iterator[ErrorRecord]:
     """Clips that no boundary could bring into the range."""
     lengths = [c.end - c.start for c in clips]
-    if odd := [x for x in lengths if not settings.shortest <= x <= settings.longest]:
+    if outside := [x for x in lengths if not settings.shortest <= x <= settings.longest]:
         yield ErrorRecord(
             where=f"video {video}",
-            found=f"{len(odd)} of {len(clips)} clips outside the range, such as one of {odd[0]:.1f} s",
+            found=f"{len(outside)} of {len(clips)} clips outside the range, such as one of {outside[0]:.1f} s",
             expected=f"{settings.shortest:g} to {settings.longest:g} seconds",
             remedy="nothing to do: no subtitle boundary allows it, and nothing was cut off",
         )

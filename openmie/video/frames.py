@@ -130,18 +130,18 @@ class _Decoder:
             except av.FFmpegError:
                 self.broken += 1
 
-    def problems(self, path: str | os.PathLike[str], wanted: float) -> Iterator[ErrorRecord]:
+    def problems(self, path: str | os.PathLike[str], last_second: float) -> Iterator[ErrorRecord]:
         """What was wrong, `wanted` the second up to which frames were looked for in vain, or 0."""
-        told = []
-        if self.count and wanted > self.ends + SHORT:
-            told.append(
+        findings = []
+        if self.count and last_second > self.ends + SHORT:
+            findings.append(
                 (
-                    f"subtitles until {wanted:.1f} s, frames until {self.ends:.1f} s",
+                    f"subtitles until {last_second:.1f} s, frames until {self.ends:.1f} s",
                     "check that they belong together, and that the video is whole; text was kept",
                 )
             )
         if self.back:
-            told.append(
+            findings.append(
                 (
                     f"{self.back} frames whose time goes back",
                     "such as in recordings put together: convert the "
@@ -149,15 +149,15 @@ class _Decoder:
                 )
             )
         if self.broken:
-            told.append(
+            findings.append(
                 (
                     f"{self.broken} packets that cannot be decoded",
                     "fetch or export it again; what could be decoded was kept, and numbered as if nothing were missing",
                 )
             )
         if not self.count:
-            told.append(("no frame that can be decoded", "fetch or export it again"))
-        for found, remedy in told:
+            findings.append(("no frame that can be decoded", "fetch or export it again"))
+        for found, remedy in findings:
             left = f"; the last of {self.count} frames is at {self.last:.3f} s" if self.count else ""
             yield ErrorRecord(where=f"video {path}", found=found + left, expected="a whole video", remedy=remedy)
 

@@ -52,13 +52,13 @@ def split_by_video(
             remedy="clips of one video are never in two splits: add videos",
         )
     total, whole = sum(map(len, clips.values())), sum(shares.values())
-    lacking = {name: total * share / whole for name, share in shares.items()}
+    deficit = {name: total * share / whole for name, share in shares.items()}
     chosen: dict[str, str] = {}
     queue = sorted(clips, key=lambda v: (-len(clips[v]), hashlib.sha256(f"{seed}\0{v}".encode()).digest()))
     for n, video in enumerate(queue):
         left = [name for name in shares if name not in chosen.values()]
         open_ = left if len(queue) - n <= len(left) else list(shares)  # no split stays empty
-        chosen[video] = name = max(open_, key=lambda s: lacking[s])
-        lacking[name] -= len(clips[video])
+        chosen[video] = name = max(open_, key=lambda s: deficit[s])
+        deficit[name] -= len(clips[video])
     order = [d for found in clips.values() for d in found]
     return {name: [d for d in order if chosen[str(d.source["video"])] == name] for name in shares}

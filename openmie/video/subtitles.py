@@ -132,17 +132,17 @@ def _cues(text: str) -> tuple[list[Cue], int]:
     at = [n for n, line in enumerate(lines) if "-->" in line and (TIMES.match(line) or _first(lines, n))]
     found, skipped = [], 0 if vtt else any(x.strip() and not x.strip().isdecimal() for x in lines[: at[0] if at else 0])
     for n, stop in zip(at, [*at[1:], len(lines)]):
-        said = lines[n + 1 : stop]
+        text_lines = lines[n + 1 : stop]
         if stop < len(lines):
-            said = _unnamed(said, vtt)
+            text_lines = _unnamed(text_lines, vtt)
         if vtt:  # an empty line ends a cue; in SubRip its text may go on
-            blocks = re.split(r"\n(?:[ \t]*\n)+", "\n".join(["", *said]))
+            blocks = re.split(r"\n(?:[ \t]*\n)+", "\n".join(["", *text_lines]))
             skipped += sum(b.strip() != "" and b.split()[0] not in ASIDE for b in blocks[1:])
-            said = blocks[0].split("\n")
+            text_lines = blocks[0].split("\n")
         time = TIMES.match(lines[n])
         start, end = (_second(*time.groups()[:4]), _second(*time.groups()[4:])) if time else (1.0, 0.0)
         if start <= end:
-            found.append(Cue(start, end, _plain(said)))
+            found.append(Cue(start, end, _plain(text_lines)))
         skipped += start > end
     return found, skipped
 
@@ -153,11 +153,15 @@ def _first(lines: list[str], n: int) -> bool:
     return not above[1] or (not above[0] and above[1].isdecimal())
 
 
-def _unnamed(said: list[str], vtt: bool) -> list[str]:
+def _unnamed(lines: list[str], vtt: bool) -> list[str]:
     """A cue's lines without the number, or WebVTT's name, of the cue below them."""
-    kept = "\n".join(said).rstrip().split("\n")
-    number, alone, apart = kept[-1].strip().isdecimal(), not "".join(kept[-2:-1] or "x").strip(), len(kept) < len(said)
-    return kept[:-1] if (number and (alone or not apart)) or (vtt and alone and not apart) else kept
+    stripped = "\n".join(lines).rstrip().split("\n")
+    number, alone, separated = (
+        stripped[-1].strip().isdecimal(),
+        not "".join(stripped[-2:-1] or "x").strip(),
+        len(stripped) < len(lines),
+    )
+    return stripped[:-1] if (number and (alone or not separated)) or (vtt and alone and not separated) else stripped
 
 
 def _second(hours: str | None, minutes: str, seconds: str, rest: str | None) -> float:
@@ -166,8 +170,8 @@ def _second(hours: str | None, minutes: str, seconds: str, rest: str | None) -> 
     return (1000 * whole + int((rest or "0").ljust(3, "0"))) / 1000
 
 
-def _plain(said: Iterable[str]) -> str:
-    lines = "\n".join(line for x in said if (line := BREAK.sub(" ", MARKUP.sub("", x)).strip()))
+def _plain(lines_in: Iterable[str]) -> str:
+    lines = "\n".join(line for x in lines_in if (line := BREAK.sub(" ", MARKUP.sub("", x)).strip()))
     text = HAN_LINES.sub("", lines)
     return " ".join(re.sub(r"&#?\w+;", lambda m: html.unescape(m.group()), text).split())
 

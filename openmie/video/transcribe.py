@@ -96,8 +96,8 @@ def transcribe(
         CorpusError: no audio track, or no speech.
     """
     processor, whisper = _load(model, revision, device)
-    heard = load_audio(path)
-    if not len(heard):
+    audio = load_audio(path)
+    if not len(audio):
         raise CorpusError(
             "a sound track without sound",
             expected="a video with speech",
@@ -105,22 +105,22 @@ def transcribe(
             remedy="give a subtitle file",
         )
     found = processor(
-        heard, sampling_rate=RATE, return_tensors="pt", truncation=False, padding="longest", return_attention_mask=True
+        audio, sampling_rate=RATE, return_tensors="pt", truncation=False, padding="longest", return_attention_mask=True
     )
     if found["input_features"].shape[-1] < 3000:  # shorter than one window: filled up to it
-        found = processor(heard, sampling_rate=RATE, return_tensors="pt", return_attention_mask=True)
+        found = processor(audio, sampling_rate=RATE, return_tensors="pt", return_attention_mask=True)
     several = getattr(whisper.generation_config, "is_multilingual", True)  # English alone cannot be asked for
     given: dict[str, Any] = {"language": language} if language and several else {}
-    made = whisper.generate(**found.to(device), return_timestamps=True, return_segments=True, **given)
-    said = [
+    generated = whisper.generate(**found.to(device), return_timestamps=True, return_segments=True, **given)
+    cues_found = [
         Cue(
             round(float(s["start"]), 3),
             round(float(max(s["end"], s["start"])), 3),
             " ".join(processor.decode(s["tokens"], skip_special_tokens=True).split()),
         )
-        for s in made["segments"][0]
+        for s in generated["segments"][0]
     ]
-    cues, errors = order_cues(said, f"{path}, as heard by {model}")
+    cues, errors = order_cues(cues_found, f"{path}, as heard by {model}")
     if not cues:
         raise CorpusError(
             "no speech",

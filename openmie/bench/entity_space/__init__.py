@@ -5,14 +5,14 @@ separation(found.vectors, found.labels).accuracy
 show("runs/bench/RUN", out="embeddings.html")
 """
 
-from openmie.bench.entity_space.picture import Shown, find, show
+from openmie.bench.entity_space.picture import EntitySpacePage, find, show
 from openmie.bench.entity_space.space import Separation, perplexity, project, separation
 from openmie.bench.entity_space.vectors import Entities, entities, span_means
 
 __all__ = [
     "Entities",
+    "EntitySpacePage",
     "Separation",
-    "Shown",
     "entities",
     "find",
     "perplexity",

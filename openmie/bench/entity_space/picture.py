@@ -22,7 +22,7 @@ from openmie.report.embeddings import UNTYPED, write
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class EntitySpacePage:
     """What was written, as the command line prints it."""
 
     path: Path
@@ -50,8 +50,8 @@ def find(run: str | Path) -> tuple[str, str]:
             expected="a model folder, or a run's folder of `openmie bench`",
             remedy="name the --out of a training, or OUT/RUN of a bench whose training is done",
         )
-    told = next((t for name in ("train.json", "run.json") if (t := read(inside.parent / name))), {})
-    return str(inside), told.get("cell", {}).get("corpus", "") if inside.name == "model" else ""
+    record = next((t for name in ("train.json", "run.json") if (t := read(inside.parent / name))), {})
+    return str(inside), record.get("cell", {}).get("corpus", "") if inside.name == "model" else ""
 
 
 def show(
@@ -62,7 +62,7 @@ def show(
     most: int = 2000,
     seed: int = 0,
     out: str | Path = "embeddings.html",
-) -> Shown:
+) -> EntitySpacePage:
     """Write the page of a run: a model folder, a hub id, or a bench run's folder, which knows its corpus itself.
 
     Errors: packages of the extra that are missing; no corpus; a model that finds no entities; too few mentions.
@@ -92,7 +92,7 @@ def show(
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }
     path = _page(out, found, points, parted, about, [str(r) for r in data.skipped])
-    return Shown(path=path, entities=found, separation=parted)
+    return EntitySpacePage(path=path, entities=found, separation=parted)
 
 
 def _page(
@@ -136,11 +136,11 @@ def _page(
 
 def _scores(parted: Separation) -> dict[str, str]:
     named: dict[str, Any] = {"silhouette": parted.silhouette, f"{NEIGHBOURS}-NN accuracy": parted.accuracy}
-    told = {
+    facts = {
         k: "none, with one type" if v is None else f"{v:.3f}" if k == "silhouette" else f"{v:.1f}%"
         for k, v in named.items()
     }
-    return told | {"share of the commonest type": f"{parted.commonest:.1f}%"}
+    return facts | {"share of the commonest type": f"{parted.commonest:.1f}%"}
 
 
 def _types(found: Entities, parted: Separation) -> Table:

@@ -97,8 +97,8 @@ def _drawn(
     """(index, document, mention, its first and last word) of at most `most` mentions, each as likely, in order."""
     draw = np.random.default_rng(seed)
     every = ((draw.random(), item) for item in _located(documents, counts))
-    drawn = heapq.nsmallest(most, every, key=lambda x: x[0]) if most else every
-    return sorted((item for _, item in drawn), key=lambda x: (x[0], x[2].start, x[2].end, x[2].id))
+    sample = heapq.nsmallest(most, every, key=lambda x: x[0]) if most else every
+    return sorted((item for _, item in sample), key=lambda x: (x[0], x[2].start, x[2].end, x[2].id))
 
 
 def _located(

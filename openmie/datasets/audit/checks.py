@@ -91,8 +91,8 @@ class Statistics:
         if len(rows) > 1:
             whole = sum(self.counts.values(), Counter())
             rows["all"] = self._row(whole, set().union(*self.images.values()), set().union(*self.texts.values()))
-        kept = {name for row in rows.values() for name, n in row.items() if n}
-        return {split: {k: n for k, n in row.items() if k in kept} for split, row in rows.items()}
+        nonzero = {name for row in rows.values() for name, n in row.items() if n}
+        return {split: {k: n for k, n in row.items() if k in nonzero} for split, row in rows.items()}
 
     @staticmethod
     def _row(count: Counter[str], images: set[str], texts: set[int]) -> dict[str, int]:

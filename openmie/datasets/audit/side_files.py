@@ -65,7 +65,7 @@ class SideFiles:
         return {image_stem(image) for split in splits for image in self.used.get(split, ())}
 
     def _captions(self, name: str, file: Path, splits: tuple[str, ...]) -> Iterator[Finding]:
-        where, wanted = " + ".join(splits), self._ids(splits)
+        where, expected = " + ".join(splits), self._ids(splits)
         texts: dict[str, str] = {}
         ids: dict[str, str] = {}
         for _, image, text, error in caption_entries(file):
@@ -75,8 +75,8 @@ class SideFiles:
                 texts.setdefault(image_stem(image), text)
                 ids.setdefault(image_stem(image), image)
         lists = {
-            "images without caption": sorted(wanted - set(texts)),
-            "captions of no image": sorted(set(texts) - wanted),
+            "images without caption": sorted(expected - set(texts)),
+            "captions of no image": sorted(set(texts) - expected),
             "empty captions": sorted(k for k, text in texts.items() if not text.strip()),
             "captions that begin with a blank": sorted(k for k, text in texts.items() if text[:1].isspace()),
         }
@@ -87,13 +87,13 @@ class SideFiles:
     def _weights(self, split: str, name: str, path: Path) -> Iterator[Finding]:
         scores, errors = read_relevance(path)
         self.records += errors
-        wanted = self._ids((split,))
+        expected = self._ids((split,))
         lines: dict[str, set[str]] = {}
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             image, _, score = line.partition("\t")
             lines.setdefault(image_stem(image), set()).add(score)
         lists = {
-            f"images without relevance ({name})": sorted(wanted - set(scores)),
+            f"images without relevance ({name})": sorted(expected - set(scores)),
             f"images with several relevance scores ({name})": sorted(k for k in scores if len(lines[k]) > 1),
         }
         for kind, found in lists.items():

@@ -60,10 +60,10 @@ class FrameFolder:
             if type(n) is not int or n < 0
         ]
         files = self._files(video)
-        wanted = sorted({n for n in numbers if type(n) is int and n >= 0} | set(files))
+        frame_numbers = sorted({n for n in numbers if type(n) is int and n >= 0} | set(files))
         images: list[Image] = []
         regions: list[Region] = []
-        for number in wanted:
+        for number in frame_numbers:
             path = files.get(number)
             size, boxes, problems = _read_box_file(path, f"frame_{number}") if path else ((None, None), (), [])
             images.append(
@@ -78,7 +78,7 @@ class FrameFolder:
             )
             regions += boxes
             errors += problems
-        if self.folder and (missing := [n for n in wanted if n not in files]):
+        if self.folder and (missing := [n for n in frame_numbers if n not in files]):
             errors.append(
                 ErrorRecord(
                     where=f"{self.folder / video}",

@@ -206,19 +206,19 @@ class StoryWriter:
         return sum(t.clear and t.type == type for t in self.story.entities)
 
     def new(self, type: str, ambiguous: bool = False, home: bool = False) -> int:
-        drawn: list[str] = []
+        words: list[str] = []
         for _ in range(2 if type == "PER" and not ambiguous else 1):
-            drawn += [self.unused_word()]
+            words += [self.unused_word()]
         self.story.entities.append(
-            StoryEntity(type=type, words=tuple(drawn), clear=not ambiguous, home=home, rank=self.ranked(type))
+            StoryEntity(type=type, words=tuple(words), clear=not ambiguous, home=home, rank=self.ranked(type))
         )
         return len(self.story.entities) - 1
 
     def unused_word(self) -> str:
-        while (drawn := names.word(self.rng, self.split, self.language)) in self.used:
+        while (word := names.word(self.rng, self.split, self.language)) in self.used:
             continue
-        self.used.add(drawn)
-        return drawn
+        self.used.add(word)
+        return word
 
     def surface(self, slot: str) -> str:
         """The surface form of a slot's entity there."""

@@ -48,16 +48,16 @@ def word(rng: RandomStream, split: str, language: str = "en") -> str:
     """A made-up word that no other split uses: capitalised, or of two or three Chinese characters."""
     starts, middles, ends = _PARTS[language]
     while True:
-        made = (rng.choice(starts) + rng.choice(middles) + rng.choice(ends)).capitalize()
-        if split_of(made) == split:
-            return made
+        name = (rng.choice(starts) + rng.choice(middles) + rng.choice(ends)).capitalize()
+        if split_of(name) == split:
+            return name
 
 
 def distinct(rng: RandomStream, split: str, n: int, language: str = "en") -> list[str]:
     """n different words."""
     out: list[str] = []
     while len(out) < n:
-        made = word(rng, split, language)
-        if made not in out:
-            out.append(made)
+        name = word(rng, split, language)
+        if name not in out:
+            out.append(name)
     return out
