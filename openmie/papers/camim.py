@@ -38,7 +38,7 @@ from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.translate import Translate
 from openmie.papers._camim_tables import NAME, REPORTED, SETTINGS
-from openmie.papers._flavours import PAPER, SMALL, checked, slug
+from openmie.papers._flavours import LIGHT, MEAN_POOLED, PAPER, SMALL, checked, slug
 from openmie.papers._labels import MNRE, labels_of
 from openmie.papers._sweeps import FieldSweep, caption_generators, set_value
 from openmie.recipe import Group, Recipe, Training
@@ -109,7 +109,7 @@ def recipe(
         found = f"task {task!r}" if task not in ("", "re") else "a corpus without relation labels"
         raise RecipeError(found, expected="re: CAMIM finds relations", remedy="see `baseline` for other tasks")
     text, vision = text or ("tiny" if small else BACKBONES[0]), vision or ("tiny" if small else BACKBONES[1])
-    words = Text(name=text, pool="mean" if text == "tiny" else "first")  # as in the baseline
+    words = Text(name=text, pool="mean" if text in MEAN_POOLED else "first")  # as in the baseline
     symmetric = tuple(sorted(labels.symmetric & set(labels.relations)))
     encode = Dual(
         text=words,
@@ -152,7 +152,7 @@ def _training(text: str, vision: str) -> Training:
     """Section 4.2 with clipping; encoders that start at random learn at a higher rate, in few epochs."""
     if text == "tiny":
         return Training(epochs=4, batch_size=32, param_groups=(Group(lr=4e-4),))
-    (epochs, batch, lr), small = TMR, text == "minilm"
+    (epochs, batch, lr), small = TMR, text in LIGHT
     groups = (
         Group(match="encode.text", lr=5e-5 if small else lr),
         Group(match="encode.vision", lr=1e-3 if vision == "tiny" else lr),

@@ -45,7 +45,7 @@ from openmie.nn.fuse.denoised import Denoised
 from openmie.nn.fuse.frames import Frames
 from openmie.nn.fuse.one_stream import OneStream
 from openmie.nn.fuse.two_stream import TwoStream
-from openmie.papers._flavours import PAPER, SMALL, checked, slug
+from openmie.papers._flavours import LIGHT, PAPER, SMALL, checked, slug
 from openmie.papers._labels import M3D, labels_of
 from openmie.papers._m3d_notes import NOTES
 from openmie.papers._m3d_tables import NAME, REPORTED, SETTINGS
@@ -208,7 +208,7 @@ def _training(text: str, vision: str, small: bool) -> Training:
     if text in RANDOM:
         few = (Group(match="crf", lr=1e-2, weight_decay=0.0), Group(lr=1e-3))
         return Training(epochs=12 if small else 20, batch_size=8 if small else 2, param_groups=few, max_grad_norm=5.0)
-    light = text == "minilm"
+    light = text in LIGHT
     groups = (
         *([Group(match="crf", lr=1e-2, weight_decay=0.0)] if light else []),
         Group(match="encode.text", lr=5e-5 if light else 5e-6, weight_decay=0.0),

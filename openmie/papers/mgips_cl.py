@@ -36,7 +36,7 @@ from openmie.nn.decode.tags import Crf
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.encode.mutual import Mutual
 from openmie.nn.fuse.interweave import Interweave
-from openmie.papers._flavours import PAPER, SMALL, checked, slug
+from openmie.papers._flavours import LIGHT, MEAN_POOLED, PAPER, SMALL, checked, slug
 from openmie.papers._labels import TWITTER, labels_of
 from openmie.papers._mgips_cl_tables import NAME, REPORTED, SETTINGS
 from openmie.papers._sweeps import FieldSweep
@@ -99,13 +99,13 @@ def recipe(
         found = f"task {task!r}" if task not in ("", "ner") else "a corpus without mention labels"
         raise RecipeError(found, expected="ner: MGIPS-CL finds names", remedy="see `baseline` for other tasks")
     text = text or ("tiny" if small else BACKBONES[0])
-    built_in = text in ("tiny", "minilm")
+    built_in = text in ("tiny", *LIGHT)
     vision = vision or ("tiny-clip" if built_in else BACKBONES[1])
     crops: dict[str, Any] = (
         {"image_size": 64} if vision == "tiny-clip" else {}
     )  # 4 x 4 patches of 16 pixels, as printed
     crops |= {"objects": 0, "main_image_with_objects": True} if small else {}
-    words = Text(name=text, pool="mean" if text == "tiny" else "first")  # as in the baseline
+    words = Text(name=text, pool="mean" if text in MEAN_POOLED else "first")  # as in the baseline
     mgi = Interweave() if built_in else Interweave(width=768, heads=12, expansion=4)
     return Recipe(
         name=f"mgips-cl-ner-{flavour}",

@@ -37,7 +37,7 @@ from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
-from openmie.papers._flavours import IMPROVED, PAPER, SMALL, checked, slug
+from openmie.papers._flavours import IMPROVED, MEAN_POOLED, PAPER, SMALL, checked, slug
 from openmie.papers._labels import JMERE, MNRE, TWITTER, labels_of
 from openmie.papers._shap_ca_tables import NAME, REPORTED, SETTINGS
 from openmie.papers._sweeps import FieldSweep, caption_generators
@@ -122,7 +122,7 @@ def recipe(
         "joint" if labels.mentions and labels.relations and not small else "ner" if labels.mentions else "re"
     )
     text, vision = text or ("tiny" if small else BACKBONES[0]), vision or ("tiny" if small else BACKBONES[1])
-    words = Text(name=text, pool="mean" if text == "tiny" else "first")  # as in the baseline
+    words = Text(name=text, pool="mean" if text in MEAN_POOLED else "first")  # as in the baseline
     drop = 0.8 if small and task == "ner" else 0.0
     encode = Dual(
         text=words, vision=Vision(name=vision), context=context or ("noisy" if small else "*"), drop_context=drop

@@ -24,7 +24,7 @@ class Text:
     """A text backbone: words to states (T, D), by any encoder config.
 
     Args:
-        name: built-in `tiny`, `characters` or `minilm`, a Hugging Face Hub id, or a local folder.
+        name: built-in `tiny`, `characters`, `minilm` or `e5`, a Hugging Face Hub id, or a local folder.
         revision: commit, branch or tag of a Hub id; empty: its main branch.
         pool: state of a word: that of its first token, or the mean or elementwise maximum over its tokens.
         freeze: run the backbone without gradient and cache its states.
@@ -58,7 +58,7 @@ class Vision:
     """A vision backbone: pixels to patch states (N, D'), by any encoder config.
 
     Args:
-        name: built-in `tiny`, or `tiny-clip` (of the text encoder's width and depth), a Hub id, or a local folder.
+        name: built-in `tiny`, `lite0`, or `tiny-clip` (of the text encoder's width and depth), a Hub id, or a folder.
         revision: commit, branch or tag of a Hub id; empty: its main branch.
         freeze: run the backbone without gradient and cache its states.
     """

