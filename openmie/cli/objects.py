@@ -20,7 +20,7 @@ def objects(
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
     split: options.Splits = None,
     image_dir: options.ImageDir = None,
-    max_candidates: Annotated[int, typer.Option(help="Candidates kept a document, those with the best scores.")] = 3,
+    max_candidates: Annotated[int, typer.Option(help="Candidates kept a document, those with the best scores, and as many of its generated images.")] = 3,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -30,12 +30,12 @@ def objects(
     ] = None,
     overlap: Annotated[float, typer.Option(help="IoU above which only the better of two boxes is kept.")] = 0.5,
     max_queries: Annotated[int, typer.Option(help="Noun phrases of a text that are searched for.")] = 30,
-    replace: Annotated[bool, typer.Option(help="Search again where a document has candidates already.")] = False,
+    replace: Annotated[bool, typer.Option(help="Search again where images have candidates already.")] = False,
     batch_size: Annotated[int, typer.Option(help="Images at once.")] = 8,
     revision: options.Revision = "",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; default: the GPU where there is one.")] = "",
 ) -> None:
-    """Find candidate objects in the images, with the noun phrases of the text as queries of a zero-shot detector.
+    """Find candidate objects in main and generated images, with the noun phrases of the text as queries of a zero-shot detector.
 
     Each document is written, a failed one with the reason; the exit code is 3 if there was any. Started again with the
     same --out, an interrupted run resumes.

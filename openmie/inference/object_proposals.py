@@ -29,6 +29,7 @@ from openmie.inference.detector import Detections, Detector
 from openmie.text.noun_phrases import noun_phrases
 
 SCORE = "detector"  # name of the relevance that holds a candidate's score
+SEARCHED = ("main", "generated")  # kinds of images
 NOTES = "objects.json"  # in the folder: how its documents were made
 
 
@@ -95,7 +96,8 @@ def propose_objects(
 ) -> Iterator[Document]:
     """Each document in order, with its candidates behind its images, the best first.
 
-    One without a main image, or with candidates already (unless `search.replace`), comes out as it was. What could not
+    Main images are searched, and so are those generated from the text, each kind with its own number of candidates.
+    One without such an image, or with candidates already (unless `search.replace`), comes out as it was. What could not
     be done is in `errors`: an image that cannot be read, phrases that the detector has no room for. `batch` images are
     searched at once; the result does not depend on it.
     """
@@ -117,8 +119,11 @@ def propose_objects(
 
 def _work(document: Document, detector: Detector, search: ProposalOptions) -> _DocumentSearch:
     work = _DocumentSearch(document)
-    mains = [image for image in document.images if image.kind == "main"]
-    if not mains or (not search.replace and any(image.kind == "object" for image in document.images)):
+    mains = [image for image in document.images if image.kind in SEARCHED]
+    if not search.replace:
+        searched = {_kind_of_parent(document, image) for image in document.images if image.kind == "object"}
+        mains = [image for image in mains if image.kind not in searched]
+    if not mains:
         return work
     queries, names = _queries(work, detector, search)
     for image in mains:
@@ -129,6 +134,12 @@ def _work(document: Document, detector: Detector, search: ProposalOptions) -> _D
             where = f"document {document.id}, {error.record.where or 'image ' + image.id}"
             work.errors.append(error.record.model_copy(update={"where": where}))
     return work
+
+
+def _kind_of_parent(document: Document, image: Image) -> str:
+    """The kind of the image that an object was cut from: main, unless it names another."""
+    parent = document.image(image.parent) if image.parent else None
+    return parent.kind if parent is not None else "main"
 
 
 def _queries(work: _DocumentSearch, detector: Detector, search: ProposalOptions) -> tuple[list[str], list[str]]:
@@ -188,11 +199,14 @@ def _filled(work: _DocumentSearch, detector: Detector, search: ProposalOptions) 
         scores, queries = row.found.scores.tolist(), row.found.queries.tolist()
         best += [(scores[i], boxes[i].round(2).tolist(), row, queries[i]) for i in taken.tolist()]
     best.sort(key=lambda x: -x[0])
-    read = {"", *(row.image.id for row in rows)}
+    best = [one for kind in SEARCHED for one in [x for x in best if x[2].image.kind == kind][: search.max_objects]]
+    first = document.main_image
+    default = {""} if first is not None and any(row.image.id == first.id for row in rows) else set()
+    read = default | {row.image.id for row in rows}
     gone = {image.id for image in document.images if image.kind == "object" and image.parent in read}
     names = _names({image.id for image in document.images})
     made, words = [], []
-    for (score, (x1, y1, x2, y2), row, query), name in zip(best[: search.max_objects], names):
+    for (score, (x1, y1, x2, y2), row, query), name in zip(best, names):
         relevance = ((SCORE, round(score, 6)),)
         made.append(Image(kind="object", id=name, parent=row.image.id, box=(x1, y1, x2, y2), relevance=relevance))
         words.append(Phrase(text=row.phrases[query], image=name))

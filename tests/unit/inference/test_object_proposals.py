@@ -256,3 +256,19 @@ def test_a_stopped_search_goes_on_where_it_was(tmp_path):
             list(objects.propose_into({"train": changed}, tmp_path / "b", search, {"x": 1}))
     with pytest.raises(CorpusError, match="x is 1 there, 2 here"):
         list(objects.propose_into({"train": documents}, tmp_path / "b", search, {"x": 2}))
+
+
+def test_generated_images_are_searched_with_places_of_their_own():
+    both = [*post().images, Image(id="generated", kind="generated", pixels=small.picture(4))]
+    known = Known(ANSWERS)
+    (document,) = propose_objects([post(images=both)], known, ProposalOptions(max_objects=1))
+    assert [(i.parent, i.relevance[0][1]) for i in document.images[2:]] == [("main", 0.9), ("generated", 0.9)]
+    assert len(known.asked) == 2 and not document.dangling()
+    crop = Image(kind="object", id="crop", box=(0, 0, 5, 5))  # of the main image, without saying so
+    (half,) = propose_objects([post(images=[*both, crop])], known)
+    assert [(i.id, i.parent) for i in half.images[2:]] == [
+        *(("crop", ""), ("object1", "generated"), ("object2", "generated")),
+    ]  # what has candidates is left alone, the other is searched
+    again = ProposalOptions(replace=True)
+    (new,) = propose_objects([half], known, again)
+    assert [i.parent for i in new.images[2:]] == ["main", "main", "generated", "generated"]
