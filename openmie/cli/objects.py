@@ -20,7 +20,10 @@ def objects(
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
     split: options.Splits = None,
     image_dir: options.ImageDir = None,
-    max_candidates: Annotated[int, typer.Option(help="Candidates kept a document, those with the best scores, and as many of its generated images.")] = 3,
+    max_candidates: Annotated[
+        int,
+        typer.Option(help="Candidates kept a document, those with the best scores; as many of generated images."),
+    ] = 3,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -35,7 +38,7 @@ def objects(
     revision: options.Revision = "",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...; default: the GPU where there is one.")] = "",
 ) -> None:
-    """Find candidate objects in main and generated images, with the noun phrases of the text as queries of a zero-shot detector.
+    """Find candidate objects in main and generated images: the noun phrases of the text are asked of a detector.
 
     Each document is written, a failed one with the reason; the exit code is 3 if there was any. Started again with the
     same --out, an interrupted run resumes.

@@ -19,6 +19,11 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask.unsqueeze(-1), x, 0.0).sum(1) / m.sum(1).clamp_min(1.0)
 
 
+def masked_sum(x: Tensor, mask: Tensor) -> Tensor:
+    """Sum over real positions: x (B, N, D), mask (B, N) -> (B, D)."""
+    return torch.where(mask[..., None], x, 0.0).sum(1)
+
+
 def masked_softmax(x: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
     """Softmax over positions where mask is True; a slice without any is zero, with zero gradient."""
     weights = x.masked_fill(~mask, torch.finfo(x.dtype).min).softmax(dim)

@@ -18,7 +18,8 @@ phrases into unknown words; this is a build from the text, of both.
 
 Printed values, all in `paper`: BERT-base, ResNet-50 (section 4.1); m = 3 objects of either image, captions of at most
 40 tokens, a warm-up of 0.1, linear decay, weight decay 0.01 (section 4.2); on TMR batch 16, 8 epochs, 2e-5, on HVPNeT
-batch 32, 30 epochs, 3e-5 (section 4.2); alpha 0.1 (eq. 23, figure 4c); one direction, no temperature (eq. 20-22).
+batch 32, 30 epochs, 3e-5, dev from the 8th epoch, a prompt of 16 tokens (section 4.2); alpha 0.1 (eq. 23, figure 4c);
+one direction, no temperature (eq. 20-22).
 """
 
 from __future__ import annotations
@@ -58,20 +59,23 @@ FLAVOURS = {
 NOTES = """What the paper leaves open, and what stands here, each a field of the recipe:
 One text encoder for words, caption and phrases, each in a pass of its own; the release has two.
 The caption is cut at 40 tokens, as printed, and the document says so. Text is never cut; the printed 128 tokens are
-more than any of MNRE's has. The captions are the corpus's first unless `context` names others (MiniCPM's on TMR, those
-of QWenVL-Plus on HVPNeT).
+more than any of MNRE's has. The captions are the corpus's main ones unless `context` names others (MiniCPM's on TMR,
+those of QWenVL-Plus on HVPNeT).
 F of figure 4a and of HVPNeT's mutual information: the mean of the words after the fusion.
 eq. 15, 16: queries are the aligned tokens of the image, O_F; their results are summed in `paper`, as in the release,
-elsewhere averaged (`pool`).
+elsewhere averaged (`pool`), and so are the tokens of an object in the module (`object_pool`) and the phrases in P.
 eq. 17: words read O_final, G_final and the phrases; the two marked entities are classified, where eq. 18 speaks of a
-class token. Objects ask the phrases that they were found by, and without these the words. Between the two layers of
-MLP_final stands a GELU, in all flavours; the release has none.
+class token. Objects ask the phrases that they were found by, and without these the words. MLP_final is the head in
+`paper`: two linear layers over [h ; t ; P ; O_final ; G_final], 1536 between, dropout 0.5 before each, as released;
+elsewhere every word passes a layer with a GELU, a residual and a norm first, and the head has a GELU.
 eq. 22: G predicts O, negatives are the O of the batch, as the text and the release say; the printed sum runs over G.
 tau 1: weaker than 0.1 on a two-view toy, and a sweep here.
-HVPNeT's mutual information reads its images after the caption refined them, so with the caption's half.
-The head is one for both hosts, two layers with dropout; HVPNeT's own is a single one. Phrases are read whole; the
-release stops at six words. The gradient's norm is clipped at 1, in `paper` not at all; biases and norms are not
-decayed (print: biases); dev is scored after each epoch, where HVPNeT begins with the 8th.
+HVPNeT's prompt stays 16 tokens in `paper` (section 4.2): of the module's O_F the regions stay, four of each of four
+images. Elsewhere (ours, and a row in `paper`) the caption's words are in it as well, 12 to 47 tokens, so that every
+layer of BERT reads them as keys, and an object is one token. Its mutual information reads what is in the prompt.
+HVPNeT's head in `paper` is its own, one linear layer without dropout; elsewhere that of TMR. Phrases are read whole;
+the release stops at six words. The gradient's norm is clipped at 1, in `paper` not at all; biases and norms are not
+decayed (print: biases); dev is scored after each epoch, on HVPNeT in `paper` from the 8th on (section 4.2).
 Without an image its caption, or the text for the generated one, stands in its branch alone and is read, but such a post
 takes no part in the mutual information; without caption and image the branch is masked. The release feeds zeros.
 An image and its objects share their branch by the corpus's relevance scores, evenly where it has none.
@@ -98,7 +102,7 @@ def recipe(
         flavour: a name of FLAVOURS.
         text: text encoder, a built-in name, hub id or folder; "": the flavour's.
         vision: vision encoder; "": the flavour's.
-        context: generator of the captions; "": the first of a document, in `small` the noisy one.
+        context: generator of the captions; "": the corpus's main one, in `small` the noisy one.
 
     Raises:
         RecipeError: another task, a corpus without relation labels, an unknown flavour.
@@ -123,13 +127,18 @@ def recipe(
     )
     light = text == "tiny" and not paper
     dropout = 0.1 if light else 0.5
-    host = Translate(object_words="text" if small else "phrases", dropout=dropout, pool="sum" if paper else "mean")
+    host = Translate(object_words="text" if small else "phrases", dropout=dropout)
+    caption = Caption(pairs=PAIRS, dropout=0.1 if light else 0.3)
+    head = EntityMarkers(labels=labels.relations, symmetric=symmetric, dropout=dropout)
+    if paper:
+        host, caption = replace(host, pool="sum", final="concat"), replace(caption, object_pool="sum")
+        head = replace(head, hidden=1536, activation="none")
     return Recipe(
         name=f"camim-{flavour}",
         encode=encode,
-        fuse=(Caption(pairs=PAIRS, dropout=0.1 if light else 0.3), host),
+        fuse=(caption, host),
         align=(mutual_information(("generated",), ("original",)),),
-        heads=(EntityMarkers(labels=labels.relations, symmetric=symmetric, dropout=dropout),),
+        heads=(head,),
         training=_printed() if paper else _training(text, vision),
     )
 
@@ -170,26 +179,45 @@ def _on_hvpnet(training: Training) -> Training:
     return replace(training, param_groups=groups)
 
 
-def hvpnet(r: Recipe) -> Recipe:
+SIXTEEN: dict[str, Any] = {"keep": "image", "object_pool": "none"}  # prefix tokens: four of each of four images
+
+
+def is_printed(r: Recipe) -> bool:
+    """Whether a recipe on TMR is of the flavour `paper`, by what is not done as printed in the others."""
+    return bool(_full(r).fuse[1].final == "concat")
+
+
+def hvpnet(r: Recipe, prompt: dict[str, Any] | None = None) -> Recipe:
     """CAMIM on HVPNeT, from the recipe on TMR: captions refine the visual tokens before they become prefixes.
 
-    Errors: another recipe than the full one.
+    Args:
+        r: the full recipe.
+        prompt: what stays of the refined tokens as fields of `Caption`; None: by the flavour. In `paper` the prompt is
+            HVPNeT's, 16 tokens (section 4.2); elsewhere (ours) the caption's words are in it, and it has 12 to 47.
+
+    Raises:
+        RecipeError: another recipe than the full one.
     """
     encode: Any = _full(r).encode
+    paper = is_printed(r)
+    ours = {"keep": "both", "object_pool": "mean"}
+    kept = prompt if prompt is not None else SIXTEEN if paper else ours
     prefix = Prefix(
         text=encode.text,
         vision=encode.vision,
         objects=encode.objects,
         context=encode.context,
         context_tokens=encode.context_tokens,
-        refine=replace(r.fuse[0], pairs=PAIRS[:2]),
+        refine=replace(r.fuse[0], pairs=PAIRS[:2], **kept),
     )
+    training = _on_hvpnet(r.training)
     return replace(
         r,
         encode=prefix,
         fuse=(),
         align=(mutual_information(("fused",), ("vision",)),),
-        training=_on_hvpnet(r.training),
+        heads=(replace(r.heads[0], layers=1, hidden=0, dropout=0.0),) if paper else r.heads,
+        training=replace(training, first_dev_epoch=8) if paper else training,
     )
 
 
@@ -224,6 +252,10 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
     )
     one_image = (replace(both[0], pairs=PAIRS[:2]), replace(both[1], translated=()))
     whole = replace(both[1], original=("vision",), translated=("generated",), object_words="text")
+    prompts = {"HVPNeT + CAM + MI, caption words in the prompt": {"keep": "both", "object_pool": "mean"}}
+    if not is_printed(r):
+        prompts = {"HVPNeT + CAM + MI, prompt of 16 tokens": SIXTEEN}
+    plain = replace(r.heads[0], hidden=0, activation="gelu")  # for what is of neither host
     found = {
         "TMR": replace(without_captions(r), align=()),
         "TMR + MI": without_captions(r),
@@ -232,6 +264,7 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
         "HVPNeT + MI": without_captions(other),
         "HVPNeT + CAM": replace(other, align=()),
         "HVPNeT + CAM + MI": other,
+        **{row: hvpnet(r, prompt) for row, prompt in prompts.items()},
         "w/o generated image": replace(
             r,
             encode=replace(encode, generated=False),
@@ -243,9 +276,17 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
             encode=replace(encode, objects=0, phrases=False),
             fuse=(replace(both[0], pairs=PAIRS[::2]), whole),
         ),
-        "cross + CAM": replace(r, encode=images, fuse=(replace(both[0], pairs=PAIRS[:1]), Cross()), align=()),
-        "cross": replace(r, encode=replace(images, context="", separate_context_pass=False), fuse=(Cross(),), align=()),
-        "text": replace(r, encode=Dual(text=encode.text), fuse=(), align=()),
+        "cross + CAM": replace(
+            r, encode=images, fuse=(replace(both[0], pairs=PAIRS[:1]), Cross()), align=(), heads=(plain,)
+        ),
+        "cross": replace(
+            r,
+            encode=replace(images, context="", separate_context_pass=False),
+            fuse=(Cross(),),
+            align=(),
+            heads=(plain,),
+        ),
+        "text": replace(r, encode=Dual(text=encode.text), fuse=(), align=(), heads=(plain,)),
     }
     return {name: replace(x, name=f"{r.name}-{slug(name)}") for name, x in found.items()}
 

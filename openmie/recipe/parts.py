@@ -69,6 +69,7 @@ class Training:
         lr_schedule: after the warm-up: `linear` or `cosine` decay to 0, or `constant`.
         warmup_ratio: share of all steps in which the learning rate rises from 0.
         max_grad_norm: the gradient's global norm is clipped at it; 0: not clipped.
+        first_dev_epoch: the first epoch, from 1, after which dev is scored; the last epoch always is.
         patience: epochs without a better dev score after which training stops; 0: never.
         selection_metric: dev score that chooses the best epoch; empty: the task's own.
         train_fraction: share of the training documents, sampled by the seed; smaller samples are subsets of larger
@@ -81,6 +82,7 @@ class Training:
     lr_schedule: Literal["linear", "cosine", "constant"] = "linear"
     warmup_ratio: Fraction = 0.1
     max_grad_norm: NonNegative = 1.0
+    first_dev_epoch: Count = 1
     patience: CountOrZero = 0
     selection_metric: Literal["", "ner", "re", "joint", "document", "own", "released"] = ""
     train_fraction: PositiveFraction = 1.0

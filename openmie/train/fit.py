@@ -19,9 +19,10 @@ from openmie.model import char_tokenizer as characters
 from openmie.model.features.context import context_generator
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.pretrained import Model
-from openmie.recipe import Recipe
+from openmie.recipe import Recipe, Training
 from openmie.train import checkpoint
 from openmie.train.card import card
+from openmie.train.checkpoint import TrainingProgress
 from openmie.train.feature_cache import cache_frozen
 from openmie.train.feeding import check_fed
 from openmie.train.loop import Event, Run, prepare_machine
@@ -66,15 +67,13 @@ def fit(
         run.progress = checkpoint.restore(done, model.extractor, run.optimizer.optimizer, run.schedule, key)
         yield run.event("resume", {"from": done.name})
     cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite")
-    yield run.event(
-        "start", {"examples": len(examples), "parameters": run.size(), **_context(recipe, train), **_skipped(examples)}
-    )
+    about = {"examples": len(examples), "parameters": run.size()}
+    yield run.event("start", about | _context(recipe, train) | _skipped(examples))
 
     def save() -> None:
         if accelerator.is_main_process:
-            checkpoint.save(
-                out / "checkpoints", model.extractor, run.optimizer.optimizer, run.schedule, run.progress, key
-            )
+            state = model.extractor, run.optimizer.optimizer, run.schedule, run.progress
+            checkpoint.save(out / "checkpoints", *state, key)
 
     progress = run.progress
     while progress.epoch < training.epochs and not progress.finished:
@@ -83,22 +82,29 @@ def fit(
             if checkpoint_every and progress.step % checkpoint_every == 0:
                 save()
         progress.epoch_rows, progress.rows = progress.rows, {}
-        score = dev_score(model, dev_examples, dev, recipe)
-        better = score > progress.best
-        if better:
-            progress.best, progress.best_epoch = score, progress.epoch
-            if accelerator.is_main_process:
-                model.card = card(recipe, seed, progress, len(examples), key)
-                model.save_pretrained(out)
-        yield run.event("dev", {"f1": score, "best": progress.best, "better": better, "rows": progress.epoch_rows})
+        if progress.epoch + 1 >= min(training.first_dev_epoch, training.epochs):
+            score = dev_score(model, dev_examples, dev, recipe)
+            better = score > progress.best
+            if better:
+                progress.best, progress.best_epoch = score, progress.epoch
+                if accelerator.is_main_process:
+                    model.card = card(recipe, seed, progress, len(examples), key)
+                    model.save_pretrained(out)
+            yield run.event("dev", {"f1": score, "best": progress.best, "better": better, "rows": progress.epoch_rows})
         progress.epoch, progress.in_epoch = progress.epoch + 1, 0
-        late = training.patience and progress.epoch - 1 - progress.best_epoch >= training.patience
-        progress.finished = bool(late) or progress.epoch >= training.epochs
+        late = _is_late(training, progress)
+        progress.finished = late or progress.epoch >= training.epochs
         save()
         if late:
             yield run.event("stop", {"best_epoch": progress.best_epoch})
     ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)} | {"rows": progress.epoch_rows}
     yield run.event("done", ended | _skipped([*examples, *dev_examples]))
+
+
+def _is_late(training: Training, progress: TrainingProgress) -> bool:
+    """Whether `patience` epochs have brought no better dev score; epochs before the first score do not count."""
+    since = progress.epoch - 1 - progress.best_epoch if progress.best_epoch >= 0 else 0
+    return training.patience > 0 and since >= training.patience
 
 
 def _subsample(documents: Iterable[Document], fraction: float, seed: int) -> list[Document]:

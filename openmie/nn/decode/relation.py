@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.nn.decode.spans import ordered_pairs, spans_of
-from openmie.nn.limits import Dropout, NonNegative, Problem, labels_given
+from openmie.nn.limits import CountOrZero, Dropout, NonNegative, Problem, labels_given
 from openmie.nn.ops import gather_rows
 from openmie.nn.streams import Streams
 
@@ -19,7 +20,7 @@ CHUNK = 4096  # pairs of a document scored at once
 
 @dataclass(frozen=True, kw_only=True)
 class EntityMarkers:
-    """Linear(GELU(Linear([h ; t]))), h and t the states of the two entities.
+    """Linear(GELU(Linear([h ; t]))), h and t the states of the two entities; see `layers` and `activation`.
 
     With `markers` the text carries a start and an end marker around head and tail, one pair per encoded row, and h, t
     are the states of the start markers. Without, all pairs of a document share one pass, and h, t are the states of
@@ -34,7 +35,10 @@ class EntityMarkers:
         markers: insert markers around head and tail, one pair of entities per encoded row; False: all pairs share one
             pass.
         input_stream: name of the stream whose tokens are read at the entities.
-        dropout: probability of dropout on the head's input.
+        layers: linear layers, 2 or 1: a single one is HVPNeT's classifier.
+        hidden: width between two layers; 0: that of the input stream.
+        activation: between two layers, `gelu` (ours) or `none`: MLP_final of CAMIM's eq. 17 as released.
+        dropout: probability of dropout before each layer.
         weight: weight of this head's loss in the sum of all losses.
         name: name of the head's loss in logs and records.
     """
@@ -43,6 +47,9 @@ class EntityMarkers:
     symmetric: tuple[str, ...] = ()
     markers: bool = True
     input_stream: str = "fused"
+    layers: Literal[1, 2] = 2
+    hidden: CountOrZero = 0
+    activation: Literal["gelu", "none"] = "gelu"
     dropout: Dropout = 0.1
     weight: NonNegative = 1.0
     name: str = "relations"
@@ -76,13 +83,11 @@ class RelationHead(nn.Module):
         super().__init__()
         self.name, self.weight, self.input_stream = config.name, config.weight, config.input_stream
         self.columns = [0, 2] if config.markers else [0, 1, 2, 3]
-        self.score = nn.Sequential(
-            nn.Dropout(config.dropout),
-            nn.Linear(len(self.columns) * width, width),
-            nn.GELU(),
-            nn.Dropout(config.dropout),
-            nn.Linear(width, len(config.labels)),
-        )
+        wide, inner = len(self.columns) * width, config.hidden or width
+        between = nn.GELU() if config.activation == "gelu" else nn.Identity()
+        first = [nn.Dropout(config.dropout), nn.Linear(wide, inner), between] if config.layers == 2 else []
+        last = [nn.Dropout(config.dropout), nn.Linear(inner if config.layers == 2 else wide, len(config.labels))]
+        self.score = nn.Sequential(*first, *last)
 
     def logits(self, streams: Streams, pairs: Tensor) -> Tensor:
         """(B, P, L); pairs are taken some thousands at a time, so that a long document's fit in memory."""

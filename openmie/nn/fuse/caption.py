@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from openmie.errors import RecipeError
 from openmie.nn.layers import FeedForward, MultiHeadAttention, merge_heads
 from openmie.nn.limits import Count, Dropout, Problem
-from openmie.nn.ops import attend, masked_mean
+from openmie.nn.ops import attend, masked_mean, masked_sum
 from openmie.nn.streams import Stream, Streams, by_group, group_seconds
 
 
@@ -26,7 +26,7 @@ class Caption:
         O_F = ELU(Dropout(Linear([LN(H_S) ; LN(H_W)]))), one after the other as tokens            (eq. 11)
 
     MLP is D -> 2 D, tanh, D; SA and CA are one module with q, k, v of their own each; LN has no weights. The modality's
-    stream becomes O_F. A role of `objects` goes object by object, and each becomes one token, the mean of its O_F.
+    stream becomes O_F. A role of `objects` goes object by object, and each becomes one token, its pooled O_F.
 
     Print and release differ, and we take the release where it can be read: S is joined to the features of each region
     (as W1 v + W2 S, so that S is multiplied once), + inside LN is a sum, the outer one a sequence. We depart from it in
@@ -39,7 +39,9 @@ class Caption:
         sentence: eq. 5; False: O_S = MLP_v(v), row `W` of figure 4b.
         word: eq. 7-11; False: O_F = ELU(Dropout(Linear(LN(O_S)))), regions only, row `S` of figure 4b.
         keep: which halves of eq. 11 the stream keeps: `both`, or `image`, whose length stays as it was.
-        objects: streams whose groups are objects, each of which becomes one token.
+        objects: streams whose groups are objects, which are aligned one by one.
+        object_pool: what an object becomes: the `mean` of its tokens (ours), their `sum` (as released), or `none`: all
+            its tokens stay.
         heads: number of attention heads; 1 as released.
         dropout: probability of dropout after each of q, k, v, and in eq. 11; 0.3 as released.
     """
@@ -49,6 +51,7 @@ class Caption:
     word: bool = True
     keep: Literal["both", "image"] = "both"
     objects: tuple[str, ...] = ("objects", "generated_objects")
+    object_pool: Literal["mean", "sum", "none"] = "mean"
     heads: Count = 1
     dropout: Dropout = 0.3
 
@@ -95,6 +98,7 @@ class CaptionAligned(nn.Module):
     def __init__(self, config: Caption, widths: dict[str, int]) -> None:
         super().__init__()
         self.pairs, self.objects, self.both = config.pairs, config.objects, config.keep == "both"
+        self.object_pool = config.object_pool
         d = widths[config.pairs[0][1]]
         self.widths = {modality: d for modality, _ in config.pairs}
         # one linear layer for all roles of a width, as they come from one tower
@@ -126,9 +130,15 @@ class CaptionAligned(nn.Module):
         b, o = mask.shape[:2]
         repeated = None if words is None else Projected(*(x.repeat_interleave(o, 0) for x in words))
         made = self._aligned(each.flatten(0, 1), mask.flatten(0, 1), s.repeat_interleave(o, 0), repeated)
-        groups = torch.arange(o, device=mask.device).expand(b, -1)
-        tokens = masked_mean(*made).unflatten(0, (b, o))
-        return objects.with_positions(tokens, mask.any(2), groups, group_seconds(objects, o))
+        groups, seconds = torch.arange(o, device=mask.device), group_seconds(objects, o)
+        if self.object_pool == "none":
+            n = made[0].shape[1]
+            tokens, real = (x.unflatten(0, (b, o)).flatten(1, 2) for x in made)  # (B, O * N, D), (B, O * N)
+            real = real & mask.any(2).repeat_interleave(n, 1)
+            seconds = None if seconds is None else seconds.repeat_interleave(n, 1)
+            return objects.with_positions(tokens, real, groups.repeat_interleave(n).expand(b, -1), seconds)
+        pool = masked_sum if self.object_pool == "sum" else masked_mean
+        return objects.with_positions(pool(*made).unflatten(0, (b, o)), mask.any(2), groups.expand(b, -1), seconds)
 
     def _aligned(self, v: Tensor, mask: Tensor, s: Tensor, words: Projected | None) -> tuple[Tensor, Tensor]:
         """O_F (B, V or V + C, D) and its mask, of regions v (B, V, D), mask (B, V), sentence s (B, D) and words."""

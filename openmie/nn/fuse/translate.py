@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from openmie.nn.layers import MultiHeadAttention
 from openmie.nn.limits import Count, Dropout, Problem
-from openmie.nn.ops import masked_mean
+from openmie.nn.ops import masked_mean, masked_sum
 from openmie.nn.streams import Stream, Streams, by_group, group_seconds
 
 
@@ -31,7 +31,7 @@ class Translate:
     A(x, y) is attention with one head, linear queries from x, keys and values from y. A_1, A_2 and Linear are shared
     by the branches. a : b is how well the corpus says that an image and its objects fit the text (`Stream.relevance`),
     even where it does not say so of both; what is not there has no share. The paper leaves these weights out; the
-    release has them, two numbers that sum to one, and gives an image without objects its own alone. P is the mean of Q.
+    release has them, two numbers that sum to one, and gives an image without objects its own alone. P is the pooled Q.
     MLP_final is Dropout, Linear, GELU, Dropout, Linear; its first layer is factored, so that [P ; O_final ; G_final] is
     multiplied once a document.
 
@@ -42,7 +42,9 @@ class Translate:
     (`pool="sum"`: over the real tokens; the residual of the objects is a mean in either). Measured where only the
     objects of both images together tell the label (as in the tests; 150 steps, 10 seeds, chance 50%): means reach 99%
     in all, sums stay at chance in 5. P is a sum there. Its phrases are masked altogether; ours are read, and objects of
-    a document without any attend to its words. Its dropout is 0.5, and its MLP_final has no GELU.
+    a document without any attend to its words. Its dropout is 0.5, and its MLP_final, which is the classifier's, has no
+    GELU: that is `final="concat"`. There P passes a linear layer of its own, which MLP_final's first one absorbs; P is
+    the sum of Q where `pool` is.
 
     A document without the image, or without objects, lacks that term; without both the branch is masked, its state 0,
     unless a part before this one, such as Caption, left words in the image's place.
@@ -55,6 +57,8 @@ class Translate:
         input_stream: name of the stream whose tokens are the words.
         object_words: what objects attend to: their `phrases`, or all words of the `text`.
         pool: pooling over tokens, `mean` (ours) or `sum`.
+        final: where MLP_final of eq. 17 is. `mlp`: here, for every word. `concat`: `fused` is [w ; P ; O_final ;
+            G_final], and the head's two linear layers are MLP_final, as released.
         expansion: inner size of MLP_final, as a multiple of the words' width; 2 as released.
         dropout: probability of dropout in MLP_final; 0.5 as released.
     """
@@ -64,6 +68,7 @@ class Translate:
     input_stream: str = "text"
     object_words: Literal["phrases", "text"] = "phrases"
     pool: Literal["mean", "sum"] = "mean"
+    final: Literal["mlp", "concat"] = "mlp"
     expansion: Count = 2
     dropout: Dropout = 0.1
 
@@ -119,8 +124,14 @@ class Translation(nn.Module):
         self.image_pool = CrossAttentionPool(d, pool, pool)  # A_1
         self.object_pool = CrossAttentionPool(d, pool, masked_mean) if objects else None  # A_2
         self.branch_output = nn.Linear(d, d)
+        self.phrase_pool = pool
+        more = (len(self.branches) + self.by_phrases) * d
+        self.concat = config.final == "concat"
+        if self.concat:
+            self.widths["fused"] = d + more
+            return
         self.word_hidden = nn.Linear(d, inner)
-        self.document_hidden = nn.Linear((len(self.branches) + self.by_phrases) * d, inner, bias=False)
+        self.document_hidden = nn.Linear(more, inner, bias=False)
         self.output, self.norm, self.dropout = nn.Linear(inner, d), nn.LayerNorm(d), nn.Dropout(config.dropout)
 
     def forward(self, streams: Streams) -> Streams:
@@ -128,7 +139,10 @@ class Translation(nn.Module):
         branches = self.branch_states(streams)
         states = [branch.tokens[:, 0] for branch in branches.values()]
         if self.by_phrases:
-            states.insert(0, masked_mean(streams["phrases"].tokens, streams["phrases"].mask))
+            states.insert(0, self.phrase_pool(streams["phrases"].tokens, streams["phrases"].mask))
+        if self.concat:
+            each = torch.cat(states, -1)[:, None].expand(-1, words.tokens.shape[1], -1)  # (B, T, ..)
+            return {**streams, **branches, "fused": words.with_tokens(torch.cat([words.tokens, each], -1))}
         document = self.document_hidden(self.dropout(torch.cat(states, -1)))[:, None]  # (B, 1, E)
         inner = F.gelu(self.word_hidden(self.dropout(words.tokens)) + document)  # (B, T, E)
         z = self.norm(words.tokens + self.output(self.dropout(inner)))
@@ -203,11 +217,6 @@ def weighted(terms: Sequence[Tensor], images: Sequence[Stream]) -> Tensor:
     even = weights.sum(0) <= 0  # the corpus says of all that they do not fit
     weights = torch.where(even, here.to(weights.dtype), weights)
     return ((weights / weights.sum(0).clamp_min(1e-30))[..., None] * torch.stack([*terms])).sum(0)
-
-
-def masked_sum(x: Tensor, mask: Tensor) -> Tensor:
-    """Sum over real positions: x (B, N, D), mask (B, N) -> (B, D)."""
-    return torch.where(mask[..., None], x, 0.0).sum(1)
 
 
 def mean_objects(stream: Stream) -> Stream:

@@ -211,3 +211,74 @@ def test_runs_in_bfloat16(corpus, full, name):
         total = model.extractor(batch_of(model, posts)).total
     total.backward()
     assert total.isfinite() and all(p.grad is None or p.grad.isfinite().all() for p in model.extractor.parameters())
+
+
+# -- flavour `paper`
+
+
+@pytest.fixture(scope="module")
+def printed(corpus):
+    return camim.recipe(corpus, flavour="paper", text="tiny", vision="tiny", context="noisy")
+
+
+def prompt_length(recipe, posts):
+    model = Model.new(recipe).extractor.eval()
+    featurizer = Model.new(recipe).featurizer
+    batch = featurizer.collate(featurizer.featurize(posts, gold=True))
+    keys, real = model.encode.prefix(model.encode.modalities(batch.inputs))
+    return {int(n) for n in real[:, 0, 0].sum(-1)}, keys[0][0].shape[2]
+
+
+def test_the_prompt_of_hvpnet_stays_sixteen_tokens_as_printed(corpus, printed):
+    posts = [d for d in corpus.train if len([i for i in d.images if i.kind == "patch" and i.parent == "main"]) >= 3][:6]
+    rows = camim.ablations(printed)
+    host = prompt_length(rows["HVPNeT"], posts)
+    assert host == ({16}, 16) == prompt_length(rows["HVPNeT + CAM + MI"], posts)
+    ours, _ = prompt_length(rows["HVPNeT + CAM + MI, caption words in the prompt"], posts)
+    assert min(ours) > 7 and len(ours) > 1  # four regions, three objects, and as many words as the caption has
+    small_rows = camim.ablations(camim.recipe(corpus))
+    assert prompt_length(small_rows["HVPNeT + CAM + MI"], posts)[0] == ours  # as it was: `small` does not change
+    assert prompt_length(small_rows["HVPNeT + CAM + MI, prompt of 16 tokens"], posts)[0] == {16}
+
+
+def test_the_values_of_section_4_2_are_in_paper_alone(corpus):
+    for flavour, from_eighth in (("paper", 8), ("improved", 1)):
+        host = camim.hvpnet(camim.recipe(flavour=flavour))
+        assert host.training.first_dev_epoch == from_eighth
+        assert (host.heads[0].layers, host.heads[0].dropout) == ((1, 0.0) if flavour == "paper" else (2, 0.5))
+        assert camim.recipe(flavour=flavour).training.first_dev_epoch == 1
+
+
+def test_mlp_final_is_that_of_the_release(corpus, printed):
+    """x = Linear([h ; t ; P ; O ; G]), logits = Linear(x), by hand; the sums over phrases, tokens and objects too."""
+    torch.manual_seed(0)
+    posts = [d.replace(phrases=d.phrases or ()) for d in [*corpus.train][:4]]
+    model = Model.new(printed)
+    model.extractor.eval()
+    batch = batch_of(model, posts)
+    fused = model.extractor.streams(batch.inputs).fused
+    d = fused["original"].tokens.shape[-1]
+    head = model.extractor.heads[0]
+    first, second = (m for m in head.score if isinstance(m, torch.nn.Linear))
+    assert first.out_features == 1536 and not any(isinstance(m, torch.nn.GELU) for m in head.score)
+    logits = head.logits(fused, batch.given["pairs"])
+    for b in range(len(logits)):
+        h, _, t, _ = batch.given["pairs"][b, 0]
+        words, phrases = fused["text"].tokens[b], fused["phrases"]
+        p = sum((phrases.tokens[b, n] for n in range(phrases.tokens.shape[1]) if phrases.mask[b, n]), torch.zeros(d))
+        o, g = fused["original"].tokens[b, 0], fused["generated"].tokens[b, 0]
+        x = first(torch.cat([words[h], p, o, g, words[t], p, o, g]))
+        assert torch.allclose(logits[b, 0], second(x), atol=1e-5)
+
+
+def test_dev_is_scored_from_the_epoch_that_is_asked_for_and_after_the_last(corpus, tmp_path):
+    recipe = camim.ablations(camim.recipe(corpus))["text"]
+    posts, dev = [*corpus.train][:8], [*corpus.dev][:4]
+
+    def scored(epochs, first, **more):
+        training = replace(recipe.training, epochs=epochs, first_dev_epoch=first, batch_size=4, **more)
+        events = fit(replace(recipe, training=training), posts, dev, out=tmp_path / f"{epochs}{first}", seed=1)
+        return [e.epoch + 1 for e in events if e.kind == "dev"]
+
+    assert scored(4, 3) == [3, 4] and scored(2, 8) == [2] and scored(3, 1) == [1, 2, 3]
+    assert scored(5, 4, patience=1) == [4, 5]  # epochs that are not scored are not those without a better score

@@ -447,3 +447,30 @@ def test_learns_what_its_level_is_told(level, told):
 def test_what_it_is_not_told_stays_at_chance(level, told, silent):
     """Without captions, without the word level where the mean says nothing, without the sentence where words do."""
     assert 0.2 <= learnt(LEVELS[level], told, steps=250, silent=silent) <= 0.3
+
+
+@pytest.mark.parametrize("pool", ["sum", "none"])
+@pytest.mark.parametrize("keep", ["both", "image"])
+def test_an_object_keeps_its_tokens_or_their_sum(pool, keep):
+    """Object by object, as a module of `image` tokens alone gives them."""
+    torch.manual_seed(0)
+    b, o, v, c, d = 2, 3, 4, 5, 8
+    mask = torch.ones(b, o * v, dtype=torch.bool)
+    mask[1, v:] = False  # one object alone
+    groups = torch.arange(o).repeat_interleave(v).expand(b, -1)
+    objects = Stream(torch.randn(b, o * v, d), mask, groups)
+    words = Stream(torch.randn(b, c, d), torch.ones(b, c, dtype=torch.bool))
+    config = {"pairs": (("objects", "context"),), "keep": keep, "dropout": 0.0}
+    module = Caption(**config, object_pool=pool).build({"objects": d, "context": d})
+    out = module({"objects": objects, "context": words})["objects"]
+    single = Caption(**config, objects=()).build({"objects": d, "context": d})
+    single.load_state_dict(module.state_dict())
+    n = v + (c if keep == "both" else 0)
+    for row in range(b):
+        for k in range(o if row == 0 else 1):
+            one = Stream(objects.tokens[row : row + 1, k * v : (k + 1) * v], torch.ones(1, v, dtype=torch.bool))
+            each = Stream(words.tokens[row : row + 1], words.mask[row : row + 1])
+            slow = single({"objects": one, "context": each})["objects"].tokens[0]  # (N, D)
+            fast = out.tokens[row, k * n : (k + 1) * n] if pool == "none" else out.tokens[row, k]
+            assert torch.allclose(fast, slow if pool == "none" else slow.sum(0), atol=1e-6)
+    assert out.mask.sum(1).tolist() == ([o * n, n] if pool == "none" else [o, 1])
