@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openmie.cli import console
+from openmie.cli import console, options
 from openmie.errors import CorpusError
 
 
@@ -65,9 +65,10 @@ def mmre(
             for name, documents in splits.items():
                 console.say(write(documents, folder / f"{name}.jsonl"))
         print(f"the corpus: jsonl:{out}", file=sys.stderr)
-    if llava:
-        _export(splits, made.labels.mentions, llava, format, task, plain)
+    refused = _export(splits, made.labels.mentions, llava, format, task, plain) if llava else 0
     console.say_skipped(made)
+    if refused:
+        raise typer.Exit(options.PARTIAL)
 
 
 def _corrected(reviews: Any, splits: dict[str, list[Any]], file: Path, summary: str) -> dict[str, list[Any]]:
@@ -105,15 +106,19 @@ def _print_sizes(splits: dict[str, list[Any]], name: str) -> None:
 
 def _export(
     splits: dict[str, list[Any]], labels: Sequence[str], folder: Path, format: str, task: str, plain: bool
-) -> None:
+) -> int:
+    """Write the files for fine-tuning scripts; how many documents gave no example."""
     from openmie.papers.pfa import TASKS
     from openmie.vlm.sft.dataset import PromptSpec, build_sft_dataset, export
 
     if task not in TASKS:
         raise CorpusError.unknown("--task", task, TASKS)
+    lost = 0
     for name, documents in splits.items():
         lessons, refused = build_sft_dataset(documents, PromptSpec(labels=labels, tasks=TASKS[task], plain=plain))
         if lessons:
             print(f"{len(lessons)} lessons: {export(lessons, folder, name, format)}", file=sys.stderr)
         for record in refused[:3]:
             print(f"no lesson ({len(refused)} of {len(documents)}): {record}", file=sys.stderr)
+        lost += len(refused)
+    return lost

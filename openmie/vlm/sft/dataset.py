@@ -17,17 +17,18 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from openmie.data import images
 from openmie.data import replace_file as writing
 from openmie.data.document import Document
-from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
+from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError
 from openmie.formats import output
 from openmie.vlm import pfa
 from openmie.vlm.pfa.labels import MentionLabels
 from openmie.vlm.sft.example import SFTExample
+from openmie.vlm.sft.image_check import broken_image, checked
 
 PICTURE = "<image>"
 FORMATS = ("llava", "messages")
@@ -62,8 +63,8 @@ def build_example(document: Document, ask: PromptSpec) -> SFTExample:
             where=f"document {document.id}",
             remedy="choose documents with openmie.datasets.mmre, and name the captions to be summaries",
         )
-    for image in group:
-        images.image_size(image if image.path or image.pixels is not None else document.main_image)
+    if (broken := broken_image(document, group)) is not None:
+        raise ImageError.of(broken)
     return SFTExample(
         document=document,
         images=group,
@@ -73,15 +74,22 @@ def build_example(document: Document, ask: PromptSpec) -> SFTExample:
 
 
 def build_sft_dataset(documents: Iterable[Document], ask: PromptSpec) -> tuple[list[SFTExample], list[ErrorRecord]]:
-    """The training examples of documents, and a record for each document that gives none."""
+    """The training examples of documents, and a record for each that gives none; each picture is read whole."""
     made: list[SFTExample] = []
     refused: list[ErrorRecord] = []
-    for document in documents:
-        try:
-            made.append(build_example(document, ask))
-        except OpenMIEError as error:
-            refused.append(error.record)
+    for found in checked(partial(_example_or_record, ask=ask), documents):
+        if isinstance(found, ErrorRecord):
+            refused.append(found)
+        else:
+            made.append(found)
     return made, refused
+
+
+def _example_or_record(document: Document, ask: PromptSpec) -> SFTExample | ErrorRecord:
+    try:
+        return build_example(document, ask)
+    except OpenMIEError as error:
+        return error.record
 
 
 def export(lessons: Iterable[SFTExample], folder: str | os.PathLike[str], split: str, format: str = "llava") -> Path:
@@ -101,7 +109,7 @@ def export(lessons: Iterable[SFTExample], folder: str | os.PathLike[str], split:
 
     Raises:
         CorpusError: another format, two examples of one id, a split's name that is no file name.
-        ImageError: an image that cannot be read.
+        ImageError: an image that cannot be read; nothing was written then.
     """
     if format not in FORMATS or not re.fullmatch(r"[\w.-]+", split):
         raise CorpusError(
@@ -110,7 +118,10 @@ def export(lessons: Iterable[SFTExample], folder: str | os.PathLike[str], split:
             where="export",
             remedy="choose one",
         )
-    at = Path(folder)
+    lessons, at = list(lessons), Path(folder)
+    for broken in checked(lambda item: broken_image(item.document, item.images), lessons):
+        if broken is not None:
+            raise ImageError.of(broken)
     writing.make_folder(at / "images")
     rows: dict[str, dict[str, Any]] = {}
     for item in lessons:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 
@@ -15,7 +16,7 @@ from openmie.data.document import Document, Image
 from openmie.datasets import mmre
 from openmie.diorama.posts import names
 from openmie.diorama.rng import RandomStream
-from openmie.errors import CorpusError, TrainError
+from openmie.errors import CorpusError, ImageError, TrainError
 from openmie.vlm import pfa
 from openmie.vlm.sft import dataset
 from openmie.vlm.sft import tiny_llava as tiny
@@ -77,6 +78,62 @@ def test_what_gives_no_lesson_is_told(posts, tmp_path):
     assert (
         len(build_sft_dataset(bad[:1], PromptSpec(labels=LABELS, tasks=("ner",)))[0]) == 1
     )  # no summary is needed then
+
+
+def truncated(path, picture):
+    """A file whose header is right and whose end is missing, as after a broken download."""
+    picture.save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    return Image(id="main", path=str(path), width=picture.width, height=picture.height)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_a_truncated_picture_is_found_before_the_first_step(posts, tmp_path, suffix):
+    noise = Pillow.effect_noise((64, 64), 90).convert("RGB")
+    bad = posts[1].replace(images=(truncated(tmp_path / f"half.{suffix}", noise), *posts[1].images[1:]))
+    made, (record,) = build_sft_dataset([posts[0], bad, posts[2]], PromptSpec(labels=LABELS))
+    assert [x.id for x in made] == [posts[0].id, posts[2].id]
+    assert bad.id in record.where and f"half.{suffix}" in record.where
+    assert record.found.startswith("a broken file") and record.expected == "a whole image" and record.remedy
+
+
+def test_a_patch_outside_of_its_picture_is_found_too(posts):
+    far = posts[1].images[1].model_copy(update={"box": (900.0, 900.0, 990.0, 990.0)})
+    bad = posts[1].replace(images=(posts[1].images[0], far, *posts[1].images[2:]), regions=())
+    made, (record,) = build_sft_dataset([posts[0], bad], PromptSpec(labels=LABELS))
+    assert len(made) == 1 and bad.id in record.where and "in a picture of" in record.found
+
+
+def test_files_are_read_once_until_they_change(posts, tmp_path, monkeypatch):
+    from openmie.vlm.sft import image_check
+
+    path = tmp_path / "a.png"
+    Pillow.effect_noise((64, 64), 90).convert("RGB").save(path)
+    document = posts[0].replace(images=(Image(id="main", path=str(path), width=64, height=64),), regions=())
+    reads = []
+    read = image_check._read
+    monkeypatch.setattr(image_check, "_read", lambda *a: reads.append(1) or read(*a))
+    for _ in range(3):
+        assert len(build_sft_dataset([document], PromptSpec(labels=LABELS))[0]) == 1
+    assert len(reads) == 1
+    path.write_bytes(path.read_bytes()[:200])
+    assert not build_sft_dataset([document], PromptSpec(labels=LABELS))[0] and len(reads) == 2
+
+
+def test_examples_come_in_order_whatever_is_read_first(posts):
+    many = [p.replace(id=f"{n}-{p.id}") for n in range(3) for p in posts]
+    assert [x.id for x in build_sft_dataset(iter(many), PromptSpec(labels=LABELS))[0]] == [p.id for p in many]
+
+
+def test_an_export_that_cannot_be_whole_writes_nothing(posts, tmp_path):
+    lessons, _ = build_sft_dataset(posts[:3], PromptSpec(labels=LABELS))
+    noise = Pillow.effect_noise((64, 64), 90).convert("RGB")
+    main = truncated(tmp_path / "half.png", noise)
+    lost = dataclasses.replace(lessons[1], document=posts[1].replace(images=(main,), regions=()), images=(main,))
+    with pytest.raises(ImageError, match="a broken file"):
+        export([lessons[0], lost, lessons[2]], tmp_path / "exported", "train")
+    assert not (tmp_path / "exported").exists()
 
 
 # -- files of others
