@@ -7,6 +7,7 @@ torchvision need not be installed; a processor whose video processor is missing 
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,12 +125,13 @@ def load_processor(source: str, revision: str = "") -> Any:
 
 
 def _without_video_processor(source: str, revision: str) -> Any:
-    """The processor, built from its parts."""
+    """The processor, built from its parts; it has no attribute for videos, so that it can be saved as any other."""
     from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer
     from transformers.models.auto.processing_auto import PROCESSOR_MAPPING
 
     pinned = revision_argument(revision)
     base: Any = PROCESSOR_MAPPING[type(AutoConfig.from_pretrained(source, trust_remote_code=False, **pinned))]
+    attributes = list(base.get_attributes())
 
     def check(self: Any, name: str, value: Any) -> Any:
         return (
@@ -138,13 +140,37 @@ def _without_video_processor(source: str, revision: str) -> Any:
             else base.check_argument_for_proper_class(self, name, value)
         )
 
-    cls: Any = type(base.__name__, (base,), {"check_argument_for_proper_class": check, "__module__": base.__module__})
+    own_class = {
+        "check_argument_for_proper_class": check,
+        "get_attributes": classmethod(lambda cls: attributes),
+        "__module__": base.__module__,
+    }
+    cls: Any = type(base.__name__, (base,), own_class)
     settings, _ = cls.get_processor_dict(source, **pinned)
     own = {k: v for k, v in settings.items() if k not in ("image_processor", "video_processor", "processor_class")}
     tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False, **pinned)
     images = AutoImageProcessor.from_pretrained(source, backend="pil", trust_remote_code=False, **pinned)
     template = {"chat_template": tokenizer.chat_template}
-    return cls(image_processor=images, tokenizer=tokenizer, video_processor=None, **{**template, **own})
+    made = cls(image_processor=images, tokenizer=tokenizer, video_processor=None, **{**template, **own})
+    del made.video_processor
+    attributes.remove("video_processor")
+    return made
+
+
+def save_processor(processor: Any, folder: str | Path) -> None:
+    """Save a processor beside its model, so that machines with and without torchvision load it.
+
+    One that was built without a video processor also gets the image processor's own file, from which the transformers
+    library derives a video processor where it can, as it does for the folders on the hub.
+
+    Args:
+        processor: of `load_processor`, or another of the transformers library.
+        folder: the model's.
+    """
+    processor.save_pretrained(folder)
+    takes_videos = "video_processor" in inspect.signature(type(processor).__init__).parameters
+    if takes_videos and not hasattr(processor, "video_processor"):
+        processor.image_processor.save_pretrained(folder)
 
 
 def _guarded(source: str, load: Callable[[], Any]) -> Any:
