@@ -109,7 +109,7 @@ def _train(cell: RunSpec, trainable: System, corpus: Corpus, folder: Path, watch
     """
     before = _attempts(trainable.recipe, folder)
     data = trainable.data(corpus)
-    train, dev = Hashed(data.train, cell.posts), Hashed(data.dev)
+    train, dev = Hashed(data.train, cell.posts), Hashed(data.dev if "dev" in data.sources else ())
     started, curve = time.perf_counter(), list(before["curve"])
     noted = started
 

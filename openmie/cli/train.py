@@ -60,11 +60,15 @@ def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> N
 
     if restart:
         shutil.rmtree(out, ignore_errors=True)
-    found = fit_sft(recipe, data.train, data.dev, out, seed=seed, watch=console.steps(recipe.name))
+    dev = data.dev if "dev" in data.sources else ()
+    found = fit_sft(recipe, data.train, dev, out, seed=seed, watch=console.steps(recipe.name))
+    kept = "weights of the last step" if found["best"] is None else f"best dev loss {found['best']:.4f}"
     print(
-        f"best dev loss {found['best']:.4f}; model: {out}, which `openmie zero-shot --system pfa --model {out} "
+        f"{kept}; model: {out}, which `openmie zero-shot --system pfa --model {out} "
         "--vlm-option injection_guard=false` prompts, and `transformers serve` and vLLM serve"
     )
     for record in found["skipped"]["records"][:3]:
-        print(f"not learnt from: {record}", file=sys.stderr)
+        print(f"not learnt from ({found['skipped']['count']} in all): {record}", file=sys.stderr)
     console.say_skipped(data)
+    if found["skipped"]["count"]:
+        raise typer.Exit(options.PARTIAL)

@@ -7,32 +7,31 @@ padding count for nothing, and nothing is cut to a length. The defaults are thos
 4): Qwen's fine-tuning with rates of 1e-5 for the language model and 2e-6 for vision tower and merger, batch 4, three
 epochs, all parameters, bf16. What a paper calls merger is LLaVA's projector, Qwen's merger and Idefics3's connector.
 
-After each epoch the loss on dev is taken; the epoch with the lowest is what the folder holds in the end. The folder is
-what `AutoModelForImageTextToText` and `AutoProcessor`, `openmie.vlm.Local`, `transformers serve` and vLLM load.
-Several GPUs: start the script with `accelerate launch` or `torchrun`; the batch is that of one GPU.
+After each epoch the loss on dev is taken; the epoch with the lowest is what the folder holds in the end (`keep="last"`:
+the last one, and dev may be empty). The folder is what `AutoModelForImageTextToText` and `AutoProcessor`,
+`openmie.vlm.Local`, `transformers serve` and vLLM load. Several GPUs: start the command with `torchrun`; the batch is
+that of one GPU, and where all parameters are trained each GPU keeps a part of them (`openmie.vlm.sft.memory`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import platform
-import shutil
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from openmie.data import replace_file as writing
-from openmie.errors import TrainError
+from openmie.errors import ModelError, TrainError
 from openmie.model import safe_loading
+from openmie.vlm.backends.model_loading import load_processor
+from openmie.vlm.sft import memory
 from openmie.vlm.sft.example import SFTExample
+from openmie.vlm.sft.model_folder import CHECKPOINTS, FACTS, facts_of_training, save
 from openmie.vlm.sft.settings import SFTTraining, part_of
 
-FACTS, CARD, ADAPTER, CHECKPOINTS = "training.json", "card.md", "adapter", "checkpoints"
 Watch = Callable[[str, Mapping[str, Any]], None]  # `start`, `step`, `dev`, `done`, and values
 
 
@@ -42,7 +41,7 @@ def load_model(name: str, training: SFTTraining, revision: str = "") -> tuple[An
     `revision`: the commit, branch or tag of a hub id; "" is its main branch, which its owner can change. Errors: no
     such model, weights that are a pickle, code that would have to run.
     """
-    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers import AutoModelForImageTextToText
 
     pinned = {"revision": revision} if revision else {}
     try:
@@ -50,7 +49,9 @@ def load_model(name: str, training: SFTTraining, revision: str = "") -> tuple[An
             model = AutoModelForImageTextToText.from_pretrained(
                 name, use_safetensors=True, trust_remote_code=False, dtype=training.weights, **pinned
             )
-            return model, AutoProcessor.from_pretrained(name, trust_remote_code=False, **pinned)
+        return model, load_processor(name, revision)
+    except ModelError as error:
+        raise TrainError.of(error.record) from None
     except (OSError, ValueError) as error:
         raise TrainError(
             f"{name!r}: {str(error).splitlines()[0][:200]}",
@@ -95,32 +96,35 @@ def finetune(
         TrainError: no examples, a run of other settings or data in `out`, TRL or PEFT not installed.
     """
     training, out = training or SFTTraining(), Path(out)
-    if not train or not dev:
+    if not train or (training.keep == "best" and not dev):
         raise TrainError(
             f"{len(train)} lessons to train on, {len(dev)} of dev",
             expected="some of each",
             where="finetune",
-            remedy="dev chooses the epoch: put lessons aside for it",
+            remedy="dev chooses the epoch: put lessons aside for it, or keep the last weights (training.keep=last)",
         )
     mark = fingerprint(training, seed, train, dev)
     if (facts := _finished(out, mark)) is not None:
         return facts
-    from openmie.vlm.sft.trainer import Trainer, latest
+    from openmie.vlm.sft.checkpoint import latest
+    from openmie.vlm.sft.trainer import Trainer, sharding
 
     started = time.perf_counter()
-    before = latest(out / CHECKPOINTS, mark)
-    trainer = Trainer.of(adapted(model, training), processor, (train, dev), out / CHECKPOINTS, training, seed)
-    trainer.watch, trainer.mark = watch, mark
+    model = adapted(model, training, seed)
+    memory.check(model, training, int(os.environ.get("WORLD_SIZE", "1")) if sharding(training) else 1)
+    trainer = Trainer.of(model, processor, (train, dev), out / CHECKPOINTS, training, seed)
+    processes = trainer.args.world_size
+    trainer.watch, trainer.mark = watch, mark if processes == 1 else f"{mark}, {processes} processes"
+    with trainer.accelerator.main_process_first():
+        before = latest(out / CHECKPOINTS, trainer.mark)
     watch("start", {"lessons": len(train), "steps": trainer.planned(), "from": str(before or "")})
-    trainer.train(resume_from_checkpoint=str(before) if before else None)
-    facts = _facts(trainer, training, seed, mark) | {
+    trainer.resume(before)
+    facts = facts_of_training(trainer, training, seed, mark) | {
         "lessons": {"train": len(train), "dev": len(dev)},
         "seconds": round(time.perf_counter() - started, 1),
         "name": name,
     }
-    if trainer.is_world_process_zero():
-        _save(trainer.accelerator.unwrap_model(trainer.model), processor, out, facts)
-    trainer.accelerator.wait_for_everyone()
+    save(trainer, processor, out, facts)
     watch("done", {k: facts[k] for k in ("best", "curve", "seconds")})
     return dict(json.loads(json.dumps(facts)))  # as it is read again
 
@@ -134,10 +138,14 @@ def fingerprint(training: SFTTraining, seed: int, train: Sequence[SFTExample], d
     return digest.hexdigest()
 
 
-def adapted(model: Any, training: SFTTraining) -> Any:
-    """The model with adapters on its language model, all else frozen, statistics of batch norms too; or as it is."""
+def adapted(model: Any, training: SFTTraining, seed: int = 0) -> Any:
+    """The model with adapters on its language model, all else frozen, statistics of batch norms too; or as it is.
+
+    `seed` draws the adapters' first weights, so that a run begins alike whatever was drawn before it.
+    """
     if training.lora is None:
         return model
+    import torch
     from peft import LoraConfig, get_peft_model
 
     lora = training.lora
@@ -156,7 +164,9 @@ def adapted(model: Any, training: SFTTraining) -> Any:
     config = LoraConfig(
         r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=names, task_type="CAUSAL_LM"
     )
-    made = get_peft_model(model, config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        made = get_peft_model(model, config)
     for module in made.modules():
         if "batchnorm" in type(module).__name__.lower():
             module.register_forward_pre_hook(_as_it_is)
@@ -180,66 +190,3 @@ def _finished(out: Path, mark: str) -> dict[str, Any] | None:
             remedy="name another folder, or remove this one",
         )
     return facts
-
-
-def _facts(trainer: Any, training: SFTTraining, seed: int, mark: str) -> dict[str, Any]:
-    parameters = list(trainer.model.parameters())
-    return {
-        "training": asdict(training),
-        "seed": seed,
-        "fingerprint": mark,
-        "curve": trainer.curve(),
-        "best": trainer.state.best_metric,
-        "best_step": trainer.state.best_global_step,
-        "steps": trainer.state.global_step,
-        "parameters": sum(p.numel() for p in parameters),
-        "trained": sum(p.numel() for p in parameters if p.requires_grad),
-        "bf16": bool(trainer.args.bf16),
-        "processes": trainer.args.world_size,
-        "device": str(trainer.args.device),
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "python": platform.python_version(),
-        "versions": {p: version(p) for p in ("openmie", "torch", "transformers", "trl", "peft", "accelerate")},
-    }
-
-
-def _save(model: Any, processor: Any, out: Path, facts: dict[str, Any]) -> None:
-    """The folder, its facts last: they say that it is whole."""
-    from openmie.train.evaluate import write_record
-
-    if hasattr(model, "merge_and_unload"):
-        model.save_pretrained(out / ADAPTER)
-        model = model.merge_and_unload()
-    model.save_pretrained(out)
-    processor.save_pretrained(out)
-    writing.replace_text(out / CARD, card(model, facts))
-    write_record(out / FACTS, facts)
-    shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-
-
-def card(model: Any, facts: Mapping[str, Any]) -> str:
-    """Markdown: what it was made from, on how much, and what chose it. No test score."""
-    came, training = getattr(model.config, "_name_or_path", "") or "random weights", facts["training"]
-    return "\n".join(
-        [
-            "---",
-            "library_name: transformers",
-            "pipeline_tag: image-text-to-text",
-            "tags: [multimodal-information-extraction, openmie]",
-            "---",
-            f"# {facts.get('name') or 'A vision-language model'}: {type(model).__name__}, fine-tuned",
-            "",
-            f"* from {came}; {facts['parameters']:,} parameters, {facts['trained']:,} of them trained"
-            + (f" (LoRA of rank {training['lora']['rank']}, merged)" if training["lora"] else ""),
-            f"* {facts['lessons']['train']} lessons, {facts['steps']} steps, seed {facts['seed']}, {facts['date']}",
-            f"* chosen by the loss on {facts['lessons']['dev']} dev lessons: {facts['best']:.4f} at "
-            f"{facts['best_step']}",
-            f"* sha256 of settings, seed and lessons: `{facts['fingerprint']}`",
-            "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.",
-            "",
-            "```json",
-            json.dumps(training, indent=1),
-            "```",
-            "",
-        ]
-    )

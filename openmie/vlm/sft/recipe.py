@@ -6,7 +6,7 @@ makes the `System` of it that bench runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
 from openmie.datasets import mmre
-from openmie.errors import ErrorRecord, TrainError
+from openmie.errors import ErrorRecord, ImageError, TrainError
 from openmie.metrics.patches import patches
 from openmie.vlm import pfa
 from openmie.vlm.generate import Answer, Request
@@ -98,7 +98,7 @@ def fit_sft(
         build_sft_dataset(train, recipe.prompt_spec),
         build_sft_dataset(dev, recipe.prompt_spec),
     )
-    if not lessons or not held:
+    if not lessons or (recipe.training.keep == "best" and not held):
         first = f", such as: {(no + neither)[0]}" if no + neither else ""
         raise TrainError(
             f"{len(lessons)} lessons to train on, {len(held)} of dev{first}",
@@ -133,7 +133,9 @@ def predict(
         The predicted documents, one without an answer being empty with a record; and the raw answers.
     """
     asked = [d.without_gold() for d in documents]
-    answers = list(backend.answers(_request(recipe, d, constrained) for d in asked))
+    broken: dict[int, ErrorRecord] = {}
+    came = iter(list(backend.answers(_requests(recipe, asked, constrained, broken))))
+    answers = [broken[n] if n in broken else next(came) for n in range(len(asked))]
     found = []
     for document, answer in zip(asked, answers, strict=True):
         if isinstance(answer, ErrorRecord):
@@ -151,6 +153,17 @@ def predict(
             read = read.replace(errors=(*read.errors, cut))
         found.append(read)
     return found, answers
+
+
+def _requests(
+    recipe: SFTRecipe, documents: Sequence[Document], constrained: bool, broken: dict[int, ErrorRecord]
+) -> Iterator[Request]:
+    """A request a document, made when it is asked for; where a picture cannot be read, a record in `broken` instead."""
+    for n, document in enumerate(documents):
+        try:
+            yield _request(recipe, document, constrained)
+        except ImageError as error:
+            broken[n] = error.record
 
 
 def _request(recipe: SFTRecipe, document: Document, constrained: bool) -> Request:
@@ -186,7 +199,7 @@ def scores(recipe: SFTRecipe, gold: Sequence[Document], predicted: Sequence[Docu
 
 def facts_of(found: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of `fit_sft` that a record of the bench keeps beside the scores."""
-    epochs = [row["epoch"] for row in found["curve"] if row["loss"] == found["best"]]
+    epochs = [row["epoch"] for row in found["curve"] if row["loss"] == found["best"]]  # none where the last was kept
     return {
         "dev": {"loss": found["best"], "epoch": epochs[0] if epochs else None},
         "curve": found["curve"],

@@ -53,6 +53,7 @@ class SFTTraining:
     precision: str = "auto"  # bf16, no, or auto: bf16 where the GPU has it
     every: int = 0  # steps between two looks at dev; 0: an epoch
     dev_batch: int = 16
+    keep: str = "best"  # which weights: best (lowest dev loss) or last
     weights: str = "float32"  # what the parameters are kept in; adapters need no more than bfloat16 under them
 
     def __post_init__(self) -> None:
@@ -64,6 +65,7 @@ class SFTTraining:
             ("warmup", 0 <= self.warmup < 1),
             ("precision", self.precision in ("auto", "bf16", "no")),
             ("every", self.every >= 0),
+            ("keep", self.keep in ("best", "last")),
             ("weights", self.weights in ("float32", "bfloat16")),
             ("dev_batch", self.dev_batch >= 1),
             *((n, getattr(self, n) >= 0) for n in ("lr", "vision_lr", "merger_lr", "decay", "clip")),

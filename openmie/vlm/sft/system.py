@@ -14,14 +14,14 @@ from openmie.data.document import Document
 from openmie.metrics.mre import name_scores
 from openmie.train.evaluate import score_data
 from openmie.train.system import Result, Watch
-from openmie.vlm.sft.finetune import CARD
+from openmie.vlm.sft.model_folder import CARD
 from openmie.vlm.sft.recipe import SFTRecipe, facts_of, fit_sft, predict, scores
 
 CONSTRAINED = 100  # test documents that are predicted once more under the grammar: it is slow, and gives one number
 EVENTS = {  # of training, as a line
     "start": "{lessons} lessons, {steps} steps",
     "dev": "step {step}, dev loss {loss:.4f}",
-    "done": "trained in {seconds:.0f} s, dev loss {best:.4f}",
+    "done": "trained in {seconds:.0f} s, dev loss {best}",
 }
 
 
@@ -50,7 +50,9 @@ class SFTSystem:
         """`fit_sft`; each event is passed to `watch` with the line `told` that a console may print."""
 
         def tell(kind: str, values: Mapping[str, Any]) -> None:
-            watch(kind, values if kind not in EVENTS else {**values, "told": EVENTS[kind].format(**values)})
+            best = values.get("best")
+            told = {**values, "best": "not looked at" if best is None else f"{best:.4f}"}
+            watch(kind, values if kind not in EVENTS else {**values, "told": EVENTS[kind].format(**told)})
 
         found = fit_sft(self.recipe, train, dev, out, seed=seed, watch=tell)
         return facts_of(found) | {"fingerprint": found["fingerprint"]}

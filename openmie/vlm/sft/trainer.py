@@ -1,33 +1,30 @@
-"""TRL's trainer as `openmie.vlm.sft.finetune` drives it: groups with their own rates, and checkpoints without pickle.
+"""TRL's trainer as `openmie.vlm.sft.finetune` drives it: parts with their own rates, and our checkpoints.
 
-Transformers writes optimiser, schedule and random states with `torch.save`; here they are safetensors and JSON, as in
-`openmie.train.checkpoint`, so that going on from a folder that somebody else wrote runs none of its code. A checkpoint
-counts only when the file `whole` stands in it, which is written last.
+All that changes it goes through its public methods and a callback; the one exception is named where it stands. Several
+GPUs that train all parameters keep a part of weights, gradients and optimiser each (FSDP2, by Accelerate), so that a
+model fits that one GPU cannot hold; adapters are small, and every process has the whole model.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections.abc import Sequence, Sized
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors.torch import load_file, save_file
 
 from openmie.data import replace_file as writing
 from openmie.errors import TrainError
-from openmie.train import checkpoint as states
-from openmie.vlm.backends.chat_template import break_special_tokens, render_prompt
+from openmie.vlm.sft import checkpoint
 from openmie.vlm.sft.example import SFTExample
+from openmie.vlm.sft.rows import as_dataset
 from openmie.vlm.sft.settings import SFTTraining, parameter_groups
 
 try:
     import trl
-    from datasets import Dataset
-except ImportError as missing:  # of the extra `lvlm`
+    from transformers import TrainerCallback
+except ImportError as missing:  # of the extra `vlm`
     raise TrainError(
         f"no package {missing.name}",
         expected="TRL, PEFT and datasets",
@@ -35,12 +32,9 @@ except ImportError as missing:  # of the extra `lvlm`
         remedy="pip install 'openmie[vlm]'",
     ) from None
 
-LEARNT = "learnt.safetensors"
-WHOLE, STATE, SCALARS = "whole", "trainer-{}.safetensors", "trainer-{}.json"
-
 
 class Trainer(trl.SFTTrainer):
-    """Adds to TRL's: `watch`, `mark` (of settings and data) and the changed saving."""
+    """Adds to TRL's: `watch`, `mark` (of settings and data), rates by part, and checkpoints (`sft.checkpoint`)."""
 
     watch: Any = staticmethod(lambda kind, values: None)
     mark: str = ""
@@ -56,16 +50,26 @@ class Trainer(trl.SFTTrainer):
         training: SFTTraining,
         seed: int,
     ) -> Trainer:
-        """The trainer of one run; `lessons` are those of train and of dev."""
-        train, dev = (as_dataset(part, processor) for part in lessons)
+        """The trainer of one run; `lessons` are those of train and of dev. Errors: DeepSpeed, or sharded adapters."""
+        train, dev = (as_dataset(part, processor) if part else None for part in lessons)
         made = cls(
             model=model,
-            args=arguments(training, seed, folder),
+            args=arguments(training, seed, folder, dev is not None),
             train_dataset=train,
             eval_dataset=dev,
             processing_class=processor,
         )
         made.training = training
+        made.model_accepts_loss_kwargs = (
+            True  # TRL's loss does, for any model: the mean over the tokens of all processes
+        )
+        if made.is_deepspeed_enabled or (made.is_fsdp_enabled and training.lora):
+            raise TrainError(
+                "DeepSpeed" if made.is_deepspeed_enabled else "adapters under FSDP",
+                expected="FSDP2 for all parameters, whole models for adapters: both are set without being asked for",
+                where="openmie.vlm.sft.finetune",
+                remedy="start the command with torchrun --nproc-per-node N, without a configuration of Accelerate",
+            )
         return made
 
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
@@ -74,6 +78,26 @@ class Trainer(trl.SFTTrainer):
             groups = parameter_groups(model or self.model, self.training)
             self.optimizer = torch.optim.AdamW(groups, betas=self.training.betas, fused=True)
         return self.optimizer
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """TRL's mean negative log-likelihood of the answers' tokens; of a sharded model through its own last layer.
+
+        TRL (1.16) gathers that layer's weights by `full_tensor()`, whose backward keeps each process's own gradient for
+        its shard, instead of the mean over processes: two of them learnt another last layer than one.
+        """
+        if not checkpoint.is_sharded(model):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs["labels"][:, 1:]
+        outputs = model(**{k: v for k, v in inputs.items() if k != "labels"}, use_cache=False)
+        held = labels != -100
+        total = torch.nn.functional.cross_entropy(outputs.logits[:, :-1][held].float(), labels[held], reduction="sum")
+        if num_items_in_batch is None:
+            loss = total / held.sum().clamp(min=1)
+        else:  # of all processes, and FSDP takes the mean of their gradients
+            loss = total * self.accelerator.num_processes / num_items_in_batch
+        return (loss, outputs) if return_outputs else loss
 
     def planned(self) -> int:
         """Steps of the whole run."""
@@ -100,113 +124,78 @@ class Trainer(trl.SFTTrainer):
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
         """`openmie.vlm.sft.finetune` writes the card, once."""
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
-        """What is trained, by the names that it has here; not the arguments, which would be pickled.
+    def bare(self) -> Any:
+        """The model without what Accelerate put around it; sharded, where it is."""
+        return self.accelerator.unwrap_model(self.model)
 
-        `save_pretrained` writes old names for some families, LLaVA among them, which Transformers' trainer then looks
-        for in vain, and goes on with whatever weights there are (5.23: it warns of missing keys).
-        """
-        if self.args.should_save:
-            at = Path(output_dir or str(self.args.output_dir))
-            at.mkdir(parents=True, exist_ok=True)
-            kept = {n: p.detach().cpu().contiguous() for n, p in self._learnt().items()}
-            save_file(kept, at / LEARNT)
-
-    def _learnt(self) -> dict[str, torch.Tensor]:
-        """Trained parameters, each once, and what a forward in training writes down."""
-        model = self.accelerator.unwrap_model(self.model)
-        held = set(model.state_dict())
-        found = {n: p for n, p in model.named_parameters() if p.requires_grad}
-        return found | {n: b for n, b in model.named_buffers() if n in held}
-
-    def _put_back(self, checkpoint: str) -> None:
-        kept, own = load_file(Path(checkpoint) / LEARNT), self._learnt()
-        if kept.keys() != own.keys():
-            raise TrainError(
-                f"{len(kept.keys() ^ own.keys())} weights too many or too few",
-                where=str(checkpoint),
-                expected="those of this model",
-                remedy="remove the checkpoints and start again",
-            )
-        with torch.no_grad():
-            for name, value in kept.items():
-                own[name].copy_(value)
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._load_from_checkpoint(resume_from_checkpoint, model)
-        else:
-            self._put_back(resume_from_checkpoint)
-
-    def _load_best_model(self) -> None:
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._load_best_model()
-        else:
-            self._put_back(str(self.state.best_model_checkpoint))
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        super()._save_checkpoint(model, trial)
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write a checkpoint: all but the counters, which the transformers library writes next, and then older go."""
+        assert self.optimizer is not None and self.lr_scheduler is not None  # they exist once training has begun
+        at = Path(output_dir or str(self.args.output_dir))
+        checkpoint.write(at, self.bare(), self.optimizer, self.lr_scheduler, self.args.process_index)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
-            at = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-            writing.replace_text(at / WHOLE, self.mark)
+            writing.replace_text(at / checkpoint.WHOLE, self.mark)
 
-    def _running(self) -> tuple[torch.optim.Optimizer, Any]:
-        """Optimizer and scheduler, which exist once training has begun."""
-        assert self.optimizer is not None and self.lr_scheduler is not None
-        return self.optimizer, self.lr_scheduler
+    def resume(self, folder: Path | None) -> None:
+        """Train, from a checkpoint where there is one; then put the weights of the lowest dev loss back."""
+        if folder is not None:
+            self.add_callback(_Restore(self, folder))
+        self.train(resume_from_checkpoint=str(folder) if folder else None)
+        if self.training.keep == "best" and self.state.best_model_checkpoint:
+            checkpoint.restore_weights(Path(self.state.best_model_checkpoint), self.bare(), self.args.process_index)
 
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        if self.is_deepspeed_enabled or self.is_fsdp_enabled:  # sharded: theirs, in their own formats
-            super()._save_optimizer_and_scheduler(output_dir)
-        elif self.args.should_save:
-            optimizer, scheduler = self._running()
-            tensors, scalars = states._optimizer_state(optimizer)
-            save_file(tensors, Path(output_dir) / STATE.format("optimizer"))
-            schedule = {k: v for k, v in scheduler.state_dict().items() if k != "lr_lambdas"}
-            told = {"scalars": scalars, "groups": optimizer.state_dict()["param_groups"], "schedule": schedule}
-            _write(Path(output_dir) / SCALARS.format("optimizer"), told)
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Nothing: `_Restore` puts all back once the model is sharded; the library's own wants files of its own.
 
-    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        if checkpoint is None or self.is_deepspeed_enabled or self.is_fsdp_enabled:
-            super()._load_optimizer_and_scheduler(checkpoint)
-            return
-        told = json.loads((Path(checkpoint) / SCALARS.format("optimizer")).read_text(encoding="utf8"))
-        kept: dict[int, dict[str, Any]] = {}
-        values = {**load_file(Path(checkpoint) / STATE.format("optimizer")), **told["scalars"]}
-        for key, value in values.items():
-            index, _, field = key.partition(".")
-            kept.setdefault(int(index), {})[field] = value
-        groups = [{**g, "betas": tuple(g["betas"])} for g in told["groups"]]
-        optimizer, scheduler = self._running()
-        optimizer.load_state_dict({"state": kept, "param_groups": groups})
-        lambdas = [None] * len(getattr(scheduler, "lr_lambdas", ()))
-        scheduler.load_state_dict({**told["schedule"], **({"lr_lambdas": lambdas} if lambdas else {})})
-
-    def _save_rng_state(self, output_dir: str) -> None:
-        os.makedirs(output_dir, exist_ok=True)
-        tensors, scalars = states._rng_state()
-        name = f"random-{self.args.process_index}"
-        save_file(tensors, Path(output_dir) / STATE.format(name))
-        _write(Path(output_dir) / SCALARS.format(name), scalars)
-
-    def _load_rng_state(self, checkpoint: str | None) -> None:
-        name = f"random-{self.args.process_index}"
-        if checkpoint is not None and (path := Path(checkpoint) / SCALARS.format(name)).exists():
-            tensors = load_file(Path(checkpoint) / STATE.format(name))
-            states._set_rng_state(tensors, json.loads(path.read_text(encoding="utf8")))
+        It is called by `train(resume_from_checkpoint=...)`, which is the only way to have its counters read.
+        """
 
 
-def arguments(training: SFTTraining, seed: int, folder: Path) -> Any:
-    """TRL's arguments. Nothing is cut (`max_length`), nothing reported anywhere."""
-    strategy: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
+class _Restore(TrainerCallback):  # type: ignore[misc]
+    """Puts weights, optimiser and schedule back before the first step, and random generators where they were left."""
+
+    def __init__(self, trainer: Trainer, folder: Path) -> None:
+        self.trainer, self.folder, self.waiting = trainer, folder, True
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """After Accelerate prepared all of them."""
+        process = args.process_index
+        checkpoint.restore_weights(self.folder, self.trainer.bare(), process)
+        checkpoint.restore_optimizer(
+            self.folder, self.trainer.bare(), parts["optimizer"], parts["lr_scheduler"], process
+        )
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """A checkpoint of an epoch's end was written before the next epoch drew its order."""
+        if float(state.epoch or 0.0).is_integer():
+            self._generators(args)
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """One within an epoch, after its order was drawn and the batch was read."""
+        self._generators(args)
+
+    def _generators(self, args: Any) -> None:
+        if self.waiting:
+            checkpoint.restore_random(self.folder, args.process_index)
+        self.waiting = False
+
+
+def sharding(training: SFTTraining) -> bool:
+    """Whether a process keeps a part of the model: of several that train all parameters, on GPUs or as told."""
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    told = os.environ.get("ACCELERATE_USE_FSDP", "").lower() == "true"
+    return several and training.lora is None and (told or torch.accelerator.is_available())
+
+
+def arguments(training: SFTTraining, seed: int, folder: Path, dev: bool = True) -> Any:
+    """TRL's arguments. Nothing is cut (`max_length`), nothing reported anywhere; `dev`: there are examples of dev."""
+    when = "steps" if training.every else "epoch"
+    strategy: dict[str, Any] = {"eval_strategy": when if dev else "no", "save_strategy": when}
     if training.every:
-        strategy = {
-            "eval_strategy": "steps",
-            "save_strategy": "steps",
-            "eval_steps": training.every,
-            "save_steps": training.every,
-        }
+        strategy |= {"eval_steps": training.every, "save_steps": training.every}
+    if sharding(training):
+        strategy |= {"fsdp": True, "fsdp_config": {"version": 2, "reshard_after_forward": True}}
     gpu = torch.accelerator.is_available()
     bf16 = training.precision == "bf16" or (
         training.precision == "auto" and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
@@ -231,8 +220,8 @@ def arguments(training: SFTTraining, seed: int, folder: Path) -> Any:
         max_length=None,
         pad_to_multiple_of=None,
         remove_unused_columns=False,
-        load_best_model_at_end=True,
-        metric_for_best_model="loss",
+        save_only_model=True,  # the rest is written by `Trainer.save_model`
+        metric_for_best_model="loss" if training.keep == "best" else None,
         greater_is_better=False,
         save_total_limit=1,
         report_to="none",
@@ -244,69 +233,3 @@ def arguments(training: SFTTraining, seed: int, folder: Path) -> Any:
         use_cpu=not gpu,  # unless told, torchrun without a GPU starts runs that know nothing of each other
         **strategy,
     )
-
-
-def as_dataset(lessons: Sequence[SFTExample], processor: Any) -> Dataset:
-    """Rows that are made when they are asked for: pictures of a whole corpus do not lie in memory.
-
-    The prompt is the text that `openmie.vlm.backends.local` gives to the model, to the letter; the answer follows with
-    what the chat template puts behind it.
-    """
-    return Dataset.from_dict({"index": list(range(len(lessons)))}).with_transform(_Rows(lessons, processor))
-
-
-class _Rows:
-    """Indices -> rows. Known to `datasets` by its number alone, which would else pickle all documents for a hash."""
-
-    def __init__(self, lessons: Sequence[SFTExample], processor: Any) -> None:
-        self.lessons, self.processor, self.ending = lessons, processor, end_of_turn(processor)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return id, (id(self),)
-
-    def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        found: dict[str, list[Any]] = {"prompt": [], "completion": [], "images": []}
-        for request, answer in ((self.lessons[i].request(), self.lessons[i].answer) for i in batch["index"]):
-            found["prompt"].append(render_prompt(self.processor, request))
-            found["completion"].append(break_special_tokens(self.processor, answer) + self.ending)
-            found["images"].append(list(request.images))
-        return found
-
-
-def end_of_turn(processor: Any) -> str:
-    """What a chat template writes behind an answer; the end token where it writes nothing that ends one."""
-    filler = processor if getattr(processor, "chat_template", None) else processor.tokenizer
-    mark, end = "the answer", str(processor.tokenizer.eos_token or "")
-    if not getattr(filler, "chat_template", None):
-        return end
-    for said in ([{"type": "text", "text": "?"}], "?"):  # templates of language models read a string
-        told: Any = [{"type": "text", "text": mark}] if isinstance(said, list) else mark
-        messages = [{"role": "user", "content": said}, {"role": "assistant", "content": told}]
-        try:
-            text = str(filler.apply_chat_template(messages, tokenize=False))
-        except Exception:  # a template raises what it likes
-            continue
-        if mark in text and (told == mark or str(told) not in text):  # a list that was written out is none of its turns
-            behind = text.rpartition(mark)[2]
-            return behind if behind.strip() else end + behind
-    return end
-
-
-def latest(folder: Path, mark: str) -> Path | None:
-    """The whole checkpoint to go on from; half-written ones are removed. Errors: it is of another run."""
-    found = sorted(folder.glob("checkpoint-*"), key=lambda p: int(p.name.rpartition("-")[2]))
-    for path in [p for p in found if not (p / WHOLE).exists()]:
-        shutil.rmtree(path)
-    whole = [p for p in found if (p / WHOLE).exists()]
-    if whole and any((p / WHOLE).read_text(encoding="utf8") != mark for p in whole):
-        raise TrainError(
-            "checkpoints of a run with other settings or data",
-            expected="the run that wrote them",
-            where=str(folder),
-            remedy="name another folder, or remove this one",
-        )
-    return whole[-1] if whole else None
-
-
-def _write(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data), encoding="utf8")

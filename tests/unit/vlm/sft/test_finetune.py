@@ -83,7 +83,7 @@ def test_the_loss_is_the_mean_over_answer_tokens(lessons, fresh, tmp_path):
 
 
 def test_what_ends_a_turn_is_learnt_for_any_template(fresh):
-    from openmie.vlm.sft.trainer import end_of_turn
+    from openmie.vlm.sft.rows import end_of_turn
 
     _, processor = fresh()
     assert end_of_turn(processor) == tiny.END
@@ -185,6 +185,7 @@ def test_parts_of_other_families_by_their_own_names():
         {"lr": -1.0},
         {"precision": "fp8"},
         {"weights": "int4"},
+        {"keep": "first"},
         {"every": -1},
     ],
 )
@@ -273,8 +274,10 @@ class Killed(Exception):
     pass
 
 
-def test_killed_it_goes_on_to_the_same_bits(lessons, fresh, tmp_path):
-    training = replace(FAST, epochs=3)
+@pytest.mark.parametrize("change", [{}, {"every": 3}, {"lora": Lora(rank=2, alpha=4)}], ids=["epochs", "steps", "lora"])
+def test_killed_it_goes_on_to_the_same_bits(lessons, fresh, tmp_path, change):
+    """A checkpoint at the end of an epoch, and one within; random generators count where adapters have dropout."""
+    training = replace(FAST, epochs=3, **change)
     whole = finetune(*fresh(), lessons, lessons[:2], tmp_path / "whole", training, seed=3)
 
     def kill(kind, values):
@@ -304,15 +307,21 @@ def test_killed_it_goes_on_to_the_same_bits(lessons, fresh, tmp_path):
 
 
 def test_a_checkpoint_cut_while_it_was_written_is_not_taken(tmp_path):
-    from openmie.vlm.sft.trainer import latest
+    from openmie.vlm.sft.checkpoint import latest
 
-    for step, whole in ((2, True), (4, True), (6, False)):
+    for step, whole, counters in (
+        (2, "mark", "{}1"),
+        (4, "mark", '{"a": 1}'),
+        (6, "", '{"a": 1}'),
+        (8, "mark", '{"a"'),
+    ):
         folder = tmp_path / f"checkpoint-{step}"
         folder.mkdir()
         if whole:
-            (folder / "whole").write_text("mark")
+            (folder / "whole").write_text(whole)
+        (folder / "trainer_state.json").write_text(counters)
     assert latest(tmp_path, "mark") == tmp_path / "checkpoint-4"
-    assert not (tmp_path / "checkpoint-6").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint-4"]
     with pytest.raises(TrainError, match="other settings"):
         latest(tmp_path, "another")
     assert latest(tmp_path / "nothing", "mark") is None
@@ -344,6 +353,24 @@ def test_lora_trains_adapters_alone_and_saves_them_merged_and_by_themselves(less
 def test_lora_without_a_module_of_that_name(fresh):
     with pytest.raises(TrainError, match="no module of the language model is called nothing"):
         adapted(fresh()[0], replace(FAST, lora=Lora(targets=("nothing",))))
+
+
+def test_without_dev_the_last_weights_are_kept(lessons, fresh, tmp_path):
+    """As the paper's: three epochs, no dev. The same weights as of a run that looked at dev, and kept the last."""
+    last = replace(FAST, keep="last")
+    bare = finetune(*fresh(), lessons, [], tmp_path / "bare", last, seed=2)
+    seen = finetune(*fresh(), lessons, lessons[:2], tmp_path / "seen", last, seed=2)
+    assert (bare["best"], bare["curve"], seen["best"], len(seen["curve"])) == (None, [], None, 2)
+    files = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("bare", "seen")]
+    assert files[0] == files[1]
+    assert "the weights of the last step" in (tmp_path / "bare" / "card.md").read_text(encoding="utf8")
+
+
+def test_what_was_computed_in_bf16_is_saved_in_bf16(lessons, fresh, tmp_path):
+    finetune(*fresh(), lessons, lessons[:2], tmp_path / "m", replace(FAST, epochs=1, precision="bf16"))
+    model, _ = load_model(str(tmp_path / "m"), SFTTraining(weights="bfloat16"))
+    saved = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf8"))
+    assert saved["dtype"] == "bfloat16" and {p.dtype for p in model.parameters()} == {torch.bfloat16}
 
 
 def test_errors_before_anything_is_trained(lessons, fresh, tmp_path):
