@@ -2,7 +2,8 @@
 
 A run whose corpus is the paper's has the published columns; one on other data has the same measures, with the labels
 of its own. The gain of a task (pages with GAINS) is its score in the joint run less its score alone, of each seed that
-has both.
+has both. A run whose loss on dev still fell at its last look is marked, and stands in no gain: of two such runs the one
+that was further on would win, whatever its tasks.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from openmie.bench import published, system
 from openmie.bench.result_table import Entry
 from openmie.papers._published import Measure
 
+SETTLED = 0.01  # share of the loss
+UNSETTLED = "still learning"
+UNSETTLED_MEANS = (
+    f"Still learning: the loss on dev fell by more than {SETTLED:.0%} at its last look, or was looked at once. Such a run "
+    "shows how far it came, and no gain is taken from it."
+)
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # run -> measure -> seed -> number
 OF_RUNS = ("variance", "parameters")  # quantities that a table of runs shows otherwise, or not at all
 
@@ -44,6 +51,23 @@ def _by_label(entries: Sequence[Entry], score: str) -> list[Measure]:
 
 def _has(entries: Sequence[Entry], measure: Measure) -> bool:
     return any(e.values(measure) for e in entries)
+
+
+def still_learning(record: Mapping[str, Any]) -> bool:
+    """Whether a run was stopped while its loss on dev still fell, by more than `SETTLED`; after one look nobody knows.
+
+    A run without dev has trained for as long as its recipe says, and is taken at its word.
+    """
+    losses = [row["loss"] for row in record.get("curve") or () if "loss" in row]
+    if not losses:
+        return False
+    return len(losses) == 1 or losses[-1] < (1 - SETTLED) * min(losses[:-1])
+
+
+def settled(entry: Entry, measure: str) -> dict[int, float]:
+    """Seed -> number, of the runs that had stopped learning."""
+    young = {r["cell"]["seed"] for r in entry.records if still_learning(r)}
+    return {seed: number for seed, number in entry.values(Measure(score=measure)).items() if seed not in young}
 
 
 def gains(runs: Values, page: Any) -> dict[tuple[str, str], dict[str, list[float]]]:

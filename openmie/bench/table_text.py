@@ -54,7 +54,8 @@ def _absent(row: str, width: int) -> list[str]:
 def _line(
     entry: Entry, listed: Sequence[Measure], beside: Sequence[Measure], heading: Sequence[str], notes: Footnotes
 ) -> list[str]:
-    line = [entry.row, entry.cells[0].flavour, entry.documents, entry.dates]
+    young = notes.mark(measures.UNSETTLED_MEANS) if _young(entry) else ""
+    line = [entry.row + young, entry.cells[0].flavour, entry.documents, entry.dates]
     for i, measure in enumerate(listed):
         numbers = list(entry.values(measure).values())
         text = mean_and_spread(numbers, of=len(entry.cells)) or (BARE if i else entry.status or BARE)
@@ -84,23 +85,37 @@ def _gains(entries: Sequence[Entry], notes: Footnotes) -> list[list[list[str]]]:
     found = []
     for changed in dict.fromkeys(e.row.removeprefix(e.variant) for e in entries):
         same = [e for e in entries if e.row == e.variant + changed]
-        runs = {e.variant: {m: e.values(Measure(score=m)) for m in page.MEASURES} for e in same}
+        runs = {e.variant: {m: measures.settled(e, m) for m in page.MEASURES} for e in same}
+        lack = {e.variant: measures.UNSETTLED if _young(e) else BARE for e in same if e.records}
         because = next((e.comparison.because for e in same if not e.comparison.setting), "")
         absent = BARE + notes.mark(because) if because else ""
-        found.append(_gains_of(measures.gains(runs, page), page, changed, absent))
+        found.append(_gains_of(measures.gains(runs, page), page, (changed, absent), lack))
     return found
 
 
+def _young(entry: Entry) -> bool:
+    return any(map(measures.still_learning, entry.records))
+
+
 def _gains_of(
-    found: Mapping[tuple[str, str], Mapping[str, list[float]]], page: Any, changed: str, absent: str
+    found: Mapping[tuple[str, str], Mapping[str, list[float]]],
+    page: Any,
+    told: tuple[str, str],
+    lack: Mapping[str, str],
 ) -> list[list[str]]:
-    """Joint less single as measured and as published; `absent` stands for all of the latter where it is not empty."""
+    """Joint less single as measured and as published.
+
+    `told` is what was changed, and what stands for all that was published where it is not empty; `lack` what stands for
+    the gains of a run that was made and gives none.
+    """
+    changed, absent = told
     lines = [[f"reinforcement: joint less single{changed}", *page.MEASURES]]
     for joint, singles in page.GAINS.items():
         for single in singles:
             here = found.get((joint, single), {})
             a, b = measures.reported(page, joint), measures.reported(page, single)
-            none, names = BARE if here else NOT_RUN, page.MEASURES
+            names, reasons = page.MEASURES, [lack.get(row, NOT_RUN) for row in (joint, single)]
+            none = BARE if here else next(r for r in (NOT_RUN, measures.UNSETTLED, BARE) if r in reasons)
             ours = [mean_and_spread(here[m]) if m in here else none for m in names]
             theirs = [absent or (f"{a[m] - b[m]:+.2f}" if m in a and m in b else BARE) for m in names]
             lines += [[f"{joint} less {single}", *ours], ["as published", *theirs]]
