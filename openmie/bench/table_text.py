@@ -20,7 +20,8 @@ def markdown(found: ResultTable) -> str:
         blocks.append(rows_with_rule([heading, *rows]))
         blocks += [rows_with_rule(g) for g in _gains(entries_of(found, column), notes)]
     blocks += published_tables(found, notes)
-    told = [*found.notes(), *_ceilings(list(found.entries.values())), *notes.lines()]
+    young = [measures.UNSETTLED_MEANS] if any(map(_young, found.entries.values())) else []
+    told = [*found.notes(), *young, *_ceilings(list(found.entries.values())), *notes.lines()]
     return "\n\n".join(["\n".join(lines) for lines in blocks] + ["\n".join(f"* {note}" for note in told)])
 
 
@@ -54,8 +55,7 @@ def _absent(row: str, width: int) -> list[str]:
 def _line(
     entry: Entry, listed: Sequence[Measure], beside: Sequence[Measure], heading: Sequence[str], notes: Footnotes
 ) -> list[str]:
-    young = notes.mark(measures.UNSETTLED_MEANS) if _young(entry) else ""
-    line = [entry.row + young, entry.cells[0].flavour, entry.documents, entry.dates]
+    line = [entry.row + " ‡" * _young(entry), entry.cells[0].flavour, entry.documents, entry.dates]
     for i, measure in enumerate(listed):
         numbers = list(entry.values(measure).values())
         text = mean_and_spread(numbers, of=len(entry.cells)) or (BARE if i else entry.status or BARE)

@@ -172,6 +172,8 @@ PRINTED: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, tuple[Any, str]
         "plain": (False, "section 3.2"),
         "patches": (True, "section 3.2"),
         "split": (0, "section 4: 7 to 3"),
+        "dev": (0.0, "section 4: train and test alone"),
+        "training.keep": ("last", "not printed: no selection"),
         "training.batch": (4, "section 4"),
         "training.lr": (1e-5, "section 4"),
         "training.vision_lr": (2e-6, "section 4"),
@@ -182,6 +184,9 @@ PRINTED: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, tuple[Any, str]
         "training.schedule": ("cosine", "the scripts"),
         "training.warmup": (0.03, "the scripts"),
         "training.decay": (0.1, "the scripts"),
+        "training.checkpointing": (True, "the scripts"),
+        "training.accumulate": (1, "section 4: batch 4"),
+        "training.weights": ("float32", "the scripts: master weights"),
     },
 }
 PAGES = sorted(system.names())

@@ -44,12 +44,17 @@ def test_every_number_of_tables_1_to_3_is_there_once():
 
 
 def test_the_papers_model_with_its_hyper_parameters():
-    r = pfa.recipe(tweets(), flavour="improved")
+    r = pfa.recipe(tweets(), flavour="paper")
     t = r.training
     assert r.model == "Qwen/Qwen2.5-VL-7B-Instruct" and r.labels == ("LOC", "ORG", "OTHER", "PER")
     assert (t.lr, t.vision_lr, t.merger_lr, t.batch, t.epochs) == (1e-5, 2e-6, 2e-6, 4, 3)
     assert (t.schedule, t.warmup, t.decay, t.lora) == ("cosine", 0.03, 0.1, None)
-    assert (r.split, r.dev, r.patches, r.plain, r.tasks) == (0, 0.1, True, False, ("summary", "ner"))
+    assert (r.split, r.dev, t.keep, t.precision) == (0, 0.0, "last", "bf16")  # no dev is printed, and no selection
+    assert (r.patches, r.plain, r.tasks) == (True, False, ("summary", "ner"))
+    better = pfa.recipe(tweets(), flavour="improved")
+    assert (better.model, better.dev, better.training.keep) == (r.model, 0.1, "best")
+    assert (better.training.lora.rank, better.training.lr, better.training.weights) == (16, 1e-4, "bfloat16")
+    assert pfa.recipe(tweets(), flavour="improved", lora=0).training.lora is None
     assert pfa.recipe(tweets(), flavour="improved", lora=8).training.lora.rank == 8
     assert pfa.recipe(tweets(), task="ner").tasks == ("ner",)
     with pytest.raises(RecipeError, match="task 're'"):
@@ -172,6 +177,14 @@ def test_a_finished_run_is_not_run_again(ran):
     assert before == {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
 
 
+def test_a_run_that_still_learns_gives_no_gain():
+    """One look at dev, or a last look better by more than a hundredth: how far it came says nothing of tasks."""
+    curves = {(2.0,): True, (2.0, 1.0): True, (2.0, 1.99): False, (2.0, 1.0, 1.01): False, (): False}
+    for losses, young in curves.items():
+        assert measures.still_learning({"curve": [{"loss": x} for x in losses]}) is young, losses
+    assert not measures.still_learning({})
+
+
 def test_the_table_says_what_was_not_run_and_what_is_reported(ran):
     out, *_ = ran
     cells = bench.grid("pfa", [TINY], rows=bench.Rows(ablate=("all",), same={"changes": SMALL}), seeds=(1, 2))
@@ -183,7 +196,8 @@ def test_the_table_says_what_was_not_run_and_what_is_reported(ran):
     assert "84.96" not in text and "-1.74" not in text  # Diorama is not the paper's data, and the table says so
     assert "diorama is no data set of the paper's tables" in text
     assert "not run" in lines[f"{pfa.NAME} less Single MNER"]
-    assert "not run" not in lines[f"{pfa.NAME} less Single TS"]
+    assert "still learning" in lines[f"{pfa.NAME} less Single TS"]  # one epoch: one look at dev
+    assert "‡" in text and "no gain is taken from it" in text
     assert "Ceilings" in text and "has changed since" not in text
     long = list(csv.DictReader(io.StringIO(bench.csv(found))))
     assert sum(row["status"].startswith("not run") for row in long) == 6
@@ -224,6 +238,58 @@ def test_show_train_and_table_by_command(tmp_path, ran):
     assert "84.96" in printed.output and "15.65" in printed.output
     found = bench.found(ran[0], "pfa")
     assert {c.row for c in found} == {"full", *pfa.ablations(pfa.recipe(corpora.load(TINY)))}
+
+
+def broken_corpus(folder):
+    """Six grounded documents with pictures on disk, of which one lacks its second half."""
+    from PIL import Image as Pillow
+
+    from tests.unit.datasets.test_mmre import corpus_of
+
+    documents = {}
+    for split, found in corpus_of(12).sources.items():
+        documents[split] = []
+        for n, document in enumerate(found()):
+            path = folder / f"{split}-{n}.png"
+            Pillow.effect_noise((64, 64), 90).convert("RGB").resize(
+                (document.main_image.width or 64, document.main_image.height or 64)
+            ).save(path)
+            main = document.main_image.model_copy(update={"path": str(path), "pixels": None})
+            rest = [i for i in document.images if i.id != main.id]
+            documents[split].append(document.replace(images=(main, *rest), captions={"a": f"Words of {document.id}."}))
+        corpora.write(documents[split], folder / f"{split}.jsonl")
+    half = documents["train"][0]
+    data = (folder / "train-0.png").read_bytes()
+    (folder / "train-0.png").write_bytes(data[: len(data) // 2])
+    return half.id
+
+
+def test_one_truncated_picture_is_a_record_and_the_job_goes_on(tmp_path):
+    """Neither a training nor an export ends for it: it is named before the first step, and the exit code is 3."""
+    (tmp_path / "c").mkdir()
+    lost = broken_corpus(tmp_path / "c")
+    spec, sets = f"jsonl:{tmp_path / 'c'}", [x for change in SMALL for x in ("--set", change)]
+    made = run("train", "pfa", "--corpus", spec, "--out", str(tmp_path / "m"), "--set", "split=-1", *sets)
+    assert made.exit_code == cli.PARTIAL, (made.output, made.exception)
+    assert lost in made.output and "a broken file" in made.output and "best dev loss" in made.output
+    facts = json.loads((tmp_path / "m" / "training.json").read_text(encoding="utf8"))
+    assert facts["lessons"]["train"] == len(list(corpora.load(spec).train)) - 1
+    gone = run("mmre", spec, "--seed", "-1", "--llava", str(tmp_path / "l"))
+    assert gone.exit_code == cli.PARTIAL and lost in gone.output and "a broken file" in gone.output
+    rows = json.loads((tmp_path / "l" / "train.json").read_text(encoding="utf8"))
+    assert len(rows) == facts["lessons"]["train"] and lost not in {r["id"] for r in rows}
+
+
+def test_a_truncated_picture_of_the_test_split_costs_its_own_answer_only(tmp_path):
+    full = replace(pfa.recipe(tweets(), flavour="improved"), labels=LABELS)
+    gold = posts()
+    (tmp_path / "half.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"x" * 40)
+    main = Image(id="main", path=str(tmp_path / "half.png"), width=20, height=20)
+    gold[1] = gold[1].replace(images=(main, *gold[1].images[1:]))
+    stub = Stub(lambda n, request: Answer(text=adapter.render(gold[0], LABELS)))
+    predicted, answers = predict(full, stub, gold)
+    assert len(stub.asked) == 3 and [p.id for p in predicted] == ["a", "b", "c", "d"] and len(answers) == 4
+    assert [len(p.mentions) for p in predicted] == [1, 0, 1, 1] and "half.png" in predicted[1].errors[0].where
 
 
 def test_mmre_by_command(tmp_path):
