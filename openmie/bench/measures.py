@@ -18,8 +18,8 @@ from openmie.papers._published import Measure
 SETTLED = 0.01  # share of the loss
 UNSETTLED = "still learning"
 UNSETTLED_MEANS = (
-    f"‡ Still learning: the loss on dev fell by more than {SETTLED:.0%} at its last look, or was looked at once. Such a run "
-    "shows how far it came, and no gain is taken from it."
+    f"‡ Still learning: the loss on dev fell by more than {SETTLED:.0%} at its last look, or was looked at once. Such "
+    "a run shows how far it came, and no gain is taken from it."
 )
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]  # run -> measure -> seed -> number
 OF_RUNS = ("variance", "parameters")  # quantities that a table of runs shows otherwise, or not at all
