@@ -58,7 +58,11 @@ K images a text, as printed; the release lets each image choose texts (`anchor="
 f, g of eq. 14: tokens pooled by learned weights, then a linear layer and GELU, after the interweave; the release's
 layers over the token axis fix the lengths 40 and 49.
 f_1 of eq. 5 in `paper`: a linear layer over the token axis and GELU, from 40 words to 49 visual tokens and back, as in
-the release (f_2 is none: the own side has its length already). Elsewhere attention. M_4 of eq. 6 contracts the tokens.
+the release (f_2 is none: the own side has its length); elsewhere attention. Of any length: real tokens take the map's
+columns in their order, and beyond its lengths, to which section 4.3 and three crops keep, nothing is read. Padding and
+not interpolation, because a place then means the same in every text, as in the release.
+M_4 of eq. 6 contracts the tokens, in `paper` by a number for each place, as in the release (with R^(d x 1), as printed,
+the softmax is over one entry), elsewhere by a softmax over tokens.
 Weights of eq. 6 sum to one in `paper`; elsewhere their mean is one. f_3 of eq. 8: output, residual, norm and MLP.
 Layer 1 sees the other side's embeddings as they are in `paper` (eq. 3), elsewhere through that side's own key and value
 projections. Q^t of eq. 2 is made of the text. After the towers have read each other every text tells its own image from
@@ -67,8 +71,11 @@ Batch 32, linear schedule, dropout 0.1. Rates that are not printed, in `paper` f
 layer 5e-2, the contrast's encoders 4.484e-3 with a decay of 5.73e-3, excavators that of their side, gates (which the
 release leaves untrained) 5e-5; elsewhere 1e-2 for the CRF's own scores, 1e-4 for all else. The gradient's norm is
 clipped at 10 (eq. 18 is a sum over a sentence, and clipped at 1 nearly every step would be cut), in `paper` not at all.
-Without candidate objects the whole image is read, at the size of a crop. A missing image is masked, where the paper
-puts a default picture. Texts are read whole, in all flavours; the paper cuts them at 40 tokens.
+Without candidate objects the whole image is read, at the size of a crop. Texts are read whole and a missing image is
+masked, but in `paper` a text is cut at 40 tokens, marks included (section 4.3): words beyond get no label, and the
+document's record says so; and a document without image has a default picture in its three crops (section 4.1): one
+colour, the mean of the preprocessing, which is what the release gives for a missing crop; print does not say which.
+The CRF reads words, by their first piece, where print and release tag all pieces and both marks.
 `small`: built-in towers, a learning rate of 1e-3, 4 epochs; beside built-in towers the interweave is 128 wide inside,
 so that a step stays its towers'.
 `as released` has the release's key for value, raised visual logits, padding that is read, order of the layers, raw
@@ -105,6 +112,7 @@ def recipe(
         {"image_size": 64} if vision == "tiny-clip" else {}
     )  # 4 x 4 patches of 16 pixels, as printed
     crops |= {"objects": 0, "main_image_with_objects": True} if small else {}
+    crops |= PRINTED_INPUTS if paper else {}
     words = Text(name=text, pool="mean" if text in MEAN_POOLED else "first")  # as in the baseline
     mgi = Interweave() if built_in else Interweave(width=768, heads=12, expansion=4)
     return Recipe(
@@ -130,8 +138,9 @@ def recipe(
     )
 
 
-PRINTED_EXCAVATOR: dict[str, Any] = {"binding": "token_map", "rescaled": False}  # eq. 5-7
-OUR_EXCAVATOR: dict[str, Any] = {"binding": "attention", "rescaled": True}
+PRINTED_EXCAVATOR: dict[str, Any] = {"binding": "token_map", "column_pooling": "position", "rescaled": False}  # eq. 5-7
+OUR_EXCAVATOR: dict[str, Any] = {"binding": "attention", "column_pooling": "attention", "rescaled": True}
+PRINTED_INPUTS: dict[str, Any] = {"text_tokens": 40, "missing_image": "default"}  # sections 4.3 and 4.1
 
 
 def _printed() -> Training:

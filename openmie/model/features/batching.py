@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from openmie.data.document import Document
-from openmie.errors import DocumentError
+from openmie.errors import DocumentError, RecipeError
 from openmie.model.backbones import TextBackbone, VisionBackbone
 from openmie.model.features.encoded_document import Batch, EncodedDocument
 from openmie.model.features.images import collate_images, image_identity, select_images, skipped_frames
@@ -38,6 +38,13 @@ class Featurizer:
         self.cached_states: Mapping[str, Tensor] = {}  # of frozen backbones, filled by the trainer
         self.channels = next((c for h in recipe.heads if (c := getattr(h, "channels", None))), None)
         marked = any(getattr(h, "markers", False) for h in recipe.heads if "relations" in h.makes())
+        if self.inputs.text_tokens and set(self.tasks.by_output) != {"tags"}:
+            raise RecipeError(
+                f"text_tokens={self.inputs.text_tokens} with heads that find {', '.join(self.tasks.by_output)}",
+                expected="a recipe that only finds names, as the paper's",
+                where="encode.text_tokens",
+                remedy="set it to 0: texts are read whole",
+            )
         self.markers: tuple[int, ...] = text.markers if marked else ()
 
     def featurize(
@@ -66,6 +73,7 @@ class Featurizer:
             base.images = tuple(select_images(document, self.inputs))
             base.image_identity = image_identity(document) if self.aligns else 0
             base.errors = {what: record for what, record in records.items() if record}
+            self.text.cut_text(base)
             out += encode_pairs(base, relations, gold, self.markers) if relations else [base]
         self.tasks.encode(out, candidates, gold)
         if self.channels:
@@ -80,7 +88,7 @@ class Featurizer:
             chosen = [d for d in documents if d.document.lang == lang]
             found = pos.tag([d.document.word_texts() for d in chosen], lang, tagger)
             for d, tags in zip(chosen, found):
-                d.pos = np.array(pos.ids(tags), dtype=np.int64)
+                d.pos = np.array(pos.ids(tags), dtype=np.int64)[: d.words]
 
     def batches(self, documents: Sequence[EncodedDocument], batch_size: int) -> list[list[int]]:
         """Indices of documents of like lengths, at most `batch_size` together.

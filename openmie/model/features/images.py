@@ -173,6 +173,8 @@ def collate_images(
     cached = all("vision" in d.cached for d in documents)
     for i, d in enumerate(documents):
         pictures = [(s, states[key]) for s, key in d.cached["vision"]] if cached else read_images(d, inputs)
+        if inputs.default_picture and not pictures:
+            pictures = [(slot, None) for slot in range(1, 1 + inputs.objects)] or [(0, None)]
         found += [(i, slot, picture) for slot, picture in pictures]
     if not found:
         return {}
@@ -184,7 +186,20 @@ def collate_images(
     scores = torch.tensor([relevance(d.document, inputs) for d in documents])  # (B, 2) or (B, 4)
     index |= {"relevance": scores} if not scores.isnan().all() else {}
     content = [f[2] for f in found]
-    return index | ({"vision_states": torch.stack(content)} if cached else {"pixels": process(content)})
+    return index | ({"vision_states": torch.stack(content)} if cached else {"pixels": _pixels(content, process)})
+
+
+def _pixels(pictures: Sequence[Any], process: Callable[[Sequence[Any]], Tensor]) -> Tensor:
+    """(K, 3, H, W); None stands for the default picture, which is zero after the preprocessing."""
+    from PIL import Image as Pillow
+
+    real = [p for p in pictures if p is not None]
+    pixels = process(real or [Pillow.new("RGB", (8, 8))])
+    if len(real) == len(pictures):
+        return pixels
+    out = pixels.new_zeros(len(pictures), *pixels.shape[1:])
+    at = [i for i, p in enumerate(pictures) if p is not None]
+    return out.index_copy(0, torch.tensor(at), pixels) if at else out
 
 
 def masked_modalities(encoded: EncodedDocument, inputs: EncoderInputs, object_stream: bool) -> list[str]:

@@ -70,6 +70,21 @@ class TextFeatures:
         most, remedy = self.max_length - 2, "the rest was not read: give fewer phrases"
         return [_cut(x, most, f"document {d.id}, phrases", remedy) for d, x in zip(documents, tokens)]
 
+    def cut_text(self, document: EncodedDocument) -> None:
+        """Leave out what is beyond `text_tokens`, with a record: words that begin there are not read or labelled."""
+        tokens, words = document.rows[0]
+        most = self.inputs.text_tokens - 2
+        if most < 0 or len(tokens) <= most:
+            return
+        document.rows = [(tokens[:most], words[:most])]
+        document.words = int(words[most - 1]) + 1
+        document.errors["text"] = ErrorRecord(
+            where=f"document {document.document.id}, text",
+            found=f"{len(tokens) + 2} tokens",
+            expected=f"at most {most + 2}",
+            remedy="its end was not read: raise encode.text_tokens, or set it to 0",
+        )
+
     def into_rows(self, document: EncodedDocument) -> None:
         """Split a text that is longer than the encoder's sequence into overlapping rows."""
         context = self._inline_context(document)

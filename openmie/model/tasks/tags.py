@@ -9,6 +9,7 @@ from torch import Tensor
 
 from openmie.data.document import Mention
 from openmie.model.codec import bio
+from openmie.model.codec.dropped import Dropped
 from openmie.model.codec.subwords import word_spans
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.tasks.candidates import SPANS
@@ -26,7 +27,10 @@ class TagsTask:
 
     def encode(self, documents: Sequence[EncodedDocument]) -> list[Encoded]:
         found = bio.encode_batch([d.document for d in documents], self.labels, orphans="open")
-        return [Encoded({"tags": ids[: d.words]}, gone) for d, ids, gone in zip(documents, found.ids, found.dropped)]
+        return [
+            Encoded({"tags": ids[: d.words]}, (*gone, *_beyond(d)))
+            for d, ids, gone in zip(documents, found.ids, found.dropped)
+        ]
 
     def collate(self, documents: Sequence[EncodedDocument], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         tags = held(documents, "tags")
@@ -46,11 +50,22 @@ class TagsTask:
             predictions["tags"],
             predictions["tag_scores"],
         )
+        longer = max(len(d.words) for d in plain) - tags.shape[1]
+        if longer > 0:  # words of a text that was cut off: nothing is found there
+            tags, scores = (np.pad(x, ((0, 0), (0, longer))) for x in (tags, scores))
         found = bio.decode_batch(tags[rows], plain, self.labels, scores[rows], orphans="open")
         for row, mentions in zip(rows, found):
             d = documents[row]
             d.layers["mentions"] = mentions
             d.mentions = _by_candidate(d, mentions, {k: v[row] for k, v in predictions.items() if k in SPANS})
+
+
+def _beyond(d: EncodedDocument) -> tuple[Dropped, ...]:
+    """The mentions of a text that was cut off whose end is not read."""
+    if d.words >= len(d.document.words):
+        return ()
+    end = d.document.words[d.words - 1].end
+    return tuple(Dropped(m, "it ends beyond the tokens that are read") for m in d.document.mentions if m.end > end)
 
 
 def _by_candidate(d: DecodedDocument, mentions: tuple[Mention, ...], spans: Arrays) -> dict[int, Mention]:

@@ -13,6 +13,7 @@ class EncoderInputs:
     frames, the main image in their place.
 
     Args:
+        text_tokens: maximum number of tokens of the text, both marks included; 0: all of it.
         context: captioning model whose caption is read as the stream `context`; `*`: the one that
             stands first in most training documents; empty: none.
         context_tokens: maximum number of context tokens.
@@ -23,9 +24,11 @@ class EncoderInputs:
         main_image_with_objects: False: the main image is read only where a document has no object crop.
         generated: read the image generated from the text, too.
         max_frames: maximum number of video frames, evenly spaced; 0: frames are not read.
+        default_picture: a document without a readable image has a picture of one colour in each of its object crops.
         image_size: side in pixels that images are resized to; 0: as the backbone's preprocessing says.
     """
 
+    text_tokens: int = 0
     context: str = ""
     context_tokens: int = 0
     separate_context_pass: bool = False
@@ -35,4 +38,5 @@ class EncoderInputs:
     main_image_with_objects: bool = True
     generated: bool = False
     max_frames: int = 0
+    default_picture: bool = False
     image_size: int = 0

@@ -51,6 +51,9 @@ class Mutual:
         first_layer_prefix: what layer 1 attends to of the other tower: its embeddings, `projected` by this layer (ours)
             or `raw` (eq. 3), or `none`.
         as_released: reproduce the errors of the released code, see `MutualEncoder`.
+        text_tokens: maximum number of tokens of the text, both marks included; a longer one is cut, words that begin
+            beyond are neither read nor labelled, and the document's record says so. 0: all of it.
+        missing_image: of a document without image: `masked`, or `default`, a default picture in each crop, as printed.
         context: captioning model whose caption is read as the stream `context`; `*`: the one that
             stands first in most training documents; empty: none.
         context_tokens: maximum number of context tokens; a longer caption is truncated, and the document's record says
@@ -67,6 +70,8 @@ class Mutual:
     order: Literal["lagged", "vision_first"] = "lagged"
     first_layer_prefix: Literal["projected", "raw", "none"] = "projected"
     as_released: bool = False
+    text_tokens: CountOrZero = 0
+    missing_image: Literal["masked", "default"] = "masked"
     context: str = ""
     context_tokens: Count = 96
     drop_context: Fraction = 0.0
@@ -75,6 +80,8 @@ class Mutual:
     def inputs(self) -> EncoderInputs:
         """What this encoder reads of a document."""
         return EncoderInputs(
+            text_tokens=self.text_tokens,
+            default_picture=self.missing_image == "default",
             context=self.context,
             context_tokens=self.context_tokens,
             reads_images=True,
@@ -88,6 +95,13 @@ class Mutual:
 
     def problems(self) -> Iterator[Problem]:
         yield from no_max_pooling(self.text)
+        if 0 < self.text_tokens < 3:
+            yield Problem(
+                where="text_tokens",
+                found=f"text_tokens={self.text_tokens}",
+                expected="at least 3, as two are marks, or 0 for all",
+                remedy="40 is the paper's",
+            )
 
     def build(self, text: nn.Module, vision: nn.Module | None) -> MutualEncoder:
         return MutualEncoder(self, text, vision)
@@ -106,8 +120,10 @@ class MutualEncoder(FrozenBackboneMixin):
     The visual tokens are one class token, then the patches of the whole image (slot 0) and of each crop (slots 1 to
     `objects`), in one sequence; every slot has positions of its own, which start as the tower's own, interpolated to
     the crop's grid. The stream's `groups` are the slots (0 for the class token), `whole` is the class token, and all
-    have passed the tower's last norm. A missing crop is masked (paper: a default picture; release: zeros), and so is
-    all of a document without image, whose words then are plain BERT's. Slots that no document fills are left out.
+    have passed the tower's last norm. A missing crop is masked (release: zeros), and so is all of a document
+    without image, whose words then are plain BERT's. `missing_image="default"`, as printed: a document without image
+    has a default picture in every crop, one colour, the mean of the preprocessing; which picture it is, is not printed.
+    Slots that no document fills are left out.
 
     Each window of a long text meets its document's image; the vision stream is that of the first window.
     `as_released`: the vision side's keys stand in for its values on the text side, its logits there are raised by one,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.nn.fuse.token_map import TokenMap
+from openmie.nn.fuse.token_map import TokenMap, ranks
 from openmie.nn.layers import FeedForward, MultiHeadAttention, merge_heads, split_heads
 from openmie.nn.limits import Count, Dropout, Problem, heads_divide
 from openmie.nn.ops import gate, masked_softmax
@@ -35,8 +36,10 @@ class Interweave:
         row: row-grained weights, over the modality's own tokens.
         column: column-grained weights, over the features of a head.
         binding: f_1 of eq. 5: `attention` (ours) or `token_map`, as released; see `Excavator`.
-        token_map_lengths: with `token_map`: the numbers of words and patches that are mapped; further ones are left
-            out.
+        column_pooling: how M_4 of eq. 6 contracts the tokens: `attention`, a softmax of M w_4 (ours, of any length), or
+            `position`, a learned number for each place, as released.
+        token_map_lengths: with `token_map` and `position`: the numbers of words and patches that are mapped; further
+            ones are left out.
         rescaled: weights of eq. 6 have a mean of one (ours); False: they sum to one, as printed.
         gate: I of eq. 12: a `vector` with a value per feature, as printed, a `scalar` per word, as released, or `none`
             (z = T_L).
@@ -52,6 +55,7 @@ class Interweave:
     row: bool = True
     column: bool = True
     binding: Literal["attention", "token_map"] = "attention"
+    column_pooling: Literal["attention", "position"] = "attention"
     token_map_lengths: tuple[Count, Count] = (40, 49)
     rescaled: bool = True
     gate: Literal["vector", "scalar", "none"] = "vector"
@@ -111,6 +115,7 @@ class Excavator(nn.Module):
         Y = f_1(y): attention from the own tokens to the other modality's, (B, h, N, E / h)
         M = Y * (W x)                                                                     (eq. 5)
         r = N softmax_n(M w_3),   c = E/h softmax_e(sum_n a_n M_n),   a = softmax_n(M w_4)    (eq. 6)
+                                                       as `position`: a_n a learned number
         u = Out((r + c) * Y)                                                              (eq. 7, 8)
         MGE = u + FFN(LN(x + u))                                                          (eq. 8)
 
@@ -136,13 +141,17 @@ class Excavator(nn.Module):
             self.own, self.value = nn.Linear(d, e), nn.Linear(d, e)
         self.output = nn.Linear(e, d, bias=False)
         self.row = nn.Parameter(torch.randn(config.heads, each, 1) / each**0.5) if config.row else None  # w_3
-        self.column = nn.Parameter(torch.randn(config.heads, each, 1) / each**0.5) if config.column else None  # w_4
+        by_place = config.column and config.column_pooling == "position"
+        self.column = (
+            nn.Parameter(torch.randn(config.heads, each, 1) / each**0.5) if config.column and not by_place else None
+        )  # w_4
         self.norm2 = nn.LayerNorm(d)
         self.ffn = FeedForward(d, config.expansion * e, config.dropout)
         self.dropout = nn.Dropout(config.dropout)
         words, patches = config.token_map_lengths
         lengths = (words, patches) if image_guided else (patches, words)
         self.token_map = None if self.attends else TokenMap(*lengths)
+        self.places = nn.Parameter(torch.randn(lengths[1]) / lengths[1] ** 0.5) if by_place else None  # M_4
 
     def forward(self, x: Tensor, y: Tensor, mask: Tensor, other_mask: Tensor) -> Tensor:
         bound, own = self._bind(self.norm1(x), self.other_norm(y), mask, other_mask)
@@ -166,11 +175,17 @@ class Excavator(nn.Module):
         if self.row is not None:
             tokens = real.sum(2, keepdim=True) if self.rescaled else 1
             weights.append(masked_softmax(m @ self.row, real, 2) * tokens)  # (B, h, N, 1)
-        if self.column is not None:
-            token = masked_softmax(m @ self.column, real, 2)
+        if self.column is not None or self.places is not None:
+            token = self._contraction(m, mask)
             features = m.shape[-1] if self.rescaled else 1
             weights.append((token * m).sum(2, keepdim=True).softmax(-1) * features)  # (B, h, 1, E / h)
         return weights[0] + weights[1] if len(weights) > 1 else weights[0]
+
+    def _contraction(self, m: Tensor, mask: Tensor) -> Tensor:
+        """a of eq. 6 (B, h or 1, N, 1): by the tokens themselves, or by their places among the real ones."""
+        if self.places is None:
+            return masked_softmax(m @ self.column, mask[:, None, :, None], 2)
+        return F.pad(self.places, (0, 1))[ranks(mask, len(self.places))][:, None, :, None]
 
 
 class PrePostGate(nn.Module):

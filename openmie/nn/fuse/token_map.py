@@ -26,14 +26,14 @@ class TokenMap(nn.Module):
 
     def forward(self, y: Tensor, mask: Tensor, other_mask: Tensor) -> Tensor:
         """y (B, h, M, E), mask (B, N) of x, other_mask (B, M) of y -> (B, h, N, E)."""
-        column = _ranks(other_mask, self.source)[:, None, :, None].expand_as(y)
+        column = ranks(other_mask, self.source)[:, None, :, None].expand_as(y)
         packed = y.new_zeros(*y.shape[:2], self.source + 1, y.shape[3]).scatter(2, column, y)[:, :, : self.source]
         made = F.gelu(self.map(packed.transpose(2, 3))).transpose(2, 3)  # (B, h, target, E)
-        row = _ranks(mask, self.target)[:, None, :, None].expand(-1, y.shape[1], -1, y.shape[3])
+        row = ranks(mask, self.target)[:, None, :, None].expand(-1, y.shape[1], -1, y.shape[3])
         return F.pad(made, (0, 0, 0, 1)).gather(2, row)
 
 
-def _ranks(mask: Tensor, most: int) -> Tensor:
+def ranks(mask: Tensor, most: int) -> Tensor:
     """mask (B, N) -> (B, N): the place of a real token among the real ones; `most` for padding and from there on."""
     rank = mask.long().cumsum(1) - 1
     return torch.where(mask, rank.clamp(max=most), most)
