@@ -184,6 +184,7 @@ class Excavator(nn.Module):
     def _contraction(self, m: Tensor, mask: Tensor) -> Tensor:
         """a of eq. 6 (B, h or 1, N, 1): by the tokens themselves, or by their places among the real ones."""
         if self.places is None:
+            assert self.column is not None
             return masked_softmax(m @ self.column, mask[:, None, :, None], 2)
         return F.pad(self.places, (0, 1))[ranks(mask, len(self.places))][:, None, :, None]
 
