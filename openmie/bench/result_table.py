@@ -18,7 +18,6 @@ from openmie.bench.run_spec import RunSpec, corpus_label, dataset_name
 from openmie.papers._published import Comparison, Measure
 
 NOT_RUN = "not run"
-NONE_SUCH = "n/a"
 ILLEGIBLE = "not legible"
 
 
@@ -96,6 +95,8 @@ def _value(record: Mapping[str, Any], measure: Measure) -> float | None:
     scores: Mapping[str, Any] | None = record["scores"].get(measure.score)
     if scores is not None and measure.label:
         scores = scores.get("labels", {}).get(measure.label)
+    if scores is not None and scores.get("gold") == scores.get("predicted") == 0:
+        return None  # nothing was to be found, and nothing was
     found = (scores or {}).get("f1" if measure.quantity == "variance" else measure.quantity)
     return None if found is None else float(found)
 
@@ -121,7 +122,7 @@ class ResultTable:
         entries = list(self.entries.values())
         told = [f"F1 in percent, mean ± standard deviation over n seeds; dev: of the epoch chosen on dev. {self.dates}"]
         if len(self.entries) < len(self.rows) * len(self.columns):
-            told.append(f"{NONE_SUCH}: the variant has no meaning for the task, or was not asked for.")
+            told.append("A variant that has no meaning for a corpus's task, or was not requested, has no row there.")
         if any(e.closures() for e in entries):
             told.append("Closure: (F1 - text ceiling) / (text and image ceiling - text ceiling), argmax ceilings.")
         if stale := [f"{e.row}, {e.column} ({e.stale} of {len(e.records)} runs)" for e in entries if e.stale]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from openmie import report
 from openmie.bench.published_text import Footnotes
-from openmie.bench.result_table import NONE_SUCH, ResultTable
+from openmie.bench.result_table import ResultTable
 from openmie.bench.table_text import lines_of
 
 
@@ -17,7 +17,7 @@ def html(found: ResultTable, path: str | Path) -> Path:
     tables, footnotes = [], Footnotes()
     for column in found.columns:
         heading, rows = lines_of(found, column, footnotes)
-        rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in rows if row[1] != NONE_SUCH]
+        rows = [[cell.replace(" ± ", "\u00a0±\u00a0") for cell in row] for row in rows]
         tables.append(report.Table(title=f"{column}: beside the published numbers", rows=rows, columns=heading))
     tables += _every_run(found)
     return report.write(

@@ -7,7 +7,7 @@ from typing import Any
 
 from openmie.bench import measures, system
 from openmie.bench.published_text import BARE, Footnotes, published_tables, rows_with_rule
-from openmie.bench.result_table import ILLEGIBLE, NONE_SUCH, NOT_RUN, Entry, ResultTable, mean_and_spread
+from openmie.bench.result_table import ILLEGIBLE, NOT_RUN, Entry, ResultTable, mean_and_spread
 from openmie.papers._published import Measure
 
 
@@ -41,15 +41,7 @@ def lines_of(found: ResultTable, column: str, notes: Footnotes) -> tuple[list[st
         heading += [f"test {measure.name}", *(["published"] if measure in beside else [])]
     heading += [*(["dev F1"] if any(e.dev() for e in entries) else []), *(["closure"] if closed else [])]
     heading += [] if beside else ["published"]
-    rows = []
-    for row in found.rows:
-        entry = found.entries.get((row, column))
-        rows.append(_line(entry, listed, beside, heading, notes) if entry else _absent(row, len(heading)))
-    return heading, rows
-
-
-def _absent(row: str, width: int) -> list[str]:
-    return [row, NONE_SUCH, *[""] * (width - 2)]
+    return heading, [_line(entry, listed, beside, heading, notes) for entry in entries]
 
 
 def _line(

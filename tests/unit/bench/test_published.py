@@ -79,3 +79,15 @@ def test_docs_show_what_the_command_prints():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.PAGE.read_text(encoding="utf8") == module.render(), "run: python docs/build/published_tables.py"
+
+
+def test_a_score_of_which_there_was_nothing_is_no_number():
+    """M3D without frames has no regions to find: a dash, not 0.00."""
+    from openmie.bench.result_table import Entry
+    from openmie.papers._published import Measure
+
+    none, one = {"f1": 0.0, "gold": 0, "predicted": 0}, {"f1": 0.0, "gold": 3, "predicted": 0}
+    record = {"cell": {"seed": 1}, "scores": {"regions": none, "entities": one}}
+    about = {"row": "", "column": "", "cells": (), "failures": (), "stale": 0, "score": "", "comparison": Comparison()}
+    entry = Entry(records=(record,), **about)
+    assert entry.values(Measure(score="regions")) == {} and entry.values(Measure(score="entities")) == {1: 0.0}
