@@ -158,6 +158,8 @@ def _corpus(run: ComparedRun) -> str:
 
 def _unlike(setting: Setting, run: ComparedRun) -> str:
     """Why a run on this data and task is no run of the same protocol; "": it is."""
+    if "fold" in run.options:
+        return f"fold {run.options['fold']} has other splits than the paper's"
     if run.posts:
         return f"trained on the first {run.posts:,} documents"
     share = run.recipe.get("training", {}).get("train_fraction", 1)

@@ -135,6 +135,8 @@ def test_published_numbers():
     assert set(tables["table IV"]) <= rows and len(set(tables["table III"]) & rows) == 5
     mean = m3d.SETTINGS["EN"].columns["EN Avg."]
     assert published.number("m3d", m3d.NAME, "EN", mean) == ("table III", "EN Avg.", 53.8)
+    fold = published.comparison(RunSpec(paper="m3d", corpus="m3d:DIR?lang=en&fold=0", task="document"))
+    assert not fold.setting and fold.because == "fold 0 has other splits than the paper's"
 
 
 def test_diorama_has_ceilings_for_documents():
