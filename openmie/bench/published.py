@@ -41,6 +41,7 @@ def comparison(cell: RunSpec, record: Mapping[str, Any] | None = None) -> Compar
     recipe = record["recipe"] if record else _built(cell)
     run = ComparedRun(
         data=dataset_name(cell.corpus),
+        format=cell.corpus.partition(":")[0],
         task=cell.task,
         options=corpus_options(cell.corpus),
         tested=dataset_name(cell.test) if cell.test and cell.test != cell.corpus else "",

@@ -72,6 +72,7 @@ class ComparedRun:
 
     Args:
         data: the corpus by the last part of its path, or by its format.
+        format: of the corpus; a data set's own, such as `mnre`, names it too.
         task: of the run.
         options: of the corpus, such as {"lang": "en", "fold": "0"}.
         tested: another corpus whose test split is scored; "": its own.
@@ -85,6 +86,7 @@ class ComparedRun:
 
     data: str
     task: str
+    format: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
     tested: str = ""
     posts: int = 0
@@ -149,7 +151,7 @@ def _same_data(setting: Setting, run: ComparedRun) -> bool:
         any(run.options.get(key) == value for key in keys.split("|")) for keys, value in setting.options.items()
     )
     tested = same_name(run.tested, setting.tested) if setting.tested else not run.tested
-    return given and tested and same_name(run.data, setting.data)
+    return given and tested and (same_name(run.data, setting.data) or same_name(run.format, setting.data))
 
 
 def _corpus(run: ComparedRun) -> str:

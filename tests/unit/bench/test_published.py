@@ -65,6 +65,8 @@ def test_a_page_may_have_a_rule_of_its_own(monkeypatch):
 
     cell = RunSpec(paper="camim", corpus="mnre:some/mnre", task="re", seed=3)
     assert published.comparison(cell).setting == "MNRE"
+    elsewhere = RunSpec(paper="camim", corpus="mnre:some/DIR?captions=BLIP", task="re")
+    assert published.comparison(elsewhere).setting == "MNRE"  # a format that is the data set's own names it too
     assert published.comparison(
         RunSpec(paper="camim", corpus="mnre:mnre", task="re", sweep="hvpnet context")
     ).setting == ("HVPNeT MNRE")
