@@ -28,7 +28,10 @@ def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
                     f"{name}: epoch {event.epoch + 1}, dev F1 {event.values['f1']:.2f}"
                     + (" (best so far)" if event.values["better"] else "")
                 )
-            elif event.kind == "start" and "context" in event.values:
+            elif event.kind == "start":
+                rates = ", ".join(f"{what} {lr:g}" for what, lr in event.values.get("lr", {}).items())
+                console.print(f"{name}: learning rates: {rates}", markup=False)
+            if event.kind == "start" and "context" in event.values:
                 told = event.values["context"]
                 without = f", {told['without']} have none" if told["without"] else ""
                 console.print(
@@ -36,7 +39,7 @@ def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
                     f"documents have{without}",
                     markup=False,
                 )
-            elif event.kind == "resume":
+            if event.kind == "resume":
                 console.print(f"{name}: going on from {event.values['from']}")
             if event.kind == "done":
                 rows = ", ".join(f"{k} {v}" for k, v in event.values["rows"].items())

@@ -216,7 +216,7 @@ def hvpnet(r: Recipe, prompt: dict[str, Any] | None = None) -> Recipe:
         encode=prefix,
         fuse=(),
         align=(mutual_information(("fused",), ("vision",)),),
-        heads=(replace(r.heads[0], layers=1, hidden=0, dropout=0.0),) if paper else r.heads,
+        heads=(replace(r.heads[0], single_layer=True, hidden=0, dropout=0.0),) if paper else r.heads,
         training=replace(training, first_dev_epoch=8) if paper else training,
     )
 

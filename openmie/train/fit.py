@@ -67,7 +67,8 @@ def fit(
         run.progress = checkpoint.restore(done, model.extractor, run.optimizer.optimizer, run.schedule, key)
         yield run.event("resume", {"from": done.name})
     cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite")
-    about = {"examples": len(examples), "parameters": run.size()}
+    rates = {group.match or "the rest": group.lr for group in training.param_groups}
+    about = {"examples": len(examples), "parameters": run.size(), "lr": rates}
     yield run.event("start", about | _context(recipe, train) | _skipped(examples))
 
     def save() -> None:

@@ -20,7 +20,7 @@ CHUNK = 4096  # pairs of a document scored at once
 
 @dataclass(frozen=True, kw_only=True)
 class EntityMarkers:
-    """Linear(GELU(Linear([h ; t]))), h and t the states of the two entities; see `layers` and `activation`.
+    """Linear(GELU(Linear([h ; t]))), h and t the states of the two entities; see `single_layer` and `activation`.
 
     With `markers` the text carries a start and an end marker around head and tail, one pair per encoded row, and h, t
     are the states of the start markers. Without, all pairs of a document share one pass, and h, t are the states of
@@ -35,7 +35,7 @@ class EntityMarkers:
         markers: insert markers around head and tail, one pair of entities per encoded row; False: all pairs share one
             pass.
         input_stream: name of the stream whose tokens are read at the entities.
-        layers: linear layers, 2 or 1: a single one is HVPNeT's classifier.
+        single_layer: one linear layer, HVPNeT's classifier, in place of two.
         hidden: width between two layers; 0: that of the input stream.
         activation: between two layers, `gelu` (ours) or `none`: MLP_final of CAMIM's eq. 17 as released.
         dropout: probability of dropout before each layer.
@@ -47,7 +47,7 @@ class EntityMarkers:
     symmetric: tuple[str, ...] = ()
     markers: bool = True
     input_stream: str = "fused"
-    layers: Literal[1, 2] = 2
+    single_layer: bool = False
     hidden: CountOrZero = 0
     activation: Literal["gelu", "none"] = "gelu"
     dropout: Dropout = 0.1
@@ -85,8 +85,8 @@ class RelationHead(nn.Module):
         self.columns = [0, 2] if config.markers else [0, 1, 2, 3]
         wide, inner = len(self.columns) * width, config.hidden or width
         between = nn.GELU() if config.activation == "gelu" else nn.Identity()
-        first = [nn.Dropout(config.dropout), nn.Linear(wide, inner), between] if config.layers == 2 else []
-        last = [nn.Dropout(config.dropout), nn.Linear(inner if config.layers == 2 else wide, len(config.labels))]
+        first = [nn.Dropout(config.dropout), nn.Linear(wide, inner), between] if not config.single_layer else []
+        last = [nn.Dropout(config.dropout), nn.Linear(wide if config.single_layer else inner, len(config.labels))]
         self.score = nn.Sequential(*first, *last)
 
     def logits(self, streams: Streams, pairs: Tensor) -> Tensor:

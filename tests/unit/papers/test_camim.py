@@ -245,7 +245,9 @@ def test_the_values_of_section_4_2_are_in_paper_alone(corpus):
     for flavour, from_eighth in (("paper", 8), ("improved", 1)):
         host = camim.hvpnet(camim.recipe(flavour=flavour))
         assert host.training.first_dev_epoch == from_eighth
-        assert (host.heads[0].layers, host.heads[0].dropout) == ((1, 0.0) if flavour == "paper" else (2, 0.5))
+        assert (host.heads[0].single_layer, host.heads[0].dropout) == (
+            (True, 0.0) if flavour == "paper" else (False, 0.5)
+        )
         assert camim.recipe(flavour=flavour).training.first_dev_epoch == 1
 
 

@@ -8,6 +8,8 @@ import torch
 
 from openmie.bench import published
 from openmie.bench.run_spec import RunSpec
+from openmie.data.corpus import Corpus
+from openmie.data.document import Document, Mention
 from openmie.errors import RecipeError, TrainError
 from openmie.model.pretrained import Model
 from openmie.nn.align.align import Align
@@ -361,3 +363,30 @@ def test_both_tasks_of_a_joint_run_have_their_own_numbers():
     assert numbers == {"pairs": 55.95, "entities": 79.29}
     alone = published.comparison(RunSpec(paper="shap_ca", corpus=spec, task="ner"))
     assert not alone.setting and "task joint, not ner" in alone.because
+
+
+def test_the_rate_of_twitter_2015_is_told_by_its_posts_not_its_path():
+    """4,000 and 1,000 tweets are Twitter-2015 wherever they lie; others are not, even in a folder of its name."""
+
+    def corpus(path, train, dev, source="twitter"):
+        def posts(n):
+            return lambda: (
+                Document(
+                    id=str(i),
+                    text="a",
+                    mentions=[Mention(id="m", start=0, end=1, label="PER")],
+                    source={"corpus": source},
+                )
+                for i in range(n)
+            )
+
+        return Corpus(f"twitter:{path}", {"train": posts(train), "dev": posts(dev)})
+
+    def rate(*args, flavour="paper", **options):
+        return shap_ca.recipe(corpus(*args), flavour=flavour, **options).training.param_groups[-1].lr
+
+    assert rate("/data/T15", 4000, 1000) == 3e-4 == rate("/data/T15", 4000, 1000, flavour="improved")
+    assert rate("/data/twitter15_17/twitter2015", 3373, 723) == 1e-4
+    assert rate("/data/twitter2015", 4000, 1000, "conll") == 1e-4 == rate("/x", 4000, 999)
+    assert rate("/data/T15", 4000, 1000, head_lr=2e-4) == 2e-4
+    assert shap_ca.recipe(flavour="paper").training.param_groups[-1].lr == 1e-4
