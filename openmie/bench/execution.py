@@ -63,7 +63,7 @@ def execute(cell: RunSpec, out: str | Path, watch: Watch = lambda kind, values: 
     with alone(folder):
         if cell.finished(out):  # by another process, meanwhile
             return cell.record(out) or {}
-        corpus = corpora.load(cell.corpus)
+        corpus = corpora.load(cell.source)
         trainable = system.of(cell.recipe(corpus))
         if trainable.is_generative and (cell.shuffle or cell.test):
             raise TrainError(
@@ -175,7 +175,7 @@ def _reuse_identical_run(cell: RunSpec, corpus: Corpus, out: str | Path) -> dict
 
 def _config_key(cell: RunSpec, recipe: Mapping[str, Any]) -> tuple[Any, ...]:
     """What a training depends on, whatever it is called."""
-    return cell.corpus, cell.posts, cell.precision, cell.seed, {k: v for k, v in recipe.items() if k != "name"}
+    return cell.source, cell.posts, cell.precision, cell.seed, {k: v for k, v in recipe.items() if k != "name"}
 
 
 def _attempts(recipe: Any, folder: Path) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def _shuffled_frames(model: Model, gold: list[Document], corpus: Corpus) -> dict
     bare = {kind: [d.replace(regions=()) for d in found] for kind, found in answers.items()}
     found = score_predictions(strange, bare, model.recipe.symmetric_labels.union(corpus.symmetric))
     names = {
-        "shuffled images": "document",
+        "shuffled images": next(iter(found)),  # a mean of the tasks that are left
         "relations, shuffled images": "relations",
         "frame relations, shuffled images": "frame relations",
     }

@@ -57,7 +57,7 @@ def recipe_now(cell: RunSpec) -> Any:
 
 @cache
 def _recipe(cell: RunSpec) -> Any:
-    return cell.recipe(_corpus(cell.corpus))
+    return cell.recipe(_corpus(cell.source))
 
 
 @cache

@@ -127,6 +127,8 @@ class ResultTable:
             told.append("Closure: (F1 - text ceiling) / (text and image ceiling - text ceiling), argmax ceilings.")
         if stale := [f"{e.row}, {e.column} ({e.stale} of {len(e.records)} runs)" for e in entries if e.stale]:
             told.append(f"† Of a recipe that has changed since: {'; '.join(stale)}.")
+        if self.paper:
+            told += system.table_notes(self.paper, (e.cells[0] for e in entries))
         return told + [f"{e.row}, {e.column}: {len(e.failures)} failed: {e.failures[0]}" for e in entries if e.failures]
 
 

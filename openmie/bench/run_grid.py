@@ -59,7 +59,7 @@ def _variants(paper: str, spec: str, task: str, requested: Rows) -> list[RunSpec
     swept = sweep_options.swept(paper, full, corpus, requested.sweep)
     found += [replace(base, sweep=name, value=value) for name, value in swept]
     for cell in (found := list(dict.fromkeys(found))):
-        cell.recipe(corpus)
+        cell.recipe(corpus if cell.source == spec else corpora.load(cell.source))
     return found
 
 

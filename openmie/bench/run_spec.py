@@ -71,6 +71,11 @@ class RunSpec:
         """The variant: `full`, the ablation's name, or SWEEP=VALUE."""
         return f"{self.sweep}={self.value}" if self.sweep else self.ablation
 
+    @property
+    def source(self) -> str:
+        """The corpus that is trained on: `corpus`, with the option that a sweep over the corpus sets."""
+        return system.swept_corpus(self.paper, self.corpus, self.sweep, self.value)
+
     def folder(self, out: str | Path) -> Path:
         return Path(out) / self.name
 

@@ -9,6 +9,8 @@ REPORTED, SETTINGS, published(run)                  optional: the published numb
     beside which runs they may stand, see `papers/_published.py`
 SCORES: tuple[str, ...]                             optional: scores that stand in a table beside the main one
 MEASURES, OURS, GAINS                               optional: measures in place of one score, see `bench/measures.py`
+CORPUS_SWEEPS: dict[str, str]                       optional: a sweep whose values are those of an option of the corpus
+table_notes(corpora) -> list[str]                   optional: what stands under a table of runs on these corpora
 """
 
 from __future__ import annotations
@@ -136,6 +138,22 @@ def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:
             )
         recipe = set_field(recipe, path, value)
     return check(recipe) if isinstance(recipe, Recipe) else recipe
+
+
+def swept_corpus(name: str, corpus: str, swept: str, value: str) -> str:
+    """A corpus as it is loaded at a value of a sweep: with an option where the page sweeps one of the corpus."""
+    option = getattr(load_paper_module(name), "CORPUS_SWEEPS", {}).get(swept, "")
+    if not option or value == "0":
+        return corpus
+    format, _, rest = corpus.partition(":")
+    mark = ("," if rest else "") if format == "diorama" else ("&" if "?" in rest else "?")
+    return f"{corpus}{'' if ':' in corpus else ':'}{mark}{option}={value}"
+
+
+def table_notes(name: str, cells: Iterable[Any]) -> list[str]:
+    """What a page says under a table of these runs."""
+    made = getattr(load_paper_module(name), "table_notes", None)
+    return made(dict.fromkeys(c.test or c.source for c in cells)) if made else []
 
 
 def scores(name: str) -> tuple[str, ...]:

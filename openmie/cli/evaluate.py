@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -16,20 +16,32 @@ def evaluate(
     split: Annotated[str, typer.Option(help="Split of the corpus.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Write scores, data hash, recipe and versions here.")] = None,
     predictions: Annotated[Path | None, typer.Option(help="Write the predicted documents here.")] = None,
+    candidates: Annotated[
+        str,
+        typer.Option(
+            help="Of a model that predicts chains, what the predictions are made between: predicted, "
+            "gold_mentions or gold_chains."
+        ),
+    ] = "predicted",
     bootstrap: options.Bootstrap = 1000,
 ) -> None:
     """Score a trained model on a split of a corpus.
 
     Example: openmie evaluate runs/text --corpus twitter:DIR --out runs/text-test.json
+
+    Example: openmie evaluate runs/m3d --corpus m3d:DIR --candidates gold_chains --predictions gold_chains.jsonl
     """
     from openmie import corpora
     from openmie.formats.registry import write
     from openmie.model.pretrained import load
+    from openmie.model.tasks.task import CandidateSource
     from openmie.train import evaluate as scoring
 
     data = corpora.load(corpus)
     loaded, gold = load(model), list(data.split(split))
-    scores, predicted = scoring.evaluate(loaded, gold, bootstrap=bootstrap, symmetric=data.symmetric)
+    scores, predicted = scoring.evaluate(
+        loaded, gold, bootstrap=bootstrap, symmetric=data.symmetric, candidates=cast(CandidateSource, candidates)
+    )
     console.scores(scores)
     for what, f1 in scoring.scheme_ceiling(loaded, gold).items():
         print(f"ceiling of the word-pair scheme, {what}: {f1:.2f}")

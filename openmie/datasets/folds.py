@@ -77,6 +77,29 @@ def deal_groups(sizes: Mapping[str, int], parts: int) -> dict[str, int]:
     return out
 
 
+PROTOCOLS = {"paper": 2 / 3}  # of M3D, section VI-C: a third full, a third without text, a third without frames
+
+
+def missing_share(missing: float, protocol: str) -> float:
+    """The share of documents that lack a modality: `missing`, or that of a protocol of PROTOCOLS.
+
+    Raises:
+        CorpusError: an unknown protocol, one beside a share of its own, or a share outside 0 to 1.
+    """
+    if protocol and protocol not in PROTOCOLS:
+        raise CorpusError.unknown("protocol", protocol, PROTOCOLS, remedy="leave it out for complete documents")
+    if protocol and missing:
+        raise CorpusError(
+            f"protocol={protocol} with missing={missing}",
+            expected="one of them",
+            where="missing",
+            remedy=f"protocol={protocol} is missing={PROTOCOLS[protocol]:.4g}",
+        )
+    if not protocol and not 0 <= missing <= 1:
+        raise CorpusError(f"missing={missing}", expected="a share from 0 to 1", where="missing", remedy="1/3 is usual")
+    return PROTOCOLS.get(protocol, missing)
+
+
 def drop_modalities(items: Iterable[Item], share: float, seed: int = 0) -> Iterator[Item]:
     """Remove one modality from a share of documents: the text from half of them, the frames from the other half.
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from openmie.data.corpus import Corpus, Item, Source
 from openmie.data.document import Chain, Document, Mention, Relation, TimeSpan, Word
-from openmie.datasets.folds import drop_modalities, make_folds
+from openmie.datasets.folds import drop_modalities, make_folds, missing_share
 from openmie.datasets.reading.python_literal_rows import read_rows
 from openmie.datasets.reading.split_files import split_files
 from openmie.datasets.reading.video_frames import FrameFolder
@@ -56,6 +56,7 @@ def load_m3d(
     fold: str | int = "",
     folds: str | int = 5,
     missing: str | float = 0,
+    protocol: str = "",
 ) -> Corpus:
     """The corpus in a folder with `{train,dev,test}_{en,zh}.json` (also in its folders `en` and `zh`, or `data`).
 
@@ -63,8 +64,10 @@ def load_m3d(
     beside the frames become regions. `fps`: frames a second, where known; it gives the frames their time.
     `fold`: one of `folds` by video over dev and test together, which share most videos; an eighth of the clips of the
     other videos is then dev. `missing`: share of the documents of each split that lack their text or their frames, see
-    `folds.lacking`.
+    `folds.drop_modalities`. `protocol`: "paper" for that of the paper's tables, a third of each split without text and
+    a third without frames, chosen by the documents' ids.
     """
+    share = missing_share(parse_number("missing", missing), protocol)
     language = language or lang
     if language not in ("", "en", "zh"):
         raise CorpusError.unknown("language", language, ("en", "zh"), remedy="leave it out to read both")
@@ -74,7 +77,7 @@ def load_m3d(
     if fold != "":
         held = [sources[name] for name in ("dev", "test") if name in sources]
         sources = make_folds(held, parse_count("fold", fold), parse_count("folds", folds), _video)
-    if share := parse_number("missing", missing):
+    if share:
         sources = {name: partial(_with_missing, source, share) for name, source in sources.items()}
     return Corpus(f"m3d:{path}", sources, symmetric=SYMMETRIC, language=language)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openmie.data.corpus import Corpus
+from openmie.datasets.folds import missing_share
 from openmie.datasets.splits import NAMES, load_split_files, split_options
 from openmie.errors import CorpusError
 
@@ -162,8 +163,9 @@ def load_diorama(**options: Any) -> Corpus:
     """Generate the built-in corpus.
 
     Args:
-        **options: `train`, `dev`, `test` (numbers of documents), `paired`, `config`, and the fields of
-            `openmie.diorama.Config`; text that looks like a number or truth value is converted.
+        **options: `train`, `dev`, `test` (numbers of documents), `paired`, `config`, `protocol` (of documents: "paper",
+            a third without text and a third without frames, as M3D is measured; drawn document by document), and the
+            fields of `openmie.diorama.Config`; text that looks like a number or truth value is converted.
 
     Raises:
         CorpusError: an unknown option, or a size that is no whole number.
@@ -173,7 +175,9 @@ def load_diorama(**options: Any) -> Corpus:
     fields = tuple(f.name for f in dataclasses.fields(diorama.Config))
     values = {key: _value(value) for key, value in options.items()}
     config = values.pop("config", None) or diorama.Config()
-    _check_options("diorama", values, (*sizes, "paired", *fields))
+    _check_options("diorama", values, (*sizes, "paired", "protocol", *fields))
+    if protocol := values.pop("protocol", ""):
+        values["missing"] = missing_share(values.get("missing", config.missing), protocol)
     for name in set(sizes) & set(values):
         if type(values[name]) is not int or values[name] < 0:
             raise CorpusError(

@@ -8,7 +8,7 @@ labels are the same. Mentions are spans; a relation between mentions is one betw
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from openmie.metrics.grounding import Bools, matching
 from openmie.metrics.links import NONE, RelationKey, SpanKey, end_key, relation_keys
 from openmie.metrics.scores import Scores
 
-RelationMode = Literal["overlap", "as_released"]
+RelationMode = Literal["overlap", "directed", "undirected", "as_released"]
 
 
 def chain_relations(
@@ -37,19 +37,22 @@ def chain_relations(
     `correct` is the largest one-to-one matching of predicted and gold triples that agree, so that each is used once.
     The paper's sentence alone would let a system that cuts a chain into pieces, or throws all mentions into one chain,
     have many triples correct by a single gold one. Direction counts, except for symmetric labels, whose ends may agree
-    crosswise. Duplicates are counted once. A triple with an end that is not located in the text is never correct, but
-    it counts. `None` and "" are no relations.
+    crosswise (a third of M3D's relations; the paper does not know of such labels, see `mode`). Duplicates are counted
+    once. A triple with an end that is not located in the text is never correct, but it counts. `None` and "" are no
+    relations.
 
     Args:
         gold: Gold documents.
         predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
-        mode: "overlap", or "as_released" to count as M3D's release does. There every ordered pair of chains has one
-            label: a relation is read in both directions, and of several between two chains the last is kept. A reading
-            agrees with gold in either direction; readings come in the order of the document's chains, and each uses up
-            the first remaining gold triple that agrees. So one of the two readings is usually wrong: gold as prediction
-            has a precision of about 50 (see docs/papers/m3d). The release's vote over pairs of mentions, its mask of
-            labels by chain types and its skipping of some pairs happen before scoring and are not part of this.
-        symmetric: Labels without direction; ignored by "as_released".
+        mode: "overlap"; "directed": as section VI-B prints it, head with head and tail with tail whatever the label;
+            "undirected": either way round whatever the label; or "as_released", as M3D's release counts. There every
+            ordered pair of chains has one label: a relation is read in both directions, and of several between two
+            chains the last is kept. A reading agrees with gold in either direction; readings come in the order of the
+            document's chains, and each uses up the first remaining gold triple that agrees. So one of the two readings
+            is usually wrong: gold as prediction has a precision of about 50 (see docs/papers/m3d). The release's vote
+            over pairs of mentions, its mask of labels by chain types and its skipping of some pairs happen before
+            scoring and are not part of this.
+        symmetric: Labels without direction; of "overlap" alone.
         none: Labels that mean that no relation holds.
         bootstrap: Number of bootstrap samples of documents for the 95% interval of F1; 0: no interval.
         seed: Seed of the bootstrap.
@@ -63,10 +66,13 @@ def chain_relations(
 
     Reference: M3D, section VI-B.
     """
-    if mode not in ("overlap", "as_released"):
-        raise MetricError.unknown("mode", mode, ("overlap", "as_released"))
+    if mode not in get_args(RelationMode):
+        raise MetricError.unknown("mode", mode, get_args(RelationMode))
     if mode == "as_released":
         return micro_scores((_row_as_released(d, p, none) for d, p in paired_by_id(gold, predicted)), bootstrap, seed)
+    if mode != "overlap":
+        gold, predicted = list(gold), list(predicted)
+        symmetric = {r.label for d in (*gold, *predicted) for r in d.relations} if mode == "undirected" else ()
     return micro_scores(chain_relation_rows(gold, predicted, symmetric, none), bootstrap, seed)
 
 

@@ -36,6 +36,10 @@ class DocumentScores(Scores):
     def tasks(self) -> tuple[str, ...]:
         return tuple(name for name, s in self.by_label.items() if s.gold or s.predicted)
 
+    def name(self, kind: str = "document") -> str:
+        """`kind` where all four tasks were counted, else `kind (entities, chains, relations)`, say: other means."""
+        return kind if self.tasks == TASKS else f"{kind} ({', '.join(self.tasks) or 'no task'})"
+
     @property
     def entities(self) -> Scores:
         return self.by_label["entities"]
@@ -98,7 +102,7 @@ def documents(
         seed: Seed of the bootstrap.
 
     Returns:
-        `DocumentScores`; its F1 is the mean of the tasks that gold or prediction has annotations of.
+        `DocumentScores`; its F1 is the mean of the tasks that gold or prediction has annotations of, see `name`.
 
     Raises:
         MetricError: Those of the four metrics.

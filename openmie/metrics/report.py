@@ -94,8 +94,9 @@ def _document(
     """The mean of the four tasks, each of them, which region shows which chain, and the release's own accounting."""
     whole = documents(gold, predicted, symmetric=symmetric, iou=iou, **draws)
     return {
-        "document": whole,
+        whole.name(): whole,
         **whole.by_label,
+        **{f"{mode} relations": chain_relations(gold, predicted, mode, **draws) for mode in ("directed", "undirected")},
         "region links": region_links(gold, predicted, iou, **draws),
         "chains as_released": chains(gold, predicted, "as_released", **draws),
         "relations as_released": chain_relations(gold, predicted, "as_released", **draws),

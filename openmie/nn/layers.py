@@ -187,18 +187,25 @@ class CrossAttentionLayer(nn.Module):
 
 
 class FramePositions(nn.Module):
-    """H^p of M3D: a linear map of the sine-cosine code of a frame's index, added to frames (B, F, D).
+    """H^p of M3D, added to frames (B, F, D): a linear map of the sine-cosine code of a frame's index, for any number of
+    frames; or a table of `rows` vectors, as in the release, whose last row is that of all frames beyond.
 
-    Zero at the start, as the learned table of the release is; for any number of frames.
+    Zero at the start, as the release's table is.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, rows: int = 0) -> None:
         super().__init__()
-        self.map = nn.Linear(FRAME_CODE, width, bias=False)
-        nn.init.zeros_(self.map.weight)
+        self.table = nn.Parameter(torch.zeros(rows, width)) if rows else None
+        self.map = nn.Linear(FRAME_CODE, width, bias=False) if not rows else None
+        if self.map is not None:
+            nn.init.zeros_(self.map.weight)
 
     def forward(self, frames: Tensor) -> Tensor:
-        return frames + self.map(sinusoidal_positions(frames.shape[1], FRAME_CODE, frames.device).to(frames.dtype))
+        if self.table is not None:
+            at = torch.arange(frames.shape[1], device=frames.device).clamp_max(len(self.table) - 1)
+            return frames + self.table[at]
+        code = sinusoidal_positions(frames.shape[1], FRAME_CODE, frames.device).to(frames.dtype)
+        return frames + self.map(code)  # type: ignore[misc]
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:

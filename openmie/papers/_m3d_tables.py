@@ -102,6 +102,11 @@ REPORTED: dict[str, Table] = {
     "table II": read_table(COUNTS, SPLITS),
     "table VI": read_table(ERRORS, ["EN", "ZH"]),
     "figure 8": {f"prompt={n}": {"EN Avg.": None, "ZH Avg.": None} for n in (4, 8, 16, 32, 64, 128)},
+    "figure 9": {
+        f"{sweep}={n}": {"EN Avg.": None, "ZH Avg.": None}
+        for sweep in ("missing", "missing, w/o MMCM")
+        for n in (0, 0.2, 0.4, 0.6, 0.8)
+    },
 }
 
 

@@ -16,7 +16,8 @@ twice; this is a build from the text, with the release's other choices as option
 
     recipe(corpus, flavour="paper")     the full system, for the corpus's language
     ablations(recipe)                   tables III and IV, the release's choices, and ours
-    sweeps(recipe)                      prompt length (figure 8); latent width, kernel and hidden modalities
+    sweeps(recipe)                      prompt length (figure 8), missing ratio (figure 9); latent width, kernel
+    published(run)                      which runs stand beside the published numbers: protocol=paper
     FLAVOURS                            small, improved, paper
 
 Printed values, all in `paper`: longformer-base-4096, xlm-roberta-longformer-base-4096, vit-base-patch16-224 (section
@@ -43,34 +44,28 @@ from openmie.nn.encode.dual import Text, Vision
 from openmie.nn.encode.hierarchical import Hierarchical
 from openmie.nn.fuse.denoised import Denoised
 from openmie.nn.fuse.frames import Frames
-from openmie.nn.fuse.one_stream import OneStream
-from openmie.nn.fuse.two_stream import TwoStream
 from openmie.papers._flavours import LIGHT, PAPER, SMALL, checked, slug
 from openmie.papers._labels import M3D, labels_of
 from openmie.papers._m3d_notes import NOTES
+from openmie.papers._m3d_protocol import CORPUS_SWEEPS, published, table_notes
+from openmie.papers._m3d_rows import PRINTED_BOXES, RANDOM, baselines, heads_with, released, slots
 from openmie.papers._m3d_tables import NAME, REPORTED, SETTINGS
 from openmie.papers._sweeps import FieldSweep
 from openmie.recipe import Group, Recipe, Training
 
-__all__ = ["FLAVOURS", "NAME", "NOTES", "REPORTED", "SCORES", "SETTINGS", "ablations", "recipe", "sweeps"]
+__all__ = ["CORPUS_SWEEPS", "FLAVOURS", "NAME", "NOTES", "REPORTED", "SCORES", "SETTINGS", "ablations", "published"]
+__all__ += ["recipe", "sweeps", "table_notes"]
 
 TEXTS = {"en": "allenai/longformer-base-4096", "zh": "markussagen/xlm-roberta-longformer-base-4096"}
 VISION = "google/vit-base-patch16-224"
-VIDEOS = {"VideoMAE": "MCG-NJU/videomae-base", "ViViT": "google/vivit-b-16x2-kinetics400"}
-SCORES = (
-    "entities",
-    "chains",
-    "own chains",
-    "relations",
-    "own relations",
-    "relations as_released",
-    "regions",
-    "own",
-    "frame relations",
-    "own frame relations",
-)  # own: from the system's own candidates, not from gold
+RELATIONS = ("relations", "directed relations", "undirected relations")
+SCORES = (  # own: from the system's own candidates, not from gold
+    *("entities", "chains", "own chains"),
+    *(prefix + name for name in RELATIONS for prefix in ("", "own ")),
+    *("relations as_released", "regions", "own", "own (entities, chains, relations)"),
+    *("frame relations", "own frame relations"),
+)
 NONE = "none"  # vision=none: no frames are read
-RANDOM = ("tiny", "characters")  # text encoders that start at random
 
 FLAVOURS = {
     "small": "built-in encoders with a convolution over words, attention that heeds the time, weights of the losses of "
@@ -150,28 +145,25 @@ def _language(corpus: Corpus | None) -> str:
     return "zh" if {"en", "zh"} <= found else min(found, default="en")
 
 
-PRINTED_FUSION = Denoised(variational=True, kl_weight=0.0, norm=False)  # eq. 8-12, 24
+PRINTED_FUSION = Denoised(  # eq. 8-12, 24
+    variational=True, kl_weight=0.0, norm=False, residual_norm="none", frame_table=Hierarchical().max_frames
+)
+
+
+PLAIN: dict[str, Any] = {"joint": False, "norm": False, "dropout_of": "scores"}
 
 
 def _printed_heads(labels: Labels, seen: bool) -> tuple[Any, ...]:
     """Eq. 15-24: no norms, no types, one label a pair, slots from the frame's vector, all weights 1."""
     found: list[Any] = [
         Crf(labels=labels.mentions, loss_per="word"),
-        Chains(labels=labels.mentions, link="closure", similarity_init=0.0, norm=False),
+        Chains(labels=labels.mentions, link="closure", similarity_init=0.0, norm=False, dropout_of="scores"),
     ]
     if relations := tuple(x for x in labels.relations if x != "None"):
         symmetric = tuple(sorted(labels.symmetric & set(relations)))
-        found.append(ChainRelations(labels=relations, symmetric=symmetric, decide="one", joint=False, norm=False))
+        found.append(ChainRelations(labels=relations, symmetric=symmetric, decide="one", **PLAIN))
     if seen and labels.regions:
-        boxes: dict[str, Any] = {
-            "slots": "frame",
-            "match": "order",
-            "giou_weight": 0.0,
-            "l1_weight": 1.0,
-            "no_object_weight": 1.0,
-            "links": False,
-        }
-        found.append(Regions(labels=labels.regions, **boxes))
+        found.append(Regions(labels=labels.regions, **PRINTED_BOXES))
     return tuple(found)
 
 
@@ -223,12 +215,6 @@ def _full(r: Recipe) -> bool:
     return bool(r.fuse) and isinstance(r.fuse[0], Denoised)
 
 
-def heads_with(r: Recipe, kind: Any, **change: Any) -> tuple[Any, ...]:
-    """The heads, those of one kind changed."""
-    heads: tuple[Any, ...] = r.heads
-    return tuple(replace(h, **change) if isinstance(h, kind) else h for h in heads)
-
-
 def ablations(r: Recipe) -> dict[str, Recipe]:
     """Rows of table IV, of table III where its encoders are at hand, the release's choices, and ours."""
     types = next(h.labels for h in r.heads if isinstance(h, Crf))
@@ -248,93 +234,46 @@ def ablations(r: Recipe) -> dict[str, Recipe]:
         encode: Any = r.encode
         made: Any = r.complete
         plain = {"complete": Blank()}
+        bare, frames = r.fuse[0].residual_norm == "none", (Frames(frame_table=r.fuse[0].frame_table),)
         blind = tuple(h for h in r.heads if not isinstance(h, Regions))
         found = {
             "w/o MMCM": plain,
-            "w/o DFFM": {"fuse": (Frames(),)},
-            "w/o both": {**plain, "fuse": (Frames(),)},
+            "w/o DFFM": {"fuse": frames},
+            "w/o both": {**plain, "fuse": frames},
             **found,
             "w/o times" if r.fuse[0].time_decay else "times": {
                 "fuse": (replace(r.fuse[0], time_decay=not r.fuse[0].time_decay),)
             },
             "w/o norms" if r.fuse[0].norm else "norms": {"fuse": (replace(r.fuse[0], norm=not r.fuse[0].norm),)},
+            "layer norms" if bare else "w/o layer norms": {
+                "fuse": (replace(r.fuse[0], residual_norm="layer_norm" if bare else "none"),)
+            },
             "auto-encoder" if r.fuse[0].variational else "true VAE": {
                 "fuse": (replace(r.fuse[0], variational=not r.fuse[0].variational),)
             },
             "kernel 1": {"complete": replace(made, kernel=1)},
-            **_slots(r),
-            "as released": _released(r),
+            **slots(r),
+            "released DFFM and heads": released(r),
             "text": {**plain, "encode": replace(encode, vision=None), "fuse": (), "heads": blind},
-            **_baselines(r),
+            **baselines(r),
         }
     if r.heads[0].loss_per == "word":
         found["tags by document"] = {"heads": heads_with(r, Crf, loss_per="document")}
     return {row: replace(r, name=f"{r.name}-{slug(row)}", **change) for row, change in found.items()}
 
 
-def _slots(r: Recipe) -> dict[str, dict[str, Any]]:
-    """Boxes that look at patches, as a set, or the paper's slots; nothing where no frame's boxes are predicted."""
-    if any(isinstance(h, Regions) and h.slots == "frame" for h in r.heads):
-        return {
-            "boxes by patches": {
-                "heads": heads_with(r, Regions, slots="patches", match="set", l1_weight=5.0, giou_weight=2.0)
-            }
-        }
-    return {"slots of the paper": {"heads": heads_with(r, Regions, slots="frame")}}
-
-
-def _baselines(r: Recipe) -> dict[str, dict[str, Any]]:
-    """Table III: two fusions, over video towers or, with the built-in encoders, over these."""
-    encode: Any = r.encode
-    fusions = {"Os": OneStream(), "Ts": TwoStream()}
-    if encode.text.name in RANDOM:
-        return {f"tiny+{x}": {"complete": Blank(), "fuse": (fusion,)} for x, fusion in fusions.items()}
-    return {
-        f"{video}+Longformer+{x}": {
-            "complete": Blank(),
-            "fuse": (fusion,),
-            "encode": replace(encode, vision=Vision(name=name), image_size=224),
-        }
-        for video, name in VIDEOS.items()
-        for x, fusion in fusions.items()
-    }
-
-
-def _released(r: Recipe) -> dict[str, Any]:
-    """All of the release's choices that can be had without its slips (pixels, shifted words, its scorer); none of ours.
-
-    It keeps how tags are counted, the encoders and how long they are trained.
-    """
-    heads: list[Any] = []
-    encode: Any = r.encode
-    types = next(h.labels for h in r.heads if isinstance(h, Crf))
-    for head in r.heads:
-        head = replace(head, weight=1.0)
-        if isinstance(head, Chains):
-            head = replace(head, similarity_init=0.0, norm=False, link="closure")
-        if isinstance(head, ChainRelations):
-            head = replace(head, mentions=types, decide="one", aggregation="vote", norm=False, joint=False)
-        if isinstance(head, Regions):
-            head = replace(
-                head, slots="frame", match="order", giou_weight=0.0, l1_weight=1.0, no_object_weight=1.0, links=False
-            )
-        heads.append(head)
-    denoised = Denoised(sigmoid=True, project=False, own_keys=True, mix="scalar", norm=False, pool="sum", dropout=0.5)
-    return {
-        "encode": replace(encode, as_released=True, conv_width=0, text=replace(encode.text, attention_dropout=None)),
-        "complete": PromptConv(kernel=1),
-        "fuse": (denoised,),
-        "heads": tuple(heads),
-        "training": replace(r.training, selection_metric="released"),
-    }
-
-
 def sweeps(r: Recipe) -> dict[str, FieldSweep]:
-    """Prompt length (figure 8, whose values are not legible), latent width, kernel, modalities dropped in training."""
+    """Prompt length and missing ratio (figures 8 and 9, whose values are not legible), latent width, kernel, dropout.
+
+    The missing ratio is an option of the corpus (`CORPUS_SWEEPS`): the recipe stays the same, or loses its MMCM.
+    """
     if not _full(r):
         return {}
+    blank, ratios = replace(r, name=f"{r.name}-wo-mmcm", complete=Blank()), (0, 0.2, 0.4, 0.6, 0.8)
     return {
         "prompt": FieldSweep(r, ("complete.prompt_length",), (4, 8, 16, 32, 64, 128)),
+        "missing": FieldSweep(r, (), ratios),
+        "missing, w/o MMCM": FieldSweep(blank, (), ratios),
         "kernel": FieldSweep(r, ("complete.kernel",), (1, 3, 5)),
         "drop": FieldSweep(r, ("complete.modality_dropout",), (0, 0.1, 0.3)),
         "latent": FieldSweep(r, ("fuse.0.latent",), (16, 32, 64, 128)),

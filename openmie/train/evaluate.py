@@ -20,25 +20,41 @@ from openmie.metrics import Scores
 from openmie.metrics.report import Task
 from openmie.model.codec.word_pairs_ceiling import ceiling
 from openmie.model.pretrained import Model
-from openmie.model.tasks.task import CANDIDATE_SOURCES
+from openmie.model.tasks.task import CANDIDATE_SOURCES, CandidateSource
 from openmie.train.document_scores import score_predictions
 
 
 def evaluate(
-    model: Model, documents: Iterable[Document], *, bootstrap: int = 1000, symmetric: Iterable[str] = ()
+    model: Model,
+    documents: Iterable[Document],
+    *,
+    bootstrap: int = 1000,
+    symmetric: Iterable[str] = (),
+    candidates: CandidateSource = "predicted",
 ) -> tuple[dict[str, Scores], list[Document]]:
     """Scores by name (strict and lenient spans, relations, pairs: what the model's task has), and the predictions.
 
     Relations are symmetric that are named here or in the model's recipe: as in the selection on dev. Of a model that
-    predicts chains also scores with gold candidates, see `score_predictions`; the predictions are end to end.
+    predicts chains also scores with gold candidates, see `score_predictions`; the predictions are end to end, or
+    between gold mentions or chains as `candidates` says.
+
+    Errors: no documents, an unknown source of candidates, and gold candidates for a model that predicts no chains.
     """
+    if candidates not in CANDIDATE_SOURCES:
+        raise TrainError.unknown("candidates", candidates, CANDIDATE_SOURCES)
+    if candidates != "predicted" and model.recipe.task != "document":
+        raise TrainError(
+            f"candidates={candidates} for a model of {model.recipe.task}",
+            expected="a model that predicts chains, such as m3d's",
+            remedy="leave it out",
+        )
     gold = list(documents)
     if not gold:
         raise TrainError("no documents", expected="a split with gold", remedy="check the corpus with `openmie doctor`")
     known = model.recipe.symmetric_labels.union(symmetric)
     if model.recipe.task == "document":
         found = model.predict_encoded(model.featurizer.featurize(gold, candidates="gold_chains"), CANDIDATE_SOURCES)
-        return score_predictions(gold, found, known, bootstrap), found["predicted"]
+        return score_predictions(gold, found, known, bootstrap), found[candidates]
     predicted, task = model.predict(gold), cast(Task, model.recipe.task)
     return metrics.score(gold, predicted, task=task, bootstrap=bootstrap, symmetric=known), predicted
 

@@ -52,7 +52,9 @@ CAPTIONED = [Caption(), Caption(heads=2, sentence=False), Caption(word=False), C
 FUSIONS += [*CAPTIONED, Caption(objects=("vision",)), Caption(pairs=(("vision", "context"), ("context", "text")))]
 FUSIONS += [Denoised(latent=8, heads=2, hidden=6), Denoised(latent=4, heads=4, frames=False, variational=True)]
 RELEASED = {"project": False, "own_keys": True, "sigmoid": True, "mix": "scalar", "pool": "sum", "norm": False}
+RELEASED |= {"residual_norm": "released", "word_ffn": True, "frame_table": 3}
 FUSIONS += [Denoised(latent=8, heads=1, hidden=6, **RELEASED), Denoised(latent=8, heads=2, hidden=6, time_decay=True)]
+FUSIONS += [Denoised(latent=8, heads=2, hidden=6, residual_norm="none", norm=False), Frames(frame_table=2)]
 FUSIONS += [Frames(), OneStream(width=8, heads=2, layers=1), TwoStream(width=8, heads=2)]
 COMPLETIONS = [Blank(), Blank(learned=True), PromptConv(prompt_length=2, modality_dropout=1.0)]
 COMPLETIONS += [PromptConv(prompt_length=3, kernel=1, per_frame=True, modality_dropout=1.0, reconstruction_weight=1.0)]
@@ -85,6 +87,7 @@ HEADS = [
     Regions(labels=("A", "B"), num_slots=3, width=8, heads=2),
     Regions(labels=("A", "B"), num_slots=2, slots="frame", match="order", giou_weight=0.0, no_object_weight=1.0),
     Regions(labels=("A", "B"), num_slots=3, width=8, heads=2, links=False),
+    Regions(labels=("A", "B"), num_slots=2, slots="frame", match="order", giou_weight=0.0, box_loss="every"),
 ]
 LAYERED = (Denoised, PromptConv, Regions, Frames, OneStream, TwoStream)  # read levels, or which frame a patch is of
 PARTS = [*FUSIONS, *COMPLETIONS, *ALIGNS, *HEADS]

@@ -54,7 +54,8 @@ class ChainRelations:
         rank: width that chain vectors are projected to before the product; 0: no projection, as printed.
         norm: normalise the vectors, as in `Chains`; False as released.
         input_stream: name of the stream whose tokens are read at the mentions.
-        dropout: probability of dropout on the head's input.
+        dropout: probability of dropout.
+        dropout_of: what it drops: the `vectors` of chains, or the `scores` of a pair, as released.
         weight: weight of this head's loss in the sum of all losses.
         name: name of the head's loss in logs and records.
     """
@@ -71,6 +72,7 @@ class ChainRelations:
     norm: bool = True
     input_stream: str = "fused"
     dropout: Dropout = 0.1
+    dropout_of: Literal["vectors", "scores"] = "vectors"
     weight: NonNegative = 1.0
     name: str = "links"
 
@@ -121,7 +123,9 @@ class ChainRelationsHead(nn.Module):
             labels = (*labels, "None")  # predicted, never given out
         self.out = len(config.labels)
         self.none = labels.index("None") if "None" in labels else -1
-        self.drop = nn.Dropout(config.dropout)
+        of_vectors = config.dropout_of == "vectors"
+        self.drop = nn.Dropout(config.dropout if of_vectors else 0.0)
+        self.drop_scores = nn.Dropout(0.0 if of_vectors else config.dropout)
         self.project = projection(width, config.rank, config.norm)
         self.pair = Bilinear(config.rank or width, len(labels), -4.0 if self.several else 0.0)  # few labels hold
         self.register_buffer("fits", signatures(config, labels), persistent=False)
@@ -131,7 +135,7 @@ class ChainRelationsHead(nn.Module):
         chain_of, links = chains_of(given, streams[self.input_stream]), targets["links"]
         links = links | (links.transpose(1, 2) & self.both[: self.out])
         owner, vectors = self._units(streams[self.input_stream], given, chain_of, links.shape[1])
-        logits = self.pair(vectors, vectors)  # (B, U, U, R)
+        logits = self.drop_scores(self.pair(vectors, vectors))  # (B, U, U, R)
         b, i, j = differing(owner).nonzero(as_tuple=True)
         if not len(b):
             return logits.sum() * 0.0

@@ -44,7 +44,8 @@ class Chains:
         similarity_init: initial weight of the vectors' similarity in W (ours); 0: random initialisation, as printed.
         norm: normalise the vectors to mean 0 and variance 1 (ours); False as released.
         input_stream: name of the stream whose tokens are read at the mentions.
-        dropout: probability of dropout on the head's input.
+        dropout: probability of dropout.
+        dropout_of: what it drops: the `vectors` of mentions, or the `scores` of a pair, as released.
         weight: weight of this head's loss in the sum of all losses.
         name: name of the head's loss in logs and records.
     """
@@ -58,6 +59,7 @@ class Chains:
     norm: bool = True
     input_stream: str = "fused"
     dropout: Dropout = 0.1
+    dropout_of: Literal["vectors", "scores"] = "vectors"
     weight: NonNegative = 1.0
     name: str = "chains"
 
@@ -87,7 +89,9 @@ class ChainsHead(nn.Module):
         super().__init__()
         self.name, self.weight, self.input_stream = config.name, config.weight, config.input_stream
         self.threshold, self.closure, self.typed = config.threshold, config.link == "closure", config.typed
-        self.drop = nn.Dropout(config.dropout)
+        of_vectors = config.dropout_of == "vectors"
+        self.drop = nn.Dropout(config.dropout if of_vectors else 0.0)
+        self.drop_scores = nn.Dropout(0.0 if of_vectors else config.dropout)
         self.project = projection(width, config.rank, config.norm)
         self.pair = Bilinear(config.rank or width, 2)
         root = (config.rank or width) ** 0.5
@@ -98,7 +102,7 @@ class ChainsHead(nn.Module):
     def logits(self, stream: Stream, spans: Tensor) -> Tensor:
         """(B, S, S, 2), the same for a pair and its turn: scored with the earlier mention first."""
         vectors = self.drop(self.project(span_means(stream, spans)))  # (B, S, D)
-        scores = self.pair(vectors, vectors)
+        scores = self.drop_scores(self.pair(vectors, vectors))
         return torch.where(earlier(spans)[..., None], scores, scores.transpose(1, 2))
 
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:

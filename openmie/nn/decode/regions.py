@@ -44,6 +44,8 @@ class Regions:
         num_slots: Q, maximum number of boxes per frame.
         slots: what slots read: `patches` (ours), or the `frame`'s vector, as in the paper.
         match: `set`: Hungarian matching; `order`: slot k takes the k-th box of the file, as released.
+        box_loss: slots whose L1 distance counts: those `matched` with a gold box, or `every` one, as released, where
+            the gold of an empty slot is a box of zeros.
         links: predict the chain that each box depicts (ours).
         l1_weight: weight of the L1 distance of boxes; that of the cross-entropy is 1.
         giou_weight: weight of 1 - GIoU; 0 as in the paper.
@@ -66,6 +68,7 @@ class Regions:
     num_slots: Count = 8
     slots: Literal["patches", "frame"] = "patches"
     match: Literal["set", "order"] = "set"
+    box_loss: Literal["matched", "every"] = "matched"
     links: bool = True
     l1_weight: NonNegative = 5.0
     giou_weight: NonNegative = 2.0
@@ -114,6 +117,7 @@ class RegionsHead(nn.Module):
         )
         e = config.width if by_patches else own
         self.label, self.box = nn.Linear(e, self.none + 1), nn.Linear(e, 4)
+        self.every_box = config.box_loss == "every"
         self.match = matched if config.match == "set" else in_order
         self.link = ChainLink(e, widths[config.words]) if config.links else None
         self.register_buffer("share", torch.tensor([*[1.0] * self.none, config.no_object_weight]), persistent=False)
@@ -157,11 +161,15 @@ class RegionsHead(nn.Module):
         wanted = torch.full(logits.shape[:2], self.none, device=logits.device)
         wanted[k, slot] = gold["box_labels"][k, g]
         loss = F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), self.share.to(logits.dtype))
-        if not len(k):
-            return loss + boxes.sum() * 0.0
-        ours, theirs = boxes[k, slot], gold["boxes"][k, g].to(boxes.dtype)
-        loss = loss + self.l1 * (ours - theirs).abs().sum(-1).mean()
-        return loss + self.giou * (1.0 - box_iou_giou(ours, theirs)[1]).mean()
+        theirs = gold["boxes"][k, g].to(boxes.dtype)
+        loss = loss + self.l1 * self._distance(boxes, theirs, (k, slot))
+        return loss + self.giou * (1.0 - box_iou_giou(boxes[k, slot], theirs)[1]).mean() if len(k) else loss
+
+    def _distance(self, boxes: Tensor, gold: Tensor, at: tuple[Tensor, Tensor]) -> Tensor:
+        """L1 (eq. 23) between the boxes (K, Q, 4) at frame and slot `at` and gold (M, 4); or of every slot."""
+        if self.every_box:
+            return (boxes - torch.zeros_like(boxes).index_put(at, gold)).abs().sum(-1).mean()
+        return (boxes[at] - gold).abs().sum(-1).mean() if len(gold) else boxes.sum() * 0.0
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         frames = streams[self.input_stream]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmie.nn.layers import FeedForward, FramePositions, MultiHeadAttention
-from openmie.nn.limits import Count, Dropout, NonNegative, Problem, heads_divide
+from openmie.nn.limits import Count, CountOrZero, Dropout, NonNegative, Problem, heads_divide
 from openmie.nn.ops import TimeBias, frame_means
 from openmie.nn.streams import Losses, Stream, Streams, group_seconds, levels_of
 
@@ -31,15 +31,17 @@ class Denoised:
     Enc and Dec of a level are an auto-encoder, D-256-ReLU-64-ReLU and 64-256-ReLU-D, as in the release; `variational`
     samples its latent in training and adds a KL loss. The release has no W^K and W^V (`project`), its attention
     also reads the own modality (`own_keys`), its decoder ends in a sigmoid, eq. 11 in scalars (`mix`) and eq. 12 in a
-    sum. Norms stand where the release has them (after the sum over patches; none after a mean). H^p is a linear map
-    of the sine code of the frame's index, zero at the start as the release's table is, for any number of frames. W
-    starts at the identity, so that words begin as they are, and layers as PyTorch starts them, which hardly lets
-    pictures move the words at first: starts that keep a state's size (Kaiming, Xavier) are worse by 10 points after
-    three epochs of 1,200 documents. Codes are small and, behind a ReLU, all positive: normed before the attention's
-    maps (`norm`), pictures move words nine times as much at first (0.05%), and two words of one frame learn to read a
-    half of it each in half the steps. A document that lacks the other modality keeps W H^x. Streams without levels give
-    their tokens to all three. Attention's weights have no dropout: 4,096 words by 120 frames of 197 patches make
-    1.5 thousand million of them in 16 heads, which are never held where nothing is done to each.
+    sum. The print has no layer norms in eq. 9 and 10 (`residual_norm="none"`); the release has them after each
+    residual, once more in its FFN (`released`), and after the sum over patches; and its fused words pass a feed-forward
+    layer of their own (`word_ffn`). H^p is a linear map of the sine code of the frame's index, zero at the start as the
+    release's table (`frame_table`) is, for any number of frames. W starts at the identity, so that words begin as they
+    are, and layers as PyTorch starts them, which hardly lets pictures move the words at first: starts that keep a
+    state's size (Kaiming, Xavier) are worse by 10 points after three epochs of 1,200 documents. Codes are small and,
+    behind a ReLU, all positive: normed before the attention's maps (`norm`), pictures move words nine times as much at
+    first (0.05%), and two words of one frame learn to read a half of it each in half the steps. A document that lacks
+    the other modality keeps W H^x. Streams without levels give their tokens to all three. Attention's weights have no
+    dropout: 4,096 words by 120 frames of 197 patches make 1.5 thousand million of them in 16 heads, which are never
+    held where nothing is done to each.
 
     Reads `input_stream` (B, T, D) and `modality` (B, N, D'), writes `fused` (B, T, D) and `frames` (B, F, D').
 
@@ -57,11 +59,16 @@ class Denoised:
         sigmoid: a sigmoid after the decoder; True as released.
         project: W^K and W^V of eq. 8; False as released, which needs modalities of equal width.
         own_keys: keys and values of the own modality beside the other's; True as released.
-        mix: W of eq. 11: a `matrix`, as printed, or a `scalar`, as released.
+        mix: W of eq. 11: a `matrix`, as printed, or a `scalar`, drawn from N(0, 1) at first, as released.
+        residual_norm: layer normalisation after the residuals of eq. 9 and 10: `layer_norm`, `none`, as printed, or
+            `released`, where FFN has a residual and a norm of its own besides.
+        word_ffn: a feed-forward layer D-D/2-ReLU-D over the fused words; True as released.
+        frame_table: rows of H^p, a learned table, as released; 0: a linear map of the sine code of the frame's index.
         norm: layer normalisation before the attention's projections (ours); False as released.
         time_decay: a learned decay of attention with the seconds between word and frame, per head (ours).
         pool: over a frame's patches: `mean`, as printed, or `sum` and LN, as released.
-        dropout: probability of dropout on the outputs of attention and FFN (the release: 0.5 of the attention weights).
+        dropout: probability of dropout on the outputs of attention and FFN.
+        attention_dropout: probability of dropout on the attention weights, which are then held; 0.5 in the release.
     """
 
     input_stream: str = "text"
@@ -78,10 +85,14 @@ class Denoised:
     project: bool = True
     own_keys: bool = False
     mix: Literal["matrix", "scalar"] = "matrix"
+    residual_norm: Literal["layer_norm", "none", "released"] = "layer_norm"
+    word_ffn: bool = False
+    frame_table: CountOrZero = 0
     norm: bool = True
     time_decay: bool = False
     pool: Literal["mean", "sum"] = "mean"
     dropout: Dropout = 0.1
+    attention_dropout: Dropout = 0.0
 
     def needs(self) -> frozenset[str]:
         return frozenset((self.input_stream, self.modality))
@@ -91,6 +102,13 @@ class Denoised:
 
     def problems(self) -> Iterator[Problem]:
         yield from heads_divide(self.heads, self.latent, "latent")
+        if self.attention_dropout and self.time_decay:
+            yield Problem(
+                where="attention_dropout",
+                found=f"attention_dropout={self.attention_dropout:g} with time_decay",
+                expected="0, where attention heeds the time",
+                remedy="set one of them back",
+            )
 
     def build(self, widths: dict[str, int]) -> DenoisedFusion:
         return DenoisedFusion(self, widths)
@@ -108,12 +126,14 @@ class DenoisedFusion(nn.Module):
         d, v = widths[config.input_stream], widths[config.modality]
         self.widths = {"fused": d, "frames": v} if config.frames else {"fused": d}
         self.to_text = Direction(config, d, v)
-        self.to_frames = FramePooling(Direction(config, v, d), v, config.pool == "sum") if config.frames else None
+        self.to_frames = FramePooling(config, Direction(config, v, d), v) if config.frames else None
+        self.word_ffn = FeedForward(d, max(d // 2, 1), config.dropout, nn.ReLU()) if config.word_ffn else None
 
     def forward(self, streams: Streams) -> tuple[Streams, Losses]:
         text, vision = streams[self.input_stream], streams[self.modality]
         words = own_words(text)
         tokens, losses = self.to_text(words, vision, lambda x: x)
+        tokens = tokens if self.word_ffn is None else self.word_ffn(tokens)
         padding = text.mask.shape[1] - tokens.shape[1]
         mask = F.pad(words.mask, (0, padding))
         fused = text.with_positions(F.pad(tokens, (0, 0, 0, padding)), mask, text.groups, text.seconds)
@@ -145,10 +165,10 @@ class FramePooling(nn.Module):
     epsilon.
     """
 
-    def __init__(self, read: Direction, width: int, total: bool) -> None:
+    def __init__(self, config: Denoised, read: Direction, width: int) -> None:
         super().__init__()
-        self.read, self.norm = read, nn.LayerNorm(width) if total else None
-        self.positions = FramePositions(width)  # H^p
+        self.read, self.norm = read, nn.LayerNorm(width) if config.pool == "sum" else None
+        self.positions = FramePositions(width, config.frame_table)  # H^p
 
     def forward(self, vision: Stream, text: Stream) -> tuple[Stream, list[Tensor]]:
         _, count = frame_means(vision.tokens[..., :1], vision.groups, vision.mask)  # (B, F)
@@ -168,7 +188,7 @@ class Direction(nn.Module):
         self.levels = nn.ModuleList(Level(config, own, other) for _ in range(k))
         matrix = config.mix == "matrix"
         self.level_maps = nn.ModuleList(nn.Linear(own, own, bias=False) for _ in range(k + 1)) if matrix else None
-        self.level_scales = None if matrix else nn.Parameter(torch.tensor([1.0, *[1 / k] * k]))
+        self.level_scales = None if matrix else nn.Parameter(torch.randn(k + 1))
         if self.level_maps is not None:
             nn.init.eye_(self.level_maps[0].weight)  # type: ignore[arg-type]
 
@@ -195,9 +215,13 @@ class Level(nn.Module):
         project = config.project or own != other
         self.key = nn.Linear(other, own, bias=False) if project else None  # W^K
         self.value = nn.Linear(other, own, bias=False) if project else None  # W^V
-        self.attention = MultiHeadAttention(e, config.heads, packed="none", output_width=e)
+        self.attention = MultiHeadAttention(
+            e, config.heads, packed="none", output_width=e, dropout=config.attention_dropout
+        )
         self.time_decay = nn.Parameter(torch.linspace(-4.0, 1.0, config.heads)) if config.time_decay else None
-        self.norms = nn.ModuleList(nn.LayerNorm(e) for _ in range(2))
+        bare = config.residual_norm == "none"
+        self.norms = nn.ModuleList(nn.Identity() if bare else nn.LayerNorm(e) for _ in range(2))
+        self.ffn_norm = nn.LayerNorm(e, eps=1e-12) if config.residual_norm == "released" else None
         self.dropout, self.norm_inputs = nn.Dropout(config.dropout), config.norm
         self.ffn = FeedForward(e, config.ffn_width, config.dropout, nn.ReLU())
 
@@ -212,8 +236,13 @@ class Level(nn.Module):
         three = [F.layer_norm(x, x.shape[-1:]) for x in (q, k, v)] if self.norm_inputs else [q, k, v]
         attended = self.attention(three[0], three[1], mask, three[2], time_bias=self._time_bias(own.seconds, seconds))
         z = self.norms[0](q + self.dropout(attended))
-        z = self.norms[1](z + self.dropout(self.ffn(z)))
+        z = self.norms[1](z + self._feed_forward(z))
         return self.auto_encoder.decode(z, pool), [*losses, *more, *rest]
+
+    def _feed_forward(self, z: Tensor) -> Tensor:
+        """FFN(z); as released with a residual and a norm of its own."""
+        x = self.dropout(self.ffn(z))
+        return x if self.ffn_norm is None else self.ffn_norm(z + x)
 
     def _time_bias(self, query_seconds: Tensor | None, key_seconds: Tensor | None) -> TimeBias | None:
         """softplus(time_decay) a second, of each head; None where the times of one modality are not there."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from openmie.nn.layers import FramePositions
+from openmie.nn.limits import CountOrZero
 from openmie.nn.streams import Streams, pool_frames
 
 
@@ -18,9 +19,11 @@ class Frames:
 
     Args:
         modality: name of the stream whose tokens are the patches, whose groups are frames.
+        frame_table: rows of H^p, a learned table, as released; 0: a linear map of the sine code of the frame's index.
     """
 
     modality: str = "vision"
+    frame_table: CountOrZero = 0
 
     def needs(self) -> frozenset[str]:
         return frozenset({self.modality})
@@ -29,16 +32,16 @@ class Frames:
         return frozenset({"frames"})
 
     def build(self, widths: dict[str, int]) -> FramesFusion:
-        return FramesFusion(self.modality, widths[self.modality])
+        return FramesFusion(self.modality, widths[self.modality], self.frame_table)
 
 
 class FramesFusion(nn.Module):
     """Streams -> Streams plus `frames` (B, F, D')."""
 
-    def __init__(self, modality: str, width: int) -> None:
+    def __init__(self, modality: str, width: int, rows: int = 0) -> None:
         super().__init__()
         self.modality, self.widths = modality, {"frames": width}
-        self.positions = FramePositions(width)
+        self.positions = FramePositions(width, rows)
 
     def forward(self, streams: Streams) -> Streams:
         frames = pool_frames(streams[self.modality])

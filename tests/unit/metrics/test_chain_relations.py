@@ -72,6 +72,26 @@ def test_overlap_against_brute_force(gold, predicted, symmetric) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(side, side)
+def test_directed_and_undirected_against_brute_force(gold, predicted) -> None:
+    """Symmetric labels are of the default alone: of `directed` none is symmetric, of `undirected` every one."""
+    pair = [document(*gold)], [document(*predicted, prefix="p")]
+    for mode, symmetric in (("directed", ()), ("undirected", LABELS)):
+        found = metrics.chain_relations(*pair, mode, symmetric=("peer",))
+        same = metrics.chain_relations(*pair, symmetric=symmetric)
+        assert (found.correct, found.predicted, found.gold) == (same.correct, same.predicted, same.gold)
+
+
+def test_a_turned_relation_is_right_without_direction_alone() -> None:
+    chains, found = [{0, 1}, {2}, {3, 4}], {}
+    gold = document(chains, [(0, 1, "peer"), (1, 2, "parent"), (0, 2, "parent")])
+    turned = document([{0}, {2}, {4}], [(1, 0, "peer"), (2, 1, "parent"), (0, 2, "parent")], "p")
+    for mode in ("overlap", "directed", "undirected"):
+        found[mode] = metrics.chain_relations([gold], [turned], mode, symmetric=("peer",)).correct
+    assert found == {"overlap": 2, "directed": 1, "undirected": 3}
+
+
+@settings(max_examples=60, deadline=None)
+@given(side, side)
 @example(([{0, 2}, {0}, {0}], [(0, 0, "peer"), (0, 1, "peer")]), ([{0}, {2}, {0, 2}], [(1, 0, "peer")]))
 @example(([{0}, {2}, {0}], [(1, 1, "peer"), (0, 1, "peer")]), ([{0}, {2}, {0, 2}], [(2, 1, "peer")]))
 @example(([{0}, {1}, {2}], [(0, 2, "peer"), (1, 2, "peer")]), ([{0, 1}, {2}, {3}], [(0, 1, "peer")]))
@@ -147,7 +167,7 @@ def test_as_released_by_hand() -> None:
 
 def test_refusals() -> None:
     d = document([{0}, {1}], [(0, 1, "peer")])
-    with pytest.raises(MetricError, match="overlap, as_released"):
+    with pytest.raises(MetricError, match="overlap, directed, undirected, as_released"):
         metrics.chain_relations([d], [d], mode="strict")
     bad = d.replace(relations=[Relation(head="c0", tail="nobody", label="peer")])
     for mode in ("overlap", "as_released"):

@@ -352,7 +352,20 @@ def test_score_prints_documents_and_errors(tmp_path) -> None:
     assert data["errors"] == table.lines()
     assert data["scores"][0]["f1"] == pytest.approx(metrics.documents(gold, predicted).mean)
     names = list(metrics.score(gold, predicted, "document", bootstrap=0))
-    assert names == ["document", *TASKS, "region links", "chains as_released", "relations as_released"]
+    directions = ["directed relations", "undirected relations"]
+    assert names == ["document", *TASKS, *directions, "region links", "chains as_released", "relations as_released"]
+
+
+def test_means_of_fewer_tasks_have_other_names() -> None:
+    rng = random.Random(6)
+    gold = [made(rng, f"d{k}") for k in range(6)]
+    blind = [d.replace(regions=()) for d in gold]
+    assert metrics.documents(gold, gold).name() == "document"
+    assert metrics.documents(gold, gold).name("own") == "own"
+    assert metrics.documents(blind, blind).name() == "document (entities, chains, relations)"
+    assert next(iter(metrics.score(blind, blind, "document", bootstrap=0))) == "document (entities, chains, relations)"
+    bare = [d.replace(regions=(), relations=(), chains=(), mentions=()) for d in gold]
+    assert metrics.documents(bare, bare).name() == "document (no task)"
 
 
 def test_a_region_link_with_another_label_is_wrong() -> None:

@@ -4,12 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from typer.testing import CliRunner
 
 import openmie
 from openmie import diorama
 from openmie import recipe as recipes
+from openmie.cli.application import app
+from openmie.corpora import load, read
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
-from openmie.errors import ModelError, RecipeError
+from openmie.errors import ModelError, RecipeError, TrainError
 from openmie.metrics import documents as score_documents
 from openmie.model.pretrained import Model
 from openmie.model.tasks.task import CANDIDATE_SOURCES
@@ -224,6 +227,26 @@ def test_any_subset_of_heads_works(bert, documents, heads):
         assert [d.mentions for d in found] == [d.mentions for d in documents[:3]]
     if not {0, 1} & set(heads):
         assert [d.chains for d in found] == [d.chains for d in documents[:3]]
+
+
+def test_evaluate_writes_predictions_between_gold_candidates(model, documents, tmp_path):
+    """As table VI counts errors; the scores are the same whatever is written."""
+    found = {source: evaluate(model, documents[:4], bootstrap=0, candidates=source) for source in CANDIDATE_SOURCES}
+    assert len({tuple((n, s.f1) for n, s in scores.items()) for scores, _ in found.values()}) == 1
+    want = {s: model.predict(documents[:4], candidates=s) for s in CANDIDATE_SOURCES}
+    assert {s: [d.to_json() for d in x] for s, (_, x) in found.items()} == {
+        s: [d.to_json() for d in x] for s, x in want.items()
+    }
+    assert [d.chains for d in found["gold_chains"][1]] == [d.chains for d in documents[:4]]
+    with pytest.raises(TrainError, match="Unknown candidates 'gold'"):
+        evaluate(model, documents[:1], candidates="gold")
+    model.save_pretrained(tmp_path / "model")
+    spec = "diorama:documents=true,size=64,sentences=6,frames=4,test=3"
+    command = ["evaluate", str(tmp_path / "model"), "--corpus", spec, "--bootstrap", "0", "--candidates", "gold_chains"]
+    shown = CliRunner().invoke(app, [*command, "--predictions", str(tmp_path / "found.jsonl")])
+    assert shown.exit_code == 0, shown.output
+    gold, written = list(load(spec).test), list(read(tmp_path / "found.jsonl"))
+    assert [[c.mentions for c in d.chains] for d in written] == [[c.mentions for c in d.chains] for d in gold]
 
 
 def test_heads_in_an_order_that_cannot_answer_are_refused():

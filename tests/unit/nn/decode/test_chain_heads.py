@@ -428,3 +428,35 @@ def test_half_precision_is_near(config):
         loss = head.loss(streams, given, targets)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, head.loss(streams, given, targets), rtol=0.05, atol=0.02)
+
+
+@pytest.mark.parametrize("of", ["vectors", "scores"])
+def test_dropout_is_of_vectors_or_of_the_scores_of_a_pair(of):
+    streams, given, targets = data()
+    one = {"decide": "one", "norm": False, "joint": False}
+    parts = [Chains(labels=MENTIONS, dropout=0.5, dropout_of=of, norm=False)]
+    parts += [ChainRelations(labels=LABELS, dropout=0.5, dropout_of=of, **one)]
+    for part in parts:
+        head = built(part).train()
+        whole = replace(part, dropout=0.0).build({"fused": D}).double()
+        whole.load_state_dict(head.state_dict())
+        torch.manual_seed(5)
+        ours = head.loss(streams, given, targets)
+        torch.manual_seed(5)
+        kept = whole.pair.forward
+
+        def dropped(a, b, kept=kept):
+            if of == "scores":
+                return torch.nn.functional.dropout(kept(a, b), 0.5)
+            x = torch.nn.functional.dropout(a, 0.5)
+            return kept(x, x)
+
+        whole.pair.forward = dropped
+        theirs = whole.loss(streams, given, targets)
+        torch.testing.assert_close(ours, theirs)
+        agreed = zip(*(torch.autograd.grad(v, list(m.parameters())) for v, m in ((ours, head), (theirs, whole))))
+        for a, b in agreed:
+            torch.testing.assert_close(a, b)
+        torch.testing.assert_close(
+            head.eval().loss(streams, given, targets), built(replace(part, dropout=0.0)).loss(streams, given, targets)
+        )

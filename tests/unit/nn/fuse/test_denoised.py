@@ -15,6 +15,8 @@ from openmie.recipe import check_part
 
 SMALL = Denoised(latent=8, heads=2, hidden=6, ffn_width=4, dropout=0.0)
 AS_RELEASED = replace(SMALL, project=False, own_keys=True, sigmoid=True, mix="scalar", pool="sum", norm=False)
+AS_RELEASED = replace(AS_RELEASED, residual_norm="released", word_ffn=True, frame_table=2)
+AS_PRINTED = replace(SMALL, variational=True, kl_weight=0.0, norm=False, residual_norm="none", frame_table=7)
 VARIANTS = [
     SMALL,
     replace(SMALL, sigmoid=True, pool="sum"),
@@ -23,8 +25,12 @@ VARIANTS = [
     replace(SMALL, variational=True),
     replace(SMALL, levels=2),
     replace(SMALL, norm=False),
+    AS_PRINTED,
+    replace(SMALL, residual_norm="none"),
+    replace(SMALL, residual_norm="released", word_ffn=True),
 ]
-IDS = ["printed", "sigmoid", "own keys", "as released", "variational", "two levels", "not normed"]
+IDS = ["default", "sigmoid", "own keys", "as released", "variational", "two levels", "not normed"]
+IDS += ["as printed", "no layer norms", "the release's layer norms"]
 FRAMES = torch.tensor([0, 0, 0, 1, 1, 2])
 
 
@@ -43,17 +49,34 @@ def built(config, widths=(6, 6)):
     torch.manual_seed(1)
     module = config.build({"text": widths[0], "vision": widths[1]}).double().eval()
     with torch.no_grad():
-        module.to_frames.positions.map.weight.normal_()
+        positions = module.to_frames.positions
+        (positions.table if config.frame_table else positions.map.weight).normal_()
     return module
 
 
-def standard(x):
+def standard(x, eps=1e-5):
     centred = x - x.mean()
-    return centred / (centred.square().mean() + 1e-5).sqrt()
+    return centred / (centred.square().mean() + eps).sqrt()
 
 
 def norm(x, layer):
-    return standard(x) * layer.weight + layer.bias
+    return standard(x, layer.eps) * layer.weight + layer.bias
+
+
+def linear(x, layer):
+    return layer.weight @ x + layer.bias
+
+
+def feed_forward(x, ffn):
+    return linear(linear(x, ffn.hidden).clamp_min(0), ffn.output)
+
+
+def place(config, positions, f):
+    """H^p of frame f."""
+    if config.frame_table:
+        return positions.table[min(f, config.frame_table - 1)]
+    code = sinusoidal_positions(3, FRAME_CODE, positions.map.weight.device).double()[f]
+    return positions.map(code)
 
 
 def encoded(code, x, before):
@@ -80,8 +103,15 @@ def slow_level(config, level, own, keys, own_keys):
             scores = torch.stack([mapped("query", x, cut) @ mapped("key", y, cut) / math.sqrt(e) for y in k])
             weights = scores.exp() / scores.exp().sum()
             parts.append(sum(w * mapped("value", y, cut) for w, y in zip(weights, v)))
-        z = norm(x + level.attention.output(torch.cat(parts)), level.norms[0])
-        z = norm(z + level.ffn(z), level.norms[1])
+        z = x + level.attention.output(torch.cat(parts))
+        if config.residual_norm == "none":  # as eq. 9 and 10 are printed
+            z = z + feed_forward(z, level.ffn)
+        elif config.residual_norm == "released":
+            z = norm(z, level.norms[0])
+            z = norm(z + norm(z + feed_forward(z, level.ffn), level.ffn_norm), level.norms[1])
+        else:
+            z = norm(z, level.norms[0])
+            z = norm(z + feed_forward(z, level.ffn), level.norms[1])
         up = level.auto_encoder.decoder2(level.auto_encoder.decoder1(z))
         out.append(up.sigmoid() if config.sigmoid else up)
     return torch.stack(out)
@@ -111,6 +141,7 @@ def test_is_the_loop_over_documents_forward_and_backward(config):
         words, patches = text.mask[b], vision.mask[b]
         if words.any():
             want = slow_direction(config, module.to_text, text.tokens[b, words], vision.levels[:, b, patches])
+            want = torch.stack([feed_forward(x, module.word_ffn) for x in want]) if config.word_ffn else want
             pairs.append((made["fused"].tokens[b, words], want))
         if patches.any():
             read = module.to_frames.read
@@ -118,8 +149,7 @@ def test_is_the_loop_over_documents_forward_and_backward(config):
             for f in FRAMES[patches].unique().tolist():
                 inside = each[FRAMES[patches] == f]
                 frame = inside.mean(0) if config.pool == "mean" else norm(inside.sum(0), module.to_frames.norm)
-                code = sinusoidal_positions(3, FRAME_CODE, each.device).double()[f]
-                pairs.append((made["frames"].tokens[b, f], frame + module.to_frames.positions.map(code)))
+                pairs.append((made["frames"].tokens[b, f], frame + place(config, module.to_frames.positions, f)))
     assert made["frames"].mask.tolist() == [[True] * 3, [True, True, False], [False] * 3, [True, False, False]]
     assert torch.equal(made["frames"].present, vision.present) and torch.equal(made["fused"].present, text.present)
     for ours, theirs in pairs:
@@ -128,6 +158,19 @@ def test_is_the_loop_over_documents_forward_and_backward(config):
     ours, theirs = (torch.autograd.grad(x, list(module.parameters())) for x in sums)
     for a, b in zip(ours, theirs):
         torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-8)
+
+
+def test_what_only_the_release_has():
+    torch.manual_seed(3)
+    scales = torch.cat([AS_RELEASED.build({"text": 6, "vision": 6}).to_text.level_scales.detach() for _ in range(400)])
+    assert abs(scales.mean()) < 0.1 and 0.9 < scales.std() < 1.1  # N(0, 1), of four scalars each time
+    module = replace(AS_RELEASED, attention_dropout=0.5).build({"text": 6, "vision": 6}).double()
+    made = [module(streams(AS_RELEASED))[0]["fused"].tokens for _ in range(2)]
+    assert not torch.equal(*made)
+    made = [module.eval()(streams(AS_RELEASED))[0]["fused"].tokens for _ in range(2)]
+    assert torch.equal(*made)
+    with pytest.raises(RecipeError, match="with time_decay"):
+        check_part(replace(SMALL, attention_dropout=0.5, time_decay=True))
 
 
 def test_in_pieces_it_is_the_same_forward_and_backward(monkeypatch):
