@@ -207,3 +207,17 @@ def test_images_are_found_with_any_ending(folder):
 )
 def test_literals(text, value):
     assert parse_literal(text) == value
+
+
+@pytest.mark.parametrize("name", ["LLaVA-1.5", "Qwen2.5-VL", "BLIP", "captions_v1.5"])
+@pytest.mark.parametrize("ending", [".txt", ".jsonl", "", None])
+def test_a_caption_file_gives_its_whole_name_to_the_generator(tmp_path, name, ending):
+    """`LLaVA-1.5` is no `LLaVA-1`: a file for all splits, with an ending or none, or one a split."""
+    (tmp_path / "train.txt").write_text("IMGID:7\nMira\tB-PER\n", encoding="utf8")
+    files = [f"{name}_train.txt"] if ending is None else [f"{name}{ending}"]
+    (tmp_path / "captions").mkdir()
+    for file in files:
+        (tmp_path / "captions" / file).write_text("7.jpg :a boat\n", encoding="utf8")
+    asked = name if ending is None else files[0]
+    (document,) = load(f"twitter:{tmp_path}?captions={asked}").train
+    assert document.captions == {name.removeprefix("captions_"): "a boat"}

@@ -160,11 +160,13 @@ def branch(module, part, document, roles, d):
 
 def reference(module, part, document):
     """One document {role: rows, for objects rows of each} -> fused rows, O_final, G_final (None where it has none)."""
-    d = len(module.norm.weight)
+    d = module.branch_output.out_features
     finals = [branch(module, part, document, roles, d) for roles in (part.original, part.translated) if roles]
     read = [f or [0.0] * d for f in finals]
     if part.object_words == "phrases" and (len(part.original) > 1 or len(part.translated) > 1):
-        read = [mean(document["phrases"], d), *read]
+        read = [(total if part.pool == "sum" else mean)(document["phrases"], d), *read]
+    if part.final == "concat":
+        return [[*w, *(v for r in read for v in r)] for w in document["text"]], *finals
     fused = []
     for w in document["text"]:
         states = linear([v for r in read for v in r], module.document_hidden)
@@ -222,6 +224,12 @@ def test_equals_the_reference_with_relevance(part):
             generated_objects=[none] * 8,
         ),
     )
+
+
+@pytest.mark.parametrize("name", [name for name in VARIANTS if name != "objects ask words"])
+def test_mlp_final_in_the_head_leaves_what_it_reads(name):
+    """`fused` is [w ; P ; O_final ; G_final], by the same loops."""
+    agrees(replace(VARIANTS[name], final="concat"), streams(noise=5.0))
 
 
 def test_objects_of_one_token_need_no_groups():
