@@ -1,6 +1,6 @@
 """How much of the text encoder's gradient comes from the alignments? Flavour `small` on Diorama, through a training.
 
-    python benchmarks/gradient_shares.py [--posts 1000] [--epochs 1] [--seed 1] [--every 4]
+    python benchmarks/gradient_shares.py [--posts 1000] [--epochs 1] [--seed 1] [--every 4] [--system NAME]
 
 At the start, and as the mean over the steps of a training, one measurement in `every`: the norm of the weighted
 gradient of each alignment in the text encoder, as a share of that of the main loss, in percent.
@@ -66,9 +66,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--every", type=int, default=4)
+    parser.add_argument("--system", action="append", choices=list(SYSTEMS), help="default: all")
     args = parser.parse_args()
     print("| system | alignment | first step, % | mean, % | largest, % |\n|---|---|---|---|---|")
-    for name, (options, make) in SYSTEMS.items():
+    for name in args.system or SYSTEMS:
+        options, make = SYSTEMS[name]
         for align, shares in measure(options, make, args).items():
             mean = statistics.fmean(shares)
             print(f"| {name} | {align} | {shares[0]:.3g} | {mean:.3g} | {max(shares):.3g} |", flush=True)
