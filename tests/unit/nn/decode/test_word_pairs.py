@@ -242,7 +242,7 @@ def test_nothing_to_learn_is_zero_with_a_gradient(joint: bool) -> None:
 @pytest.mark.parametrize("scale", [0.0, 0.1, 2.0])
 def test_the_scale_of_the_channels_reaches_both(scale: float) -> None:
     """As the oracle, which joins what `ChannelEmbedding` gives; without a voice, equal words are alike anywhere."""
-    config, head = make(channels=Channels(width=6, scale=scale))
+    config, head = make(channels=Channels(width=6, init_scale=scale))
     streams, given, _ = data([4, 4])
     streams["fused"] = Stream(streams["fused"].tokens[:, :1].expand(-1, 4, -1), streams["fused"].mask)
     at = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 2]), torch.tensor([3, 2, 2])
