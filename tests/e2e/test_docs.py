@@ -3,8 +3,6 @@
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from openmie.formats import labelstudio
 from openmie.model import Model
 from openmie.vlm.prompting import request as asked
 from tests.fixtures import small
+from tests.fixtures.forked_python import ForkedPython
 from tests.fixtures.prompting_stub import Stub, plausible
 from tests.unit.inference.test_detector import save_owl
 from tests.unit.video.test_video import CUES, film, srt
@@ -64,17 +63,23 @@ def folder(tmp_path, monkeypatch, colours):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def python():
+    """`python -c` of a block, which imports all of openmie for itself."""
+    with ForkedPython() as processes:
+        yield processes
+
+
 @pytest.mark.parametrize("page", [page for page, blocks in BLOCKS.items() if blocks])
-def test_blocks_of_a_page_run_in_order(page, folder):
+def test_blocks_of_a_page_run_in_order(page, folder, python):
     for kind, block, printed in BLOCKS[page]:
         if kind == "python":
-            _run_python(block, printed, folder)
+            _check_python(python.run(block, cwd=folder), printed)
         else:
             _run_commands(block)
 
 
-def _run_python(block, printed, folder):
-    done = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, cwd=folder)
+def _check_python(done, printed):
     assert done.returncode == 0, done.stderr
     assert done.stdout
     if printed:  # word for word, numbers to within what another processor's rounding may change in a short training

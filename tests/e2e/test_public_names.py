@@ -3,10 +3,7 @@ crash, pass in silence, or be mended by guessing."""
 
 import ast
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -373,28 +370,6 @@ def test_a_folder_that_cannot_be_written_is_said_without_a_traceback(tmp_path, m
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert stop.value.code == 2 and capsys.readouterr().err.startswith("openmie: ")
-
-
-SEVERAL = """
-import sys, torch
-from tests.fixtures import small
-from openmie.train import fit
-docs = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(11))]
-recipe = small.recipe("ner", encode__text__name=sys.argv[1], training__epochs="4", training__batch_size="2")
-done = list(fit(recipe, docs, small.documents(2), out=sys.argv[2]))[-1]
-assert torch.distributed.get_world_size() == 2 and (done.kind, done.step) == ("done", 12), done
-"""
-
-
-def test_several_processes_are_one_run(tmp_path, bert):
-    """Two processes share six batches an epoch, the short one too; a process may see no image in a step."""
-    (tmp_path / "run.py").write_text(SEVERAL, encoding="utf8")
-    root = Path(__file__).parents[2]
-    command = [Path(sys.executable).parent / "torchrun", "--nproc_per_node", "2", "--standalone", tmp_path / "run.py"]
-    environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    arguments = [*map(str, command), bert, str(tmp_path / "out")]
-    done = subprocess.run(arguments, cwd=root, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_dump_of_a_part_is_plain_data():

@@ -179,7 +179,7 @@ def readings():
     for document in posts():
         source = document.source
         text = read_text(document)
-        names, ambiguous = text[:2]
+        ambiguous = text[1]
         assert ambiguous == source["ambiguous"][0]
         types = tuple(m.label for m in document.mentions)
         known = None if ambiguous else (types, document.relations[0].label if document.relations else "")

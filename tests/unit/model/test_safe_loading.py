@@ -2,10 +2,7 @@
 
 import ast
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +21,7 @@ from openmie.vlm.sft.finetune import load_model
 from openmie.vlm.sft.settings import SFTTraining
 from tests.fixtures import small
 from tests.fixtures import vlm_small as lvlm_small
+from tests.fixtures.forked_python import ForkedPython
 from tests.unit.inference.test_detector import save_dino
 
 ROOT = Path(__file__).parents[3]
@@ -147,6 +145,7 @@ UNREAD = {  # what these paths do not read in these folders, or have a class for
     ("vision", "vlm_processor"),
 }
 PATHS = {"dino": ("detector",), "text": ("text", "vision"), "vlm": LOADS}
+YES = "y\n" * 50
 MODULES = (
     "model.backbones",
     "nn.encode.dual",
@@ -158,20 +157,12 @@ MODULES = (
 )
 
 
-def _with_consent(code: str, folder: Path, *, cwd: Path) -> subprocess.CompletedProcess:
-    """The code in a process of its own whose standard input says yes to whatever is asked."""
-    head = "import sys, importlib, openmie\n" + "".join(f"importlib.import_module('openmie.{m}')\n" for m in MODULES)
-    env = {**os.environ, "HF_MODULES_CACHE": str(cwd / "modules"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-c", head + code, str(folder)],
-        input="y\n" * 50,
-        text=True,
-        cwd=cwd,
-        capture_output=True,
-        timeout=300,
-        env=env,
-        check=False,
-    )
+@pytest.fixture(scope="module")
+def python(tmp_path_factory):
+    """Processes whose standard input says yes to whatever is asked."""
+    env = {"HF_MODULES_CACHE": str(tmp_path_factory.mktemp("modules")), "HF_HUB_OFFLINE": "1"}
+    with ForkedPython("openmie.cli", *(f"openmie.{m}" for m in MODULES), env=env) as processes:
+        yield processes
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +175,7 @@ def originals(tmp_path_factory):
     }
 
 
-def test_no_path_that_loads_runs_code_of_the_folder(originals, tmp_path):
+def test_no_path_that_loads_runs_code_of_the_folder(originals, python, tmp_path):
     """All folders, all paths, one process: each answer is an error of ours, none asks, nothing has run."""
     marker, cases = tmp_path / "has_run", []
     for kind, original in originals.items():
@@ -195,6 +186,8 @@ def test_no_path_that_loads_runs_code_of_the_folder(originals, tmp_path):
             plant(folder)
             cases += [(load, str(folder)) for load in PATHS[kind]]
     code = (
+        "import importlib, openmie\n"
+        f"for module in {MODULES!r}:\n    importlib.import_module('openmie.' + module)\n"
         f"loads, cases = {LOADS!r}, {cases!r}\n"
         "for name, at in cases:\n"
         "    try:\n        eval(loads[name])\n        print('LOADED', name, at)\n"
@@ -202,7 +195,7 @@ def test_no_path_that_loads_runs_code_of_the_folder(originals, tmp_path):
         "        told = error.record.found and error.record.expected and error.record.remedy\n"
         "        print('REFUSED' if told else 'UNCLEAR', name, at, error)\n"
     )
-    ran = _with_consent(code, tmp_path, cwd=tmp_path)
+    ran = python.run(code, cwd=tmp_path, stdin=YES)
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert not marker.exists(), ran.stdout
     assert "[y/N]" not in ran.stdout + ran.stderr
@@ -222,16 +215,16 @@ def test_no_path_that_loads_runs_code_of_the_folder(originals, tmp_path):
         ("dino", "part", "AutoModelForZeroShotObjectDetection.from_pretrained(sys.argv[1], trust_remote_code=False)"),
     ],
 )
-def test_the_library_alone_asks_and_runs_the_code_of_these_folders(originals, tmp_path, kind, plant, call):
+def test_the_library_alone_asks_and_runs_the_code_of_these_folders(originals, python, tmp_path, kind, plant, call):
     """What the test above feeds is live; in the last two the library asks although it was told not to trust."""
     shutil.copytree(originals[kind], tmp_path / "m")
     _plant(tmp_path / "m", tmp_path / "has_run")
     PLANTS[plant](tmp_path / "m")
-    ran = _with_consent(f"import transformers\ntransformers.{call}", tmp_path / "m", cwd=tmp_path)
+    ran = python.run(f"import sys, transformers\ntransformers.{call}", tmp_path / "m", cwd=tmp_path, stdin=YES)
     assert (tmp_path / "has_run").exists(), ran.stderr[-2000:]
 
 
-def test_commands_end_with_one_line_and_code_2(originals, tmp_path):
+def test_commands_end_with_one_line_and_code_2(originals, python, tmp_path):
     marker, folder = tmp_path / "has_run", tmp_path / "saved"
     Model.new(small.recipe()).save_pretrained(folder)
     _plant(folder / "text" / "tokenizer", marker)
@@ -248,16 +241,8 @@ def test_commands_end_with_one_line_and_code_2(originals, tmp_path):
         ["objects", "posts.jsonl", "--model", at, "--out", "found"],
         ["extract", "posts.jsonl", "--system", "pfa", "--model", at],
     ):
-        ran = subprocess.run(
-            [sys.executable, "-m", "openmie", *words],
-            input="y\n" + '{"text": "Zorvane sings"}\n',
-            text=True,
-            capture_output=True,
-            cwd=tmp_path,
-            timeout=300,
-            check=False,
-            env={**os.environ, "HF_MODULES_CACHE": str(tmp_path / "modules"), "HF_HUB_OFFLINE": "1"},
-        )
+        given = "y\n" + '{"text": "Zorvane sings"}\n'
+        ran = python.run("import openmie.cli\nopenmie.cli.main()", *words, cwd=tmp_path, stdin=given)
         assert not marker.exists(), words
         assert ran.returncode == 2 and "Traceback" not in ran.stderr, (words, ran.returncode, ran.stderr[-2000:])
         assert "brings code of its own" in ran.stderr and "auto_map in" in ran.stderr, (words, ran.stderr[-2000:])

@@ -1,19 +1,38 @@
 """Two processes on one machine: contrastive losses see the rows of both, and training ends in one model."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
+from safetensors.torch import load_file
 
 from openmie.nn.align.infonce import InfoNCE
 
-GATHER = """
+# one launch and one process group for all, since importing is most of the time; each part writes what its test reads
+SCRIPT = """
 import json, sys, torch, torch.distributed as dist
+from pathlib import Path
 from openmie.nn.align.infonce import InfoNCE
+from openmie.train import fit
 from openmie.train.gather import across_processes
-dist.init_process_group("gloo")
+from tests.fixtures import small
+out, bert = Path(sys.argv[1]), sys.argv[2]
+
+def train(name, recipe, documents, dev, **options):
+    done = list(fit(recipe, documents, dev, out=out / name, **options))[-1]
+    told = [dist.get_world_size(), done.kind, done.step, done.steps]
+    (out / f"{name}-{dist.get_rank()}.json").write_text(json.dumps(told))
+
+recipe = small.recipe("ner", encode__text__name=bert, training__epochs="2")
+train("model", recipe, small.documents(40), small.documents(8), seed=3)
+bare = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(11))]
+recipe = small.recipe("ner", encode__text__name=bert, training__epochs="4", training__batch_size="2")
+train("bare", recipe, bare, small.documents(2))
+
 torch.manual_seed(0)
 a, b, layer = torch.randn(6, 4), torch.randn(6, 4), torch.nn.Linear(4, 4)
 part = slice(0, 4) if dist.get_rank() == 0 else slice(4, 6)          # uneven on purpose
@@ -21,45 +40,30 @@ loss = InfoNCE()(across_processes(layer(a[part])), across_processes(layer(b[part
 loss.backward()
 dist.all_reduce(layer.weight.grad)                                    # what DDP does: the mean over processes
 if dist.get_rank() == 0:
-    json.dump([loss.item(), (layer.weight.grad / 2).tolist()], open(sys.argv[1], "w"))
+    (out / "gathered.json").write_text(json.dumps([loss.item(), (layer.weight.grad / 2).tolist()]))
 dist.destroy_process_group()
 """
 
-TRAIN = """
-import hashlib, os, sys
-from tests.fixtures import small
-from openmie.train import fit
-events = list(fit(small.recipe("ner", encode__text__name=sys.argv[2], training__epochs="2"), small.documents(40),
-                  small.documents(8), out=sys.argv[1], seed=3))
-assert events[-1].kind == "done" and events[-1].step == events[-1].steps, events[-1]
-"""
 
-
-def launch(tmp_path, code, *arguments):
-    (tmp_path / "run.py").write_text(code)
-    command = [
-        str(Path(sys.executable).parent / "torchrun"),
-        "--nproc_per_node",
-        "2",
-        "--master_port",
-        "0",
-        "--standalone",
-        str(tmp_path / "run.py"),
-        *map(str, arguments),
-    ]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).parents[3],
-        env={**__import__("os").environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"},
-    )
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, bert):
+    """What the two processes left."""
+    out, root = tmp_path_factory.mktemp("distributed"), Path(__file__).parents[3]
+    (out / "run.py").write_text(SCRIPT, encoding="utf8")
+    torchrun = str(Path(sys.executable).parent / "torchrun")
+    command = [torchrun, "--nproc_per_node", "2", "--standalone", str(out / "run.py"), str(out), bert]
+    env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=env)
     assert done.returncode == 0, done.stderr[-3000:]
+    return out
 
 
-def test_gathered_loss_and_gradient_are_those_of_one_process(tmp_path):
-    launch(tmp_path, GATHER, tmp_path / "out.json")
-    loss, gradient = json.loads((tmp_path / "out.json").read_text())
+def told(folder, name):
+    return [json.loads((folder / f"{name}-{rank}.json").read_text()) for rank in (0, 1)]
+
+
+def test_gathered_loss_and_gradient_are_those_of_one_process(folder):
+    loss, gradient = json.loads((folder / "gathered.json").read_text())
     torch.manual_seed(0)
     a, b, layer = torch.randn(6, 4), torch.randn(6, 4), torch.nn.Linear(4, 4)
     whole = InfoNCE()(layer(a), layer(b))
@@ -68,6 +72,12 @@ def test_gathered_loss_and_gradient_are_those_of_one_process(tmp_path):
     torch.testing.assert_close(torch.tensor(gradient), layer.weight.grad, atol=1e-6, rtol=1e-5)
 
 
-def test_two_processes_train_one_model(tmp_path, bert):
-    launch(tmp_path, TRAIN, tmp_path / "model", bert)
-    assert (tmp_path / "model" / "model.safetensors").exists()
+def test_two_processes_train_one_model(folder):
+    for processes, kind, step, steps in told(folder, "model"):
+        assert (processes, kind) == (2, "done") and step == steps > 0
+    assert load_file(folder / "model" / "model.safetensors")
+
+
+def test_several_processes_are_one_run(folder):
+    """Two processes share six batches an epoch, the short one too; a process may see no image in a step."""
+    assert [t[:3] for t in told(folder, "bare")] == [[2, "done", 12]] * 2
