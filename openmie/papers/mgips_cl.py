@@ -75,7 +75,8 @@ Without candidate objects the whole image is read, at the size of a crop. Texts 
 masked, but in `paper` a text is cut at 40 tokens, marks included (section 4.3): words beyond get no label, and the
 document's record says so; and a document without image has a default picture in its three crops (section 4.1): one
 colour, the mean of the preprocessing, which is what the release gives for a missing crop; print does not say which.
-The CRF reads words, by their first piece, where print and release tag all pieces and both marks.
+The CRF reads words, by their first piece, where print and release tag all pieces and both marks. The row `text`, ours,
+reads texts whole in all flavours.
 `small`: built-in towers, a learning rate of 1e-3, 4 epochs; beside built-in towers the interweave is 128 wide inside,
 so that a step stays its towers'.
 `as released` has the release's key for value, raised visual logits, padding that is read, order of the layers, raw

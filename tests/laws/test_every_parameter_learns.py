@@ -75,6 +75,16 @@ def test_vision_backbones(kind: str) -> None:
     assert all(tower.model.get_parameter(name).grad is None for name in unread(tower.model, kind))
 
 
+@pytest.mark.parametrize("kind", ["vit", "clip_vision_model", "siglip_vision_model", "dinov2", "resnet"])
+def test_vision_backbones_read_as_a_pyramid(kind: str) -> None:
+    """HVPNeT's prompt reads patches of several layers: the norm of CLIP's class token is not among them."""
+    tower = VisionTower(AutoModel.from_config(AutoConfig.for_model(kind, **IMAGES[kind])))
+    freeze_unread(tower.model, kind)
+    tower.read_as_pyramid()
+    tower.pyramid(torch.randn(2, 3, 32, 32), 2).square().sum().backward()
+    assert all(learns(tower).values()), [name for name, has in learns(tower).items() if not has]
+
+
 def test_loading_takes_them_out_and_keeps_them(tmp_path: Any) -> None:
     """A ViT's pooler and a Longformer's global projections are in the state as before, and are not trained."""
 

@@ -27,6 +27,7 @@ from openmie.nn.encode.dual import (
 from openmie.nn.encode.extended_attention import NAME, Pair, check_text
 from openmie.nn.encode.frozen_backbones import FrozenBackboneMixin
 from openmie.nn.encode.inputs import EncoderInputs
+from openmie.nn.encode.towers import VisionTower
 from openmie.nn.layers import split_heads
 from openmie.nn.limits import Count, CountOrZero, Fraction, Problem
 from openmie.nn.ops import gather_rows, pool_words
@@ -150,6 +151,8 @@ class PrefixEncoder(FrozenBackboneMixin):
         self.cacheable = ("vision",) if config.vision.freeze else ()  # states of the text depend on the images
         self.states_key = f"Prefix {config.grid_size} {config.as_released}"
         self.freeze((text, config.text.freeze), (vision, config.vision.freeze))
+        if isinstance(vision, VisionTower):
+            vision.read_as_pyramid()
         text.set_attn_implementation(NAME)
         d, self.images = text.config.hidden_size, 1 + config.objects
         self.heads: int = text.config.num_attention_heads

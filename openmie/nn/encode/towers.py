@@ -54,6 +54,12 @@ class VisionTower(nn.Module):
             return sum(self.model.config.hidden_sizes)  # type: ignore[union-attr,arg-type]
         return len(self.levels) * self.width
 
+    def read_as_pyramid(self) -> None:
+        """Take out of training what `pyramid` never reads: CLIP's norm of the class token."""
+        norm = getattr(self.model, "post_layernorm", None)
+        if norm is not None:
+            norm.requires_grad_(False)
+
     def pyramid(self, pixels: Tensor, side: int) -> Tensor:
         """States of several depths on one grid: (K, 3, H, W) -> (K, side * side, C), cells in reading order.
 
