@@ -42,10 +42,12 @@ def bench(
         str, typer.Option(metavar="FORMAT", help="Train nothing; print md, csv or published, or write html.")
     ] = "",
     score: Annotated[str, typer.Option(help="Score of the table, such as entities; default: the task's first.")] = "",
-    plot: Annotated[bool, typer.Option(help="Train nothing; draw the sweeps as a page in --out.")] = False,
+    plot: Annotated[bool, typer.Option(help="Train nothing; draw sweeps and figures as a page in --out.")] = False,
     cases: Annotated[
-        tuple[str, str] | None,
-        typer.Option(metavar="A B", help="Train nothing; list where two runs of --out differ, with their pictures."),
+        list[str] | None,
+        typer.Option(
+            metavar="RUN", help="Train nothing; show where the runs of --out that are named differ; two or more times."
+        ),
     ] = None,
 ) -> None:
     """Compare a system's variants on corpora over seeds: one JSON a run, and a table beside the published numbers.
@@ -74,7 +76,7 @@ def bench(
     else:
         cells = benches.found(out, paper)
     if plot:
-        print(benches.plot(cells, out))
+        print(benches.plot(cells, out, score))
         return
     if table:
         found = benches.table(cells, out, score, paper)

@@ -1,4 +1,4 @@
-"""`openmie show`: print a recipe; `openmie show embeddings`: draw a run's entity vectors."""
+"""`openmie show`: print a recipe; `show embeddings`, `show relevance`: draw what a run has learnt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from openmie.cli.groups import WithDefault
 app = typer.Typer(
     cls=WithDefault,
     no_args_is_help=True,
-    help="Print a recipe (`openmie show SYSTEM`), or draw a run's entity vectors (`openmie show embeddings`).",
+    help="Print a recipe (`openmie show SYSTEM`), or draw what a run has learnt (`embeddings`, `relevance`).",
 )
 
 
@@ -60,6 +60,23 @@ def recipe(
             print(f"sweep {name}: {', '.join(values) or 'no values in this corpus'}", file=sys.stderr)
     for path, here, there in recipes.difference(recipes.dump(whole), recipes.dump(changed)):
         print(f"{path}: {json.dumps(here, ensure_ascii=False)} -> {json.dumps(there, ensure_ascii=False)}")
+
+
+@app.command("relevance")
+def relevance(
+    run: Annotated[str, typer.Argument(help="Model folder, or a run's folder of `openmie bench`.")],
+    corpus: Annotated[str, typer.Option(help="FORMAT:PATH; default: that of the bench run.")] = "",
+    split: Annotated[str, typer.Option(help="Split of the corpus.")] = "test",
+    max_documents: Annotated[int, typer.Option(help="Size of the batch.")] = 16,
+    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("relevance.html"),
+) -> None:
+    """Draw how well the texts and images of a batch fit each other under a trained model's alignment.
+
+    Example: openmie show relevance runs/mgips --corpus "diorama:train=64,dev=16,test=40" --out runs/relevance.html
+    """
+    from openmie.bench import relevance as relevances
+
+    print(relevances.show(run, corpus, split=split, posts=max_documents, out=out))
 
 
 @app.command("embeddings")

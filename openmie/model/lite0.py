@@ -51,8 +51,8 @@ def load(config: EfficientNetLite0) -> EfficientNetLiteModel:
     path, model = find_file(), config.build()
     data = read_pinned(path, SHA256, f"pip install --force-reinstall {PACKAGE}==0.1.0")
     names = {name: _published(name) for name in model.state_dict()}
-    wanted = {names[name]: _as_stored(name, value) for name, value in model.state_dict().items()} | CLASSIFIER
-    state = read_state(data, wanted, str(path))
+    expected = {names[name]: _as_stored(name, value) for name, value in model.state_dict().items()} | CLASSIFIER
+    state = read_state(data, expected, str(path))
     model.load_state_dict({name: state[published] for name, published in names.items()})
     return model
 

@@ -51,7 +51,7 @@ class PackedModel:
     """What the file holds."""
 
     config: dict[str, Any]  # arguments of a `BertConfig`
-    pieces: list[tuple[str, float]]  # of the tokenizer, with their log-probabilities
+    vocabulary: list[tuple[str, float]]  # of the tokenizer, with their log-probabilities
     special: dict[str, int]  # bos, eos, pad, unk -> id
     normalized: dict[str, str]  # character -> what the tokenizer reads in its place
     tensors: dict[str, Tensor]  # state of a `BertModel` without a pooling layer
@@ -152,11 +152,11 @@ def parse(data: bytes, where: str = FILE) -> PackedModel:
     (block,) = file.numbers("i")
     if block != BLOCK:
         raise file.error(f"blocks of {block}", f"blocks of {BLOCK}")
-    special, pieces = _pieces(file, config["vocab_size"])
+    special, vocabulary = _vocabulary(file, config["vocab_size"])
     config["pad_token_id"] = special["pad"]
     normalized = _normalized(file)
     return PackedModel(
-        config=config, pieces=pieces, special=special, normalized=normalized, tensors=_tensors(file, config)
+        config=config, vocabulary=vocabulary, special=special, normalized=normalized, tensors=_tensors(file, config)
     )
 
 
@@ -180,8 +180,8 @@ def _header(file: _Bytes) -> dict[str, Any]:
     }
 
 
-def _pieces(file: _Bytes, vocabulary: int) -> tuple[dict[str, int], list[tuple[str, float]]]:
-    n = file.count(most=vocabulary)
+def _vocabulary(file: _Bytes, size_of_table: int) -> tuple[dict[str, int], list[tuple[str, float]]]:
+    n = file.count(most=size_of_table)
     special = {name: file.count(most=max(n - 1, 0)) for name in ("bos", "eos", "pad", "unk")}
     size = file.count("Q", most=len(file.data))
     ends, scores = file.array("<u4", n + 1), file.array("<f4", n)
@@ -268,8 +268,8 @@ def tokenizer(packed: PackedModel) -> Any:
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    names = {role: packed.pieces[id][0] for role, id in packed.special.items()}
-    made = Tokenizer(models.Unigram(packed.pieces, unk_id=packed.special["unk"], byte_fallback=False))
+    names = {role: packed.vocabulary[id][0] for role, id in packed.special.items()}
+    made = Tokenizer(models.Unigram(packed.vocabulary, unk_id=packed.special["unk"], byte_fallback=False))
     odd = {c: t for c, t in packed.normalized.items() if t in ("", " ")}
     steps: list[Any] = []
     for text in dict.fromkeys(odd.values()):

@@ -39,18 +39,20 @@ from openmie.nn.fuse.caption import Caption
 from openmie.nn.fuse.cross import Cross
 from openmie.nn.fuse.translate import Translate
 from openmie.papers._camim_tables import NAME, REPORTED, SETTINGS
+from openmie.papers._figures import PaperFigure
 from openmie.papers._flavours import LIGHT, MEAN_POOLED, PAPER, SMALL, checked, slug
 from openmie.papers._labels import MNRE, labels_of
 from openmie.papers._sweeps import FieldSweep, caption_generators, set_value
 from openmie.recipe import Group, Recipe, Training
 
-__all__ = ["FLAVOURS", "NAME", "NOTES", "REPORTED", "SETTINGS", "ablations", "hvpnet", "recipe", "sweeps"]
+__all__ = ["FIGURES", "FLAVOURS", "NAME", "NOTES", "REPORTED", "SETTINGS", "ablations", "hvpnet", "recipe", "sweeps"]
 
 BACKBONES = ("bert-base-uncased", "microsoft/resnet-50")
 ALPHA = 0.1  # eq. 23, the peak of figure 4c
 CAPTIONS = ("BLIP", "instruct", "llavanext", "caption", "cogvlm", "minicpm")  # of table 2, as MNRE's files are called
 PAIRS = (("vision", "context"), ("objects", "context"), ("generated", "text"), ("generated_objects", "text"))
 
+FIGURES = {f"figure 4{n}": PaperFigure(over=sweep) for n, sweep in (("a", "mi"), ("b", "levels"), ("c", "alpha"))}
 FLAVOURS = {
     "small": "built-in encoders, for the generated corpus, whose candidate patches are the objects",
     "improved": "the paper's size; token states averaged where the release sums them, the gradient's norm clipped",

@@ -44,6 +44,7 @@ from openmie.nn.encode.dual import Text, Vision
 from openmie.nn.encode.hierarchical import Hierarchical
 from openmie.nn.fuse.denoised import Denoised
 from openmie.nn.fuse.frames import Frames
+from openmie.papers._figures import PaperFigure
 from openmie.papers._flavours import LIGHT, PAPER, SMALL, checked, slug
 from openmie.papers._labels import M3D, labels_of
 from openmie.papers._m3d_notes import NOTES
@@ -54,7 +55,7 @@ from openmie.papers._sweeps import FieldSweep
 from openmie.recipe import Group, Recipe, Training
 
 __all__ = ["CORPUS_SWEEPS", "FLAVOURS", "NAME", "NOTES", "REPORTED", "SCORES", "SETTINGS", "ablations", "published"]
-__all__ += ["recipe", "sweeps", "table_notes"]
+__all__ += ["FIGURES", "recipe", "sweeps", "table_notes"]
 
 TEXTS = {"en": "allenai/longformer-base-4096", "zh": "markussagen/xlm-roberta-longformer-base-4096"}
 VISION = "google/vit-base-patch16-224"
@@ -67,6 +68,11 @@ SCORES = (  # own: from the system's own candidates, not from gold
 )
 NONE = "none"  # vision=none: no frames are read
 
+TASKS = ("document", "entities", "chains", "relations", "regions")  # the mean, then each
+FIGURES = {
+    "figure 8": PaperFigure(over="prompt", scores=TASKS),
+    "figure 9": PaperFigure(over="missing", compared=("missing, w/o MMCM",), scores=TASKS),
+}
 FLAVOURS = {
     "small": "built-in encoders with a convolution over words, attention that heeds the time, weights of the losses of "
     "its own; for the generated corpus",

@@ -36,16 +36,18 @@ from openmie.nn.decode.tags import Crf
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.encode.mutual import Mutual
 from openmie.nn.fuse.interweave import Interweave
+from openmie.papers._figures import PaperFigure
 from openmie.papers._flavours import LIGHT, MEAN_POOLED, PAPER, SMALL, checked, slug
 from openmie.papers._labels import TWITTER, labels_of
 from openmie.papers._mgips_cl_tables import NAME, REPORTED, SETTINGS
 from openmie.papers._sweeps import FieldSweep
 from openmie.recipe import Group, Recipe, Training
 
-__all__ = ["FLAVOURS", "NAME", "NOTES", "REPORTED", "SETTINGS", "ablations", "recipe", "sweeps"]
+__all__ = ["FIGURES", "FLAVOURS", "NAME", "NOTES", "REPORTED", "SETTINGS", "ablations", "recipe", "sweeps"]
 
 BACKBONES = ("bert-base-uncased", "openai/clip-vit-base-patch32")
 
+FIGURES = {f"figure {n}": PaperFigure(over=sweep) for n, sweep in ((6, "k"), (7, "layers"), (8, "share"))}
 FLAVOURS = {
     "small": "built-in towers of two layers of 128 over one whole image of 64 pixels, for the generated corpus",
     "improved": "the paper's size; words bound to patches by attention in the excavator, with weights that keep a "

@@ -38,6 +38,7 @@ from openmie.nn.decode.word_pairs import WordPairs
 from openmie.nn.encode.dual import Dual, Text, Vision
 from openmie.nn.fuse.adaptive import Adaptive
 from openmie.nn.fuse.cross import Cross
+from openmie.papers._figures import PaperFigure
 from openmie.papers._flavours import IMPROVED, MEAN_POOLED, PAPER, SMALL, checked, slug
 from openmie.papers._labels import JMERE, MNRE, TWITTER, labels_of
 from openmie.papers._shap_ca_tables import NAME, REPORTED, SETTINGS
@@ -45,7 +46,19 @@ from openmie.papers._sweeps import FieldSweep, caption_generators
 from openmie.recipe import Group, Recipe, Training
 from openmie.text import pos
 
-__all__ = ["ALPHA", "BETA", "FLAVOURS", "NAME", "NOTES", "REPORTED", "SETTINGS", "ablations", "recipe", "sweeps"]
+__all__ = [
+    "ALPHA",
+    "BETA",
+    "FIGURES",
+    "FLAVOURS",
+    "NAME",
+    "NOTES",
+    "REPORTED",
+    "SETTINGS",
+    "ablations",
+    "recipe",
+    "sweeps",
+]
 
 ALPHA, BETA = 0.2, 0.4  # eq. 19, the peaks of figure 3
 CAPTIONS = ("BU", "VinVL", "BLIP-2", "LLaVA-1.5", "GPT-4")  # of table 3
@@ -53,6 +66,7 @@ TOWERS = ("microsoft/resnet-152", "openai/clip-vit-base-patch32")  # section 4.2
 BACKBONES = ("bert-base-uncased", TOWERS[0])
 TAGGER = "spacy:en_core_web_sm"  # section 4.2
 
+FIGURES = {f"figure 3, {x}": PaperFigure(over=x, scores=("pairs", "entities")) for x in ("alpha", "beta")}
 FLAVOURS = {
     "small": "built-in encoders, two layers of fusion of 128, for the generated corpus; entities with channels that "
     "start small and go straight to the tags, and with the context left out of four in five training posts",

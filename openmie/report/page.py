@@ -13,6 +13,7 @@ from openmie.data.document import Document
 from openmie.report import charts
 from openmie.report.charts import Bars, Curves, Table
 from openmie.report.comparison import compare
+from openmie.report.dots import Dots, render_dots
 from openmie.report.markup import render, text
 from openmie.report.posts import render_posts
 from openmie.report.style import style_sheet
@@ -26,7 +27,7 @@ def write(
     *,
     title: str,
     intro: str = "",
-    tables: Sequence[Table | Bars] = (),
+    tables: Sequence[Table | Bars | Dots] = (),
     curves: Sequence[Curves] = (),
     documents: Iterable[Document | tuple[Document, Document]] = (),
     notes: Sequence[str] = (),
@@ -39,7 +40,7 @@ def write(
         path: the file; missing folders are created.
         title: of the page.
         intro: a paragraph below the title.
-        tables: scores, as tables or bars.
+        tables: scores, as tables, bars or a matrix of dots.
         curves: losses or scores over steps.
         documents: predictions, or `(gold, predicted)` pairs, whose mentions, relations and boxes are then marked as
             right, wrong or missed (a box is right if its IoU with a gold box of the same entity exceeds 0.5).
@@ -54,7 +55,7 @@ def write(
         DocumentError: a pair that is not of one document.
         OutputError: a path that cannot be written.
     """
-    scores = [charts.render_bars(t) if isinstance(t, Bars) else charts.render_table(t) for t in tables]
+    scores = [_rendered(t) for t in tables]
     views = [compare(document, symmetric) for document in documents]
     sections = [
         ("scores", "Scores", _cards(scores)),
@@ -71,6 +72,12 @@ def write(
         sections=[s for s in sections if s[2]],
     )
     return save_page(path, page)
+
+
+def _rendered(figure: Table | Bars | Dots) -> Markup:
+    if isinstance(figure, Dots):
+        return render_dots(figure)
+    return charts.render_bars(figure) if isinstance(figure, Bars) else charts.render_table(figure)
 
 
 def save_page(path: str | os.PathLike[str], page: Markup) -> Path:

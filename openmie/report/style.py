@@ -77,6 +77,8 @@ th:last-child,td:last-child{padding-right:8px}
 .plot{display:block;width:100%;max-width:540px;height:auto;overflow:hidden}
 .plot text{fill:var(--quiet);font-size:12.5px}
 .plot .grid{stroke:var(--line)}
+.dots circle{fill:none;stroke:var(--quiet);stroke-width:1.2}
+.dots .chosen{fill:var(--c);stroke:var(--c)}
 polyline{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
 .swatch{width:28px;height:8px;margin-right:7px;vertical-align:middle}
 .legend{display:flex;flex-wrap:wrap;gap:6px 32px;margin-bottom:20px;font-size:.9375rem;line-height:2}

@@ -590,7 +590,7 @@ def test_cases_are_the_documents_on_which_two_runs_differ(grid_of_four):
         assert lines[0]["A"]["right"] and not lines[0]["B"]["right"] and len(lines[2]["A"]["found"]) == 1
         assert lines[0]["A"]["run"] == "text, seed 1" and len(lines[0]["gold"]) == 3
         page = found.page.read_text(encoding="utf8")
-        assert page.count("<article") == 6 and "text softmax" in page
+        assert page.count("<article") == 6 and "text softmax" in page and "Side by side" in page
     finally:
         for cell, text in zip((a, b), kept):
             cell.predictions(out).write_bytes(text)

@@ -180,7 +180,9 @@ def test_bench_runs_a_grid_once_and_prints_its_table(work, bert, tmp_path):
     assert "1/1 baseline text" in again.stderr and "finished before" in again.stderr
     assert run("bench", "baseline", "--out", tmp_path, "--table", "csv").stdout.count("not run") == 4
     assert run("bench", "baseline", "--out", tmp_path, "--table", "html").stdout.strip().endswith("baseline.html")
-    assert "3 the same" not in run("bench", "baseline", "--out", tmp_path, "--cases", "seed2", "seed2").stdout
+    assert (
+        "3 the same" not in run("bench", "baseline", "--out", tmp_path, "--cases", "seed2", "--cases", "seed2").stdout
+    )
 
 
 def test_bench_says_when_a_run_failed(work, tmp_path):
@@ -200,7 +202,7 @@ def test_bench_says_when_a_run_failed(work, tmp_path):
         (("bench", "baseline", "--corpus", "diorama:", "--seeds", "x"), ["--seeds x", "4-6"]),
         (("bench", "baseline", "--table", "pdf"), ["pdf", "md, csv, html"]),
         (("bench", "baseline", "--plot"), ["no sweep"]),
-        (("bench", "baseline", "--cases", "a", "b"), ["0 runs"]),
+        (("bench", "baseline", "--cases", "a", "--cases", "b"), ["0 runs"]),
         (("train", "bert", "--corpus", "diorama:"), ["bert", "baseline"]),
         (("train", "baseline", "--corpus", "twitter:nowhere"), ["nowhere", "Check the path"]),
         (("train", "baseline", "--corpus", "nowhere"), ["FORMAT:PATH"]),

@@ -16,7 +16,7 @@ ERRORS = {  # arguments, with {work} for a folder that has gold.jsonl -> words o
     "bench baseline --corpus diorama: --seeds x": "--seeds x",
     "bench baseline --table pdf": "Unknown format 'pdf'. Choose one of: md, csv, html.",
     "bench baseline --plot": "no sweep. Expected runs of a sweep.",
-    "bench baseline --cases a b": "0 runs of the name 'a'",
+    "bench baseline --cases a --cases b": "0 runs of the name 'a'",
     "train bert --corpus diorama:": "Unknown system 'bert'.",
     "train baseline --corpus twitter:nowhere": "nothing at nowhere",
     "train baseline --corpus nowhere": "No format in the corpus name 'nowhere'.",

@@ -89,7 +89,7 @@ def test_a_written_model_is_read_to_the_bit():
     data, values = packed_file()
     found = packed_e5.parse(data)
     assert found.config["hidden_size"] == 32 and found.config["vocab_size"] == 20 and found.config["pad_token_id"] == 1
-    assert [p for p, _ in found.pieces] == PIECES and found.special == {"bos": 0, "eos": 2, "pad": 1, "unk": 3}
+    assert [p for p, _ in found.vocabulary] == PIECES and found.special == {"bos": 0, "eos": 2, "pad": 1, "unk": 3}
     assert found.normalized == {"\x07": "", "\u200b": " ", "½": "1⁄2"}
     assert np.array_equal(found.tensors["embeddings.word_embeddings.weight"].numpy(), values["emb.word"])
     for i in (0, 1):
@@ -191,7 +191,7 @@ def test_offsets_are_of_the_text_as_it_was_given(text, real, tokenizer):
 
 def slow_pieces(real, text):
     """The likeliest pieces of a word by trying every way to cut it."""
-    scores = dict(real.pieces)
+    scores = dict(real.vocabulary)
     best = {0: (0.0, [])}
     for end in range(1, len(text) + 1):
         ways = [
