@@ -132,7 +132,8 @@ def _packed(config: Text) -> TextBackbone:
     packed = packed_e5.load()
     bert = _dropping(BertConfig(**packed.config), config)
     how: dict[str, Any] = {"state_dict": packed.tensors, "add_pooling_layer": False}
-    return _text(BertModel.from_pretrained(None, config=bert, **how), packed_e5.tokenizer(packed))
+    model = BertModel.from_pretrained(None, config=bert, use_safetensors=True, trust_remote_code=False, **how)
+    return _text(model, packed_e5.tokenizer(packed))
 
 
 def _dropping(found: Any, config: Text) -> Any:
