@@ -109,7 +109,8 @@ def _train(cell: RunSpec, trainable: System, corpus: Corpus, folder: Path, watch
     """
     before = _attempts(trainable.recipe, folder)
     data = trainable.data(corpus)
-    train, dev = Hashed(data.train, cell.posts), Hashed(data.dev if "dev" in data.sources else ())
+    without_dev = trainable.is_generative and "dev" not in data.sources  # PFA's paper has none; others select on it
+    train, dev = Hashed(data.train, cell.posts), Hashed(() if without_dev else data.dev)
     started, curve = time.perf_counter(), list(before["curve"])
     noted = started
 

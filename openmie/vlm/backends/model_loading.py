@@ -12,8 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from openmie.errors import ModelError
 from openmie.model import safe_loading
 
@@ -74,6 +72,7 @@ def load_model_and_processor(source: str, revision: str, device: str, dtype: str
     Raises:
         ModelError: no such model, one that reads no images, missing weights, or a package that is not installed.
     """
+    import torch
     from transformers import AutoModelForImageTextToText
 
     processor = load_processor(source, revision)
@@ -190,6 +189,8 @@ def _guarded(source: str, load: Callable[[], Any]) -> Any:
 
 def resolve_device(name: str) -> str:
     """The torch device of a name; "": the GPU where there is one. Raises `ModelError` for a missing device."""
+    import torch
+
     if not name:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -205,6 +206,8 @@ def resolve_device(name: str) -> str:
 
 def resolve_dtype(name: str, device: str) -> str:
     """The precision of a name; "": float32 on a CPU, where the short types are slow, else as saved ("auto")."""
+    import torch
+
     if not name:
         return "float32" if device == "cpu" else "auto"
     if name != "auto" and not isinstance(getattr(torch, name, None), torch.dtype):

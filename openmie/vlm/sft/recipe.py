@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
@@ -22,8 +22,10 @@ from openmie.vlm.pfa.grammar import grammar
 from openmie.vlm.pfa.parsing import ANSWER_PLACE
 from openmie.vlm.sft import tiny_llava as tiny
 from openmie.vlm.sft.dataset import PromptSpec, SFTExample, build_sft_dataset, texts
-from openmie.vlm.sft.finetune import Watch, finetune, load_model
 from openmie.vlm.sft.settings import SFTTraining
+
+if TYPE_CHECKING:
+    from openmie.vlm.sft.finetune import Watch
 
 TINY = "tiny"  # the model that is built here, from random weights
 
@@ -94,6 +96,8 @@ def fit_sft(
     Raises:
         TrainError: no example to train on, or none of dev; those of `finetune`.
     """
+    from openmie.vlm.sft.finetune import finetune  # torch, without which a recipe can be read
+
     (lessons, no), (held, neither) = (
         build_sft_dataset(train, recipe.prompt_spec),
         build_sft_dataset(dev, recipe.prompt_spec),
@@ -115,6 +119,8 @@ def initial_model(recipe: SFTRecipe, lessons: Sequence[SFTExample], seed: int) -
     """Model and processor before training: `tiny` with a tokenizer of these examples, else those of the hub."""
     if recipe.model == TINY:
         return tiny.build(*texts(lessons), recipe.sizes, seed)
+    from openmie.vlm.sft.finetune import load_model
+
     return load_model(recipe.model, recipe.training, recipe.revision)
 
 

@@ -82,7 +82,7 @@ def test_tags_are_the_seventeen_and_the_channel_has_a_row_for_each() -> None:
     from openmie.nn.decode.channels import Channels
 
     assert len(pos.TAGS) == 17 and list(pos.TAGS) == sorted(set(pos.TAGS))
-    assert Channels().tags == len(pos.TAGS) + 1
+    assert Channels().num_tags == len(pos.TAGS) + 1
     assert pos.ids(pos.TAGS) == list(range(1, 18)) and pos.ids(["", "nothing"]) == [0, 0] and pos.ids([]) == []
 
 
