@@ -127,12 +127,12 @@ def load_text(config: Text) -> TextBackbone:
 
 def _packed(config: Text) -> TextBackbone:
     """`e5`: a BERT with the weights of the packed file."""
-    from transformers import BertConfig, BertModel
+    from transformers import AutoModel, BertConfig
 
     packed = packed_e5.load()
     bert = _dropping(BertConfig(**packed.config), config)
-    how: dict[str, Any] = {"state_dict": packed.tensors, "add_pooling_layer": False}
-    model = BertModel.from_pretrained(None, config=bert, use_safetensors=True, trust_remote_code=False, **how)
+    model = AutoModel.from_config(bert, add_pooling_layer=False, trust_remote_code=False)
+    model.load_state_dict(packed.tensors)
     return _text(model, packed_e5.tokenizer(packed))
 
 
