@@ -38,15 +38,17 @@ class Header(NamedTuple):
     name: str
 
 
-def _header(name: str, words: str, loose: str = "") -> Header:
-    line = re.compile(rf"(?im)^{_MARKDOWN}(?:{loose or words}){_MARKDOWN}[:：][*_`]{{0,3}}")
+def _header(name: str, words: str, loose: str = "", end: str = "[:：]") -> Header:
+    line = re.compile(rf"(?im)^{_MARKDOWN}(?:{loose or words}){_MARKDOWN}(?:{end})[*_`]{{0,3}}")
     return Header(line, re.compile(rf"(?i)\b(?:{words}){_MARKDOWN}[:：][*_`]{{0,3}}"), name)
 
 
 TASK_1_HEADER = _header("Task 1 Answer:", r"task[ _]?1[ _]?answer", r"task[ _]?1(?:[ _]?answer)?")
 TASK_2_HEADER = _header("Task 2 Answer:", r"task[ _]?2[ _]?answer", r"task[ _]?2(?:[ _]?answer)?")
 NER_HEADER = _header("NER:", r"(?-i:NER)", "NER")
-PAIRS_HEADER = _header("image-entity pair:", r"images?[ _-]{0,3}entit(?:y|ies)[ _-]{0,3}pairs?")
+PAIRS_HEADER = _header(  # algorithm 1's pattern has no colon
+    "image-entity pair:", r"images?[ _-]{0,3}entit(?:y|ies)[ _-]{0,3}pairs?", end=r"[:：]|(?=\{)"
+)
 
 
 class AnswerEntity(NamedTuple):
