@@ -176,7 +176,9 @@ def test_ceiling_has_known_ends():
 @pytest.mark.real
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"no folder {REAL}")
 def test_gmner_has_5612_tweets_to_ground():
-    source = corpora.load(f"gmner:{REAL}")
+    files = corpora.load(f"gmner:{REAL}")
+    documents = {name: list(files.split(name)) for name in files.sources}
+    source = Corpus("gmner", {name: lambda found=found: iter(found) for name, found in documents.items()})
     where = mmre.draw_splits(source, 0, 0.0)
     assert len(where) == 5612
     assert Counter(where.values()) == {"train": 3928, "test": 1684}
