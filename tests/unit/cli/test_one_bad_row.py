@@ -314,10 +314,9 @@ values = st.recursive(
 )
 
 
-@st.composite
-def layers(draw):
-    box = st.tuples(*[numbers] * 4)
-    picture = st.fixed_dictionaries(
+box = st.tuples(*[numbers] * 4)
+FEW = {
+    "images": st.fixed_dictionaries(
         {},
         optional={
             "id": anything,
@@ -327,31 +326,26 @@ def layers(draw):
             "width": numbers,
             "relevance": st.lists(st.tuples(anything, numbers), max_size=2),
         },
-    )
-    mention = st.fixed_dictionaries(
+    ),
+    "mentions": st.fixed_dictionaries(
         {"id": anything, "start": st.just(0), "end": st.integers(0, 2)},
         optional={"label": anything, "status": st.sampled_from(("located", "orphan", "unlocated")), "score": numbers},
-    )
-    region = st.fixed_dictionaries({"image": anything, "box": box}, optional={"label": anything, "score": numbers})
-    few = {"images": picture, "mentions": mention, "regions": region}
-    return {
-        "id": draw(anything),
-        **draw(
-            st.fixed_dictionaries(
-                {},
-                optional={
-                    "text": anything,
-                    "captions": st.dictionaries(anything, anything, max_size=2),
-                    "lang": anything,
-                    "source": st.dictionaries(anything, values, max_size=3),
-                    "summary": anything,
-                    "times": st.lists(st.tuples(st.just(0), st.just(0), numbers, numbers), max_size=1),
-                    "errors": st.lists(st.fixed_dictionaries({"found": anything}), max_size=1),
-                    **{name: st.lists(one, max_size=2) for name, one in few.items()},
-                },
-            )
-        ),
-    }
+    ),
+    "regions": st.fixed_dictionaries({"image": anything, "box": box}, optional={"label": anything, "score": numbers}),
+}
+layers = st.fixed_dictionaries(  # built once: building it takes longer than drawing from it
+    {"id": anything},
+    optional={
+        "text": anything,
+        "captions": st.dictionaries(anything, anything, max_size=2),
+        "lang": anything,
+        "source": st.dictionaries(anything, values, max_size=3),
+        "summary": anything,
+        "times": st.lists(st.tuples(st.just(0), st.just(0), numbers, numbers), max_size=1),
+        "errors": st.lists(st.fixed_dictionaries({"found": anything}), max_size=1),
+        **{name: st.lists(one, max_size=2) for name, one in FEW.items()},
+    },
+)
 
 
 def nested(n):
@@ -362,7 +356,7 @@ def nested(n):
 
 
 @settings(max_examples=600, deadline=None, database=None, derandomize=True)
-@given(layers())
+@given(layers)
 @example({"id": "a", "source": {"a": (1, (2,), {"b": ()})}})
 @example({"id": "a", "source": {"a": nested(plain.MAX_DEPTH - 1)}})
 @example({"id": "a", "source": {"a": 2**14_000 - 1, "b": -(2**14_000) + 1}})
