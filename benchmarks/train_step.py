@@ -27,9 +27,11 @@ from transformers import ResNetConfig, ResNetModel, ViTImageProcessor
 
 from openmie.data.corpus import Corpus, Labels
 from openmie.data.document import Document, Image, Mention, Relation
+from openmie.model.features.encoded_document import Batch
 from openmie.model.pretrained import Model
-from openmie.nn.encode.dual import aside
+from openmie.nn.encode.dual import encode_separately
 from openmie.nn.encode.mutual import MutualEncoder
+from openmie.nn.encode.prefix import PrefixEncoder
 from openmie.papers import baseline, camim, mgips_cl, shap_ca
 
 KINDS = Labels(mentions=("LOC", "MISC", "ORG", "PER"), relations=("None", *(f"relation {i}" for i in range(22))))
@@ -69,27 +71,33 @@ def resnet(folder: Path) -> str:
     return str(folder)
 
 
+def backbones_alone(model: Model, batch: Batch) -> torch.Tensor:
+    """A scalar of what the backbones make of a batch, and of nothing else: its backward pass is theirs."""
+    encode, inputs = model.extractor.encode, batch.inputs
+    if isinstance(encode, MutualEncoder):
+        text, vision, *_ = encode.towers(inputs)
+        return text.square().mean() + vision.square().mean()
+    if isinstance(encode, PrefixEncoder):  # whose text reads images as keys: its backbone alone does not
+        read = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
+        total = encode.text(**read).last_hidden_state.square().mean()
+    else:
+        total = encode.text_states(inputs).square().mean()
+    for role in ("context", "phrases"):
+        if f"{role}_input_ids" in inputs:
+            total = total + encode_separately(encode.text, inputs, role, len(inputs["words"]), 1).tokens.square().mean()
+    return total if encode.vision is None else total + encode.vision_states(inputs).square().mean()
+
+
 def measure(name: str, model: Model, posts: list[Document], repeat: int = 15) -> None:
     examples = model.featurizer.featurize(posts, gold=True)
-    batch, encode = model.featurizer.collate(examples), model.extractor.encode
+    batch = model.featurizer.collate(examples)
     model.extractor.train()
 
     def step() -> None:
         model.extractor(model.featurizer.collate(examples)).total.backward()
 
     def alone() -> None:
-        if isinstance(encode, MutualEncoder):
-            text, vision, *_ = encode.towers(batch.inputs)
-            (text.square().mean() + vision.square().mean()).backward()
-            return
-        read = {"input_ids": batch.inputs["input_ids"], "attention_mask": batch.inputs["attention_mask"]}
-        total = encode.text(**read).last_hidden_state.square().mean()
-        for role in ("context", "phrases"):
-            if f"{role}_input_ids" in batch.inputs:
-                total = total + aside(encode.text, batch.inputs, role, len(posts), 1).tokens.square().mean()
-        if encode.vision is not None:
-            total = total + encode.vision_states(batch.inputs).square().mean()
-        total.backward()
+        backbones_alone(model, batch).backward()
 
     with torch.no_grad():
         taps = dict(zip(("encoded", "fused"), model.extractor.streams(batch.inputs)[:2]))
