@@ -12,6 +12,8 @@ from openmie import corpora
 from openmie.cli import application as cli
 from openmie.data.document import Document, Mention
 from openmie.model.pretrained import Model
+from openmie.papers import mgips_cl
+from openmie.recipe import set_field
 from openmie.vlm.prompting import request as asked
 from tests.fixtures import file_nodes as nodes
 from tests.fixtures import small
@@ -42,6 +44,8 @@ FILES = {
     "video agree --resolved": (("video", "agree", "{work}/a.jsonl", "{work}/b.jsonl", "--decided", "{work}/differ.csv",
                                 "--resolved", "OUT", "--undecided", "a"), "o.jsonl"),
     "show embeddings": (("show", "embeddings", "{work}/model", "--corpus", "jsonl:{work}", "--out", "OUT"), "o.html"),
+    "show relevance": (("show", "relevance", "{work}/contrast", "--corpus", "diorama:train=2,dev=2,test=4", "--out",
+                        "OUT"), "o.html"),
 }  # fmt: skip
 FOLDERS = {
     "convert brat": ("convert", "{work}/test.jsonl", "OUT", "--to", "brat"),
@@ -99,6 +103,8 @@ def work(tmp_path_factory, bert):
         corpora.write(docs, folder / f"{name}.jsonl")
     torch.manual_seed(0)
     Model.new(small.recipe("ner", "text", encode__text__name=bert)).save_pretrained(folder / "model")
+    contrast = set_field(mgips_cl.recipe(small.CORPUS), "align.0.loss.k", "2")
+    Model.new(contrast).save_pretrained(folder / "contrast")
     clips = [Document(id=f"v{i}_0", text="Ada is here", source={"video": f"v{i}"}) for i in range(10)]
     corpora.write(clips, folder / "clips.jsonl")
     corpora.write(clips, folder / "brat", "brat")
@@ -153,7 +159,7 @@ def test_the_tables_know_every_option_that_names_what_is_written():
     tables = [a for a, _ in FILES.values()] + list(FOLDERS.values()) + list(CACHED.values())
     known = {}
     for told in tables:
-        group = " ".join(told[:2]) if told[:1] == ("video",) or told[:2] == ("show", "embeddings") else told[0]
+        group = " ".join(told[:2]) if told[:1] == ("video",) or told[0] == "show" else told[0]
         before = told[told.index("OUT") - 1]
         known.setdefault(group, set()).add(before if before.startswith("--") else "target")
     assert known == found
