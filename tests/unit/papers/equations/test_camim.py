@@ -17,6 +17,7 @@ from openmie.papers import camim
 from openmie.vlm import captions
 from openmie.vlm.generate import Answer
 from tests.unit.papers.equations.slow_loops import (
+    Given,
     add,
     affine,
     agree,
@@ -438,17 +439,6 @@ def test_equation_21_lengths_do_not_count():
     (align,) = TMR.align
     a, b = (torch.randn(5, D, generator=torch.Generator().manual_seed(s), dtype=torch.float64) for s in (1, 2))
     assert abs(float(align.loss(a * 7, b / 3) - align.loss(a, b))) < 1e-12
-
-
-class Given(torch.nn.Module):
-    """An encoder that gives these streams."""
-
-    def __init__(self, found):
-        super().__init__()
-        self.found = found
-
-    def forward(self, inputs):
-        return self.found
 
 
 def total_of(recipe, encoded, fuse, widths):

@@ -14,6 +14,7 @@ from openmie.nn.encode.towers import VisionTower
 from openmie.nn.streams import Stream
 from openmie.papers import m3d
 from tests.unit.papers.equations.slow_loops import (
+    Given,
     add,
     affine,
     agree,
@@ -578,17 +579,6 @@ def test_equations_22_and_23_types_and_places_of_regions():
 
 
 # eq. 24
-
-
-class Given(torch.nn.Module):
-    """An encoder that gives these streams."""
-
-    def __init__(self, found):
-        super().__init__()
-        self.found = found
-
-    def forward(self, inputs):
-        return self.found
 
 
 def test_equation_24_all_weights_are_one():
