@@ -56,10 +56,23 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The folder of a very small LLaVA that names the colours of its pictures (`tests/fixtures/vlm_small.py`)."""
+    """The folder of a very small LLaVA that names the colours of its pictures (`tests/fixtures/vlm_small.py`).
+
+    It is taught once: the workers of one run share the folder above their own.
+    """
+    from filelock import FileLock
+
     from tests.fixtures import vlm_small as lvlm_small
 
-    return lvlm_small.taught(tmp_path_factory.mktemp("colours"))
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "colours"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            made = folder.with_name("colours being taught")
+            made.mkdir(exist_ok=True)
+            lvlm_small.taught(made)
+            made.rename(folder)
+    return str(folder)
 
 
 @pytest.fixture
