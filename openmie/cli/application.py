@@ -21,6 +21,7 @@ from openmie.cli import (
     doctor,
     evaluate,
     extract,
+    labels,
     mmre,
     objects,
     score,
@@ -36,7 +37,7 @@ from openmie.errors import MissingPackageError, OpenMIEError, sentences
 __all__ = ["COMMANDS", "PARTIAL", "app", "main"]
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
-    "Extract": {"demo": demo.demo, "extract": extract.extract},
+    "Extract": {"demo": demo.demo, "extract": extract.extract, "labels": labels.labels},
     "Data": {
         "convert": convert.convert,
         "score": score.score,

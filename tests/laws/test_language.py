@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "openmie"
 CLEAN = (  # packages and modules whose names and docstrings follow the glossary
     "annotation",
+    "base",
     "bench",
     "cli",
     "corpora",
