@@ -44,6 +44,9 @@ DATASETS = {
     ),
     "m3d": Dataset(loader="openmie.datasets.m3d:load_m3d", references=("M3D",)),
     "jmere": Dataset(loader="openmie.datasets.jmere:load_jmere", references=("JMERE",)),
+    "conll04": Dataset(loader="openmie.datasets.conll04:load_conll04"),
+    "docred": Dataset(loader="openmie.datasets.docred:load_docred"),
+    "fewrel": Dataset(loader="openmie.datasets.fewrel:load_fewrel"),
     **{name: Dataset() for name in NAMES},
     "diorama": Dataset(loader="openmie.datasets.registry:load_diorama", takes_path=False),
 }
@@ -121,10 +124,8 @@ class Spec:
         if not DATASETS[self.format].takes_path:
             return loader(self.format)(**self.options)
         _check_options(self.format, self.options, accepted_options(self.format))
-        own = DATASETS[self.format].loader
-        options = (
-            self.options if own else {k: _value(v) if k in ("tokens", "tags") else v for k, v in self.options.items()}
-        )
+        own, typed = DATASETS[self.format].loader, ("tokens", "tags", "raw_text", "positions")
+        options = self.options if own else {k: _value(v) if k in typed else v for k, v in self.options.items()}
         return loader(self.format)(self.path, **options)
 
 

@@ -1,7 +1,9 @@
 """CoNLL columns: a token and its tag per line, a blank line after each sentence; one Document per sentence.
 
-Reads BIO (IOB2), BIOES and BILOU by their prefixes, IOB1 by option. An `I-` run with nothing before it that it
-could continue is a mention with `status="orphan"`. Writes BIO with a comment line `# id = ...` before each sentence.
+Reads BIO (IOB2), BIOES and BILOU by their prefixes, IOB1 by option; of files with a comment `# text = ...`, as
+Universal NER has it, the text as it was written; of Weibo NER (`科0`), characters without their positions. An `I-` run
+with nothing before it that it could continue is a mention with `status="orphan"`. Writes BIO with a comment line
+`# id = ...` before each sentence.
 """
 
 from __future__ import annotations
@@ -11,10 +13,10 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
-from openmie.data.document import Document, Mention, Word
-from openmie.errors import CorpusError, ErrorRecord
+from openmie.data.document import Document, Mention, Word, locate_words
+from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import output
 from openmie.formats.jsonl import open_binary
 from openmie.text.bio_runs import tag_runs
@@ -36,28 +38,63 @@ CANNOT_HOLD = (
 )
 
 _ID = re.compile(r"#\s*(?:id|sent_id|newdoc id)\s*=\s?(.*)")
+_TEXT = re.compile(r"#\s*text\s*=\s?(.*)")
 _TAG = re.compile(r"([BIESLU])(?:-(.*))?|O", re.DOTALL)
 _BLANK = re.compile(r"[ \t]+")
 _WHITE = re.compile(r"[\t\n\r]")
 
 
 def read(
-    path: str | os.PathLike[str], *, tokens: int = 0, tags: int = -1, scheme: str = "bio"
+    path: str | os.PathLike[str],
+    *,
+    tokens: int = 0,
+    tags: int = -1,
+    scheme: str = "bio",
+    raw_text: bool = False,
+    positions: bool = False,
 ) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a malformed one, per sentence.
 
-    `tokens` and `tags` are the columns to take (negative counts from the right); `scheme` is "bio" (also BIOES and
-    BILOU) or "iob1" (`I-` begins a mention, `B-` only parts it from a neighbour of its own kind).
+    Args:
+        path: of the file; "-" reads standard input.
+        tokens: the column of the tokens; negative counts from the right.
+        tags: the column of the tags.
+        scheme: "bio" (also BIOES and BILOU) or "iob1" (`I-` begins a mention, `B-` only parts it from a neighbour of
+            its own kind).
+        raw_text: take the text of the comment `# text = ...`, in which the tokens are located, instead of the tokens
+            joined by blanks. A sentence without that comment, or with a token that the text lacks, is a record.
+        positions: each token is one character and the position of it in its word, which is cut off; the text is
+            the characters without blanks between them.
+
+    Yields:
+        Documents and records in file order.
+
+    Raises:
+        CorpusError: an unknown scheme, or a file that cannot be opened.
     """
     if scheme not in ("bio", "iob1"):
         raise CorpusError.unknown("scheme", scheme, ("bio", "iob1"), remedy="BIOES and BILOU are read as bio")
     name = "stdin" if os.fspath(path) == "-" else Path(path).stem
     with open_binary(path) as stream:
         for number, block in enumerate(_blocks(stream)):
-            yield _document(block, path, f"{name}:{number}", tokens, tags, scheme)
+            sentence = _read_block(block, path, f"{name}:{number}", tokens, tags)
+            if isinstance(sentence, ErrorRecord):
+                yield sentence
+                continue
+            document = _place_words(sentence, f"{path}:{block[0][0]}", raw_text, positions)
+            if isinstance(document, Document):
+                document = document.replace(mentions=mentions_from_tags(document, sentence.tags, scheme))
+            yield document
 
 
 Line = tuple[int, bytes]
+
+
+class _Sentence(NamedTuple):
+    id: str
+    words: list[str]
+    tags: list[str]
+    text: str | None  # of the comment `# text = ...`
 
 
 def _blocks(stream: IO[bytes]) -> Iterator[list[Line]]:
@@ -79,10 +116,11 @@ def _comment(line: bytes) -> bool:
     return line.startswith(b"# ") and b" = " in line and b"\t" not in line
 
 
-def _document(
-    block: Sequence[Line], path: str | os.PathLike[str], id: str, tokens: int, tags: int, scheme: str
-) -> Document | ErrorRecord:
+def _read_block(
+    block: Sequence[Line], path: str | os.PathLike[str], id: str, tokens: int, tags: int
+) -> _Sentence | ErrorRecord:
     columns: list[tuple[str, str]] = []
+    text: str | None = None
     for number, raw in block:
         where = f"{path}:{number}"
         try:
@@ -96,6 +134,7 @@ def _document(
             )
         if not columns and _comment(raw):
             id = found.group(1) if (found := _ID.fullmatch(line)) else id
+            text = found.group(1) if (found := _TEXT.fullmatch(line)) else text
             continue
         cells = line.split("\t") if "\t" in line else _BLANK.split(line.strip(" "))
         try:
@@ -109,8 +148,34 @@ def _document(
                 expected="a token and a tag like O, B-PER or I-PER",
                 remedy="mend the line, or name the columns (tokens=, tags=)",
             )
-    document = Document.from_words(id, [token for token, _ in columns])
-    return document.replace(mentions=mentions_from_tags(document, [tag for _, tag in columns], scheme))
+    return _Sentence(id, [token for token, _ in columns], [tag for _, tag in columns], text)
+
+
+def _place_words(sentence: _Sentence, where: str, raw_text: bool, positions: bool) -> Document | ErrorRecord:
+    """The words in the sentence's text."""
+    words = sentence.words
+    if positions:
+        if wrong := [word for word in words if len(word) < 2 or not ("0" <= word[-1] <= "9")]:
+            return ErrorRecord(
+                where=where,
+                found=f"token {wrong[0]!r}",
+                expected="a character and its position in the word, such as 科0",
+                remedy="mend the token, or leave positions out",
+            )
+        words = [word[:-1] for word in words]
+    if not raw_text and not positions:
+        return Document.from_words(sentence.id, words)
+    text = (sentence.text or "") if raw_text else "".join(words)
+    try:
+        return Document(id=sentence.id, text=text, words=locate_words(text, words))
+    except DocumentError as error:
+        found = error.record.found if sentence.text or positions else "no comment with the text"
+        return ErrorRecord(
+            where=where,
+            found=found,
+            expected="a line `# text = ...` that holds all tokens in order",
+            remedy="mend the comment, or leave raw_text out: blanks join the tokens then",
+        )
 
 
 def mentions_from_tags(document: Document, tags: Sequence[str], scheme: str = "bio") -> tuple[Mention, ...]:

@@ -85,6 +85,25 @@ def chinese_m3d(folder: Path, words: list[str], spans: Spans) -> str:
     return m3d(folder, words, spans, "zh")
 
 
+def conll04(folder: Path, words: list[str], spans: Spans) -> str:
+    lines = [f"{n}\t{word}\t{tag}\t['N']\t[{n}]\n" for n, (word, tag) in enumerate(zip(words, tags(words, spans)))]
+    (folder / "train.txt").write_text("#doc 1\n" + "".join(lines))
+    return f"conll04:{folder}"
+
+
+def docred(folder: Path, words: list[str], spans: Spans) -> str:
+    entities = [[{"name": "", "sent_id": 0, "pos": [a, b], "type": "PER"}] for a, b in spans]
+    article = {"title": "a", "sents": [words], "vertexSet": entities, "labels": []}
+    (folder / "train_revised.json").write_text(json.dumps([article]))
+    return f"docred:{folder}"
+
+
+def fewrel(folder: Path, words: list[str], spans: Spans) -> str:
+    ends = [["", "", [list(range(a, b))]] for a, b in (spans[0], spans[-1])]
+    (folder / "train_wiki.json").write_text(json.dumps({"P1": [{"tokens": words, "h": ends[0], "t": ends[1]}]}))
+    return f"fewrel:{folder}"
+
+
 def split_file(name: str) -> Callable[[Path, list[str], Spans], str]:
     def write(folder: Path, words: list[str], spans: Spans) -> str:
         registry.write([document(words, spans)], folder / f"train{registry.FORMATS[name].suffixes[0]}", name)
@@ -105,6 +124,9 @@ DATASET_ROWS = {
     "mnre": [mnre],
     "jmere": [jmere],
     "m3d": [m3d, chinese_m3d],
+    "conll04": [conll04],
+    "docred": [docred],
+    "fewrel": [fewrel],
     "jsonl": [split_file("jsonl"), split_file("json")],
     "parquet": [split_file("parquet")],
     "conll": [split_file("conll")],

@@ -46,7 +46,13 @@ JMERE = {
         ]
     ],
 }
-ROWS = {"mnre": MNRE, "m3d": M3D, "jmere": JMERE}
+DOCRED = {
+    "title": "a",
+    "sents": [["a"], ["b"]],
+    "vertexSet": [[{"name": "a", "sent_id": 0, "pos": [0, 1], "type": "PER"}]],
+    "labels": [{"h": 0, "t": 0, "r": "P1"}],
+}
+ROWS = {"mnre": MNRE, "m3d": M3D, "jmere": JMERE, "docred": DOCRED}
 
 values = st.recursive(
     st.none()
@@ -80,7 +86,8 @@ def mutants(draw) -> tuple[str, str]:
 
 def read(name: str, content: bytes, good: Any = None) -> list[Document]:
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / ("train.txt" if name in ("twitter", "mnre") else "train_en.json")).write_bytes(content)
+        file = "train.txt" if name in ("twitter", "mnre", "conll04") else "train_en.json"
+        (Path(folder) / file).write_bytes(content)
         corpus = load(f"{name}:{folder}")
         documents = list(corpus.train)
         assert all(r.where and r.found and r.expected and r.remedy for r in corpus.skipped)
@@ -99,7 +106,7 @@ def test_rows_of_any_shape(mutant):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from(["twitter", "mnre", "m3d", "jmere"]), st.binary(max_size=80))
+@given(st.sampled_from(["twitter", "mnre", "m3d", "jmere", "conll04", "docred", "fewrel"]), st.binary(max_size=80))
 def test_bytes_of_any_kind(name, content):
     read(name, content)
 

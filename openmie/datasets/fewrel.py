@@ -1,0 +1,101 @@
+"""FewRel: sentences with one marked pair of entities, by relation; one document per sentence.
+
+A file is a JSON object, relation -> list of `{tokens, h, t}`; `h` and `t` are `[name, id, places]`, a place being the
+list of its token indices. Head and tail have the ids "h" and "t" and no label of their own; where one has several
+places, the others are mentions "h.1", "t.1", ..., and a chain "head" or "tail" holds all of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from openmie.data.corpus import Corpus, Item
+from openmie.data.document import Chain, Document, Mention, Relation
+from openmie.datasets.reading.split_files import one_file_per_split, split_files
+from openmie.datasets.twitter import word_spans
+from openmie.formats.text_lines import catch_invalid_document, line_error, read_text, shorten
+
+EXPECTED = "tokens, and h and t as [name, id, lists of consecutive token indices]"
+
+
+def load_fewrel(path: Path) -> Corpus:
+    """Load one file, such as `val_wiki.json`, or a folder with one file per split.
+
+    Args:
+        path: the file or folder.
+
+    Raises:
+        CorpusError: files that are not there, or several for one split.
+    """
+    files = one_file_per_split(split_files(path, (".json",)))
+    return Corpus(f"fewrel:{path}", {s: partial(read_pairs, f, s) for s, f in files.items()})
+
+
+def read_pairs(path: Path, split: str) -> Iterator[Item]:
+    """One document per sentence, or a record for one that cannot be read; a broken file is one record."""
+    text, errors = read_text(path)
+    yield from errors
+    begin = len(text) - len(text.lstrip())
+    try:
+        relations, end = json.JSONDecoder().raw_decode(text, begin)
+    except (ValueError, RecursionError) as error:
+        yield line_error(path, 0, f"no JSON ({error})", "an object: relation -> sentences", "mend the file")
+        return
+    if not isinstance(relations, dict) or not relations:
+        yield line_error(path, 0, shorten(relations), "an object: relation -> sentences", "mend the file")
+        return
+    if behind := text[end:].strip():
+        yield line_error(path, 0, f"{shorten(behind)} behind the object", "one object", "remove it; it was left out")
+    for label, rows in relations.items():
+        for number, row in enumerate(rows if isinstance(rows, list) else [rows]):
+            items = _document(path, f"{split}-{label}-{number}", label, row)
+            yield from catch_invalid_document(items, path, 0)
+
+
+def _document(path: Path, id: str, label: str, row: object) -> Iterator[Item]:
+    tokens = row.get("tokens") if isinstance(row, dict) else None
+    words = tokens if isinstance(tokens, list) and all(isinstance(t, str) and t for t in tokens) else []
+    places = [_places(row.get(end), len(words)) if isinstance(row, dict) else [] for end in ("h", "t")]
+    if not words or not all(places) or not label:
+        yield line_error(
+            path, 0, f"relation {label!r}, {shorten(row)}", EXPECTED, "mend or remove the row; it was left out"
+        )
+        return
+    spans = word_spans(words)
+    mentions, chains = [], []
+    for end, name, found in (("h", "head", places[0]), ("t", "tail", places[1])):
+        made = [
+            Mention(id=f"{end}.{k}" if k else end, start=spans[a].start, end=spans[b - 1].end)
+            for k, (a, b) in enumerate(found)
+        ]
+        mentions += made
+        if len(made) > 1:
+            chains.append(Chain(id=name, mentions=tuple(m.id for m in made)))
+    yield Document(
+        id=id,
+        text=" ".join(words),
+        words=spans,
+        mentions=tuple(mentions),
+        chains=tuple(chains),
+        relations=(Relation(head="h", tail="t", label=label),),
+        source={"corpus": "fewrel", "file": path.name},
+        lang="en",
+    )
+
+
+def _places(end: object, count: int) -> list[tuple[int, int]]:
+    """Half-open token spans of an argument; none where any of them is wrong."""
+    given = end[2] if isinstance(end, list) and len(end) == 3 else None
+    if not isinstance(given, list):
+        return []
+    found = []
+    for place in given:
+        if not (isinstance(place, list) and place and all(type(n) is int for n in place)):
+            return []
+        if place != list(range(place[0], place[0] + len(place))) or place[0] < 0 or place[-1] >= count:
+            return []
+        found.append((place[0], place[-1] + 1))
+    return found
