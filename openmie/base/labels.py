@@ -73,9 +73,9 @@ def _relation(
 LABELS: Mapping[str, EntityLabel] = {
     "PER": _entity(
         "person",
-        "the name of a person, real or fictional, or of an account of one; not a title or an occupation alone",
+        "the name of a person, real or fictional; not a title or an occupation alone, nor the @name of an account",
         "人物",
-        "真实或虚构人物的姓名、昵称或账号；不包括单独的头衔或职业",
+        "真实或虚构人物的姓名或昵称；不包括单独的头衔或职业，也不包括账号名",
     ),
     "LOC": _entity(
         "location",
@@ -110,10 +110,9 @@ LABELS: Mapping[str, EntityLabel] = {
     ),
     "GROUP": _entity(
         "group",
-        "the name of a group of people that is no company or institution: band, sports team, movement, fan community, "
-        "people or religion",
+        "the name of a people, religion, movement or community; not an organization with members and a seat",
         "群体",
-        "非公司或机构的人群名称：乐队、球队、运动、粉丝群体、民族或宗教",
+        "民族、宗教、运动或社群的名称；不包括有成员和所在地的组织",
     ),
     "TIME": _entity(
         "time",
