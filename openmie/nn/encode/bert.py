@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -87,6 +86,20 @@ class BertSizes:
         )
 
 
+class Linear(nn.Linear):
+    """Without weights at first: a model that is loaded need not draw them."""
+
+    def reset_parameters(self) -> None:
+        """Nothing; `Bert` draws the weights."""
+
+
+class Table(nn.Embedding):
+    """The same for embeddings."""
+
+    def reset_parameters(self) -> None:
+        """Nothing; `Bert` draws the weights."""
+
+
 class Bert(nn.Module):
     """The encoder: ids (B, T) and mask (B, T) -> last states (B, T, D).
 
@@ -94,13 +107,20 @@ class Bert(nn.Module):
         sizes: of the network.
         words: the table of word embeddings, ids (B, T) -> (B, T, D); default: an `nn.Embedding`. Another one, such as
             `PackedEmbedding`, takes its place in the state dict.
+        drawn: whether weights are drawn at random, as BERT's are (normal, 0.02); else they hold anything until a state
+            is loaded.
     """
 
-    def __init__(self, sizes: BertSizes, words: nn.Module | None = None) -> None:
+    def __init__(self, sizes: BertSizes, words: nn.Module | None = None, drawn: bool = True) -> None:
         super().__init__()
         self.sizes = sizes
-        self.embeddings = Embeddings(sizes, words or nn.Embedding(sizes.vocabulary, sizes.width))
+        self.embeddings = Embeddings(sizes, words or Table(sizes.vocabulary, sizes.width))
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(BertLayer(sizes) for _ in range(sizes.layers))})
+        for module in self.modules() if drawn else ():
+            if isinstance(module, Linear | Table):
+                nn.init.normal_(module.weight, std=0.02)
+            if isinstance(module, Linear):
+                nn.init.zeros_(module.bias)
 
     def forward(self, ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Last states.
@@ -137,8 +157,8 @@ class Embeddings(nn.Module):
         super().__init__()
         self.first, self.dropout = sizes.first_position, sizes.dropout
         self.word_embeddings = words
-        self.position_embeddings = nn.Embedding(sizes.positions, sizes.width)
-        self.token_type_embeddings = nn.Embedding(sizes.types, sizes.width)
+        self.position_embeddings = Table(sizes.positions, sizes.width)
+        self.token_type_embeddings = Table(sizes.types, sizes.width)
         self.LayerNorm = nn.LayerNorm(sizes.width, eps=sizes.eps)
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -153,9 +173,9 @@ class BertLayer(nn.Module):
     def __init__(self, sizes: BertSizes) -> None:
         super().__init__()
         d, self.heads, self.dropout = sizes.width, sizes.heads, sizes.dropout
-        three = nn.ModuleDict({name: nn.Linear(d, d) for name in ("query", "key", "value")})
+        three = nn.ModuleDict({name: Linear(d, d) for name in ("query", "key", "value")})
         self.attention = nn.ModuleDict({"self": three, "output": Residual(d, sizes)})
-        self.intermediate = nn.ModuleDict({"dense": nn.Linear(d, sizes.hidden)})
+        self.intermediate = nn.ModuleDict({"dense": Linear(d, sizes.hidden)})
         self.output = Residual(sizes.hidden, sizes)
 
     def forward(self, x: Tensor, seen: Tensor | None) -> Tensor:
@@ -173,7 +193,7 @@ class Residual(nn.Module):
 
     def __init__(self, inner: int, sizes: BertSizes) -> None:
         super().__init__()
-        self.dense = nn.Linear(inner, sizes.width)
+        self.dense = Linear(inner, sizes.width)
         self.LayerNorm, self.dropout = nn.LayerNorm(sizes.width, eps=sizes.eps), sizes.dropout
 
     def forward(self, y: Tensor, x: Tensor) -> Tensor:
@@ -191,8 +211,7 @@ def build_loaded(sizes: BertSizes, state: Mapping[str, Tensor], words: nn.Module
     Raises:
         RecipeError: tensors are lacking, left over or of another shape.
     """
-    with torch.device("meta"):
-        model = Bert(sizes, words)
+    model = Bert(sizes, words, drawn=False)
     own = dict(words.state_dict(prefix="embeddings.word_embeddings.")) if words is not None else {}
     try:
         model.load_state_dict({**state, **own}, assign=True)
