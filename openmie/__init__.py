@@ -9,16 +9,20 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from openmie.base.extract import extract
+    from openmie.base.loading import load
     from openmie.data.document import Chain, Document, Image, Mention, Region, Relation, Word
     from openmie.errors import OpenMIEError
     from openmie.formats.registry import read, write
-    from openmie.model.pretrained import Model, load
+    from openmie.model.pretrained import Model
 
 _MODULES = {
     **dict.fromkeys(("Document", "Image", "Mention", "Chain", "Relation", "Region", "Word"), "openmie.data.document"),
     "OpenMIEError": "openmie.errors",
     **dict.fromkeys(("read", "write"), "openmie.formats.registry"),
-    **dict.fromkeys(("Model", "load"), "openmie.model.pretrained"),
+    "Model": "openmie.model.pretrained",
+    "extract": "openmie.base.extract",
+    "load": "openmie.base.loading",
 }
 __all__ = [
     "Chain",
@@ -30,6 +34,7 @@ __all__ = [
     "Region",
     "Relation",
     "Word",
+    "extract",
     "load",
     "read",
     "write",
@@ -40,7 +45,7 @@ def __getattr__(name: str) -> Any:
     try:
         if name in _MODULES:
             return getattr(import_module(_MODULES[name]), name)
-        if name in ("corpora", "data", "metrics", "papers", "recipe", "train", "nn", "model", "report"):
+        if name in ("base", "corpora", "data", "metrics", "papers", "recipe", "train", "nn", "model", "report"):
             return import_module(f"openmie.{name}")
     except ModuleNotFoundError as error:
         from openmie.errors import MissingPackageError

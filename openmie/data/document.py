@@ -230,6 +230,19 @@ class Document(Layer):
         """
         return self.replace(mentions=(), chains=(), relations=(), regions=(), summary="", errors=(), source={})
 
+    def to_spacy(self, nlp: Any = None) -> Any:
+        """The text with its mentions as spans of a `spacy.tokens.Doc`; see `openmie.data.spacy_doc.to_spacy`.
+
+        Args:
+            nlp: a pipeline that tokenizes and annotates the text; None: tokens that fit the mentions exactly.
+
+        Raises:
+            MissingPackageError: spaCy is not installed.
+        """
+        from openmie.data.spacy_doc import to_spacy
+
+        return to_spacy(self, nlp)
+
     def dangling(self) -> list[ErrorRecord]:
         """Records of ids that the document does not have, in chains, relations, regions, images and phrases."""
         images, named = {i.id for i in self.images}, {*(m.id for m in self.mentions), *(c.id for c in self.chains)}

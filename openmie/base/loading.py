@@ -1,0 +1,54 @@
+"""`openmie.load`: a trained model, or openmie-base, by name, folder or hub id. Nothing heavy is imported before it is
+known which of them is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from openmie.base.predictor import Base
+    from openmie.model.pretrained import Model
+
+BASE = "base"
+MARKER = "text.json"  # the file that only a folder of openmie-base has
+
+
+def is_base(name: str | Path) -> bool:
+    """Whether a model's name is openmie-base, or a folder that was fine-tuned from it."""
+    return name == BASE or (Path(name) / MARKER).is_file()
+
+
+def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model | Base:
+    """A trained model from its folder or hub id, or openmie-base.
+
+    Args:
+        folder: a folder that `openmie train` wrote, a hub id, or "base": the model that is installed with openmie. A
+            folder of that name is meant by "./base".
+        parts: config classes of the user's own that the recipe of a trained model names.
+        **hub: options of `huggingface_hub` for a hub id, such as `revision`.
+
+    Returns:
+        A `Base` for "base" (loaded once) and for a folder that was fine-tuned from it, else a `Model`.
+
+    Raises:
+        ModelError: no such folder or hub id, or a damaged one.
+        MissingPackageError: the extra `models` is not installed.
+    """
+    if is_base(folder):
+        from openmie.base.predictor import Base
+
+        return shipped() if folder == BASE else Base.load(folder)
+    from openmie.model import pretrained
+
+    return pretrained.load(folder, parts, **hub)
+
+
+@cache
+def shipped() -> Base:
+    """openmie-base with the weights that are installed with openmie, loaded at the first call."""
+    from openmie.base.predictor import Base
+
+    return Base.load()

@@ -1,0 +1,328 @@
+"""openmie-base as a predictor: Documents in, predicted Documents out, with labels given at call time.
+
+The text model finds entities, relations and chains in the text; the photograph part finds objects and words in the
+photographs, and links them to entities. What a prediction holds:
+
+* `mentions`: flat, without overlap, in text order, each with a calibrated score. A name that stands only in the words
+  of a photograph has the status "unlocated": the text does not contain it.
+* `relations` between mentions, whose types fit where relation and types are built-in ones; `chains` of two or more.
+* `regions`: objects with their class; the lines of words in a photograph, labelled `WORDS`; and, with `of`, a box for
+  each entity that is linked to an object or to a line, labelled with the entity's type.
+* `captions["words"]`: the words of the photographs, a line for each `WORDS` region, in the same order.
+* `source["model"]`: name and version of the model. It stands in `source` because that is where a Document says where it
+  comes from, and `Document.without_gold` removes it with the rest of a prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from openmie.base.facts import WEIGHTS, ModelFacts
+from openmie.base.labels import LABELS, RELATIONS, LabelSet, described
+from openmie.base.thresholds import Threshold, by_value, checked_threshold, of_labels
+from openmie.data.document import Chain, Document, Mention, Relation
+from openmie.errors import DocumentError, ErrorRecord, ModelError, OpenMIEError
+
+if TYPE_CHECKING:
+    from openmie.base.text_model import Entity, Pair
+
+
+class TextPart(Protocol):
+    """What finds entities, relations and chains in texts: `openmie.base.text_model.TextModel`."""
+
+    def entities(
+        self, texts: Sequence[str], labels: Mapping[str, str], thresholds: Threshold = None
+    ) -> list[list[Entity]]:
+        """The entities of each text."""
+
+    def relations(
+        self,
+        texts: Sequence[str],
+        entities: Sequence[Sequence[Entity]],
+        relations: Mapping[str, str],
+        threshold: float | None = None,
+    ) -> list[list[Pair]]:
+        """The relations between the entities of each text."""
+
+    def chains(self, texts: Sequence[str], entities: Sequence[Sequence[Entity]]) -> list[list[list[int]]]:
+        """Indices of the entities of each text that corefer."""
+
+
+class ImagePart(Protocol):
+    """What adds the layers of a document's photographs to those of its text."""
+
+    def add(self, document: Document, entities: Callable[[str], list[Entity]]) -> Document:
+        """The predicted document with regions, words and links of its photographs.
+
+        Args:
+            document: with the predicted layers of its text.
+            entities: finds the entities of another text, such as the words of a photograph.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """What is to be found: checked labels, relations and thresholds.
+
+    Args:
+        labels: entity types, name -> description.
+        relations: relations, name -> description; empty: none.
+        explicit: whether the user named the relations; else they are the built-in ones.
+        threshold: least score, see `checked_threshold`.
+    """
+
+    labels: Mapping[str, str]
+    relations: Mapping[str, str]
+    explicit: bool = False
+    threshold: Threshold = None
+
+    @classmethod
+    def of(cls, labels: LabelSet | None = None, relations: LabelSet | None = None, threshold: Threshold = None) -> Self:
+        """Check what a user gives; None: the built-in labels, and the built-in relations between their types."""
+        types, explicit = described(labels), relations is not None
+        named: dict[str, str] = {}
+        if relations is None:
+            named = {n: r.text() for n, r in RELATIONS.items() if {*r.head} & types.keys() and {*r.tail} & types.keys()}
+        elif given := relations if isinstance(relations, Mapping | str) else list(relations):
+            named = described(given, RELATIONS, "relation")
+        return cls(
+            labels=types,
+            relations=named,
+            explicit=explicit,
+            threshold=checked_threshold(threshold, types, named),
+        )
+
+    def fits(self, relation: str, head: str, tail: str) -> bool:
+        """Whether a relation may hold between two types.
+
+        Built-in relations hold between the types that `openmie.base.labels` names; what a user means by a relation or
+        a type of their own is not restricted.
+        """
+        known = RELATIONS.get(relation)
+        if known is None or self.relations[relation] != known.text():
+            return True
+        sides = ((head, known.head), (tail, known.tail))
+        return all(type in allowed or (self.explicit and type not in LABELS) for type, allowed in sides)
+
+
+class Base:
+    """openmie-base: reads texts and photographs with labels given at call time.
+
+    Args:
+        text: the text part.
+        images: the part that reads photographs; None: photographs are not read.
+        facts: what the model is, see `ModelFacts`.
+        query: what is found where a call names nothing else; None: the built-in labels and relations.
+    """
+
+    def __init__(
+        self, text: TextPart, images: ImagePart | None = None, *, facts: ModelFacts, query: Query | None = None
+    ) -> None:
+        self.text, self.images, self.facts = text, images, facts
+        self.query = query or Query.of()
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None) -> Base:
+        """openmie-base with the weights of a folder; None: those that are installed with openmie."""
+        from openmie.base.text_model import TextModel
+
+        facts = ModelFacts.read(WEIGHTS if folder is None else Path(folder))
+        query = Query.of(facts.labels or None, facts.relations or None)
+        return cls(TextModel.load(folder), facts=facts, query=query)
+
+    def with_query(
+        self, labels: LabelSet | None = None, relations: LabelSet | None = None, threshold: Threshold = None
+    ) -> Base:
+        """The same model, for which `predict` finds something else by default; see there."""
+        query = self._query(labels, relations, threshold)
+        return Base(self.text, self.images, facts=self.facts, query=query)
+
+    def predict(
+        self,
+        documents: Iterable[Document],
+        batch_size: int = 32,
+        *,
+        labels: LabelSet | None = None,
+        relations: LabelSet | None = None,
+        threshold: Threshold = None,
+        images: bool = True,
+    ) -> list[Document]:
+        """Predict mentions, relations, chains and regions.
+
+        No annotation of the documents is read. Texts are read to their end. An image that cannot be read is left out,
+        and the prediction's `errors` say so.
+
+        Args:
+            documents: documents with a text, photographs, or both.
+            batch_size: documents that are read together. Predictions do not depend on it.
+            labels: entity types, name -> description, or names; None: the model's own, by default the built-in ones.
+            relations: the same for relations; None: the model's own, or the built-in ones between the types of
+                `labels`; an empty list: none.
+            threshold: least score of entities and relations, from 0 to 1: a number, or name -> number; None: the
+                calibrated defaults.
+            images: whether photographs are read.
+
+        Returns:
+            One predicted Document per document, in order, with the same id, words and images.
+
+        Raises:
+            RecipeError: labels or thresholds that mean nothing.
+            ModelError: a batch size below 1.
+            DocumentError: something that is no Document.
+        """
+        if batch_size < 1:
+            raise ModelError(f"batch_size={batch_size}", expected="at least 1", remedy="32 is usual")
+        query = self._query(labels, relations, threshold)
+        given = [_checked(document) for document in documents]
+        found: list[Document] = []
+        for at in range(0, len(given), batch_size):
+            found.extend(self._predict_batch(given[at : at + batch_size], query))
+        if self.images is not None and images:
+            found = [self.images.add(d, partial(self._entities, query)) if d.images else d for d in found]
+        return found
+
+    def predict_entities(
+        self, text: str, labels: LabelSet | None = None, threshold: Threshold = 0.5
+    ) -> list[dict[str, Any]]:
+        """The entities of one text as dictionaries, as GLiNER's method of this name returns them.
+
+        Args:
+            text: the text.
+            labels: entity types, name -> description, or names.
+            threshold: least score: a number, or name -> number; None: the calibrated defaults.
+
+        Returns:
+            Dictionaries with `start` and `end` (half-open code points), `text`, `label` and `score`, in text order,
+            without overlap.
+        """
+        query = self._query(labels, (), threshold)
+        (document,) = self._predict_batch([Document(id="text", text=text)], query)
+        if document.errors:
+            raise OpenMIEError.of(document.errors[0])
+        return [
+            {"start": m.start, "end": m.end, "text": m.text, "label": m.label, "score": m.score}
+            for m in document.mentions
+        ]
+
+    def _query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
+        """The query of a call; what it does not name is the model's own."""
+        if labels is None and relations is None:
+            own = self.query
+            if threshold is None:
+                return own
+            return replace(own, threshold=checked_threshold(threshold, own.labels, own.relations))
+        if labels is None:
+            labels = self.query.labels
+        return Query.of(labels, relations, threshold)
+
+    def _predict_batch(self, documents: Sequence[Document], query: Query) -> list[Document]:
+        """Text layers; a batch that fails is read document by document, so that one failure harms no other."""
+        texts = [document.text for document in documents]
+        try:
+            entities, pairs, chains = self._read(texts, query)
+        except OpenMIEError as error:
+            if len(documents) > 1:
+                return [found for document in documents for found in self._predict_batch([document], query)]
+            record = error.record.model_copy(update={"where": f"document {documents[0].id}"})
+            return [self._predicted(documents[0], (), (), (), (record,))]
+        layers = zip(entities, pairs, chains)
+        return [
+            self._predicted(d, _mentions(e), _relations(p, query, e), _chains(c, e))
+            for d, (e, p, c) in zip(documents, layers)
+        ]
+
+    def _read(
+        self, texts: Sequence[str], query: Query
+    ) -> tuple[list[list[Entity]], list[list[Pair]], list[list[list[int]]]]:
+        found = self.text.entities(texts, query.labels, of_labels(query.threshold, query.labels))
+        entities = [_flat(e, text) for e, text in zip(found, texts, strict=True)]
+        pairs: list[list[Pair]] = [[] for _ in texts]
+        several = any(len(e) > 1 for e in entities)
+        if several:
+            for threshold, relations in by_value(query.threshold, query.relations).items():
+                for kept, new in zip(pairs, self.text.relations(texts, entities, relations, threshold), strict=True):
+                    kept.extend(new)
+        chains = self.text.chains(texts, entities) if several else [[] for _ in texts]
+        return entities, pairs, chains
+
+    def _entities(self, query: Query, text: str) -> list[Entity]:
+        """The entities of a text that is not a document's own."""
+        return self._read([text], replace(query, relations={}))[0][0]
+
+    def _predicted(
+        self,
+        document: Document,
+        mentions: Sequence[Mention],
+        relations: Sequence[Relation],
+        chains: Sequence[Chain],
+        errors: Sequence[ErrorRecord] = (),
+    ) -> Document:
+        return document.replace(
+            mentions=tuple(mentions),
+            relations=tuple(relations),
+            chains=tuple(chains),
+            regions=(),
+            summary="",
+            source=document.source | {"model": self.facts.identity()},
+            errors=tuple(dict.fromkeys((*document.errors, *errors))),
+        )
+
+
+def _checked(document: object) -> Document:
+    if isinstance(document, Document):
+        return document
+    raise DocumentError(
+        f"a {type(document).__name__}",
+        expected="a Document",
+        where="documents",
+        remedy='make one, such as Document(id="mine", text="..."), or call openmie.extract(text)',
+    )
+
+
+def _flat(entities: Sequence[Entity], text: str) -> list[Entity]:
+    """The likeliest entities that do not overlap, in text order."""
+    taken: list[Entity] = []
+    for entity in sorted(entities, key=lambda e: (-e.score, e.start, -e.end)):
+        if entity.start < entity.end <= len(text) and all(
+            e.end <= entity.start or entity.end <= e.start for e in taken
+        ):
+            taken.append(entity)
+    return sorted(taken, key=lambda e: e.start)
+
+
+def _mentions(entities: Sequence[Entity]) -> list[Mention]:
+    return [Mention(id=f"m{i}", start=e.start, end=e.end, label=e.label, score=e.score) for i, e in enumerate(entities)]
+
+
+def _relations(pairs: Sequence[Pair], query: Query, entities: Sequence[Entity]) -> list[Relation]:
+    """Relations whose types fit; of a symmetric one the direction with the higher score."""
+    best: dict[tuple[int, int, str], Pair] = {}
+    for pair in pairs:
+        if pair.head == pair.tail or not query.fits(pair.label, entities[pair.head].label, entities[pair.tail].label):
+            continue
+        known = RELATIONS.get(pair.label)
+        ends = (pair.head, pair.tail)
+        if known is not None and known.symmetric:
+            ends = (min(ends), max(ends))
+        key = (*ends, pair.label)
+        if key not in best or pair.score > best[key].score:
+            best[key] = pair
+    ordered = sorted(best.values(), key=lambda p: (p.head, p.tail, -p.score))
+    return [Relation(head=f"m{p.head}", tail=f"m{p.tail}", label=p.label, score=p.score) for p in ordered]
+
+
+def _chains(chains: Sequence[Sequence[int]], entities: Sequence[Entity]) -> list[Chain]:
+    """Chains of two mentions or more, labelled as their likeliest mention."""
+    several = [sorted(set(chain)) for chain in chains if len(set(chain)) > 1]
+    return [
+        Chain(
+            id=f"c{i}",
+            mentions=tuple(f"m{at}" for at in chain),
+            label=max((entities[at] for at in chain), key=lambda e: e.score).label,
+        )
+        for i, chain in enumerate(sorted(several))
+    ]
