@@ -134,6 +134,12 @@ class Bert(nn.Module):
         """
         return self.run_layers(self.embed(ids), mask)
 
+    @property
+    def layers(self) -> list[BertLayer]:
+        """The layers, from the lowest."""
+        layers: Any = self.encoder["layer"]
+        return [*layers]
+
     def embed(self, ids: Tensor) -> Tensor:
         """The states that the first layer reads, (B, T) -> (B, T, D)."""
         return self.embeddings(ids)
@@ -144,8 +150,7 @@ class Bert(nn.Module):
         `run_layers(run_layers(x, mask, 0, k), mask, k)` is `run_layers(x, mask)`.
         """
         seen = None if mask is None else (mask | ~mask.any(1, keepdim=True))[:, None, None, :]  # (B, 1, 1, T)
-        layers: Any = self.encoder["layer"]
-        for layer in layers[first:last]:
+        for layer in self.layers[first:last]:
             states = layer(states, seen)
         return states
 

@@ -1,0 +1,246 @@
+"""The text part of openmie-base: texts and labels in, entities, relations and coreference chains out.
+
+A tower (e5) whose upper layers carry merged low-rank adapters, and heads in which words and labels meet. Labels are
+encoded by the tower as it was before, so that the vectors of built-in labels and of new ones are of one kind.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from openmie.base.name_chains import chains_of
+from openmie.base.settings import TextSettings
+from openmie.base.tower import BATCH_PIECES, TextTower
+from openmie.base.windows import Batch
+from openmie.nn.decode.labelled import LabelledSpans, span_logits
+from openmie.nn.decode.labelled_pairs import LabelledPairs
+
+WEIGHTS = Path(__file__).parent / "weights"
+BLOCK = 256  # words whose spans are scored at once
+REACH = 48  # words between two spans of a pair at most
+
+
+class Entity(NamedTuple):
+    """A span with a label: half-open code points of the text, and the calibrated probability of being right."""
+
+    start: int
+    end: int
+    label: str
+    score: float
+
+
+class Pair(NamedTuple):
+    """A relation between two entities of a text, by their numbers."""
+
+    head: int
+    tail: int
+    label: str
+    score: float
+
+
+class TextModel(nn.Module):
+    """Entities, relations and chains, of labels given at call time.
+
+    Args:
+        tower: the text encoder.
+        settings: sizes, temperatures and thresholds.
+    """
+
+    def __init__(self, tower: TextTower, settings: TextSettings) -> None:
+        super().__init__()
+        self.tower, self.settings = tower, settings
+        width = 2 * tower.width
+        self.upper = nn.ModuleList(copy.deepcopy(layer) for layer in tower.model.layers[settings.frozen :])
+        self.spans = LabelledSpans(width=width, label_width=tower.width, guidelines=len(settings.guidelines)).build()
+        self.pairs = LabelledPairs(width=width, label_width=tower.width).build()
+        self.eval()
+
+    @classmethod
+    def load(cls, folder: str | Path | None = None, tower: str = "") -> Self:
+        """A trained model.
+
+        Args:
+            folder: with `text.json` and `text.safetensors`; None: the weights that are installed with openmie.
+            tower: as `TextTower.load` takes it; "": the one that the weights were trained on.
+
+        Raises:
+            ModelError: no such files, or they do not fit.
+            MissingPackageError: the tower's package is not installed.
+        """
+        from openmie.base.text_files import load_into
+
+        folder = WEIGHTS if folder is None else Path(folder)
+        settings = TextSettings.read(folder)
+        model = cls(TextTower.load(tower or settings.tower), settings)
+        load_into(model, folder)
+        return model
+
+    def states(self, batch: Batch) -> Tensor:
+        """States of a batch's words, (K, 2 D): of the adapted upper layers beside the frozen lower ones."""
+        lower = self.tower.model.run_layers(self.tower.model.embed(batch.ids), batch.mask, 0, self.settings.frozen)
+        return self.upper_states(lower, batch)
+
+    def upper_states(self, lower: Tensor, batch: Batch) -> Tensor:
+        """The same from the states of the lower layers, (M, T, D)."""
+        seen = batch.mask[:, None, None, :]
+        states = lower
+        for layer in self.upper:
+            states = layer(states, seen)
+        return torch.cat([batch.pool(states), batch.pool(lower)], -1)
+
+    @torch.inference_mode()
+    def encode(self, words: Sequence[Sequence[str]], batch_tokens: int = BATCH_PIECES) -> list[Tensor]:
+        """States of the words of each text, [(words, 2 D)]; texts of any length."""
+        rows = self.tower.read(words)
+        states = torch.zeros(len(rows.row), 2 * self.tower.width)
+        for numbers in rows.batches(batch_tokens):
+            batch = rows.batch(numbers, self.tower.special["pad"])
+            if len(batch.words):
+                states[batch.words] = self.states(batch)
+        return list(states.split((rows.texts[1:] - rows.texts[:-1]).tolist()))
+
+    @torch.inference_mode()
+    def entities(
+        self,
+        texts: Sequence[str],
+        labels: Mapping[str, str],
+        thresholds: float | Mapping[str, float] | None = None,
+    ) -> list[list[Entity]]:
+        """The entities of each text: flat, in text order.
+
+        Args:
+            texts: of any length.
+            labels: name -> description, "" for none.
+            thresholds: least probability, of all labels or by label; None, and labels left out: the calibrated ones.
+
+        Returns:
+            For each text its entities, without overlap: of overlapping ones the likeliest is kept.
+        """
+        places = [self.tower.split(text) for text in texts]
+        words = [[text[a:b] for a, b in found] for text, found in zip(texts, places)]
+        if not labels:
+            return [[] for _ in texts]
+        names = list(labels)
+        vectors = self.tower.encode_labels(labels)
+        scale, least = self._calibration(names, thresholds)
+        found: list[list[Entity]] = []
+        for states, where in zip(self.encode(words), places):
+            best = self.best_spans(states, vectors, scale, least)
+            found.append([Entity(where[a].start, where[b - 1].end, names[l], _sigmoid(z)) for a, b, l, z in best])
+        return found
+
+    def _calibration(
+        self, names: Sequence[str], thresholds: float | Mapping[str, float] | None
+    ) -> tuple[Tensor, Tensor]:
+        """1 / temperature (L,), and the least calibrated logit (L,)."""
+        own = self.settings
+        given = thresholds if isinstance(thresholds, Mapping) else dict.fromkeys(names, thresholds)
+        least = torch.tensor([_or(given.get(n), own.thresholds.get(n, own.threshold)) for n in names]).double()
+        scale = torch.tensor([1.0 / own.temperatures.get(n, own.temperature) for n in names])
+        return scale, torch.logit(least.clamp(0, 1)).float()
+
+    def span_candidates(self, states: Tensor, vectors: Tensor) -> Iterator[tuple[int, Tensor]]:
+        """Blocks of a text's spans: number of the first word, and logits (words, W, L)."""
+        widest = self.settings.widest
+        for begin in range(0, len(states), BLOCK):
+            part = states[begin : begin + BLOCK + widest - 1]
+            logits = span_logits(self.spans(part[None], vectors), widest)[0]
+            yield begin, logits[:BLOCK]
+
+    def best_spans(
+        self, states: Tensor, vectors: Tensor, scale: Tensor, least: Tensor
+    ) -> list[tuple[int, int, int, float]]:
+        """Start, end, label and scaled logit of the spans above the thresholds, in order."""
+        found = []
+        for begin, logits in self.span_candidates(states, vectors):
+            logits = logits * scale
+            for (a, w, l), z in zip(*_above(logits, least)):
+                found.append((z, begin + a, begin + a + w + 1, l))
+        taken = []
+        used = bytearray(len(states))
+        for z, a, b, l in sorted(found, key=lambda f: (-f[0], f[1:])):
+            if not any(used[a:b]):
+                used[a:b] = b"\1" * (b - a)
+                taken.append((a, b, l, z))
+        return sorted(taken)
+
+    @torch.inference_mode()
+    def relations(
+        self,
+        texts: Sequence[str],
+        entities: Sequence[Sequence[Entity]],
+        relations: Mapping[str, str],
+        threshold: float | None = None,
+    ) -> list[list[Pair]]:
+        """The relations between the entities of each text.
+
+        Args:
+            texts: of any length.
+            entities: of each text; pairs of more than 48 words apart are not asked.
+            relations: name -> description, "" for none.
+            threshold: least probability; None: the calibrated one.
+
+        Returns:
+            For each text its relations, the likeliest first; several may hold for a pair.
+        """
+        if not relations or not any(len(found) > 1 for found in entities):
+            return [[] for _ in texts]
+        names, vectors = list(relations), self.tower.encode_labels(relations)
+        least = _or(threshold, self.settings.relation_threshold)
+        places = [self.tower.split(text) if len(own) > 1 else () for text, own in zip(texts, entities)]
+        words = [[text[a:b] for a, b in found] for text, found in zip(texts, places)]
+        result: list[list[Pair]] = []
+        for states, where, own in zip(self.encode(words), places, entities):
+            spans = word_spans(where, own)
+            pairs = [
+                (0, *spans[i], *spans[j], i, j)
+                for i in range(len(spans))
+                for j in range(len(spans))
+                if i != j and max(spans[i][0] - spans[j][1], spans[j][0] - spans[i][1]) <= REACH
+            ]
+            kept = []
+            for at in range(0, len(pairs), 4096):
+                rows = torch.tensor(pairs[at : at + 4096])
+                logits = self.pairs(states[None], rows[:, :5], vectors) / self.settings.relation_temperature
+                chances = logits.sigmoid()
+                for n, r in (chances >= least).nonzero().tolist():
+                    kept.append(Pair(int(rows[n, 5]), int(rows[n, 6]), names[r], float(chances[n, r])))
+            result.append(sorted(kept, key=lambda p: (-p.score, p)))
+        return result
+
+    def chains(self, texts: Sequence[str], entities: Sequence[Sequence[Entity]]) -> list[list[list[int]]]:
+        """Coreference chains of each text: numbers of the entities that name the same thing, two at least."""
+        return [chains_of(text, found) for text, found in zip(texts, entities)]
+
+
+def word_spans(places: Sequence[tuple[int, int]], entities: Sequence[Entity]) -> list[tuple[int, int]]:
+    """Entities as half-open numbers of words: those that they touch, one at least."""
+    starts, ends = torch.tensor([p[0] for p in places]), torch.tensor([p[1] for p in places])
+    if not len(entities) or not len(places):
+        return []
+    first = torch.searchsorted(ends, torch.tensor([e.start for e in entities]), right=True)
+    last = torch.searchsorted(starts, torch.tensor([e.end for e in entities]))
+    first = first.clamp(max=len(places) - 1)
+    return list(zip(first.tolist(), torch.maximum(last, first + 1).tolist()))
+
+
+def _above(logits: Tensor, least: Tensor) -> tuple[list[tuple[int, int, int]], list[float]]:
+    """Places (word, width, label) of logits that reach the least, and these logits."""
+    places = (logits >= least).nonzero()
+    values = logits[tuple(places.T)]
+    return [tuple(p) for p in places.tolist()], values.tolist()  # type: ignore[misc]
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
