@@ -1,0 +1,69 @@
+"""Types of a small lexicon in WordNet's format, written for this test."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from openmie.base import lexicon
+
+
+def noun(place: int, file: str, words: str, above: str, gloss: str) -> str:
+    names, pointers = words.split(), above.split()
+    links = " ".join(f"{p[:-8]} {p[-8:]} n 0000" for p in pointers)
+    shown = " ".join(f"{name} 0" for name in names)
+    return f"{place:08d} {file} n {len(names):02x} {shown} {len(pointers):03d} {links} | {gloss}  "
+
+
+@pytest.fixture()
+def folder(tmp_path: Path) -> Path:
+    rows = ["  1 a line of the licence begins with blanks"]
+    rows.append(noun(1, "03", "entity", "", "that which is"))
+    rows.append(noun(2, "18", "poet", "@00000001", 'a writer of poems; "she is a poet"'))
+    rows.append(noun(3, "17", "river stream_of_water", "@00000001", "a large natural stream"))
+    rows += [noun(10 + i, "18", f"Poet{i}_Name", "@i00000002", f"poet number {i}") for i in range(9)]
+    rows += [noun(30 + i, "17", f"River{i}", "@i00000003", f"river number {i}") for i in range(8)]
+    rows.append(noun(50, "18", "River0", "@i00000002", "a poet who is called as a river"))
+    (tmp_path / "data.noun").write_text("\n".join(rows) + "\n", "utf8")
+    return tmp_path
+
+
+def test_types_are_senses_with_enough_below_them(folder: Path) -> None:
+    found = lexicon.Lexicon(lexicon.read(folder))
+    assert set(found.labels) == {"poet", "river"}  # `entity` says nothing
+    assert found.labels["river"].texts == ("river", "stream of water", "river: a large natural stream")
+    assert found.labels["poet"].coarse == {"person"} and found.labels["poet"].lexical
+
+
+def test_a_word_may_be_of_all_of_its_senses(folder: Path) -> None:
+    found = lexicon.Lexicon(lexicon.read(folder))
+    assert found.possible["river0"] == {"poet", "river"}
+    words, span = found.span("00000030", "River0", 4)
+    assert words == ["River0"] and (span.start, span.end) == (4, 5)
+    assert span.labels == {"river"} and span.possible == {"poet", "river"}
+
+
+def test_definitions_and_enumerations_mark_the_names(folder: Path) -> None:
+    examples, labels = lexicon.build(folder, 0, 60)
+    assert len(examples) == 60 and set(labels) == {"poet", "river"}
+    for example in examples:
+        assert example.guideline == "lexicon" and not example.annotated
+        for span in example.spans:
+            name = " ".join(example.words[span.start : span.end])
+            assert name.startswith(("Poet", "River")) == bool(span.labels)
+    assert any(len(e.spans) > 2 for e in examples) and any("number" in e.words for e in examples)
+
+
+def test_the_same_seed_draws_the_same(folder: Path) -> None:
+    assert lexicon.build(folder, 3, 40)[0] == lexicon.build(folder, 3, 40)[0]
+    assert lexicon.build(folder, 3, 40)[0] != lexicon.build(folder, 4, 40)[0]
+
+
+def test_underscores_are_blanks_and_examples_of_use_are_left_out(folder: Path) -> None:
+    found = lexicon.read(folder)
+    assert found["00000010"].words == ("Poet0 Name",) and found["00000010"].instance
+    assert found["00000002"].gloss == "a writer of poems"
+    example = lexicon.Lexicon(found).definition("00000010", random.Random(0))
+    assert example.spans[0].end - example.spans[0].start == 2
