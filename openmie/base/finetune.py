@@ -1,0 +1,237 @@
+"""Fine-tuning of openmie-base on a corpus of the user's own: `openmie train base`.
+
+The adapters and heads go on from the shipped weights, with the corpus's labels; a few megabytes are written. Words are
+those of the documents, or of their texts; a word that a mention ends or begins within is cut there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from openmie.base import adapter, text_files
+from openmie.base.cached_states import encode_lower
+from openmie.base.examples import Example, Label, Span
+from openmie.base.held_out import SpanCandidates, collect, fitted
+from openmie.base.relation_sources import PairExample
+from openmie.base.settings import TextSettings
+from openmie.base.text_model import WEIGHTS, TextModel
+from openmie.base.tower import TextTower
+from openmie.base.training import TrainingData, TrainingOptions, train
+from openmie.data.document import Chain, Document
+from openmie.errors import CorpusError
+
+CHUNK = 80  # words of a training sentence at most; longer documents are cut between mentions
+LEAST_STEPS = 150
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneOptions:
+    """How base is fine-tuned.
+
+    Attributes:
+        epochs: passes over the corpus; there are 150 steps at least.
+        rate: learning rate of the adapters.
+        head_rate: of the heads.
+        batch_size: sentences.
+        text: tower, as `TextTower.load` takes it; "": that of the weights. Another one begins with new heads.
+        scratch: begin with new adapters and heads.
+        seed: of everything that is drawn.
+    """
+
+    epochs: float = 12
+    rate: float = 3e-4
+    head_rate: float = 5e-4
+    batch_size: int = 16
+    text: str = ""
+    scratch: bool = False
+    seed: int = 0
+
+
+def finetune(
+    documents: Iterable[Document],
+    out: Path,
+    *,
+    dev: Iterable[Document] = (),
+    labels: Mapping[str, str] | None = None,
+    relations: Mapping[str, str] | None = None,
+    start: Path | None = None,
+    options: FinetuneOptions | None = None,
+) -> TextModel:
+    """Fine-tune openmie-base.
+
+    Args:
+        documents: annotated with all mentions of their labels, and, where there are any, all relations.
+        out: folder to write: settings and weights.
+        dev: documents that thresholds and temperatures are chosen on; without them those of `start` stay.
+        labels: descriptions of the entity types of the corpus, where there are some.
+        relations: descriptions of its relations.
+        start: folder of the weights to begin with; None: the shipped ones.
+        options: see there.
+
+    Returns:
+        The fine-tuned model, in evaluation mode.
+
+    Raises:
+        CorpusError: no document with a mention.
+    """
+    options = options or FinetuneOptions()
+    documents = list(documents)
+    types = _described({m.label for d in documents for m in d.mentions if m.status == "located"}, labels or {})
+    kinds = _described({r.label for d in documents for r in d.relations}, relations or {})
+    if not types:
+        raise CorpusError(
+            f"no mention in {len(documents)} documents",
+            expected="documents that are annotated with mentions",
+            remedy="annotate some; 30 sentences help, 100 help more",
+        )
+    model = _begin(start or WEIGHTS, options)
+    sentences = [part for document in documents for part in sentences_of(document, model.tower)]
+    data = training_data(model, sentences, types, kinds)
+    steps = max(LEAST_STEPS, math.ceil(options.epochs * len(data.examples) / options.batch_size))
+    train(
+        model,
+        data,
+        TrainingOptions(
+            steps=steps, batch_size=options.batch_size, rate=options.rate, head_rate=options.head_rate,
+            negatives=len(types), pairs_every=2, named=0.0, seed=options.seed,
+        ),
+    )  # fmt: skip
+    settings = replace(
+        model.settings, labels=types, relations=kinds, measured={}, version=f"{model.settings.version}+tuned"
+    )
+    if held := [part for document in dev for part in sentences_of(document, model.tower)]:
+        found = SpanCandidates()
+        collect(model, ((s.words, set(s.spans)) for s in held), types, found)
+        settings = fitted(settings, found)
+    model.settings = settings
+    text_files.save(model, out)
+    adapter.merge(model.upper)
+    return model.requires_grad_(False)
+
+
+def _begin(folder: Path, options: FinetuneOptions) -> TextModel:
+    """The model to go on with, its adapters not merged."""
+    settings = TextSettings.read(folder)
+    other = bool(options.text) and options.text != settings.tower
+    if other:
+        settings = replace(settings, tower=options.text)
+    torch.manual_seed(options.seed)
+    model = TextModel(TextTower.load(settings.tower), settings)
+    if other or options.scratch:
+        model.settings = replace(
+            settings, temperature=1.0, temperatures={}, threshold=0.5, thresholds={}, version="new"
+        )
+        adapter.adapt(model.upper, settings.rank)
+    else:
+        text_files.load_into(model, folder, merged=False)
+    return model
+
+
+def _described(names: set[str], given: Mapping[str, str]) -> dict[str, str]:
+    return {name: given.get(name, "") for name in sorted(names)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """Words of a document, and spans and pairs among them."""
+
+    words: tuple[str, ...]
+    spans: tuple[tuple[int, int, str], ...]
+    pairs: tuple[tuple[int, int, str], ...]
+
+
+def sentences_of(document: Document, tower: TextTower) -> list[Sentence]:
+    """A document as training sentences of up to 80 words, cut where no mention is.
+
+    Relations between sentences, and mentions that are not in the text, are left out.
+    """
+    mentions = sorted((m for m in document.mentions if m.status == "located"), key=lambda m: (m.start, m.end))
+    edges = sorted({at for m in mentions for at in (m.start, m.end)})
+    places = [(w.start, w.end) for w in document.words] or [(w.start, w.end) for w in tower.split(document.text)]
+    places = [piece for start, end in places for piece in _cut(start, end, edges)]
+    starts, ends = np.array([p[0] for p in places], int), np.array([p[1] for p in places], int)
+    spans: list[tuple[int, int, str]] = []
+    ids: dict[str, int] = {}
+    for m in mentions:
+        first, last = int(np.searchsorted(ends, m.start, "right")), int(np.searchsorted(starts, m.end))
+        if first < last:
+            ids[m.id] = len(spans)
+            spans.append((first, last, m.label))
+    links = _links(document, ids)
+    found, begin = [], 0
+    while begin < len(places):
+        end = min(begin + CHUNK, len(places))
+        crossing = [a for a, b, _ in spans if begin < a < end < b]
+        end = min([end, *crossing])
+        inside = {i: k for k, i in enumerate(i for i, (a, b, _) in enumerate(spans) if begin <= a and b <= end)}
+        found.append(
+            Sentence(
+                words=tuple(document.text[a:b] for a, b in places[begin:end]),
+                spans=tuple((spans[i][0] - begin, spans[i][1] - begin, spans[i][2]) for i in inside),
+                pairs=tuple((inside[h], inside[t], label) for h, t, label in links if h in inside and t in inside),
+            )
+        )
+        begin = end
+    return found
+
+
+def _cut(start: int, end: int, edges: Sequence[int]) -> list[tuple[int, int]]:
+    """A word, cut at the ends of mentions within it."""
+    points = [start, *(e for e in edges if start < e < end), end]
+    return list(pairwise(points))
+
+
+def _links(document: Document, ids: Mapping[str, int]) -> list[tuple[int, int, str]]:
+    """Relations between mentions, by the numbers of their spans; those of chains hold between all of their mentions."""
+
+    def members(ref: str) -> list[int]:
+        found = document.find(ref)
+        return [ids[m] for m in (found.mentions if isinstance(found, Chain) else [ref]) if m in ids]
+
+    return [(h, t, r.label) for r in document.relations for h in members(r.head) for t in members(r.tail)]
+
+
+def training_data(
+    model: TextModel, sentences: Sequence[Sentence], types: Mapping[str, str], kinds: Mapping[str, str]
+) -> TrainingData:
+    """What a model is fine-tuned on."""
+    asked = frozenset(types)
+    examples = [
+        Example(
+            words=s.words, annotated=asked,
+            spans=tuple(Span(start=a, end=b, labels=frozenset([label])) for a, b, label in s.spans),
+        )
+        for s in sentences
+    ]  # fmt: skip
+    pairs = [_pair_example(s) for s in sentences if kinds and len(s.spans) > 1]
+    texts = {name: f"{name}: {text}" if text else name for name, text in {**types, **kinds}.items()}
+    vectors: dict[str, Tensor] = dict(zip(texts.values(), model.tower.encode_labels({**types, **kinds}).clone()))
+    return TrainingData(
+        examples=examples,
+        states=encode_lower(model, [e.words for e in examples]),
+        labels={name: Label(key=name, texts=(texts[name],)) for name in types},
+        pairs=pairs,
+        pair_states=encode_lower(model, [p.words for p in pairs]),
+        relations={name: (texts[name],) for name in kinds},
+        vectors=vectors,
+    )
+
+
+def _pair_example(sentence: Sentence) -> PairExample:
+    """All ordered pairs of a sentence's spans, with their relations."""
+    held: dict[tuple[int, int], set[str]] = {}
+    for head, tail, label in sentence.pairs:
+        held.setdefault((head, tail), set()).add(label)
+    order = range(len(sentence.spans))
+    return PairExample(
+        words=sentence.words, spans=tuple((a, b) for a, b, _ in sentence.spans), corpus="own",
+        pairs=tuple((i, j, frozenset(held.get((i, j), ()))) for i in order for j in order if i != j),
+    )  # fmt: skip
