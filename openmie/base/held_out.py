@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 
@@ -68,7 +67,7 @@ def collect(
 def fitted(settings: TextSettings, found: SpanCandidates) -> TextSettings:
     """Settings whose temperatures and thresholds are fitted on candidates; unchanged where nothing is right.
 
-    `measured` says what that does to the calibration error.
+    `calibration` says what that does to the calibration error.
     """
     if not any(found.right):
         return settings
@@ -76,7 +75,7 @@ def fitted(settings: TextSettings, found: SpanCandidates) -> TextSettings:
     chances = temperatures.apply(found.logits, found.labels)
     shared, own = choose_thresholds(chances, found.right, found.labels, found.missed)
     raw = sigmoid(torch.tensor(found.logits).double().numpy())
-    error: dict[str, Any] = {
+    error: dict[str, float] = {
         "raw": round(expected_calibration_error(raw, found.right), 4),
         "calibrated": round(expected_calibration_error(chances, found.right), 4),
         "candidates": len(found.right),
@@ -87,5 +86,5 @@ def fitted(settings: TextSettings, found: SpanCandidates) -> TextSettings:
         temperatures={name: round(value, 4) for name, value in temperatures.by_label.items()},
         threshold=round(shared, 4),
         thresholds={name: round(value, 4) for name, value in own.items()},
-        measured={**settings.measured, "calibration error, held-out": error},
+        calibration=error,
     )

@@ -19,6 +19,7 @@ from openmie.base.name_chains import chains_of
 from openmie.base.settings import TextSettings
 from openmie.base.tower import BATCH_PIECES, TextTower
 from openmie.base.windows import Batch
+from openmie.data.document import Word
 from openmie.nn.decode.labelled import LabelledSpans, span_logits
 from openmie.nn.decode.labelled_pairs import LabelledPairs
 
@@ -60,6 +61,7 @@ class TextModel(nn.Module):
         self.upper = nn.ModuleList(copy.deepcopy(layer) for layer in tower.model.layers[settings.frozen :])
         self.spans = LabelledSpans(width=width, label_width=tower.width, guidelines=len(settings.guidelines)).build()
         self.pairs = LabelledPairs(width=width, label_width=tower.width).build()
+        self._last: tuple[tuple[str, ...], list[tuple[Tensor, Sequence[Word]]]] | None = None
         self.eval()
 
     @classmethod
@@ -106,6 +108,14 @@ class TextModel(nn.Module):
                 states[batch.words] = self.states(batch)
         return list(states.split((rows.texts[1:] - rows.texts[:-1]).tolist()))
 
+    def _read(self, texts: Sequence[str]) -> list[tuple[Tensor, Sequence[Word]]]:
+        """States and places of the words of each text; those of the last texts are remembered, for their relations."""
+        if self._last is None or self._last[0] != tuple(texts):
+            places = [self.tower.split(text) for text in texts]
+            words = [[text[a:b] for a, b in found] for text, found in zip(texts, places)]
+            self._last = (tuple(texts), list(zip(self.encode(words), places)))
+        return self._last[1]
+
     @torch.inference_mode()
     def entities(
         self,
@@ -123,15 +133,13 @@ class TextModel(nn.Module):
         Returns:
             For each text its entities, without overlap: of overlapping ones the likeliest is kept.
         """
-        places = [self.tower.split(text) for text in texts]
-        words = [[text[a:b] for a, b in found] for text, found in zip(texts, places)]
         if not labels:
             return [[] for _ in texts]
         names = list(labels)
         vectors = self.tower.encode_labels(labels)
         scale, least = self._calibration(names, thresholds)
         found: list[list[Entity]] = []
-        for states, where in zip(self.encode(words), places):
+        for states, where in self._read(texts):
             best = self.best_spans(states, vectors, scale, least)
             found.append([Entity(where[a].start, where[b - 1].end, names[l], _sigmoid(z)) for a, b, l, z in best])
         return found
@@ -194,10 +202,8 @@ class TextModel(nn.Module):
             return [[] for _ in texts]
         names, vectors = list(relations), self.tower.encode_labels(relations)
         least = _or(threshold, self.settings.relation_threshold)
-        places = [self.tower.split(text) if len(own) > 1 else () for text, own in zip(texts, entities)]
-        words = [[text[a:b] for a, b in found] for text, found in zip(texts, places)]
         result: list[list[Pair]] = []
-        for states, where, own in zip(self.encode(words), places, entities):
+        for (states, where), own in zip(self._read(texts), entities):
             spans = word_spans(where, own)
             pairs = [
                 (0, *spans[i], *spans[j], i, j)
