@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--without", default="", help="sources to leave out, with commas, such as wordnet,fewrel")
     parser.add_argument("--no-roles", action="store_true", help="teach no entity types that relations imply")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the sentences that are taken")
-    parser.add_argument("--steps", type=int, default=2600, help="batches of 32 sentences")
+    parser.add_argument("--steps", type=int, default=2000, help="batches of 32 sentences")
     parser.add_argument("--frozen", type=int, default=6, help="lower layers without adapters")
     parser.add_argument("--rank", type=int, default=32, help="of the adapters")
     parser.add_argument("--threads", type=int, default=2, help="of torch")

@@ -46,7 +46,7 @@ class FinetuneOptions:
         seed: of everything that is drawn.
     """
 
-    epochs: float = 12
+    epochs: float = 12.0
     rate: float = 3e-4
     head_rate: float = 5e-4
     batch_size: int = 16

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from openmie.data.replace_file import replace_file
 from openmie.errors import ModelError
 
 FILE = "text.json"
@@ -79,4 +80,5 @@ class TextSettings:
     def write(self, folder: Path) -> None:
         """Write the settings into a model's folder."""
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True)
-        (folder / FILE).write_text(text + "\n", "utf8")
+        with replace_file(folder / FILE, sync=True) as file:
+            file.write(f"{text}\n".encode())

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from openmie.base import adapter
+from openmie.data.replace_file import replace_file
 from openmie.errors import ModelError
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ def state_of(model: TextModel) -> dict[str, Tensor]:
 def save(model: TextModel, folder: Path) -> None:
     """Write settings and weights into a folder, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: value.half().contiguous() for name, value in state_of(model).items()}, folder / FILE)
+    with replace_file(folder / FILE, sync=True) as file:
+        file.write(to_bytes({name: value.half().contiguous() for name, value in state_of(model).items()}))
     model.settings.write(folder)
 
 

@@ -11,6 +11,7 @@ import typer
 
 from openmie.bench import system
 from openmie.cli import console, options
+from openmie.cli.train_base import BASE, refuse_recipe_options, train_base
 
 
 def train(
@@ -30,6 +31,12 @@ def train(
 
     Started again, an interrupted training resumes from its last checkpoint.
 
+    `openmie train base` fine-tunes the model that is installed with openmie; its options are those of
+    FinetuneOptions (epochs, rate, text, ...), `start` (a folder to go on from) and `labels` (a JSON file of names and
+    descriptions).
+
+    Example: openmie train base --corpus jsonl:mine --out runs/mine --option epochs=12
+
     Example: openmie train baseline --ablate text --corpus twitter:DIR --out runs/text --set training.epochs=4
     """
     from openmie import corpora
@@ -38,6 +45,13 @@ def train(
     from openmie.train.tensorboard import logged
 
     data = corpora.load(corpus)
+    if paper == BASE:
+        refuse_recipe_options(
+            flavour=flavour != system.FLAVOUR, ablate=ablate, task=task, set=set_, precision=precision != "no"
+        )
+        train_base(data, out, option or (), seed)
+        console.say_skipped(data)
+        return
     full: Any = system.build(paper, data, task, option or (), flavour)
     recipe: Any = system.change(system.ablate(paper, full, ablate), set_ or ())
     if recipe.is_generative:
