@@ -92,8 +92,8 @@ def _read_labels(path: str) -> dict[str, str]:
     if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):
         return found
     raise CorpusError(
-        f"no labels: {found}" if isinstance(found, Exception) else "something else than names and descriptions",
-        expected='a JSON object such as {"PER": "a person"}',
+        "no readable JSON" if isinstance(found, Exception) else "something else than names and descriptions",
+        expected='names and descriptions, such as {"PER": "a person"}',
         where=path,
         remedy="correct the file, or leave --option labels out",
     )
