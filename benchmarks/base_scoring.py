@@ -139,6 +139,30 @@ def own_thresholds(model: Model, dev: Sequence[Document], labels: Mapping[str, s
     return {label: own.get(label, shared) for label in labels}
 
 
+class Remembered:
+    """A model whose states of texts are computed once: thresholds are tried on the same states.
+
+    Args:
+        model: with `encode`, words of texts -> states of texts; one without is left as it is.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.known: dict[tuple[str, ...], Any] = {}
+        if hasattr(model, "encode"):
+            self.compute, model.encode = model.encode, self.encode
+
+    def encode(self, words: Sequence[Sequence[str]], *options: Any) -> list[Any]:
+        """As the model's own."""
+        keys = [tuple(text) for text in words]
+        if new := [key for key in dict.fromkeys(keys) if key not in self.known]:
+            self.known.update(zip(new, self.compute(new, *options)))
+        return [self.known[key] for key in keys]
+
+    def forget(self) -> None:
+        """Free the states of a row."""
+        self.known.clear()
+
+
 def score_entities(gold: Sequence[Document], found: Sequence[Sequence[Entity]], bootstrap: int = 1000) -> Any:
     """Strict scores, exact span and label."""
     return metrics.spans(gold, with_entities(gold, found), bootstrap=bootstrap)

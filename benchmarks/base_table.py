@@ -24,6 +24,7 @@ from base_scoring import (
     LOW,
     Judged,
     Model,
+    Remembered,
     gold_documents,
     judge,
     own_thresholds,
@@ -70,12 +71,27 @@ def entity_row(model: Model, row: EntityRow, corpora: Path, limit: int = 0) -> t
     seconds = time.perf_counter() - started
     result = {"documents": len(gold), "trained": row.trained, "seconds": round(seconds, 1)}
     result["default"] = shown(score_entities(gold, found))
+    if new := set(labels) - taught_names():
+        result["names not taught"] = {"names": sorted(new), **shown(score_entities(*_of_labels(gold, found, new)))}
     if row.dev:
         dev = gold_documents(documents(corpora, row.dev, limit), row.names)
         chosen = own_thresholds(model, dev, labels)
         result["dev_thresholds"] = {k: round(v, 4) for k, v in chosen.items()}
         result["dev"] = shown(score_entities(gold, predict_entities(model, gold, labels, chosen)))
     return result, judge(gold, found)
+
+
+def taught_names() -> set[str]:
+    """Names that training gives to entity types, of corpora and of roles in relations; WordNet's are not among them."""
+    from openmie.base.sources import labels
+
+    return {text.partition(":")[0].strip() for label in labels().values() for text in label.texts} | set(label_texts())
+
+
+def _of_labels(gold: Sequence[Document], found: Any, names: set[str]) -> tuple[list[Document], list[list[Any]]]:
+    """Gold and predictions of some labels only."""
+    kept = [d.replace(mentions=tuple(m for m in d.mentions if m.label in names), relations=(), chains=()) for d in gold]
+    return kept, [[e for e in some if e.label in names] for some in found]
 
 
 def shown(scores: metrics.Scores) -> dict[str, Any]:
@@ -215,13 +231,16 @@ def measure(model: Model, corpora: Path, rows: Sequence[str], limit: int = 0) ->
     entities: dict[str, Any] = {}
     relations: dict[str, Any] = {}
     judged: dict[str, Judged] = {}
+    states = Remembered(model)
     for name, row in ENTITY_ROWS.items():
         if name in rows:
             entities[name], judged[name] = entity_row(model, row, corpora, limit)
+            states.forget()
             print(name, entities[name]["default"], entities[name].get("dev", {}).get("f1", ""), flush=True)
     for name, relation in RELATION_ROWS.items():
         if f"{name} relations" in rows:
             relations[name] = relation_row(model, relation, corpora, limit)
+            states.forget()
             print(name, {k: v["f1"] for k, v in relations[name].items() if isinstance(v, dict)}, flush=True)
     return {"entities": entities, "relations": relations, "calibration": calibration(judged)}
 

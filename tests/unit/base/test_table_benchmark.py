@@ -155,6 +155,34 @@ def test_a_row_of_relations_is_scored_by_hand(bench, tmp_path):
     assert result["found entities, threshold of dev"]["f1"] == pytest.approx(50.0)
 
 
+def test_states_are_computed_once_a_text(bench):
+    class Counted:
+        asked = 0
+
+        def encode(self, words, batch=1):
+            self.asked += len(words)
+            return [len(w) for w in words]
+
+    model = Counted()
+    states = bench("base_scoring").Remembered(model)
+    assert model.encode([["a"], ["a", "b"], ["a"]]) == [1, 2, 1] and model.encode([["a", "b"]], 4) == [2]
+    assert model.asked == 2
+    states.forget()
+    assert model.encode([["a"]]) == [1] and model.asked == 3
+    bench("base_scoring").Remembered(WordList({})).forget()
+
+
+def test_names_that_training_does_not_teach_are_scored_apart(bench, corpora):
+    table, rows = bench("base_table"), bench("base_rows")
+    assert {"politician", "university", "PER", "person"} <= table.taught_names()
+    row = rows.EntityRow(test="conll:test.conll", names={"PER": "person", "LOC": "quibble"})
+    model = WordList({"Bo Smith": "person", "Quend": "quibble", "Brod": "quibble"})
+    result, _ = table.entity_row(model, row, corpora)
+    assert result["names not taught"]["names"] == ["quibble"]
+    assert result["names not taught"]["f1"] == pytest.approx(200 / 3, abs=0.01)
+    assert "dev" not in result and result["default"]["f1"] == pytest.approx(400 / 6, abs=0.01)
+
+
 def test_given_pairs_have_the_best_relation_or_none(bench):
     scoring = bench("base_scoring")
     document = Document(
