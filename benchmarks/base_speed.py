@@ -73,6 +73,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     import torch
+
     from openmie.base.text_model import TextModel
 
     torch.set_num_threads(1)
