@@ -91,16 +91,19 @@ def noted(documents: Iterable[Any], failed: list[str]) -> Iterator[Any]:
 
 def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
     """What could not be written: a record is in its place."""
+    from openmie.cli.result_table import COLUMNS, result_rows
     from openmie.formats import output
-    from openmie.formats.csv_table import writable_rows, write_csv
+    from openmie.formats.csv_table import write_csv
     from openmie.formats.registry import write
 
     if format != "table":
         written = write(documents, out, "jsonl") if format == "jsonl" else write_csv(documents, out)
     else:
-        names, tally = ("document", "kind", "label", "text", "start", "end", "score"), output.WriteReport()
-        table(list(names), [[row[n] for n in names] for d in documents for row in writable_rows(d, tally)], out)
-        written = tally.result()
+        report = output.WriteReport()
+        rows = result_rows(documents, report)
+        written = report.result()
+        first = 1 if written.documents == 1 else 0  # of one post, its id says nothing
+        table(list(COLUMNS[first:]), [row[first:] for row in rows], out)
     return [str(record) for record in written.records] if written.lost else []
 
 

@@ -1,8 +1,7 @@
-"""`openmie extract`: extract from posts with a trained model, or with a vision-language model."""
+"""`openmie extract`: extract from posts with openmie-base, a trained model, or a vision-language model."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +9,6 @@ import typer
 from openmie.cli import console, options
 from openmie.errors import OpenMIEError
 
-DEMO_MODEL = Path("demo/cross")
 FORMATS = ("jsonl", "csv", "table")
 
 
@@ -21,7 +19,9 @@ def extract(
     caption: Annotated[str, typer.Option(help="Caption of the image, for a model that reads captions.")] = "",
     model: Annotated[
         list[str] | None,
-        typer.Option(help="Model folder or hub id; several run one after the other, such as entities, then relations."),
+        typer.Option(
+            help="base, a model folder or a hub id; several run one after the other, such as base, then relations."
+        ),
     ] = None,
     image_dir: options.ImageDir = None,
     format: Annotated[str, typer.Option(help="jsonl, csv or table.")] = "jsonl",
@@ -32,31 +32,41 @@ def extract(
     label: options.Label = None,
     relation: options.RelationLabel = None,
     labels: options.LabelsFile = None,
+    threshold: options.Threshold = None,
     cache: options.Cache = None,
     vlm_option: options.VLMOption = None,
 ) -> None:
-    """Extract entities, relations and boxes from posts.
+    """Extract entities, relations, objects and words from posts, with the model that is installed with openmie (base).
 
-    A trained model predicts or, with --system, a vision-language model, run here or behind a server, with labels of
-    your own. Every row is written, a failed one with the reason; the exit code is 3 if there was any.
+    --model names a trained model instead, --system a vision-language model, run here or behind a server. With base and
+    with --system, labels are your own: --label, --relation, --labels; `openmie labels` prints those of base. Every row
+    is written, a failed one with the reason; the exit code is 3 if there was any.
 
-    Example: openmie extract --text "Zorvane again, and I love it" --image post.png --format table
+    Example: openmie extract --text "Ada Lovelace spoke in Turin" --image photo.jpg --format table
+
+    Example: openmie extract posts.jsonl --label PER --label BRAND="a brand" --threshold 0.7 --out found.jsonl
 
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
+    from openmie.cli import base_options
     from openmie.inference import pipeline
 
+    named: dict[str, Any] = {"label": label, "relation": relation, "labels": labels}
     request = options.extraction_request(
         system,
         model,
         endpoint=endpoint,
         tasks=task,
-        label=label,
-        relation=relation,
-        labels=labels,
         cache=cache,
         settings=vlm_option,
+        **(named if system else {}),
     )
+    if system and threshold:
+        raise OpenMIEError(
+            "--threshold with --system",
+            expected="--threshold with base",
+            remedy="leave it out: a vision-language model gives no scores",
+        )
     if format not in FORMATS:
         raise OpenMIEError.unknown("--format", format, FORMATS)
     if bool(source) == bool(text or image or caption):
@@ -65,27 +75,13 @@ def extract(
             expected="a JSON-lines file, - for stdin, or --text with --image",
             remedy="give one of them",
         )
+    models = [] if request else base_options.load_models(model, **named, threshold=threshold)
+    base_options.say_what_base_is(models)
     posts = pipeline.read_rows(source, image_dir) if source else [pipeline.make_document(text, image, caption)]
     rows = console.counted(posts, bool(source) and out != "-")
     failed: list[str] = []
-    predicted = request.predict(rows, request.schema()) if request else pipeline.predict_each(_models(model), rows)
+    predicted = request.predict(rows, request.schema()) if request else pipeline.predict_each(models, rows)
     failed += console.write_results(console.noted(predicted, failed), format, out)
     console.say_failed(failed)
     if failed:
         raise typer.Exit(options.PARTIAL)
-
-
-def _models(names: list[str] | None) -> list[Any]:
-    from openmie.model.pretrained import load
-
-    return [load(name) for name in names or [_demo_model()]]
-
-
-def _demo_model() -> str:
-    if not (DEMO_MODEL / "recipe.json").exists():
-        raise OpenMIEError(
-            "no --model, and no demo model in this folder",
-            expected="a trained model folder or a hub id",
-            remedy="run `openmie demo` first, or `openmie train`, and name its folder with --model",
-        )
-    return str(DEMO_MODEL)

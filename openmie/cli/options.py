@@ -67,6 +67,12 @@ RelationLabel = Annotated[
 LabelsFile = Annotated[
     Path | None, typer.Option(help='JSON: {"PER": "a person"}, or such an object for mentions, relations, ...')
 ]
+Threshold = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NUMBER", help="Least score with base, 0 to 1, or LABEL=NUMBER; repeatable. Default: calibrated."
+    ),
+]
 Cache = Annotated[Path | None, typer.Option(help="File that caches all responses: no request is sent twice.")]
 VLMOption = Annotated[
     list[str] | None,

@@ -12,12 +12,12 @@ from typing import Any
 from openmie.data.corpus import Labels
 from openmie.data.document import Document
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.formats import jsonl
 from openmie.vlm.backends import backend_class, connect
 from openmie.vlm.generate import Backend
 from openmie.vlm.prompting.options import PromptOptions
 from openmie.vlm.prompting.predict import DEFAULT_TASKS, SYSTEMS, predict, without_unknown_boxes
 from openmie.vlm.prompting.schema import LAYERS, Schema
+from openmie.vlm.prompting.typed_labels import typed_labels
 
 DEFAULT_MAX_TOKENS = 1024  # of an answer
 DEFAULT_LABELS = {  # of mentions where a user names none: GMNER's
@@ -73,7 +73,7 @@ class ExtractionRequest:
         Raises:
             RecipeError: neither the request nor the corpus has labels.
         """
-        given = self._given_labels()
+        given = typed_labels(self.label, self.relation, self.labels)
         if corpus_labels is not None and not given:
             given = {layer: dict.fromkeys(getattr(corpus_labels, layer), "") for layer in LAYERS}
         elif corpus_labels is None and set(self.tasks.split(",")) - {"summary", "re"}:
@@ -93,17 +93,6 @@ class ExtractionRequest:
         if self.system == "pfa" or set(named) == {"mentions"}:
             return DEFAULT_TASKS[self.system]
         return ",".join(task for layer, task in layers.items() if layer in named)
-
-    def _given_labels(self) -> dict[str, dict[str, str]]:
-        found: dict[str, dict[str, str]] = {}
-        if self.labels is not None:
-            data = jsonl.load_json(self.labels)
-            schema = Schema.of(data, "ner") if isinstance(data, Mapping | list) else Schema.of((), "ner")
-            only_mentions = not isinstance(data, Mapping) or all(isinstance(v, str) for v in data.values())
-            found = {k: dict(getattr(schema, k)) for k in (("mentions",) if only_mentions else data)}
-        for layer, texts in (("mentions", self.label), ("relations", self.relation)):
-            found.setdefault(layer, {}).update(_label_and_meaning(text) for text in texts)
-        return {layer: labels for layer, labels in found.items() if labels}
 
     def backend(self) -> Backend:
         """Connect to the model, behind the cache where one is named."""
@@ -160,12 +149,6 @@ def _backend_settings(endpoint: str) -> set[str]:
     """Names of the settings of `Endpoint` or `Local`."""
     kind = backend_class(endpoint)
     return {f.name for f in fields(kind) if not f.name.startswith("_")} - {"model", "base_url"}
-
-
-def _label_and_meaning(text: str) -> tuple[str, str]:
-    """LABEL=MEANING, of which the second may be missing."""
-    label, _, meaning = text.partition("=")
-    return label.strip(), meaning.strip()
 
 
 def _value(text: str) -> Any:

@@ -1,0 +1,66 @@
+"""The table that `openmie extract --format table` prints: a row for each entity, relation, object, line of words, link
+and error of a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from openmie.data.document import Chain, Document, Mention, Region
+from openmie.formats import output
+
+COLUMNS = ("document", "kind", "label", "text", "where", "score")
+WORDS = "WORDS"  # label of regions that are lines of words, see openmie/base/predictor.py
+
+
+def result_rows(documents: Iterable[Document], report: output.WriteReport) -> list[list[str]]:
+    """Rows with the columns of `COLUMNS`; a document that cannot be written is a row that says why.
+
+    `where` is start:end of a mention, and x y right bottom in pixels of a box, behind the image's id where the document
+    has several images.
+    """
+    rows: list[list[str]] = []
+    for document in documents:
+        report.count(document)
+        try:
+            found = list(_rows(document))
+            for cell in (cell for row in found for cell in row):
+                output.encode_utf8(cell, "a table row")
+        except Exception as error:  # any value that cannot be shown: a record is in its place
+            found = list(_rows(report.placeholder(document, error)))
+        rows.extend([document.id, *row] for row in found)
+    return rows
+
+
+def _rows(document: Document) -> Iterator[list[str]]:
+    for m in document.mentions:
+        place = f"{m.start}:{m.end}" if m.status != "unlocated" else "not in the text"
+        yield ["entity", m.label, m.text, place, _score(m)]
+    for c in document.chains:
+        yield ["chain", c.label, " = ".join(_name(document, m) for m in c.mentions), "", _score(c)]
+    for r in document.relations:
+        yield ["relation", r.label, f"{_name(document, r.head)} -> {_name(document, r.tail)}", "", _score(r)]
+    lines = iter(document.captions.get("words", "").split("\n"))
+    for region in document.regions:
+        box = " ".join(f"{x:.0f}" for x in region.box)
+        place = f"{region.image} {box}" if len(document.images) > 1 else box
+        if region.of:
+            yield ["link", region.label, _name(document, region.of), place, _score(region)]
+        elif region.label == WORDS:
+            yield ["words", "", next(lines, ""), place, _score(region)]
+        else:
+            yield ["object", region.label, "", place, _score(region)]
+    for error in document.errors:
+        yield ["error", "", str(error), "", ""]
+
+
+def _name(document: Document, id: str) -> str:
+    """The surface form of a mention, or of the first mention of a chain; else the id itself."""
+    found = document.find(id)
+    if isinstance(found, Chain):
+        found = document.find(found.mentions[0]) if found.mentions else None
+    return found.text if isinstance(found, Mention) else id
+
+
+def _score(item: Mention | Region | Any) -> str:
+    return "" if item.score is None else f"{item.score:.2f}"
