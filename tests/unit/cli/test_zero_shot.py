@@ -125,7 +125,7 @@ def test_labels_and_tasks_from_a_file(stub, tmp_path):
 
 @pytest.mark.parametrize(("options", "words"), [
     (("--system", "poem", "--label", "PER"), ["poem", "pfa, schema"]),
-    (("--label", "PER"), ["--label without --system"]),
+    (("--label", "PER"), ["--label with the trained model 'some/model'"]),
     (("--endpoint", "http://x/v1"), ["--endpoint without --system"]),
     (("--vlm-option", "window=1"), ["--vlm-option without"]),
     (("--system", "schema", "--label", "PER", "--task", "nre"), ["nre", "summary"]),
