@@ -52,10 +52,11 @@ def collect(
     """
     words, golds = zip(*sentences)
     names, vectors = list(labels), model.tower.encode_labels(labels)
+    general = model.generality(labels)
     ones, least = torch.ones(len(names)), torch.full((len(names),), LEAST)
     for gold, states in zip(golds, model.encode(words)):
         left = set(gold)
-        for start, end, column, logit in model.best_spans(states, vectors, ones, least):
+        for start, end, column, logit in model.best_spans(states, vectors, general, ones, least):
             span = (start, end, names[column])
             found.logits.append(logit)
             found.right.append(span in left)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from openmie.base.name_chains import chains_of
+from openmie.base.reference import enumerations
 from openmie.base.settings import TextSettings
 from openmie.base.tower import BATCH_PIECES, TextTower
 from openmie.base.windows import Batch
@@ -25,6 +26,7 @@ from openmie.nn.decode.labelled_pairs import LabelledPairs
 
 WEIGHTS = Path(__file__).parent / "weights"
 BLOCK = 256  # words whose spans are scored at once
+LEAST_GENERAL = 1e-3  # added to a label's mean probability
 REACH = 48  # words between two spans of a pair at most
 
 
@@ -62,6 +64,8 @@ class TextModel(nn.Module):
         self.spans = LabelledSpans(width=width, label_width=tower.width, guidelines=len(settings.guidelines)).build()
         self.pairs = LabelledPairs(width=width, label_width=tower.width).build()
         self._last: tuple[tuple[str, ...], list[tuple[Tensor, Sequence[Word]]]] | None = None
+        self._reference: list[tuple[Tensor, list[tuple[int, int]]]] | None = None
+        self._general: dict[tuple[str, str], Tensor] = {}
         self.eval()
 
     @classmethod
@@ -108,6 +112,32 @@ class TextModel(nn.Module):
                 states[batch.words] = self.states(batch)
         return list(states.split((rows.texts[1:] - rows.texts[:-1]).tolist()))
 
+    @torch.inference_mode()
+    def generality(self, labels: Mapping[str, str]) -> Tensor:
+        """How general each label is, (L,): the log of its mean probability over names of many kinds.
+
+        Args:
+            labels: name -> description.
+        """
+        keys = list(labels.items())
+        if new := dict(key for key in keys if key not in self._general):
+            vectors = self.tower.encode_labels(new)
+            if self._reference is None:
+                words, spans = zip(*enumerations())
+                self._reference = list(zip(self.encode(words), spans))
+            total, number = torch.zeros(len(new)), 0
+            for states, places in self._reference:
+                start, end = torch.tensor(places).T
+                logits = span_logits(self.spans(states[None], vectors), self.settings.widest)[0]
+                total += logits[start, end - start - 1].sigmoid().sum(0)
+                number += len(start)
+            self._general |= zip(new.items(), (total / number + LEAST_GENERAL).log())
+        return torch.stack([self._general[key] for key in keys])
+
+    def forget(self) -> None:
+        """Forget what was computed with other weights; to be called after training."""
+        self._last, self._reference, self._general = None, None, {}
+
     def _read(self, texts: Sequence[str]) -> list[tuple[Tensor, Sequence[Word]]]:
         """States and places of the words of each text; those of the last texts are remembered, for their relations."""
         if self._last is None or self._last[0] != tuple(texts):
@@ -131,16 +161,17 @@ class TextModel(nn.Module):
             thresholds: least probability, of all labels or by label; None, and labels left out: the calibrated ones.
 
         Returns:
-            For each text its entities, without overlap: of overlapping ones the likeliest is kept.
+            For each text its entities, without overlap; see `best_spans`.
         """
         if not labels:
             return [[] for _ in texts]
         names = list(labels)
         vectors = self.tower.encode_labels(labels)
         scale, least = self._calibration(names, thresholds)
+        general = self.generality(labels) if len(names) > 1 else torch.zeros(1)
         found: list[list[Entity]] = []
         for states, where in self._read(texts):
-            best = self.best_spans(states, vectors, scale, least)
+            best = self.best_spans(states, vectors, general, scale, least)
             found.append([Entity(where[a].start, where[b - 1].end, names[l], _sigmoid(z)) for a, b, l, z in best])
         return found
 
@@ -163,17 +194,30 @@ class TextModel(nn.Module):
             yield begin, logits[:BLOCK]
 
     def best_spans(
-        self, states: Tensor, vectors: Tensor, scale: Tensor, least: Tensor
+        self, states: Tensor, vectors: Tensor, general: Tensor, scale: Tensor, least: Tensor
     ) -> list[tuple[int, int, int, float]]:
-        """Start, end, label and scaled logit of the spans above the thresholds, in order."""
+        """Flat spans of a text.
+
+        Args:
+            states: of its words, (T, 2 D).
+            vectors: of labels, (L, D).
+            general: `generality` of the labels, (L,): of overlapping spans the one is taken whose logit is highest
+                above it, so that "scientist" goes before "person".
+            scale: 1 / temperature, (L,).
+            least: scaled logit of each label, (L,).
+
+        Returns:
+            Start, end, label and scaled logit of spans that reach the least, in text order.
+        """
         found = []
+        offsets = general.tolist()
         for begin, logits in self.span_candidates(states, vectors):
             logits = logits * scale
             for (a, w, l), z in zip(*_above(logits, least)):
-                found.append((z, begin + a, begin + a + w + 1, l))
+                found.append((offsets[l] - z, begin + a, begin + a + w + 1, l, z))
         taken = []
         used = bytearray(len(states))
-        for z, a, b, l in sorted(found, key=lambda f: (-f[0], f[1:])):
+        for _, a, b, l, z in sorted(found):
             if not any(used[a:b]):
                 used[a:b] = b"\1" * (b - a)
                 taken.append((a, b, l, z))

@@ -113,8 +113,8 @@ def train(
             )
         if step % 500 == 0 or step == options.steps:
             model.eval()
+            model.forget()
             report(step)
-    model.eval()
 
 
 def _train_mode(model: TextModel, dropout: float) -> None:

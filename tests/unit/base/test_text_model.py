@@ -137,6 +137,38 @@ def test_a_texts_entities_depend_neither_on_the_batch_nor_on_other_labels() -> N
     assert model.entities(texts, {}) == [[], [], [], [], []]
 
 
+def test_of_two_labels_for_a_span_the_one_that_says_more_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both fit the first word, the general one a little better; the other words have none."""
+    model = tiny_model()
+    logits = torch.full((1, 3, 2, 3), -9.0)
+    logits[0, 0] = torch.tensor([[4.0, 9.0, 4.0], [3.5, 9.0, 3.5]])
+    monkeypatch.setattr(model.spans, "forward", lambda states, vectors: logits)
+    common = (torch.zeros(3, 64), torch.zeros(2, 32))
+    scale, least = torch.ones(2), torch.zeros(2)
+    ((start, end, label, z),) = model.best_spans(*common, torch.tensor([-1.0, -4.0]), scale, least)
+    assert (start, end, label) == (0, 1, 1) and z == pytest.approx(7.0, abs=1e-3)
+    ((_, _, label, _),) = model.best_spans(*common, torch.tensor([-1.0, -1.5]), scale, least)
+    assert label == 0
+
+
+def test_generality_is_the_share_of_names_that_a_label_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One label fits every name, one none; what was computed is forgotten when the weights change."""
+    model = tiny_model()
+
+    def spans(states: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        sign = torch.tensor([20.0, -20.0])[: len(vectors), None]
+        return sign.expand(1, states.shape[1], -1, 3)
+
+    monkeypatch.setattr(model.spans, "forward", spans)
+    always, never = model.generality({"a": "", "b": ""}).exp().tolist()
+    assert always == pytest.approx(1.001, abs=1e-4) and never == pytest.approx(0.001, abs=1e-4)
+    assert model.generality({"a": ""}).exp().item() == always
+    monkeypatch.setattr(model.spans, "forward", lambda states, vectors: -spans(states, vectors))
+    assert model.generality({"a": ""}).exp().item() == always
+    model.forget()
+    assert model.generality({"a": ""}).exp().item() == pytest.approx(0.001, abs=1e-4)
+
+
 def test_spans_of_a_long_text_are_those_of_one_block() -> None:
     model = tiny_model()
     states = torch.randn(700, 64)
