@@ -4,6 +4,7 @@ A gold document without a predicted one counts as a document without predictions
 predicted document that is not in gold, and a duplicate id, are errors.
 """
 
+from openmie.metrics.average_precision import AveragePrecision, average_precision
 from openmie.metrics.bio_tags import spans_from_tags
 from openmie.metrics.chain_relations import chain_relations
 from openmie.metrics.chains import ChainScores, chains
@@ -19,12 +20,14 @@ from openmie.metrics.scores import Scores
 from openmie.metrics.text import TextScores, text, texts
 
 __all__ = [
+    "AveragePrecision",
     "ChainScores",
     "DocumentScores",
     "ErrorTable",
     "MreScores",
     "Scores",
     "TextScores",
+    "average_precision",
     "boxes",
     "chain_relations",
     "chains",
