@@ -1,0 +1,1 @@
+"""Object detectors: pixels in, boxes with classes and scores out."""
