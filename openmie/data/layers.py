@@ -183,6 +183,7 @@ class Region(Layer):
         box: xyxy pixels of the upright original.
         label: entity type.
         of: id of the mention or chain that it shows; "" for none.
+        text: words that stand in the box, such as those of a sign; "" for none.
         score: confidence of a prediction.
     """
 
@@ -190,6 +191,7 @@ class Region(Layer):
     box: Box
     label: str = ""
     of: str = ""
+    text: str = ""
     score: float | None = None
 
 

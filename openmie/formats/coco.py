@@ -38,6 +38,7 @@ CANNOT_HOLD = (
     "images.relevance",
     "images.pixels",
     "regions.of",
+    "regions.text",
 )
 
 

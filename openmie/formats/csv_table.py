@@ -20,7 +20,8 @@ def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
 
     What could not be read or done for a document is a row of kind `error`, with the reason as its text.
     Of a relation, head and tail are ids and `text` joins their names; of a chain, `tail` lists its mentions' ids; of a
-    region, `head` is what it shows and `box` is "x y right bottom" in pixels.
+    region, `head` is what it shows, `text` the words in the box or else the name of what it shows, and `box` is
+    "x y right bottom" in pixels.
     """
     for document in documents:
         for m in document.mentions:
@@ -32,7 +33,8 @@ def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
             yield _row(document, "relation", r, text=names, head=r.head, tail=r.tail)
         for b in document.regions:
             box = " ".join(f"{x:g}" if abs(x) < 1e6 else repr(x) for x in b.box)
-            yield _row(document, "region", b, text=_name(document, b.of), head=b.of, image=b.image, box=box)
+            words = b.text or _name(document, b.of)
+            yield _row(document, "region", b, text=words, head=b.of, image=b.image, box=box)
         for e in document.errors:
             yield _row(document, "error", e, text=str(e))
 

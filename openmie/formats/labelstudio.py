@@ -42,6 +42,7 @@ CANNOT_HOLD = (
     "images.pixels",
     "mentions.status",
     "relations.score",
+    "regions.text",
 )
 SHOWS = "shows"  # label of the relation from a box to its mention
 

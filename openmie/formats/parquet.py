@@ -56,7 +56,7 @@ def schema() -> Any:
             ("mentions", rows(id=text, start=whole, end=whole, label=text, text=text, status=text, score=number)),
             ("chains", rows(id=text, mentions=pa.list_(text), label=text, score=number)),
             ("relations", rows(head=text, tail=text, label=text, score=number)),
-            ("regions", rows(image=text, box=box, label=text, of=text, score=number)),
+            ("regions", rows(image=text, box=box, label=text, of=text, text=text, score=number)),
             ("phrases", rows(text=text, image=text)),
             ("captions", pa.map_(text, text)),
             ("summary", text),
