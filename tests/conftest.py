@@ -86,10 +86,11 @@ def opened() -> Iterator[list[str]]:
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any connection is an error."""
+    """Any connection is an error, and any look-up of a host."""
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a connection was opened")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)  # or a machine without a name server hides the connection

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import transformers
+from huggingface_hub import HfApi
 from huggingface_hub.errors import EntryNotFoundError
 
 from openmie.model import backbones
@@ -24,8 +25,8 @@ class Missing(EntryNotFoundError):
 
 
 @pytest.fixture
-def fetched(monkeypatch):
-    """(file, revision) of each file that the library asks the hub for; it gets those of the built-in encoder."""
+def fetched(monkeypatch, offline):
+    """(file or folder, revision) of what the library asks the hub for; it gets files of the built-in encoder."""
     asked = []
     folder = Path(backbones.minilm_folder())
 
@@ -37,8 +38,13 @@ def fetched(monkeypatch):
         asked.append((filename, revision))
         raise Missing(filename)
 
+    def listed(self, repo_id, path_in_repo=None, *, revision=None, **_):
+        asked.append((path_in_repo, revision))
+        return ()
+
     monkeypatch.setattr(transformers.utils.hub, "hf_hub_download", download)
     monkeypatch.setattr(transformers.utils.hub, "try_to_load_from_cache", cached)
+    monkeypatch.setattr(HfApi, "list_repo_tree", listed)
     return asked
 
 
