@@ -217,12 +217,11 @@ def simulated(rng: random.Random, truth: list, reliability: float) -> list[Docum
 def test_kappa_of_simulated_annotators_is_what_they_are_worth(seed) -> None:
     rng = random.Random(seed)
     truth = [([drawn_at_random(rng) for _ in range(12)], spans_at_random(rng)) for _ in range(120)]
-    for layer, spare in (("boxes", 5.0), ("spans", 5.0), ("entities", 5.0)):
-        rng, worth = random.Random(seed), []
-        for reliability in (0.0, 0.3, 0.5, 0.7, 0.9, 1.0):
-            found = agreement(*(simulated(rng, truth, reliability) for _ in "AB"))
-            worth.append(found.kappa[layer])
-            assert worth[-1] == pytest.approx(100 * reliability**2, abs=spare), (layer, reliability)
+    rng, reliabilities = random.Random(seed), (0.0, 0.3, 0.5, 0.7, 0.9, 1.0)
+    found = [agreement(*(simulated(rng, truth, r) for _ in "AB")).kappa for r in reliabilities]
+    for layer in ("boxes", "spans", "entities"):
+        worth = [kappa[layer] for kappa in found]
+        assert worth == pytest.approx([100 * r**2 for r in reliabilities], abs=5.0), layer
         assert worth == sorted(worth) and worth[-1] == pytest.approx(100)
 
 
