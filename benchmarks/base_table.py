@@ -3,9 +3,11 @@
     python benchmarks/base_table.py --corpora DIR [--model FOLDER] [--rows NAME ...] [--out base.json]
     python benchmarks/base_table.py --corpora DIR --others spacy-sm=FOLDER --out base.json
 
-Scores at the model's own thresholds, and at thresholds chosen on the set's dev split; never on a test split. `--limit`
-takes the first documents of each set only. `--others NAME=FOLDER` scores what `benchmarks/base_others.py` predicted.
-The record has the date, the hash of the weights, the scores with 95% bootstrap intervals (seed 0) and seconds.
+Scores at the model's own thresholds, and at thresholds chosen on the first 400 documents of the set's dev split; never
+on a test split. `--limit` takes the first documents of each set only. `--others NAME=FOLDER` scores what
+`benchmarks/base_others.py` predicted. The record has the date, the hash of the weights, the scores with 95% bootstrap
+intervals (seed 0), seconds, and each predicted score with whether it was right. It is written after each row; started
+again with the same weights, rows that it has are left alone.
 """
 
 from __future__ import annotations
@@ -56,6 +58,9 @@ def documents(corpora: Path, spec: str, limit: int = 0) -> list[Document]:
     return found[:limit] if limit else found
 
 
+DEV = 400  # documents of a dev split that thresholds are chosen on
+
+
 def model_labels(row: EntityRow) -> dict[str, str]:
     """Name -> description, for the model."""
     known = label_texts("zh" if row.lang == "zh" else "en")
@@ -74,7 +79,7 @@ def entity_row(model: Model, row: EntityRow, corpora: Path, limit: int = 0) -> t
     if new := set(labels) - taught_names():
         result["names not taught"] = {"names": sorted(new), **shown(score_entities(*_of_labels(gold, found, new)))}
     if row.dev:
-        dev = gold_documents(documents(corpora, row.dev, limit), row.names)
+        dev = gold_documents(documents(corpora, row.dev, limit or DEV), row.names)
         chosen = own_thresholds(model, dev, labels)
         result["dev_thresholds"] = {k: round(v, 4) for k, v in chosen.items()}
         result["dev"] = shown(score_entities(gold, predict_entities(model, gold, labels, chosen)))
@@ -121,18 +126,18 @@ class Relations:
     """One row: its documents, how the model is asked for its relations, and how its answers are scored."""
 
     def __init__(self, model: Model, row: RelationRow, corpora: Path, limit: int = 0) -> None:
-        self.model, self.row, self.corpora, self.limit = model, row, corpora, limit
+        self.model, self.row, self.corpora = model, row, corpora
         self.given = not row.names
-        self.gold = self.read(row.test)
+        self.gold = self.read(row.test, limit)
         asked = model_relations(row, corpora, self.gold)
         names = _one_name_each(asked)
         self.texts = {names[label]: text for label, (_, text) in asked.items()}
         self.label = {name: label for label, name in names.items()}
         self.symmetric = SYMMETRIC if self.given else frozenset()
 
-    def read(self, spec: str) -> list[Document]:
+    def read(self, spec: str, limit: int) -> list[Document]:
         """The gold of a split."""
-        found = documents(self.corpora, spec, self.limit)
+        found = documents(self.corpora, spec, limit)
         return found if self.given else gold_documents(found, self.row.names)
 
     def predict(self, some: Sequence[Document], threshold: float | None = None) -> list[Document]:
@@ -156,6 +161,7 @@ def relation_row(model: Model, row: RelationRow, corpora: Path, limit: int = 0) 
     if not asked.given:
         labels = {name: label_texts().get(name, "") for name in dict.fromkeys(row.names.values())}
         mine = with_entities(asked.gold, predict_entities(model, asked.gold, labels))
+        result["entities"] = shown(metrics.spans(asked.gold, mine, bootstrap=1000))
         between["found entities"] = with_chains(model, mine) if row.chains else mine
     if row.chains:
         result["chains, gold mentions"] = shown(metrics.chains(asked.gold, with_chains(model, asked.gold)))
@@ -163,7 +169,7 @@ def relation_row(model: Model, row: RelationRow, corpora: Path, limit: int = 0) 
     for name, some in between.items():
         result[name] = shown(asked.score(asked.gold, asked.predict(some), 1000))
     if row.dev:
-        dev = asked.read(row.dev)
+        dev = asked.read(row.dev, limit or DEV)
         chosen = relation_threshold(dev, asked.predict(dev, LOW), asked.score)
         result["dev_threshold"] = round(chosen, 4)
         for name, some in between.items():
@@ -182,27 +188,24 @@ def _one_name_each(asked: Mapping[str, tuple[str, str]]) -> dict[str, str]:
     return names
 
 
-def calibration(judged: Mapping[str, Judged]) -> dict[str, Any]:
-    """Expected calibration errors of what is predicted at the model's own thresholds, in percent."""
+def calibration(judged: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Any]:
+    """Expected calibration errors of what is predicted at the model's own thresholds, in percent.
+
+    Args:
+        judged: row -> scores, and whether each is right.
+    """
     made = {}
-    for name, one in {**judged, "all rows": _joined(judged.values())}.items():
-        p = [min(max(x, 0.0), 1.0) for x in one.scores]
+    whole = [[x for one in judged.values() for x in one[k]] for k in (0, 1)]
+    for name, (scores, correct) in {**judged, "all rows": whole}.items():
+        p = [min(max(x, 0.0), 1.0) for x in scores]
         made[name] = {
             "predictions": len(p),
-            "ece": round(100 * expected_calibration_error(p, one.correct), 1),
-            "ece, equal mass": round(100 * expected_calibration_error(p, one.correct, equal_mass=True), 1),
-            "precision": round(100 * sum(one.correct) / max(len(p), 1), 1),
+            "ece": round(100 * expected_calibration_error(p, correct), 1),
+            "ece, equal mass": round(100 * expected_calibration_error(p, correct, equal_mass=True), 1),
+            "precision": round(100 * sum(correct) / max(len(p), 1), 1),
             "mean score": round(100 * sum(p) / max(len(p), 1), 1),
         }
     return made
-
-
-def _joined(parts: Any) -> Judged:
-    whole = Judged([], [], [], {})
-    for part in parts:
-        for mine, other in zip(whole[:3], part[:3]):
-            mine.extend(other)
-    return whole
 
 
 def other_rows(name: str, folder: Path, corpora: Path, limit: int) -> dict[str, Any]:
@@ -226,23 +229,48 @@ def model_hash(folder: Path) -> str:
     return whole.hexdigest()
 
 
-def measure(model: Model, corpora: Path, rows: Sequence[str], limit: int = 0) -> dict[str, Any]:
-    """All rows that are named, and the calibration over them."""
-    entities: dict[str, Any] = {}
-    relations: dict[str, Any] = {}
-    judged: dict[str, Judged] = {}
+def measure(
+    model: Model, corpora: Path, rows: Sequence[str], limit: int = 0, out: Path | None = None, **about: Any
+) -> Any:
+    """All rows that are named, and the calibration over them.
+
+    Args:
+        model: what is measured.
+        corpora: their folder.
+        rows: names of `ENTITY_ROWS`, and of `RELATION_ROWS` with " relations" behind.
+        limit: documents of each set; 0 for all.
+        out: the record, written after each row; one of the same weights is continued.
+        **about: what else the record says; `weights` and `limit` tell whether it is the same.
+    """
+    about |= {"limit": limit}
+    empty: dict[str, Any] = {"entities": {}, "relations": {}, "judged": {}}
+    old = json.loads(out.read_text(encoding="utf-8")) if out and out.exists() else {}
+    same = old.get("weights") == about.get("weights") and old.get("limit") == limit
+    record = {**empty, **(old if same else {}), **about}
     states = Remembered(model)
-    for name, row in ENTITY_ROWS.items():
-        if name in rows:
-            entities[name], judged[name] = entity_row(model, row, corpora, limit)
-            states.forget()
-            print(name, entities[name]["default"], entities[name].get("dev", {}).get("f1", ""), flush=True)
-    for name, relation in RELATION_ROWS.items():
-        if f"{name} relations" in rows:
-            relations[name] = relation_row(model, relation, corpora, limit)
-            states.forget()
-            print(name, {k: v["f1"] for k, v in relations[name].items() if isinstance(v, dict)}, flush=True)
-    return {"entities": entities, "relations": relations, "calibration": calibration(judged)}
+    for name in rows:
+        kind, key = (
+            ("relations", name.removesuffix(" relations")) if name.endswith(" relations") else ("entities", name)
+        )
+        if key in record[kind]:
+            continue
+        if kind == "relations":
+            record[kind][key] = relation_row(model, RELATION_ROWS[key], corpora, limit)
+        else:
+            record[kind][key], judged = entity_row(model, ENTITY_ROWS[key], corpora, limit)
+            record["judged"][key] = [[round(s, 4) for s in judged.scores], [int(c) for c in judged.correct]]
+        states.forget()
+        record["calibration"] = calibration(record["judged"])
+        if out:
+            write_record(out, record)
+        f1 = {k: v["f1"] for k, v in record[kind][key].items() if isinstance(v, dict) and "f1" in v}
+        print(name, f1, record[kind][key]["seconds"], flush=True)
+    return record
+
+
+def write_record(out: Path, record: Mapping[str, Any]) -> None:
+    """The record as JSON."""
+    out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def markdown(record: Mapping[str, Any]) -> str:
@@ -285,18 +313,13 @@ def main() -> None:
     asked = parser.parse_args()
     from openmie.base import text_model
 
-    folder = asked.model or Path(text_model.__file__).parent / "weights"
-    record = measure(text_model.TextModel.load(asked.model), asked.corpora, asked.rows, asked.limit)
-    record |= {
-        "date": str(datetime.date.today()),
-        "model": model_hash(folder),
-        "limit": asked.limit,
-        "bootstrap_seed": 0,
-    }
+    weights = asked.model or Path(text_model.__file__).parent / "weights"
+    about = {"date": str(datetime.date.today()), "weights": model_hash(weights), "bootstrap_seed": 0}
+    record = measure(text_model.TextModel.load(asked.model), asked.corpora, asked.rows, asked.limit, asked.out, **about)
     pairs = [pair.partition("=") for pair in asked.others]
-    record["others"] = {n: other_rows(n, Path(folder), asked.corpora, asked.limit) for n, _, folder in pairs}
+    record["others"] = {name: other_rows(name, Path(at), asked.corpora, asked.limit) for name, _, at in pairs}
     if asked.out:
-        asked.out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_record(asked.out, record)
     print(markdown(record))
 
 

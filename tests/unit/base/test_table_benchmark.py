@@ -219,10 +219,16 @@ def test_the_record_is_json_and_a_table(bench, corpora, monkeypatch, tmp_path):
     table = bench("base_table")
     monkeypatch.setattr(table, "ENTITY_ROWS", {"made up": entity_row(bench)})
     model = WordList({"Bo Smith": "PER", "sang": "PER"}, sang=0.6)
-    record = table.measure(model, corpora, ["made up"])
+    out = tmp_path / "record.json"
+    record = table.measure(model, corpora, ["made up"], out=out, weights="hash")
+    assert json.loads(out.read_text()) == json.loads(json.dumps(record))
     assert record["calibration"]["all rows"] == record["calibration"]["made up"]
     # one right at 0.9, one wrong at 0.6: (0.1 + 0.6) / 2
     assert record["calibration"]["made up"]["ece"] == 35.0
+    monkeypatch.setattr(table, "entity_row", lambda *_: pytest.fail("a row that the record has"))
+    assert table.measure(model, corpora, ["made up"], out=out, weights="hash") == json.loads(json.dumps(record))
+    with pytest.raises(pytest.fail.Exception):
+        table.measure(model, corpora, ["made up"], out=out, weights="others")
     text = table.markdown({**json.loads(json.dumps(record)), "others": {"x": {}}})
     assert "| made up | 3 | nothing | 50.0 | 33.33 | 40.0 (" in text
     (tmp_path / "text.json").write_text("{}")
