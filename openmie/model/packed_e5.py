@@ -54,7 +54,7 @@ class PackedModel:
     """What the file holds."""
 
     config: dict[str, Any]  # arguments of a `BertConfig`
-    pieces: list[str]  # of the tokenizer
+    ids: dict[str, int]  # piece of the tokenizer -> its id, in order
     scores: list[float]  # their log-probabilities
     special: dict[str, int]  # bos, eos, pad, unk -> id
     normalized: dict[str, str]  # character -> what the tokenizer reads in its place
@@ -64,7 +64,7 @@ class PackedModel:
     @property
     def vocabulary(self) -> list[tuple[str, float]]:
         """Pieces with their log-probabilities."""
-        return list(zip(self.pieces, self.scores))
+        return list(zip(self.ids, self.scores))
 
 
 class _Bytes:
@@ -109,7 +109,7 @@ class _Bytes:
 
 def find_file() -> Path:
     """The model's file in the installed package. Raises: MissingPackageError."""
-    return packaged_file(f"the text encoder {NAME}", PACKAGE, PACKAGE, FILE, "towers")
+    return packaged_file(f"the text encoder {NAME}", PACKAGE, PACKAGE, FILE, "models")
 
 
 def load(unpack_words: bool = True) -> PackedModel:
@@ -150,9 +150,9 @@ def parse(data: bytes | mmap, where: str = FILE, unpack_words: bool = True) -> P
     (block,) = file.numbers("i")
     if block != BLOCK:
         raise file.error(f"blocks of {block}", f"blocks of {BLOCK}")
-    special, pieces, scores = _vocabulary(file, config["vocab_size"])
+    special, ids, scores = _vocabulary(file, config["vocab_size"])
     config["pad_token_id"] = special["pad"]
-    parts: dict[str, Any] = {"config": config, "pieces": pieces, "scores": scores, "special": special}
+    parts: dict[str, Any] = {"config": config, "ids": ids, "scores": scores, "special": special}
     parts["normalized"] = _normalized(file)
     tensors, blocks = _tensors(file, config, unpack_words)
     return PackedModel(**parts, tensors=tensors, blocks=blocks)
@@ -178,7 +178,7 @@ def _header(file: _Bytes) -> dict[str, Any]:
     }
 
 
-def _vocabulary(file: _Bytes, size_of_table: int) -> tuple[dict[str, int], list[str], list[float]]:
+def _vocabulary(file: _Bytes, size_of_table: int) -> tuple[dict[str, int], dict[str, int], list[float]]:
     n = file.count(most=size_of_table)
     special = {name: file.count(most=max(n - 1, 0)) for name in ("bos", "eos", "pad", "unk")}
     size = file.count("Q", most=len(file.data))
@@ -194,10 +194,10 @@ def _vocabulary(file: _Bytes, size_of_table: int) -> tuple[dict[str, int], list[
     if not begins[ends[:-1]].all():
         raise file.error("a piece that begins within a character", "pieces in UTF-8")
     cuts = np.concatenate([[0], np.cumsum(begins)])[ends].tolist()
-    pieces = [text[a:b] for a, b in pairwise(cuts)]
-    if len({*pieces}) < n:
-        raise file.error(f"{n - len({*pieces})} pieces twice", "each piece once")
-    return special, pieces, scores.tolist()
+    ids = dict(zip((text[a:b] for a, b in pairwise(cuts)), range(n)))
+    if len(ids) < n:
+        raise file.error(f"{n - len(ids)} pieces twice", "each piece once")
+    return special, ids, scores.tolist()
 
 
 def _normalized(file: _Bytes) -> dict[str, str]:
@@ -272,7 +272,7 @@ def word_table(packed: PackedModel) -> PackedEmbedding | None:
 def word_pieces(packed: PackedModel) -> UnigramPieces:
     """The tokenizer in plain Python: a word's pieces are those of `tokenizer`, but no text makes special tokens."""
     read = _odd_characters(packed) | ({} if WAVE in packed.normalized else {WAVE: WAVE})
-    return UnigramPieces(packed.pieces, packed.scores, packed.special, read)
+    return UnigramPieces(packed.ids, packed.scores, packed.special, read)
 
 
 def _odd_characters(packed: PackedModel) -> dict[str, str]:

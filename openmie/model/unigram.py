@@ -19,35 +19,37 @@ class UnigramPieces:
     """Word -> ids of its pieces.
 
     Args:
-        pieces: of the vocabulary, by id.
-        scores: their log-probabilities.
+        ids: piece -> id, for every id from 0.
+        scores: log-probabilities of the pieces, by id.
         special: bos, eos, pad and unk -> id. No text makes them: `<s>` in a text is three characters.
         normalized: character -> what is read in its place before the word is normalized to NFKC; those that it leaves
             as they are need not be given.
     """
 
     def __init__(
-        self, pieces: Sequence[str], scores: Sequence[float], special: Mapping[str, int], normalized: Mapping[str, str]
+        self, ids: Mapping[str, int], scores: Sequence[float], special: Mapping[str, int], normalized: Mapping[str, str]
     ) -> None:
         self.scores, self.unknown = scores, special["unk"]
-        self.ids = dict(zip(pieces, range(len(pieces))))
-        for id in special.values():
-            self.ids.pop(pieces[id], None)
-        self.longest = max(map(len, pieces), default=1)
+        reserved = {*special.values()}
+        self.ids = dict(ids)
+        for piece in [piece for piece, id in ids.items() if id in reserved]:
+            del self.ids[piece]
+        self.longest = max(map(len, ids), default=1)
         self.unknown_score = min(scores, default=0.0) - UNKNOWN_PENALTY
         self.table = {ord(c): text for c, text in normalized.items()}
         kept = [re.escape(c) for c, text in normalized.items() if c == text]
         self.kept = re.compile(f"([{''.join(kept)}])") if kept else None
 
-    def __call__(self, word: str) -> tuple[int, ...]:
+    def __call__(self, word: str, marked: bool = True) -> tuple[int, ...]:
         """The pieces; none where nothing of the word is read, such as for a zero-width blank.
 
         Args:
             word: one or several, with blanks between.
+            marked: whether the first one begins with the mark of a blank, as the others do.
         """
         ids: list[int] = []
-        for part in self.normalize(word).split():
-            ids += self._cut(BLANK + part)
+        for number, part in enumerate(self.normalize(word).split()):
+            ids += self._cut(BLANK + part if marked or number else part)
         return tuple(ids)
 
     def normalize(self, word: str) -> str:

@@ -20,6 +20,7 @@ _CJK = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u30ff\u3105-\u312f\u3190-\u319f"
     "\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9d\U0001b000-\U0001b16f\U00020000-\U000323af"
 )
+_CJK_PUNCTUATION = "\u3001-\u3004\u3008-\u3020\uff01\uff02\uff04-\uff0f\uff1a-\uff1f\uff3b-\uff40\uff5b-\uff65"
 _PICTURE = (
     "\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u24c2\u25a0-\u27bf\u2934\u2935"
     "\u2b00-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff"
@@ -64,6 +65,16 @@ def _marks() -> str:
             else:
                 runs.append([code, code])
     return "".join(f"{chr(a)}-{chr(b)}" for a, b in runs)
+
+
+@cache
+def _cjk() -> re.Pattern[str]:
+    return re.compile(f"[{_CJK}{_CJK_PUNCTUATION}]")
+
+
+def begins_with_cjk(word: str) -> bool:
+    """Whether a word begins with a character that is written without blanks: Han, kana, bopomofo, their punctuation."""
+    return _cjk().match(word) is not None
 
 
 def split_words(text: str) -> tuple[Word, ...]:

@@ -99,6 +99,10 @@ def test_a_label_is_encoded_once(small, monkeypatch):
     small.forget_labels()
     small.encode_labels({"LOC": ""})
     assert asked[-1] == ["LOC"]
+    small.forget_labels()
+    small.remember_labels({"PER": "a person", "LOC": ""}, one.half())
+    assert torch.allclose(small.encode_labels({"LOC": "", "PER": "a person"}), one[[1, 0]], atol=1e-2)
+    assert len(asked) == 3
 
 
 def test_200_labels_do_not_depend_on_each_other(small):
@@ -242,6 +246,22 @@ def test_a_folder_of_another_size_agrees_with_the_library(tmp_path, library, kin
     assert (tower.encode(words)[0] - expected).abs().max() < 1e-5
     long = [["ab", "cd"] * 100]
     assert tower.encode(long)[0].shape == (200, 32)
+
+
+def test_chinese_is_read_as_it_is_written_where_asked_for(tmp_path, library, real):
+    """Without marks of blanks: the library's own pieces of the unbroken text, but for its beginning; folders alike."""
+    saved(tmp_path, "bert", library[1])
+    plain, folder = TextTower.load(mark_cjk=False), TextTower.load(str(tmp_path), mark_cjk=False)
+    marked = TextTower.load(str(tmp_path))
+    for word in ("我", "京", "サ", "，", "。", "ー", "Turin", "@ada", ".", "2031", "한국어", "\u200b", "國\u0301"):
+        ids = plain.pieces[word]
+        assert ids == folder.pieces[word] and marked.pieces[word] == real.pieces[word]
+        if word in ("我", "京", "サ", "，", "。"):
+            assert len(ids) == 1 and len(real.pieces[word]) >= 1 and ids != real.pieces[word]
+        elif word.isascii() or word in ("한국어", "\u200b"):
+            assert ids == real.pieces[word]
+    rows = plain.read([[*"我们在北京"]])
+    assert len(rows.pieces[0]) == 7 and (rows.head == rows.first).all()
 
 
 def test_a_word_makes_no_special_tokens_in_a_folder_either(tmp_path, library):

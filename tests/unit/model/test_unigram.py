@@ -89,7 +89,7 @@ def test_the_pieces_are_the_likeliest_ones(word, seed):
     draw = random.Random(seed)
     values = [0.0] * 4 + [draw.uniform(-9, -1) for _ in PIECES[4:]]
     special = {"bos": 0, "pad": 1, "eos": 2, "unk": 3}
-    small = UnigramPieces(PIECES, values, special, {})
+    small = UnigramPieces({p: i for i, p in enumerate(PIECES)}, values, special, {})
     scores = dict(zip(PIECES[4:], values[4:]))
     unknown = min(values) - 10
     found = [PIECES[i] for i in small(word)]
