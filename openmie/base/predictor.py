@@ -3,12 +3,11 @@
 The text model finds entities, relations and chains in the text; the photograph part finds objects and words in the
 photographs, and links them to entities. What a prediction holds:
 
-* `mentions`: flat, without overlap, in text order, each with a calibrated score. A name that stands only in the words
-  of a photograph has the status "unlocated": the text does not contain it.
+* `mentions`: flat, without overlap, in text order, each with a calibrated score.
 * `relations` between mentions, whose types fit where relation and types are built-in ones; `chains` of two or more.
-* `regions`: objects with their class; the lines of words in a photograph, labelled `WORDS`; and, with `of`, a box for
-  each entity that is linked to an object or to a line, labelled with the entity's type.
-* `captions["words"]`: the words of the photographs, a line for each `WORDS` region, in the same order.
+* `regions`: objects with their class; the lines of words in a photograph, labelled `WORDS`, with their `text`; entities
+  that only those words name, with type and `text`, for the document's text does not contain them; and, with `of`, a box
+  for each entity that is linked to an object or to a line, labelled with the entity's type.
 * `source["model"]`: name and version of the model. It stands in `source` because that is where a Document says where it
   comes from, and `Document.without_gold` removes it with the rest of a prediction.
 """
@@ -55,12 +54,13 @@ class TextPart(Protocol):
 class ImagePart(Protocol):
     """What adds the layers of a document's photographs to those of its text."""
 
-    def add(self, document: Document, entities: Callable[[str], list[Entity]]) -> Document:
+    def add(self, document: Document, entities: Callable[[str], list[Entity]], labels: Mapping[str, str]) -> Document:
         """The predicted document with regions, words and links of its photographs.
 
         Args:
             document: with the predicted layers of its text.
             entities: finds the entities of another text, such as the words of a photograph.
+            labels: entity types, name -> description.
         """
 
 
@@ -128,11 +128,12 @@ class Base:
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Base:
         """openmie-base with the weights of a folder; None: those that are installed with openmie."""
+        from openmie.base.photograph_part import PhotographPart
         from openmie.base.text_model import TextModel
 
         facts = ModelFacts.read(WEIGHTS if folder is None else Path(folder))
         query = Query.of(facts.labels or None, facts.relations or None)
-        return cls(TextModel.load(folder), facts=facts, query=query)
+        return cls(TextModel.load(folder), PhotographPart(), facts=facts, query=query)
 
     def with_query(
         self, labels: LabelSet | None = None, relations: LabelSet | None = None, threshold: Threshold = None
@@ -182,7 +183,8 @@ class Base:
         for at in range(0, len(given), batch_size):
             found.extend(self._predict_batch(given[at : at + batch_size], query))
         if self.images is not None and images:
-            found = [self.images.add(d, partial(self._entities, query)) if d.images else d for d in found]
+            entities = partial(self._entities, query)
+            found = [self.images.add(d, entities, query.labels) if d.images else d for d in found]
         return found
 
     def predict_entities(

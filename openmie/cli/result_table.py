@@ -10,14 +10,14 @@ from openmie.data.document import Chain, Document, Mention, Region
 from openmie.formats import output
 
 COLUMNS = ("document", "kind", "label", "text", "where", "score")
-WORDS = "WORDS"  # label of regions that are lines of words, see openmie/base/predictor.py
+WORDS = "WORDS"  # label of regions that are lines of words, see openmie/base/photograph.py
 
 
 def result_rows(documents: Iterable[Document], report: output.WriteReport) -> list[list[str]]:
     """Rows with the columns of `COLUMNS`; a document that cannot be written is a row that says why.
 
     `where` is start:end of a mention, and x y right bottom in pixels of a box, behind the image's id where the document
-    has several images.
+    has several images, and behind "photograph" for an entity that only the words of a photograph name.
     """
     rows: list[list[str]] = []
     for document in documents:
@@ -40,14 +40,15 @@ def _rows(document: Document) -> Iterator[list[str]]:
         yield ["chain", c.label, " = ".join(_name(document, m) for m in c.mentions), "", _score(c)]
     for r in document.relations:
         yield ["relation", r.label, f"{_name(document, r.head)} -> {_name(document, r.tail)}", "", _score(r)]
-    lines = iter(document.captions.get("words", "").split("\n"))
     for region in document.regions:
         box = " ".join(f"{x:.0f}" for x in region.box)
         place = f"{region.image} {box}" if len(document.images) > 1 else box
         if region.of:
             yield ["link", region.label, _name(document, region.of), place, _score(region)]
         elif region.label == WORDS:
-            yield ["words", "", next(lines, ""), place, _score(region)]
+            yield ["words", "", region.text, place, _score(region)]
+        elif region.text:
+            yield ["entity", region.label, region.text, f"photograph {place}", _score(region)]
         else:
             yield ["object", region.label, "", place, _score(region)]
     for error in document.errors:

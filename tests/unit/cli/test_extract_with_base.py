@@ -160,17 +160,18 @@ def seen():
             Mention(id="m0", start=0, end=3, label="PER", score=0.98),
             Mention(id="m1", start=7, end=12, label="LOC", score=0.8),
             Mention(id="m2", start=14, end=17, label="PER", score=0.9),
-            Mention(id="m3", start=0, end=0, label="ORG", text="NASA", status="unlocated", score=0.7),
+            Mention(id="m3", start=0, end=0, label="ORG", text="ESA", status="unlocated", score=0.7),
         ],
         chains=[Chain(id="c0", mentions=["m0", "m2"], label="PER")],
         relations=[Relation(head="m0", tail="m1", label="lives in", score=0.61)],
         regions=[
             Region(image="main", box=(1, 2, 30, 40), label="person", score=0.9),
-            Region(image="main", box=(5, 6, 7, 8.4), label="WORDS", score=0.8),
+            Region(image="main", box=(5, 6, 7, 8.4), label="WORDS", text="NASA [bold]", score=0.8),
             Region(image="main", box=(1, 2, 30, 40), label="PER", of="c0", score=0.6),
+            Region(image="main", box=(5, 6, 6, 8), label="ORG", text="NASA", score=0.6),
             Region(image="main", box=(5, 6, 7, 8), label="ORG", of="m3", score=0.7),
         ],
-        captions={"words": "NASA [bold]"}, errors=[ErrorRecord(found="a thing", where="x")],
+        errors=[ErrorRecord(found="a thing", where="x")],
     )  # fmt: skip
 
 
@@ -180,13 +181,14 @@ def test_a_table_has_a_row_for_everything():
         ["entity", "PER", "Ada", "0:3", "0.98"],
         ["entity", "LOC", "Turin", "7:12", "0.80"],
         ["entity", "PER", "Ada", "14:17", "0.90"],
-        ["entity", "ORG", "NASA", "not in the text", "0.70"],
+        ["entity", "ORG", "ESA", "not in the text", "0.70"],
         ["chain", "PER", "Ada = Ada", "", ""],
         ["relation", "lives in", "Ada -> Turin", "", "0.61"],
         ["object", "person", "", "1 2 30 40", "0.90"],
         ["words", "", "NASA [bold]", "5 6 7 8", "0.80"],
         ["link", "PER", "Ada", "1 2 30 40", "0.60"],
-        ["link", "ORG", "NASA", "5 6 7 8", "0.70"],
+        ["entity", "ORG", "NASA", "photograph 5 6 6 8", "0.60"],
+        ["link", "ORG", "ESA", "5 6 7 8", "0.70"],
         ["error", "", "In x: a thing.", "", ""],
     ]
     two = seen().replace(images=[Image(id="main"), Image(id="b")])
