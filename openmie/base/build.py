@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--without", default="", help="sources to leave out, with commas, such as wordnet,fewrel")
     parser.add_argument("--no-roles", action="store_true", help="teach no entity types that relations imply")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the sentences that are taken")
-    parser.add_argument("--steps", type=int, default=2000, help="batches of 32 sentences")
+    parser.add_argument("--steps", type=int, default=1600, help="batches of 32 sentences")
     parser.add_argument("--frozen", type=int, default=6, help="lower layers without adapters")
     parser.add_argument("--rank", type=int, default=32, help="of the adapters")
     parser.add_argument("--threads", type=int, default=2, help="of torch")
@@ -51,9 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     settings = TextSettings(
-        frozen=options.frozen, rank=options.rank, guidelines=GUIDELINES, version=f"1-seed{options.seed}"
+        mark_cjk=False, frozen=options.frozen, rank=options.rank, guidelines=GUIDELINES, version=f"1-seed{options.seed}"
     )
-    model = TextModel(TextTower.load(settings.tower), settings)
+    model = TextModel(TextTower.load(settings.tower, settings.mark_cjk), settings)
     data = prepare(model, options)
     model.settings = replace(settings, trained_on=hashes(options.corpora, options.lexicon))
     adapter.adapt(model.upper, settings.rank)
@@ -124,7 +124,7 @@ def cached(
 ) -> list[CachedStates]:
     """Lower states of sentences, computed or read again."""
     text = "\n".join(" ".join(row.words) for row in rows)
-    key = hashlib.sha256(f"{model.settings.frozen} {text}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{model.settings.frozen} {model.settings.mark_cjk} {text}".encode()).hexdigest()[:16]
     path = folder / f"{name}-{key}.safetensors"
     if not path.exists():
         found = encode_lower(model, [row.words for row in rows])

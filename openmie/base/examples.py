@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+NAMED = frozenset({"person", "location", "organization", "work", "event"})  # kinds whose names begin with a capital
 COARSE = ("person", "location", "organization", "work", "product", "event", "time", "number", "other")
 
 
@@ -59,7 +60,7 @@ class Example:
         spaced: whether a blank stands before each word; None: before every one.
         spans: marked spans.
         annotated: labels that were looked for in the whole sentence: outside its spans they do not hold.
-        lower_is_none: words that begin with a small letter and are not marked are no names of any label.
+        lower_is_none: words that begin with a small letter and are not marked are of no label whose kinds are `NAMED`.
         guideline: whose annotation it follows.
     """
 
@@ -90,7 +91,8 @@ def targets(example: Example, labels: Sequence[Label]) -> tuple[np.ndarray, np.n
     columns = [keys[key] for key in example.annotated if key in keys]
     known[:, columns] = True
     if example.lower_is_none:
-        known[[not word[:1].isupper() and not word[:1].isdigit() for word in example.words]] = True
+        lower = [not word[:1].isupper() and not word[:1].isdigit() for word in example.words]
+        known |= np.outer(lower, [bool(label.coarse) and label.coarse <= NAMED for label in labels])
     positive = []
     for span in example.spans:
         for column, label in enumerate(labels):

@@ -124,7 +124,7 @@ def _begin(folder: Path, options: FinetuneOptions) -> TextModel:
     if other:
         settings = replace(settings, tower=options.text)
     torch.manual_seed(options.seed)
-    model = TextModel(TextTower.load(settings.tower), settings)
+    model = TextModel(TextTower.load(settings.tower, settings.mark_cjk), settings)
     if other or options.scratch:
         model.settings = replace(
             settings, temperature=1.0, temperatures={}, threshold=0.5, thresholds={}, version="new"

@@ -84,7 +84,7 @@ class Lexicon:
         labels: types with eight senses below them or more, by their first words.
         above: sense -> the senses above it, nearest first.
         possible: word -> the types of all of its senses.
-        usable: senses that examples are made of; `instances` of them are names.
+        usable: senses that examples are made of, by file and type; `instances` of them are names.
     """
 
     def __init__(self, synsets: dict[str, Synset]) -> None:
@@ -104,10 +104,14 @@ class Lexicon:
             own = self.held(place) | ({self.types[place]} if place in self.types else set())
             for word in synset.words:
                 self.possible.setdefault(word.lower(), set()).update(own)
-        self.usable = [
-            place for place, synset in synsets.items() if synset.file in KINDS and synset.gloss and self.held(place)
-        ]
-        self.instances = [place for place in self.usable if synsets[place].instance]
+        self.usable: dict[str, dict[str, list[str]]] = {}  # kind of file -> type -> senses below it
+        self.instances: dict[str, dict[str, list[str]]] = {}
+        for place, synset in synsets.items():
+            if synset.file in KINDS and synset.gloss:
+                for above in self.above[place]:
+                    if above in self.types:
+                        for pools in (self.usable, *([self.instances] if synset.instance else ())):
+                            pools.setdefault(synset.file, {}).setdefault(above, []).append(place)
 
     def held(self, place: str) -> set[str]:
         """The types of a sense."""
@@ -152,6 +156,12 @@ class Lexicon:
         return Example(words=(*words, "."), spans=tuple(spans), guideline="lexicon")
 
 
+def draw(pools: dict[str, dict[str, list[str]]], drawn: random.Random) -> str:
+    """A sense: a file, then one of its types, then a sense of it, so that rare types are drawn as often as others."""
+    types = pools[drawn.choice(sorted(pools))]
+    return drawn.choice(types[drawn.choice(sorted(types))])
+
+
 def build(folder: Path, seed: int, size: int) -> tuple[list[Example], dict[str, Label]]:
     """Definitions and lists of names, and the types that they teach.
 
@@ -163,10 +173,9 @@ def build(folder: Path, seed: int, size: int) -> tuple[list[Example], dict[str, 
     lexicon, drawn = Lexicon(read(folder)), random.Random(seed)
     made = []
     for _ in range(size):
-        pool = lexicon.instances if drawn.random() < INSTANCES else lexicon.usable
-        place = drawn.choice(pool)
+        pools = lexicon.instances if drawn.random() < INSTANCES else lexicon.usable
         if drawn.random() < DEFINITIONS:
-            made.append(lexicon.definition(place, drawn))
+            made.append(lexicon.definition(draw(pools, drawn), drawn))
         else:
-            made.append(lexicon.enumeration([place, *drawn.sample(pool, drawn.randint(2, 5))], drawn))
+            made.append(lexicon.enumeration([draw(pools, drawn) for _ in range(drawn.randint(3, 6))], drawn))
     return made, lexicon.labels

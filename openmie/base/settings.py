@@ -19,6 +19,7 @@ class TextSettings:
 
     Attributes:
         tower: as `TextTower.load` takes it.
+        mark_cjk: as `TextTower.load` takes it.
         frozen: lower layers of the tower without adapters.
         rank: of the adapters.
         widest: span in words.
@@ -38,6 +39,7 @@ class TextSettings:
     """
 
     tower: str = "e5"
+    mark_cjk: bool = True
     frozen: int = 6
     rank: int = 32
     widest: int = 12

@@ -84,7 +84,7 @@ class TextModel(nn.Module):
 
         folder = WEIGHTS if folder is None else Path(folder)
         settings = TextSettings.read(folder)
-        model = cls(TextTower.load(tower or settings.tower), settings)
+        model = cls(TextTower.load(tower or settings.tower, settings.mark_cjk), settings)
         load_into(model, folder)
         return model
 

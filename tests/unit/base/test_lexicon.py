@@ -56,6 +56,15 @@ def test_definitions_and_enumerations_mark_the_names(folder: Path) -> None:
     assert any(len(e.spans) > 2 for e in examples) and any("number" in e.words for e in examples)
 
 
+def test_types_are_drawn_alike_however_many_senses_they_have(folder: Path) -> None:
+    """A river's type has eight senses, a poet's ten, and each is half of what is drawn."""
+    found = lexicon.Lexicon(lexicon.read(folder))
+    drawn = random.Random(0)
+    places = [lexicon.draw(found.usable, drawn) for _ in range(600)]
+    rivers = sum("river" in found.held(place) for place in places)
+    assert 260 < rivers < 340
+
+
 def test_the_same_seed_draws_the_same(folder: Path) -> None:
     assert lexicon.build(folder, 3, 40)[0] == lexicon.build(folder, 3, 40)[0]
     assert lexicon.build(folder, 3, 40)[0] != lexicon.build(folder, 4, 40)[0]

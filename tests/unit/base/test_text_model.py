@@ -25,7 +25,7 @@ PERSONS, PLACES = ("Ada", "Byron", "Karl", "Lise"), ("Turin", "Oslo", "Quito", "
 
 @pytest.fixture()
 def tower(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TextTower, "load", classmethod(lambda cls, name="": tiny_tower()))
+    monkeypatch.setattr(TextTower, "load", classmethod(lambda cls, name="", mark_cjk=True: tiny_tower()))
 
 
 def post(number: int, drawn: random.Random) -> Document:

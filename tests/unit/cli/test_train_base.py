@@ -18,7 +18,7 @@ from tests.unit.base.tiny import tiny_model, tiny_tower
 
 @pytest.fixture()
 def start(tmp_path, monkeypatch):
-    monkeypatch.setattr(TextTower, "load", classmethod(lambda cls, name="": tiny_tower()))
+    monkeypatch.setattr(TextTower, "load", classmethod(lambda cls, name="", mark_cjk=True: tiny_tower()))
     model = tiny_model()
     adapter.adapt(model.upper, 4)
     text_files.save(model, tmp_path / "start")
