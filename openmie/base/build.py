@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from openmie.base import adapter, lexicon, relation_sources, sources, text_files
+from openmie.base import adapter, known_labels, lexicon, relation_sources, sources, text_files
 from openmie.base.cached_states import CachedStates, encode_lower
 from openmie.base.calibrate import calibrated
 from openmie.base.examples import Example, Label
@@ -65,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     model.settings = calibrated(model, options.corpora)
     text_files.save(model, options.out)
+    known_labels.write(options.out)
 
 
 def prepare(model: TextModel, options: argparse.Namespace) -> TrainingData:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openmie.base import adapter, text_files
+from openmie.base import adapter, known_labels, text_files
 from openmie.base.cached_states import encode_lower
 from openmie.base.examples import Example, Label, Span
 from openmie.base.held_out import SpanCandidates, collect, fitted
@@ -113,6 +113,7 @@ def finetune(
         settings = fitted(settings, found)
     model.settings = settings
     text_files.save(model, out)
+    known_labels.write(out)
     adapter.merge(model.upper)
     return model.requires_grad_(False)
 

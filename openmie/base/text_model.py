@@ -80,12 +80,15 @@ class TextModel(nn.Module):
             ModelError: no such files, or they do not fit.
             MissingPackageError: the tower's package is not installed.
         """
+        from openmie.base import known_labels
         from openmie.base.text_files import load_into
 
         folder = WEIGHTS if folder is None else Path(folder)
         settings = TextSettings.read(folder)
         model = cls(TextTower.load(tower or settings.tower, settings.mark_cjk), settings)
         load_into(model, folder)
+        if tower in ("", settings.tower):
+            known_labels.load_into(model, folder)
         return model
 
     def states(self, batch: Batch) -> Tensor:
@@ -133,6 +136,11 @@ class TextModel(nn.Module):
                 number += len(start)
             self._general |= zip(new.items(), (total / number + LEAST_GENERAL).log())
         return torch.stack([self._general[key] for key in keys])
+
+    def remember(self, labels: Mapping[str, str], vectors: Tensor, general: Tensor) -> None:
+        """Take what was computed before of labels with these weights: vectors (L, D) and `generality` (L,)."""
+        self.tower.remember_labels(labels, vectors)
+        self._general |= zip(labels.items(), general)
 
     def forget(self) -> None:
         """Forget what was computed with other weights; to be called after training."""
