@@ -43,6 +43,8 @@ def folder(tmp_path, monkeypatch, colours):
             )
         )
     Picture.fromarray(small.picture(0)).save(tmp_path / "photo.jpg")
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "collins.jpg", tmp_path / "docs")
     (tmp_path / "posts.jsonl").write_text('{"text": "Ada saw Rome", "image": "photo.jpg"}\n{"text": "Bo saw Oslo"}\n')
     (tmp_path / "mine").mkdir()
     labelstudio.write(docs[:12], tmp_path / "export.json")
