@@ -1,6 +1,6 @@
 """What the start of openmie costs: CPU seconds of fresh processes, and their ratios to `import torch`, in one run.
 
-python benchmarks/cold_start.py [--repeats 5]
+python benchmarks/cold_start.py [--repeats 5] [--model FOLDER]
 
 A row is a fresh Python process; the rows take turns, and the least of the repeats counts. CPU seconds (user and system)
 are those of one core: wall time on an idle machine is about the same, on a busy one it says nothing. The files are read
@@ -32,7 +32,7 @@ ROWS = {
     "the same encoder by transformers": LIBRARY,
     "openmie extract --text": (
         "from openmie.cli import main; import sys; "
-        "sys.argv = ['openmie', 'extract', '--text', 'Ada Lovelace spoke in Turin']; main()"
+        "sys.argv = ['openmie', 'extract', '--text', 'Ada Lovelace spoke in Turin', '--model', 'MODEL']; main()"
     ),
 }
 
@@ -52,11 +52,12 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--repeats", type=int, default=5)
     arguments.add_argument("--rows", nargs="*", default=[*ROWS], choices=[*ROWS], metavar="ROW")
+    arguments.add_argument("--model", default="base", help="base, or a folder of it")
     given = arguments.parse_args()
     least = dict.fromkeys(given.rows, (float("inf"), float("inf")))
     for turn in range(given.repeats + 1):
         for name in given.rows:
-            found = seconds(ROWS[name])
+            found = seconds(ROWS[name].replace("MODEL", given.model))
             if turn:  # the first turn reads the files
                 least[name] = (min(least[name][0], found[0]), min(least[name][1], found[1]))
     torch = least.get("import torch", (float("nan"),))[0]

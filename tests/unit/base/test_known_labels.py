@@ -13,7 +13,7 @@ from tests.unit.base.tiny import tiny_model, tiny_tower
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     """A tiny model with its file."""
-    monkeypatch.setattr(TextTower, "load", classmethod(lambda cls, name="": tiny_tower()))
+    monkeypatch.setattr(TextTower, "load", classmethod(lambda cls, *given: tiny_tower()))
     model = tiny_model()
     adapter.adapt(model.upper, 4)
     text_files.save(model, tmp_path)

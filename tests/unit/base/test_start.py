@@ -1,4 +1,4 @@
-"""What the start of the text tower imports: nothing that takes seconds beside torch."""
+"""What `openmie extract` and the text tower import: nothing that takes seconds beside torch."""
 
 import subprocess
 import sys
@@ -6,6 +6,8 @@ import sys
 SLOW = ("transformers", "tokenizers", "accelerate", "huggingface_hub", "pyarrow", "scipy", "pandas", "sklearn", "sympy")
 CODE = f"""
 import sys
+import openmie.cli.application, openmie.cli.base_options, openmie.inference.pipeline
+import openmie.base.predictor, openmie.base.text_files, openmie.base.text_model
 from openmie.base.tower import TextTower
 tower = TextTower.load()
 states = tower.encode([["Ada", "in", "Turin", "."]])[0]
@@ -15,7 +17,7 @@ print(tower.encode_labels({{"PER": "a person"}}).shape[0])
 """
 
 
-def test_the_built_in_tower_needs_torch_and_numpy_alone():
+def test_extraction_from_a_text_needs_torch_and_numpy_alone():
     """The transformers library alone costs three times what the tower does; a meta device imports torch._dynamo."""
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["", "1"]
