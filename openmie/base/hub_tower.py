@@ -21,7 +21,7 @@ LEFT_OUT = ("pooler.", "embeddings.position_ids", "embeddings.token_type_ids")
 UNKNOWN = ("<unk>", "[UNK]")
 
 
-class LibraryPieces:
+class LibraryTokens:
     """Word -> ids of its pieces by the tokenizers library.
 
     Args:
@@ -37,17 +37,17 @@ class LibraryPieces:
         ids = self.tokenizer.encode(word, add_special_tokens=False).ids
         return [self.unknown if id in self.reserved else id for id in ids]
 
-    def unmarked(self) -> LibraryPieces:
+    def unmarked(self) -> LibraryTokens:
         """The same without the mark of a blank before the word, where the tokenizer puts one."""
         data = json.loads(self.tokenizer.to_str())
         first = data.get("pre_tokenizer") or {}
         for step in (first, *first.get("pretokenizers", ())):
             if step.get("type") == "Metaspace":
                 step["prepend_scheme"] = "never"
-        return LibraryPieces(Tokenizer.from_str(json.dumps(data)), self.reserved, self.unknown)
+        return LibraryTokens(Tokenizer.from_str(json.dumps(data)), self.reserved, self.unknown)
 
 
-def load_tower(name: str) -> tuple[Bert, LibraryPieces, dict[str, int]]:
+def load_tower(name: str) -> tuple[Bert, LibraryTokens, dict[str, int]]:
     """The encoder of a `TextTower`, its pieces and the ids of its special tokens.
 
     Args:
@@ -69,7 +69,7 @@ def load_tower(name: str) -> tuple[Bert, LibraryPieces, dict[str, int]]:
     model = build_loaded(BertSizes.of_config(config), _tensors(folder))
     special = _special(tokenizer, config, folder)
     reserved = {special[role] for role in ("bos", "eos", "pad")}
-    return model, LibraryPieces(tokenizer, reserved, special["unk"]), special
+    return model, LibraryTokens(tokenizer, reserved, special["unk"]), special
 
 
 def _folder(name: str) -> Path:

@@ -65,7 +65,7 @@ class ImagePart(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Query:
+class ExtractionQuery:
     """What is to be found: checked labels, relations and thresholds.
 
     Args:
@@ -120,10 +120,15 @@ class Base:
     """
 
     def __init__(
-        self, text: TextPart, images: ImagePart | None = None, *, facts: ModelFacts, query: Query | None = None
+        self,
+        text: TextPart,
+        images: ImagePart | None = None,
+        *,
+        facts: ModelFacts,
+        query: ExtractionQuery | None = None,
     ) -> None:
         self.text, self.images, self.facts = text, images, facts
-        self.query = query or Query.of()
+        self.query = query or ExtractionQuery.of()
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Base:
@@ -132,7 +137,7 @@ class Base:
         from openmie.base.text_model import TextModel
 
         facts = ModelFacts.read(WEIGHTS if folder is None else Path(folder))
-        query = Query.of(facts.labels or None, facts.relations or None)
+        query = ExtractionQuery.of(facts.labels or None, facts.relations or None)
         return cls(TextModel.load(folder), PhotographPart(), facts=facts, query=query)
 
     def with_query(
@@ -210,7 +215,7 @@ class Base:
             for m in document.mentions
         ]
 
-    def _query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
+    def _query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> ExtractionQuery:
         """The query of a call; what it does not name is the model's own."""
         if labels is None and relations is None:
             own = self.query
@@ -219,9 +224,9 @@ class Base:
             return replace(own, threshold=checked_threshold(threshold, own.labels, own.relations))
         if labels is None:
             labels = self.query.labels
-        return Query.of(labels, relations, threshold)
+        return ExtractionQuery.of(labels, relations, threshold)
 
-    def _predict_batch(self, documents: Sequence[Document], query: Query) -> list[Document]:
+    def _predict_batch(self, documents: Sequence[Document], query: ExtractionQuery) -> list[Document]:
         """Text layers; a batch that fails is read document by document, so that one failure harms no other."""
         texts = [document.text for document in documents]
         try:
@@ -238,7 +243,7 @@ class Base:
         ]
 
     def _read(
-        self, texts: Sequence[str], query: Query
+        self, texts: Sequence[str], query: ExtractionQuery
     ) -> tuple[list[list[Entity]], list[list[Pair]], list[list[list[int]]]]:
         found = self.text.entities(texts, query.labels, of_labels(query.threshold, query.labels))
         entities = [_flat(e, text) for e, text in zip(found, texts, strict=True)]
@@ -251,7 +256,7 @@ class Base:
         chains = self.text.chains(texts, entities) if several else [[] for _ in texts]
         return entities, pairs, chains
 
-    def _entities(self, query: Query, text: str) -> list[Entity]:
+    def _entities(self, query: ExtractionQuery, text: str) -> list[Entity]:
         """The entities of a text that is not a document's own."""
         return self._read([text], replace(query, relations={}))[0][0]
 
@@ -300,7 +305,7 @@ def _mentions(entities: Sequence[Entity]) -> list[Mention]:
     return [Mention(id=f"m{i}", start=e.start, end=e.end, label=e.label, score=e.score) for i, e in enumerate(entities)]
 
 
-def _relations(pairs: Sequence[Pair], query: Query, entities: Sequence[Entity]) -> list[Relation]:
+def _relations(pairs: Sequence[Pair], query: ExtractionQuery, entities: Sequence[Entity]) -> list[Relation]:
     """Relations whose types fit; of a symmetric one the direction with the higher score."""
     best: dict[tuple[int, int, str], Pair] = {}
     for pair in pairs:

@@ -127,9 +127,9 @@ def runs(tags: Iterable[str]) -> Iterator[tuple[int, int, str]]:
             start, kind = i, tag[2:]
 
 
-def tagged(path: Path, asked: Iterable[str], guideline: str, *, word: int = 0, tag: int = -1) -> Iterator[Example]:
+def tagged(path: Path, annotated: Iterable[str], guideline: str, *, word: int = 0, tag: int = -1) -> Iterator[Example]:
     """Sentences whose labels are all annotated."""
-    asked = frozenset(NAMES[w] for w in asked)
+    annotated = frozenset(NAMES[w] for w in annotated)
     for words, tags in columns(path, word=word, tag=tag):
         if len(words) > 80:
             continue
@@ -142,12 +142,12 @@ def tagged(path: Path, asked: Iterable[str], guideline: str, *, word: int = 0, t
             coarse = frozenset(KINDS[key].split()) if key else frozenset()
             if key or "OTH" not in kind:
                 spans.append(Span(start=start, end=end, labels=frozenset([key] if key else []), coarse=coarse))
-        yield Example(words=tuple(words), spans=tuple(spans), annotated=asked, guideline=guideline)
+        yield Example(words=tuple(words), spans=tuple(spans), annotated=annotated, guideline=guideline)
 
 
-def chinese(path: Path, asked: Iterable[str], guideline: str, *, word: int = 0, tag: int = -1) -> Iterator[Example]:
+def chinese(path: Path, annotated: Iterable[str], guideline: str, *, word: int = 0, tag: int = -1) -> Iterator[Example]:
     """The same in characters; Weibo's carry the position in the word."""
-    asked = frozenset(NAMES[w] for w in asked)
+    annotated = frozenset(NAMES[w] for w in annotated)
     for words, tags in columns(path, word=word, tag=tag):
         if path.name.startswith("weibo"):
             words = [w[0] if len(w) > 1 else w for w in words]
@@ -165,12 +165,12 @@ def chinese(path: Path, asked: Iterable[str], guideline: str, *, word: int = 0, 
                     Span(start=at[start], end=at[end], labels=frozenset([key]), coarse=frozenset(KINDS[key].split()))
                 )
         spaced = tuple(i == 0 for i in range(len(letters)))
-        yield Example(words=tuple(letters), spans=tuple(spans), annotated=asked, guideline=guideline, spaced=spaced)
+        yield Example(words=tuple(letters), spans=tuple(spans), annotated=annotated, guideline=guideline, spaced=spaced)
 
 
 def redocred(path: Path) -> Iterator[Example]:
     """Wikipedia's sentences: six annotated labels, and the roles of each entity in the document's relations."""
-    asked = frozenset(NAMES[n] for n in ("PER", "LOC", "ORG", "TIME", "NUM", "MISC"))
+    annotated = frozenset(NAMES[n] for n in ("PER", "LOC", "ORG", "TIME", "NUM", "MISC"))
     kinds = {"PER": "person", "LOC": "location", "ORG": "organization"}
     for doc in json.loads(path.read_text("utf8")):
         held: dict[int, set[str]] = {}
@@ -194,7 +194,11 @@ def redocred(path: Path) -> Iterator[Example]:
                         )  # fmt: skip
             if 3 < len(words) <= 80:
                 yield Example(
-                    words=tuple(words), spans=tuple(spans), annotated=asked, lower_is_none=True, guideline="wikipedia"
+                    words=tuple(words),
+                    spans=tuple(spans),
+                    annotated=annotated,
+                    lower_is_none=True,
+                    guideline="wikipedia",
                 )
 
 

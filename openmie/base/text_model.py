@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from openmie.base.name_chains import chains_of
 from openmie.base.reference import enumerations
 from openmie.base.settings import TextSettings
-from openmie.base.tower import BATCH_PIECES, TextTower
-from openmie.base.windows import Batch
+from openmie.base.tower import BATCH_TOKENS, TextTower
+from openmie.base.windows import TokenBatch
 from openmie.data.document import Word
 from openmie.nn.decode.labelled import LabelledSpans, span_logits
 from openmie.nn.decode.labelled_pairs import LabelledPairs
@@ -91,12 +91,12 @@ class TextModel(nn.Module):
             known_labels.load_into(model, folder)
         return model
 
-    def states(self, batch: Batch) -> Tensor:
+    def states(self, batch: TokenBatch) -> Tensor:
         """States of a batch's words, (K, 2 D): of the adapted upper layers beside the frozen lower ones."""
         lower = self.tower.model.run_layers(self.tower.model.embed(batch.ids), batch.mask, 0, self.settings.frozen)
         return self.upper_states(lower, batch)
 
-    def upper_states(self, lower: Tensor, batch: Batch) -> Tensor:
+    def upper_states(self, lower: Tensor, batch: TokenBatch) -> Tensor:
         """The same from the states of the lower layers, (M, T, D)."""
         seen = batch.mask[:, None, None, :]
         states = lower
@@ -105,7 +105,7 @@ class TextModel(nn.Module):
         return torch.cat([batch.pool(states), batch.pool(lower)], -1)
 
     @torch.inference_mode()
-    def encode(self, words: Sequence[Sequence[str]], batch_tokens: int = BATCH_PIECES) -> list[Tensor]:
+    def encode(self, words: Sequence[Sequence[str]], batch_tokens: int = BATCH_TOKENS) -> list[Tensor]:
         """States of the words of each text, [(words, 2 D)]; texts of any length."""
         rows = self.tower.read(words)
         states = torch.zeros(len(rows.row), 2 * self.tower.width)

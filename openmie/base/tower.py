@@ -14,7 +14,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from openmie.base.windows import Batch, Rows, cut_rows
+from openmie.base.windows import TokenBatch, TokenRows, cut_rows
 from openmie.data.document import Word
 from openmie.model import packed_e5
 from openmie.model.unigram import BLANK
@@ -23,12 +23,12 @@ from openmie.nn.ops import masked_mean
 from openmie.text.words import begins_with_cjk, split_words
 
 PREFIX = "query: "  # with which the e5 models read a short text
-BATCH_PIECES = 4096  # of a batch, with its padding
+BATCH_TOKENS = 4096  # of a batch, with its padding
 REMEMBERED = 1 << 18  # words whose pieces are remembered
 LONG_WORD = 64  # code points: longer ones are not remembered
 
 
-class WordPieces(dict[str, tuple[int, ...]]):
+class WordTokens(dict[str, tuple[int, ...]]):
     """Word -> ids of its pieces, at least one; filled as words are asked for.
 
     Args:
@@ -69,7 +69,7 @@ class TextTower:
         pieces: ids of a text's pieces, without special tokens.
         special: bos, eos, pad, unk and blank -> id; `blank` is the mark of a blank alone, -1 for none.
         name: as `load` takes it.
-        unmarked: as for `WordPieces`.
+        unmarked: as for `WordTokens`.
 
     Attributes:
         width: of the states, D.
@@ -85,7 +85,7 @@ class TextTower:
         unmarked: Callable[[str], Sequence[int]] | None = None,
     ) -> None:
         self.model, self.special, self.name = model, special, name
-        self.pieces = WordPieces(pieces, special["unk"], unmarked)
+        self.pieces = WordTokens(pieces, special["unk"], unmarked)
         self.width, self.max_tokens = model.sizes.width, model.sizes.max_tokens
         self._labels: dict[str, Tensor] = {}
 
@@ -112,7 +112,7 @@ class TextTower:
             return cls(model, read, special, name, None if mark_cjk else read.unmarked())
         packed = packed_e5.load(unpack_words=False)
         model = build_loaded(BertSizes.of_config(packed.config), packed.tensors, packed_e5.word_table(packed))
-        pieces = packed_e5.word_pieces(packed)
+        pieces = packed_e5.word_tokenizer(packed)
         special = {**packed.special, "blank": pieces.ids.get(BLANK, -1)}
         return cls(model, pieces, special, name, None if mark_cjk else partial(pieces, marked=False))
 
@@ -125,7 +125,7 @@ class TextTower:
         """The words of a text, as half-open code-point offsets (`openmie.text.words`)."""
         return split_words(text)
 
-    def read(self, words: Sequence[Sequence[str]]) -> Rows:
+    def read(self, words: Sequence[Sequence[str]]) -> TokenRows:
         """Texts, given by their words, as rows of pieces; a long one in several rows.
 
         Args:
@@ -135,25 +135,25 @@ class TextTower:
         ends = (self.special["bos"], self.special["eos"])
         return cut_rows(found, ends, self.special["blank"], self.max_tokens)
 
-    def batch(self, words: Sequence[Sequence[str]]) -> Batch:
+    def batch(self, words: Sequence[Sequence[str]]) -> TokenBatch:
         """Texts, given by their words, as one batch, for training: `batch.pool` takes the words' states."""
         rows = self.read(words)
-        return rows.batch(range(len(rows.pieces)), self.special["pad"]).to(self.device)
+        return rows.batch(range(len(rows.tokens)), self.special["pad"]).to(self.device)
 
     @torch.no_grad()
     def encode(
-        self, words: Sequence[Sequence[str]], mean: bool = False, batch_pieces: int = BATCH_PIECES
+        self, words: Sequence[Sequence[str]], mean: bool = False, batch_tokens: int = BATCH_TOKENS
     ) -> list[Tensor]:
         """States of the words of each text, [(words, D)].
 
         Args:
             words: of each text; any number, texts of any length.
-            mean: as for `Batch.pool`.
-            batch_pieces: read at once at most; states do not depend on it but for rounding.
+            mean: as for `TokenBatch.pool`.
+            batch_tokens: read at once at most; states do not depend on it but for rounding.
         """
         rows = self.read(words)
         states = torch.zeros(len(rows.row), self.width, device=self.device)
-        for numbers in rows.batches(batch_pieces):
+        for numbers in rows.batches(batch_tokens):
             batch = rows.batch(numbers, self.special["pad"]).to(self.device)
             if len(batch.words):
                 states[batch.words] = batch.pool(self.model(batch.ids, batch.mask), mean).to(states.dtype)
@@ -179,7 +179,7 @@ class TextTower:
         """Forget the vectors of labels; to be called when the encoder's weights have changed."""
         self._labels.clear()
 
-    def encode_texts(self, texts: Sequence[str], batch_pieces: int = BATCH_PIECES) -> Tensor:
+    def encode_texts(self, texts: Sequence[str], batch_tokens: int = BATCH_TOKENS) -> Tensor:
         """Mean states of whole texts, (texts, D), each read after "query: ", up to the longest row; as e5 is meant.
 
         It is differentiable.
@@ -190,7 +190,7 @@ class TextTower:
         found, at = list[Tensor](), 0
         while at < len(order):
             size = at + 1
-            while size < len(order) and (size + 1 - at) * len(rows[order[size]]) <= batch_pieces:
+            while size < len(order) and (size + 1 - at) * len(rows[order[size]]) <= batch_tokens:
                 size += 1
             part = [rows[i] for i in order[at:size]]
             ids = torch.nn.utils.rnn.pad_sequence(part, True, self.special["pad"]).to(self.device)

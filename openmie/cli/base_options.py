@@ -10,7 +10,7 @@ from typing import Any
 
 from openmie.base.labels import LABELS
 from openmie.base.loading import BASE, is_base, load
-from openmie.base.predictor import Query
+from openmie.base.predictor import ExtractionQuery
 from openmie.errors import OpenMIEError
 
 
@@ -60,7 +60,7 @@ def _asked(label: Sequence[str], relation: Sequence[str], file: Path | None) -> 
             where=str(file or ""),
             remedy="leave them out: objects have the classes of the detector, chains the labels of their mentions",
         )
-    Query.of(found.get("mentions"), found.get("relations"))  # errors before a model is loaded
+    ExtractionQuery.of(found.get("mentions"), found.get("relations"))  # errors before a model is loaded
     for name, meaning in found.get("mentions", {}).items():
         near = get_close_matches(name.upper(), LABELS, n=1, cutoff=0.6)
         if near and not meaning and name not in LABELS:

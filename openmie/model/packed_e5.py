@@ -25,7 +25,7 @@ from torch import Tensor
 
 from openmie.errors import ModelError
 from openmie.model.packaged_file import map_pinned, packaged_file
-from openmie.model.unigram import UnigramPieces
+from openmie.model.unigram import UnigramTokenizer
 from openmie.nn.encode.packed_embedding import BLOCK, BLOCK_BYTES, PackedEmbedding
 
 NAME = "e5"
@@ -269,10 +269,10 @@ def word_table(packed: PackedModel) -> PackedEmbedding | None:
     return None if packed.blocks is None else PackedEmbedding(packed.blocks)
 
 
-def word_pieces(packed: PackedModel) -> UnigramPieces:
+def word_tokenizer(packed: PackedModel) -> UnigramTokenizer:
     """The tokenizer in plain Python: a word's pieces are those of `tokenizer`, but no text makes special tokens."""
     read = _odd_characters(packed) | ({} if WAVE in packed.normalized else {WAVE: WAVE})
-    return UnigramPieces(packed.ids, packed.scores, packed.special, read)
+    return UnigramTokenizer(packed.ids, packed.scores, packed.special, read)
 
 
 def _odd_characters(packed: PackedModel) -> dict[str, str]:

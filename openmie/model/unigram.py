@@ -15,7 +15,7 @@ BLANK = "▁"  # what a piece that begins a word begins with
 UNKNOWN_PENALTY = 10.0  # log-probability of an unknown character, below the least likely piece
 
 
-class UnigramPieces:
+class UnigramTokenizer:
     """Word -> ids of its pieces.
 
     Args:

@@ -93,7 +93,7 @@ class Linear(nn.Linear):
         """Nothing; `Bert` draws the weights."""
 
 
-class Table(nn.Embedding):
+class EmbeddingTable(nn.Embedding):
     """The same for embeddings."""
 
     def reset_parameters(self) -> None:
@@ -114,10 +114,10 @@ class Bert(nn.Module):
     def __init__(self, sizes: BertSizes, words: nn.Module | None = None, drawn: bool = True) -> None:
         super().__init__()
         self.sizes = sizes
-        self.embeddings = Embeddings(sizes, words or Table(sizes.vocabulary, sizes.width))
+        self.embeddings = Embeddings(sizes, words or EmbeddingTable(sizes.vocabulary, sizes.width))
         self.encoder = nn.ModuleDict({"layer": nn.ModuleList(BertLayer(sizes) for _ in range(sizes.layers))})
         for module in self.modules() if drawn else ():
-            if isinstance(module, Linear | Table):
+            if isinstance(module, Linear | EmbeddingTable):
                 nn.init.normal_(module.weight, std=0.02)
             if isinstance(module, Linear):
                 nn.init.zeros_(module.bias)
@@ -162,8 +162,8 @@ class Embeddings(nn.Module):
         super().__init__()
         self.first, self.dropout = sizes.first_position, sizes.dropout
         self.word_embeddings = words
-        self.position_embeddings = Table(sizes.positions, sizes.width)
-        self.token_type_embeddings = Table(sizes.types, sizes.width)
+        self.position_embeddings = EmbeddingTable(sizes.positions, sizes.width)
+        self.token_type_embeddings = EmbeddingTable(sizes.types, sizes.width)
         self.LayerNorm = nn.LayerNorm(sizes.width, eps=sizes.eps)
 
     def forward(self, ids: Tensor) -> Tensor:

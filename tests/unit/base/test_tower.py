@@ -7,7 +7,7 @@ import torch
 from transformers import BertConfig, BertModel, XLMRobertaConfig, XLMRobertaModel
 
 from openmie.base import tower as towers
-from openmie.base.tower import TextTower, WordPieces
+from openmie.base.tower import TextTower, WordTokens
 from openmie.errors import RecipeError
 from openmie.model import packed_e5
 from openmie.nn.encode.bert import Bert, BertSizes
@@ -127,9 +127,9 @@ def test_states_do_not_depend_on_the_batch(small):
     words = [
         ["".join(draw.choices("abcde", k=draw.randint(1, 5))) for _ in range(draw.randint(0, 60))] for _ in range(25)
     ]
-    one = small.encode(words, batch_pieces=1)
+    one = small.encode(words, batch_tokens=1)
     for pieces in (130, 4096, 10**9):
-        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(one, small.encode(words, batch_pieces=pieces)))
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(one, small.encode(words, batch_tokens=pieces)))
     alone = [small.encode([text])[0] for text in words]
     assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(one, alone))
 
@@ -201,18 +201,18 @@ def test_offsets_of_10_000_strings_are_exact_and_every_word_is_read(real):
         assert covered == [i for i, c in enumerate(text) if not c.isspace()]
         words.append([text[a:b] for a, b in found])
     rows = real.read(words)
-    assert rows.texts.tolist()[-1] == sum(map(len, words)) and len(rows.pieces) == len(strings)
+    assert rows.texts.tolist()[-1] == sum(map(len, words)) and len(rows.tokens) == len(strings)
     for i in draw.sample(range(len(strings)), 500):
         inner = [p for word in words[i] for p in real.pieces[word]]
-        assert rows.pieces[i].tolist() == [0, *inner, 2]
+        assert rows.tokens[i].tolist() == [0, *inner, 2]
         for k, word in zip(range(rows.texts[i], rows.texts[i + 1]), words[i]):
-            assert tuple(rows.pieces[rows.row[k]][rows.first[k] : rows.end[k]]) == real.pieces[word]
+            assert tuple(rows.tokens[rows.row[k]][rows.first[k] : rows.end[k]]) == real.pieces[word]
 
 
 def test_the_memory_of_words_is_bounded(monkeypatch):
     monkeypatch.setattr(towers, "REMEMBERED", 5)
     asked = []
-    pieces = WordPieces(lambda word: asked.append(word) or [len(word)], 3)
+    pieces = WordTokens(lambda word: asked.append(word) or [len(word)], 3)
     assert [pieces[w] for w in ("a", "bb", "a", "", "x" * 99, "x" * 99)] == [(1,), (2,), (1,), (0,), (99,), (99,)]
     assert asked == ["a", "bb", "", "x" * 99, "x" * 99]
     for i in range(50):
@@ -261,7 +261,7 @@ def test_chinese_is_read_as_it_is_written_where_asked_for(tmp_path, library, rea
         elif word.isascii() or word in ("한국어", "\u200b"):
             assert ids == real.pieces[word]
     rows = plain.read([[*"我们在北京"]])
-    assert len(rows.pieces[0]) == 7 and (rows.head == rows.first).all()
+    assert len(rows.tokens[0]) == 7 and (rows.head == rows.first).all()
 
 
 def test_a_word_makes_no_special_tokens_in_a_folder_either(tmp_path, library):

@@ -1,4 +1,4 @@
-"""Rows of pieces against slow loops: every word is read once, whole and where it is most central."""
+"""TokenRows of pieces against slow loops: every word is read once, whole and where it is most central."""
 
 import random
 
@@ -28,17 +28,17 @@ def draw_texts(seed, texts, words, longest):
 def test_every_word_is_read_once_where_it_is_most_central(seed, max_tokens):
     texts = draw_texts(seed, 7, 90, 2 if max_tokens < 20 else 4)
     rows = cut_rows(texts, (BOS, EOS), BLANK, max_tokens, overlap=max_tokens // 2)
-    assert max(map(len, rows.pieces)) <= max_tokens
-    assert all(r[0] == BOS and r[-1] == EOS for r in rows.pieces)
+    assert max(map(len, rows.tokens)) <= max_tokens
+    assert all(r[0] == BOS and r[-1] == EOS for r in rows.tokens)
     assert np.diff(rows.row).min(initial=0) >= 0 and rows.texts[-1] == sum(map(len, texts)) == len(rows.row)
     at, word = 0, 0
     for text in texts:
         flat = [p for pieces in text for p in pieces]
-        mine = slow_windows(flat, rows.pieces, at)
+        mine = slow_windows(flat, rows.tokens, at)
         begin = 0
         for pieces in text:
             row, head = rows.row[word], rows.head[word]
-            found = rows.pieces[row]
+            found = rows.tokens[row]
             assert tuple(found[rows.first[word] : rows.end[word]]) == pieces  # whole
             assert found[head] == (pieces[1] if pieces[0] == BLANK and len(pieces) > 1 else pieces[0])
             place = begin + int(head - rows.first[word])
@@ -53,7 +53,7 @@ def test_every_word_is_read_once_where_it_is_most_central(seed, max_tokens):
             assert mine[row - at][0] + head - 1 == place
             begin, word = begin + len(pieces), word + 1
         at += len(mine)
-    assert at == len(rows.pieces)
+    assert at == len(rows.tokens)
 
 
 def slow_windows(flat, pieces, at):
@@ -72,10 +72,10 @@ def slow_windows(flat, pieces, at):
 
 def test_a_text_that_fits_is_one_row_and_an_empty_one_two_tokens():
     rows = cut_rows([[(7,), (BLANK, 8)], [], [(9,)]], (BOS, EOS), BLANK, 6)
-    assert [r.tolist() for r in rows.pieces] == [[0, 7, BLANK, 8, 2], [0, 2], [0, 9, 2]]
+    assert [r.tolist() for r in rows.tokens] == [[0, 7, BLANK, 8, 2], [0, 2], [0, 9, 2]]
     assert rows.texts.tolist() == [0, 2, 2, 3] and rows.row.tolist() == [0, 0, 2] and rows.head.tolist() == [1, 3, 1]
     none = cut_rows([], (BOS, EOS), BLANK, 6)
-    assert none.pieces == [] and none.texts.tolist() == [0]
+    assert none.tokens == [] and none.texts.tolist() == [0]
     assert none.batch([], PAD).ids.shape == (0, 0)
 
 
@@ -83,8 +83,8 @@ def test_a_word_longer_than_a_row_keeps_its_first_pieces():
     long = tuple(range(10, 60))
     rows = cut_rows([[(7,), long, (8,)]], (BOS, EOS), BLANK, 18, overlap=8)
     first, end = rows.first[1], rows.end[1]
-    assert tuple(rows.pieces[rows.row[1]][first:end]) == long[: end - first] and end - first >= 4
-    assert rows.pieces[rows.row[2]][rows.head[2]] == 8
+    assert tuple(rows.tokens[rows.row[1]][first:end]) == long[: end - first] and end - first >= 4
+    assert rows.tokens[rows.row[2]][rows.head[2]] == 8
 
 
 @pytest.mark.parametrize("mean", [False, True])

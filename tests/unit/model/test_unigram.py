@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openmie.model import packed_e5
-from openmie.model.unigram import UnigramPieces
+from openmie.model.unigram import UnigramTokenizer
 from openmie.text.words import split_words
 
 POOLS = (  # scripts and signs that normalize, compose, join or are unknown
@@ -35,7 +35,7 @@ def real():
 
 @pytest.fixture(scope="module")
 def ours(real):
-    return packed_e5.word_pieces(real)
+    return packed_e5.word_tokenizer(real)
 
 
 def odd_strings(count, seed=0):
@@ -89,7 +89,7 @@ def test_the_pieces_are_the_likeliest_ones(word, seed):
     draw = random.Random(seed)
     values = [0.0] * 4 + [draw.uniform(-9, -1) for _ in PIECES[4:]]
     special = {"bos": 0, "pad": 1, "eos": 2, "unk": 3}
-    small = UnigramPieces({p: i for i, p in enumerate(PIECES)}, values, special, {})
+    small = UnigramTokenizer({p: i for i, p in enumerate(PIECES)}, values, special, {})
     scores = dict(zip(PIECES[4:], values[4:]))
     unknown = min(values) - 10
     found = [PIECES[i] for i in small(word)]
