@@ -31,6 +31,7 @@ class ErrorRecord(BaseModel):
     found: str = ""
     expected: str = ""
     remedy: str = ""
+    note: bool = False  # nothing was lost: the value was mended, as the remedy says
 
     @field_validator("where", "found", "expected", "remedy")
     @classmethod
@@ -39,7 +40,8 @@ class ErrorRecord(BaseModel):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other facts, which may be of a file whose name is no Unicode."""
-        return super().model_copy(update={k: whole(v) for k, v in (update or {}).items()}, deep=deep)
+        facts = {k: whole(v) if isinstance(v, str) else v for k, v in (update or {}).items()}
+        return super().model_copy(update=facts, deep=deep)
 
     def __str__(self) -> str:
         return sentences(self)

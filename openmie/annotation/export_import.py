@@ -30,6 +30,7 @@ from openmie.datasets.relation_directions import end_types, match_direction
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import brat, labelstudio, output, voc, yolo
 from openmie.formats.jsonl import load_json
+from openmie.formats.labelstudio_annotations import is_annotated
 from openmie.metrics.grounding import iou_matrix
 
 TOOLS = ("brat", "labelimg", "labelstudio")
@@ -184,7 +185,7 @@ def _read_returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[
     undone = _tasks_without_annotation(path) if alone else _texts_without_annotation(path)
     for item in labelstudio.read(path) if alone else brat.read(path):
         if isinstance(item, ErrorRecord) and alone:
-            others.append(item)
+            others += [item] if item.where not in undone else []
             continue
         id = item.id if isinstance(item, Document) else unquote(Path(item.where).stem)
         if id in found:
@@ -202,15 +203,9 @@ def _read_returned(path: Path) -> tuple[dict[str, Document | ErrorRecord], list[
 
 
 def _tasks_without_annotation(path: Path) -> set[str]:
-    """Ids of Label Studio's tasks without an annotation, or with cancelled ones only."""
-    tasks = load_json(path)
-    known = [t for t in tasks if isinstance(t, dict) and isinstance(t.get("data"), dict)]
-    done = {
-        str(t["data"].get("id"))
-        for t in known
-        if any(isinstance(a, dict) and not a.get("was_cancelled") for a in t.get("annotations") or ())
-    }
-    return {str(t["data"].get("id")) for t in known} - done
+    """Label Studio's tasks without an annotation, or with skipped ones only, as records name them."""
+    tasks = enumerate(load_json(path))
+    return {f"{path}, task {n}" for n, t in tasks if isinstance(t, dict) and not is_annotated(t)}
 
 
 def _texts_without_annotation(folder: Path) -> set[str]:

@@ -16,6 +16,7 @@ from openmie.data.document import Document, Mention, Relation
 from openmie.data.images import resolve_inside
 from openmie.errors import CorpusError, DocumentError, ErrorRecord, ImageError
 from openmie.formats import output
+from openmie.formats.span_edges import trim_note, trim_span
 
 CANNOT_HOLD = (
     "words",
@@ -34,6 +35,7 @@ CANNOT_HOLD = (
     "relations.score",
 )
 
+_MARK = "\ufeff"  # what some editors put in front of a UTF-8 file
 _SPAN = re.compile(r"(\S+) (\d+) (\d+)")
 _LINK = re.compile(r"(\S+) Arg1:(\S+) Arg2:(\S+)")
 _KINDS = {
@@ -140,19 +142,29 @@ def _document(file: Path, root: Path) -> Document:
     notes = file.with_suffix(".ann")
     if not notes.exists():
         return document
-    raw = resolve_inside(str(notes.relative_to(root)), root).read_bytes().decode("utf-8")
+    raw = resolve_inside(str(notes.relative_to(root)), root).read_bytes().decode("utf-8").removeprefix(_MARK)
+    rows = [(n, line.rstrip("\r").split("\t")) for n, line in enumerate(raw.split("\n"), 1) if line.strip()]
+    rows.sort(key=lambda row: row[1][0][:1] == "R")  # an R line may stand before its T lines
+    texts = [text, text[1:]] if text.startswith(_MARK) else [text]  # offsets may count the mark, or not
+    return min((_annotated(document.replace(text=t), rows, str(notes)) for t in texts), key=lambda d: len(d.errors))
+
+
+def _annotated(document: Document, rows: list[tuple[int, list[str]]], notes: str) -> Document:
     mentions: dict[str, Mention] = {}
     relations: list[Relation] = []
     errors: list[ErrorRecord] = []
-    rows = [(n, line.rstrip("\r").split("\t")) for n, line in enumerate(raw.split("\n"), 1) if line.strip()]
-    for number, cells in sorted(rows, key=lambda row: row[1][0][:1] == "R"):  # an R line may stand before its T lines
-        item = _item(cells, text, mentions, f"{notes}:{number}")
+    trimmed = 0
+    for number, cells in rows:
+        item = _item(cells, document.text, mentions, f"{notes}:{number}")
         if isinstance(item, Mention):
-            mentions[item.id] = item
+            start, end = trim_span(document.text, item.start, item.end)
+            trimmed += (start, end) != (item.start, item.end)
+            mentions[item.id] = item.model_copy(update={"start": start, "end": end})
         elif isinstance(item, Relation):
             relations.append(item)
         else:
             errors.append(item)
+    errors += trim_note(trimmed, notes)
     return document.replace(mentions=tuple(mentions.values()), relations=tuple(relations), errors=tuple(errors))
 
 

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -61,6 +62,17 @@ def open_binary(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes
         ) from None
 
 
+def is_json_lines(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins with two JSON objects, a line each: JSON lines, whatever its name says."""
+    with open_binary(path) as file:
+        lines = (line.removeprefix(b"\xef\xbb\xbf") for line in file if line.strip())
+        first = list(islice(lines, 2))
+    try:
+        return len(first) == 2 and all(isinstance(json.loads(line), dict) for line in first)
+    except (ValueError, RecursionError):
+        return False
+
+
 def load_json(path: str | os.PathLike[str]) -> Any:
     """One JSON value from a file; `CorpusError` names the line where it breaks."""
     with open_binary(path) as file:
@@ -68,11 +80,12 @@ def load_json(path: str | os.PathLike[str]) -> Any:
     try:
         return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant)
     except json.JSONDecodeError as error:
+        lines = os.fspath(path) != "-" and is_json_lines(path)
         raise CorpusError(
-            f"broken JSON: {error.msg}",
+            "JSON lines, an object a line" if lines else f"broken JSON: {error.msg}",
             expected="one JSON value",
             where=f"{path}:{error.lineno}",
-            remedy="export the file again, or name its format",
+            remedy="name its format: jsonl" if lines else "export the file again, or name its format",
         ) from None
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise CorpusError(

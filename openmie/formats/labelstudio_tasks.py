@@ -3,100 +3,180 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-from openmie.data.document import Document, Image, Mention, Region, Relation
+from openmie.data.document import Document, Image
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats.jsonl import load_json
+from openmie.formats.labelstudio_annotations import ALL, LAYERS, annotator_of, choose
+from openmie.formats.labelstudio_fields import (
+    Fields,
+    find_fields,
+    is_file_name,
+    looks_like_image,
+    read_config,
+    reads_like_text,
+)
+from openmie.formats.labelstudio_paths import LOCAL_FILES_URL, resolve_served, stored_path, was_served
+from openmie.formats.labelstudio_results import Annotated
 
-LOCAL_FILES_URL = "/data/local-files/?d="  # how Label Studio serves a local folder
-Item = Mapping[str, Any]
-_SPANS = ("labels", "hypertextlabels")
+__all__ = ["LOCAL_FILES_URL", "is_labelstudio", "read"]
+
+Task = Mapping[str, Any]
+_MIN = ("annotation_id", "annotator", "lead_time")  # keys of every record of the export JSON-MIN
 
 
 def is_labelstudio(data: Any) -> bool:
     """Whether a JSON value is of this format."""
-    first = data[0] if isinstance(data, list) and data else None
-    return isinstance(first, dict) and isinstance(first.get("data"), dict)
+    items = data if isinstance(data, list) else [data]
+    first = items[0] if items else None
+    return isinstance(first, dict) and (isinstance(first.get("data"), dict) or all(k in first for k in _MIN))
 
 
 def read(
-    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None, text: str = "text", layer: str = ""
+    path: str | os.PathLike[str],
+    *,
+    images: str | os.PathLike[str] | None = None,
+    text: str = "",
+    layer: str = "annotations",
+    annotator: str = "",
+    config: str | os.PathLike[str] = "",
 ) -> Iterator[Document | ErrorRecord]:
     """A document per task of an export or of an import file.
 
-    `text` is the key of the text in the task's data; `layer` is "annotations" or "predictions" (left out: annotations
-    where there are any). Of several annotations the first that was not cancelled is read, and `errors` says so. Offsets
-    are code points; where a task has a span whose `text` fits UTF-16 units only, as in exports of 2021 and before, all
-    its spans are read so. A span that fits neither is a record in `errors`.
+    A task that was skipped, or that an export holds without an annotation, is an error record: a model's predictions
+    are not gold. Offsets are code points; where a task has a span whose `text` fits UTF-16 units only, as in exports of
+    2021 and before, all its spans are read so. A span that fits neither is a record in `errors`; white space at the
+    ends of a span is cut off, with a note. Data of a task that is neither text nor image is in `source`.
+
+    Args:
+        path: JSON file; `completions` of Label Studio before 1.0 are read as annotations.
+        images: further folder in which pictures are looked for, as the paths say or by name.
+        text: key of the text in the tasks' data; "": what the spans are of, else `text`.
+        layer: "annotations" or "predictions".
+        annotator: whose annotations, by id or e-mail, or a model's version; "": the ground truth, else the first, and
+            `errors` says so; "all": a document for each, with the annotator behind the id.
+        config: file of the labelling configuration, which names the keys of text and images; "": as the tasks show it.
+
+    Raises:
+        CorpusError: no list of tasks, an unknown layer, a configuration that cannot be read.
     """
-    if layer not in ("", "annotations", "predictions"):
-        raise CorpusError.unknown("layer", layer, ("annotations", "predictions"))
+    if layer not in ("", *LAYERS):
+        raise CorpusError.unknown("layer", layer, LAYERS)
     tasks = load_json(path)
-    if not isinstance(tasks, list):
+    tasks = [tasks] if isinstance(tasks, dict) and "data" in tasks else tasks
+    if not isinstance(tasks, list) or (tasks and isinstance(tasks[0], dict) and all(k in tasks[0] for k in _MIN)):
         raise CorpusError(
-            "JSON that is no list",
+            "JSON that is no list"
+            if not isinstance(tasks, list)
+            else "the export JSON-MIN, which has no offsets' keys",
             expected="a list of tasks",
             where=str(path),
             remedy="export as JSON, not as JSON-MIN or COCO",
         )
-    for number, task in enumerate(tasks):
-        where = f"{path}, task {number}"
+    yield from _Reader(Path(path), images, layer or LAYERS[0], annotator).documents(tasks, text, config)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    path: Path
+    images: str | os.PathLike[str] | None
+    layer: str
+    annotator: str
+
+    def documents(
+        self, tasks: list[Any], text: str, config: str | os.PathLike[str]
+    ) -> Iterator[Document | ErrorRecord]:
+        """The documents and records of tasks."""
+        known = [t for t in tasks if isinstance(t, dict) and isinstance(t.get("data"), dict)]
+        fields = read_config(config) if config else find_fields(known, [self._marked(t) for t in known])
+        fields = Fields(text or fields.text, fields.images, fields.declared)
+        for number, task in enumerate(tasks):
+            where = f"{self.path}, task {number}"
+            try:
+                yield from self._task(task, f"{self.path.stem}:{number}", where, fields)
+            except DocumentError as error:
+                yield error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                yield ErrorRecord(
+                    where=where,
+                    found=f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",
+                    expected="data with a text, and annotations or predictions with a result",
+                    remedy="export as JSON; name the key of the text (text=KEY)",
+                )
+
+    def _marked(self, task: Task) -> list[Task]:
+        """What was marked in a task by anybody, in whatever shape it is."""
         try:
-            document = _document(task, f"{Path(path).stem}:{number}", where, text, layer)
-            yield paths.resolve_paths(document, paths.parent_folder(path), images)
-        except DocumentError as error:
-            yield error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            yield ErrorRecord(
-                where=where,
-                found=f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",
-                expected=f"data with a text under {text!r}, and annotations or predictions with a result",
-                remedy="export as JSON; name the key of the text (text=KEY)",
-            )
+            chosen, _ = choose(task, self.layer, self.annotator, "")
+            return [item for a in chosen for item in a.get("result") or () if isinstance(item, dict)]
+        except (TypeError, AttributeError):
+            return []
+
+    def _task(self, task: Task, name: str, where: str, fields: Fields) -> Iterator[Document | ErrorRecord]:
+        data: Mapping[str, Any] = task["data"]
+        if not isinstance(data, dict):
+            raise TypeError("data that is no object")
+        chosen, records = choose(task, self.layer, self.annotator, where)
+        if not chosen and records:
+            yield from records
+            return
+        id = str(data["id"] if "id" in data else task.get("id", name))
+        if not chosen:  # a task to be annotated
+            chosen = [{"result": []}]
+        for annotation in chosen:
+            own = f"{id}#{annotator_of(annotation)}" if self.annotator == ALL else id
+            yield self._document(task, annotation, own, where, fields, records)
+
+    def _document(
+        self, task: Task, annotation: Task, id: str, where: str, fields: Fields, records: list[ErrorRecord]
+    ) -> Document:
+        data, result = task["data"], annotation["result"]
+        if not all(isinstance(item, dict) for item in result):
+            raise ValueError("a result that is no object")
+        text = data.get(fields.text, "") if fields.text else ""
+        marked = any(item.get("type") == "labels" for item in result)
+        unclear = not fields.text and any(reads_like_text(k, v) for k, v in data.items())
+        if not isinstance(text, str) or unclear or (marked and fields.text not in data):
+            raise ValueError(f"no text under {fields.text or 'text'!r}, of {', '.join(map(repr, data))}"[:160])
+        found, served, used = _images(task, fields)
+        layers = Annotated(where, text, found, fields.images, errors=list(records))
+        layers.read(result)
+        document = Document(
+            id=id,
+            text=text,
+            images=tuple(layers.images.values()),
+            mentions=tuple(layers.mentions.values()),
+            relations=tuple(layers.relations),
+            regions=tuple(layers.regions.values()),
+            errors=tuple(layers.errors),
+            source={k: v for k, v in data.items() if k not in used and k not in ("id", fields.text)},
+        )
+        return resolve_served(document, served, paths.parent_folder(self.path), self.images)
 
 
-def _document(task: Mapping[str, Any], name: str, where: str, key: str, layer: str) -> Document:
-    data: Mapping[str, Any] = task["data"]
-    text = data.get(key, "")
-    errors: list[ErrorRecord] = []
-    result = _result(task, layer, where, errors)
-    if not isinstance(text, str) or (key not in data and any(item.get("type") == "labels" for item in result)):
-        raise ValueError(f"no text under {key!r}")
+def _images(task: Task, fields: Fields) -> tuple[dict[str, Image], frozenset[str], set[str]]:
+    """Images by key, the ids of those that a server names, and the keys of the data that hold them."""
+    data = task["data"]
     ours = (task.get("meta") or {}).get("openmie") or {}
-    images = {
-        k: _image(k, v, ours.get(k) or {})
-        for k, v in sorted(data.items(), key=_by_number)
-        if k.startswith("image") and isinstance(v, str)
-    }
-    spans = _spans([item for item in result if item.get("type") in _SPANS], text, where, errors)
-    mentions = {m.id: m for m in spans}
-    regions: dict[str, Region] = {}
-    links = [item for item in result if item.get("type") == "relation"]
-    for item in result:
-        at = f"{where}, result {item.get('id', '')}".rstrip()
-        if item.get("type") == "rectanglelabels":
-            _read_box(item, images, at, regions, errors)
-        elif item.get("type") not in (*_SPANS, "relation"):
-            errors.append(
-                _skipped(at, f"a result of type {item.get('type')!r}", "labels, rectanglelabels and relation")
-            )
-    relations = [r for item in links if (r := _read_link(item, mentions, regions, where, errors)) is not None]
-    id = data["id"] if "id" in data else task.get("id", name)
-    return Document(
-        id=str(id),
-        text=text,
-        images=tuple(images.values()),
-        mentions=tuple(mentions.values()),
-        relations=tuple(relations),
-        regions=tuple(regions.values()),
-        errors=tuple(errors),
-    )
+    drawn_on = set(fields.images.values())
+    values: dict[str, str] = {}
+    used: set[str] = set()
+    for key, value in sorted(data.items(), key=_by_number):
+        listed = value if isinstance(value, list) else [value]
+        if key == fields.text or not listed or not all(isinstance(x, str) for x in listed):
+            continue
+        named = key in ours or (key in drawn_on and (fields.declared or is_file_name(value)))
+        if named or (not fields.declared and all(looks_like_image(key, x) for x in listed)):
+            used.add(key)
+            names = [f"{key}[{n}]" for n in range(len(listed))] if isinstance(value, list) else [key]
+            values.update((n, x) for n, x in zip(names, listed) if key in ours or stored_path(x))
+    found = {k: _image(k, stored_path(v), ours.get(k, {})) for k, v in values.items()}
+    return found, frozenset(found[k].id for k, v in values.items() if was_served(v)), used
 
 
 def _by_number(item: tuple[str, Any]) -> tuple[int, str]:
@@ -104,116 +184,5 @@ def _by_number(item: tuple[str, Any]) -> tuple[int, str]:
     return len(item[0]), item[0]
 
 
-def _skipped(where: str, found: str, expected: str) -> ErrorRecord:
-    return ErrorRecord(where=where, found=found, expected=expected, remedy="openmie leaves it out")
-
-
-def _result(task: Mapping[str, Any], layer: str, where: str, errors: list[ErrorRecord]) -> list[Mapping[str, Any]]:
-    done = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
-    found = {"annotations": done, "predictions": list(task.get("predictions") or ())}
-    chosen = found[layer] if layer else done or found["predictions"]
-    if len(chosen) > 1:
-        errors.append(
-            _skipped(where, f"{len(chosen)} annotations or predictions of one task", "one; the first is read")
-        )
-    result = chosen[0]["result"] if chosen else []
-    if not all(isinstance(item, dict) for item in result):
-        raise ValueError("a result that is no object")
-    return list(result)
-
-
-def _image(key: str, value: str, ours: Mapping[str, Any]) -> Image:
-    path = parse_qs(urlsplit(value).query).get("d", [""])[0] if value.startswith(LOCAL_FILES_URL) else value
+def _image(key: str, path: str, ours: Mapping[str, Any]) -> Image:
     return Image(**{"path": path, "id": path or key, **{k: v for k, v in ours.items() if k in Image.model_fields}})
-
-
-def _spans(items: Sequence[Item], text: str, where: str, errors: list[ErrorRecord]) -> list[Mention]:
-    """Mentions of all text spans, in the one reading of the offsets that fits them all, else each in its own."""
-    utf16 = _from_utf16(text)
-    points = [_match_span(item, text, lambda x: x) for item in items]
-    units = [_match_span(item, text, utf16) for item in items]
-    old = any(u is not None and p is None for p, u in zip(points, units))
-    mentions = []
-    for item, point, unit in zip(items, points, units):
-        value, id = item["value"], str(item["id"])
-        span = (unit or point) if old else point
-        if span is None:
-            errors.append(
-                _skipped(
-                    f"{where}, result {id}",
-                    f"{str(value.get('text'))[:80]!r} at {value.get('start')}:"
-                    f"{value.get('end')}, where the text has something else",
-                    "offsets in code points, or in UTF-16 units",
-                )
-            )
-            continue
-        for n, label in enumerate(value.get("labels") or value.get("hypertextlabels") or [""]):
-            mentions.append(
-                Mention(
-                    id=f"{id}-{n + 1}" if n else id, start=span[0], end=span[1], label=label, score=item.get("score")
-                )
-            )
-    return mentions
-
-
-def _match_span(item: Item, text: str, count: Callable[[int], int | None]) -> tuple[int, int] | None:
-    """The span in code points, where `count` turns its offsets into some and the text there is what the item says."""
-    value = item["value"]
-    offsets = value.get("globalOffsets") or value
-    start, end = offsets.get("start"), offsets.get("end")
-    if not isinstance(start, int) or not isinstance(end, int) or start < 0:
-        return None
-    first, last = count(start), count(end)
-    if first is None or last is None or not first < last <= len(text):
-        return None
-    stated = value.get("text")
-    return (first, last) if stated is None or _same_text(text[first:last], stated) else None
-
-
-def _from_utf16(text: str) -> Callable[[int], int | None]:
-    """Offset in UTF-16 units -> offset in code points, None inside a pair of surrogates or behind the end."""
-    units = list(accumulate((1 + (ord(c) > 0xFFFF) for c in text), initial=0))
-    return {unit: point for point, unit in enumerate(units)}.get
-
-
-def _same_text(surface: str, stated: str) -> bool:
-    """Equal but for white space, which the editor trims and writes as a backslash and an n."""
-    return surface == stated or "".join(surface.split()) == "".join(stated.replace("\\n", "\n").split())
-
-
-def _read_box(
-    item: Item, images: dict[str, Image], where: str, regions: dict[str, Region], errors: list[ErrorRecord]
-) -> None:
-    value, key = item["value"], str(item.get("to_name"))
-    key = next(iter(images)) if key not in images and len(images) == 1 else key  # a project names its one image freely
-    image = images.get(key)
-    width, height = item.get("original_width"), item.get("original_height")
-    turned = value.get("rotation") or item.get("image_rotation")
-    if image is None or not width or not height or turned:
-        found = "a rotated rectangle" if turned else "a rectangle without image or original_width and original_height"
-        errors.append(_skipped(where, found, "an upright rectangle in percent of a sized image"))
-        return
-    images[key] = image = image if image.width else image.model_copy(update={"width": width, "height": height})
-    x, y, w, h = (float(value[k]) / 100 for k in ("x", "y", "width", "height"))
-    box = (x * width, y * height, (x + w) * width, (y + h) * height)
-    for n, label in enumerate(value.get("rectanglelabels") or [""]):
-        id = f"{item['id']}-{n + 1}" if n else str(item["id"])
-        regions[id] = Region(image=image.id, box=box, label=label, score=item.get("score"))
-
-
-def _read_link(
-    item: Item, mentions: Mapping[str, Mention], regions: dict[str, Region], where: str, errors: list[ErrorRecord]
-) -> Relation | None:
-    head, tail = str(item.get("from_id")), str(item.get("to_id"))
-    if item.get("direction") == "left":
-        head, tail = tail, head
-    if head in mentions and tail in mentions:
-        return Relation(head=head, tail=tail, label=next(iter(item.get("labels") or ()), ""))
-    box, span = (head, tail) if head in regions else (tail, head)
-    if box in regions and span in mentions and not regions[box].of:
-        regions[box] = regions[box].model_copy(update={"of": span})
-    else:
-        errors.append(
-            _skipped(where, f"a relation from {head!r} to {tail!r}", "two spans, or a rectangle and its one span")
-        )
-    return None

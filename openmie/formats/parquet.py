@@ -63,7 +63,7 @@ def schema() -> Any:
             ("times", rows(start=whole, end=whole, start_time=number, end_time=number)),
             ("lang", text),
             ("source", text),
-            ("errors", rows(where=text, found=text, expected=text, remedy=text)),
+            ("errors", rows(where=text, found=text, expected=text, remedy=text, note=pa.bool_())),
         ]
     )
 

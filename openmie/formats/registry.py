@@ -173,8 +173,10 @@ def _matches(folder: Path, pattern: str) -> bool:
 
 
 def _sniff_json(target: Path) -> str:
-    from openmie.formats.jsonl import load_json
+    from openmie.formats.jsonl import is_json_lines, load_json
 
+    if is_json_lines(target):
+        return "jsonl"
     data = load_json(target)
     return next((n for n, row in FORMATS.items() if row.sniff and row.function(row.sniff)(data)), "json")
 

@@ -82,16 +82,16 @@ def test_old_exports_in_utf16(tmp_path: Path) -> None:
 @settings(max_examples=300, deadline=None, database=None, derandomize=True)
 @given(texts.filter(bool), st.data())
 def test_either_reading_gives_the_text(text: str, data: st.DataObject) -> None:
-    from openmie.formats.labelstudio_tasks import _spans
+    from openmie.formats.labelstudio_results import Annotated
 
     start = data.draw(st.integers(0, len(text) - 1))
     end = data.draw(st.integers(start + 1, len(text)))
     units = [len(text[:at].encode("utf-16-le")) // 2 for at in (start, end)]
     for first, last in ((start, end), units):
-        errors: list[ErrorRecord] = []
-        mentions = _spans([span("a", first, last, text[start:end])], text, "here", errors)
-        assert not errors
-        found = text[mentions[0].start : mentions[0].end]
+        task = Annotated("here", text, {})
+        task.read([span("a", first, last, text[start:end])])
+        assert all(e.note for e in task.errors)
+        found = text[task.mentions["a"].start : task.mentions["a"].end]
         assert "".join(found.split()) == "".join(text[start:end].split())
 
 
@@ -152,6 +152,7 @@ def test_which_annotation_is_read(tmp_path: Path) -> None:
     first, second, third = ([span(x, 2, 9, "Zorvane", x)] for x in "ABC")
     path = exported(tmp_path, first, second, predictions=[{"model_version": "m", "result": third}])
     assert next(files.read(path)).mentions[0].label == "A" and "2 annotations" in next(files.read(path)).errors[0].found
+    assert [(d.id, d.mentions[0].label) for d in files.read(path, annotator="all")] == [("7#1", "A"), ("7#1", "B")]
     assert next(files.read(path, layer="predictions")).mentions[0].label == "C"
     data = json.loads(path.read_text(encoding="utf-8"))
     data[0]["annotations"][0]["was_cancelled"] = True
@@ -159,8 +160,9 @@ def test_which_annotation_is_read(tmp_path: Path) -> None:
     assert next(files.read(path)).mentions[0].label == "B" and not next(files.read(path)).errors
     data[0]["annotations"] = []
     path.write_text(json.dumps(data), encoding="utf-8")
-    assert next(files.read(path)).mentions[0].label == "C"
-    assert not next(files.read(path, layer="annotations")).mentions
+    record = next(iter(files.read_items(path)))
+    assert isinstance(record, ErrorRecord) and "nobody annotated" in record.found and "predictions" in record.remedy
+    assert next(files.read(path, layer="predictions")).mentions[0].label == "C"
     with pytest.raises(CorpusError, match="Unknown layer 'x'"):
         list(files.read(path, layer="x"))
 
@@ -168,8 +170,9 @@ def test_which_annotation_is_read(tmp_path: Path) -> None:
 def test_text_under_another_key(tmp_path: Path) -> None:
     path = exported(tmp_path, [span("a", 0, 3, "Zor")], data={"tweet": "Zor"})
     assert next(files.read(path, text="tweet")).mentions[0].text == "Zor"
-    record = next(iter(files.read_items(path)))
-    assert isinstance(record, ErrorRecord) and "no text under 'text'" in record.found and "text=KEY" in record.remedy
+    assert next(files.read(path)).mentions[0].text == "Zor"  # what the span's own text stands in
+    record = next(iter(files.read_items(path, text="post")))
+    assert isinstance(record, ErrorRecord) and "no text under 'post'" in record.found and "text=KEY" in record.remedy
 
 
 def test_bad_tasks_are_records(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from openmie.errors import CorpusError
 from openmie.formats import csv_table as table
 from openmie.formats import registry as files
 from openmie.formats import voc
+from openmie.formats.span_edges import trim_span
 from tests.fixtures.strategies import corpora, documents, labels
 
 THOUSAND = settings(
@@ -47,7 +48,8 @@ def there_and_back(
         path = Path(name) / row.path
         there = placed(documents, path if row.images_inside else path.parent)
         written = files.write(there, path, format, **options)
-        return there, list(files.read(path, format)), written
+        layer = {"layer": "predictions"} if options.get("predictions") else {}
+        return there, list(files.read(path, format, **layer)), written
 
 
 def scored(document: Document) -> list[Any]:
@@ -90,12 +92,18 @@ def text_annotation_comes_back(made: list[Document], format: str) -> None:
     for document in made:
         kept = [m for m in document.mentions if m.status != "unlocated"]
         names = {m.id: f"T{n}" for n, m in enumerate(kept, 1)}
-        mentions = [Mention(id=names[m.id], start=m.start, end=m.end, label=m.label, text=m.text) for m in kept]
+        spans = {m.id: trim_span(document.text, m.start, m.end) for m in kept}
+        mentions = [
+            Mention(id=names[m.id], start=a, end=b, label=m.label, text=document.text[a:b])
+            for m in kept
+            for a, b in [spans[m.id]]
+        ]
         links = [
             (names[r.head], names[r.tail], r.label) for r in document.relations if r.head in names and r.tail in names
         ]
         twin = found[document.id]
-        assert (twin.text, list(twin.mentions), twin.errors) == (document.text, mentions, ())
+        assert (twin.text, list(twin.mentions)) == (document.text, mentions) and all(e.note for e in twin.errors)
+        assert bool(twin.errors) == any(spans[m.id] != (m.start, m.end) for m in kept)
         assert [(r.head, r.tail, r.label) for r in twin.relations] == links
 
 
@@ -140,9 +148,9 @@ def tasks_come_back(made: list[Document], format: str, predictions: bool = False
     there, back, _ = there_and_back(made, format, predictions=predictions, served=predictions)
     for a, b in zip(there, back, strict=True):
         kept = {m.id for m in a.mentions if m.status != "unlocated"}
-        assert (a.id, a.text, b.errors) == (b.id, b.text, ())
-        assert [(m.id, m.start, m.end, m.label, m.text, m.score) for m in a.mentions if m.id in kept] == [
-            (m.id, m.start, m.end, m.label, m.text, m.score) for m in b.mentions
+        assert (a.id, a.text) == (b.id, b.text) and all(e.note for e in b.errors)
+        assert [(m.id, *trim_span(a.text, m.start, m.end), m.label, m.score) for m in a.mentions if m.id in kept] == [
+            (m.id, m.start, m.end, m.label, m.score) for m in b.mentions
         ]
         assert [r for r in a.relations if {r.head, r.tail} <= kept] == list(b.relations)
         assert sizes_only(a, "kind") == sizes_only(b, "kind") and same_boxes(a, b, 1e-6)
