@@ -1,8 +1,9 @@
 """Entities in the words of a photograph: what the text model finds in its lines, put back into the photograph.
 
-The lines of an image are read as one text, a line below the other. A name that the document's text has too is that
-mention's; `links` ties it to its line. Any other becomes a Region with the entity's label, its name as `text`, and the
-box of the lines that it stands in. It is no Mention, for the document's text does not contain it.
+The lines of an image are read as one text, a line below the other. A name may go on in the next line if that follows it
+in the photograph, close below or beside it and about as high; else it ends with its line. A name that the document's
+text has too is that mention's; `links` ties it to its line. Any other becomes a Region with the entity's label, its
+name as `text`, and the box of the lines that it stands in. It is no Mention: the document's text does not contain it.
 """
 
 from __future__ import annotations
@@ -42,30 +43,45 @@ def with_entities_of_words(document: Document, entities: Callable[[str], Sequenc
     found = []
     for image in dict.fromkeys(r.image for r in document.regions if r.label == WORDS):
         lines = [r for r in document.regions if r.image == image and r.label == WORDS and not r.of]
-        text = "\n".join(line.text for line in lines)
-        for entity in entities(text):
-            made = _region(lines, text, entity)
-            if made is not None and spelling(made.text) not in known:
-                found.append(made)
+        parts = [
+            part for entity in entities("\n".join(line.text for line in lines)) for part in _regions(lines, entity)
+        ]
+        found += [region for region in parts if spelling(region.text) not in known]
     return document.replace(regions=(*document.regions, *found))
 
 
-def _region(lines: Sequence[Region], text: str, entity: FoundEntity) -> Region | None:
-    """The region of an entity of the joined lines; None for one without a character of its own."""
-    start, boxes, scores = 0, [], [entity.score]
-    for line in lines:
+def _regions(lines: Sequence[Region], entity: FoundEntity) -> list[Region]:
+    """The regions of an entity of the joined lines: one, or one for each run of lines that do not follow each other."""
+    start, made, last = 0, list[Region](), -1
+    for n, line in enumerate(lines):
         end = start + len(line.text)
-        begin, stop = max(entity.start, start), min(entity.end, end)
-        if begin < stop:
-            boxes.append(part_of_box(line.box, (begin - start) / len(line.text), (stop - start) / len(line.text)))
-            scores.append(entity.score * (1.0 if line.score is None else line.score))
+        begin, stop = (min(max(at - start, 0), len(line.text)) for at in (entity.start, entity.end))
+        name = line.text[begin:stop].strip()
+        if name:
+            box = part_of_box(line.box, begin / len(line.text), stop / len(line.text))
+            score = entity.score * (1.0 if line.score is None else line.score)
+            part = Region(image=line.image, box=box, label=entity.label, text=name, score=score)
+            goes_on = bool(made) and last == n - 1 and follows(lines[last].box, line.box)
+            made[len(made) - goes_on :] = [_joined(made[-1], part) if goes_on else part]
+            last = n
         start = end + 1
-    if not boxes:
-        return None
-    x0, y0, x1, y1 = zip(*boxes)
-    name = " ".join(text[entity.start : entity.end].split())
-    box = (min(x0), min(y0), max(x1), max(y1))
-    return Region(image=lines[0].image, box=box, label=entity.label, text=name, score=min(scores))
+    return made
+
+
+def _joined(a: Region, b: Region) -> Region:
+    (x0, y0, x1, y1), (u0, v0, u1, v1) = a.box, b.box
+    box, score = (min(x0, u0), min(y0, v0), max(x1, u1), max(y1, v1)), min(a.score or 0.0, b.score or 0.0)
+    return a.model_copy(update={"box": box, "text": f"{a.text} {b.text}", "score": score})
+
+
+def follows(first: Box, second: Box) -> bool:
+    """Whether a line goes on in a second one: at most 1.6 times as high, less than a height below it or beside it."""
+    heights = first[3] - first[1], second[3] - second[1]
+    low, high = min(heights), max(heights)
+    right, down = second[0] - first[2], second[1] - first[3]  # gaps, negative where they overlap
+    below = second[0] < first[2] and first[0] < second[2] and -0.5 * low < down < low
+    beside = down < -0.5 * low and -0.5 * low < right < low
+    return high <= 1.6 * low and (below or beside)
 
 
 def part_of_box(box: Box, begin: float, end: float) -> Box:

@@ -13,7 +13,7 @@ from openmie.base.objects import Found
 from openmie.base.ocr import Line, RapidOcr, around
 from openmie.base.photograph import WORDS, PhotographReader, read_photograph, with_photographs
 from openmie.base.photograph_part import PhotographPart
-from openmie.base.photograph_words import part_of_box, with_entities_of_words
+from openmie.base.photograph_words import follows, part_of_box, with_entities_of_words
 from openmie.base.text_model import Entity
 from openmie.cli import result_table
 from openmie.data.document import Document, Image, Mention, Region
@@ -165,7 +165,7 @@ def test_words_that_were_drawn_are_read():
 
 def lines_of(*texts):
     return [
-        Region(image="i", box=(0, 20 * n, 10 * len(t), 20 * n + 10), label=WORDS, text=t, score=0.8)
+        Region(image="i", box=(0, 15 * n, 10 * len(t), 15 * n + 10), label=WORDS, text=t, score=0.8)
         for n, t in enumerate(texts)
     ]
 
@@ -185,8 +185,33 @@ def test_entities_of_the_words_have_the_box_of_their_part():
     assert made.regions[:2] == document.regions
     assert [(r.label, r.text, r.of, r.box, r.score) for r in made.regions[2:]] == [
         ("ORG", "NASA", "", (50.0, 0, 90.0, 10), 0.4),
-        ("ORG", "NOW CERN", "", (0.0, 0, 130.0, 30), 0.4),
+        ("ORG", "NOW CERN", "", (0.0, 0, 130.0, 25), 0.4),
     ]
+
+
+def test_a_name_ends_with_its_line_where_no_line_follows():
+    document = Document(id="d", images=[Image(id="i")], regions=lines_of("JOIN NASA", "CERN", "ESA"))
+    far = [r.model_copy(update={"box": (0, 99 * n, 90, 99 * n + 10)}) for n, r in enumerate(document.regions)]
+    made = with_entities_of_words(document.replace(regions=far), find("NASA\nCERN\nESA"))
+    assert [(r.text, r.box[1]) for r in made.regions[3:]] == [("NASA", 0), ("CERN", 99), ("ESA", 198)]
+    close = [r.model_copy(update={"box": (0, 12 * n, 90, 12 * n + 10)}) for n, r in enumerate(document.regions)]
+    made = with_entities_of_words(document.replace(regions=close), find("NASA\nCERN\nESA"))
+    assert [(r.text, r.box) for r in made.regions[3:]] == [("NASA CERN ESA", (0, 0, 90, 34))]
+
+
+@pytest.mark.parametrize(
+    ("second", "answer"),
+    [
+        ((0, 12, 80, 22), True),  # below
+        ((0, 30, 80, 40), False),  # far below
+        ((200, 12, 280, 22), False),  # below, elsewhere
+        ((0, 12, 80, 42), False),  # below, much higher
+        ((105, 1, 150, 11), True),  # beside
+        ((130, 1, 150, 11), False),  # far beside
+    ],
+)
+def test_a_line_that_follows(second, answer):
+    assert follows((0, 0, 100, 10), second) is answer
 
 
 def test_a_name_that_the_text_has_too_is_left_to_its_mention():
