@@ -109,15 +109,15 @@ def _labelimg(documents: list[Document], folder: Path, labels: Labels) -> dict[s
 
 
 def _labelstudio(documents: list[Document], folder: Path, labels: Labels) -> dict[str, output.Written]:
-    """Frames go along, for Label Studio serves one folder."""
+    """Frames go along, for Label Studio serves one folder; every task has every image that the interface names."""
     (folder / "frames").mkdir(parents=True)
     missing: list[ErrorRecord] = []
     placed = [
         d.replace(images=tuple(_copy_image(i, folder / "frames", d.id, missing) for i in d.images)) for d in documents
     ]
     offered = Labels(labels.mentions, (COREFERENCE, *labels.relations), (), labels.regions)
-    (folder / "interface.xml").write_text(labelstudio.labelling_interface(placed, offered), encoding="utf-8")
-    written = labelstudio.write(placed, folder / "tasks.json", served=True, predictions=True)
+    file, config = folder / "tasks.json", folder / "interface.xml"
+    written = labelstudio.write(placed, file, served=True, predictions=True, config=config, offered=offered)
     return {"labelstudio": replace(written, records=(*missing, *written.records))}
 
 

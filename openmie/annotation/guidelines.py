@@ -73,8 +73,10 @@ TOOL = {
     ),
     "labelstudio": (
         f"by a relation `{COREFERENCE}` from one mention to the next",
-        "Paste `interface.xml` into the project's labelling interface, serve this folder as local storage "
-        "(LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT), and import `tasks.json`. What is annotated "
+        "Paste `interface.xml` into the project's labelling interface. Start Label Studio with "
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and the folder that holds this folder as "
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, add this folder as the project's local storage (without a sync), "
+        "and import `tasks.json`. What is annotated "
         "already is there as predictions, to be copied into your annotation. Draw a relation `shows` from "
         "a box to a mention of what it shows. When done, export as JSON and hand that file back.",
     ),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from openmie.cli import console, options
+from openmie.errors import OpenMIEError
 
 
 def convert(
@@ -16,12 +20,19 @@ def convert(
     from_: Annotated[str, typer.Option("--from", help="Format of the source; default: as its name ends.")] = "",
     to: Annotated[str, typer.Option(help="Format of the target; default: as its name ends.")] = "",
     image_dir: options.ImageDir = None,
+    read_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Of the reader, such as annotator=NAME, config=FILE; repeatable."),
+    ] = None,
 ) -> None:
     """Convert between jsonl, parquet, conll, brat, coco, yolo, voc and labelstudio.
 
-    Says what the target format cannot hold; the exit code is 3 if a document could not be written whole.
+    `--to labelstudio` also writes the labelling configuration, NAME.label_config.xml, and paths as Label Studio serves
+    them. Says what the target format cannot hold; the exit code is 3 if a document could not be written whole.
 
     Example: openmie convert annotations.json train.jsonl --from labelstudio
+
+    Example: openmie convert export.json mine.jsonl --read-option annotator=ann@example.org
 
     Example: openmie convert twitter:DIR#test gold.jsonl
     """
@@ -33,8 +44,36 @@ def convert(
     if hash_ and ":" in named:
         documents = corpora.load(named).split(split)
     else:
-        documents = read(source, from_ or None, **({"images": image_dir} if image_dir else {}))
-    written = write(documents, target, to or None)
+        documents = read(source, from_ or None, **_reading(image_dir, read_option))
+    written = write(documents, target, to or None, **_writing(target, to))
     console.say(written)
     if written.lost:
         raise typer.Exit(options.PARTIAL)
+
+
+def _reading(image_dir: str | None, read_option: list[str] | None) -> dict[str, str]:
+    """Options of the reader, as typed."""
+    given = {"images": image_dir} if image_dir else {}
+    for option in read_option or ():
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise OpenMIEError(
+                f"--read-option {option!r}", expected="KEY=VALUE", remedy="write it so, such as layer=predictions"
+            )
+        given[key] = value
+    return given
+
+
+def _writing(target: str, to: str) -> dict[str, Any]:
+    """Options of Label Studio's writer, with what is to be done there on stderr."""
+    if to != "labelstudio" or target == "-" or (os.path.exists(target) and not os.path.isfile(target)):
+        return {}  # a stream has no place beside it
+    config = Path(target).with_suffix(".label_config.xml")
+    folder = Path(os.path.abspath(target)).parent
+    print(
+        f"labelling configuration: {config}. Images are served from {folder} with "
+        f"LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true, LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={folder.parent} and "
+        f"{folder} as the project's local storage.",
+        file=sys.stderr,
+    )
+    return {"served": True, "config": config}

@@ -21,7 +21,8 @@ from openmie.data.document import Document, Mention, Region
 from openmie.errors import CorpusError
 from openmie.formats import image_paths as paths
 from openmie.formats import output
-from openmie.formats.labelstudio_tasks import LOCAL_FILES_URL, is_labelstudio, read
+from openmie.formats.labelstudio_paths import BLANK, LOCAL_FILES_URL
+from openmie.formats.labelstudio_tasks import is_labelstudio, read
 
 __all__ = ["CANNOT_HOLD", "SHOWS", "is_labelstudio", "labelling_interface", "read", "write"]
 
@@ -48,18 +49,25 @@ SHOWS = "shows"  # label of the relation from a box to its mention
 
 
 def labelling_interface(documents: Iterable[Document], offered: Labels | None = None) -> str:
-    """The labelling configuration for these documents, to paste into a project's settings; `offered` labels too."""
+    """The labelling configuration for these documents, to paste into a project's settings; `offered` labels too.
+
+    It has an image for each that the richest document has; a layer without labels offers "entity" or "object".
+    """
     labels: dict[str, set[str]] = {"mentions": set(), "relations": {SHOWS}, "regions": set()}
     for layer, seen in labels.items():
         seen.update(getattr(offered or Labels(), layer))
-    images = 1
+    images = 0
     for document in documents:
         images = max(images, len(document.images))
         for layer, seen in labels.items():
             seen.update(x.label for x in getattr(document, layer))
     options = {
-        layer: "".join(f"<{tag} value={quoteattr(x)}/>" for x in sorted(labels[layer]))
-        for layer, tag in (("mentions", "Label"), ("regions", "Label"), ("relations", "Relation"))
+        layer: "".join(f"<{tag} value={quoteattr(x)}/>" for x in sorted(labels[layer] - {""}) or [default])
+        for layer, tag, default in (
+            ("mentions", "Label", "entity"),
+            ("regions", "Label", "object"),
+            ("relations", "Relation", SHOWS),
+        )
     }
     boxes = "".join(
         f'  <Image name="{k}" value="${k}"/>\n  <RectangleLabels name="{k}-box" toName="{k}">'
@@ -83,11 +91,29 @@ def write(
     predictions: bool = False,
     served: bool = False,
     model: str = "openmie",
+    config: str | os.PathLike[str] = "",
+    offered: Labels | None = None,
 ) -> output.Written:
     """One task a document, its results as annotations, or as predictions of `model`.
 
-    `served` writes image paths as Label Studio serves a local folder: the folder of this file is then the one to serve.
+    Args:
+        documents: read once; held in memory where there is a `config`.
+        path: file to write; "-" is standard output.
+        predictions: whether what is annotated is a model's, for a person to correct.
+        served: whether image paths are those at which Label Studio serves a local folder: that of this file, its parent
+            being LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
+        model: name of the model, with `predictions`.
+        config: file to write the labelling configuration to; a task then has all images that it names, an empty picture
+            for each that its document lacks, as Label Studio refuses tasks without.
+        offered: labels of the configuration, beside those of the documents.
+
+    Returns:
+        What was written, and what the format cannot hold.
     """
+    keys = 0
+    if os.fspath(config):
+        documents = list(documents)
+        keys = max((len(d.images) for d in documents), default=0)
     report = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as file:
         file.write(b"[")
@@ -95,12 +121,17 @@ def write(
             file.write(b",\n" if report.documents else b"\n")
             report.count(document)
             task = _task(document, paths.parent_folder(path), served, report)
+            for key in map(_key, range(keys)):
+                task["data"][key] = task["data"].get(key) or BLANK
             results = {"result": task.pop("result")}
             task["predictions" if predictions else "annotations"] = [
                 {**results, "model_version": model} if predictions else results
             ]
             file.write(output.encode_utf8(_json(task, document), f"document {document.id}"))
         file.write(b"\n]\n")
+    if os.fspath(config):
+        with output.open_output(config) as file:
+            file.write(output.encode_utf8(labelling_interface(documents, offered), os.fspath(config)))
     return report.result()
 
 
@@ -123,7 +154,7 @@ def _task(document: Document, folder: Path, served: bool, report: output.WriteRe
     data: dict[str, Any] = {"id": document.id, "text": document.text}
     meta: dict[str, Any] = {}
     for n, image in enumerate(moved.images):
-        data[_key(n)] = LOCAL_FILES_URL + quote(image.path) if served and image.path else image.path
+        data[_key(n)] = _served(image.path, folder) if served and image.path else image.path
         size = {} if image.width is None or image.height is None else {"width": image.width, "height": image.height}
         meta[_key(n)] = {"id": image.id, "kind": image.kind, **size}
     spans = {m.id for m in document.mentions if _is_located(m, document, report)}
@@ -141,6 +172,12 @@ def _task(document: Document, folder: Path, served: bool, report: output.WriteRe
                 "use jsonl to keep relations of chains",
             )
     return {"data": data, "result": result, **({"meta": {"openmie": meta}} if meta else {})}
+
+
+def _served(path: str, folder: Path) -> str:
+    """Where Label Studio serves a file of the folder: a storage is never the root itself, so its name leads."""
+    inside = not os.path.isabs(path) and os.pardir not in Path(path).parts
+    return LOCAL_FILES_URL + quote(f"{os.path.basename(os.path.abspath(folder))}/{path}" if inside else path)
 
 
 def _is_located(mention: Mention, document: Document, report: output.WriteReport) -> bool:

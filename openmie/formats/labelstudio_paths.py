@@ -106,6 +106,7 @@ def _names(path: str, root: Path) -> Iterator[str]:
     for n in range(min(len(parts) - 1, len(own)), 0, -1):
         if own[-n:] == parts[:n]:  # the folder that was served is this one
             yield "/".join(parts[n:])
+    yield "/".join(parts[1:])  # or has another name by now
     yield parts[-1]
     if _CHOSEN.match(parts[-1]):
         yield _CHOSEN.sub("", parts[-1])
