@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cached_property
 from itertools import accumulate
 from typing import Generic, TypeVar
 
@@ -58,8 +59,13 @@ class RandomStream:
     """
 
     def __init__(self, *key: int) -> None:
-        self._bits = np.random.PCG64(np.random.SeedSequence(key))
+        self._key = key
         self._buffer: list[int] = []
+
+    @cached_property
+    def _bits(self) -> np.random.PCG64:
+        """Made at the first draw: a post has streams that it draws nothing from, and this is most of their time."""
+        return np.random.PCG64(np.random.SeedSequence(self._key))
 
     def uint64(self) -> int:
         """64 random bits."""
