@@ -95,7 +95,8 @@ def test_seeds_and_splits_differ():
 def test_names_of_the_splits_are_disjoint():
     shared = {"Valley", "Falls", "Lake", "Ltd", "Bank", "United", "Junior", "Lucky"}  # second words of long names
     used = {
-        split: {w for d in some(1500, split) for m in d.mentions for w in m.text.split()} - shared for split in SPLITS
+        split: {w for d in some(1500, split, translation=False) for m in d.mentions for w in m.text.split()} - shared
+        for split in SPLITS
     }
     assert not used["train"] & used["dev"] and not used["train"] & used["test"] and not used["dev"] & used["test"]
     for split in SPLITS:
