@@ -7,10 +7,15 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.fixtures.forked_python import ForkedPython
 
 # CI runs the same examples each time; `make test-long` draws new ones under many seeds
 settings.register_profile("ci", derandomize=True, deadline=None, database=None)
@@ -73,6 +78,18 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> str:
             lvlm_small.taught(made)
             made.rename(folder)
     return str(folder)
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedPython]:
+    """Processes that have imported what trains and loads models, for all tests that start one."""
+    from tests.fixtures.forked_python import ForkedPython
+
+    env = {"HF_MODULES_CACHE": str(tmp_path_factory.mktemp("modules")), "HF_HUB_OFFLINE": "1"}
+    openmie = ("cli", "train", "model.backbones", "inference.detector", "video.transcribe", "vlm.sft.finetune")
+    trainer = ("openmie.vlm.sft.trainer",) if find_spec("trl") else ()
+    with ForkedPython(*(f"openmie.{m}" for m in openmie), *trainer, "tests.fixtures.small", env=env) as processes:
+        yield processes
 
 
 @pytest.fixture

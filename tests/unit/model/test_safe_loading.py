@@ -21,7 +21,6 @@ from openmie.vlm.sft.finetune import load_model
 from openmie.vlm.sft.settings import SFTTraining
 from tests.fixtures import small
 from tests.fixtures import vlm_small as lvlm_small
-from tests.fixtures.forked_python import ForkedPython
 from tests.unit.inference.test_detector import save_dino
 
 ROOT = Path(__file__).parents[3]
@@ -145,7 +144,7 @@ UNREAD = {  # what these paths do not read in these folders, or have a class for
     ("vision", "vlm_processor"),
 }
 PATHS = {"dino": ("detector",), "text": ("text", "vision"), "vlm": LOADS}
-YES = "y\n" * 50
+YES = "y\n" * 50  # what standard input says to whatever is asked
 MODULES = (
     "model.backbones",
     "nn.encode.dual",
@@ -155,14 +154,6 @@ MODULES = (
     "vlm.sft.settings",
     "video.transcribe",
 )
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory):
-    """Processes whose standard input says yes to whatever is asked."""
-    env = {"HF_MODULES_CACHE": str(tmp_path_factory.mktemp("modules")), "HF_HUB_OFFLINE": "1"}
-    with ForkedPython("openmie.cli", *(f"openmie.{m}" for m in MODULES), env=env) as processes:
-        yield processes
 
 
 @pytest.fixture(scope="module")

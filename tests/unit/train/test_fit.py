@@ -21,7 +21,6 @@ from openmie.train.feature_cache import Features, cache_frozen
 from openmie.train.length_buckets import Buckets
 from openmie.train.optimizer import build_optimizer, build_schedule
 from tests.fixtures import small
-from tests.fixtures.forked_python import ForkedPython
 
 
 def test_every_parameter_has_a_group_or_is_named():
@@ -141,7 +140,7 @@ for event in fit(recipe, small.documents(44, every=5), small.documents(9),
 """
 
 
-def test_killed_five_times_ends_in_the_same_bits(tmp_path, bert):
+def test_killed_five_times_ends_in_the_same_bits(tmp_path, bert, python):
     """SIGKILL at five points of one run, at and between checkpoints and epochs: the weights of a whole run.
 
     The whole run has a Python of its own, so that the order of a set of strings is another there.
@@ -149,11 +148,10 @@ def test_killed_five_times_ends_in_the_same_bits(tmp_path, bert):
     root = Path(__file__).parents[3]
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "whole"), "-1", bert]
     subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, cwd=root, check=True)
-    with ForkedPython("openmie.train", "tests.fixtures.small") as python:
-        killed = tmp_path / "killed"
-        for step in sorted(np.random.default_rng().choice(np.arange(1, 18), 5, replace=False).tolist()):
-            assert python.run(SCRIPT, killed, step, bert, cwd=root).returncode == -signal.SIGKILL, step
-        assert python.run(SCRIPT, killed, -1, bert, cwd=root).returncode == 0
+    killed = tmp_path / "killed"
+    for step in sorted(np.random.default_rng().choice(np.arange(1, 18), 5, replace=False).tolist()):
+        assert python.run(SCRIPT, killed, step, bert, cwd=root).returncode == -signal.SIGKILL, step
+    assert python.run(SCRIPT, killed, -1, bert, cwd=root).returncode == 0
     for name in (
         "model.safetensors",
         f"checkpoints/{checkpoint.latest(tmp_path / 'whole' / 'checkpoints').name}/model.safetensors",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,35 +17,27 @@ from openmie.errors import TrainError  # noqa: E402
 from openmie.vlm.backends.model_loading import load_model_and_processor  # noqa: E402
 from tests.fixtures import sharded_training, vlm_small  # noqa: E402
 
-SCRIPT = Path(sharded_training.__file__)
 ROOT = Path(__file__).parents[4]
+PROCESS = """
+import sys
+from tests.fixtures import sharded_training
+sharded_training.cpus_are_accelerators()
+sharded_training.main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+"""
 
 
-def two_processes(*arguments, expected):
-    """What torchrun starts, without the third process that it is."""
+def two_processes(python, base, out, killed_at, expected):
+    """What torchrun starts, without the third process that it is, and importing once."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    both = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, str(SCRIPT), *map(str, arguments)],
-            env={**os.environ, **both, "RANK": rank, "LOCAL_RANK": rank, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in "01"
-    ]
-    try:
-        told = [p.communicate(timeout=500)[0] for p in started]
-    finally:
-        for process in started:
-            process.kill()
-    assert [p.returncode for p in started] == [expected] * 2, "\n".join(t[-3000:] for t in told)
+    both = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    envs = [{**both, "RANK": rank, "LOCAL_RANK": rank} for rank in "01"]
+    done = python.run_together(PROCESS, base, out, killed_at, cwd=ROOT, envs=envs, timeout=500)
+    assert [p.returncode for p in done] == [expected] * 2, "\n".join((p.stdout + p.stderr)[-3000:] for p in done)
 
 
-def test_two_processes_killed_and_resumed_give_the_folder_of_one(tmp_path):
+def test_two_processes_killed_and_resumed_give_the_folder_of_one(tmp_path, python):
     """Tolerance: 1e-5 where weights move by 2e-3; sums of gradients in another order gave 4e-7.
 
     With TRL's own loss under FSDP2 the last layer is off by 4e-3: see `Trainer.compute_loss`.
@@ -56,7 +45,7 @@ def test_two_processes_killed_and_resumed_give_the_folder_of_one(tmp_path):
     base, one, two = tmp_path / "base", tmp_path / "one", tmp_path / "two"
     vlm_small.qwen25(base)
     sharded_training.main(str(base), str(one), 0)
-    two_processes(base, two, 4, expected=-9)  # in the second epoch, after one checkpoint
+    two_processes(python, base, two, 4, expected=-9)  # in the second epoch, after one checkpoint
     (left,) = (two / "checkpoints").iterdir()
     assert left.name == "checkpoint-2" and {p.suffix for p in left.iterdir()} == {".safetensors", ".json", ""}
     halves = [load_file(left / f"learnt-{k}.safetensors") for k in (0, 1)]
@@ -64,7 +53,7 @@ def test_two_processes_killed_and_resumed_give_the_folder_of_one(tmp_path):
     assert sum(t.numel() for half in halves for t in half.values()) == sum(t.numel() for t in whole.values())
     with pytest.raises(TrainError, match="of another number of processes"):
         sharded_training.main(str(base), str(two), 0)
-    two_processes(base, two, expected=0)
+    two_processes(python, base, two, 0, expected=0)
     facts = [json.loads((folder / "training.json").read_text(encoding="utf8")) for folder in (one, two)]
     assert [(f["sharded"], f["processes"], f["steps"]) for f in facts] == [(False, 1, 4), (True, 2, 4)]
     assert [[x["loss"] for x in f["curve"]] for f in facts][1] == pytest.approx([x["loss"] for x in facts[0]["curve"]])
