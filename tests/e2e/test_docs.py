@@ -30,9 +30,10 @@ TEXT = PAGES[0].read_text(encoding="utf8")
 CONSOLE = [block for blocks in BLOCKS.values() for kind, block, _ in blocks if kind == "console"]
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch, colours):
-    """What the README's commands find: corpora, rows, a photograph, annotations, a film, models that answer."""
+@pytest.fixture(scope="module")
+def found(tmp_path_factory, colours):
+    """What the commands of README and docs find: corpora, rows, a photograph, annotations, a film, models."""
+    tmp_path = tmp_path_factory.mktemp("found")
     docs = [d.replace(images=(), relations=()) for d in small.documents(16)]
     (tmp_path / "twitter2017").mkdir()
     for name in ("train", "valid", "test"):
@@ -60,23 +61,30 @@ def folder(tmp_path, monkeypatch, colours):
     told = list(diorama.generate(diorama.Config(documents=True, seed=1), "test", 3, pixels=False))
     for name in ("gold", "predicted"):
         corpora.write(told, tmp_path / "runs" / f"{name}.jsonl")
+    return tmp_path
+
+
+@pytest.fixture
+def folder(found, tmp_path, monkeypatch):
+    """A copy for one page, and a model that answers."""
+    shutil.copytree(found, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(asked, "connect", lambda model, *_, **__: Stub(plausible, model))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture(scope="module")
-def python():
+def bare_python():
     """`python -c` of a block, which imports all of openmie for itself."""
     with ForkedPython() as processes:
         yield processes
 
 
 @pytest.mark.parametrize("page", [page for page, blocks in BLOCKS.items() if blocks])
-def test_blocks_of_a_page_run_in_order(page, folder, python):
+def test_blocks_of_a_page_run_in_order(page, folder, bare_python):
     for kind, block, printed in BLOCKS[page]:
         if kind == "python":
-            _check_python(python.run(block, cwd=folder), printed)
+            _check_python(bare_python.run(block, cwd=folder), printed)
         else:
             _run_commands(block)
 
