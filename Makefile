@@ -15,7 +15,7 @@ demo: .venv/base.stamp
 	$(BIN)/openmie demo --out demo
 
 test: .venv/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
 
 # The property tests under other random examples than CI's fixed ones: make test-long SEEDS="21 22 23"
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
