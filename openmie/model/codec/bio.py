@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from openmie.data.document import Document, Mention
 from openmie.errors import DocumentError
-from openmie.model.codec.dropped import Dropped
+from openmie.model.codec.dropped import CUT, OVERLAP, Dropped
 from openmie.text.bio_runs import run_bounds
 
 Orphans = Literal["keep", "open", "drop"]
@@ -119,8 +119,8 @@ def _why_not(mention: Mention, first: int, last: int, last_end: int, index: dict
     if mention.label not in index:
         return f"its label {mention.label!r} is not in the label set"
     if first < 0 or last <= first:
-        return "it does not begin and end where words do"
-    return "it overlaps another mention" if first < last_end else ""
+        return CUT
+    return OVERLAP if first < last_end else ""
 
 
 def _place(documents: Sequence[Document]) -> list[tuple[int, Mention, int, int]]:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from openmie.data.document import Document, Mention
+
+CUT = "it does not begin and end where words do"
+OVERLAP = "it overlaps another mention"
 
 
 class Dropped(NamedTuple):
@@ -19,3 +28,22 @@ class Dropped(NamedTuple):
         what = self.what
         id = what.id if hasattr(what, "id") else f"{what.head} {what.tail} {what.label}"
         return f"{type(self.what).__name__.lower()} {id}"
+
+
+def refused_words(document: Document, dropped: Iterable[Dropped]) -> npt.NDArray[np.bool_]:
+    """The words of mentions that are dropped because of where they lie: what they are is not known, least of all `O`.
+
+    Args:
+        document: whose words.
+        dropped: what its codes leave out. A mention whose label is not to be learnt refuses no words.
+
+    Returns:
+        (T,), True at each word that shares a character with such a mention.
+    """
+    spans = [(x.what.start, x.what.end) for x in dropped if isinstance(x.what, Mention) and x.why in (CUT, OVERLAP)]
+    found = np.zeros(len(document.words), dtype=bool)
+    if spans:
+        words = np.array(document.words, dtype=np.int64).reshape(-1, 2)
+        for start, end in spans:
+            found |= (words[:, 0] < end) & (start < words[:, 1])
+    return found

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from openmie.data.document import Document, Relation
-from openmie.model.codec.dropped import Dropped
+from openmie.model.codec.dropped import CUT, Dropped
 from openmie.model.codec.subwords import word_spans
 from openmie.model.codec.word_pairs_classes import (
     PAD,
@@ -105,7 +105,7 @@ def _spans(
         elif m.label not in index:
             dropped.append(Dropped(m, f"its label {m.label!r} is not in the label set"))
         elif not aligned or document.words[span[1]].end != m.end:
-            dropped.append(Dropped(m, "it does not begin and end where words do"))
+            dropped.append(Dropped(m, CUT))
         elif scheme == "exact" and taken.setdefault(span, index[m.label]) != index[m.label]:
             dropped.append(Dropped(m, f"its words are already held as {labels[taken[span] - 1]!r}"))
         else:

@@ -9,16 +9,20 @@ from torch import Tensor
 
 from openmie.data.document import Mention
 from openmie.model.codec import bio
-from openmie.model.codec.dropped import Dropped
+from openmie.model.codec.dropped import Dropped, refused_words
 from openmie.model.codec.subwords import word_spans
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.tasks.candidates import SPANS
 from openmie.model.tasks.task import Arrays, CandidateSource, DecodedDocument, Encoded, held, without
+from openmie.nn.decode.partial_tags import UNKNOWN_TAG
 from openmie.nn.ops import stack
 
 
 class TagsTask:
-    """Mentions of a document as tags (T,), `O`, `B-` and `I-` of each label; overlapping mentions are dropped."""
+    """Mentions of a document as tags (T,), `O`, `B-` and `I-` of each label; overlapping mentions are dropped.
+
+    Words of a dropped mention that no other mention holds are `UNKNOWN_TAG`: heads learn nothing of them.
+    """
 
     represents = "a mention that BIO tags can represent"
 
@@ -28,7 +32,7 @@ class TagsTask:
     def encode(self, documents: Sequence[EncodedDocument]) -> list[Encoded]:
         found = bio.encode_batch([d.document for d in documents], self.labels, orphans="open")
         return [
-            Encoded({"tags": ids[: d.words]}, (*gone, *_beyond(d)))
+            Encoded({"tags": _known(d, ids, gone)[: d.words]}, (*gone, *_beyond(d)))
             for d, ids, gone in zip(documents, found.ids, found.dropped)
         ]
 
@@ -47,7 +51,7 @@ class TagsTask:
             return
         plain, tags, scores = (
             [documents[i].encoded.document for i in rows],
-            predictions["tags"],
+            np.maximum(predictions["tags"], 0),  # gold that is not known names nothing
             predictions["tag_scores"],
         )
         longer = max(len(d.words) for d in plain) - tags.shape[1]
@@ -58,6 +62,12 @@ class TagsTask:
             d = documents[row]
             d.layers["mentions"] = mentions
             d.mentions = _by_candidate(d, mentions, {k: v[row] for k, v in predictions.items() if k in SPANS})
+
+
+def _known(d: EncodedDocument, ids: bio.Ints, gone: tuple[Dropped, ...]) -> bio.Ints:
+    """Tags (T,), with `UNKNOWN_TAG` at words that only dropped mentions have."""
+    words = len(d.document.words)
+    return np.where(refused_words(d.document, gone) & (ids[:words] == 0), UNKNOWN_TAG, ids[:words])
 
 
 def _beyond(d: EncodedDocument) -> tuple[Dropped, ...]:

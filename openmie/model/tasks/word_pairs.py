@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from openmie.data.document import Document
 from openmie.model.codec import word_pairs
-from openmie.model.codec.word_pairs_classes import Scheme, stack_cells
+from openmie.model.codec.dropped import Dropped, refused_words
+from openmie.model.codec.word_pairs_classes import PAD, Cells, Scheme, stack_cells
 from openmie.model.codec.word_pairs_decoding import decode_batch
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.tasks.task import Arrays, CandidateSource, DecodedDocument, Encoded, held
@@ -31,7 +34,10 @@ class WordPairGrid:
     def encode(self, documents: Sequence[EncodedDocument]) -> list[Encoded]:
         plain = [d.document for d in documents]
         found = word_pairs.encode_batch(plain, *self.labels, scheme=self.scheme, symmetric=self.symmetric)
-        return [Encoded({"cells": cells}, gone) for cells, gone in zip(found.cells, found.dropped)]
+        return [
+            Encoded({"cells": _known(document, cells, gone)}, gone)
+            for document, cells, gone in zip(plain, found.cells, found.dropped)
+        ]
 
     def collate(self, documents: Sequence[EncodedDocument], inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         cells = held(documents, "cells")
@@ -54,3 +60,9 @@ class WordPairGrid:
         )
         for d, (mentions, relations) in zip(documents, found):
             d.layers |= {"mentions": mentions, "relations": relations}
+
+
+def _known(document: Document, cells: Cells, gone: Sequence[Dropped]) -> Cells:
+    """Cells (T, T) with `PAD` where nothing would be said of a word of a mention that was refused."""
+    refused = refused_words(document, gone)
+    return np.where((refused[:, None] | refused) & (cells == 0), PAD, cells).astype(cells.dtype)

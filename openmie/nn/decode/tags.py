@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from openmie.nn.decode.channels import Channels
 from openmie.nn.decode.crf import LinearChainCrf
+from openmie.nn.decode.partial_tags import UNKNOWN_TAG, partial_log_likelihood
 from openmie.nn.limits import CountOrZero, Dropout, NonNegative, Problem, labels_given
 from openmie.nn.streams import Stream, Streams
 
@@ -128,7 +129,7 @@ def words_of(stream: Stream) -> Tensor:
 
 def gold_of(targets: Mapping[str, Tensor], mask: Tensor) -> Tensor:
     """The gold tags, padded to the stream's length: constructed text may be longer than the batch's words."""
-    return F.pad(targets["tags"].clamp_min(0), (0, mask.shape[1] - targets["tags"].shape[1]))
+    return F.pad(targets["tags"], (0, mask.shape[1] - targets["tags"].shape[1]))
 
 
 def counted(mask: Tensor, per: str) -> Tensor:
@@ -154,7 +155,7 @@ class CrfHead(nn.Module):
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         stream = streams[self.input_stream]
         emissions, real = self.emit(stream, given), words_of(stream)  # (B, T, L)
-        likelihood = self.crf.log_likelihood(emissions, gold_of(targets, real), real)  # (B,)
+        likelihood = partial_log_likelihood(self.crf, emissions, gold_of(targets, real), real)  # (B,)
         return -likelihood.sum() / counted(real, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -181,8 +182,10 @@ class SoftmaxHead(nn.Module):
     def loss(self, streams: Streams, given: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> Tensor:
         stream = streams[self.input_stream]
         real = words_of(stream)
+        gold = gold_of(targets, real)
+        real = real & (gold != UNKNOWN_TAG)
         logits = self.emit(stream, given)[real]  # (K, L)
-        total = F.cross_entropy(logits, gold_of(targets, real)[real], reduction="sum")
+        total = F.cross_entropy(logits, gold[real], reduction="sum")
         return total / counted(real, self.per)
 
     def predict(self, streams: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
