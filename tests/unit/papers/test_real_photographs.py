@@ -1,0 +1,188 @@
+"""Real photographs through the systems, with pretrained towers where a system takes them: a smoke test, no scores.
+
+Every photograph that MNRE's and GMNER's folders hold, under a made-up post. MGIPS-CL couples two towers of one shape,
+and M3D reads layers of one width, so both refuse `lite0` and have a built-in tower here; PFA has neither option.
+"""
+
+import functools
+from collections import Counter
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from openmie import corpora as corpora_package
+from openmie import diorama
+from openmie.bench import system
+from openmie.cli import application as cli
+from openmie.data.document import Image
+from openmie.data.images import load_image
+from openmie.errors import MissingPackageError, RecipeError
+from openmie.model import lite0, packed_e5
+from openmie.model.backbones import load_vision
+from openmie.model.pretrained import Model
+from openmie.nn.encode.dual import Vision
+from openmie.train.optimizer import build_optimizer
+from tests.fixtures import small
+
+pytestmark = pytest.mark.real
+NUM_PHOTOGRAPHS = {"mnre": 39, "gmner": 6}
+CLIPS = diorama.Config(documents=True, size=64, sentences=6, frames=4)
+SYSTEMS = {  # flavour, task, vision tower, further options
+    "baseline": ("pretrained", "re", "lite0", ()),
+    "shap_ca": ("improved", "ner", "lite0", ("context=c",)),
+    "mgips_cl": ("improved", "ner", "tiny-clip", ()),
+    "camim": ("improved", "re", "lite0", ("context=c",)),
+    "m3d": ("improved", "", "tiny", ("language=en",)),
+}
+REFUSE_LITE0 = {"mgips_cl", "m3d"}
+
+
+@pytest.fixture
+def photographs(corpora):
+    found = {name: sorted((corpora / name / "images").rglob("*.jpg")) for name in NUM_PHOTOGRAPHS}
+    assert {name: len(files) for name, files in found.items()} == NUM_PHOTOGRAPHS
+    paths = [path for files in found.values() for path in files]
+    assert max(Counter(path.read_bytes() for path in paths).values()) == 1  # so that all features have to differ
+    return paths
+
+
+@pytest.fixture
+def truncated(photographs, tmp_path):
+    """A copy of a photograph whose header is right and whose second half is missing."""
+    path, data = tmp_path / "half.jpg", photographs[0].read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    return path
+
+
+@pytest.fixture(scope="module")
+def unpacked():
+    """Read the packed text encoder once for all systems."""
+    try:
+        lite0.load(lite0.EfficientNetLite0())
+        found = packed_e5.load()
+    except MissingPackageError as error:
+        pytest.skip(str(error))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packed_e5, "load", functools.cache(lambda *a, **k: found))
+        yield
+
+
+def corpus_of(name):
+    return diorama.corpus(CLIPS, train=1, dev=1, test=1) if name == "m3d" else small.CORPUS
+
+
+def post(name, number, path, generated):
+    """One text for all photographs, so that a difference between two posts is one of their images."""
+    if name == "m3d":
+        clip = next(diorama.generate(CLIPS, "train", 1))
+        frame = clip.images[0].model_copy(update={"path": str(path), "pixels": None, "width": None, "height": None})
+        return clip.replace(id=f"p{number}", images=[frame], regions=[r for r in clip.regions if r.image == frame.id])
+    images = [Image(id="main", path=str(path))]
+    if name == "camim":  # an object of the photograph, and another photograph as the one generated from the text
+        images.append(Image(id="o", kind="object", box=(0, 0, 40, 40)))
+        images.append(Image(id="g", kind="generated", path=str(generated)))
+    return small.document(0).replace(id=f"p{number}", images=images)
+
+
+def encoded_and_predicted(model, documents):
+    """The visual tokens' mean (B, D) and the predictions, from one pass of batches of 16."""
+    seen = []
+    hook = model.extractor.encode.register_forward_hook(lambda _, args, streams: seen.append(streams["vision"]))
+    predicted = model.predict(documents, batch_size=16)
+    hook.remove()
+    order = [i for part in model.featurizer.batches(model.featurizer.featurize(documents), 16) for i in part]
+    means = torch.cat([(s.tokens * s.mask[..., None]).sum(1) / s.mask.sum(1, keepdim=True).clamp(min=1) for s in seen])
+    return means[torch.tensor(order).argsort()], predicted
+
+
+def check_features(features):
+    """All finite; the last is of the first one's image, in another batch; all others differ."""
+    assert features.isfinite().all()
+    scale = features.norm(dim=1).mean()
+    apart = torch.cdist(features[:-1], features[:-1]) / scale
+    assert (features[0] - features[-1]).norm() / scale < 1e-4
+    assert apart[~torch.eye(len(apart), dtype=torch.bool)].min() > 1e-3
+
+
+def train_one_step(model, documents):
+    batch = model.featurizer.collate(model.featurizer.featurize(documents, gold=True))
+    extractor = model.extractor.train()
+    optimizer = build_optimizer(extractor.named_parameters(), model.recipe.training.param_groups)
+    output = extractor(batch)
+    output.total.backward()
+    moved = [p for n, p in extractor.named_parameters() if n.startswith("encode.vision") and p.grad is not None]
+    before = [p.detach().clone() for p in moved]
+    optimizer.step()
+    extractor.eval()
+    assert output.total.isfinite() and moved and all(p.grad.isfinite().all() for p in moved)
+    assert any(not torch.equal(a, b) for a, b in zip(before, moved))
+
+
+def test_lite0_reads_every_photograph(photographs):
+    try:
+        tower = load_vision(Vision(name="lite0"))
+    except MissingPackageError as error:
+        pytest.skip(str(error))
+    pictures = [load_image(path) for path in photographs]
+    assert all(p.mode == "RGB" and min(p.size) > 50 for p in pictures)
+    with torch.inference_mode():
+        pixels = tower.process([*pictures, pictures[0]])
+        check_features(torch.cat([tower.model.eval()(part).mean(1) for part in pixels.split(16)]))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_learns_from_and_predicts_on_every_photograph(name, photographs, truncated, unpacked):
+    flavour, task, vision, options = SYSTEMS[name]
+    corpus = corpus_of(name)
+    if name in REFUSE_LITE0:
+        with pytest.raises(RecipeError, match="lite0"):
+            Model.new(system.build(name, corpus, task, ["text=tiny", "vision=lite0", *options], flavour))
+    torch.manual_seed(0)
+    model = Model.new(system.build(name, corpus, task, ["text=e5", f"vision={vision}", *options], flavour))
+    following = [*photographs[1:], photographs[0]]
+    posts = [post(name, i, path, after) for i, (path, after) in enumerate(zip(photographs, following))]
+    again, half = posts[0].replace(id="again"), post(name, "half", truncated, photographs[1])
+    train_one_step(model, posts[:4])
+    features, predicted = encoded_and_predicted(model, [*posts, again, half])
+    check_features(features[:-1])
+    assert [d.id for d in predicted] == [d.id for d in (*posts, again, half)]
+    assert not [error for d in predicted[:-1] for error in d.errors]
+    assert any(e.found.startswith("a broken file") and "half.jpg" in f"{e.where}" for e in predicted[-1].errors)
+
+
+@pytest.fixture
+def asked(photographs, truncated):
+    """Posts with a summary, as PFA learns them, the last of them with the truncated copy."""
+    posts = [post("pfa", i, path, None) for i, path in enumerate([*photographs, truncated])]
+    return [d.replace(summary="A photograph.", relations=()) for d in posts]
+
+
+def test_pfa_reads_every_photograph_before_the_first_step(photographs, asked):
+    pytest.importorskip("trl")
+    from openmie.vlm.sft.dataset import PromptSpec, build_sft_dataset
+
+    made, (record,) = build_sft_dataset(asked, PromptSpec(labels=small.LABELS.mentions))
+    assert [x.id for x in made] == [d.id for d in asked[:-1]]
+    assert record.found.startswith("a broken file") and "half.jpg" in record.where
+    assert all(x.pictures()[0].size == load_image(path).size for x, path in zip(made, photographs))
+
+
+def test_pfa_learns_one_step_and_answers(asked, tmp_path):
+    pytest.importorskip("trl")
+    from openmie.vlm.pfa.parsing import ANSWER_PLACE
+
+    (tmp_path / "posts").mkdir()
+    for split, chosen in {"train": asked[:2], "dev": asked[2:3], "test": asked[3:5]}.items():
+        corpora_package.write(chosen, tmp_path / "posts" / f"{split}.jsonl")
+    corpus, out, said = f"jsonl:{tmp_path / 'posts'}", str(tmp_path / "model"), tmp_path / "said.jsonl"
+    few = ("--set", "training.epochs=1", "--set", "training.batch=2")
+    short = ("--vlm-option", "max_tokens=4", "--vlm-option", "constrained=false")
+    trained = CliRunner().invoke(cli.app, ["train", "pfa", "--corpus", corpus, "--out", out, *few])
+    assert trained.exit_code == 0, (trained.output, trained.exception)
+    answer = ["zero-shot", corpus, "--split", "test", "--system", "pfa", "--model", out, "--out", str(said), *short]
+    answered = CliRunner().invoke(cli.app, [*answer, "--vlm-option", "injection_guard=false"])
+    assert answered.exit_code in (0, cli.PARTIAL), (answered.output, answered.exception)
+    found = list(corpora_package.read(said))
+    assert [d.id for d in found] == ["p3", "p4"]
+    assert all(e.where.endswith(ANSWER_PLACE) for d in found for e in d.errors)  # four tokens are no whole answer
