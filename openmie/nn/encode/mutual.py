@@ -262,9 +262,10 @@ def check_towers(config: Mutual, text: Any, vision: Any) -> Any:
     """The CLIP model of the vision tower, if both towers can be coupled; else RecipeError."""
     check_text(config.text.name, text.config.model_type)
     clip = getattr(vision, "model", None)
-    if clip is None or clip.config.model_type != "clip_vision_model":
+    kind = getattr(getattr(clip, "config", None), "model_type", type(clip or vision).__name__)
+    if kind != "clip_vision_model":
         raise RecipeError(
-            f"vision encoder {config.vision.name!r}, a {clip.config.model_type if clip else type(vision).__name__}",
+            f"vision encoder {config.vision.name!r}, a {kind}",
             expected="a CLIP vision tower",
             where="encode.vision.name",
             remedy="set vision.name=tiny-clip for one of the text encoder's size, or name a CLIP",
