@@ -261,7 +261,7 @@ def interpolated(table: Tensor, side: int) -> Tensor:
 def check_towers(config: Mutual, text: Any, vision: Any) -> Any:
     """The CLIP model of the vision tower, if both towers can be coupled; else RecipeError."""
     check_text(config.text.name, text.config.model_type)
-    clip = getattr(vision, "model", None)
+    clip: Any = getattr(vision, "model", None)
     kind = getattr(getattr(clip, "config", None), "model_type", type(clip or vision).__name__)
     if kind != "clip_vision_model":
         raise RecipeError(
