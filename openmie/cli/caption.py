@@ -86,10 +86,9 @@ def caption(
     print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents: jsonl:{there}",
           file=sys.stderr)  # fmt: skip
     console.say(tally.result())
-    if data:
-        console.say_skipped(data)
+    skipped = bool(data) and console.say_skipped(data, told=failed)
     console.say_failed(failed)
-    if failed or tally.lost or (data and data.skipped):
+    if failed or tally.lost or skipped:
         raise typer.Exit(options.PARTIAL)
 
 

@@ -71,7 +71,8 @@ def caption_review(
         print(f"{number} captions for {_review(out)}", file=sys.stderr)
     else:
         _counted(review, data.split(split), generator or [])
-    console.say_skipped(data)
+    if console.say_skipped(data):
+        raise typer.Exit(options.PARTIAL)
 
 
 def _review(out: Path) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from collections.abc import Collection, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from io import StringIO
 from time import monotonic
 from typing import Any
+
+import typer
+
+from openmie.cli.options import PARTIAL
+from openmie.errors import ErrorRecord, OpenMIEError
 
 
 def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
@@ -85,7 +90,7 @@ def passing(documents: Iterable[Any], description: str) -> Iterator[Any]:
 
 def noted(documents: Iterable[Any], failed: list[str]) -> Iterator[Any]:
     for document in documents:
-        failed.extend(str(e) for e in document.errors)
+        failed.extend(str(e) for e in document.errors if not e.note)
         yield document
 
 
@@ -164,11 +169,48 @@ def say_failed(failed: list[str]) -> None:
         print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
 
 
-def say_skipped(corpus: Any) -> None:
-    for record in corpus.skipped[:10]:
-        print(f"not read: {record}", file=sys.stderr)
-    if len(corpus.skipped) > 10:
-        print(f"and {len(corpus.skipped) - 10} more; `openmie doctor` lists them", file=sys.stderr)
+def documents_of(items: Iterable[Any], records: dict[ErrorRecord, None]) -> Iterator[Any]:
+    """The documents that a reader yields; `records` collects the records beside them, and those that they carry."""
+    for item in items:
+        if isinstance(item, ErrorRecord):
+            records[item] = None
+        else:
+            records.update(dict.fromkeys(item.errors))
+            yield item
+
+
+def say_records(records: Iterable[ErrorRecord]) -> bool:
+    """Tell on stderr how much could not be read, and the first of it; whether anything was lost, which notes do not."""
+    lost: list[ErrorRecord] = []
+    notes: list[ErrorRecord] = []
+    for record in records:
+        (notes if record.note else lost).append(record)
+    for what, found in (("note", notes), ("not read", lost)):
+        for record in found[:10]:
+            print(f"{what}: {record}", file=sys.stderr)
+    if notes:
+        print(f"{len(notes)} notes of what was mended when it was read", file=sys.stderr)
+    if lost:
+        print(f"{len(lost)} records of what could not be read", file=sys.stderr)
+    return bool(lost)
+
+
+def say_skipped(*corpora: Any, told: Collection[str] = ()) -> bool:
+    """`say_records` of corpora, without what `say_failed` tells; whether anything was lost."""
+    records = dict.fromkeys(record for corpus in corpora for record in corpus.skipped)
+    return say_records(r for r in records if str(r) not in told)
+
+
+@contextmanager
+def telling_skipped(*corpora: Any) -> Iterator[None]:
+    """Tell at the end, of an error too, what of the corpora could not be read; the exit code is then `PARTIAL`."""
+    try:
+        yield
+    except (OpenMIEError, typer.Exit):
+        say_skipped(*corpora)
+        raise
+    if say_skipped(*corpora):
+        raise typer.Exit(PARTIAL)
 
 
 def benched(events: Generator[Any, None, None]) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from openmie.cli import console, options
-from openmie.errors import OpenMIEError
+from openmie.errors import ErrorRecord, OpenMIEError
 
 
 def convert(
@@ -28,7 +28,8 @@ def convert(
     """Convert between jsonl, parquet, conll, brat, coco, yolo, voc and labelstudio.
 
     `--to labelstudio` also writes the labelling configuration, NAME.label_config.xml, and paths as Label Studio serves
-    them. Says what the target format cannot hold; the exit code is 3 if a document could not be written whole.
+    them. Says what could not be read and what the target format cannot hold; the exit code is 3 if anything of the
+    source could not be read, or a document could not be written. Where nothing can be read, nothing is written.
 
     Example: openmie convert annotations.json train.jsonl --from labelstudio
 
@@ -37,17 +38,24 @@ def convert(
     Example: openmie convert twitter:DIR#test gold.jsonl
     """
     from openmie import corpora
-    from openmie.formats.registry import read, write
+    from openmie.formats.registry import read_items, write
 
     named, hash_, split = source.rpartition("#")
-    documents: Iterable[Any]
-    if hash_ and ":" in named:
-        documents = corpora.load(named).split(split)
-    else:
-        documents = read(source, from_ or None, **_reading(image_dir, read_option))
-    written = write(documents, target, to or None, **_writing(target, to))
+    records: dict[ErrorRecord, None] = {}
+    given = _reading(image_dir, read_option)
+    corpus = corpora.load(named, **given) if hash_ and ":" in named else None
+    items = corpus.split(split) if corpus else read_items(source, from_ or None, **given)
+    documents = console.documents_of(items, records)
+    first = list(islice(documents, 1))
+    skipped = corpus.skipped if corpus else records
+    if skipped and not first:
+        print(f"nothing of {source} could be read, so {target} was not written", file=sys.stderr)
+        console.say_records(skipped)
+        raise typer.Exit(options.PARTIAL)
+    written = write(chain(first, documents), target, to or None, **_writing(target, to))
     console.say(written)
-    if written.lost:
+    lost = console.say_records(corpus.skipped if corpus else records)
+    if lost or written.lost:
         raise typer.Exit(options.PARTIAL)
 
 

@@ -24,12 +24,17 @@ def corpus(
 ) -> None:
     """Check a copy of a corpus: its counts beside the published ones, and its anomalies. The word may be left out.
 
+    The exit code is 3 if anything of it cannot be read.
+
     Example: openmie doctor mnre:DIR
     """
     from openmie.datasets.audit.doctor import examine
 
-    for line in examine(corpus).lines(examples):
+    report = examine(corpus)
+    for line in report.lines(examples):
         print(line)
+    if report.lost:
+        raise typer.Exit(options.PARTIAL)
 
 
 @app.command("boxes")

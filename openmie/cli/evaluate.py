@@ -38,15 +38,15 @@ def evaluate(
     from openmie.train import evaluate as scoring
 
     data = corpora.load(corpus)
-    loaded, gold = load(model), list(data.split(split))
-    scores, predicted = scoring.evaluate(
-        loaded, gold, bootstrap=bootstrap, symmetric=data.symmetric, candidates=cast(CandidateSource, candidates)
-    )
-    console.scores(scores)
-    for what, f1 in scoring.scheme_ceiling(loaded, gold).items():
-        print(f"ceiling of the word-pair scheme, {what}: {f1:.2f}")
-    if out:
-        scoring.write_record(out, scoring.record(loaded, scores, gold, corpus=corpus, split=split, folder=model))
-    if predictions:
-        console.say(write(predicted, predictions))
-    console.say_skipped(data)
+    with console.telling_skipped(data):
+        loaded, gold = load(model), list(data.split(split))
+        scores, predicted = scoring.evaluate(
+            loaded, gold, bootstrap=bootstrap, symmetric=data.symmetric, candidates=cast(CandidateSource, candidates)
+        )
+        console.scores(scores)
+        for what, f1 in scoring.scheme_ceiling(loaded, gold).items():
+            print(f"ceiling of the word-pair scheme, {what}: {f1:.2f}")
+        if out:
+            scoring.write_record(out, scoring.record(loaded, scores, gold, corpus=corpus, split=split, folder=model))
+        if predictions:
+            console.say(write(predicted, predictions))

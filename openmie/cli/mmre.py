@@ -66,8 +66,7 @@ def mmre(
                 console.say(write(documents, folder / f"{name}.jsonl"))
         print(f"the corpus: jsonl:{out}", file=sys.stderr)
     refused = _export(splits, made.labels.mentions, llava, format, task, plain) if llava else 0
-    console.say_skipped(made)
-    if refused:
+    if console.say_skipped(data, made) or refused:
         raise typer.Exit(options.PARTIAL)
 
 

@@ -78,9 +78,7 @@ def objects(
         number, boxes = number + bool(here), boxes + here
     print(f"{boxes} objects in {number} of {tally.documents} documents, in {out}", file=sys.stderr)
     console.say(tally.result())
-    skipped = len(data.skipped) if data else 0
-    if data:
-        console.say_skipped(data)
+    skipped = bool(data) and console.say_skipped(data, told=failed)
     console.say_failed(failed)
     if failed or skipped:
         raise typer.Exit(options.PARTIAL)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from openmie.cli import console, options
-from openmie.errors import OpenMIEError
+from openmie.errors import ErrorRecord, OpenMIEError
 
 FORMATS = ("table", "json")
 
@@ -26,23 +26,29 @@ def score(
 ) -> None:
     """Score predictions of any system, in any format that can be read, against gold. All numbers in percent.
 
+    What cannot be read is told and left out of the numbers; the exit code is then 3.
+
     Example: openmie score gold.jsonl predicted.jsonl --task ner
 
     Example: openmie score gold.conll predicted.conll --errors --format json
     """
     from openmie import metrics
-    from openmie.formats.registry import read
+    from openmie.formats.registry import read_items
 
     if format not in FORMATS:
         raise OpenMIEError.unknown("--format", format, FORMATS)
-    pair = list(read(gold)), list(read(predicted))
+    records: dict[ErrorRecord, None] = {}
+    pair = [list(console.documents_of(read_items(side), records)) for side in (gold, predicted)]
+    lost = console.say_records(records)
     settings: dict[str, Any] = {"symmetric": symmetric or (), "iou": iou}
     found = metrics.score(*pair, task=task, bootstrap=bootstrap, **settings)  # type: ignore[arg-type]
     lines = metrics.errors(*pair, **settings).lines(task) if errors else []
     if format == "json":
         rows = metrics.table(found)
         print(json.dumps({"scores": rows, "errors": lines} if errors else rows, ensure_ascii=False, indent=1))
-        return
-    console.scores(found, by_label)
-    if errors:
-        console.errors(lines)
+    else:
+        console.scores(found, by_label)
+        if errors:
+            console.errors(lines)
+    if lost:
+        raise typer.Exit(options.PARTIAL)

@@ -29,7 +29,8 @@ def train(
 ) -> None:
     """Train a system on a corpus. Dev selects the epoch; the test split is not opened.
 
-    Started again, an interrupted training resumes from its last checkpoint.
+    Started again, an interrupted training resumes from its last checkpoint. What of the corpus cannot be read is told
+    at the end, and the exit code is then 3.
 
     `openmie train base` fine-tunes the model that is installed with openmie; its options are those of
     FinetuneOptions (epochs, rate, text, ...), `start` (a folder to go on from) and `labels` (a JSON file of names and
@@ -49,29 +50,30 @@ def train(
         refuse_recipe_options(
             flavour=flavour != system.FLAVOUR, ablate=ablate, task=task, set=set_, precision=precision != "no"
         )
-        train_base(data, out, option or (), seed)
-        console.say_skipped(data)
+        with console.telling_skipped(data):
+            train_base(data, out, option or (), seed)
         return
-    full: Any = system.build(paper, data, task, option or (), flavour)
-    recipe: Any = system.change(system.ablate(paper, full, ablate), set_ or ())
-    if recipe.is_generative:
-        _fine_tune(recipe, recipe.data(data), out, seed, restart)
-        return
-    events = fit(recipe, data.train, data.dev, out=out, seed=seed, resume=not restart, precision=precision)
-    try:
-        for event in console.progress(recipe.name, logged(events, out / "tensorboard")):
-            if event.kind == "done":
-                best = f"best dev F1 {event.values['best']:.2f} after epoch {event.values['best_epoch'] + 1}"
-                print(f"{best}; model: {out}")
-    except UnfedError as error:
-        raise system.naming_ablations(error, paper, full, data.train) from None
-    console.say_skipped(data)
+    with console.telling_skipped(data):
+        full: Any = system.build(paper, data, task, option or (), flavour)
+        recipe: Any = system.change(system.ablate(paper, full, ablate), set_ or ())
+        if recipe.is_generative:
+            _fine_tune(recipe, data, out, seed, restart)
+            return
+        events = fit(recipe, data.train, data.dev, out=out, seed=seed, resume=not restart, precision=precision)
+        try:
+            for event in console.progress(recipe.name, logged(events, out / "tensorboard")):
+                if event.kind == "done":
+                    best = f"best dev F1 {event.values['best']:.2f} after epoch {event.values['best_epoch'] + 1}"
+                    print(f"{best}; model: {out}")
+        except UnfedError as error:
+            raise system.naming_ablations(error, paper, full, data.train) from None
 
 
-def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> None:
+def _fine_tune(recipe: Any, corpus: Any, out: Path, seed: int, restart: bool) -> None:
     """`train` of a system that is a fine-tuned vision-language model."""
     from openmie.vlm.sft.recipe import fit_sft
 
+    data = recipe.data(corpus)
     if restart:
         shutil.rmtree(out, ignore_errors=True)
     dev = data.dev if "dev" in data.sources else ()
@@ -83,6 +85,5 @@ def _fine_tune(recipe: Any, data: Any, out: Path, seed: int, restart: bool) -> N
     )
     for record in found["skipped"]["records"][:3]:
         print(f"not learnt from ({found['skipped']['count']} in all): {record}", file=sys.stderr)
-    console.say_skipped(data)
-    if found["skipped"]["count"]:
+    if console.say_skipped(data, told={str(r) for r in corpus.skipped}) or found["skipped"]["count"]:
         raise typer.Exit(options.PARTIAL)

@@ -67,10 +67,9 @@ def zero_shot(
     found = console.noted(console.passing(request.predict(documents, schema, backend), "documents prompted"), failed)
     console.say(write(_kept(found, predicted), out, "jsonl"))
     _score(gold, predicted, schema, backend, data, bootstrap, scores, corpus=corpus, split=split, system=system)
-    if data:
-        console.say_skipped(data)
+    skipped = bool(data) and console.say_skipped(data, told=failed)
     console.say_failed(failed)
-    if failed or (data and data.skipped):
+    if failed or skipped:
         raise typer.Exit(options.PARTIAL)
 
 

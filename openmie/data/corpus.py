@@ -60,19 +60,21 @@ class Split:
     Args:
         name: train, dev or test.
         source: called at each iteration; yields documents, and an error record for each that cannot be read.
-        skipped: where the records of the last iteration are stored, by split.
+        skipped: where the records of the last iteration are stored, by split: of what could not be read at all, and
+            those that documents carry in `errors`.
     """
 
-    def __init__(self, name: str, source: Source, skipped: dict[str, list[ErrorRecord]]) -> None:
+    def __init__(self, name: str, source: Source, skipped: dict[str, Iterable[ErrorRecord]]) -> None:
         self.name, self._source, self._skipped = name, source, skipped
 
     def __iter__(self) -> Iterator[Document]:
-        records: list[ErrorRecord] = []
+        records: dict[ErrorRecord, None] = {}  # each once: a reader may yield what a document carries, too
         for item in self._source():
-            if isinstance(item, ErrorRecord):
-                records.append(item)
+            found = (item,) if isinstance(item, ErrorRecord) else item.errors
+            if found:
+                records.update(dict.fromkeys(found))
                 self._skipped[self.name] = records  # this pass's, so that a second pass does not count twice
-            else:
+            if isinstance(item, Document):
                 yield item
         self._skipped[self.name] = records
 
@@ -96,7 +98,7 @@ class Corpus:
     declared: Labels | None = None
     published: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     language: str = ""
-    _skipped: dict[str, list[ErrorRecord]] = field(default_factory=dict, repr=False)
+    _skipped: dict[str, Iterable[ErrorRecord]] = field(default_factory=dict, repr=False)
 
     def split(self, name: str) -> Split:
         """A split by name.
@@ -141,5 +143,5 @@ class Corpus:
 
     @property
     def skipped(self) -> tuple[ErrorRecord, ...]:
-        """What the last iteration of each split could not read."""
+        """What the last iteration of each split could not read: entire documents, and parts that `errors` tell of."""
         return tuple(r for name in sorted(self._skipped) for r in self._skipped[name])

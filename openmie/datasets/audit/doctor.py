@@ -64,6 +64,11 @@ class AuditReport:
         """The counts that differ from the published ones."""
         return tuple(c for c in self.counts if c.published is not None and c.published != c.found)
 
+    @property
+    def lost(self) -> tuple[ErrorRecord, ...]:
+        """The records of what could not be read; `records` also has notes of what was mended."""
+        return tuple(r for r in self.records if not r.note)
+
     def table(self) -> list[tuple[str, ...]]:
         """Counts as rows of cells, the header first; `3,373 of 3,380` where fewer or more were published."""
         splits = list(dict.fromkeys(c.split for c in self.counts))
@@ -91,10 +96,13 @@ class AuditReport:
             numbers = ", ".join(f"{f.split or 'in all'} {f.count:,}" for f in found)
             shown = list(dict.fromkeys(e for f in found for e in f.examples))[:examples]
             yield f"  {kind}: {numbers}" + (f" (such as {'; '.join(shown)})" if shown else "")
-        yield f"{len(self.records)} records of what could not be read"
-        yield from (f"  {record}" for record in self.records[:20])
-        if len(self.records) > 20:
-            yield f"  ... and {len(self.records) - 20} more"
+        notes = [r for r in self.records if r.note]
+        for found, what in ((self.lost, "records of what could not be read"), (notes, "notes of what was mended")):
+            if found or found is not notes:
+                yield f"{len(found)} {what}"
+            yield from (f"  {record}" for record in found[:20])
+            if len(found) > 20:
+                yield f"  ... and {len(found) - 20} more"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
