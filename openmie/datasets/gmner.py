@@ -19,6 +19,7 @@ from openmie.data.document import Document, Mention, Region
 from openmie.datasets.audit.checks import Finding
 from openmie.datasets.reading.attachments import AttachmentOptions
 from openmie.datasets.reading.split_files import describe_folder, find_path, one_file_per_split, split_files
+from openmie.datasets.reading.token_columns import label_column
 from openmie.datasets.twitter import read_tweets
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats.archives import SUFFIXES
@@ -26,7 +27,12 @@ from openmie.formats.labelimg import Annotation, AnnotationFiles
 
 
 def load_gmner(
-    path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", boxes: str | Path = ""
+    path: Path,
+    *,
+    captions: str | tuple[str, ...] = (),
+    images: str | Path = "",
+    boxes: str | Path = "",
+    column: str | int = "",
 ) -> Corpus:
     """Load a folder with `txt/{train,dev,test}.txt` and the annotation files.
 
@@ -35,14 +41,15 @@ def load_gmner(
         captions: a file, or the generator of `captions/NAME_{train,val,test}.txt`; several separated by commas.
         images: the folder with the image files.
         boxes: the folder or archive of the annotation files; "": `xml` or `xml.tar.gz`, see `find_annotations`.
+        column: of the labels, as in `load_twitter`.
 
     Raises:
-        CorpusError: files that are not there.
+        CorpusError: files that are not there, or an unknown column.
     """
     files = one_file_per_split(split_files(path, (".txt",), within=("txt",)))
     options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images)
-    where = find_annotations(path, boxes)
-    return Corpus(f"gmner:{path}", {s: partial(grounded_tweets, f, options, s, where) for s, f in files.items()})
+    where, at = find_annotations(path, boxes), label_column(column)
+    return Corpus(f"gmner:{path}", {s: partial(grounded_tweets, f, options, s, where, at) for s, f in files.items()})
 
 
 def find_annotations(path: Path, named: str | Path = "") -> Path:
@@ -70,10 +77,12 @@ def unused_annotation_files(path: Path, options: Mapping[str, Any], images: froz
         yield Finding("annotation files of no document", "", len(unused), tuple(unused[:5]))
 
 
-def grounded_tweets(path: Path, options: AttachmentOptions, split: str, boxes: Path) -> Iterator[Item]:
+def grounded_tweets(
+    path: Path, options: AttachmentOptions, split: str, boxes: Path, column: int = -1
+) -> Iterator[Item]:
     """The tweets of one file with their regions."""
     annotations = AnnotationFiles(boxes)
-    for item in read_tweets(path, options, split):
+    for item in read_tweets(path, options, split, column):
         if isinstance(item, Document) and (found := annotations.get(item.source["imgid"])) is not None:
             yield from found.errors
             item = _with_regions(item, found)

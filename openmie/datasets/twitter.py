@@ -1,7 +1,8 @@
 """Twitter-2015, Twitter-2017 and the text of GMNER: `IMGID:` blocks of `token<TAB>label`, one document per tweet.
 
-A tweet whose image id occurred before in the file gets the id `ID#2`, `ID#3`, ...; `source["imgid"]` keeps the
-original.
+Fine-grained files (FMNERG) have two labels a token, `token<TAB>B-location<TAB>B-park`: the last one is read, or the one
+that `column` says. A tweet whose image id occurred before in the file gets the id `ID#2`, `ID#3`, ...;
+`source["imgid"]` keeps the original.
 """
 
 from __future__ import annotations
@@ -14,33 +15,38 @@ from openmie.data.corpus import Corpus, Item
 from openmie.data.document import Document, Mention, Word
 from openmie.datasets.reading.attachments import AttachmentOptions, Attachments
 from openmie.datasets.reading.split_files import one_file_per_split, split_files
-from openmie.errors import ErrorRecord
-from openmie.formats.text_lines import TextLine, line_error, read_lines, shorten
+from openmie.datasets.reading.token_columns import TokenColumns, label_column
+from openmie.formats.text_lines import TextLine, line_error, read_lines
 from openmie.text.bio_runs import tag_runs
 
 
-def load_twitter(path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "") -> Corpus:
+def load_twitter(
+    path: Path, *, captions: str | tuple[str, ...] = (), images: str | Path = "", column: str | int = ""
+) -> Corpus:
     """Load a folder with `train.txt`, `valid.txt` (or `dev.txt`) and `test.txt`, or in its folder `txt`.
 
     Args:
         path: the folder, or one file.
         captions: a file, or the generator of `captions/NAME_{train,val,test}.txt`; several separated by commas.
         images: the folder with the image files.
+        column: of the labels, where there are several: "coarse" (the second column), "fine" (the last, and the
+            default), or a number, 0 being the tokens.
 
     Raises:
-        CorpusError: files that are not there.
+        CorpusError: files that are not there, or an unknown column.
     """
     files = one_file_per_split(split_files(path, (".txt",), within=("txt",)))
+    at = label_column(column)
     options = AttachmentOptions.find(path, tuple(files), captions=captions, images=images)
-    return Corpus(f"twitter:{path}", {s: partial(read_tweets, f, options, s) for s, f in files.items()})
+    return Corpus(f"twitter:{path}", {s: partial(read_tweets, f, options, s, at) for s, f in files.items()})
 
 
-def read_tweets(path: Path, options: AttachmentOptions, split: str) -> Iterator[Item]:
-    """The documents of one file, a record before each that could only be read in part."""
-    media = Attachments(options, split)
+def read_tweets(path: Path, options: AttachmentOptions, split: str, column: int = -1) -> Iterator[Item]:
+    """The documents of one file, a record before each that could only be read in part; `column` has the labels."""
+    media, columns = Attachments(options, split), TokenColumns(path, column)
     seen: dict[str, int] = {}
     for number, imgid, block in _blocks(path):
-        yield from _document(path, number, imgid, block, media, seen)
+        yield from _document(path, number, imgid, block, media, seen, columns)
     yield from media.records()
 
 
@@ -63,7 +69,13 @@ def _blocks(path: Path) -> Iterator[tuple[int, str, list[TextLine]]]:
 
 
 def _document(
-    path: Path, number: int, imgid: str, block: Sequence[TextLine], media: Attachments, seen: dict[str, int]
+    path: Path,
+    number: int,
+    imgid: str,
+    block: Sequence[TextLine],
+    media: Attachments,
+    seen: dict[str, int],
+    columns: TokenColumns,
 ) -> Iterator[Item]:
     """Records, then the document, or a record alone where the tweet has no words."""
     errors = [line.error for line in block if line.error]
@@ -71,7 +83,7 @@ def _document(
     for line in block:
         if line.text.startswith("IMGID:"):
             continue
-        word, tag, error = _token(path, line)
+        word, tag, error = columns.read(line)
         errors += [error] if error else []
         if word:
             words.append(word)
@@ -112,32 +124,6 @@ def _document(
             lang="en",
             errors=tuple(errors),
         )
-
-
-def _token(path: Path, line: TextLine) -> tuple[str, str, ErrorRecord | None]:
-    """(word, tag, error) of a line; a word whose tag cannot be read is kept and counts as outside."""
-    word, tab, tag = line.text.rpartition("\t")
-    word, tag = (word.strip(), tag.strip()) if tab else (line.text.strip(), "")
-    if not tab and len(parts := line.text.split()) == 2 and _is_tag(parts[1]):
-        word, tag = parts
-    if word and _is_tag(tag):
-        return word, tag, None
-    consequence = "the word was kept as outside any entity" if word else "the line was left out"
-    return (
-        word,
-        "O",
-        line_error(
-            path,
-            line.number,
-            shorten(line.text),
-            "token<TAB>label, label O, B-<type> or I-<type>",
-            f"mend the line; {consequence}",
-        ),
-    )
-
-
-def _is_tag(tag: str) -> bool:
-    return tag == "O" or (tag[:2] in ("B-", "I-") and len(tag) > 2)
 
 
 def word_spans(words: Iterable[str]) -> tuple[Word, ...]:

@@ -19,6 +19,7 @@ from openmie.data.document import Document, Mention, Word, locate_words
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import output
 from openmie.formats.jsonl import open_binary
+from openmie.formats.text_lines import split_lines
 from openmie.text.bio_runs import tag_runs
 from openmie.text.words import split_words
 
@@ -42,6 +43,7 @@ _TEXT = re.compile(r"#\s*text\s*=\s?(.*)")
 _TAG = re.compile(r"([BIESLU])(?:-(.*))?|O", re.DOTALL)
 _BLANK = re.compile(r"[ \t]+")
 _WHITE = re.compile(r"[\t\n\r]")
+_TAGGED = re.compile(r".*\s[BI]-\S+", re.DOTALL)  # a token that holds a tag: gold in the text
 
 
 def read(
@@ -100,7 +102,7 @@ class _Sentence(NamedTuple):
 def _blocks(stream: IO[bytes]) -> Iterator[list[Line]]:
     """Runs of lines with a token; `-DOCSTART-` and blank lines part them, an id comment stays with its run."""
     block: list[Line] = []
-    for number, raw in enumerate(stream, 1):
+    for number, raw in enumerate(split_lines(stream), 1):
         line = raw.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
         if not line.strip(b" \t") or _BLANK.split(line.decode("latin-1"))[0] == "-DOCSTART-":
             if any(not _comment(x) for _, x in block):
@@ -141,7 +143,8 @@ def _read_block(
             columns.append((cells[tokens], cells[tags]))
         except IndexError:
             columns = []
-        if len(cells) < 2 or not columns or not columns[-1][0] or not _TAG.fullmatch(columns[-1][1]):
+        token, tag = columns[-1] if columns else ("", "")
+        if len(cells) < 2 or not token or not _TAG.fullmatch(tag) or _TAGGED.fullmatch(token):
             return ErrorRecord(
                 where=where,
                 found=repr(line[:120]),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from openmie.corpora import load
 from openmie.data.document import Document
 from openmie.datasets.twitter import mentions_from_bio, word_spans
+from openmie.errors import CorpusError
 
 GOOD = """IMGID:7_1
 Mira\tB-PER
@@ -134,6 +135,50 @@ def test_labels_are_read_off_train_only(tmp_path, opened):
     del opened[:]
     assert corpus.labels.mentions == ("LOC", "PER")
     assert {Path(o).name for o in opened if str(tmp_path) in o} == {"train.txt"}
+
+
+FINE = "IMGID:1\nGarden\tB-location\tB-park\nof\tO\tO\nMira\tB-person\tB-artist\n"
+
+
+@pytest.mark.parametrize(
+    "column, labels",
+    [
+        ("", "park artist"),
+        ("fine", "park artist"),
+        ("coarse", "location person"),
+        ("1", "location person"),
+        ("2", "park artist"),
+        ("-2", "location person"),
+    ],
+)
+@pytest.mark.parametrize("blank", ["\t", " "])
+def test_no_label_of_three_columns_gets_into_the_text(tmp_path, column, labels, blank):
+    write(tmp_path, train=FINE.replace("\t", blank))
+    corpus = load(f"twitter:{tmp_path}?column={column}")
+    (document,) = corpus.train
+    assert document.text == "Garden of Mira" and corpus.skipped == ()
+    first, second = labels.split()
+    found = [(m.text, m.label, m.start, m.end) for m in document.mentions]
+    assert found == [("Garden", first, 0, 6), ("Mira", second, 10, 14)]
+
+
+def test_a_token_that_holds_a_label_is_a_record(tmp_path):
+    documents, skipped = read(write(tmp_path, train="IMGID:1\nGarden B-location\tB-park\nof\tO\nMira\tB-PER\n"))
+    assert documents[0].text == "Garden of Mira" and [m.text for m in documents[0].mentions] == ["Mira"]
+    assert len(skipped) == 1 and "train.txt:2" in skipped[0] and "holds no label" in skipped[0]
+
+
+def test_a_line_of_other_columns_is_a_record(tmp_path):
+    """A tab in a word, or a column too many: what is between word and label is not in the text, and that is said."""
+    documents, skipped = read(write(tmp_path, train="IMGID:1\nof\tO\nGarden\tpath\tB-LOC\nMira\tB-PER\n"))
+    assert documents[0].text == "of Garden Mira" and [m.text for m in documents[0].mentions] == ["Garden", "Mira"]
+    assert len(skipped) == 1 and "train.txt:3" in skipped[0] and "2 columns" in skipped[0]
+
+
+@pytest.mark.parametrize("column", ["0", "finer", "1.5"])
+def test_a_column_that_is_none_of_labels(tmp_path, column):
+    with pytest.raises(CorpusError, match="coarse, fine, or the number"):
+        load(f"twitter:{write(tmp_path, train=FINE)}?column={column}")
 
 
 @pytest.mark.real
