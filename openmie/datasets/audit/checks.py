@@ -15,6 +15,7 @@ from typing import ClassVar, Protocol
 from openmie.data.document import Document, Mention
 
 NO_RELATION = "None"  # the label of pairs without a relation
+LENIENT = "mentions, with orphans"  # what lenient scores count
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,10 @@ class _FindingLists:
 
 
 class Statistics:
-    """Statistics of each split, and the labels that a split lacks."""
+    """Statistics of each split, and the labels that a split lacks.
+
+    Mentions are counted as publications count them, by their `B-` tags; with orphan `I-` runs they are `LENIENT`.
+    """
 
     def __init__(self) -> None:
         self.counts: dict[str, Counter[str]] = {}
@@ -72,7 +76,8 @@ class Statistics:
             {
                 "documents": 1,
                 "words": len(document.words),
-                "mentions": len(document.mentions),
+                "mentions": sum(m.status != "orphan" for m in document.mentions),
+                LENIENT: len(document.mentions),
                 "relations": sum(label != NO_RELATION for label in relations),
                 "chains": len(document.chains),
                 "boxes": boxes,
@@ -81,7 +86,9 @@ class Statistics:
                 "documents with frames": int(frames > 0),
             }
         )
-        count.update("mentions " + m.label for m in document.mentions if m.label)
+        for m in document.mentions:
+            if m.label:
+                count["mentions " + m.label] += m.status != "orphan"  # 0 says that the split shows the label
         count.update("chains " + c.label for c in document.chains if c.label)
         count.update("relation " + label for label in relations)
 
@@ -92,6 +99,8 @@ class Statistics:
             whole = sum(self.counts.values(), Counter())
             rows["all"] = self._row(whole, set().union(*self.images.values()), set().union(*self.texts.values()))
         nonzero = {name for row in rows.values() for name, n in row.items() if n}
+        if all(row.get("mentions") == row.get(LENIENT) for row in rows.values()):
+            nonzero.discard(LENIENT)
         return {split: {k: n for k, n in row.items() if k in nonzero} for split, row in rows.items()}
 
     @staticmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,15 +97,20 @@ class AuditReport:
             shown = list(dict.fromkeys(e for f in found for e in f.examples))[:examples]
             yield f"  {kind}: {numbers}" + (f" (such as {'; '.join(shown)})" if shown else "")
         notes = [r for r in self.records if r.note]
-        for found, what in ((self.lost, "records of what could not be read"), (notes, "notes of what was mended")):
-            if found or found is not notes:
-                yield f"{len(found)} {what}"
-            yield from (f"  {record}" for record in found[:20])
-            if len(found) > 20:
-                yield f"  ... and {len(found) - 20} more"
+        yield f"{len(self.lost)} records of what could not be read"
+        yield from _first(self.lost)
+        if notes:
+            yield f"{len(notes)} notes"
+            yield from _first(notes)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+
+def _first(records: Sequence[ErrorRecord]) -> Iterator[str]:
+    yield from (f"  {record}" for record in records[:20])
+    if len(records) > 20:
+        yield f"  ... and {len(records) - 20} more"
 
 
 def _cell(count: StatisticCount) -> str:

@@ -31,7 +31,8 @@ def row(text: str, h: tuple[int, int], t: tuple[int, int], relation: str, image:
 def test_counts_tags_duplicates_and_leaks(tmp_path):
     report = examine(f"twitter:{twitter(tmp_path, A + B + A + C, A, B + B)}")
     assert [report.count("documents", s) for s in ("train", "dev", "test", "all")] == [4, 1, 2, 7]
-    assert report.count("mentions PER", "train") == 3 and report.count("images", "all") == 3
+    assert report.count("mentions PER", "train") == 2 and report.count("images", "all") == 3  # without the orphan
+    assert report.count("mentions, with orphans", "train") == 3
     assert report.finding("orphan mentions", "train") == 1 and report.finding("orphan mentions", "test") == 2
     assert report.finding("U+FFFD characters", "train") == 1
     assert report.finding("texts with conflicting annotation", "train") == 1
@@ -41,6 +42,28 @@ def test_counts_tags_duplicates_and_leaks(tmp_path):
     assert report.finding("image ids used before", "train") == 1
     assert report.finding("labels that the split lacks", "test") == 0
     assert report.reference == "" and report.records == ()
+
+
+def test_published_numbers_count_mentions_that_begin(tmp_path):
+    """Orphan `I-` runs are in none of the published numbers: strict and lenient counts stand beside them."""
+    labels = {"train": (2217, 2091, 928, 940), "valid": (552, 522, 247, 225), "test": (1816, 1697, 839, 726)}
+    sizes = {"train": (4000, 186), "valid": (1000, 53), "test": (3257, 135)}
+    for split, (tweets, orphans) in sizes.items():
+        begun = [x for x, n in zip(("PER", "LOC", "ORG", "OTHER"), labels[split]) for _ in range(n)]
+        rows = [["x\tO\n"] for _ in range(tweets)]
+        for number, label in enumerate(begun):
+            rows[number % tweets].append(f"name{number}\tB-{label}\nx\tO\n")
+        for number in range(orphans):
+            rows[number].append(f"orphan{number}\tI-PER\nx\tO\n")
+        text = "".join(f"IMGID:{split}{n}\n{''.join(row)}\n" for n, row in enumerate(rows))
+        (tmp_path / f"{split}.txt").write_text(text)
+    report = examine(f"twitter:{tmp_path}")
+    assert "18 of 18 published numbers agree" in str(report)
+    assert [report.count("mentions", s) for s in ("train", "dev", "test")] == [6176, 1546, 5078]
+    assert [report.count("mentions, with orphans", s) for s in ("train", "dev", "test")] == [6362, 1599, 5213]
+    (tmp_path / "valid.txt").unlink(), (tmp_path / "test.txt").unlink()
+    (tmp_path / "train.txt").write_text(A)
+    assert "with orphans" not in str(examine(f"twitter:{tmp_path}"))  # where there are none, there is one count
 
 
 def test_relations(tmp_path):
