@@ -1,5 +1,7 @@
 """MNRE: one Python dict literal per line, one document per row, with the `None` rows as relations like any other.
 
+Version 1 writes `none` in small letters, and image ids as numbers: they are read as `None`, and as text.
+
 A row has `token`, `h` and `t` (`name`, and `pos` as half-open token offsets), `img_id` and `relation`. The two mentions
 have the ids "h" and "t" and no label of their own: the types stand in the relation's name (`/per/org/member_of`).
 """
@@ -35,6 +37,7 @@ SYMMETRIC = frozenset(
         "/org/org/alternate_names",
     }
 )
+NO_RELATION = "None"  # also what `none` of version 1 becomes, so that it is one label everywhere
 EXPECTED = "a dict with token, h and t (name, pos), img_id and relation"
 
 
@@ -123,6 +126,8 @@ def _document(
     path: Path, number: int, row: dict[str, Any], media: Attachments, split: str, errors: tuple[ErrorRecord, ...]
 ) -> Iterator[Item]:
     token, image, label = row.get("token"), row.get("img_id"), row.get("relation")
+    image = str(image) if type(image) is int else image
+    label = NO_RELATION if isinstance(label, str) and label.lower() == NO_RELATION.lower() else label
     if not _is_row(token, image, label):
         yield line_error(path, number, shorten(row), EXPECTED, "mend or remove the line; it was left out")
         return

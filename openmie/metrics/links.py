@@ -1,9 +1,9 @@
 """Relation scores: for given pairs, and jointly with their entities.
 
 Head and tail are compared by their spans, not by ids: the span of a mention, or the spans of all mentions of a chain.
-The labels `None` and "" mean that no relation holds: they are neither gold nor predicted positives, as in
-scikit-learn's micro F1 with `labels[1:]`. Direction counts, except for symmetric labels. Duplicates are counted once. A
-relation with an end that is not located in the text is never correct, but it counts.
+The labels `None` (`none` in version 1 of MNRE) and "" mean that no relation holds: they are neither gold nor predicted
+positives, as in scikit-learn's micro F1 with `labels[1:]`. Direction counts, except for symmetric labels. Duplicates
+are counted once. A relation with an end that is not located in the text is never correct, but it counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from openmie.errors import MetricError
 from openmie.metrics.counting import Row, micro_scores, paired_by_id
 from openmie.metrics.scores import Scores
 
-NONE = ("None", "")
+NONE = ("None", "none", "NONE", "")
 SpanKey = tuple[int, int, str]  # start, end, ""; or -1, -1 and the name of what is not located
 EndKey = tuple[tuple[SpanKey, ...], str]  # places, entity label
 RelationKey = tuple[EndKey, EndKey, str]  # head, tail, relation label

@@ -9,6 +9,7 @@ import pytest
 
 from openmie.corpora import load
 from openmie.data.document import Document
+from openmie.metrics import relations
 
 
 def row(**changes) -> dict:
@@ -77,7 +78,7 @@ def test_json_rows_are_read_too(tmp_path):
         repr(row(token=[])),
         repr(row(token=["a", 3])),
         repr(row(relation="")),
-        repr(row(img_id=3)),
+        repr(row(img_id=3.5)),
     ],
 )
 def test_bad_rows_are_records(tmp_path, bad):
@@ -123,6 +124,18 @@ def test_captions_relevance_and_images(tmp_path):
     assert first.images[0].relevance == (("strong", 0.5),) and second.images[0].relevance == ()
     assert first.images[0].path.endswith("pics/val/pic_1.jpg") and second.images[0].path.endswith("pics/pic_2.jpg")
     assert sorted(r.found for r in corpus.skipped) == ["'odd'", "no file for 1 images, the first 'pic_2.jpg'"]
+
+
+def test_version_1_writes_none_in_small_letters_and_numbers_for_images(tmp_path):
+    """A system that never answers a relation scores 0, however it spells that there is none."""
+    documents, skipped = read(write(tmp_path, row(relation="none", img_id=17), row()))
+    assert skipped == [] and documents[0].relations[0].label == "None" and documents[0].images[0].id == "17"
+    for none in ("none", "None", "NONE", ""):
+        silent = [d.replace(relations=[r.model_copy(update={"label": none}) for r in d.relations]) for d in documents]
+        for gold in (documents, [documents[1], silent[0]]):
+            for as_released in (False, True):
+                found = relations(gold, silent, as_released=as_released)
+                assert (found.f1, found.predicted, found.gold) == (0, 0, 1)
 
 
 @pytest.mark.real
