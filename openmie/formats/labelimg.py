@@ -78,20 +78,15 @@ def parse_annotation(data: bytes, path: Path) -> Annotation:
     objects, errors = [], []
     for number, element in enumerate(root.iter("object"), 1):
         values = [_number(element.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
-        box = tuple(v for v in values if v is not None)
-        problem = _problem(box, width, height)
-        if problem:
-            errors.append(
-                line_error(
-                    path,
-                    0,
-                    f"object {number}: {problem}",
-                    "xmin < xmax and ymin < ymax inside the image",
-                    "correct the box; it was left out",
-                )
-            )
-        else:
-            objects.append(LabelledBox(element.findtext("name") or "", box))  # type: ignore[arg-type]
+        given = tuple(v for v in values if v is not None)
+        box = _cut(given, width, height)
+        if box != given:
+            found = f"object {number}: {_problem(given, width, height)}"
+            expected = "xmin < xmax and ymin < ymax inside the image"
+            remedy = "correct the box; it was left out" if box is None else "nothing to do: it was cut at the border"
+            errors.append(line_error(path, 0, found, expected, remedy).model_copy(update={"note": box is not None}))
+        if box is not None:
+            objects.append(LabelledBox(element.findtext("name") or "", box))
     source = {child.tag: child.text or "" for child in root.findall("source/*")}
     filename = root.findtext("filename") or ""
     return Annotation(max(width, 0), max(height, 0), tuple(objects), tuple(errors), filename, source)
@@ -105,13 +100,27 @@ def _number(text: str | None) -> float | None:
     return value if abs(value) < 1e9 else None
 
 
+def _cut(box: tuple[float, ...], width: int, height: int) -> Box | None:
+    """A box cut at the border of its image; None for one without area, or with most of its area outside.
+
+    Tools that let a box be drawn over the border write it so, by a pixel or by a rounding error (HumanSignal/labelImg
+    and microsoft/VoTT). A box that is mostly outside is of an image of another size.
+    """
+    if len(box) < 4:
+        return None
+    x1, y1, x2, y2 = box
+    right, bottom = min(x2, width) if width > 0 else x2, min(y2, height) if height > 0 else y2
+    inside = (max(x1, 0.0), max(y1, 0.0), right, bottom)
+    if not (inside[0] < right and inside[1] < bottom):
+        return None
+    kept = (right - inside[0]) * (bottom - inside[1])
+    return inside if 2 * kept >= (x2 - x1) * (y2 - y1) else None
+
+
 def _problem(box: tuple[float, ...], width: int, height: int) -> str:
-    """What is wrong with a box, or ""."""
+    """What is wrong with a box that was cut or left out."""
     if len(box) < 4:
         return "a bndbox without four numbers"
-    x1, y1, x2, y2 = box
-    if not (0 <= x1 < x2 and 0 <= y1 < y2):
-        return f"box {x1:g}, {y1:g}, {x2:g}, {y2:g}"
-    if (width > 0 and x2 > width) or (height > 0 and y2 > height):
-        return f"box {x1:g}, {y1:g}, {x2:g}, {y2:g} in an image of {width} x {height}"
-    return ""
+    shown = ", ".join(f"{x:.12g}" for x in box)
+    beyond = (width > 0 and box[2] > width) or (height > 0 and box[3] > height)
+    return f"box {shown}" + (f" in an image of {width} x {height}" if beyond else "")

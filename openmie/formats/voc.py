@@ -9,6 +9,7 @@ makes a document of each image.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -19,6 +20,7 @@ from openmie.formats import image_paths as paths
 from openmie.formats import labelimg as boxes
 from openmie.formats import output, yolo
 from openmie.formats.coco import CANNOT_HOLD as _COCO_CANNOT_HOLD
+from openmie.formats.yolo_layouts import ENDINGS
 
 CANNOT_HOLD = (*_COCO_CANNOT_HOLD, "regions.score")
 
@@ -129,8 +131,8 @@ def read(
 ) -> Iterator[Document | ErrorRecord]:
     """A document per file; files that say whose they are (see above) are put together again, in the order of names.
 
-    `images` is the folder where an image is looked for by its file's name. A broken file or box is a record in the
-    document's `errors`.
+    An image is looked for in the folder `images`, then beside its .xml, by the name that the file says, else by the
+    .xml's own. A broken file or box is a record in the document's `errors`.
     """
     root = Path(path)
     if not root.is_dir():
@@ -169,14 +171,25 @@ def _file_error(where: str, error: OSError | DocumentError) -> ErrorRecord:
 
 def _read(file: Path, folder: str | os.PathLike[str] | None) -> tuple[str, Image, list[Region], list[ErrorRecord]]:
     page = boxes.parse_annotation(file.read_bytes(), file)
-    place = Path(folder) / Path(page.filename).name if folder and page.filename else None
     ours = page.source if page.source.get("database") == "openmie" else {}
     image = Image(
         id=ours.get("image") or file.stem,
         kind=ours.get("kind") or "main",  # type: ignore[arg-type]
-        path=str(place) if place and place.is_file() else "",
+        path=_picture(file, page.filename, folder),
         width=page.width or None,
         height=page.height or None,
     )
     regions = [Region(image=image.id, box=o.box, label=o.name) for o in page.objects]
     return ours.get("document") or file.stem, image, regions, list(page.errors)
+
+
+def _picture(file: Path, named: str, folder: str | os.PathLike[str] | None) -> str:
+    """The picture of an annotation file: LabelImg saves beside it, and says its name with or without an ending."""
+    name = re.split(r"[\\/]", named)[-1]
+    stems = dict.fromkeys(stem for stem in (name, Path(name).stem, file.stem) if stem)
+    for candidate in (*([name] if name else []), *(stem + ending for stem in stems for ending in ENDINGS)):
+        if any(os.path.isfile(os.path.join(place, candidate)) for place in (folder, file.parent) if place):
+            found = paths.resolve_path(candidate, file.parent, folder)  # not by a link to elsewhere
+            if isinstance(found, str) and os.path.isfile(found):
+                return found
+    return ""

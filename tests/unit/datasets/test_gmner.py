@@ -68,6 +68,17 @@ def test_a_name_that_two_mentions_bear(tmp_path):
     assert documents[1].source["boxes"] == 1
 
 
+def test_a_fine_label_is_tied_to_its_box_and_the_coarse_one_too(tmp_path):
+    folder = corpus_of(tmp_path, _9_1=xml(("MiraTolk", 1, 2, 30, 40)))
+    (folder / "txt/train.txt").write_text(
+        "IMGID:9_1\nMira\tB-person\tB-artist\nTolk\tI-person\tI-artist\nsings\tO\tO\n"
+    )
+    for options, label in (({}, "artist"), ({"column": "coarse"}, "person")):
+        (document,), skipped = read(folder, **options)
+        assert document.text == "Mira Tolk sings" and skipped == []
+        assert [(document.find(r.of).text, r.label) for r in document.regions] == [("Mira Tolk", label)]
+
+
 def test_a_box_of_nobody_is_kept(tmp_path):
     documents, _ = read(corpus_of(tmp_path, _9_1=xml(("Zorv", 1, 2, 30, 40))))
     assert [(r.of, r.label, r.box) for r in documents[0].regions] == [("", "", (1, 2, 30, 40))]
@@ -83,8 +94,8 @@ def test_a_box_of_nobody_is_kept(tmp_path):
         (b'<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><a>&d;</a>', "EntitiesForbidden"),
         (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/hostname">]><a>&b;</a>', "EntitiesForbidden"),
         (xml(("Orra", 30, 2, 30, 40)), "box 30"),
-        (xml(("Orra", 3, 2, 130, 40)), "image of 100 x 80"),
-        (xml(("Orra", -3, 2, 30, 40)), "box -3"),
+        (xml(("Orra", 3, 2, 230, 40)), "image of 100 x 80"),
+        (xml(("Orra", -33, 2, 30, 40)), "box -33"),
         (xml(("Orra", 3, 2, 30, 40)).replace(b"<ymax>40</ymax>", b"<ymax>nan</ymax>"), "four numbers"),
     ],
 )
