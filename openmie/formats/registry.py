@@ -58,7 +58,7 @@ FORMATS = {
     "brat": Format(module="brat", suffixes=(".ann",), folder=("**/*.ann",)),
     "coco": Format(module="coco", sniff="is_coco"),
     "voc": Format(module="voc", folder=("*.xml",)),
-    "yolo": Format(module="yolo", folder=("classes.txt", "labels/")),
+    "yolo": Format(module="yolo", folder=("classes.txt", "labels/", "obj.names", "data.yaml", "*/labels/")),
     "labelstudio": Format(module="labelstudio", sniff="is_labelstudio"),
     "csv": Format(module="csv_table", suffixes=(".csv",), reader="", writer="write_csv"),
 }

@@ -17,11 +17,10 @@ from openmie.data import images as pictures
 from openmie.data.document import Document, Image, Region
 from openmie.errors import CorpusError, DocumentError, ErrorRecord, ImageError
 from openmie.formats import image_paths as paths
-from openmie.formats import output
+from openmie.formats import output, yolo_layouts
 from openmie.formats.coco import CANNOT_HOLD as _COCO_CANNOT_HOLD
 
 CANNOT_HOLD = _COCO_CANNOT_HOLD
-_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 Box = tuple[float, float, float, float]
 
 
@@ -130,25 +129,34 @@ def _row(region: Region, number: int, width: int, height: int) -> str:
 def read(
     path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
 ) -> Iterator[Document | ErrorRecord]:
-    """A document per label file, or as `index.jsonl` says; a malformed line is a record in its document's `errors`."""
+    """A document per label file, or as `index.jsonl` says; a malformed line is a record in its document's `errors`.
+
+    The folders of CVAT, Ultralytics and Roboflow are read too, see `openmie.formats.yolo_layouts`.
+    """
     root = Path(path)
-    folder = root / "labels" if (root / "labels").is_dir() else root
     try:
-        listed = (root / "classes.txt").read_text(encoding="utf-8")
-        entries = _index(root, folder)
+        names = _class_names(root)
+        folder, entries = _index(root)
     except (OSError, ValueError) as error:
         raise CorpusError(
             str(error)[:160],
-            expected="a folder with classes.txt and labels/NAME.txt",
+            expected="a folder with classes.txt (obj.names, or a .yaml with names) and labels/NAME.txt",
             where=str(path),
             remedy="write the class names into classes.txt, one a line, in the order of their numbers",
         ) from None
-    names = parse_classes(listed, escaped=(root / "index.jsonl").is_file())  # only our own class names are escaped
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for entry in entries:
         groups.setdefault(entry["document"], []).append(entry)
     for id, group in groups.items():
         yield _document(id, group, folder, names, root, images)
+
+
+def _class_names(root: Path) -> list[str]:
+    file = yolo_layouts.class_file(root)
+    text = file.read_text(encoding="utf-8-sig")
+    if file.suffix in (".yaml", ".yml"):
+        return yolo_layouts.yaml_names(text)
+    return parse_classes(text, escaped=(root / "index.jsonl").is_file())  # only our own class names are escaped
 
 
 def parse_classes(text: str, escaped: bool) -> list[str]:
@@ -165,24 +173,25 @@ def _class(line: str) -> str:
         return line
 
 
-def _index(root: Path, folder: Path) -> list[dict[str, Any]]:
-    """The entries of `index.jsonl`; where there is none, one for each label file, with the image found by its name."""
+def _index(root: Path) -> tuple[Path, list[dict[str, Any]]]:
+    """The folder of the label files, and the entries of `index.jsonl`; where there is none, one for each label file."""
     index = root / "index.jsonl"
+    folder, files = yolo_layouts.label_files(root)
     if index.is_file():
         entries = [json.loads(line) for line in index.read_text(encoding="utf-8").split("\n") if line]
         keys = ("labels", "document", "image", "path")
         if not all(isinstance(e, dict) and all(isinstance(e.get(k), str) for k in keys) for e in entries):
             raise ValueError("index.jsonl without labels, document, image and path on each line")
-        return entries
-    files = sorted(f for f in folder.glob("*.txt") if f.name != "classes.txt")
-    return [
-        {"labels": f.stem, "document": f.stem, "image": f.stem, "path": _picture(root, folder, f.stem)} for f in files
+        return folder, entries
+    return folder, [
+        {
+            "labels": file.relative_to(folder).with_suffix("").as_posix(),
+            "document": id,
+            "image": id,
+            "path": yolo_layouts.picture_of(file, root),
+        }
+        for file, id in files.items()
     ]
-
-
-def _picture(root: Path, folder: Path, stem: str) -> str:
-    places = [place / f"{stem}{ending}" for place in (root / "images", folder) for ending in _ENDINGS]
-    return next((p.relative_to(root).as_posix() for p in places if p.is_file()), "")
 
 
 def _document(
