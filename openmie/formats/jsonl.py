@@ -15,6 +15,7 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
+from openmie.formats.text_lines import split_lines
 
 CANNOT_HOLD = ("images.pixels",)
 
@@ -25,7 +26,7 @@ def read(
     """A document, or the record of a bad line, per line that is not blank; "-" is standard input."""
     folder = paths.parent_folder(path)
     with open_binary(path) as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(split_lines(stream), 1):
             line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if line.strip():
                 yield _document(line, f"{path}:{number}", folder, images)

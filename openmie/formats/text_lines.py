@@ -1,8 +1,8 @@
-"""Text files as numbered lines: byte-order marks, CRLF and broken encodings are met here and nowhere else."""
+"""Text files as numbered lines: byte-order marks, CRLF, CR and broken encodings are met here and nowhere else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -18,10 +18,22 @@ class TextLine(NamedTuple):
     error: ErrorRecord | None = None
 
 
+def split_lines(file: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a binary file with their ends, which are LF or CRLF; CR alone, where one is inside the first line.
+
+    Spreadsheets and old Macs end lines so: the entire file is one line to those who look for LF. Elsewhere a CR is
+    part of its line.
+    """
+    alone = False
+    for number, raw in enumerate(file):
+        alone = alone if number else b"\r" in raw.rstrip(b"\r\n")
+        yield from raw.splitlines(keepends=True) if alone else (raw,)
+
+
 def read_lines(path: Path) -> Iterator[TextLine]:
-    """The lines of a file, ended by LF or CRLF only: U+2028 and its like are part of a line."""
+    """The lines of a file as `split_lines` parts them: U+2028 and its like are part of a line."""
     with _open_file(path) as file:
-        for number, raw in enumerate(file, 1):
+        for number, raw in enumerate(split_lines(file), 1):
             if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
                 raw = raw[3:]
             raw = raw.rstrip(b"\r\n")
