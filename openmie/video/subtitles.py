@@ -8,11 +8,12 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from openmie.data import replace_file as writing
 from openmie.errors import CorpusError, ErrorRecord
+from openmie.video.rolling_captions import repeated_lines
 
 # <i>, <font color="red">, <v Name>, WebVTT's <00:01.000>, {\an8}; "<Orla>" and "{aside}" are text
 MARKUP = re.compile(
@@ -40,11 +41,13 @@ class Cue:
         start: in seconds.
         end: in seconds.
         text: on one line, without markup.
+        lines: as a file has them.
     """
 
     start: float
     end: float
     text: str
+    lines: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,12 @@ def read_subtitles(path: str | os.PathLike[str], encoding: str = "") -> Subtitle
     """
     text = _decoded(Path(path), encoding)
     found, skipped = _cues(text)
+    found, repeated = _unroll(found)
     cues, errors = order_cues(found, str(path))
+    if repeated:
+        told = f"{repeated} cues that repeat lines of the one before, as automatic captions that roll up"
+        remedy = "nothing to do: each line was kept once"
+        errors = (*errors, _record(path, told, "each line in one cue", remedy, note=True))
     if skipped:
         blocks = f"{skipped} blocks without a time that can be read, or with an end before its start"
         errors = (*errors, _record(path, blocks, "00:01:02,500 --> 00:01:04,000", "mend them: their text was left out"))
@@ -87,8 +95,8 @@ def read_subtitles(path: str | os.PathLike[str], encoding: str = "") -> Subtitle
     return Subtitles(cues, errors)
 
 
-def _record(path: str | os.PathLike[str], found: str, expected: str, remedy: str) -> ErrorRecord:
-    return ErrorRecord(where=f"subtitles {path}", found=found, expected=expected, remedy=remedy)
+def _record(path: str | os.PathLike[str], found: str, expected: str, remedy: str, note: bool = False) -> ErrorRecord:
+    return ErrorRecord(where=f"subtitles {path}", found=found, expected=expected, remedy=remedy, note=note)
 
 
 def _decoded(path: Path, encoding: str) -> str:
@@ -136,13 +144,16 @@ def _cues(text: str) -> tuple[list[Cue], int]:
         if stop < len(lines):
             text_lines = _unnamed(text_lines, vtt)
         if vtt:  # an empty line ends a cue; in SubRip its text may go on
+            blank = next((i for i, line in enumerate(text_lines) if line == "" or line.strip()), len(text_lines))
+            text_lines = text_lines[blank:]  # a first line of blanks ends nothing, and is how YouTube begins
             blocks = re.split(r"\n(?:[ \t]*\n)+", "\n".join(["", *text_lines]))
             skipped += sum(b.strip() != "" and b.split()[0] not in ASIDE for b in blocks[1:])
             text_lines = blocks[0].split("\n")
         time = TIMES.match(lines[n])
         start, end = (_second(*time.groups()[:4]), _second(*time.groups()[4:])) if time else (1.0, 0.0)
         if start <= end:
-            found.append(Cue(start, end, _plain(text_lines)))
+            said = tuple(line for x in text_lines if (line := _plain(x)))
+            found.append(Cue(start, end, _joined(said), said))
         skipped += start > end
     return found, skipped
 
@@ -170,10 +181,27 @@ def _second(hours: str | None, minutes: str, seconds: str, rest: str | None) -> 
     return (1000 * whole + int((rest or "0").ljust(3, "0"))) / 1000
 
 
-def _plain(lines_in: Iterable[str]) -> str:
-    lines = "\n".join(line for x in lines_in if (line := BREAK.sub(" ", MARKUP.sub("", x)).strip()))
-    text = HAN_LINES.sub("", lines)
+def _plain(line: str) -> str:
+    text = BREAK.sub(" ", MARKUP.sub("", line))
     return " ".join(re.sub(r"&#?\w+;", lambda m: html.unescape(m.group()), text).split())
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return HAN_LINES.sub("", "\n".join(lines)).replace("\n", " ")
+
+
+def _unroll(cues: Iterable[Cue]) -> tuple[list[Cue], int]:
+    """The cues without the lines that they repeat of the one before, and how many of them did."""
+    found = sorted((c for c in cues if c.text), key=lambda c: (c.start, c.end))
+    repeated = repeated_lines([(c.start, c.end, c.lines) for c in found])
+    kept: list[Cue] = []
+    for number, cue in zip(repeated, found):
+        if number == len(cue.lines):  # nothing new: the cue before goes on
+            kept[-1] = replace(kept[-1], end=max(kept[-1].end, cue.end))
+        else:
+            lines = cue.lines[number:]
+            kept.append(replace(cue, text=_joined(lines), lines=lines) if number else cue)
+    return kept, sum(number > 0 for number in repeated)
 
 
 def order_cues(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[ErrorRecord, ...]]:
@@ -190,6 +218,7 @@ def order_cues(cues: Iterable[Cue], where: str) -> tuple[tuple[Cue, ...], tuple[
             f"{len(overlaps)} cues that overlap the next, the first at {first.start:.3f} s",
             "one after the other",
             "nothing to do: each was cut where the next begins, its text kept",
+            note=True,
         ),
     )
 
