@@ -2,8 +2,9 @@
 
 Offsets of text spans are code points. Label Studio counted UTF-16 units until its editor was changed late in 2021
 (label-studio issue 1347 and pull request 1559, label-studio-frontend pull request 308); its own tests now demand code
-points. Older exports are recognised by their spans' texts: see `read`. Line ends count as they stand, CRLF as two.
-Rectangles are percent of the upright image. A relation between a rectangle and a span says what the box shows.
+points. Older exports are recognised by their spans' texts: see `read`. Line ends count as they stand, CRLF as two,
+unless the spans' texts say that a browser counted it as one. Rectangles are percent of the upright image. A relation
+between a rectangle and a span says what the box shows.
 """
 
 from __future__ import annotations

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
 from openmie.data.document import Image, Mention, Region, Relation
 from openmie.errors import ErrorRecord
 from openmie.formats.labelstudio_fields import SPANS
 from openmie.formats.span_edges import trim_note, trim_span
+from openmie.text.offset_readings import best_reading, offset_readings
 
 Item = Mapping[str, Any]
 
@@ -54,18 +54,16 @@ class Annotated:
 
     def _read_spans(self, items: Sequence[Item]) -> None:
         """Mentions of all text spans, in the one reading of the offsets that fits them all, else each in its own."""
-        utf16, trimmed = _from_utf16(self.text), 0
-        points = [_match_span(item, self.text, lambda x: x) for item in items]
-        units = [_match_span(item, self.text, utf16) for item in items]
-        old = any(u is not None and p is None for p, u in zip(points, units))
-        for item, point, unit in zip(items, points, units):
+        fits = [[_match_span(item, self.text, reading) for item in items] for reading in offset_readings(self.text)]
+        best, trimmed = best_reading(fits), 0
+        for number, item in enumerate(items):
             value, id = item["value"], str(item["id"])
-            span = (unit or point) if old else point
+            span = fits[best][number] or next((row[number] for row in fits if row[number]), None)
             if span is None:
                 self.skip(
                     f"{str(value.get('text'))[:80]!r} at {value.get('start')}:{value.get('end')}, where the text has "
                     "something else",
-                    "offsets in code points, or in UTF-16 units",
+                    "offsets in code points or UTF-16 units, CRLF as one or two",
                     item,
                 )
                 continue
@@ -133,12 +131,6 @@ def _match_span(item: Item, text: str, count: Callable[[int], int | None]) -> tu
         return None
     stated = value.get("text")
     return (first, last) if stated is None or _same_text(text[first:last], stated) else None
-
-
-def _from_utf16(text: str) -> Callable[[int], int | None]:
-    """Offset in UTF-16 units -> offset in code points, None inside a pair of surrogates or behind the end."""
-    units = list(accumulate((1 + (ord(c) > 0xFFFF) for c in text), initial=0))
-    return {unit: point for point, unit in enumerate(units)}.get
 
 
 def _same_text(surface: str, stated: str) -> bool:
