@@ -189,7 +189,7 @@ def say_records(records: Iterable[ErrorRecord]) -> bool:
         for record in found[:10]:
             print(f"{what}: {record}", file=sys.stderr)
     if notes:
-        print(f"{len(notes)} notes of what was mended when it was read", file=sys.stderr)
+        print(f"{len(notes)} notes", file=sys.stderr)
     if lost:
         print(f"{len(lost)} records of what could not be read", file=sys.stderr)
     return bool(lost)

@@ -26,7 +26,8 @@ def score(
 ) -> None:
     """Score predictions of any system, in any format that can be read, against gold. All numbers in percent.
 
-    What cannot be read is told and left out of the numbers; the exit code is then 3.
+    Documents are paired by id; sentences without ids, as of two CoNLL files, by their place. What cannot be read is
+    told and left out of the numbers; the exit code is then 3.
 
     Example: openmie score gold.jsonl predicted.jsonl --task ner
 
@@ -34,12 +35,19 @@ def score(
     """
     from openmie import metrics
     from openmie.formats.registry import read_items
+    from openmie.metrics.chains import shared_spans
+    from openmie.metrics.places import paired_by_place
 
     if format not in FORMATS:
         raise OpenMIEError.unknown("--format", format, FORMATS)
     records: dict[ErrorRecord, None] = {}
-    pair = [list(console.documents_of(read_items(side), records)) for side in (gold, predicted)]
+    sides = [list(console.documents_of(read_items(side), records)) for side in (gold, predicted)]
     lost = console.say_records(records)
+    answers, notes = paired_by_place(*sides)
+    pair = sides[0], list(answers)
+    if task == "document":
+        notes += tuple(record for name, side in zip(("gold", "predicted"), pair) for record in shared_spans(side, name))
+    console.say_records(notes)
     settings: dict[str, Any] = {"symmetric": symmetric or (), "iou": iou}
     found = metrics.score(*pair, task=task, bootstrap=bootstrap, **settings)  # type: ignore[arg-type]
     lines = metrics.errors(*pair, **settings).lines(task) if errors else []

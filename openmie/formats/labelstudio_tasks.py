@@ -51,7 +51,8 @@ def read(
     A task that was skipped, or that an export holds without an annotation, is an error record: a model's predictions
     are not gold. Offsets are code points; where the `text` of a task's spans fits UTF-16 units better, as in exports of
     2021 and before, or CRLF counted as one, all its spans are read so. A span that fits no reading is a record in
-    `errors`; white space at the ends of a span is cut off, with a note. Data of a task that is neither text nor image is in `source`.
+    `errors`; white space at the ends of a span is cut off, with a note. Data of a task that is neither text nor image
+    is in `source`.
 
     Args:
         path: JSON file; `completions` of Label Studio before 1.0 are read as annotations.
