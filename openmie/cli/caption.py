@@ -86,7 +86,7 @@ def caption(
     print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents: jsonl:{there}",
           file=sys.stderr)  # fmt: skip
     console.say(tally.result())
-    skipped = bool(data) and console.say_skipped(data, told=failed)
+    skipped = bool(data) and console.say_skipped(data, shown=failed)
     console.say_failed(failed)
     if failed or tally.lost or skipped:
         raise typer.Exit(options.PARTIAL)

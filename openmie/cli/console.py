@@ -195,10 +195,10 @@ def say_records(records: Iterable[ErrorRecord]) -> bool:
     return bool(lost)
 
 
-def say_skipped(*corpora: Any, told: Collection[str] = ()) -> bool:
-    """`say_records` of corpora, without what `say_failed` tells; whether anything was lost."""
+def say_skipped(*corpora: Any, shown: Collection[str] = ()) -> bool:
+    """`say_records` of corpora, without what `say_failed` shows; whether anything was lost."""
     records = dict.fromkeys(record for corpus in corpora for record in corpus.skipped)
-    return say_records(r for r in records if str(r) not in told)
+    return say_records(r for r in records if str(r) not in shown)
 
 
 @contextmanager

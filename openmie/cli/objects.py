@@ -78,7 +78,7 @@ def objects(
         number, boxes = number + bool(here), boxes + here
     print(f"{boxes} objects in {number} of {tally.documents} documents, in {out}", file=sys.stderr)
     console.say(tally.result())
-    skipped = bool(data) and console.say_skipped(data, told=failed)
+    skipped = bool(data) and console.say_skipped(data, shown=failed)
     console.say_failed(failed)
     if failed or skipped:
         raise typer.Exit(options.PARTIAL)

@@ -35,8 +35,8 @@ def score(
     """
     from openmie import metrics
     from openmie.formats.registry import read_items
-    from openmie.metrics.chains import shared_spans
     from openmie.metrics.places import paired_by_place
+    from openmie.metrics.shared_spans import shared_spans
 
     if format not in FORMATS:
         raise OpenMIEError.unknown("--format", format, FORMATS)

@@ -85,5 +85,5 @@ def _fine_tune(recipe: Any, corpus: Any, out: Path, seed: int, restart: bool) ->
     )
     for record in found["skipped"]["records"][:3]:
         print(f"not learnt from ({found['skipped']['count']} in all): {record}", file=sys.stderr)
-    if console.say_skipped(data, told={str(r) for r in corpus.skipped}) or found["skipped"]["count"]:
+    if console.say_skipped(data, shown={str(r) for r in corpus.skipped}) or found["skipped"]["count"]:
         raise typer.Exit(options.PARTIAL)

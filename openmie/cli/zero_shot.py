@@ -67,7 +67,7 @@ def zero_shot(
     found = console.noted(console.passing(request.predict(documents, schema, backend), "documents prompted"), failed)
     console.say(write(_kept(found, predicted), out, "jsonl"))
     _score(gold, predicted, schema, backend, data, bootstrap, scores, corpus=corpus, split=split, system=system)
-    skipped = bool(data) and console.say_skipped(data, told=failed)
+    skipped = bool(data) and console.say_skipped(data, shown=failed)
     console.say_failed(failed)
     if failed or skipped:
         raise typer.Exit(options.PARTIAL)

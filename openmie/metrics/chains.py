@@ -17,8 +17,8 @@ of CEAF is found document by document, since chains of different documents share
 What counts:
 * Mentions are compared by span, not by id; the label counts with `labels=True`.
 * A mention in no chain is a singleton. An orphan `I-` run in no chain is left out, as in strict entity scores.
-* The same span twice in one chain is one mention. Two chains of one document that share a span are merged, which
-  `shared_spans` tells (the CoNLL scorer warns, and keeps the span in the first of them alone).
+* The same span twice in one chain is one mention. Two chains of one document that share a span are merged (the CoNLL
+  scorer keeps the span in the first alone); `openmie.metrics.shared_spans` tells of them.
 * A chain without mentions is ignored.
 * Mentions that are not located in the text are never correct but count, each as one more.
 * Where neither side has anything to count (no links for MUC, no mentions for the others), the score is 100; where only
@@ -27,7 +27,7 @@ What counts:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
@@ -35,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openmie.data.document import Document, Mention
-from openmie.errors import ErrorRecord, MetricError
+from openmie.errors import MetricError
 from openmie.metrics.counting import bootstrap_counts, paired_by_id
 from openmie.metrics.scores import Scores
 
@@ -224,32 +224,6 @@ def clusters(document: Document, side: str, labels: bool = False) -> list[Cluste
         found.append({_mention_key(m, side, labels) for m in members if isinstance(m, Mention)})
     found += [{_mention_key(m, side, labels)} for m in document.mentions if m.id not in inside and m.status != "orphan"]
     return merge_overlapping(found)
-
-
-def shared_spans(documents: Iterable[Document], side: str) -> Iterator[ErrorRecord]:
-    """A note for each document whose chains share spans, so that they are merged when they are scored.
-
-    Args:
-        documents: with chains.
-        side: "gold" or "predicted", as the note names it.
-    """
-    for document in documents:
-        chains_of: dict[tuple[int, int], dict[str, None]] = {}
-        for chain in document.chains:
-            for m in map(document.find, chain.mentions):
-                if isinstance(m, Mention) and m.status != "unlocated":
-                    chains_of.setdefault((m.start, m.end), {})[chain.id] = None
-        shared = {span: ids for span, ids in chains_of.items() if len(ids) > 1}
-        if shared:
-            (start, end), ids = next(iter(shared.items()))
-            yield ErrorRecord(
-                where=f"{side} document {document.id}",
-                found=f"{len(shared)} spans in several chains, the first {start}:{end} "
-                f"{document.text[start:end][:40]!r} in {', '.join(ids)}",
-                expected="each span in one chain",
-                remedy="put it into one of them: such chains are scored as one (the CoNLL scorer keeps the first)",
-                note=True,
-            )
 
 
 def _mention_key(mention: Mention, side: str, labels: bool) -> Hashable:

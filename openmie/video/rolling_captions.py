@@ -15,7 +15,7 @@ def repeated_lines(cues: Sequence[Lines]) -> list[int]:
     """How many lines at the top of each cue are the last ones of the cue before.
 
     A file is taken to roll up where at least two of its cues, and half of them, repeat lines of the one right before,
-    and one of them shows a new line, too. In another file, what is said twice was said twice.
+    and one of them shows a new line, too. In another file, a line that comes again is no repetition.
 
     Args:
         cues: C cues in the order of time.

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from openmie import bench, train
 from openmie.cli import application as cli
-from openmie.cli import extract
+from openmie.cli import base_options
 from openmie.cli import train as train_command
 from openmie.data.document import Document, Image, Region
 from openmie.errors import OpenMIEError
@@ -216,7 +216,8 @@ def test_extract(tmp_path, monkeypatch):
     """A row that cannot be read, and a Document that already carries a record, as `convert` wrote it."""
     told_before = GOOD.replace(errors=({"where": "a.ann:2", "found": "a span elsewhere"},))
     (tmp_path / "a.jsonl").write_text(f"no json\n{told_before.to_json()}\n")
-    monkeypatch.setattr(extract, "_models", lambda _: [SimpleNamespace(predict=list)])
+    monkeypatch.setattr(base_options, "load_models", lambda *_, **__: [SimpleNamespace(predict=list)])
+    monkeypatch.setattr(base_options, "say_what_base_is", lambda _: None)
     code, said = run("extract", tmp_path / "a.jsonl", "--out", tmp_path / "out.jsonl")
     assert code == cli.PARTIAL and "2 records with errors" in said and "a.jsonl:1" in said and "a.ann:2" in said
     assert sum(bool(d.errors) for d in registry.read(tmp_path / "out.jsonl")) == 2
