@@ -184,7 +184,7 @@ def test_converting_goes_on_too(tmp_path, monkeypatch):
         Document(id="bad", images=(Image(id="i").model_copy(update={"width": 1 << 70}),)),
         Document(id="bad", source={"a": 1}).model_copy(update={"source": {"a": float("inf")}}),
     ]
-    monkeypatch.setattr(files, "read", lambda *_, **__: iter([*good[:2], *bad, *good[2:]]))
+    monkeypatch.setattr(files, "read_items", lambda *_, **__: iter([*good[:2], *bad, *good[2:]]))
     code, said = run("convert", "from", tmp_path / "o.parquet")
     monkeypatch.undo()
     found = list(files.read(tmp_path / "o.parquet"))
