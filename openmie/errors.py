@@ -66,7 +66,7 @@ def sentences(record: ErrorRecord) -> str:
     elif record.expected:
         parts.append(_sentence(f"Expected {record.expected}"))
     if record.remedy and not (choices and record.remedy in _CHOOSE):
-        command = re.match(r"(pip|python|openmie|huggingface-cli) ", record.remedy)
+        command = re.match(r"(pip|python|openmie(?! leaves)|huggingface-cli) ", record.remedy)
         parts.append(_sentence(f"Run {record.remedy}" if command else record.remedy))
     return " ".join(parts)
 

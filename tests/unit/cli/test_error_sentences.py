@@ -102,6 +102,8 @@ def test_four_facts_become_sentences():
     )
     assert str(record) == "In document x: 140 frames. Expected at most 120. Increase encode.frames."
     assert str(ErrorRecord(found="140 frames")) == "Found 140 frames."
+    assert str(ErrorRecord(found="x", remedy="openmie doctor x")) == "X. Run openmie doctor x."
+    assert str(ErrorRecord(found="x", remedy="openmie leaves it out")) == "X. Openmie leaves it out."
     assert str(ErrorRecord(found="k=0", expected="one of 1, 2", remedy="choose one")) == (
         "Invalid value k=0. Choose one of: 1, 2."
     )
