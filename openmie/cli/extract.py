@@ -13,7 +13,9 @@ FORMATS = ("jsonl", "csv", "table")
 
 
 def extract(
-    source: Annotated[str, typer.Argument(help="JSON lines: {text, image} or Documents; - is stdin.")] = "",
+    source: Annotated[
+        str, typer.Argument(help="Posts: JSON lines or array, CSV, TSV, text (a post a line); - is stdin, JSON lines.")
+    ] = "",
     text: Annotated[str, typer.Option(help="Text of one post.")] = "",
     image: Annotated[str, typer.Option(help="Image file of one post.")] = "",
     caption: Annotated[str, typer.Option(help="Caption of the image, for a model that reads captions.")] = "",
@@ -24,6 +26,9 @@ def extract(
         ),
     ] = None,
     image_dir: options.ImageDir = None,
+    text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",
+    image_column: Annotated[str, typer.Option(help="Column or key of the image file, or of several.")] = "image",
+    id_column: Annotated[str, typer.Option(help="Column or key of the id; without one, posts are numbered.")] = "id",
     format: Annotated[str, typer.Option(help="jsonl, csv or table.")] = "jsonl",
     out: Annotated[str, typer.Option(help="File to write; - is stdout.")] = "-",
     system: options.System = "",
@@ -49,6 +54,7 @@ def extract(
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
     from openmie.cli import base_options
+    from openmie.formats.post_rows import Columns
     from openmie.inference import pipeline
 
     named: dict[str, Any] = {"label": label, "relation": relation, "labels": labels}
@@ -77,7 +83,10 @@ def extract(
         )
     models = [] if request else base_options.load_models(model, **named, threshold=threshold)
     base_options.say_what_base_is(models)
-    posts = pipeline.read_rows(source, image_dir) if source else [pipeline.make_document(text, image, caption)]
+    columns = Columns(text_column, image_column, id_column)
+    posts = (
+        pipeline.read_posts(source, image_dir, columns) if source else [pipeline.make_document(text, image, caption)]
+    )
     rows = console.counted(posts, bool(source) and out != "-")
     failed: list[str] = []
     predicted = request.predict(rows, request.schema()) if request else pipeline.predict_each(models, rows)

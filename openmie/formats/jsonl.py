@@ -15,6 +15,7 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
+from openmie.formats.post_rows import row_document
 from openmie.formats.text_lines import split_lines
 
 CANNOT_HOLD = ("images.pixels",)
@@ -23,13 +24,16 @@ CANNOT_HOLD = ("images.pixels",)
 def read(
     path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
 ) -> Iterator[Document | ErrorRecord]:
-    """A document, or the record of a bad line, per line that is not blank; "-" is standard input."""
+    """A document, or the record of a bad line, per line that is not blank; "-" is standard input.
+
+    A line is a Document, or the row of a post (`openmie.formats.post_rows`).
+    """
     folder = paths.parent_folder(path)
     with open_binary(path) as stream:
         for number, line in enumerate(split_lines(stream), 1):
             line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if line.strip():
-                yield _document(line, f"{path}:{number}", folder, images)
+                yield _document(line, number, f"{path}:{number}", folder, images)
 
 
 def read_list(
@@ -39,15 +43,31 @@ def read_list(
     data = load_json(path)
     for number, item in enumerate(data if isinstance(data, list) else [data], 1):
         line = json.dumps(item, ensure_ascii=True).encode()
-        yield _document(line, f"{path}, item {number}", paths.parent_folder(path), images)
+        yield _document(line, number, f"{path}, item {number}", paths.parent_folder(path), images)
 
 
-def _document(line: bytes, where: str, folder: Path, images: Any) -> Document | ErrorRecord:
+def _document(line: bytes, number: int, where: str, folder: Path, images: Any) -> Document | ErrorRecord:
     try:
-        return paths.resolve_paths(Document.from_json(line), folder, images)
+        return paths.resolve_paths(_parse(line, number), folder, images)
     except DocumentError as error:
         record = error.record
         return record.model_copy(update={"where": f"{where}, {record.where}".rstrip(", ")})
+
+
+def _parse(line: bytes, number: int) -> Document:
+    """A Document, or the row of a post, which has other columns, or no id."""
+    try:
+        return Document.from_json(line)
+    except DocumentError:
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError):
+            data = None
+        if not isinstance(data, dict) or (
+            data.keys() <= Document.model_fields.keys() and isinstance(data.get("id"), str)
+        ):
+            raise
+    return row_document(data, number)
 
 
 def open_binary(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:

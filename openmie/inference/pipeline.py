@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from openmie import corpora
 from openmie.data.document import USER_CAPTION, Document, Image
-from openmie.data.json_values import validate_json
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import jsonl, output
 from openmie.formats import registry as files
+from openmie.formats.post_rows import DEFAULT, TABLES, Columns, read_table, row_document
+from openmie.formats.text_lines import split_lines
 
 if TYPE_CHECKING:
     from openmie.model.pretrained import Model
@@ -26,23 +27,53 @@ def make_document(text: str, image: str = "", caption: str = "", id: str = "post
     return Document(id=id, text=text, images=images, captions={USER_CAPTION: caption} if caption else {})
 
 
-def read_rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecord]:
+def read_posts(path: str, images: str | None = None, columns: Columns = DEFAULT) -> Iterator[Document | ErrorRecord]:
+    """Posts of a file by its ending: a table (CSV, TSV), plain text, a JSON array, else JSON lines, as `read_rows`.
+
+    Args:
+        path: file; "-" is standard input.
+        images: further folder that image paths may lie in.
+        columns: names of the columns that hold text, image and id.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in TABLES:
+        yield from read_table(path, images, columns)
+    elif suffix == ".json" and files.guess(path, reading=True) == "json":
+        data = jsonl.load_json(path)
+        for number, item in enumerate(data if isinstance(data, list) else [data], 1):
+            yield _post(item, number, f"{path}, item {number}", (images, columns), paths.parent_folder(path))
+    elif (
+        suffix in (".json", ".jsonl", ".ndjson")
+        or path == "-"
+        or not any(suffix in row.suffixes for row in files.FORMATS.values())
+    ):
+        yield from read_rows(path, images, columns)
+    else:
+        yield from files.read_items(path, **({"images": images} if images else {}))
+
+
+def _post(data: Any, number: int, where: str, how: tuple[str | None, Columns], folder: Path) -> Document | ErrorRecord:
+    try:
+        return paths.resolve_paths(row_document(data, number, how[1]), folder, how[0])
+    except DocumentError as error:
+        return error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
+
+
+def read_rows(path: str, images: str | None = None, columns: Columns = DEFAULT) -> Iterator[Document | ErrorRecord]:
     """JSON lines, a Document or `{"text": ..., "image": ..., "caption": ..., "id": ...}` each; "-" is standard input.
 
-    Image paths are relative to the file and must lie beside it, or in the folder `images`. What cannot be read becomes
-    a record.
+    Image paths are relative to the file and must lie beside it, or in the folder `images`. Other columns go to
+    `Document.source`. What cannot be read becomes a record.
     """
     folder = paths.parent_folder(path)
     with jsonl.open_binary(path) as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(split_lines(stream), 1):
             line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if not line.strip():
                 continue
             where = f"{path}:{number}"
             try:
-                yield paths.resolve_paths(_row(json.loads(line), number), folder, images)
-            except DocumentError as error:
-                yield error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
+                yield _post(json.loads(line), number, where, (images, columns), folder)
             except (ValueError, RecursionError) as error:
                 yield ErrorRecord(
                     where=where,
@@ -80,32 +111,6 @@ def _documents(path: str, images: str | None) -> Iterator[Document]:
     items = read_rows(path, images) if lines else files.read_items(path, **options)
     for number, item in enumerate(items, 1):
         yield Document(id=f"unread-{number}", errors=(item,)) if isinstance(item, ErrorRecord) else item
-
-
-def _row(data: Any, number: int) -> Document:
-    data = validate_json(data, "row", depth=-1)
-    if not isinstance(data, dict):
-        raise DocumentError(
-            f"a JSON {type(data).__name__}",
-            expected="an object with `text`",
-            remedy='write {"text": "...", "image": "file.jpg"}',
-        )
-    data = {k: v for k, v in data.items() if v is not None or k not in ("image", "caption")}  # null: there is none
-    if isinstance(data.get("id"), int):
-        data = {**data, "id": str(data["id"])}
-    if not {"image", "caption"} & data.keys() and "id" in data:
-        return Document.from_json(json.dumps(data))
-    unknown = sorted(data.keys() - {"id", "text", "image", "caption"})
-    wrong = [k for k in ("text", "image", "caption") if not isinstance(data.get(k, ""), str)]
-    if unknown or wrong:
-        raise DocumentError(
-            f"unusable fields {unknown or wrong}",
-            expected="`text`, `image`, `caption`, `id`, each a text",
-            remedy="correct them, or write whole Documents",
-        )
-    return make_document(
-        data.get("text", ""), data.get("image", ""), data.get("caption", ""), str(data.get("id", number))
-    )
 
 
 def predict_each(
