@@ -238,6 +238,7 @@ class _Clip:
                     found=f"sent_time {link.get('sent_time')!r}",
                     expected="a key of time_sent_pair",
                     remedy="nothing is lost: the time follows from the offsets",
+                    note=True,
                 )
             )
         start, end = link.get("start"), link.get("end")

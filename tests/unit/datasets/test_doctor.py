@@ -224,7 +224,7 @@ def test_gmner(corpora, reports):
 @pytest.mark.real
 def test_m3d(corpora, reports):
     report = real(reports, corpora, "m3d")
-    assert {c.what for c in report.disagreements} == {"boxes"} and report.records == ()
+    assert {c.what for c in report.disagreements} == {"boxes"} and report.lost == ()  # times are notes
     splits = ("dev en", "dev zh", "test en", "test zh")
     assert [report.count("documents", s) for s in splits] == [205, 203, 207, 205]
     assert [report.count("relation types", s) for s in splits] == [29, 31, 31, 30]

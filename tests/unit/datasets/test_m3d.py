@@ -60,7 +60,7 @@ def write(folder: Path, **files: object) -> Path:
 
 def read(folder: Path, split: str = "dev", **options):
     corpus = load(f"m3d:{folder}", **options)
-    return list(corpus.split(split)), [str(r) for r in corpus.skipped]
+    return list(corpus.split(split)), [str(r) for r in corpus.skipped if not r.note]  # notes: unresolved times
 
 
 def changed(**changes):
@@ -252,6 +252,6 @@ def test_real(corpora):
         "test zh": (205, 2728, 1419, 1049),
     }
     assert unresolved == {"dev en": 23, "dev zh": 0, "test en": 35, "test zh": 0}
-    assert corpus.skipped == () and corpus.labels.symmetric <= set(corpus.labels.relations)
+    assert all(r.note for r in corpus.skipped) and corpus.labels.symmetric <= set(corpus.labels.relations)
     with pytest.raises(CorpusError, match="unknown split 'train'"):
         _ = corpus.train
