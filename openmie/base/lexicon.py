@@ -50,7 +50,7 @@ class Synset:
 def read(folder: Path) -> dict[str, Synset]:
     """The nouns of WordNet by their places in `data.noun`."""
     found = {}
-    for line in (folder / "data.noun").read_text("utf8").splitlines():
+    for line in (folder / "data.noun").read_text(encoding="utf8").splitlines():
         if line.startswith(" "):
             continue
         data, _, gloss = line.partition(" | ")

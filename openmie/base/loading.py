@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openmie.errors import MissingPackageError
+
 if TYPE_CHECKING:
     from openmie.base.predictor import Base
     from openmie.model.pretrained import Model
@@ -37,18 +39,27 @@ def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model | 
         ModelError: no such folder or hub id, or a damaged one.
         MissingPackageError: the extra `models` is not installed.
     """
-    if is_base(folder):
-        from openmie.base.predictor import Base
+    try:
+        if is_base(folder):
+            from openmie.base.predictor import Base
 
-        return shipped() if folder == BASE else Base.load(folder)
-    from openmie.model import pretrained
-
+            return shipped() if folder == BASE else Base.load(folder)
+        from openmie.model import pretrained
+    except ModuleNotFoundError as error:
+        raise MissingPackageError.of_import(error) or error from None
     return pretrained.load(folder, parts, **hub)
 
 
 @cache
 def shipped() -> Base:
-    """openmie-base with the weights that are installed with openmie, loaded at the first call."""
-    from openmie.base.predictor import Base
+    """openmie-base with the weights that are installed with openmie, loaded at the first call.
 
-    return Base.load()
+    Raises:
+        MissingPackageError: the extra `models` is not installed.
+    """
+    try:
+        from openmie.base.predictor import Base
+
+        return Base.load()
+    except ModuleNotFoundError as error:
+        raise MissingPackageError.of_import(error) or error from None

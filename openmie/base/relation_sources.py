@@ -59,7 +59,7 @@ class PairExample:
 
 def conll04(path: Path) -> Iterator[PairExample]:
     """CoNLL04 in the multi-head format: relations stand at the last words of their arguments."""
-    for block in path.read_text("utf8").split("#doc")[1:]:
+    for block in path.read_text(encoding="utf8").split("#doc")[1:]:
         rows = [line.split("\t") for line in block.splitlines()[1:] if "\t" in line]
         words, tags = [r[1] for r in rows], [r[2] for r in rows]
         spans = [(a, b) for a, b, _ in runs(tags)]
@@ -79,7 +79,7 @@ def conll04(path: Path) -> Iterator[PairExample]:
 def redocred(path: Path, seed: int) -> Iterator[PairExample]:
     """Pairs of Re-DocRED whose entities meet in a sentence; twice as many pairs without a relation as with one."""
     drawn = random.Random(seed)
-    for doc in json.loads(path.read_text("utf8")):
+    for doc in json.loads(path.read_text(encoding="utf8")):
         links: dict[tuple[int, int], set[str]] = {}
         for link in doc["labels"]:
             links.setdefault((link["h"], link["t"]), set()).add(link["r"])
@@ -107,7 +107,7 @@ def fewrel(path: Path) -> Iterator[PairExample]:
     for a, b in INVERSE:
         beside.setdefault(a, set()).add(b)
         beside.setdefault(b, set()).add(a)
-    for relation, rows in json.loads(path.read_text("utf8")).items():
+    for relation, rows in json.loads(path.read_text(encoding="utf8")).items():
         if not relation.startswith("P"):
             continue
         for row in rows:
@@ -122,7 +122,7 @@ def fewrel(path: Path) -> Iterator[PairExample]:
 
 def chinese(path: Path, corpus: str) -> Iterator[PairExample]:
     """Rows of head, tail, relation and sentence, in characters."""
-    for line in path.read_text("utf8").splitlines():
+    for line in path.read_text(encoding="utf8").splitlines():
         parts = line.split("\t")
         if len(parts) != 4:
             continue
@@ -147,10 +147,10 @@ def texts(folder: Path) -> dict[str, tuple[str, ...]]:
     """Names and descriptions of every relation."""
     found = {f"conll04:{k}": v for k, v in CONLL04.items()}
     found |= {f"sanwen:{k}": v for k, v in SANWEN.items()}
-    for line in (folder / "chinese_nre/FinRE/relation2id.txt").read_text("utf8").splitlines():
+    for line in (folder / "chinese_nre/FinRE/relation2id.txt").read_text(encoding="utf8").splitlines():
         if line.split() and (name := line.split()[0]) != "unknown":
             found[f"finre:{name}"] = (name, f"关系: {name}")
-    for key, (name, description) in json.loads((folder / "fewrel/pid2name.json").read_text("utf8")).items():
+    for key, (name, description) in json.loads((folder / "fewrel/pid2name.json").read_text(encoding="utf8")).items():
         found[key] = (name, f"{name}: {description}")
     own = {
         "P577": "publication date", "P569": "date of birth", "P571": "founding date", "P570": "date of death",

@@ -66,7 +66,7 @@ class TextSettings:
         """
         path = folder / FILE
         try:
-            data = json.loads(path.read_text("utf8"))
+            data = json.loads(path.read_text(encoding="utf8"))
             known = {f.name for f in fields(cls)}
             if not isinstance(data, dict) or not data.keys() <= known:
                 raise ValueError(f"fields {sorted(set(data) - known)}" if isinstance(data, dict) else "no object")

@@ -103,7 +103,7 @@ def columns(path: Path, *, word: int = 0, tag: int = -1, join: str = "\t") -> It
     """Blocks of a file of columns."""
     words: list[str] = []
     tags: list[str] = []
-    for line in path.read_text("utf8").lstrip("\ufeff").splitlines():
+    for line in path.read_text(encoding="utf8").lstrip("\ufeff").splitlines():
         parts = [part for part in line.split("\t" if "\t" in line else None) if part.strip()]
         if len(parts) < 2 or line.startswith(("# ", "#doc")):
             if words and (not parts or line.startswith("#doc")):
@@ -172,7 +172,7 @@ def redocred(path: Path) -> Iterator[Example]:
     """Wikipedia's sentences: six annotated labels, and the roles of each entity in the document's relations."""
     annotated = frozenset(NAMES[n] for n in ("PER", "LOC", "ORG", "TIME", "NUM", "MISC"))
     kinds = {"PER": "person", "LOC": "location", "ORG": "organization"}
-    for doc in json.loads(path.read_text("utf8")):
+    for doc in json.loads(path.read_text(encoding="utf8")):
         held: dict[int, set[str]] = {}
         for link in doc["labels"]:
             heads, head, tails, tail = ROLES.get(link["r"], ("", "", "", ""))
@@ -204,7 +204,7 @@ def redocred(path: Path) -> Iterator[Example]:
 
 def fewrel(path: Path) -> Iterator[Example]:
     """Sentences with one relation: its two arguments have roles, the rest is unknown."""
-    for relation, rows in json.loads(path.read_text("utf8")).items():
+    for relation, rows in json.loads(path.read_text(encoding="utf8")).items():
         heads, head, tails, tail = ROLES.get(relation, ("", "", "", ""))
         if not (head or tail):
             continue

@@ -24,10 +24,11 @@ def result_rows(documents: Iterable[Document], report: output.WriteReport) -> li
         report.count(document)
         try:
             found = list(_rows(document))
-            for cell in (cell for row in found for cell in row):
+            for cell in (document.id, *(cell for row in found for cell in row)):
                 output.encode_utf8(cell, "a table row")
         except Exception as error:  # any value that cannot be shown: a record is in its place
-            found = list(_rows(report.placeholder(document, error)))
+            document = report.placeholder(document, error)
+            found = list(_rows(document))
         rows.extend([document.id, *row] for row in found)
     return rows
 

@@ -86,7 +86,7 @@ def _parsed(option: str, known: dict[str, type]) -> tuple[str, Any]:
 def _read_labels(path: str) -> dict[str, str]:
     """Names and descriptions of a JSON file."""
     try:
-        found = json.loads(Path(path).read_text("utf8"))
+        found = json.loads(Path(path).read_text(encoding="utf8"))
     except (OSError, ValueError) as error:
         found = error
     if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):

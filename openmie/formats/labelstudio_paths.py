@@ -62,13 +62,15 @@ def resolve_served(
     Returns:
         The document with paths of files. A served picture is looked for in both folders by its path, by the path
         behind a folder's own name, by its name, and by its name without the digits of an upload; where there is none,
-        the path is that of the server, and `errors` says so for an upload.
+        the path is that of the server behind the folder's own name, and `errors` says so for an upload.
     """
     moved, missing = [], []
     for image in document.images:
         found = _find(image.path, folder, images) if image.id in served and image.path else ""
         if found is None and image.path.startswith("upload/"):
             missing.append(_missing(document.id, image.path, folder, images))
+        if found is None and image.path:
+            found = next(_behind_own_name(image.path, Path(folder)), None)
         moved.append(image.model_copy(update={"path": found}) if found else image)
     placed = document.model_copy(update={"images": tuple(moved), "errors": document.errors + tuple(missing)})
     return paths.resolve_paths(placed, folder, images)
@@ -102,11 +104,16 @@ def _names(path: str, root: Path) -> Iterator[str]:
     yield path
     if path.startswith("upload/"):
         yield f"media/{path}"
-    own = Path(os.path.abspath(root)).parts
-    for n in range(min(len(parts) - 1, len(own)), 0, -1):
-        if own[-n:] == parts[:n]:  # the folder that was served is this one
-            yield "/".join(parts[n:])
+    yield from _behind_own_name(path, root)
     yield "/".join(parts[1:])  # or has another name by now
     yield parts[-1]
     if _CHOSEN.match(parts[-1]):
         yield _CHOSEN.sub("", parts[-1])
+
+
+def _behind_own_name(path: str, root: Path) -> Iterator[str]:
+    """What follows the folder's own name, and perhaps those above it, in a path: the folder that was served is it."""
+    parts, own = PurePosixPath(path).parts, Path(os.path.abspath(root)).parts
+    for n in range(min(len(parts) - 1, len(own)), 0, -1):
+        if own[-n:] == parts[:n]:
+            yield "/".join(parts[n:])

@@ -22,7 +22,7 @@ def class_file(root: Path) -> Path:
         if file.is_file():
             return file
     settings = sorted((*root.glob("*.yaml"), *root.glob("*.yml")))
-    return next((f for f in settings if yaml_names(f.read_text("utf-8-sig"))), root / NAME_FILES[0])
+    return next((f for f in settings if yaml_names(f.read_text(encoding="utf-8-sig"))), root / NAME_FILES[0])
 
 
 def yaml_names(text: str) -> list[str]:

@@ -30,7 +30,7 @@ class Dropped(NamedTuple):
         return f"{type(self.what).__name__.lower()} {id}"
 
 
-def refused_words(document: Document, dropped: Iterable[Dropped]) -> npt.NDArray[np.bool_]:
+def dropped_words(document: Document, dropped: Iterable[Dropped]) -> npt.NDArray[np.bool_]:
     """The words of mentions that are dropped because of where they lie: what they are is not known, least of all `O`.
 
     Args:

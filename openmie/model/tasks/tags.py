@@ -9,7 +9,7 @@ from torch import Tensor
 
 from openmie.data.document import Mention
 from openmie.model.codec import bio
-from openmie.model.codec.dropped import Dropped, refused_words
+from openmie.model.codec.dropped import Dropped, dropped_words
 from openmie.model.codec.subwords import word_spans
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.tasks.candidates import SPANS
@@ -67,7 +67,7 @@ class TagsTask:
 def _known(d: EncodedDocument, ids: bio.Ints, gone: tuple[Dropped, ...]) -> bio.Ints:
     """Tags (T,), with `UNKNOWN_TAG` at words that only dropped mentions have."""
     words = len(d.document.words)
-    return np.where(refused_words(d.document, gone) & (ids[:words] == 0), UNKNOWN_TAG, ids[:words])
+    return np.where(dropped_words(d.document, gone) & (ids[:words] == 0), UNKNOWN_TAG, ids[:words])
 
 
 def _beyond(d: EncodedDocument) -> tuple[Dropped, ...]:

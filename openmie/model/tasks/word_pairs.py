@@ -10,7 +10,7 @@ from torch import Tensor
 
 from openmie.data.document import Document
 from openmie.model.codec import word_pairs
-from openmie.model.codec.dropped import Dropped, refused_words
+from openmie.model.codec.dropped import Dropped, dropped_words
 from openmie.model.codec.word_pairs_classes import PAD, Cells, Scheme, stack_cells
 from openmie.model.codec.word_pairs_decoding import decode_batch
 from openmie.model.features.encoded_document import EncodedDocument
@@ -64,5 +64,5 @@ class WordPairGrid:
 
 def _known(document: Document, cells: Cells, gone: Sequence[Dropped]) -> Cells:
     """Cells (T, T) with `PAD` where nothing would be said of a word of a mention that was refused."""
-    refused = refused_words(document, gone)
+    refused = dropped_words(document, gone)
     return np.where((refused[:, None] | refused) & (cells == 0), PAD, cells).astype(cells.dtype)

@@ -95,7 +95,7 @@ def test_a_command_that_needs_more_says_which_extra(command, extra, folder):
 
 
 def test_importing_a_public_name_says_which_extra(folder):
-    code = BLOCKED.split("sys.argv")[0].format(names=set(EXTRAS)) + "import openmie\nopenmie.load"
+    code = BLOCKED.split("sys.argv")[0].format(names=set(EXTRAS)) + "import openmie\nopenmie.load('model')"
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
     assert "MissingPackageError" in done.stderr and "openmie[models]" in done.stderr
 
