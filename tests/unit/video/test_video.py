@@ -260,7 +260,7 @@ def test_the_whole_road_on_the_command_line(source, tmp_path, bert):
             "--task",
             "ner",
             "--corpus",
-            f"jsonl:{tmp_path / 'corpus'}",
+            f"jsonl:{tmp_path / 'corpus'}?images={at}",  # the frames lie elsewhere
             "--out",
             model,
             *options,

@@ -89,7 +89,7 @@ def test_a_saved_diorama_is_judged_too_and_better_captions_are_left_to_a_reader(
     table = judge(tmp_path / "r.csv", **{f"diorama-test-{i:06d}": ("no", "People at a fair.") for i in range(3)})
     assert len(table) == 12 and all(row["image"].endswith("-main.png") for row in table)
     run(corpus, "--read", tmp_path / "r.csv", "--out", tmp_path / "new", "--name", "mine")
-    row = cells(run(f"jsonl:{tmp_path / 'new'}")[0], "mine")
+    row = cells(run(f"jsonl:{tmp_path / 'new'}?images={tmp_path / 'posts'}")[0], "mine")
     assert row[5] == "12" and row[1] != ""
 
 
