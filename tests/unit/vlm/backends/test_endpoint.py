@@ -238,6 +238,14 @@ ANSWERS = {  # behaviours of one try after the other, of which an answer comes i
 }
 
 
+def counted(server, prompt, tries):
+    """The calls that the server has read: one that the client gave up on may be read a moment later."""
+    until = time.monotonic() + 5
+    while server.calls[prompt] < tries and time.monotonic() < until:
+        time.sleep(0.02)
+    return server.calls[prompt]
+
+
 def test_each_misdeed_ends_in_a_record_or_an_answer_and_harms_no_other(server, caplog, monkeypatch):
     monkeypatch.setattr(module, "MAX_BODY_BYTES", 1 << 20)
     caplog.set_level(logging.DEBUG)
@@ -250,11 +258,12 @@ def test_each_misdeed_ends_in_a_record_or_an_answer_and_harms_no_other(server, c
             tries, words = RECORDS[prompt]
             assert isinstance(answer, ErrorRecord) and answer.remedy, (prompt, answer)
             assert re.search(words, answer.found), (prompt, answer)
-            assert server.calls[prompt] == tries, (prompt, server.calls[prompt])
+            assert counted(server, prompt, tries) == tries, prompt
         else:
             assert isinstance(answer, Answer) and answer.text == f"said {prompt}", (prompt, answer)
             assert (answer.prompt_tokens, answer.tokens, answer.finish) == (7, 3, "stop")
-            assert server.calls[prompt] == ANSWERS.get(prompt, 1)
+            tries = ANSWERS.get(prompt, 1)
+            assert counted(server, prompt, tries) == tries, prompt
     assert KEY not in str(found) + caplog.text and "***" in found["status 401"].found
     assert "OPENAI_API_KEY" in found["status 401"].remedy
 
