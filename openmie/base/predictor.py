@@ -8,8 +8,8 @@ photographs, and links them to entities. What a prediction holds:
 * `regions`: objects with their class; the lines of words in a photograph, labelled `WORDS`, with their `text`; entities
   that only those words name, with type and `text`, for the document's text does not contain them; and, with `of`, a box
   for each entity that is linked to an object or to a line, labelled with the entity's type.
-* `source["model"]`: name and version of the model. It stands in `source` because that is where a Document says where it
-  comes from, and `Document.without_gold` removes it with the rest of a prediction.
+* `source["openmie"]`: name and version of the model and a hash of what was asked, see `openmie.data.provenance`. It
+  stands in `source` because `Document.without_gold` removes that with the rest of a prediction.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+import openmie
 from openmie.base.facts import WEIGHTS, ModelFacts
 from openmie.base.labels import LABELS, RELATIONS, LabelSet, described
 from openmie.base.thresholds import Threshold, by_value, checked_threshold, of_labels
 from openmie.data.document import Chain, Document, Mention, Relation
+from openmie.data.provenance import digest, provenance, source_with
 from openmie.errors import DocumentError, ErrorRecord, ModelError, OpenMIEError
 
 if TYPE_CHECKING:
@@ -140,6 +142,11 @@ class Base:
         query = ExtractionQuery.of(facts.labels or None, facts.relations or None)
         return cls(TextModel.load(folder), PhotographPart(), facts=facts, query=query)
 
+    def identity(self, query: ExtractionQuery | None = None) -> dict[str, str]:
+        """Name and version of the model, and a hash of what is asked of it; None: what it is asked by default."""
+        asked = query or self.query
+        return {**self.facts.identity(), "query": digest([asked.labels, asked.relations, asked.threshold])}
+
     def with_query(
         self, labels: LabelSet | None = None, relations: LabelSet | None = None, threshold: Threshold = None
     ) -> Base:
@@ -235,10 +242,10 @@ class Base:
             if len(documents) > 1:
                 return [found for document in documents for found in self._predict_batch([document], query)]
             record = error.record.model_copy(update={"where": f"document {documents[0].id}"})
-            return [self._predicted(documents[0], (), (), (), (record,))]
+            return [self._predicted(documents[0], (), (), (), (record,), query=query)]
         layers = zip(entities, pairs, chains)
         return [
-            self._predicted(d, _mentions(e), _relations(p, query, e), _chains(c, e))
+            self._predicted(d, _mentions(e), _relations(p, query, e), _chains(c, e), query=query)
             for d, (e, p, c) in zip(documents, layers)
         ]
 
@@ -267,6 +274,7 @@ class Base:
         relations: Sequence[Relation],
         chains: Sequence[Chain],
         errors: Sequence[ErrorRecord] = (),
+        query: ExtractionQuery | None = None,
     ) -> Document:
         return document.replace(
             mentions=tuple(mentions),
@@ -274,7 +282,7 @@ class Base:
             chains=tuple(chains),
             regions=(),
             summary="",
-            source=document.source | {"model": self.facts.identity()},
+            source=source_with(document.source, provenance([self.identity(query)], openmie.__version__)),
             errors=tuple(dict.fromkeys((*document.errors, *errors))),
         )
 

@@ -53,7 +53,9 @@ def extract(
 
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
+    from openmie import __version__
     from openmie.cli import base_options
+    from openmie.data import provenance
     from openmie.formats.post_rows import Columns
     from openmie.inference import pipeline
 
@@ -90,6 +92,10 @@ def extract(
     rows = console.counted(posts, bool(source) and out != "-")
     failed: list[str] = []
     predicted = request.predict(rows, request.schema()) if request else pipeline.predict_each(models, rows)
+    told = provenance.provenance(
+        [m.identity() for m in ([request] if request else models)], __version__, provenance.now()
+    )
+    predicted = provenance.stamp(predicted, told)
     failed += console.write_results(console.noted(predicted, failed), format, out)
     console.say_failed(failed)
     if failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Sequence
@@ -12,12 +13,13 @@ import torch
 from huggingface_hub import ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 from torch import Tensor
 
 from openmie import recipe as recipes
 from openmie.data import replace_file as writing
 from openmie.data.document import Document
+from openmie.data.provenance import digest
 from openmie.errors import ModelError, RecipeError
 from openmie.model.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
 from openmie.model.extractor import Extractor
@@ -137,6 +139,16 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         objects = "objects" in self.recipe.encode.makes()
         masked = [masked_modalities(e, self.recipe.encode.inputs, objects) for e in encoded]
         return [e.predicted(found, missing) for e, found, missing in zip(encoded, layers, masked)]
+
+    def identity(self) -> dict[str, str]:
+        """The recipe's name, and hashes of recipe and weights: for `openmie.data.provenance`."""
+        state = {name: value.detach().cpu().contiguous() for name, value in self.extractor.state_dict().items()}
+        weights = {name: hashlib.sha256(save({"": value})).hexdigest() for name, value in state.items()}
+        return {
+            "name": self.recipe.name,
+            "recipe": digest(recipes.dump(self.recipe)),
+            "weights": digest(weights),
+        }
 
     def losses(self, documents: Iterable[Document]) -> dict[str, Tensor]:
         """Named, unweighted losses of one batch of gold documents: for inspection."""

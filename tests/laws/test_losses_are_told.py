@@ -216,7 +216,9 @@ def test_extract(tmp_path, monkeypatch):
     """A row that cannot be read, and a Document that already carries a record, as `convert` wrote it."""
     told_before = GOOD.replace(errors=({"where": "a.ann:2", "found": "a span elsewhere"},))
     (tmp_path / "a.jsonl").write_text(f"no json\n{told_before.to_json()}\n")
-    monkeypatch.setattr(base_options, "load_models", lambda *_, **__: [SimpleNamespace(predict=list)])
+    monkeypatch.setattr(
+        base_options, "load_models", lambda *_, **__: [SimpleNamespace(predict=list, identity=lambda: {"name": "none"})]
+    )
     monkeypatch.setattr(base_options, "say_what_base_is", lambda _: None)
     code, said = run("extract", tmp_path / "a.jsonl", "--out", tmp_path / "out.jsonl")
     assert code == cli.PARTIAL and "2 records with errors" in said and "a.jsonl:1" in said and "a.ann:2" in said

@@ -11,6 +11,7 @@ from typing import Any
 
 from openmie.data.corpus import Labels
 from openmie.data.document import Document
+from openmie.data.provenance import digest, public_address
 from openmie.errors import ErrorRecord, RecipeError
 from openmie.vlm.backends import backend_class, connect
 from openmie.vlm.generate import Backend
@@ -98,6 +99,12 @@ class ExtractionRequest:
         """Connect to the model, behind the cache where one is named."""
         settings = {"max_tokens": DEFAULT_MAX_TOKENS, **self._split_settings()[1]}
         return connect(self.model, self.endpoint, self.cache, **settings)
+
+    def identity(self) -> dict[str, str]:
+        """Model, server, and a hash of all that makes the prompts: for `openmie.data.provenance`."""
+        asked = digest([self.system, self.schema().facts(), list(self.settings)])
+        server = {"endpoint": public_address(self.endpoint)} if self.endpoint else {}
+        return {"name": self.model, **server, "prompt": asked}
 
     def options(self) -> PromptOptions:
         """The settings that say how documents are prompted."""

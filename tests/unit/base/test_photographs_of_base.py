@@ -28,7 +28,7 @@ def test_objects_words_names_and_links():
     ]
     assert found.dangling() == [] and Document.from_json(found.to_json()).regions == found.regions
     assert (found.images[0].width, found.images[0].height) == (60, 40)
-    assert found.source["model"]["name"] == "stub"
+    assert found.source["openmie"]["models"][0]["name"] == "stub"
 
 
 def test_a_name_in_the_text_and_in_the_photograph_is_linked():

@@ -141,7 +141,7 @@ def test_a_trained_model_has_fixed_labels(trained, option):
 
 def test_base_and_then_a_trained_model(trained):
     both = run(*ONE, "--model", "base", "--model", trained, "--label", "PER")
-    assert Document.from_json(both.stdout).source["model"]["name"] == "stub" and "stub 7" in both.stderr
+    assert Document.from_json(both.stdout).source["openmie"]["models"][0]["name"] == "stub" and "stub 7" in both.stderr
 
 
 def test_thresholds_as_typed():
