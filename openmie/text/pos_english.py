@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from html import unescape
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
+from openmie.text.character_references import unescape
 from openmie.text.pos_rules import Tagger, Words, rule_based_tag, starts_nominal
 
 _C5 = {  # the British National Corpus's tags that HanTa 1.2 emits -> UD; do, have, determiners: see _universal_tags

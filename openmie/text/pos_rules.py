@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from html import unescape
 from unicodedata import category, normalize
+
+from openmie.text.character_references import unescape
 
 Words = tuple[str, ...]
 Tagger = Callable[[Words], Sequence[str]]  # a tag of TAGS for each word

@@ -190,7 +190,7 @@ def _container(path: str | os.PathLike[str]) -> Iterator[Any]:
             where=where,
             remedy="convert it, for example to MP4",
         ) from None
-    with closing(container):
+    with closing(container), _as_damage(where):
         if LISTS & set(container.format.name.split(",")):
             raise CorpusError(
                 f"a list of other files ({container.format.name})",
@@ -202,14 +202,33 @@ def _container(path: str | os.PathLike[str]) -> Iterator[Any]:
 
 
 @contextmanager
+def _as_damage(where: str) -> Iterator[None]:
+    """What FFmpeg, and PyAV around it, raise in the middle of a damaged file, as an error of the corpus."""
+    av = _av()
+    kinds = (av.FFmpegError, OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError, MemoryError)
+    try:
+        yield
+    except kinds as error:
+        raise CorpusError(
+            f"a damaged video ({type(error).__name__}: {str(error)[:120]})",
+            expected="a file that FFmpeg reads to its end",
+            where=where,
+            remedy="fetch or export it again",
+        ) from error
+
+
+@contextmanager
 def _opened(path: str | os.PathLike[str], limits: VideoLimits) -> Iterator[tuple[Any, Any]]:
     """Container and its main video stream, within the limits."""
     where = f"video {os.fspath(path)}"
     with _container(path) as container:
         stream = container.streams.best("video")  # not the picture of a cover
-        if stream is None:
+        if stream is None or stream.codec_context is None:
             raise CorpusError(
-                "no video stream", expected="a video with pictures", where=where, remedy="name the video, not its sound"
+                "no video stream" if stream is None else "a video stream of an unknown codec",
+                expected="a video with pictures that FFmpeg decodes",
+                where=where,
+                remedy="name the video, not its sound, or fetch or export it again",
             )
         seconds = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
         if stream.width * stream.height > limits.pixels or seconds > limits.seconds:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import html
 import itertools
 import os
 import re
@@ -12,7 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from openmie.data import replace_file as writing
+from openmie.data.json_values import describe_surrogate
 from openmie.errors import CorpusError, ErrorRecord
+from openmie.text.character_references import unescape
 from openmie.video.rolling_captions import repeated_lines
 
 # <i>, <font color="red">, <v Name>, WebVTT's <00:01.000>, {\an8}; "<Orla>" and "{aside}" are text
@@ -23,6 +24,14 @@ BREAK = re.compile(r"<[Bb][Rr]\s*/?>|\\h|\\N(?![a-z])|[\x00-\x08\x0e-\x1f\x7f]")
 HAN_LINES = re.compile(r"(?<=[\u3400-\u9fff])\n(?=[\u3400-\u9fff])")  # Chinese has no blank where a line ends
 STAMP = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?"
 TIMES = re.compile(rf"\s*{STAMP}\s*-->\s*{STAMP}(?!\S)")
+EXACT = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
+MISTYPED = (  # "->", an em dash, "--&gt;", a blank: two exact times in a line are meant as one, others with some arrow
+    re.compile(rf"\s*{EXACT}[^\d\n]{{1,12}}{EXACT}(?!\S)"),
+    re.compile(
+        rf"\s*{STAMP}\s*(?:[^\w\s]|\s){{0,6}}(?:>|&gt;|[\u2190-\u21ff\u27f0-\u27ff\u2794-\u27be])\s*{STAMP}(?!\S)"
+    ),
+)
+HALF = re.compile(rf"\s*{EXACT}(?!\S)")  # a time that begins a block, and nothing that can be its end
 ASIDE = ("NOTE", "STYLE", "REGION", "WEBVTT")  # how WebVTT's blocks begin that are no cue
 BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -75,9 +84,12 @@ def read_subtitles(path: str | os.PathLike[str], encoding: str = "") -> Subtitle
         CorpusError: no such file, bytes of another encoding, or no cue at all.
     """
     text = _decoded(Path(path), encoding)
-    found, skipped = _cues(text)
+    found, skipped, mistyped = _cues(text)
     found, repeated = _unroll(found)
     cues, errors = order_cues(found, str(path))
+    if mistyped:
+        remedy = "nothing to do: the times were read as they are meant"
+        errors = (*errors, _record(path, f"{mistyped} times with a mistyped arrow", "-->", remedy, note=True))
     if repeated:
         told = f"{repeated} cues that repeat lines of the one before, as automatic captions that roll up"
         remedy = "nothing to do: each line was kept once"
@@ -109,6 +121,8 @@ def _decoded(path: Path, encoding: str) -> str:
     name = encoding or next((name for mark, name in BOMS if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(name)
+        if half := describe_surrogate(text):
+            raise ValueError(half)
     except LookupError:
         raise CorpusError(
             f"the encoding {name!r}",
@@ -116,9 +130,12 @@ def _decoded(path: Path, encoding: str) -> str:
             where=str(path),
             remedy="correct --encoding",
         ) from None
-    except UnicodeDecodeError as error:
+    except ValueError as error:  # UnicodeDecodeError as a rule; some encodings raise others
+        at = str(error)[:80]
+        if isinstance(error, UnicodeDecodeError):
+            at = f"byte 0x{raw[error.start]:02x} at offset {error.start}"
         raise CorpusError(
-            f"byte 0x{raw[error.start]:02x} at offset {error.start}, which is not {name}",
+            f"{at}, which is not {name}",
             expected=f"text in {name}",
             where=str(path),
             remedy="name the encoding, for example --encoding gb18030 (Chinese) or cp1252 (Western)",
@@ -133,12 +150,13 @@ def _decoded(path: Path, encoding: str) -> str:
     return text
 
 
-def _cues(text: str) -> tuple[list[Cue], int]:
-    """Cues as the file has them, and how many blocks are none: a time that cannot be read, text without a time."""
+def _cues(text: str) -> tuple[list[Cue], int, int]:
+    """Cues as the file has them, how many blocks are none (no time that can be read), how many arrows are mistyped."""
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     vtt = lines[0].startswith("WEBVTT")
-    at = [n for n, line in enumerate(lines) if "-->" in line and (TIMES.match(line) or _first(lines, n))]
+    at = [n for n in range(len(lines)) if _is_time(lines, n)]
     found, skipped = [], 0 if vtt else any(x.strip() and not x.strip().isdecimal() for x in lines[: at[0] if at else 0])
+    mistyped = 0
     for n, stop in zip(at, [*at[1:], len(lines)]):
         text_lines = lines[n + 1 : stop]
         if stop < len(lines):
@@ -149,13 +167,30 @@ def _cues(text: str) -> tuple[list[Cue], int]:
             blocks = re.split(r"\n(?:[ \t]*\n)+", "\n".join(["", *text_lines]))
             skipped += sum(b.strip() != "" and b.split()[0] not in ASIDE for b in blocks[1:])
             text_lines = blocks[0].split("\n")
-        time = TIMES.match(lines[n])
+        exact = TIMES.match(lines[n])
+        time = exact or _mistyped(lines, n)
+        mistyped += exact is None and time is not None
         start, end = (_second(*time.groups()[:4]), _second(*time.groups()[4:])) if time else (1.0, 0.0)
         if start <= end:
             said = tuple(line for x in text_lines if (line := _plain(x)))
             found.append(Cue(start, end, _joined(said), said))
         skipped += start > end
-    return found, skipped
+    return found, skipped, mistyped
+
+
+def _is_time(lines: list[str], n: int) -> bool:
+    """Whether the line is a cue's time: one that can be read, or one that stands where a time should."""
+    line = lines[n]
+    if "-->" in line and (TIMES.match(line) or _first(lines, n)):
+        return True
+    return line.lstrip()[:1].isdecimal() and (
+        _mistyped(lines, n) is not None or (HALF.match(line) is not None and _first(lines, n))
+    )
+
+
+def _mistyped(lines: list[str], n: int) -> re.Match[str] | None:
+    exact, loose = MISTYPED
+    return exact.match(lines[n]) or (loose.match(lines[n]) if _first(lines, n) else None)
 
 
 def _first(lines: list[str], n: int) -> bool:
@@ -183,7 +218,7 @@ def _second(hours: str | None, minutes: str, seconds: str, rest: str | None) -> 
 
 def _plain(line: str) -> str:
     text = BREAK.sub(" ", MARKUP.sub("", line))
-    return " ".join(re.sub(r"&#?\w+;", lambda m: html.unescape(m.group()), text).split())
+    return " ".join(re.sub(r"&#?\w+;", lambda m: unescape(m.group()), text).split())
 
 
 def _joined(lines: Iterable[str]) -> str:

@@ -26,29 +26,21 @@ def load_audio(path: str | os.PathLike[str], limits: VideoLimits | None = None) 
     most = int((limits or VideoLimits()).seconds * RATE)
     where = f"video {os.fspath(path)}"
     av, parts, length = _av(), [np.zeros(0, np.float32)], 0
-    try:
-        with _container(path) as container:
-            if not container.streams.audio:
+    with _container(path) as container:
+        if not container.streams.audio:
+            raise CorpusError(
+                "no sound", expected="a video with speech", where=where, remedy="give a subtitle file instead"
+            )
+        for part in _decode_audio(container, av.AudioResampler(format="flt", layout="mono", rate=RATE), most):
+            parts.append(part)
+            length += len(part)
+            if length > most:
                 raise CorpusError(
-                    "no sound", expected="a video with speech", where=where, remedy="give a subtitle file instead"
+                    f"more than {most // RATE} seconds of sound",
+                    expected="a shorter video",
+                    where=where,
+                    remedy="cut the video, or raise the limit",
                 )
-            for part in _decode_audio(container, av.AudioResampler(format="flt", layout="mono", rate=RATE), most):
-                parts.append(part)
-                length += len(part)
-                if length > most:
-                    raise CorpusError(
-                        f"more than {most // RATE} seconds of sound",
-                        expected="a shorter video",
-                        where=where,
-                        remedy="cut the video, or raise the limit",
-                    )
-    except av.FFmpegError as error:
-        raise CorpusError(
-            f"a sound track that cannot be decoded ({type(error).__name__})",
-            expected="a whole video",
-            where=where,
-            remedy="fetch or export it again, or give a subtitle file",
-        ) from None
     return np.concatenate(parts)
 
 

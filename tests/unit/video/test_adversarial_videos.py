@@ -215,3 +215,30 @@ def test_cutting_is_the_best_of_all_ways_where_shortest_is_longest():
     cues = [Cue(0, 1, "a"), Cue(130, 131, "b")]
     assert [len(c.cues) for c in video.cut_clips(cues, 60, 60)] == [2]  # 71 s too long, not two clips of 59 s too short
     assert list(itertools.chain(*(c.cues for c in video.cut_clips(cues, 60, 60)))) == cues
+
+
+def test_a_damaged_video_ends_no_build_of_those_behind_it(tmp_path):
+    """A codec that FFmpeg does not know: its stream has no width at all."""
+    whole = film(tmp_path / "b.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(whole.replace(b"mp4v", b"zzzz").replace(b"esds", b"zzzz"))
+    for name in ("a.srt", "b.srt"):
+        (tmp_path / name).write_text("1\n00:00:00,000 --> 00:00:02,000\nMira left.\n")
+    with pytest.raises(CorpusError, match="unknown codec"):
+        list(sample_frames(tmp_path / "a.mp4", [(0, 2)]))
+    out = CliRunner().invoke(
+        cli.app, ["video", "build", *(str(tmp_path / n) for n in ("a.mp4", "b.mp4")), "--out", str(tmp_path / "o")]
+    )
+    assert out.exit_code == cli.PARTIAL and "b.mp4: 1 clips" in out.output and "unknown codec" in out.output
+
+
+@pytest.mark.parametrize("error", [AttributeError, TypeError, ZeroDivisionError, MemoryError, OverflowError])
+def test_what_the_decoder_raises_in_the_middle_is_damage(tmp_path, monkeypatch, error):
+    from openmie.video import frames
+
+    def broken(self):
+        raise error("in the middle")
+        yield
+
+    monkeypatch.setattr(frames._Decoder, "_frames", broken)
+    with pytest.raises(CorpusError, match=f"damaged video .{error.__name__}"):
+        list(sample_frames(film(tmp_path / "a.mp4"), [(0, 2)]))

@@ -26,7 +26,7 @@ def test_well_formed_subtitles_are_read_as_webvtt_py_reads_them(tmp_path_factory
     path.write_text(text, encoding="utf-8")
     captions = webvtt.from_buffer(io.BytesIO(text.encode()), format=kind)
     times = [(c.start_in_seconds, " ".join(" ".join(c.lines).split())) for c in captions]
-    mine, _ = subtitles._cues(text)
+    mine, *_ = subtitles._cues(text)
     assert [(int(c.start), "".join(c.text.split())) for c in mine] == [(s, "".join(t.split())) for s, t in times]
     found = video.read_subtitles(path)
     if not any("roll up" in e.found for e in found.errors):  # a file that does is told, and has each line once
