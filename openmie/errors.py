@@ -22,6 +22,17 @@ def whole(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+# ESC and the other C0 characters but tab and line feed, DEL and C1, line separators, overrides of the writing direction
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """The text for a terminal: each character that would act there, and each lone surrogate, as its code `\\u001b`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return whole(_ACTING.sub(lambda m: f"\\u{ord(m[0]):04x}", text))
+
+
 class ErrorRecord(BaseModel):
     """What went wrong with one input, as data. It can always be written: half a character stands as its escape."""
 
@@ -58,7 +69,8 @@ def sentences(record: ErrorRecord) -> str:
         record: the facts; any of them may be empty.
 
     Returns:
-        One line for facts of one line each, such as "In document x: 140 frames. Expected at most 120. Increase ...".
+        Printable text, see `printable`; one line for facts of one line each, such as
+        "In document x: 140 frames. Expected at most 120. Increase ...".
     """
     parts = [_found(record.found, record.where)] if record.found or record.where else []
     if choices := re.match(r"one of:? (.*)", record.expected, re.S):
@@ -68,7 +80,7 @@ def sentences(record: ErrorRecord) -> str:
     if record.remedy and not (choices and record.remedy in _CHOOSE):
         command = re.match(r"(pip|python|openmie(?! leaves)|huggingface-cli) ", record.remedy)
         parts.append(_sentence(f"Run {record.remedy}" if command else record.remedy))
-    return " ".join(parts)
+    return printable(" ".join(parts))
 
 
 def _found(found: str, where: str) -> str:

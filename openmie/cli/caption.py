@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openmie.cli import console, options
+from openmie.cli import console, options, progress
 from openmie.errors import OpenMIEError
 
 
@@ -77,18 +77,21 @@ def caption(
     sources, data = extract.open_sources(corpus, split, image_dir)
     settings = {"corpus": corpus, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
                 "temperature": temperature, "openmie": __version__}  # fmt: skip
-    report, tally, failed, texts = captions.CaptionReport(), output.WriteReport(), [], []  # type: ignore[var-annotated]
+    report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
+    passed = progress.Tally()
     documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally, cache)
-    for document in console.noted(console.passing(documents, "documents captioned"), failed):
+    for document in progress.watched(
+        documents, "captioning", passed, lambda: progress.count_sources(corpus, sources, data)
+    ):
         texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])
     _print_report(report, texts, prices)
     there = out if data else out / f"{next(iter(sources))}.jsonl"
-    print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents: jsonl:{there}",
-          file=sys.stderr)  # fmt: skip
+    print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents, {passed.failed} failed: "
+          f"jsonl:{there}", file=sys.stderr)  # fmt: skip
     console.say(tally.result())
-    skipped = bool(data) and console.say_skipped(data, shown=failed)
-    console.say_failed(failed)
-    if failed or tally.lost or skipped:
+    skipped = bool(data) and console.say_skipped(data, shown=passed.records)
+    console.say_failed(passed.records)
+    if passed.records or tally.lost or skipped:
         raise typer.Exit(options.PARTIAL)
 
 

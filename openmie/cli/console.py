@@ -12,15 +12,16 @@ from typing import Any
 import typer
 
 from openmie.cli.options import PARTIAL
-from openmie.errors import ErrorRecord, OpenMIEError
+from openmie.errors import ErrorRecord, OpenMIEError, printable
 
 
 def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
     """Pass events on, with a progress bar on stderr and a line for each dev score."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    from openmie.cli.terminal_console import stderr_console
+
+    console = stderr_console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(name, total=None)
@@ -71,29 +72,6 @@ def steps(name: str) -> Any:
     return told
 
 
-def counted(items: Iterable[Any], shown: bool) -> Iterable[Any]:
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(items, "extracting", console=Console(stderr=True), transient=True) if shown else items
-
-
-def passing(documents: Iterable[Any], description: str) -> Iterator[Any]:
-    """Pass documents on, with their count on stderr."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(documents, description=description)
-
-
-def noted(documents: Iterable[Any], failed: list[str]) -> Iterator[Any]:
-    for document in documents:
-        failed.extend(str(e) for e in document.errors if not e.note)
-        yield document
-
-
 def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
     """What could not be written: a record is in its place."""
     from openmie.cli.result_table import COLUMNS, result_rows
@@ -113,20 +91,20 @@ def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
 
 
 def table(columns: list[str], data: Iterable[list[Any]], out: str = "-") -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from openmie.cli.terminal_console import TerminalConsole
     from openmie.formats import output
 
     table = Table(*map(escape, columns))
     for row in data:
-        table.add_row(*(f"{x:.2f}" if isinstance(x, float) else escape(str(x)) for x in row))
+        table.add_row(*(f"{x:.2f}" if isinstance(x, float) else escape(printable(str(x))) for x in row))
     if out == "-":
-        Console(width=None if sys.stdout.isatty() else 120).print(table)
+        TerminalConsole(width=None if sys.stdout.isatty() else 120).print(table)
     else:
         text = StringIO()
-        Console(file=text, width=160).print(table)
+        TerminalConsole(file=text, width=160).print(table)
         with output.open_output(out) as file:
             file.write(output.encode_utf8(text.getvalue(), out))
 
@@ -153,6 +131,11 @@ def errors(lines: Any) -> None:
 
 def interval(score: Any) -> str:
     return f"{score.interval[0]:.1f} to {score.interval[1]:.1f}" if score.interval else ""
+
+
+def say_line(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr)
 
 
 def say(written: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openmie.cli import console, options
+from openmie.cli import console, options, progress
 from openmie.errors import OpenMIEError
 
 FORMATS = ("jsonl", "csv", "table")
@@ -89,14 +89,16 @@ def extract(
     posts = (
         pipeline.read_posts(source, image_dir, columns) if source else [pipeline.make_document(text, image, caption)]
     )
-    rows = console.counted(posts, bool(source) and out != "-")
-    failed: list[str] = []
-    predicted = request.predict(rows, request.schema()) if request else pipeline.predict_each(models, rows)
+    predicted = request.predict(posts, request.schema()) if request else pipeline.predict_each(models, posts)
     told = provenance.provenance(
         [m.identity() for m in ([request] if request else models)], __version__, provenance.now()
     )
     predicted = provenance.stamp(predicted, told)
-    failed += console.write_results(console.noted(predicted, failed), format, out)
-    console.say_failed(failed)
-    if failed:
+    tally, to_file = progress.Tally(), out != "-"
+    shown = progress.watched(predicted, "extracting", tally, lambda: progress.count_file(source), to_file)
+    failed = console.write_results(shown, format, out)
+    console.say_failed([*tally.records, *failed])
+    if to_file:
+        console.say_line(tally.line(out))
+    if tally.records or failed:
         raise typer.Exit(options.PARTIAL)

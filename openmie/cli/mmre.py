@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openmie.cli import console, options
+from openmie.cli import console, options, progress
 from openmie.errors import CorpusError
 
 
@@ -53,7 +53,8 @@ def mmre(
 
     data = corpora.load(corpus)
     made = dataset.build_mmre(data, summary=summary, seed=max(seed, 0), dev=dev, split=seed >= 0)
-    splits = {name: list(made.split(name)) for name in made.sources}
+    read_so_far = progress.Tally()
+    splits = {name: list(progress.watched(made.split(name), f"reading {name}", read_so_far)) for name in made.sources}
     if review:
         number = reviews.write(chain.from_iterable(splits.values()), review, summary or ())
         print(f"{number} summaries in {review}; take them back with --read", file=sys.stderr)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from openmie.cli import console, options
+from openmie.cli import console, options, progress
 
 
 def objects(
@@ -68,17 +67,19 @@ def objects(
         "openmie": __version__,
     }
     settings |= {"revision": revision} if revision else {}
-    failed: list[str] = []
+    passed = progress.Tally()
     tally, number, boxes = output.WriteReport(), 0, 0
     documents = search.propose_into(
         sources, out, lambda some: search.propose_objects(some, found, proposals, batch_size), settings, tally
     )
-    for document in console.noted(console.passing(documents, "documents searched"), failed):
+    for document in progress.watched(
+        documents, "searching", passed, lambda: progress.count_sources(corpus, sources, data)
+    ):
         here = sum(image.kind == "object" for image in document.images)
         number, boxes = number + bool(here), boxes + here
-    print(f"{boxes} objects in {number} of {tally.documents} documents, in {out}", file=sys.stderr)
+    console.say_line(f"{boxes} objects in {number} of {tally.documents} documents, {passed.failed} failed, in {out}")
     console.say(tally.result())
-    skipped = bool(data) and console.say_skipped(data, shown=failed)
-    console.say_failed(failed)
-    if failed or skipped:
+    skipped = bool(data) and console.say_skipped(data, shown=passed.records)
+    console.say_failed(passed.records)
+    if passed.records or skipped:
         raise typer.Exit(options.PARTIAL)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from openmie.cli import console, options
+from openmie.cli import console, options, progress
 
 
 def zero_shot(
@@ -62,14 +62,19 @@ def zero_shot(
     schema = request.answerable(request.schema(data.labels if data else Labels()), backend)
     gold: list[Any] = []
     predicted: list[Any] = []
-    failed: list[str] = []
+    passed = progress.Tally()
     documents = _kept(islice(next(iter(sources.values())), max_documents or None), gold)
-    found = console.noted(console.passing(request.predict(documents, schema, backend), "documents prompted"), failed)
+    found = progress.watched(
+        request.predict(documents, schema, backend),
+        "prompting",
+        passed,
+        lambda: max_documents or progress.count_sources(corpus, sources, data),
+    )
     console.say(write(_kept(found, predicted), out, "jsonl"))
     _score(gold, predicted, schema, backend, data, bootstrap, scores, corpus=corpus, split=split, system=system)
-    skipped = bool(data) and console.say_skipped(data, shown=failed)
-    console.say_failed(failed)
-    if failed or skipped:
+    skipped = bool(data) and console.say_skipped(data, shown=passed.records)
+    console.say_failed(passed.records)
+    if passed.records or skipped:
         raise typer.Exit(options.PARTIAL)
 
 

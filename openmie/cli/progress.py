@@ -1,0 +1,128 @@
+"""Progress of commands that work through posts: how many of how many, how fast, time left, failures; and a last line.
+
+The bar is on stderr, and only where that is a terminal. `Tally` counts what passes; its line says it at the end.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+CHUNK = 1 << 20  # bytes
+COUNTED_BY_LINES = (".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
+
+
+@dataclass
+class Tally:
+    """What has passed.
+
+    Args:
+        posts: documents.
+        mentions: theirs.
+        failed: documents with an error.
+        records: what the errors say.
+    """
+
+    posts: int = 0
+    mentions: int = 0
+    failed: int = 0
+    records: list[str] = field(default_factory=list)
+
+    def count(self, document: Any) -> None:
+        """Count a document."""
+        errors = [str(e) for e in document.errors if not e.note]
+        self.posts, self.mentions = self.posts + 1, self.mentions + len(document.mentions)
+        self.failed += bool(errors)
+        self.records.extend(errors)
+
+    def line(self, where: str) -> str:
+        """The last line of a command: posts, mentions, failures and where they are."""
+        return f"{number(self.posts, 'post')}, {number(self.mentions, 'mention')}, {self.failed:,} failed, in {where}"
+
+
+def number(count: int, noun: str) -> str:
+    """The count with the noun in the right number."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def watched(
+    documents: Iterable[Any],
+    description: str,
+    tally: Tally,
+    total: Callable[[], int | None] = lambda: None,
+    shown: bool = True,
+) -> Iterator[Any]:
+    """Pass documents on and count them, with a bar where stderr is a terminal.
+
+    Args:
+        documents: as they become ready.
+        description: what is done, before the bar.
+        tally: counts them.
+        total: how many there will be, asked only where there is a bar; None: not known.
+        shown: False: no bar.
+    """
+    if not (shown and sys.stderr is not None and sys.stderr.isatty()):
+        for document in documents:
+            tally.count(document)
+            yield document
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from openmie.cli.terminal_console import stderr_console
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeElapsedColumn())
+    count, began = total(), monotonic()
+    with Progress(*columns, console=stderr_console(), transient=True) as bar:
+        task = bar.add_task(description, total=count, told="")
+        for document in documents:
+            tally.count(document)
+            told = told_of(tally, count, monotonic() - began)
+            bar.update(task, completed=tally.posts, told=told)
+            yield document
+
+
+def told_of(tally: Tally, total: int | None, seconds: float) -> str:
+    """What stands beside the bar: "120/2,000, 4.1 posts/s, 7:38 left, 3 failed"."""
+    rate = tally.posts / seconds if seconds > 0 else 0.0
+    parts = [f"{tally.posts:,}/{total:,}" if total else f"{tally.posts:,}", f"{rate:.3g} posts/s"]
+    if total and rate and tally.posts < total:
+        parts.append(f"{clock((total - tally.posts) / rate)} left")
+    return ", ".join([*parts, *([f"{tally.failed:,} failed"] if tally.failed else [])])
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 0:07, 12:30 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def count_file(path: str) -> int | None:
+    """How many posts a file has, by its lines or its footer, without reading the posts; None: not known so."""
+    file = Path(path)
+    suffix = file.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            import pyarrow.parquet
+
+            return int(pyarrow.parquet.ParquetFile(file).metadata.num_rows)
+        if suffix not in COUNTED_BY_LINES or not file.is_file():
+            return None
+        lines, last = 0, b"\n"
+        with file.open("rb") as stream:
+            while chunk := stream.read(CHUNK):
+                lines, last = lines + chunk.count(b"\n"), chunk
+        return max(lines + (not last.endswith(b"\n")) - (suffix in (".csv", ".tsv")), 0)
+    except Exception:  # whatever is wrong with it is told where it is read
+        return None
+
+
+def count_sources(spec: str, sources: Mapping[str, Iterable[Any]], corpus: Any) -> int | None:
+    """How many documents a corpus has, which is read once more for it, or a file."""
+    if corpus is None:
+        return count_file(spec)
+    return sum(1 for documents in sources.values() for _ in documents)

@@ -1,0 +1,90 @@
+"""Progress: how many of how many, how fast, time left, failures; the last line; nothing where there is no terminal."""
+
+import io
+import sys
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from typer.testing import CliRunner
+
+from openmie.base import loading
+from openmie.cli import application as cli
+from openmie.cli import progress
+from openmie.data.document import Document, Mention
+from openmie.errors import ErrorRecord
+from tests.fixtures.base_stub import stub_base
+
+GOOD = Document(id="a", text="Ada", mentions=(Mention(id="m", start=0, end=3),))
+BAD = Document(id="b", errors=(ErrorRecord(found="no such file"), ErrorRecord(found="cut", note=True)))
+
+
+@pytest.fixture
+def base(monkeypatch):
+    monkeypatch.setattr(loading, "shipped", stub_base)
+
+
+def run(*words):
+    return CliRunner().invoke(cli.app, [str(w) for w in words])
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_what_stands_beside_the_bar():
+    tally = progress.Tally(posts=120, mentions=7, failed=3)
+    assert progress.told_of(tally, 2000, 30.0) == "120/2,000, 4 posts/s, 7:50 left, 3 failed"
+    assert progress.told_of(progress.Tally(posts=2000), 2000, 30.0) == "2,000/2,000, 66.7 posts/s"
+    assert progress.told_of(progress.Tally(posts=5), None, 10.0) == "5, 0.5 posts/s"
+    assert progress.told_of(progress.Tally(), 7, 0.0) == "0/7, 0 posts/s"
+    assert [progress.clock(s) for s in (7, 750.4, 3723)] == ["0:07", "12:30", "1:02:03"]
+
+
+def test_a_bar_on_a_terminal(monkeypatch):
+    screen, tally = Screen(), progress.Tally()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("COLUMNS", "160")
+    assert list(progress.watched([GOOD, BAD, GOOD], "extracting", tally, lambda: 3)) == [GOOD, BAD, GOOD]
+    assert "extracting" in screen.getvalue() and "3/3" in screen.getvalue() and "1 failed" in screen.getvalue()
+    assert (tally.posts, tally.mentions, tally.failed, tally.records) == (3, 2, 1, [str(BAD.errors[0])])
+
+
+def test_nothing_where_there_is_no_terminal(monkeypatch):
+    """And the number of posts is not asked for."""
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    assert list(progress.watched([GOOD], "extracting", progress.Tally(), lambda: 1 // 0)) == [GOOD]
+    assert pipe.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    "name, data, count",
+    [
+        ("a.jsonl", b'{"text":"x"}\n' * 5, 5),
+        ("a.jsonl", b'{"text":"x"}\n{"text":"y"}', 2),
+        ("a.csv", b"text\nx\ny\n", 2),
+        ("a.txt", b"", 0),
+        ("a.json", b"[]", None),
+        ("a.parquet", b"broken", None),
+    ],
+)
+def test_posts_are_counted_without_being_read(name, data, count, tmp_path):
+    (tmp_path / name).write_bytes(data)
+    assert progress.count_file(str(tmp_path / name)) == count
+
+
+def test_rows_of_parquet_are_counted_by_its_footer(tmp_path):
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["x"] * 7}), tmp_path / "a.parquet")
+    assert progress.count_file(str(tmp_path / "a.parquet")) == 7
+    assert progress.count_file(str(tmp_path / "none.jsonl")) is None is progress.count_file("-")
+
+
+def test_extract_ends_with_a_line(base, tmp_path):
+    """Posts, mentions, failures and where; without --out, where the output is piped, there is none."""
+    (tmp_path / "a.jsonl").write_text('{"text": "Ada Lovelace in Turin"}\nno json\n')
+    said = run("extract", tmp_path / "a.jsonl", "--out", tmp_path / "b.jsonl")
+    assert said.exit_code == cli.PARTIAL
+    assert said.stderr.splitlines()[-1] == f"2 posts, 2 mentions, 1 failed, in {tmp_path / 'b.jsonl'}"
+    assert "failed, in" not in run("extract", tmp_path / "a.jsonl").stderr
