@@ -28,6 +28,7 @@ from openmie.cli import (
     show,
     train,
     video,
+    view,
     zero_shot,
 )
 from openmie.cli.groups import Root
@@ -38,7 +39,7 @@ from openmie.errors import MissingPackageError, OpenMIEError, sentences
 __all__ = ["COMMANDS", "PARTIAL", "app", "main"]
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
-    "Extract": {"demo": demo.demo, "extract": extract.extract, "labels": labels.labels},
+    "Extract": {"demo": demo.demo, "extract": extract.extract, "view": view.view, "labels": labels.labels},
     "Data": {
         "convert": convert.convert,
         "score": score.score,

@@ -243,6 +243,12 @@ class Document(Layer):
 
         return to_spacy(self, nlp)
 
+    def _repr_html_(self) -> str:
+        """The document in a notebook: text with its mentions, images with boxes, relations and chains."""
+        from openmie.report.notebook import notebook_html
+
+        return notebook_html(self)
+
     def dangling(self) -> list[ErrorRecord]:
         """Records of ids that the document does not have, in chains, relations, regions, images and phrases."""
         images, named = {i.id for i in self.images}, {*(m.id for m in self.mentions), *(c.id for c in self.chains)}

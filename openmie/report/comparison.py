@@ -12,14 +12,19 @@ from typing import Literal
 from openmie.data.box_iou import box_iou
 from openmie.data.document import Box, Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import DocumentError
+from openmie.report.entity_numbers import number_entities
 
 Verdict = Literal["", "right", "wrong", "missed"]
 NO_RELATION = "None"  # the relation that says that there is none
+WORDS = "WORDS"  # label of regions that are lines of words
 
 
 @dataclass(frozen=True)
 class SpanView:
-    """A mention of the text; `instead` is the gold label of the same span where the predicted one is wrong."""
+    """A mention of the text; `instead` is the gold label of the same span where the predicted one is wrong.
+
+    `entity` is the number of what it names, see `openmie.report.entity_numbers`; 0: none.
+    """
 
     start: int
     end: int
@@ -27,6 +32,7 @@ class SpanView:
     text: str
     verdict: Verdict = ""
     instead: str = ""
+    entity: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,17 +46,21 @@ class RelationView:
     label: str
     verdict: Verdict = ""
     instead: str = ""
+    head_entity: int = 0
+    tail_entity: int = 0
 
 
 @dataclass(frozen=True)
 class BoxView:
-    """A box in an image, the label that colours it and the name written on it."""
+    """A box in an image, the label that colours it and the name written on it; `words`: words stand in it."""
 
     image: str
     box: Box
     label: str
     name: str
     verdict: Verdict = ""
+    entity: int = 0
+    words: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,13 +141,16 @@ def _spans(gold: Document | None, predicted: Document) -> list[SpanView]:
     def placed(mentions: Sequence[Mention]) -> list[LabelledPlace]:
         return [((m.start, m.end, m.text), m.label) for m in mentions]
 
+    numbers = number_entities(predicted)
+
     def span(m: Mention, verdict: Verdict = "", instead: str = "") -> SpanView:
-        return SpanView(m.start, m.end, m.label, m.text, verdict, instead)
+        return SpanView(m.start, m.end, m.label, m.text, verdict, instead, numbers.get(m.id, 0))
 
     if gold is None:
         return [span(m) for m in predicted.mentions]
     verdicts, missed = _verdicts(placed(gold.mentions), placed(predicted.mentions))
     told = [span(m, *v) for m, v in zip(predicted.mentions, verdicts)]
+    numbers = {}  # ids of gold name something else
     return told + [span(gold.mentions[i], "missed") for i in missed]
 
 
@@ -165,7 +178,10 @@ def _links(gold: Document | None, predicted: Document, symmetric: Collection[str
 
     def link(document: Document, r: Relation, verdict: Verdict = "", instead: str = "") -> RelationView:
         (_, head, head_label), (_, tail, tail_label) = _named(document, r.head), _named(document, r.tail)
-        return RelationView(head, tail, head_label, tail_label, r.label, verdict, instead)
+        ends = (numbers.get(r.head, 0), numbers.get(r.tail, 0)) if document is predicted else (0, 0)
+        return RelationView(head, tail, head_label, tail_label, r.label, verdict, instead, *ends)
+
+    numbers = number_entities(predicted)
 
     if gold is None:
         return tuple(link(predicted, r) for r in predicted.relations)
@@ -188,8 +204,12 @@ def _frames(gold: Document | None, predicted: Document) -> tuple[BoxView, ...]:
     def frame(document: Document, region: Region, verdict: Verdict = "") -> BoxView:
         _, text, label = _named(document, region.of) if region.of else ("", "", "")
         label = region.label or label
-        return BoxView(region.image, region.box, label, text or label, verdict)
+        words = region.label == WORDS and not region.of
+        entity = numbers.get(region.of, 0) if document is predicted else 0
+        name = text or region.text or label
+        return BoxView(region.image, region.box, "" if words else label, name, verdict, entity, words)
 
+    numbers = number_entities(predicted)
     if gold is None:
         return tuple(frame(predicted, r) for r in predicted.regions)
     matched: set[int] = set()

@@ -8,10 +8,14 @@ type `Markup`, such as what `render` returns, are inserted as they are.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
+import json
 import re
 import unicodedata
 from functools import cache
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -31,9 +35,20 @@ def text(value: object) -> Markup:
     return value if isinstance(value, Markup) else Markup(_CONTROL.sub(_code_box, html.escape(_encodable(value))))
 
 
+def plain(value: object) -> str:
+    """Unescaped text whose control characters are codes, for a script that sets it as text."""
+    return _CONTROL.sub(lambda m: f"[U+{ord(m[0]):04X}]", _encodable(value))
+
+
 def attribute(value: object) -> Markup:
     """Escaped for use inside a quoted attribute or a title."""
-    return Markup(_CONTROL.sub(lambda m: f"[U+{ord(m[0]):04X}]", html.escape(_encodable(value))))
+    return Markup(html.escape(plain(value)))
+
+
+def data(value: object) -> Markup:
+    """A JSON value for a `<script type="application/json">`, which nothing in it can end."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def isolated(value: object) -> Markup:
@@ -62,6 +77,14 @@ def _environment() -> Environment:
     )
     found.filters.update(attribute=attribute, bdi=isolated)
     return found
+
+
+@cache
+def script(name: str) -> tuple[Markup, str]:
+    """A script of `openmie/report/templates`, and the hash by which a page's policy lets it and no other run."""
+    source = resources.files("openmie.report").joinpath("templates", name).read_text(encoding="utf8")
+    found = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+    return Markup(source), f"'sha256-{found}'"
 
 
 def render(template: str, **values: Any) -> Markup:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from openmie.data.document import Image
+from openmie.data.document import Document, Image, Mention
 from openmie.data.images import load_image
+from openmie.data.provenance import describe, own_columns, read_provenance
 from openmie.errors import ImageError
 from openmie.report.box_labels import place_labels
 from openmie.report.comparison import BoxView, DocumentView, SpanNode, Verdict, nest_spans, view_labels
+from openmie.report.entity_numbers import number_entities
 from openmie.report.label_colours import assign_colours
-from openmie.report.markup import number, render
+from openmie.report.markup import number, plain, render
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 LONGEST = 960  # pixels of an embedded image's longer side
 SMALL = 512  # up to here an image is embedded without loss
 SHOWN = 320  # width of an image on the page in pixels, about: for placing names
+LONGEST_VALUE = 500  # characters of a user's own column that are shown
 FRAMES = 12  # video frames shown; more are counted
 SIGNS: Mapping[Verdict, str] = {"": "", "right": "✓", "wrong": "✗", "missed": "missed"}
 
@@ -42,7 +46,49 @@ def render_posts(views: Sequence[DocumentView]) -> Markup:
     )
 
 
-def _post(view: DocumentView, look: Any) -> dict[str, Any]:
+def render_cards(views: Sequence[DocumentView], first: int, colours: Mapping[str, int], longest: int) -> Markup:
+    """Cards alone, without a legend, to be found and filtered: `openmie.report.view` puts them on pages.
+
+    Args:
+        views: posts.
+        first: number of the first one, which makes their anchors (#p1).
+        colours: label -> number, of all pages.
+        longest: of a picture's sides, in pixels.
+    """
+    look = partial(_class, colours=colours)
+    posts = [{**_post(view, look, longest), **_findable(view, number)} for number, view in enumerate(views, first)]
+    return render("posts.html", posts=posts, legend=None, compared=False, signs=SIGNS, look=look)
+
+
+def _findable(view: DocumentView, number: int) -> dict[str, Any]:
+    """Anchor, labels and failure of a card, its own columns and where it comes from."""
+    told = read_provenance(view.document)
+    columns = [(name, _short(value)) for name, value in own_columns(view.document).items()]
+    return {
+        "anchor": f"p{number}",
+        "labels": json.dumps(found_labels(view.document)),
+        "failed": has_failed(view.document),
+        "more": [*columns, *([("Predicted by", describe(told))] if told else [])],
+    }
+
+
+def found_labels(document: Document) -> list[str]:
+    """The labels of all that was found in a document, sorted; control characters are codes."""
+    layers = (document.mentions, document.chains, document.relations, document.regions)
+    return sorted({plain(item.label) for layer in layers for item in layer} - {""})
+
+
+def has_failed(document: Document) -> bool:
+    """Whether something of the document could not be read or done, which notes do not say."""
+    return any(not error.note for error in document.errors)
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + " …"
+
+
+def _post(view: DocumentView, look: Any, longest: int = LONGEST) -> dict[str, Any]:
     """What the template shows of one post."""
     document = view.document
     roots, crossing = nest_spans(view.spans)
@@ -51,14 +97,17 @@ def _post(view: DocumentView, look: Any) -> dict[str, Any]:
         "id": document.id,
         "compared": view.compared,
         "tally": _tally(view),
-        "images": [_image(i, [f for f in view.frames if f.image == i.id], look) for i in view.images[:FRAMES]],
+        "images": [_image(i, [f for f in view.frames if f.image == i.id], look, longest) for i in view.images[:FRAMES]],
         "more_images": max(len(view.images) - FRAMES, 0),
         "lang": document.lang,
         "pieces": _pieces(document.text, roots, 0, len(document.text)),
         "also": [(title, spans) for title, spans in also if spans],
         "relations": view.links,
+        "chains": [] if view.compared else _chains(document),
         "descriptions": _descriptions(view),
         "errors": document.errors,
+        "anchor": "",
+        "more": [],
     }
 
 
@@ -90,7 +139,9 @@ def _pieces(text: str, nodes: Iterable[SpanNode], start: int, end: int) -> list[
 def _descriptions(view: DocumentView) -> list[tuple[str, str]]:
     """Captions, and the summary beside its gold."""
     document = view.document
-    rows = [(f"Caption, {name}", caption) for name, caption in document.captions.items()]
+    words = [f.name for f in view.frames if f.words]
+    rows = [("Words in the image", " / ".join(words))] if words else []
+    rows += [(f"Caption, {name}", caption) for name, caption in document.captions.items()]
     if document.summary:
         rows.append(("Summary", document.summary))
     if view.gold_summary and view.gold_summary != document.summary:
@@ -98,53 +149,81 @@ def _descriptions(view: DocumentView) -> list[tuple[str, str]]:
     return rows
 
 
-def _image(image: Image, frames: Sequence[BoxView], look: Any) -> dict[str, Any]:
+def _chains(document: Document) -> list[list[dict[str, Any]]]:
+    """The mentions of each chain of two or more."""
+    numbers = number_entities(document)
+    rows = []
+    for chain in document.chains:
+        found = [m for m in map(document.find, chain.mentions) if isinstance(m, Mention)]
+        row = [{"text": m.text, "label": chain.label or m.label, "entity": numbers.get(m.id, 0)} for m in found]
+        rows += [row] if len(row) > 1 else []
+    return rows
+
+
+def _image(image: Image, frames: Sequence[BoxView], look: Any, longest: int) -> dict[str, Any]:
     name = "Image" if image.kind == "main" else f"{image.kind.capitalize()} image"
     if image.time is not None:
         name += f" at {image.time:g} s"
     try:
-        picture = load_image(image)
+        picture, (width, height) = thumbnail(image, longest)
     except ImageError as error:
         return {"name": name, "error": str(error)}
-    width, height = picture.size
+    frames = sorted(frames, key=lambda f: -_area(f))  # the smaller lie above the larger, to be pointed at
     shown = ", ".join(f"{f.name or 'a region'} ({' '.join(filter(None, (f.label, f.verdict)))})" for f in frames)
+    shown = shown.replace(" ()", "")
     return {
         "name": name,
         "error": "",
         "alt": f"{name} of the post" + (f"; boxes around {shown}" if frames else "; no boxes"),
         "width": width,
         "height": height,
-        "src": embedded(picture),
+        "src": embedded(picture, lossless=longest == LONGEST),
         "boxes": _boxes(frames, width, height, look),
         "caption": "" if image.kind == "main" else name,
     }
 
 
-def embedded(picture: Picture) -> str:
-    """The picture as a `data:` address, scaled down to `LONGEST`."""
-    picture = picture.copy()
-    picture.thumbnail((LONGEST, LONGEST))
-    file, lossless = io.BytesIO(), max(picture.size) <= SMALL
+def thumbnail(image: Image, longest: int) -> tuple[Picture, tuple[int, int]]:
+    """The picture, its longer side at most so many pixels, and the (width, height) of the upright original."""
+    picture = load_image(image)
+    size = picture.size
+    if max(size) > longest:
+        picture = picture.copy()
+        picture.thumbnail((longest, longest))
+    return picture, size
+
+
+def embedded(picture: Picture, lossless: bool = True) -> str:
+    """The picture as a `data:` address, small ones as they are; else, and without `lossless`, photographs as JPEG."""
+    file = io.BytesIO()
+    lossless = max(picture.size) <= SMALL if lossless else picture.getcolors(256) is not None
     picture.save(file, "PNG", optimize=True) if lossless else picture.save(file, "JPEG", quality=85)
     return f"data:image/{'png' if lossless else 'jpeg'};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _boxes(frames: Sequence[BoxView], width: int, height: int, look: Any) -> list[dict[str, str]]:
+def _area(frame: BoxView) -> float:
+    left, top, right, bottom = frame.box
+    return abs(right - left) * abs(bottom - top)
+
+
+def _boxes(frames: Sequence[BoxView], width: int, height: int, look: Any) -> list[dict[str, Any]]:
     """Boxes and their names, placed in percent of the image."""
     scale = SHOWN / width
     boxes = [(max(a, 0.0), max(b, 0.0), min(c, width), min(d, height)) for a, b, c, d in (f.box for f in frames)]
     signs = ["" if f.verdict in ("", "missed") else f" {SIGNS[f.verdict]}" for f in frames]
-    names = [(f.name or f.label) + sign for f, sign in zip(frames, signs)]
-    sizes = [(min(7.4 * len(name) + 14, 200), 20.0) for name in names]
+    names = ["" if f.words else (f.name or f.label) + sign for f, sign in zip(frames, signs)]
+    sizes = [(min(7.4 * len(name) + 14, 200), 20.0) if name else (0.0, 0.0) for name in names]
     found = place_labels(
         [(a * scale, b * scale, c * scale, d * scale) for a, b, c, d in boxes], sizes, SHOWN, height * scale
     )
-    parts = []
+    parts: list[dict[str, Any]] = []
     for frame, (x0, y0, x1, y1), name, spot in zip(frames, boxes, names, found):
         left, top, right, bottom = (number(100 * v) for v in (x0 / width, y0 / height, 1 - x1 / width, 1 - y1 / height))
         above = number(100 - 100 * y0 / height)
         vertical = {"above": f"bottom:{above}%", "inside": f"top:{top}%", "below": f"top:{number(100 * y1 / height)}%"}
         sides = f"left:{left}%;top:{top}%;right:{right}%;bottom:{bottom}%"
         at = f"left:{number(100 * spot.x / SHOWN)}%;{vertical[spot.side]}"
-        parts.append({"look": look(frame.label, frame.verdict), "sides": sides, "name": name, "at": at})
+        kind = look(frame.label, frame.verdict) + " words" * frame.words
+        hint = f"{frame.name} ({frame.label})" if frame.label and frame.name != frame.label else frame.name
+        parts.append({"look": kind, "sides": sides, "name": name, "at": at, "entity": frame.entity, "title": hint})
     return parts

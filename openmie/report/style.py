@@ -1,5 +1,6 @@
 """The page's style sheet: one column, light and dark, narrow screens and paper."""
 
+from openmie.report.entity_numbers import lighting
 from openmie.report.label_colours import COLOURS, NO_LABEL
 
 _LIGHT = (
@@ -23,7 +24,22 @@ def _boxes() -> str:
     return f".boxed span{{--c:{NO_LABEL[0]}}}{colours}"
 
 
-_RULES = """
+_GENERAL = """
+h3{font-size:1rem;margin:0 0 12px}
+p{margin:0 0 12px}
+.quiet,figcaption,small{color:var(--quiet)}
+figcaption,small{font-size:.875rem}
+figure{margin:0}
+.scroll{overflow-x:auto;position:relative}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+caption{text-align:start;font-weight:600;padding-bottom:10px}
+th,td{text-align:start;padding:7px 20px 7px 0;border-bottom:1px solid var(--line);vertical-align:top;
+overflow-wrap:break-word}
+.code{font:600 .65rem/1 ui-monospace,monospace;border:1px solid currentcolor;border-radius:3px;padding:1px 3px;
+opacity:.75;white-space:nowrap}
+.spoken{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
+"""
+_PAGE = """
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
@@ -32,25 +48,15 @@ main,header{max-width:1040px;margin:0 auto;padding:0 24px}
 header{padding-top:48px}
 h1{font-size:2rem;line-height:1.2;margin:0 0 12px;letter-spacing:-.015em;text-wrap:balance}
 h2{font-size:1.3rem;margin:48px 0 16px;letter-spacing:-.01em}
-h3{font-size:1rem;margin:0 0 12px}
-p{margin:0 0 12px}
 .intro{max-width:72ch;font-size:1.05rem;white-space:pre-line}
 nav ul,.key,.legend ul,.notes,.errors{list-style:none;margin:0;padding:0}
 nav ul{display:flex;flex-wrap:wrap;gap:4px 20px;padding:8px 0}
 a{color:inherit;text-underline-offset:.2em}
-.quiet,figcaption,small{color:var(--quiet)}
-figcaption,small{font-size:.875rem}
-figure{margin:0}
 figure,.said,.images{min-width:0}
 .cards{display:grid;gap:20px;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr))}
 .cards>figure,.post,.notes{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:20px 24px}
 .cards>.wide,.cards>.bars{grid-column:1/-1}
 .cards figcaption{margin-top:12px;max-width:80ch}
-.scroll{overflow-x:auto;position:relative}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-caption{text-align:start;font-weight:600;padding-bottom:10px}
-th,td{text-align:start;padding:7px 20px 7px 0;border-bottom:1px solid var(--line);vertical-align:top;
-overflow-wrap:break-word}
 thead th{color:var(--quiet);font-weight:500;font-size:.875rem;vertical-align:bottom}
 tbody th{font-weight:500;min-width:9rem}
 .number{overflow-wrap:normal;white-space:nowrap}
@@ -84,6 +90,8 @@ polyline{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round}
 .legend{display:flex;flex-wrap:wrap;gap:6px 32px;margin-bottom:20px;font-size:.9375rem;line-height:2}
 .legend ul{display:flex;flex-wrap:wrap;align-items:center;gap:6px 12px}
 .legend li>*{display:inline-block;line-height:1.5}
+"""
+_CARDS = """
 .post{display:grid;grid-template-columns:minmax(0,320px) minmax(0,1fr);gap:0 28px;margin-bottom:20px}
 .post.bare{grid-template-columns:minmax(0,1fr)}
 .post>h3{grid-column:1/-1;color:var(--quiet);font-weight:500;font-size:.9375rem;overflow-wrap:anywhere;display:flex;
@@ -93,14 +101,17 @@ flex-wrap:wrap;justify-content:space-between;gap:4px 20px}
 .boxed{position:relative;border-radius:6px;line-height:0}
 .boxed img{width:100%;height:auto;border-radius:6px;background:var(--shade)}
 .unread{background:var(--shade);border-radius:6px;padding:14px;font-size:.875rem;overflow-wrap:anywhere}
-.box{position:absolute;border:2px solid var(--c);border-radius:3px;box-shadow:0 0 0 1px rgb(255 255 255/.85),
+.box{--veil:0%;--edge:2px;position:absolute;border:var(--edge) solid var(--c);border-radius:3px;
+background:color-mix(in srgb,var(--c) var(--veil),transparent);box-shadow:0 0 0 1px rgb(255 255 255/.85),
 inset 0 0 0 1px rgb(255 255 255/.85)}
 .box.missed{border-style:dashed}
+.box.words{border:1.5px dotted #1b2027;box-shadow:0 0 0 1px rgb(255 255 255/.7)}
 .name{position:absolute;background:var(--c);color:#fff;font:600 12px/18px system-ui,sans-serif;padding:0 6px;
 border-radius:3px;white-space:nowrap;max-width:200px;overflow:hidden;text-overflow:ellipsis}
 .name.missed{background:#fff;color:var(--c);outline:1.5px dashed var(--c);outline-offset:-1.5px}
 .text{font-size:1.125rem;line-height:2.05;white-space:pre-wrap;overflow-wrap:anywhere;margin:-6px 0 16px}
-mark,.chip{color:inherit;background:color-mix(in srgb,var(--c) 15%,transparent);border-radius:5px;padding:2px 5px}
+mark,.chip{--share:15%;color:inherit;background:color-mix(in srgb,var(--c) var(--share),transparent);
+border-radius:5px;padding:2px 5px}
 mark{border-bottom:2px solid var(--c);-webkit-box-decoration-break:clone;box-decoration-break:clone}
 mark mark{padding:0 4px}
 mark.missed{background:none;border:1.5px dashed var(--c)}
@@ -124,11 +135,14 @@ mark.right>.badge{color:color-mix(in srgb,var(--c) 85%,var(--ink))}
 .told{margin:0;font-size:.9375rem}
 .told div{display:grid;grid-template-columns:8.5rem 1fr;gap:12px;padding:4px 0;border-top:1px solid var(--line)}
 .told dt{color:var(--quiet)}.told dd{margin:0;overflow-wrap:anywhere;white-space:pre-line}
+.heading{font-size:.875rem;font-weight:500;margin:0 0 2px}
+.chains{margin:0 0 16px;padding:0;list-style:none;font-size:.9375rem}
+.chains li{display:flex;flex-wrap:wrap;gap:4px 6px;align-items:baseline;padding:3px 0}
+.more{margin-top:12px;font-size:.9375rem}.more summary{color:var(--quiet);cursor:pointer}
 .errors{margin-top:12px;color:var(--wrong);font-size:.875rem;overflow-wrap:anywhere}
+"""
+_MARGINS = """
 .notes{max-width:none}.notes li{max-width:80ch}.notes li+li{margin-top:10px}
-.code{font:600 .65rem/1 ui-monospace,monospace;border:1px solid currentcolor;border-radius:3px;padding:1px 3px;
-opacity:.75;white-space:nowrap}
-.spoken{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 footer{max-width:1040px;margin:40px auto 0;padding:0 24px 48px;color:var(--quiet);font-size:.875rem}
 @media(max-width:720px){
 main,header,footer{padding-left:16px;padding-right:16px}header{padding-top:28px}
@@ -146,10 +160,21 @@ nav{display:none}header{padding-top:0}h2{break-after:avoid;margin-top:24px}
 """
 
 
+def card_style() -> str:
+    """The rules of a card inside another page: they hold below the class `openmie` only."""
+    return (
+        f".openmie{{color-scheme:light dark;max-width:1040px;color:var(--ink);font:16px/1.55 system-ui,sans-serif;"
+        f"{_LIGHT}*{{box-sizing:border-box}}{_labels(0)}"
+        f"@media(prefers-color-scheme:dark){{{_DARK}{_labels(1)}}}"
+        f".post{{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 20px}}"
+        f"{_boxes()}{_GENERAL}{_CARDS}{lighting()}}}"
+    )
+
+
 def style_sheet() -> str:
     """The whole sheet; paper is always light."""
     light, dark = f":root{{{_LIGHT}}}{_labels(0)}", f":root{{{_DARK}}}{_labels(1)}"
     return (
         f":root{{color-scheme:light dark}}{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
-        f"{_boxes()}{_RULES}"
+        f"{_boxes()}{_GENERAL}{_PAGE}{_CARDS}{_MARGINS}{lighting()}"
     )

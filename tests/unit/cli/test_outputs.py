@@ -43,11 +43,13 @@ FILES = {
     "video agree json": (("video", "agree", "{work}/a.jsonl", "{work}/b.jsonl", "--out", "OUT"), "o.json"),
     "video agree --resolved": (("video", "agree", "{work}/a.jsonl", "{work}/b.jsonl", "--decided", "{work}/differ.csv",
                                 "--resolved", "OUT", "--undecided", "a"), "o.jsonl"),
+    "view": (("view", "{work}/test.jsonl", "--no-open", "--out", "OUT"), "o.html"),
     "show embeddings": (("show", "embeddings", "{work}/model", "--corpus", "jsonl:{work}", "--out", "OUT"), "o.html"),
     "show relevance": (("show", "relevance", "{work}/contrast", "--corpus", "diorama:train=2,dev=2,test=4", "--out",
                         "OUT"), "o.html"),
 }  # fmt: skip
 FOLDERS = {
+    "view": ("view", "{work}/test.jsonl", "--no-open", "--out", "OUT"),
     "convert brat": ("convert", "{work}/test.jsonl", "OUT", "--to", "brat"),
     "convert yolo": ("convert", "{work}/test.jsonl", "OUT", "--to", "yolo"),
     "convert voc": ("convert", "{work}/test.jsonl", "OUT", "--to", "voc"),
