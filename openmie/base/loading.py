@@ -23,6 +23,14 @@ def is_base(name: str | Path) -> bool:
     return name == BASE or (Path(name) / MARKER).is_file()
 
 
+def check_trained_name(name: str) -> None:
+    """Check the name of a model before torch is imported, see `openmie.model.hub_names`. Paths are told by `load`."""
+    from openmie.model.hub_names import check_model_name
+
+    if not is_base(name) and not Path(name).exists() and name.count("/") < 2 and not name.startswith((".", "/", "~")):
+        check_model_name(name, (BASE,), 'a folder that `openmie train` wrote, "base", or a hub id')
+
+
 def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model | Base:
     """A trained model from its folder or hub id, or openmie-base.
 
@@ -44,6 +52,7 @@ def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model | 
             from openmie.base.predictor import Base
 
             return shipped() if folder == BASE else Base.load(folder)
+        check_trained_name(str(folder))
         from openmie.model import pretrained
     except ModuleNotFoundError as error:
         raise MissingPackageError.of_import(error) or error from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from openmie.base.labels import LABELS
-from openmie.base.loading import BASE, is_base, load
+from openmie.base.loading import BASE, check_trained_name, is_base, load
 from openmie.base.predictor import ExtractionQuery
 from openmie.errors import OpenMIEError
 
@@ -42,6 +42,8 @@ def load_models(
             expected="--model base, which is the default, or --system with a vision-language model",
             remedy=f"leave out {used[0]}, or leave out --model",
         )
+    for name in names:
+        check_trained_name(name)  # all of them, before one is loaded
     asked = _asked(label or (), relation or (), labels) if used else {}
     least = typed_threshold(threshold or ())
     models = [load(name) for name in names]

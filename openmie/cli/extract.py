@@ -53,9 +53,7 @@ def extract(
 
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
-    from openmie import __version__
     from openmie.cli import base_options
-    from openmie.data import provenance
     from openmie.formats.post_rows import Columns
     from openmie.inference import pipeline
 
@@ -83,22 +81,33 @@ def extract(
             expected="a JSON-lines file, - for stdin, or --text with --image",
             remedy="give one of them",
         )
-    models = [] if request else base_options.load_models(model, **named, threshold=threshold)
+    models = [request] if request else base_options.load_models(model, **named, threshold=threshold)
     base_options.say_what_base_is(models)
     columns = Columns(text_column, image_column, id_column)
     posts = (
         pipeline.read_posts(source, image_dir, columns) if source else [pipeline.make_document(text, image, caption)]
     )
-    predicted = request.predict(posts, request.schema()) if request else pipeline.predict_each(models, posts)
-    told = provenance.provenance(
-        [m.identity() for m in ([request] if request else models)], __version__, provenance.now()
+    if not _write(models, posts, source, format, out):
+        raise typer.Exit(options.PARTIAL)
+
+
+def _write(models: list[Any], posts: Any, source: str, format: str, out: str) -> bool:
+    """Predict by a vision-language model's request or by models in turn, write and tell; whether nothing was lost."""
+    from openmie import __version__
+    from openmie.data import provenance
+    from openmie.inference import pipeline
+
+    first = models[0]
+    predicted = (
+        first.predict(posts, first.schema()) if hasattr(first, "schema") else pipeline.predict_each(models, posts)
     )
-    predicted = provenance.stamp(predicted, told)
+    told = provenance.provenance([m.identity() for m in models], __version__, provenance.now())
     tally, to_file = progress.Tally(), out != "-"
-    shown = progress.watched(predicted, "extracting", tally, lambda: progress.count_file(source), to_file)
+    shown = progress.watched(
+        provenance.stamp(predicted, told), "extracting", tally, lambda: progress.count_file(source), to_file
+    )
     failed = console.write_results(shown, format, out)
     console.say_failed([*tally.records, *failed])
     if to_file:
         console.say_line(tally.line(out))
-    if tally.records or failed:
-        raise typer.Exit(options.PARTIAL)
+    return not (tally.records or failed)

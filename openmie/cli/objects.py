@@ -46,6 +46,9 @@ def objects(
     """
     from openmie import __version__
     from openmie.formats import output
+    from openmie.model.hub_names import check_model_name
+
+    check_model_name(model, expected="a detector: a hub id, such as google/owlvit-base-patch32, or a folder")
     from openmie.inference import detector
     from openmie.inference import object_proposals as search
     from openmie.inference import pipeline as extract

@@ -172,7 +172,7 @@ def resolve_inside(path: str, base: str | os.PathLike[str], *also: str | os.Path
             path,
             "a path that leads out of its folder",
             f"a file inside {os.fspath(base)}",
-            "move the image there, or name the folder that holds it (images=FOLDER)",
+            "move the image there, or name the folder that holds it (--image-dir, or images=FOLDER)",
         )
     return Path(base) / path
 

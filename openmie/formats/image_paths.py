@@ -51,7 +51,7 @@ def resolve_path(path: str, folder: Folder, images: Folder | None = None) -> str
                     "an absolute path",
                     expected=f"a path inside {os.fspath(folder) or '.'}",
                     where=path,
-                    remedy="name the folder that holds the images (images=FOLDER)",
+                    remedy="name the folder that holds the images (--image-dir, or images=FOLDER)",
                 )
             allowed.append(str(pictures.resolve_inside(path, root, *roots)))
         except ImageError as error:

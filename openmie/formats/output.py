@@ -92,7 +92,7 @@ class WriteReport:
             document,
             f"image {image.path} outside the folder of the file",
             "images beside the file",
-            "name their folder when reading (images=FOLDER)",
+            "name their folder when reading (--image-dir, or images=FOLDER)",
         )
 
     def image_size(self, document: Document, image: Image) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from openmie.errors import ModelError
+from openmie.model.hub_names import check_model_name
 from openmie.vlm.backends.response_cache import Cached
 from openmie.vlm.generate import Backend
 
@@ -27,6 +28,8 @@ def connect(model: str, endpoint: str = "", cache: str | os.PathLike[str] | None
         ModelError: settings that are invalid, or a local model without torch and transformers installed.
         CacheError: a cache file that cannot be used.
     """
+    if not endpoint:
+        check_model_name(model, expected="a vision-language model: a hub id, or a folder")
     given = {name: value for name, value in settings.items() if value is not None}
     kind = backend_class(endpoint)
     backend: Backend = kind(endpoint, model, **given) if endpoint else kind(model, **given)

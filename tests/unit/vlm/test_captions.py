@@ -271,9 +271,10 @@ def test_lengths_of_known_captions():
 
 
 def test_connect_names_what_is_meant(tmp_path):
-    assert connect("m", max_tokens=9, device=None) == Local("m", max_tokens=9)
+    folder = str(tmp_path)
+    assert connect(folder, max_tokens=9, device=None) == Local(folder, max_tokens=9)
     assert connect("m", "http://host/v1", retries=None, timeout=3) == Endpoint("http://host/v1", "m", timeout=3)
-    assert isinstance(connect("m", cache=tmp_path / "c"), Cached)
+    assert isinstance(connect(folder, cache=tmp_path / "c"), Cached)
 
 
 # -- the command

@@ -34,7 +34,7 @@ assert len(found.errors) == 1 and "127.0.0.1" in found.errors[0].where, found.er
 for system in ("schema", "pfa"):
     (found,) = predict(backend, documents, system, ["PER"], "ner")
     assert len(found.errors) == 1
-for call in (lambda: connect("m"), ExtractionRequest(system="schema", model="m").backend):
+for call in (lambda: connect("."), ExtractionRequest(system="schema", model=".").backend):
     try:
         call()
     except ModelError as error:

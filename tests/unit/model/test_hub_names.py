@@ -1,0 +1,94 @@
+"""A mistyped name of a model: told with the names that are near, at once, and the hub is asked no more than once."""
+
+import http.server
+import threading
+from time import monotonic
+
+import pytest
+from typer.testing import CliRunner
+
+from openmie.cli import application as cli
+from openmie.errors import ModelError
+from openmie.model import hub_names
+from openmie.model.hub_names import check_model_name
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    for folder in ("runs/first", "runs/second", "mine"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    hub_names.asked_of_hub.cache_clear()
+
+
+@pytest.fixture
+def hub(monkeypatch):
+    """A hub that knows one/model, and what it was asked."""
+    asked = []
+
+    class Hub(http.server.BaseHTTPRequestHandler):
+        def do_HEAD(self):
+            asked.append(self.path)
+            self.send_response(200 if self.path == "/api/models/one/model" else 401)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("typed, meant", [("bse", "base"), ("runs/frist", "runs/first"), ("mien", "mine")])
+def test_a_near_name_is_proposed_without_asking(typed, meant, hub):
+    with pytest.raises(ModelError, match=f"Did you mean '{meant}'"):
+        check_model_name(typed, ("base",))
+    assert hub == []
+
+
+def test_the_hub_is_asked_once(hub):
+    check_model_name("one/model")
+    for _ in range(2):
+        with pytest.raises(ModelError, match="has no model of that id"):
+            check_model_name("one/modle")
+    assert hub == ["/api/models/one/model", "/api/models/one/modle"]
+
+
+def test_what_is_there_is_not_asked_for(hub, tmp_path):
+    (tmp_path / "cache" / "models--some--model").mkdir(parents=True)
+    for name in ("runs/first", str(tmp_path / "mine"), "some/model", "base"):
+        check_model_name(name, ("base",))
+    assert hub == []
+    with pytest.raises(ModelError, match="Did you mean 'some/model'"):
+        check_model_name("some/modell")
+
+
+def test_a_private_model_may_be_known_to_the_client(hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "x")
+    check_model_name("my/private")
+
+
+@pytest.mark.parametrize("name", ["a b", "x/y/z", "-m", ""])
+def test_what_is_no_hub_id(name, hub):
+    with pytest.raises(ModelError, match="no hub id"):
+        check_model_name(name)
+    assert hub == []
+
+
+def test_the_command_line_tells_it_within_a_second(monkeypatch):
+    """Where nothing answers, too; the hub's client took 40 s. The bound leaves room for other jobs of the machine."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    began = monotonic()
+    for words in (("extract", "--text", "x"), ("objects", "x.jsonl", "--out", "o"), ("caption", "x", "--out", "o")):
+        hub_names.asked_of_hub.cache_clear()
+        said = CliRunner().invoke(cli.app, [*words, "--model", "no/such"])
+        assert isinstance(said.exception, ModelError) and "cannot be reached" in str(said.exception), said.exception
+    assert monotonic() - began < 20
