@@ -78,7 +78,7 @@ def caption(
     settings = {"corpus": corpus, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
                 "temperature": temperature, "openmie": __version__}  # fmt: skip
     report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
-    passed = progress.Tally()
+    passed = progress.PostCounts()
     documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally, cache)
     for document in progress.watched(
         documents, "captioning", passed, lambda: progress.count_sources(corpus, sources, data)

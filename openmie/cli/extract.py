@@ -102,12 +102,12 @@ def _write(models: list[Any], posts: Any, source: str, format: str, out: str) ->
         first.predict(posts, first.schema()) if hasattr(first, "schema") else pipeline.predict_each(models, posts)
     )
     told = provenance.provenance([m.identity() for m in models], __version__, provenance.now())
-    tally, to_file = progress.Tally(), out != "-"
+    counts, to_file = progress.PostCounts(), out != "-"
     shown = progress.watched(
-        provenance.stamp(predicted, told), "extracting", tally, lambda: progress.count_file(source), to_file
+        provenance.stamp(predicted, told), "extracting", counts, lambda: progress.count_file(source), to_file
     )
     failed = console.write_results(shown, format, out)
-    console.say_failed([*tally.records, *failed])
+    console.say_failed([*counts.records, *failed])
     if to_file:
-        console.say_line(tally.line(out))
-    return not (tally.records or failed)
+        console.say_line(counts.line(out))
+    return not (counts.records or failed)

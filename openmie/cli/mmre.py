@@ -53,7 +53,7 @@ def mmre(
 
     data = corpora.load(corpus)
     made = dataset.build_mmre(data, summary=summary, seed=max(seed, 0), dev=dev, split=seed >= 0)
-    read_so_far = progress.Tally()
+    read_so_far = progress.PostCounts()
     splits = {name: list(progress.watched(made.split(name), f"reading {name}", read_so_far)) for name in made.sources}
     if review:
         number = reviews.write(chain.from_iterable(splits.values()), review, summary or ())

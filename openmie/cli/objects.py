@@ -70,7 +70,7 @@ def objects(
         "openmie": __version__,
     }
     settings |= {"revision": revision} if revision else {}
-    passed = progress.Tally()
+    passed = progress.PostCounts()
     tally, number, boxes = output.WriteReport(), 0, 0
     documents = search.propose_into(
         sources, out, lambda some: search.propose_objects(some, found, proposals, batch_size), settings, tally

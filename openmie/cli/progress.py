@@ -1,6 +1,6 @@
 """Progress of commands that work through posts: how many of how many, how fast, time left, failures; and a last line.
 
-The bar is on stderr, and only where that is a terminal. `Tally` counts what passes; its line says it at the end.
+The bar is on stderr, and only where that is a terminal. `PostCounts` counts what passes; its line says it at the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ COUNTED_BY_LINES = (".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
 
 
 @dataclass
-class Tally:
+class PostCounts:
     """What has passed.
 
     Args:
@@ -52,7 +52,7 @@ def number(count: int, noun: str) -> str:
 def watched(
     documents: Iterable[Any],
     description: str,
-    tally: Tally,
+    counts: PostCounts,
     total: Callable[[], int | None] = lambda: None,
     shown: bool = True,
 ) -> Iterator[Any]:
@@ -61,13 +61,13 @@ def watched(
     Args:
         documents: as they become ready.
         description: what is done, before the bar.
-        tally: counts them.
+        counts: counts them.
         total: how many there will be, asked only where there is a bar; None: not known.
         shown: False: no bar.
     """
     if not (shown and sys.stderr is not None and sys.stderr.isatty()):
         for document in documents:
-            tally.count(document)
+            counts.count(document)
             yield document
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -79,19 +79,19 @@ def watched(
     with Progress(*columns, console=stderr_console(), transient=True) as bar:
         task = bar.add_task(description, total=count, told="")
         for document in documents:
-            tally.count(document)
-            told = told_of(tally, count, monotonic() - began)
-            bar.update(task, completed=tally.posts, told=told)
+            counts.count(document)
+            told = progress_text(counts, count, monotonic() - began)
+            bar.update(task, completed=counts.posts, told=told)
             yield document
 
 
-def told_of(tally: Tally, total: int | None, seconds: float) -> str:
+def progress_text(counts: PostCounts, total: int | None, seconds: float) -> str:
     """What stands beside the bar: "120/2,000, 4.1 posts/s, 7:38 left, 3 failed"."""
-    rate = tally.posts / seconds if seconds > 0 else 0.0
-    parts = [f"{tally.posts:,}/{total:,}" if total else f"{tally.posts:,}", f"{rate:.3g} posts/s"]
-    if total and rate and tally.posts < total:
-        parts.append(f"{clock((total - tally.posts) / rate)} left")
-    return ", ".join([*parts, *([f"{tally.failed:,} failed"] if tally.failed else [])])
+    rate = counts.posts / seconds if seconds > 0 else 0.0
+    parts = [f"{counts.posts:,}/{total:,}" if total else f"{counts.posts:,}", f"{rate:.3g} posts/s"]
+    if total and rate and counts.posts < total:
+        parts.append(f"{clock((total - counts.posts) / rate)} left")
+    return ", ".join([*parts, *([f"{counts.failed:,} failed"] if counts.failed else [])])
 
 
 def clock(seconds: float) -> str:

@@ -62,7 +62,7 @@ def zero_shot(
     schema = request.answerable(request.schema(data.labels if data else Labels()), backend)
     gold: list[Any] = []
     predicted: list[Any] = []
-    passed = progress.Tally()
+    passed = progress.PostCounts()
     documents = _kept(islice(next(iter(sources.values())), max_documents or None), gold)
     found = progress.watched(
         request.predict(documents, schema, backend),

@@ -35,8 +35,8 @@ def provenance(models: Sequence[Mapping[str, str]], version: str, when: str = ""
         version: of openmie.
         when: the job began; "": not told.
     """
-    told: dict[str, Any] = {"version": version, "models": [dict(model) for model in models]}
-    return {**told, "when": when} if when else told
+    facts: dict[str, Any] = {"version": version, "models": [dict(model) for model in models]}
+    return {**facts, "when": when} if when else facts
 
 
 def now() -> str:
@@ -46,7 +46,7 @@ def now() -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def source_with(source: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
+def source_with(source: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
     """A document's `source` with the provenance of a new prediction; that of an earlier one is replaced."""
     others = {name: value for name, value in source.items() if name != KEY}
     if KEY in source and not _is_provenance(source[KEY]):
@@ -54,13 +54,13 @@ def source_with(source: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str,
         while name in others or name == KEY:
             name += "_"
         others[name] = source[KEY]
-    return {**others, KEY: dict(told)}
+    return {**others, KEY: dict(facts)}
 
 
-def stamp(documents: Iterable[Document], told: Mapping[str, Any]) -> Iterator[Document]:
+def stamp(documents: Iterable[Document], facts: Mapping[str, Any]) -> Iterator[Document]:
     """The documents, each with this provenance."""
     for document in documents:
-        yield document.model_copy(update={"source": source_with(document.source, told)})  # no check: none ends a job
+        yield document.model_copy(update={"source": source_with(document.source, facts)})  # no check: none ends a job
 
 
 def read_provenance(document: Document) -> dict[str, Any] | None:
@@ -74,10 +74,10 @@ def own_columns(document: Document) -> dict[str, Any]:
     return {k: v for k, v in document.source.items() if k != KEY or not _is_provenance(v)}
 
 
-def describe(told: Mapping[str, Any]) -> str:
+def describe(facts: Mapping[str, Any]) -> str:
     """The models and the time in one line: "openmie-base 1.0, 2026-11-30 10:40 UTC"."""
-    names = " then ".join(" ".join(filter(None, (str(m.get("name", "")), _version(m)))) for m in told["models"])
-    when = re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*$", r"\1 \2 UTC", str(told.get("when", "")))
+    names = " then ".join(" ".join(filter(None, (str(m.get("name", "")), _version(m)))) for m in facts["models"])
+    when = re.sub(r"^(\d{4}-\d\d-\d\d)T(\d\d:\d\d).*$", r"\1 \2 UTC", str(facts.get("when", "")))
     return ", ".join(filter(None, (names, when)))
 
 

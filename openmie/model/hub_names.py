@@ -40,7 +40,7 @@ def check_model_name(name: str, known: Iterable[str] = (), expected: str = "a mo
     near = get_close_matches(name, [*known, *_folders_beside(name)], n=3, cutoff=NEAR)
     reason = ""
     if not near:
-        reason = _no_hub_id(name) or asked_of_hub(name)
+        reason = _no_hub_id(name) or query_hub(name)
         if not reason:
             return
         near = get_close_matches(name, [*known, *_folders_beside(name), *_cached_names()], n=3, cutoff=0.5)
@@ -55,7 +55,7 @@ def is_cached(name: str) -> bool:
 
 
 @cache
-def asked_of_hub(name: str) -> str:
+def query_hub(name: str) -> str:
     """Why a hub id cannot be loaded, asked once; "" where it can, or where only the client can tell."""
     if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON"):
         return "no hub is asked (HF_HUB_OFFLINE)"

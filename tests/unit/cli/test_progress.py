@@ -34,28 +34,28 @@ class Screen(io.StringIO):
 
 
 def test_what_stands_beside_the_bar():
-    tally = progress.Tally(posts=120, mentions=7, failed=3)
-    assert progress.told_of(tally, 2000, 30.0) == "120/2,000, 4 posts/s, 7:50 left, 3 failed"
-    assert progress.told_of(progress.Tally(posts=2000), 2000, 30.0) == "2,000/2,000, 66.7 posts/s"
-    assert progress.told_of(progress.Tally(posts=5), None, 10.0) == "5, 0.5 posts/s"
-    assert progress.told_of(progress.Tally(), 7, 0.0) == "0/7, 0 posts/s"
+    counts = progress.PostCounts(posts=120, mentions=7, failed=3)
+    assert progress.progress_text(counts, 2000, 30.0) == "120/2,000, 4 posts/s, 7:50 left, 3 failed"
+    assert progress.progress_text(progress.PostCounts(posts=2000), 2000, 30.0) == "2,000/2,000, 66.7 posts/s"
+    assert progress.progress_text(progress.PostCounts(posts=5), None, 10.0) == "5, 0.5 posts/s"
+    assert progress.progress_text(progress.PostCounts(), 7, 0.0) == "0/7, 0 posts/s"
     assert [progress.clock(s) for s in (7, 750.4, 3723)] == ["0:07", "12:30", "1:02:03"]
 
 
 def test_a_bar_on_a_terminal(monkeypatch):
-    screen, tally = Screen(), progress.Tally()
+    screen, counts = Screen(), progress.PostCounts()
     monkeypatch.setattr(sys, "stderr", screen)
     monkeypatch.setenv("COLUMNS", "160")
-    assert list(progress.watched([GOOD, BAD, GOOD], "extracting", tally, lambda: 3)) == [GOOD, BAD, GOOD]
+    assert list(progress.watched([GOOD, BAD, GOOD], "extracting", counts, lambda: 3)) == [GOOD, BAD, GOOD]
     assert "extracting" in screen.getvalue() and "3/3" in screen.getvalue() and "1 failed" in screen.getvalue()
-    assert (tally.posts, tally.mentions, tally.failed, tally.records) == (3, 2, 1, [str(BAD.errors[0])])
+    assert (counts.posts, counts.mentions, counts.failed, counts.records) == (3, 2, 1, [str(BAD.errors[0])])
 
 
 def test_nothing_where_there_is_no_terminal(monkeypatch):
     """And the number of posts is not asked for."""
     pipe = io.StringIO()
     monkeypatch.setattr(sys, "stderr", pipe)
-    assert list(progress.watched([GOOD], "extracting", progress.Tally(), lambda: 1 // 0)) == [GOOD]
+    assert list(progress.watched([GOOD], "extracting", progress.PostCounts(), lambda: 1 // 0)) == [GOOD]
     assert pipe.getvalue() == ""
 
 

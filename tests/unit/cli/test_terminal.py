@@ -129,7 +129,7 @@ def test_progress_and_tables(terminal):
     out, err = terminal
     posts = [Document(id=HOSTILE["csi"], text="Ada", mentions=(Mention(id="m", start=0, end=3),))] * 3
     with streams(out, err):
-        assert list(progress.watched(posts, HOSTILE["osc"], progress.Tally(), lambda: 3)) == posts
+        assert list(progress.watched(posts, HOSTILE["osc"], progress.PostCounts(), lambda: 3)) == posts
         console.table(["a", HOSTILE["c1"]], [[HOSTILE["bidi"], HOSTILE["csi"]], ["x", "y"]])
         TerminalConsole(stderr=True).print(HOSTILE["osc"])
     assert clean(out) and "owned" in err.text() and "\x1b]0" not in err.text() and "\x07" not in err.text()

@@ -22,7 +22,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    hub_names.asked_of_hub.cache_clear()
+    hub_names.query_hub.cache_clear()
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_the_command_line_tells_it_within_a_second(monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     began = monotonic()
     for words in (("extract", "--text", "x"), ("objects", "x.jsonl", "--out", "o"), ("caption", "x", "--out", "o")):
-        hub_names.asked_of_hub.cache_clear()
+        hub_names.query_hub.cache_clear()
         said = CliRunner().invoke(cli.app, [*words, "--model", "no/such"])
         assert isinstance(said.exception, ModelError) and "cannot be reached" in str(said.exception), said.exception
     assert monotonic() - began < 20
