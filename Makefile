@@ -9,7 +9,7 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: demo test test-long lint docs install dev bench clean
+.PHONY: demo test test-long lint docs install dev bench wheel clean
 
 demo: .venv/base.stamp
 	$(BIN)/openmie demo --out demo
@@ -48,8 +48,14 @@ bench: .venv/dev.stamp
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+# Build the wheel, weigh it, and run it outside of this folder.
+wheel: .venv/base.stamp
+	rm -rf dist build/lib build/bdist.*
+	$(BIN)/python -m pip wheel . --quiet --no-deps --wheel-dir dist
+	$(BIN)/python benchmarks/wheel.py dist/*.whl
+
 clean:
-	rm -rf .venv demo runs build *.egg-info
+	rm -rf .venv demo runs build dist *.egg-info
 
 docs: .venv/dev.stamp
 	$(BIN)/python docs/build/cli_reference.py
