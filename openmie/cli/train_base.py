@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openmie.errors import CorpusError, RecipeError
+from openmie.errors import RecipeError
 
 if TYPE_CHECKING:
     from openmie.data.corpus import Corpus
@@ -40,22 +39,25 @@ def train_base(data: Corpus, out: Path, options: Iterable[str], seed: int) -> No
         seed: of everything that is drawn.
 
     Raises:
-        RecipeError: an unknown option, or a value of another type.
-        CorpusError: no document with a mention.
+        RecipeError: an unknown option, a value of another type, or a label twice in the file of labels.
+        CorpusError: no document with a mention, or no file of labels.
     """
     from openmie.base.finetune import FinetuneOptions, finetune
     from openmie.base.predictor import Base
     from openmie.metrics import spans
+    from openmie.vlm.prompting.typed_labels import typed_labels
 
     known = {field: type(value) for field, value in vars(FinetuneOptions()).items() if field != "seed"}
     given = dict(_parsed(option, {**known, "start": str, "labels": str}) for option in options)
     start, labels = given.pop("start", ""), given.pop("labels", "")
+    described = typed_labels(file=Path(labels)) if labels else {}
     dev = list(data.dev) if "dev" in data.sources else []
     finetune(
         data.train,
         out,
         dev=dev,
-        labels=_read_labels(labels) if labels else None,
+        labels=described.get("mentions"),
+        relations=described.get("relations"),
         start=Path(start) if start else None,
         options=FinetuneOptions(**given, seed=seed),
     )
@@ -80,20 +82,4 @@ def _parsed(option: str, known: dict[str, type]) -> tuple[str, Any]:
         expected={bool: "true or false", int: "a whole number", float: "a number"}.get(known[key], "a text"),
         where="--option",
         remedy=f"write for example --option {key}=" + {bool: "true", int: "16", float: "12"}.get(known[key], "..."),
-    )
-
-
-def _read_labels(path: str) -> dict[str, str]:
-    """Names and descriptions of a JSON file."""
-    try:
-        found = json.loads(Path(path).read_text(encoding="utf8"))
-    except (OSError, ValueError) as error:
-        found = error
-    if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):
-        return found
-    raise CorpusError(
-        "no readable JSON" if isinstance(found, Exception) else "something else than names and descriptions",
-        expected='names and descriptions, such as {"PER": "a person"}',
-        where=path,
-        remedy="correct the file, or leave --option labels out",
     )

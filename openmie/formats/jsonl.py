@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
@@ -94,12 +94,17 @@ def is_json_lines(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def load_json(path: str | os.PathLike[str]) -> Any:
-    """One JSON value from a file; `CorpusError` names the line where it breaks."""
+def load_json(path: str | os.PathLike[str], made: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
+    """One JSON value from a file; `CorpusError` names the line where it breaks.
+
+    Args:
+        path: of the file.
+        made: what an object becomes, from its names and values; None: a dict, of a name twice the last value.
+    """
     with open_binary(path) as file:
         raw = file.read()
     try:
-        return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant)
+        return json.loads(raw.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=made)
     except json.JSONDecodeError as error:
         lines = os.fspath(path) != "-" and is_json_lines(path)
         raise CorpusError(

@@ -13,7 +13,7 @@ from openmie.cli import application as cli
 from openmie.cli.base_options import typed_threshold
 from openmie.cli.result_table import result_rows
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
-from openmie.errors import ErrorRecord, OpenMIEError
+from openmie.errors import ErrorRecord, OpenMIEError, RecipeError
 from openmie.formats.output import WriteReport
 from openmie.model.pretrained import Model
 from tests.fixtures import small
@@ -130,6 +130,25 @@ def test_files_without_labels(tmp_path, data):
     (tmp_path / "labels.json").write_text(data)
     with pytest.raises(OpenMIEError):
         run(*ONE, "--labels", tmp_path / "labels.json")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"PER": "a person", "LOC": "a place", "PER": "a permit"}',
+        '{"PER": "a person", " PER ": "a person"}',
+        '{"mentions": {"PER": "a person", "PER": "a person"}}',
+        '{"mentions": {"PER": ""}, "relations": {"in": "is in", "in": "is of"}}',
+        '{"mentions": {"PER": ""}, "mentions": {"LOC": ""}}',
+        '["PER", "LOC", "PER"]',
+        '{"mentions": ["PER", "PER "]}',
+    ],
+)
+@pytest.mark.parametrize("system", [(), ("--system", "schema", "--endpoint", "http://localhost:1", "--model", "m")])
+def test_a_file_that_names_a_label_twice(tmp_path, data, system):
+    (tmp_path / "labels.json").write_text(data)
+    with pytest.raises(RecipeError, match="twice"):
+        run(*ONE, "--labels", tmp_path / "labels.json", *system)
 
 
 @pytest.mark.parametrize("option", [("--label", "PER"), ("--relation", "r"), ("--threshold", "0.5")])

@@ -47,13 +47,19 @@ def test_a_folder_is_written_with_the_corpus_labels_and_its_descriptions(start):
     assert settings.labels == {"PER": "a person", "LOC": ""} and list(settings.relations) == ["lives in"]
 
 
+def test_a_file_of_labels_that_names_one_twice_is_refused(start):
+    (start / "labels.json").write_text('{"PER": "a person", "PER": "a permit"}', "utf8")
+    with pytest.raises(OpenMIEError, match="'PER' twice"):
+        train(start, f"labels={start}/labels.json")
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [
         ("epoch=3", "epochs"),
         ("epochs=many", "a number"),
         ("scratch=perhaps", "true or false"),
-        ("labels=none.json", "names and descriptions"),
+        ("labels=none.json", "a file that can be read"),
         (("--flavour", "paper"), "flavour"),
         (("--set", "training.epochs=3"), "option"),
         (("--ablate", "text"), "ablate"),
