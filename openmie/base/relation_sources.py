@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import random
 import re
@@ -10,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from openmie.base.sources import runs
+from openmie.base.sources import marked_pairs, spans_of
+from openmie.data.document import Document
+from openmie.datasets.conll04 import read_sentences
 
 CONLL04 = {
     "Work_For": ("works for", "works for: a person is employed by an organization"),
@@ -58,22 +59,19 @@ class PairExample:
 
 
 def conll04(path: Path) -> Iterator[PairExample]:
-    """CoNLL04 in the multi-head format: relations stand at the last words of their arguments."""
-    for block in path.read_text(encoding="utf8").split("#doc")[1:]:
-        rows = [line.split("\t") for line in block.splitlines()[1:] if "\t" in line]
-        words, tags = [r[1] for r in rows], [r[2] for r in rows]
-        spans = [(a, b) for a, b, _ in runs(tags)]
-        last = {b - 1: i for i, (_, b) in enumerate(spans)}
+    """All pairs of entities of CoNLL04's sentences, with their relations."""
+    for document in read_sentences(path):
+        if not isinstance(document, Document):
+            continue
+        spans = spans_of(document)
+        number = {id: i for i, id in enumerate(spans)}
         found: dict[tuple[int, int], set[str]] = {}
-        for at, row in enumerate(rows):
-            for name, to in zip(ast.literal_eval(row[3]), ast.literal_eval(row[4])):
-                if name != "N" and at in last and to in last:
-                    found.setdefault((last[at], last[to]), set()).add(f"conll04:{name}")
-        pairs = [
-            (i, j, frozenset(found.get((i, j), ()))) for i in range(len(spans)) for j in range(len(spans)) if i != j
-        ]
-        if pairs and len(words) <= 100:
-            yield PairExample(words=tuple(words), spans=tuple(spans), pairs=tuple(pairs), corpus="conll04")
+        for link in document.relations:
+            found.setdefault((number[link.head], number[link.tail]), set()).add(f"conll04:{link.label}")
+        order = range(len(spans))
+        pairs = tuple((i, j, frozenset(found.get((i, j), ()))) for i in order for j in order if i != j)
+        if pairs and len(document.words) <= 100:
+            yield PairExample(words=document.word_texts(), spans=tuple(spans.values()), pairs=pairs, corpus="conll04")
 
 
 def redocred(path: Path, seed: int) -> Iterator[PairExample]:
@@ -107,17 +105,13 @@ def fewrel(path: Path) -> Iterator[PairExample]:
     for a, b in INVERSE:
         beside.setdefault(a, set()).add(b)
         beside.setdefault(b, set()).add(a)
-    for relation, rows in json.loads(path.read_text(encoding="utf8")).items():
-        if not relation.startswith("P"):
-            continue
-        for row in rows:
-            (h, t) = row["h"][2][0], row["t"][2][0]
-            spans = ((h[0], h[-1] + 1), (t[0], t[-1] + 1))
-            if len(row["tokens"]) <= 80 and spans[0] != spans[1]:
-                yield PairExample(
-                    words=tuple(row["tokens"]), spans=spans, pairs=((0, 1, frozenset([relation])),), corpus="wikidata",
-                    unsure=frozenset(beside.get(relation, ())),
-                )  # fmt: skip
+    for document in marked_pairs(path):
+        relation, places = document.relations[0].label, spans_of(document)
+        if relation.startswith("P") and len(document.words) <= 80 and places["h"] != places["t"]:
+            yield PairExample(
+                words=document.word_texts(), spans=(places["h"], places["t"]), pairs=((0, 1, frozenset([relation])),),
+                corpus="wikidata", unsure=frozenset(beside.get(relation, ())),
+            )  # fmt: skip
 
 
 def chinese(path: Path, corpus: str) -> Iterator[PairExample]:

@@ -1,16 +1,25 @@
-"""Training sentences of the open corpora, each with what its annotation says and what it is silent about."""
+"""Training sentences of the open corpora, each with what its annotation says and what it is silent about.
+
+CoNLL04 and FewRel are read by `openmie.datasets`. `formats.conll` leaves a whole sentence out for a line without a
+token (seven of Broad Twitter), and a `Document` of Re-DocRED has no sentences: these two are read here.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from openmie.base.examples import Example, Label, Span
 from openmie.base.labels import LABELS
 from openmie.base.roles import ROLES
+from openmie.data.document import Document
+from openmie.datasets.conll04 import read_sentences
+from openmie.datasets.fewrel import read_pairs
+from openmie.model.codec.subwords import word_spans
+from openmie.text.bio_runs import tag_runs
 
 NAMES = {  # label of a corpus -> key
     **dict.fromkeys(("PER", "person", "Peop", "PER.NAM"), "person"),
@@ -100,7 +109,7 @@ def labels() -> dict[str, Label]:
 
 
 def columns(path: Path, *, word: int = 0, tag: int = -1, join: str = "\t") -> Iterator[tuple[list[str], list[str]]]:
-    """Blocks of a file of columns."""
+    """Blocks of a file of columns; a line without a token is left out, and its sentence is kept."""
     words: list[str] = []
     tags: list[str] = []
     for line in path.read_text(encoding="utf8").lstrip("\ufeff").splitlines():
@@ -117,24 +126,43 @@ def columns(path: Path, *, word: int = 0, tag: int = -1, join: str = "\t") -> It
 
 
 def runs(tags: Iterable[str]) -> Iterator[tuple[int, int, str]]:
-    """Spans of BIO tags."""
-    start, kind = -1, ""
-    for i, tag in enumerate([*tags, "O"]):
-        if start >= 0 and (tag[0] != "I" or tag[2:] != kind):
-            yield start, i, kind
-            start = -1
-        if tag[0] == "B" or (tag[0] == "I" and start < 0):
-            start, kind = i, tag[2:]
+    """Spans of BIO tags: first word, word after the last one, label."""
+    for first, last, kind, _ in tag_runs(list(tags)):
+        yield first, last + 1, kind
 
 
 def tagged(path: Path, annotated: Iterable[str], guideline: str, *, word: int = 0, tag: int = -1) -> Iterator[Example]:
-    """Sentences whose labels are all annotated."""
+    """Sentences of a file of columns whose labels are all annotated."""
+    found = ((words, list(runs(tags))) for words, tags in columns(path, word=word, tag=tag))
+    return _annotated(found, annotated, guideline)
+
+
+def conll04(path: Path) -> Iterator[Example]:
+    """Sentences of CoNLL04, all of whose persons, places and organizations are annotated."""
+    documents = (item for item in read_sentences(path) if isinstance(item, Document))
+    return _annotated(((d.word_texts(), _labelled(d)) for d in documents), ("Peop", "Loc", "Org"), "news")
+
+
+def _labelled(document: Document) -> list[tuple[int, int, str]]:
+    labels = {m.id: m.label for m in document.mentions}
+    return [(start, end, labels[id]) for id, (start, end) in spans_of(document).items()]
+
+
+def spans_of(document: Document) -> dict[str, tuple[int, int]]:
+    """Mention id -> first word and word after the last one, in text order."""
+    return {id: (first, last + 1) for id, (first, last) in word_spans(document).items()}
+
+
+def _annotated(
+    sentences: Iterable[tuple[Sequence[str], Iterable[tuple[int, int, str]]]], annotated: Iterable[str], guideline: str
+) -> Iterator[Example]:
+    """Examples of sentences, each given by its words and its spans."""
     annotated = frozenset(NAMES[w] for w in annotated)
-    for words, tags in columns(path, word=word, tag=tag):
+    for words, found in sentences:
         if len(words) > 80:
             continue
         spans = []
-        for start, end, kind in runs(tags):
+        for start, end, kind in found:
             handle = words[start].startswith("@") or (start and words[start - 1] == "@")
             if handle:  # its corpus calls a user's handle a name, others do not
                 continue
@@ -204,22 +232,23 @@ def redocred(path: Path) -> Iterator[Example]:
 
 def fewrel(path: Path) -> Iterator[Example]:
     """Sentences with one relation: its two arguments have roles, the rest is unknown."""
-    for relation, rows in json.loads(path.read_text(encoding="utf8")).items():
-        heads, head, tails, tail = ROLES.get(relation, ("", "", "", ""))
-        if not (head or tail):
+    for document in marked_pairs(path):
+        heads, head, tails, tail = ROLES.get(document.relations[0].label, ("", "", "", ""))
+        if not (head or tail) or len(document.words) > 80:
             continue
-        for row in rows:
-            words = row["tokens"]
-            spans = []
-            for places, kinds, names in ((row["h"][2], heads, head), (row["t"][2], tails, tail)):
-                where = places[0]
-                held = frozenset(filter(None, names.split("|")))
-                coarse = frozenset(kinds.split())
-                if len(coarse) == 1 and next(iter(coarse)) in ("person", "location", "organization"):
-                    held |= coarse
-                spans.append(Span(start=where[0], end=where[-1] + 1, labels=held, coarse=coarse))
-            if len(words) <= 80:
-                yield Example(words=tuple(words), spans=tuple(spans), lower_is_none=True, guideline="wikipedia")
+        places, spans = spans_of(document), []
+        for id, kinds, names in (("h", heads, head), ("t", tails, tail)):
+            held = frozenset(filter(None, names.split("|")))
+            coarse = frozenset(kinds.split())
+            if len(coarse) == 1 and next(iter(coarse)) in ("person", "location", "organization"):
+                held |= coarse
+            spans.append(Span(start=places[id][0], end=places[id][1], labels=held, coarse=coarse))
+        yield Example(words=document.word_texts(), spans=tuple(spans), lower_is_none=True, guideline="wikipedia")
+
+
+def marked_pairs(path: Path) -> Iterator[Document]:
+    """Sentences of FewRel as Documents, whose first mentions of head and tail are "h" and "t"."""
+    return (item for item in read_pairs(path, path.stem) if isinstance(item, Document))
 
 
 def with_types(found: dict[str, Label], types: dict[str, Label]) -> dict[str, Label]:
@@ -266,7 +295,7 @@ def all_examples(folder: Path, held_out: bool = False) -> dict[str, list[Example
     return {
         "broad_twitter": [e for i, e in enumerate(twitter) if i % HELD_OUT],
         "wnut17": list(tagged(folder / "wnut17/wnut17train.conll", WNUT, "wnut")),
-        "conll04": list(tagged(folder / "conll04/train.txt", ("Peop", "Loc", "Org"), "news", word=1, tag=2)),
+        "conll04": list(conll04(folder / "conll04/train.txt")),
         "uner_en": list(tagged(folder / "uner_en/en_ewt-ud-dev.iob2", THREE, "web", word=1, tag=2)),
         "uner_zh": list(chinese(folder / "uner_zh/zh_gsdsimp-ud-train.iob2", THREE, "web", word=1, tag=2)),
         "weibo": list(
