@@ -125,11 +125,8 @@ class TextModel(nn.Module):
         keys = list(labels.items())
         if new := dict(key for key in keys if key not in self._general):
             vectors = self.tower.encode_labels(new)
-            if self._reference is None:
-                words, spans = zip(*enumerations())
-                self._reference = list(zip(self.encode(words), spans))
             total, number = torch.zeros(len(new)), 0
-            for states, places in self._reference:
+            for states, places in self.reference():
                 start, end = torch.tensor(places).T
                 logits = span_logits(self.spans(states[None], vectors), self.settings.widest)[0]
                 total += logits[start, end - start - 1].sigmoid().sum(0)
@@ -137,10 +134,30 @@ class TextModel(nn.Module):
             self._general |= zip(new.items(), (total / number + LEAST_GENERAL).log())
         return torch.stack([self._general[key] for key in keys])
 
-    def remember(self, labels: Mapping[str, str], vectors: Tensor, general: Tensor) -> None:
-        """Take what was computed before of labels with these weights: vectors (L, D) and `generality` (L,)."""
+    @torch.inference_mode()
+    def reference(self) -> list[tuple[Tensor, list[tuple[int, int]]]]:
+        """States of the reference names, and their places in them; computed once."""
+        if self._reference is None:
+            words, spans = zip(*enumerations())
+            self._reference = list(zip(self.encode(words), spans))
+        return self._reference
+
+    def remember(
+        self, labels: Mapping[str, str], vectors: Tensor, general: Tensor, reference: Tensor | None = None
+    ) -> None:
+        """Take what was computed before with these weights.
+
+        Args:
+            labels: L of them.
+            vectors: of the labels, (L, D).
+            general: their `generality`, (L,).
+            reference: states of the words of all reference names, (K, 2 D); None: not known.
+        """
         self.tower.remember_labels(labels, vectors)
         self._general |= zip(labels.items(), general)
+        if reference is not None:
+            words, spans = zip(*enumerations())
+            self._reference = list(zip(reference.split([len(text) for text in words]), spans))
 
     def forget(self) -> None:
         """Forget what was computed with other weights; to be called after training."""

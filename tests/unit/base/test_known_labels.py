@@ -42,6 +42,27 @@ def test_what_is_read_again_is_what_was_computed(folder, asked):
     assert len(asked) == len(vectors)
 
 
+def test_a_new_label_is_known_without_reading_the_reference_names_again(folder, monkeypatch):
+    own = {"spaceship": "a vehicle that flies in space", "菜": ""}
+    known = TextModel.load(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(TextModel, "encode", lambda *_: pytest.fail("the names are read again"))
+        general = known.generality(own)
+    (folder / known_labels.FILE).unlink()
+    assert torch.allclose(TextModel.load(folder).generality(own), general, atol=1e-3)
+
+
+def test_with_other_reference_names_they_are_read_again(folder, monkeypatch):
+    own = {"spaceship": ""}
+    before = TextModel.load(folder).generality(own)
+    fewer = [(["Ada", "."], [(0, 1)])]
+    monkeypatch.setattr("openmie.base.known_labels.enumerations", lambda: fewer)
+    monkeypatch.setattr("openmie.base.text_model.enumerations", lambda: fewer)
+    model = TextModel.load(folder)
+    assert not torch.allclose(model.generality(own), before, atol=1e-3)
+    assert not known_labels.load_into(model, folder)
+
+
 def test_another_description_is_computed(folder, asked):
     known = TextModel.load(folder)
     known.tower.encode_labels({"PER": "somebody"})
