@@ -29,7 +29,6 @@ from openmie.data.document import Chain, Document
 from openmie.errors import CorpusError
 
 CHUNK = 80  # words of a training sentence at most; longer documents are cut between mentions
-LEAST_STEPS = 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,8 @@ class FinetuneOptions:
     """How base is fine-tuned.
 
     Attributes:
-        epochs: passes over the corpus; there are 150 steps at least.
+        epochs: passes over the corpus.
+        least_steps: batches that are trained on at least, however few the sentences.
         rate: learning rate of the adapters.
         head_rate: of the heads.
         batch_size: sentences.
@@ -47,6 +47,7 @@ class FinetuneOptions:
     """
 
     epochs: float = 12.0
+    least_steps: int = 150
     rate: float = 3e-4
     head_rate: float = 5e-4
     batch_size: int = 16
@@ -95,7 +96,7 @@ def finetune(
     model = _begin(start or WEIGHTS, options)
     sentences = [part for document in documents for part in sentences_of(document, model.tower)]
     data = training_data(model, sentences, types, kinds)
-    steps = max(LEAST_STEPS, math.ceil(options.epochs * len(data.examples) / options.batch_size))
+    steps = max(options.least_steps, math.ceil(options.epochs * len(data.examples) / options.batch_size))
     train(
         model,
         data,
