@@ -1,9 +1,9 @@
 """Entities in the words of a photograph: what the text model finds in its lines, put back into the photograph.
 
 The lines of an image are read as one text, a line below the other. A name may go on in the next line if that follows it
-in the photograph, close below or beside it and about as high; else it ends with its line. A name that the document's
-text has too is that mention's; `links` ties it to its line. Any other becomes a Region with the entity's label, its
-name as `text`, and the box of the lines that it stands in. It is no Mention: the document's text does not contain it.
+in the photograph, close below or beside it and about as high; else it ends with its line. It becomes a Region with the
+entity's label, its name as `text`, and the box of the lines that it stands in. It is no Mention, for it is not in the
+document's text; nor is it linked to a mention of the same name, whose box would be that of what it names.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from openmie.base.links import spelling
 from openmie.base.photograph import WORDS
 from openmie.data.document import Box, Document, Region
 
@@ -30,23 +29,20 @@ class FoundEntity(Protocol):
 
 
 def with_entities_of_words(document: Document, entities: Callable[[str], Sequence[FoundEntity]]) -> Document:
-    """The document with a region for each entity that only the words of its photographs name.
+    """The document with a region for each entity that the words of its photographs name.
 
     Args:
-        document: with mentions, and with lines of words as `with_photographs` adds them.
+        document: with lines of words as `with_photographs` adds them.
         entities: finds the entities of a text.
 
     Returns:
         The document; the regions follow its other ones. The score of one is the entity's times the least of its lines'.
     """
-    known = {spelling(m.text) for m in document.mentions}
-    found = []
+    found: list[Region] = []
     for image in dict.fromkeys(r.image for r in document.regions if r.label == WORDS):
         lines = [r for r in document.regions if r.image == image and r.label == WORDS and not r.of]
-        parts = [
-            part for entity in entities("\n".join(line.text for line in lines)) for part in _regions(lines, entity)
-        ]
-        found += [region for region in parts if spelling(region.text) not in known]
+        for entity in entities("\n".join(line.text for line in lines)):
+            found += _regions(lines, entity)
     return document.replace(regions=(*document.regions, *found))
 
 

@@ -6,8 +6,8 @@ photographs, and links them to entities. What a prediction holds:
 * `mentions`: flat, without overlap, in text order, each with a calibrated score.
 * `relations` between mentions, whose types fit where relation and types are built-in ones; `chains` of two or more.
 * `regions`: objects with their class; the lines of words in a photograph, labelled `WORDS`, with their `text`; entities
-  that only those words name, with type and `text`, for the document's text does not contain them; and, with `of`, a box
-  for each entity that is linked to an object or to a line, labelled with the entity's type.
+  that those words name, with type and `text` (mentions are of the document's text only); and, with `of`, the box of an
+  object for each entity that is linked to it, labelled with the entity's type.
 * `source["openmie"]`: name and version of the model and a hash of what was asked, see `openmie.data.provenance`. It
   stands in `source` because `Document.without_gold` removes that with the rest of a prediction.
 """
@@ -135,12 +135,18 @@ class Base:
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Base:
         """openmie-base with the weights of a folder; None: those that are installed with openmie."""
+        from openmie.base.class_similarity import ClassSimilarity
         from openmie.base.photograph_part import PhotographPart
         from openmie.base.text_model import TextModel
+        from openmie.model import packed_e5
 
         facts = ModelFacts.read(WEIGHTS if folder is None else Path(folder))
         query = ExtractionQuery.of(facts.labels or None, facts.relations or None)
-        return cls(TextModel.load(folder), PhotographPart(), facts=facts, query=query)
+        text = TextModel.load(folder)
+        near = (
+            ClassSimilarity(text.tower.encode_labels) if text.tower.name == packed_e5.NAME else None
+        )  # measured on e5
+        return cls(text, PhotographPart(similarity=near), facts=facts, query=query)
 
     def identity(self, query: ExtractionQuery | None = None) -> dict[str, str]:
         """Name and version of the model, and a hash of what is asked of it; None: what it is asked by default."""

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import openmie
-from openmie import Document
+from openmie import Document, Image, Mention, Region
+from openmie.base.links import with_links
+from openmie.base.objects import CLASSES
 
 PHOTOGRAPH = Path(__file__).parents[3] / "docs" / "collins.jpg"
 ALPHABET = (
@@ -49,6 +51,29 @@ def test_labels_of_ones_own_in_two_languages():
         "安吉拉·默克尔访问了巴黎", labels={"地点": "一个地方", "人物": "一个人的名字"}, threshold=0.2
     )
     assert ("巴黎", "地点") in named(chinese)
+
+
+def test_objects_that_show_labels_of_ones_own(base):
+    near = {
+        "motorbike": "motorcycle",
+        "犬": "dog",
+        "bird species": "bird",
+        "bicycle model": "bicycle",
+        "bag": "handbag",
+    }
+    far = ["city", "election", "法律", "BRAND: a brand or a product", "chemical element", "trade union"]
+    table = base.images.similarity([*near, *far], CLASSES)
+    assert [[CLASSES[k] for k in row.nonzero()[0]] for row in table] == [[c] for c in near.values()] + [[]] * len(far)
+    document = Document(
+        id="d", text="Rex on a Vespa", images=[Image(id="i")],
+        mentions=[Mention(id="a", start=0, end=3, label="animal"), Mention(id="b", start=9, end=14, label="scooter")],
+        regions=[
+            Region(image="i", box=(9 * n, 0, 9 * n + 8, 9), label=c, score=0.9)
+            for n, c in enumerate(["dog", "motorcycle"])
+        ],
+    )  # fmt: skip
+    found = with_links(document, {"animal": "", "scooter": "a motorbike"}, base.images.similarity)
+    assert [(r.of, r.box[0]) for r in found.regions[2:]] == [("a", 0), ("b", 9)]
 
 
 def test_two_hundred_labels(base):

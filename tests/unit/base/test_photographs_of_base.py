@@ -31,10 +31,13 @@ def test_objects_words_names_and_links():
     assert found.source["openmie"]["models"][0]["name"] == "stub"
 
 
-def test_a_name_in_the_text_and_in_the_photograph_is_linked():
-    found = predict("NASA", Image(id="main", pixels=PIXELS), words="nasa")
+def test_a_name_in_the_text_and_in_the_photograph_is_found_in_both_and_not_linked():
+    found = predict("NASA", Image(id="main", pixels=PIXELS), words="at NASA")
     assert [m.text for m in found.mentions] == ["NASA"]
-    assert [r.text for r in found.regions if r.of == "m0"] == ["nasa"]
+    assert [(r.label, r.text, r.of) for r in found.regions if r.text] == [
+        ("WORDS", "at NASA", ""),
+        ("ORG", "NASA", ""),
+    ]
 
 
 def test_only_named_labels_are_found_in_words_too():
