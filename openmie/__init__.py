@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from openmie.base.extract import extract
+    from openmie.base.extract import extract, predict_entities
     from openmie.base.loading import load
     from openmie.data.document import Chain, Document, Image, Mention, Region, Relation, Word
     from openmie.errors import OpenMIEError
@@ -21,7 +21,7 @@ _MODULES = {
     "OpenMIEError": "openmie.errors",
     **dict.fromkeys(("read", "write"), "openmie.formats.registry"),
     "Model": "openmie.model.pretrained",
-    "extract": "openmie.base.extract",
+    **dict.fromkeys(("extract", "predict_entities"), "openmie.base.extract"),
     "load": "openmie.base.loading",
 }
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Word",
     "extract",
     "load",
+    "predict_entities",
     "read",
     "write",
 ]

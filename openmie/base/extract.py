@@ -1,4 +1,4 @@
-"""`openmie.extract`: entities, relations, objects and words of posts in one call."""
+"""`openmie.extract`: all that openmie-base finds in posts, in one call; `openmie.predict_entities`: entities alone."""
 
 from __future__ import annotations
 
@@ -61,6 +61,33 @@ def extract(
         record = document.errors[0]
         raise (ImageError if "image" in record.where else DocumentError).of(record)
     return document
+
+
+def predict_entities(
+    text: str,
+    labels: LabelSet | None = None,
+    threshold: Threshold = 0.5,
+    *,
+    model: str | os.PathLike[str] | Base = loading.BASE,
+) -> list[dict[str, Any]]:
+    """The entities of a text by openmie-base, as GLiNER's method of this name gives them.
+
+    Args:
+        text: the text, of any length.
+        labels: entity types, names or name -> description; None: the built-in ones.
+        threshold: least score, from 0 to 1: a number, or name -> number; None: calibrated.
+        model: "base", a folder that was fine-tuned from it, or a loaded `Base`.
+
+    Returns:
+        Dictionaries with `start` and `end` (half-open code points), `text`, `label` and `score`, in text order, without
+        overlap.
+
+    Raises:
+        RecipeError: labels or thresholds that mean nothing.
+        DocumentError: something else than a text.
+        ModelError: the model is damaged, or no openmie-base.
+    """
+    return _base(model).predict_entities(make_post(text).text, labels, threshold)
 
 
 def make_post(text: str, image: ImageInput | None = None, id: str = "post") -> Document:

@@ -165,3 +165,22 @@ def test_importing_extract_and_load_is_light():
         "heavy = {'torch', 'transformers', 'huggingface_hub'} & sys.modules.keys()\nassert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_entities_as_dictionaries_by_the_names_of_the_package():
+    found = openmie.predict_entities("Ada in Turin", ["PER", "CITY"], 0.5, model=stub_base())
+    assert found == [
+        {"start": 0, "end": 3, "text": "Ada", "label": "PER", "score": 0.9},
+        {"start": 7, "end": 12, "text": "Turin", "label": "CITY", "score": 0.85},
+    ]
+    assert openmie.predict_entities("", {"PER": "a person"}, model=stub_base()) == []
+    with pytest.raises(DocumentError, match="a list"):
+        openmie.predict_entities(["Ada"], ["PER"], model=stub_base())
+
+
+def test_a_prediction_as_a_doc_of_spacy():
+    pytest.importorskip("spacy", reason="the extra `pos` is not installed")
+    doc = extract("Ada in Turin", model=stub_base()).to_spacy()
+    assert [(e.text, e.label_) for e in doc.ents] == [("Ada", "PER"), ("Turin", "LOC")]
+    assert [s.id_ for s in doc.spans["mentions"]] == ["m0", "m1"]
+    assert doc.user_data["openmie"]["source"]["openmie"]["models"][0]["name"] == "stub"
