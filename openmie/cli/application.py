@@ -33,7 +33,7 @@ from openmie.cli import (
 )
 from openmie.cli.groups import Root
 from openmie.cli.options import PARTIAL
-from openmie.cli.terminal import guard_terminal
+from openmie.cli.terminal import guard_terminal, quiet_libraries
 from openmie.errors import MissingPackageError, OpenMIEError, sentences
 
 __all__ = ["COMMANDS", "PARTIAL", "app", "main"]
@@ -111,6 +111,7 @@ def explain(error: Exception) -> str:
 def main() -> None:
     """Entry point: an error that a user can meet is printed without a traceback, exit code 2."""
     guard_terminal()
+    quiet_libraries()
     try:
         app()
     except ModuleNotFoundError as error:

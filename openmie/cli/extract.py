@@ -108,6 +108,9 @@ def _write(models: list[Any], posts: Any, source: str, format: str, out: str) ->
     )
     failed = console.write_results(shown, format, out)
     console.say_failed([*counts.records, *failed])
+    if counts.pictured and not any(getattr(model, "reads_images", True) for model in models):
+        posts_with = progress.number(counts.pictured, "post")
+        console.say_line(f"{posts_with} with images, which this model does not read; base and others do (--model base)")
     if to_file:
         console.say_line(counts.line(out))
     return not (counts.records or failed)

@@ -24,19 +24,21 @@ class PostCounts:
         posts: documents.
         mentions: theirs.
         failed: documents with an error.
+        pictured: documents with an image.
         records: what the errors say.
     """
 
     posts: int = 0
     mentions: int = 0
     failed: int = 0
+    pictured: int = 0
     records: list[str] = field(default_factory=list)
 
     def count(self, document: Any) -> None:
         """Count a document."""
         errors = [str(e) for e in document.errors if not e.note]
         self.posts, self.mentions = self.posts + 1, self.mentions + len(document.mentions)
-        self.failed += bool(errors)
+        self.failed, self.pictured = self.failed + bool(errors), self.pictured + bool(document.images)
         self.records.extend(errors)
 
     def line(self, where: str) -> str:

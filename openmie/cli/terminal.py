@@ -10,11 +10,21 @@ as their codes (`openmie.errors.printable`). rich writes escapes of its own and 
 from __future__ import annotations
 
 import codecs
+import os
 import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 from openmie.errors import printable
+
+QUIET = {  # transformers, huggingface_hub, datasets and tokenizers read these where they are imported
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 
 
 class PrintableStream:
@@ -73,3 +83,15 @@ def guard_terminal() -> None:
         sys.stderr = PrintableStream(sys.stderr)
     if sys.stdout is not None and not isinstance(sys.stdout, PrintableStream) and sys.stdout.isatty():
         sys.stdout = PrintableStream(sys.stdout)
+
+
+def quiet_libraries() -> None:
+    """Keep load reports, bars and warnings of libraries off the screen; what a user has set stays.
+
+    Call it before they are imported. Warnings of openmie itself are shown.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("default", module=r"openmie(\.|$)")

@@ -140,6 +140,11 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
         masked = [masked_modalities(e, self.recipe.encode.inputs, objects) for e in encoded]
         return [e.predicted(found, missing) for e, found, missing in zip(encoded, layers, masked)]
 
+    @property
+    def reads_images(self) -> bool:
+        """Whether the recipe reads images."""
+        return bool(self.recipe.encode.inputs.reads_images)
+
     def identity(self) -> dict[str, str]:
         """The recipe's name, and hashes of recipe and weights: for `openmie.data.provenance`."""
         state = {name: value.detach().cpu().contiguous() for name, value in self.extractor.state_dict().items()}

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from types import SimpleNamespace
 
 import pyarrow
 import pyarrow.parquet
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from openmie.base import loading
 from openmie.cli import application as cli
-from openmie.cli import progress
+from openmie.cli import base_options, progress
 from openmie.data.document import Document, Mention
 from openmie.errors import ErrorRecord
 from tests.fixtures.base_stub import stub_base
@@ -88,3 +89,13 @@ def test_extract_ends_with_a_line(base, tmp_path):
     assert said.exit_code == cli.PARTIAL
     assert said.stderr.splitlines()[-1] == f"2 posts, 2 mentions, 1 failed, in {tmp_path / 'b.jsonl'}"
     assert "failed, in" not in run("extract", tmp_path / "a.jsonl").stderr
+
+
+@pytest.mark.parametrize("reads", [True, False])
+def test_photographs_that_no_model_reads_are_told(reads, tmp_path, monkeypatch):
+    model = SimpleNamespace(predict=list, identity=lambda: {"name": "m"}, reads_images=reads)
+    monkeypatch.setattr(base_options, "load_models", lambda *_, **__: [model])
+    (tmp_path / "a.png").write_bytes(b"x")
+    (tmp_path / "a.jsonl").write_text('{"text": "Ada", "image": "a.png"}\n{"text": "Bo"}\n')
+    said = run("extract", tmp_path / "a.jsonl", "--out", tmp_path / "b.jsonl").stderr
+    assert ("1 post with images, which this model does not read" in said) is not reads

@@ -3,7 +3,9 @@
 import io
 import json
 import logging
+import os
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from openmie.base import loading
 from openmie.cli import application as cli
 from openmie.cli import console, progress
-from openmie.cli.terminal import PrintableStream
+from openmie.cli.terminal import QUIET, PrintableStream, quiet_libraries
 from openmie.cli.terminal_console import TerminalConsole
 from openmie.data.document import Document, Mention
 from openmie.errors import ErrorRecord, OpenMIEError, printable
@@ -141,3 +143,25 @@ def test_errors_are_printable_wherever_they_are_shown():
     for text in (str(record), str(OpenMIEError.of(record))):
         assert not set(text) & (ACTING - {"\n"}) and "é 北" in text and "\\u202e" in text
     assert record.where == HOSTILE["osc"]  # as data it is what it was
+
+
+def test_libraries_are_quiet_unless_a_user_asks(monkeypatch):
+    """Variables that are set stay; warnings of others are off, those of openmie on; -W keeps all as it was."""
+    for name in QUIET:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "info")
+    monkeypatch.setattr(sys, "warnoptions", [])
+    with warnings.catch_warnings(record=True) as seen:
+        quiet_libraries()
+        for module in ("torch.nn", "openmie.vlm", "openmie"):
+            warnings.warn_explicit(module, UserWarning, "f", 1, module)
+    assert os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] == "1" and os.environ["TRANSFORMERS_VERBOSITY"] == "info"
+    assert [str(w.message) for w in seen] == ["openmie.vlm", "openmie"]
+    monkeypatch.setattr(sys, "warnoptions", ["default"])
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        quiet_libraries()
+        warnings.warn_explicit("x", UserWarning, "f", 1, "torch")
+    assert len(seen) == 1
+    for name in QUIET:
+        monkeypatch.delenv(name, raising=False)
