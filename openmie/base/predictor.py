@@ -148,11 +148,6 @@ class Base:
         )  # measured on e5
         return cls(text, PhotographPart(similarity=near), facts=facts, query=query)
 
-    @property
-    def reads_images(self) -> bool:
-        """Whether photographs are read."""
-        return self.images is not None
-
     def identity(self, query: ExtractionQuery | None = None) -> dict[str, str]:
         """Name and version of the model, and a hash of what is asked of it; None: what it is asked by default."""
         asked = query or self.query
