@@ -31,8 +31,12 @@ def evaluate(
 
     Example: openmie evaluate runs/m3d --corpus m3d:DIR --candidates gold_chains --predictions gold_chains.jsonl
     """
-    from openmie import corpora
+    from openmie import __version__, corpora
+    from openmie.base.loading import check_trained_name
+    from openmie.data import provenance
     from openmie.formats.registry import write
+
+    check_trained_name(model)
     from openmie.model.pretrained import load
     from openmie.model.tasks.task import CandidateSource
     from openmie.train import evaluate as scoring
@@ -49,4 +53,5 @@ def evaluate(
         if out:
             scoring.write_record(out, scoring.record(loaded, scores, gold, corpus=corpus, split=split, folder=model))
         if predictions:
-            console.say(write(predicted, predictions))
+            facts = provenance.provenance([loaded.identity()], __version__, provenance.now())
+            console.say(write(provenance.stamp(predicted, facts), predictions))

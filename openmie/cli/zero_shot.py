@@ -40,6 +40,8 @@ def zero_shot(
 
     Example: openmie zero-shot diorama:test=20 --system pfa --split test --model MODEL --out predicted.jsonl
     """
+    from openmie import __version__
+    from openmie.data import provenance
     from openmie.data.corpus import Labels
     from openmie.formats.registry import write
     from openmie.inference import pipeline as extract
@@ -64,8 +66,9 @@ def zero_shot(
     predicted: list[Any] = []
     passed = progress.PostCounts()
     documents = _kept(islice(next(iter(sources.values())), max_documents or None), gold)
+    facts = provenance.provenance([request.identity(schema)], __version__, provenance.now())
     found = progress.watched(
-        request.predict(documents, schema, backend),
+        provenance.stamp(request.predict(documents, schema, backend), facts),
         "prompting",
         passed,
         lambda: max_documents or progress.count_sources(corpus, sources, data),

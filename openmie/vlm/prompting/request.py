@@ -100,9 +100,13 @@ class ExtractionRequest:
         settings = {"max_tokens": DEFAULT_MAX_TOKENS, **self._split_settings()[1]}
         return connect(self.model, self.endpoint, self.cache, **settings)
 
-    def identity(self) -> dict[str, str]:
-        """Model, server, and a hash of all that makes the prompts: for `openmie.data.provenance`."""
-        asked = digest([self.system, self.schema().facts(), list(self.settings)])
+    def identity(self, schema: Schema | None = None) -> dict[str, str]:
+        """Model, server, and a hash of all that makes the prompts, for `openmie.data.provenance`.
+
+        Args:
+            schema: tasks and labels; None: those of the request.
+        """
+        asked = digest([self.system, (schema or self.schema()).facts(), list(self.settings)])
         server = {"endpoint": public_address(self.endpoint)} if self.endpoint else {}
         return {"name": self.model, **server, "prompt": asked}
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from openmie import corpora, diorama
 from openmie.cli import application as cli
 from openmie.data.document import Document
+from openmie.data.provenance import read_provenance
 from openmie.errors import OpenMIEError
 from openmie.vlm.boxes import probe as box_doctor
 from openmie.vlm.boxes.families import ADAPTERS
@@ -160,6 +161,8 @@ def test_prompt_scores_a_corpus_as_trained_systems_are(stub, tmp_path):
     strict = next(s for s in told["scores"] if s["metric"] == "strict" and not s["label"])
     assert strict["correct"] == 8 and strict["gold"] == 12  # places were said to be persons
     (tmp_path / "p.jsonl").write_bytes(files[0].read_bytes())
+    (model,) = read_provenance(next(iter(corpora.read(tmp_path / "p.jsonl"))))["models"]
+    assert model["name"] == "m" and len(model["prompt"]) == 16
     again = run("score", tmp_path / "dev.jsonl", tmp_path / "p.jsonl", "--bootstrap", 0, "--format", "json")
     assert json.loads(again.output)[0]["f1"] == pytest.approx(strict["f1"])
     run("zero-shot", tmp_path / "dev.jsonl", "--model", "m", "--out", files[0], "--label", "PER", "--max-documents", 2)
