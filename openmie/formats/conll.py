@@ -12,7 +12,6 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import IO, NamedTuple
 
 from openmie.data.document import Document, Mention, Word, locate_words
@@ -76,7 +75,7 @@ def read(
     """
     if scheme not in ("bio", "iob1"):
         raise CorpusError.unknown("scheme", scheme, ("bio", "iob1"), remedy="BIOES and BILOU are read as bio")
-    name = "stdin" if os.fspath(path) == "-" else Path(path).stem
+    name = "stdin" if os.fspath(path) == "-" else output.stem(path)
     with open_binary(path) as stream:
         for number, block in enumerate(_blocks(stream)):
             sentence = _read_block(block, path, f"{name}:{number}", tokens, tags)

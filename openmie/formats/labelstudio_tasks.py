@@ -11,6 +11,7 @@ from typing import Any
 from openmie.data.document import Document, Image
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
+from openmie.formats import output
 from openmie.formats.jsonl import load_json
 from openmie.formats.labelstudio_annotations import ALL, LAYERS, annotator_of, choose
 from openmie.formats.labelstudio_fields import (
@@ -99,7 +100,7 @@ class _Reader:
         for number, task in enumerate(tasks):
             where = f"{self.path}, task {number}"
             try:
-                yield from self._task(task, f"{self.path.stem}:{number}", where, fields)
+                yield from self._task(task, f"{output.stem(self.path)}:{number}", where, fields)
             except DocumentError as error:
                 yield error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
             except (KeyError, TypeError, ValueError, AttributeError) as error:

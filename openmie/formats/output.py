@@ -192,6 +192,15 @@ def encode_utf8(text: str, where: str) -> bytes:
         ) from None
 
 
+def stem(path: str | os.PathLike[str]) -> str:
+    """The name of a file without its suffix, as in the ids of its documents; a folder's name as it is.
+
+    What begins with a digit is a part of the name: `posts-1.5` keeps it.
+    """
+    target = Path(path)
+    return target.stem if target.suffix[1:2].isalpha() and not target.is_dir() else target.name
+
+
 def safe_name(text: str) -> str:
     """A file name for an id: what file systems forbid is percent-encoded (`urllib.parse.unquote` undoes it).
 

@@ -101,7 +101,7 @@ def open_sources(
             where=spec,
             remedy=f"leave it out, or name the corpus with its format, such as jsonl:{spec}",
         )
-    name = "documents" if spec == "-" else output.safe_name(Path(spec).stem)
+    name = "documents" if spec == "-" else output.safe_name(output.stem(spec))
     return {name: _documents(spec, images)}, None
 
 

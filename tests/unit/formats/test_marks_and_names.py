@@ -1,4 +1,4 @@
-"""Byte-order marks in brat's files, blanks at the ends of its spans, and JSON lines under another name."""
+"""Byte-order marks in brat's files, blanks at the ends of its spans, JSON lines under another name, points in names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import pytest
 from openmie.data.document import Document, Relation
 from openmie.errors import CorpusError
 from openmie.formats import registry as files
+from openmie.formats.output import stem
+from openmie.inference.pipeline import open_sources
 
 TEXT, MARK = "Kei near Oslo", "\ufeff"
 NOTES = "T7\tPER 0 3\tKei\nT8\tLOC 9 13\tOslo\nR1\tlives_in Arg1:T7 Arg2:T8\n"
@@ -50,3 +52,16 @@ def test_json_lines_are_read_whatever_the_file_is_called(tmp_path: Path) -> None
         list(files.read(path, "json"))
     path.write_text(lines[0], encoding="utf-8")
     assert files.guess(path, reading=True) == "json" and len(list(files.read(path))) == 1
+
+
+def test_a_point_in_a_name_is_not_always_that_of_a_suffix(tmp_path: Path) -> None:
+    (folder := tmp_path / "posts-1.brat").mkdir()
+    brat(folder, TEXT, NOTES)
+    folder.rename(tmp_path / "posts-1.5")
+    sources, _ = open_sources(str(tmp_path / "posts-1.5"), None, None)
+    assert [*sources] == ["posts-1.5"] and len([*sources["posts-1.5"]]) == 1
+    (tmp_path / "posts-1.6").write_text("Kei\tB-PER\n\nOslo\tB-LOC\n", encoding="utf-8")
+    assert [d.id for d in files.read(tmp_path / "posts-1.6", "conll")] == ["posts-1.6:0", "posts-1.6:1"]
+    (tmp_path / "a.d").mkdir()
+    names = {"a.jsonl": "a", "a.1.jsonl": "a.1", "a.7b": "a.7b", "a.d": "a.d", ".hidden": ".hidden", "a": "a"}
+    assert {name: stem(tmp_path / name) for name in names} == names
