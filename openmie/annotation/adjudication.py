@@ -63,16 +63,7 @@ def resolve(
     if undecided not in ("error", "a", "b"):
         raise MetricError(f"undecided={undecided!r}", expected="error, a or b", remedy="leave it out to be told")
     documents = pair_annotations(a, b, symmetric, iou)
-    given: dict[tuple[str, str, str], ParsedDecision] = {}
-    for d in decisions:
-        if d.key in given:
-            raise MetricError(
-                f"two decisions on {d.layer} {d.where}",
-                expected="one",
-                where=f"document {d.document}",
-                remedy="remove one of them",
-            )
-        given[d.key] = d.parsed_decision()
+    given = _by_key(decisions)
     asked = {d.key for both in documents for d in differences(both)}
     if strange := [key for key in given if key not in asked]:
         raise MetricError(
@@ -91,6 +82,21 @@ def resolve(
         )
     final = given | dict.fromkeys(open_, (undecided, ""))
     return (_Merging(both, final).document() for both in documents)
+
+
+def _by_key(decisions: Iterable[Disagreement]) -> dict[tuple[str, str, str], ParsedDecision]:
+    """The decision on each disagreement; an error where there are two."""
+    given: dict[tuple[str, str, str], ParsedDecision] = {}
+    for d in decisions:
+        if d.key in given:
+            raise MetricError(
+                f"two decisions on {d.layer} {d.where}",
+                expected="one",
+                where=f"document {d.document}",
+                remedy="remove one of them",
+            )
+        given[d.key] = d.parsed_decision()
+    return given
 
 
 def apply_decisions(

@@ -108,15 +108,21 @@ def finetune(
     settings = replace(
         model.settings, labels=types, relations=kinds, measured={}, version=f"{model.settings.version}+tuned"
     )
-    if held := [part for document in dev for part in sentences_of(document, model.tower)]:
-        found = SpanCandidates()
-        collect(model, ((s.words, set(s.spans)) for s in held), types, found)
-        settings = fitted(settings, found)
-    model.settings = settings
+    model.settings = _fitted_on(model, settings, dev)
     text_files.save(model, out)
     known_labels.write(out)
     adapter.merge(model.upper)
     return model.requires_grad_(False)
+
+
+def _fitted_on(model: TextModel, settings: TextSettings, dev: Iterable[Document]) -> TextSettings:
+    """Settings with thresholds and temperatures of the dev documents, where there are some."""
+    held = [part for document in dev for part in sentences_of(document, model.tower)]
+    if not held:
+        return settings
+    found = SpanCandidates()
+    collect(model, ((s.words, set(s.spans)) for s in held), settings.labels, found)
+    return fitted(settings, found)
 
 
 def _begin(folder: Path, options: FinetuneOptions) -> TextModel:
