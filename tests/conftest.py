@@ -42,12 +42,15 @@ sys.addaudithook(_audit)  # a hook cannot be taken away again, so one serves all
 
 
 @pytest.fixture
-def corpora() -> Path:
+def corpora(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the real corpora; the test is skipped, with the reason, where it is absent."""
+    from tests.fixtures.real_corpora import parse_once
+
     named = os.environ.get("OPENMIE_CORPORA")
     folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared" / "corpora"
     if not folder.is_dir():
         pytest.skip(f"no real corpora at {folder}: name their folder with OPENMIE_CORPORA")
+    parse_once(monkeypatch, folder)
     return folder
 
 

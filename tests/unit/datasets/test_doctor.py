@@ -187,7 +187,7 @@ def test_twitter_2017(corpora, reports):
 def test_mnre(corpora, reports):
     start = time.process_time()
     report = real(reports, corpora, "mnre")
-    assert time.process_time() - start < 60  # 20 s is the aim on an idle core
+    assert time.process_time() - start < 30  # 5 s is usual, half of them to read the files
     assert report.disagreements == () and report.records == ()
     assert [report.count("documents", s) for s in ("train", "dev", "test")] == [12247, 1624, 1614]
     assert report.count("images", "all") == 9201 and report.count("relation types", "all") == 23

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -141,14 +140,11 @@ def test_version_1_writes_none_in_small_letters_and_numbers_for_images(tmp_path)
 @pytest.mark.real
 def test_real(corpora):
     corpus = load(f"mnre:{corpora}/mnre")
-    start = time.process_time()
     train = list(corpus.train)
-    seconds = time.process_time() - start
     assert len(train) == 12247 and len(list(corpus.dev)) == 1624 and len(list(corpus.test)) == 1614
     assert corpus.skipped == () and len(corpus.labels.relations) == 23
     assert sum(d.relations[0].label == "None" for d in train) == 7744
     assert corpus.labels.symmetric <= set(corpus.labels.relations)
-    assert seconds < 15  # 3 s is the aim on an idle core; see benchmarks
 
 
 @pytest.mark.real

@@ -11,7 +11,6 @@ from openmie.annotation.export_import import collect, export
 from openmie.annotation.guidelines import LABELS, guidelines
 from openmie.corpora import load
 from openmie.data.corpus import Labels
-from openmie.datasets import m3d as reader
 from openmie.datasets import relation_directions as directions
 from openmie.datasets.audit.doctor import examine
 from openmie.model.tasks.candidates import encode_candidates
@@ -258,22 +257,9 @@ def test_what_annotators_drew_the_other_way_is_turned_and_said(files, tmp_path):
 # -- the real files
 
 
-@pytest.fixture
-def parsed_once(monkeypatch):
-    """Each file is parsed at its first reading; every split and fold is then dealt from the same documents."""
-    read, kept = reader.read_clips, {}
-
-    def items(files, language, frames):
-        if (files, language) not in kept:
-            kept[files, language] = list(read(files, language, frames))
-        return iter(kept[files, language])
-
-    monkeypatch.setattr(reader, "read_clips", items)
-
-
 @pytest.mark.real
 @pytest.mark.parametrize("language, count, turned", [("en", 2752, 1348), ("zh", 2034, 904)])
-def test_every_gold_link_of_the_real_files_can_be_answered(corpora, parsed_once, language, count, turned):
+def test_every_gold_link_of_the_real_files_can_be_answered(corpora, language, count, turned):
     """By the head of each of the five folds, as far as it has the label, and without folds."""
     spec = f"m3d:{corpora}/m3d?lang={language}"
     documents, every = with_every_label(corpus := load(spec))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 import openmie.metrics as metrics
+from openmie.corpora import load
 from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.errors import MetricError
 from tests.fixtures import oracles
@@ -177,13 +177,8 @@ def test_an_end_that_leads_nowhere_is_named() -> None:
 
 
 @pytest.mark.real
-def test_mnre_is_scored_as_sklearn_scores_it() -> None:
-    root = Path(os.environ.get("OPENMIE_CORPORA", Path(__file__).parents[4] / "shared" / "corpora")) / "mnre"
-    if not root.is_dir():
-        pytest.skip(f"no MNRE at {root}: set OPENMIE_CORPORA")
-    import openmie.corpora as corpora
-
-    gold = list(corpora.load(f"mnre:{root}").test)
+def test_mnre_is_scored_as_sklearn_scores_it(corpora: Path) -> None:
+    gold = list(load(f"mnre:{corpora / 'mnre'}").test)
     answers = [d.relations[0].label for d in gold]
     labels = ["None", *sorted(set(answers) - {"None"})]
     rng = random.Random(0)

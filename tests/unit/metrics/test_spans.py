@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import warnings
 from pathlib import Path
@@ -193,11 +192,8 @@ def test_interval_is_the_bootstrap_over_documents() -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("mode", ["strict", "lenient"])
-def test_twitter2017_is_scored_as_seqeval_scores_it(mode) -> None:
-    root = Path(os.environ.get("OPENMIE_CORPORA", Path(__file__).parents[4] / "shared" / "corpora")) / "twitter2017"
-    if not root.is_dir():
-        pytest.skip(f"no Twitter-2017 at {root}: set OPENMIE_CORPORA")
-    blocks = (root / "test.txt").read_text(encoding="utf-8").strip().split("\n\n")
+def test_twitter2017_is_scored_as_seqeval_scores_it(corpora: Path, mode: str) -> None:
+    blocks = (corpora / "twitter2017" / "test.txt").read_text(encoding="utf-8").strip().split("\n\n")
     gold = [[line.split("\t")[1].strip() for line in block.split("\n")[1:]] for block in blocks]
     rng = random.Random(0)
     names = sorted({t for row in gold for t in row})

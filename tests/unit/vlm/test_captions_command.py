@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -15,8 +13,6 @@ from openmie.cli import application as cli
 from openmie.data.document import Document, Image
 from openmie.diorama import Config, check_caption, generate, save
 from openmie.errors import CorpusError
-
-CORPORA = Path(os.environ.get("OPENMIE_CORPORA") or Path(__file__).parents[4] / "shared" / "corpora")
 
 
 def run(*arguments):
@@ -168,11 +164,10 @@ def test_what_is_wrong_is_said(corpus, tmp_path):
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not (CORPORA / "mnre" / "captions").is_dir(), reason="no copy of MNRE")
-def test_the_published_captions_are_as_long_as_the_paper_says():
+def test_the_published_captions_are_as_long_as_the_paper_says(request):
     """Table 2 of CAMIM, cut to whole numbers, each picture of the test set counted once."""
     paper = {"BLIP": 9, "instruct": 11, "llavanext": 19, "caption": 28, "cogvlm": 49, "minicpm": 67}
-    stdout, _ = run(f"mnre:{CORPORA / 'mnre'}?captions={','.join(paper)}")
+    stdout, _ = run(f"mnre:{request.getfixturevalue('corpora')}/mnre?captions={','.join(paper)}")
     for name, length in paper.items():
         _, found, number, without = cells(stdout, name)
         assert int(float(found)) == length and int(number) in (913, 914) and without == ("1" if name == "BLIP" else "0")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import time
-from pathlib import Path
 
 import pytest
 from PIL import Image as Picture
@@ -361,13 +359,10 @@ def test_what_a_source_knew_stays():
 
 
 @pytest.mark.real
-def test_gmner_with_its_own_boxes_as_patches():
+def test_gmner_with_its_own_boxes_as_patches(corpora):
     """Every tweet of the test split, its gold boxes as patches as in M-MRE; few answers need a code."""
-    root = Path(os.environ.get("OPENMIE_CORPORA", Path(__file__).parents[5] / "shared" / "corpora")) / "gmner"
-    if not root.is_dir():
-        pytest.skip(f"no GMNER at {root}: set OPENMIE_CORPORA")
     labels, coded = ("PER", "LOC", "ORG", "OTHER"), 0
-    documents = list(load(f"gmner:{root}").split("test"))
+    documents = list(load(f"gmner:{corpora}/gmner").split("test"))
     for document in documents:
         boxes = list(dict.fromkeys(r.box for r in document.regions))
         cut = [Image(kind="patch", id=f"p{n}", parent=document.images[0].id, box=b) for n, b in enumerate(boxes)]
