@@ -1,9 +1,6 @@
 """Two processes on one machine: contrastive losses see the rows of both, and training ends in one model."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +9,12 @@ from safetensors.torch import load_file
 
 from openmie.nn.align.infonce import InfoNCE
 
-# one launch and one process group for all, since importing is most of the time; each part writes what its test reads
+# Started and supervised by torchrun's own agent, as forks, since importing is most of the time; one launch and one
+# process group for all: each part writes what its test reads.
 SCRIPT = """
 import json, sys, torch, torch.distributed as dist
 from pathlib import Path
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from openmie.nn.align.infonce import InfoNCE
 from openmie.train import fit
 from openmie.train.gather import across_processes
@@ -27,33 +26,34 @@ def train(name, recipe, documents, dev, **options):
     told = [dist.get_world_size(), done.kind, done.step, done.steps]
     (out / f"{name}-{dist.get_rank()}.json").write_text(json.dumps(told))
 
-recipe = small.recipe("ner", encode__text__name=bert, training__epochs="2")
-train("model", recipe, small.documents(40), small.documents(8), seed=3)
-bare = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(11))]
-recipe = small.recipe("ner", encode__text__name=bert, training__epochs="4", training__batch_size="2")
-train("bare", recipe, bare, small.documents(2))
+def work():
+    recipe = small.recipe("ner", encode__text__name=bert, training__epochs="2")
+    train("model", recipe, small.documents(40), small.documents(8), seed=3)
+    bare = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(11))]
+    recipe = small.recipe("ner", encode__text__name=bert, training__epochs="4", training__batch_size="2")
+    train("bare", recipe, bare, small.documents(2))
 
-torch.manual_seed(0)
-a, b, layer = torch.randn(6, 4), torch.randn(6, 4), torch.nn.Linear(4, 4)
-part = slice(0, 4) if dist.get_rank() == 0 else slice(4, 6)          # uneven on purpose
-loss = InfoNCE()(across_processes(layer(a[part])), across_processes(layer(b[part])))
-loss.backward()
-dist.all_reduce(layer.weight.grad)                                    # what DDP does: the mean over processes
-if dist.get_rank() == 0:
-    (out / "gathered.json").write_text(json.dumps([loss.item(), (layer.weight.grad / 2).tolist()]))
-dist.destroy_process_group()
+    torch.manual_seed(0)
+    a, b, layer = torch.randn(6, 4), torch.randn(6, 4), torch.nn.Linear(4, 4)
+    part = slice(0, 4) if dist.get_rank() == 0 else slice(4, 6)          # uneven on purpose
+    loss = InfoNCE()(across_processes(layer(a[part])), across_processes(layer(b[part])))
+    loss.backward()
+    dist.all_reduce(layer.weight.grad)                                    # what DDP does: the mean over processes
+    if dist.get_rank() == 0:
+        (out / "gathered.json").write_text(json.dumps([loss.item(), (layer.weight.grad / 2).tolist()]))
+    dist.destroy_process_group()
+
+where = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=2, run_id="two", rdzv_backend="c10d",
+                     rdzv_endpoint="localhost:0", max_restarts=0, start_method="fork")
+elastic_launch(where, work)()
 """
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, bert):
+def folder(tmp_path_factory, bert, python):
     """What the two processes left."""
-    out, root = tmp_path_factory.mktemp("distributed"), Path(__file__).parents[3]
-    (out / "run.py").write_text(SCRIPT, encoding="utf8")
-    torchrun = str(Path(sys.executable).parent / "torchrun")
-    command = [torchrun, "--nproc_per_node", "2", "--standalone", str(out / "run.py"), str(out), bert]
-    env = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=root, env=env)
+    out = tmp_path_factory.mktemp("distributed")
+    done = python.run(SCRIPT, out, bert, cwd=Path(__file__).parents[3])
     assert done.returncode == 0, done.stderr[-3000:]
     return out
 
