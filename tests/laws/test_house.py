@@ -46,6 +46,15 @@ def test_functions_are_short_and_forwards_shorter(file):
             assert len(arguments) <= 9 or command, f"{node.name}: {len(arguments)} arguments"
 
 
+def test_the_profile_alone_says_whether_examples_are_fixed():
+    """A test with `derandomize` of its own is tried on the same examples under every seed of `make test-long`."""
+    fixed = []
+    for file in (f for f in (ROOT / "tests").rglob("*.py") if f != ROOT / "tests" / "conftest.py"):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf8")))
+        fixed += [file.name for node in nodes if isinstance(node, ast.keyword) and node.arg == "derandomize"]
+    assert not fixed
+
+
 def test_nothing_reads_a_pickle_or_runs_text():
     """S1, S2: no unpickling, no eval, in the whole package. That no model brings code: `test_safe_loading.py`.
 

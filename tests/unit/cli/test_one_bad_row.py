@@ -356,7 +356,7 @@ def nested(n):
     return found
 
 
-@settings(max_examples=600, deadline=None, database=None, derandomize=True)
+@settings(max_examples=600, deadline=None, database=None)
 @given(layers)
 @example({"id": "a", "source": {"a": (1, (2,), {"b": ()})}})
 @example({"id": "a", "source": {"a": nested(plain.MAX_DEPTH - 1)}})

@@ -27,7 +27,7 @@ from openmie.data.document import (
 from openmie.errors import DocumentError, ErrorRecord
 from tests.fixtures.strategies import documents, texts
 
-FAST = settings(max_examples=200, deadline=None, database=None, derandomize=True)
+FAST = settings(max_examples=200, deadline=None, database=None)
 SCHEMA = Path(openmie.__file__).parent / "data" / "document.schema.json"
 
 

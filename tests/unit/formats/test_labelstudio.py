@@ -79,7 +79,7 @@ def test_old_exports_in_utf16(tmp_path: Path) -> None:
     assert [(m.start, m.end, m.text) for m in mentions] == [(2, 9, "Zorvane"), (22, 29, "Vane FC"), (2, 9, "Zorvane")]
 
 
-@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@settings(max_examples=300, deadline=None, database=None)
 @given(texts.filter(bool), st.data())
 def test_either_reading_gives_the_text(text: str, data: st.DataObject) -> None:
     from openmie.formats.labelstudio_results import Annotated

@@ -42,7 +42,7 @@ def test_kinds(text: str, expected: list[str]) -> None:
     assert words(text) == expected
 
 
-@settings(max_examples=2000, deadline=None, database=None, derandomize=True)
+@settings(max_examples=2000, deadline=None, database=None)
 @given(texts | st.text())
 def test_every_code_point_in_one_word(text: str) -> None:
     covered = [at for word in split_words(text) for at in range(word.start, word.end)]

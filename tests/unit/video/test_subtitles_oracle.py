@@ -14,7 +14,7 @@ SPOKEN = st.lists(st.text("abc é中-.,'", min_size=1, max_size=12).filter(str.s
 TIMED = st.lists(st.tuples(st.integers(0, 5_000_000), st.integers(0, 9_000), SPOKEN), min_size=1, max_size=8)
 
 
-@settings(max_examples=100, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(TIMED, st.sampled_from(["srt", "vtt"]))
 def test_well_formed_subtitles_are_read_as_webvtt_py_reads_them(tmp_path_factory, timed, kind):
     """The oracle is the library; on files of odd shape it drops text, see LOG.md."""
