@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +15,6 @@ from openmie.diorama.posts.captions import NOUNS
 from openmie.errors import CorpusError
 from openmie.metrics.patches import mentions_by_patch
 
-REAL = Path(os.environ.get("OPENMIE_CORPORA", "../shared/corpora")) / "gmner"
 TEXT = "Ada met Bo in Turin"
 
 
@@ -60,6 +57,15 @@ def test_one_patch_for_equal_boxes_and_distractors_only_where_nothing_is():
     assert mentions_by_patch(found) == {"a": [0, 1]}
 
 
+def test_a_distractor_overlaps_none_of_several_boxes():
+    found = mmre.with_patches_and_summary(post(objects=((6, 6, 41, 91), (61, 1, 90, 50), (70, 70, 90, 90))))
+    assert [i.box for i in found.images[1:]] == [(5, 5, 40, 90), (60, 0, 90, 50), (70, 70, 90, 90)]
+
+
+def test_a_blank_caption_is_none():
+    assert mmre.with_patches_and_summary(post(captions={"a": " \n", "b": "Two."})).summary == "Two."
+
+
 def test_summary_by_generator_and_what_lacks_one():
     two = {"a": "One.", "b": "Two."}
     assert mmre.with_patches_and_summary(post(captions=two), "b").summary == "Two."
@@ -72,6 +78,8 @@ def test_summary_by_generator_and_what_lacks_one():
 def test_only_groundable_documents():
     assert mmre.groundable(post())
     assert not mmre.groundable(post(boxes=()))
+    untied = [r.model_copy(update={"of": ""}) for r in post().regions]
+    assert not mmre.groundable(post().replace(regions=untied))
     assert not mmre.groundable(post().replace(images=(), regions=()))
     with pytest.raises(CorpusError, match="no main image"):
         mmre.with_patches_and_summary(post().replace(images=(), regions=()))
@@ -122,7 +130,7 @@ def test_diorama_says_what_is_seen_and_whom():
         assert [t.split(" is the ")[0] for t in told] == [m.text for m in document.mentions if m.id in of]
         nouns = {f"the {n.partition(' ')[2]}" for n in NOUNS.values()} | {"the child", "the small copy"}
         assert all("the " + t.split(" is the ")[1] in nouns for t in told)
-        assert {i.kind for i in found.images} == {"main", "patch"}
+        assert {(i.kind, i.parent) for i in found.images} == {("main", ""), ("patch", "main")}
         assert (found.mentions, found.regions) == (document.mentions, document.regions)
         assert not found.without_gold().summary and not found.without_gold().source
 
@@ -174,11 +182,8 @@ def test_ceiling_has_known_ends():
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"no folder {REAL}")
-def test_gmner_has_5612_tweets_to_ground():
-    files = corpora.load(f"gmner:{REAL}")
-    documents = {name: list(files.split(name)) for name in files.sources}
-    source = Corpus("gmner", {name: lambda found=found: iter(found) for name, found in documents.items()})
+def test_gmner_has_5612_tweets_to_ground(request):
+    source = corpora.load(f"gmner:{request.getfixturevalue('corpora')}/gmner")
     where = mmre.draw_splits(source, 0, 0.0)
     assert len(where) == 5612
     assert Counter(where.values()) == {"train": 3928, "test": 1684}

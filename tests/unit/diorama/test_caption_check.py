@@ -66,7 +66,7 @@ def test_the_share_of_right_captions_is_one_minus_the_dial_and_what_happens_to_b
     "options", [{}, {"hallucinated": 0.0}, {"left_out": 0.0}, {"hallucinated": 0.0, "left_out": 0.0}]
 )
 def test_no_hallucination_and_no_omission_where_the_dials_say_so(options):
-    found = posts(1500, "dev", **options)
+    found = posts(400, "dev", **options)
     said = [check_caption(d, "noisy") for d in found]
     assert all(v.correct for v in said) == ("hallucinated" in options)
     assert all(v.complete for v in said) == ("left_out" in options)
@@ -132,6 +132,15 @@ def test_small_things_are_there_where_they_can_be_seen():
         assert v.correct is right and len(v.left_out) == len(check_caption(d, "true").left_out) + len(
             d.source["scene"]["figures"]
         ) + bool(d.source["scene"]["sign"])
+
+
+def test_a_small_thing_beside_a_figure_of_its_kind_makes_two():
+    scene = {"figures": [{"type": distributions.CLUTTER, "young": False, "kind": "cup"}], "sign": "", "things": ["cup"]}
+    d = Document(id="two cups", source={"corpus": "diorama", "scene": scene})
+    for number, wrong in ((1, ()), (2, ()), (3, ("a cup",))):
+        text = "a picture of " + " and ".join(number * ["a cup"])
+        verdict = check_caption(d.replace(captions={"mine": text}), "mine")
+        assert (verdict.hallucinated, verdict.left_out) == (wrong, ())
 
 
 def test_the_verdict_needs_no_pixels_and_survives_a_file():

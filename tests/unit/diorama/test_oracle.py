@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from openmie.diorama import Config, ceiling, generate
+from openmie.diorama.ceilings.enumeration import outcomes
 from openmie.diorama.drawing.layout import KINDS
 from openmie.diorama.posts import distributions, templates
 from openmie.diorama.posts.captions import NOUNS, SIGNS, YOUNG
@@ -257,3 +258,14 @@ def test_oracle_lands_on_the_ceiling(task, sees, rule):
     expected = ceiling(CONFIG, task=task, modalities=sees, rule=rule)
     assert error < 1.0
     assert abs(score - expected) < 2.6 * error, (score, expected, error)  # 99% interval
+
+
+def test_flags_of_another_picture_match_the_text_by_chance():
+    """Two of four colours: either one by each name's figure in a quarter of the pictures, too few to move a ceiling."""
+    shares = Counter()
+    for outcome, p in outcomes(CONFIG):
+        content = outcome.content
+        if content.cue == "colour" and not outcome.related and len(outcome.scene.figures) == 2:
+            shares[{content.left: "as said", 1 - content.left: "swapped"}.get(outcome.bound, "other colours")] += p
+    found = {name: p / sum(shares.values()) for name, p in shares.items()}
+    assert found == pytest.approx({"as said": 0.25, "swapped": 0.25, "other colours": 0.5})

@@ -124,6 +124,26 @@ def test_layers_agree():
         assert {m.label for m in d.mentions} <= set(LABELS.mentions)
 
 
+def test_the_summary_says_what_text_and_picture_hold():
+    things = {"PER": "a person", "LOC": "a place", "ORG": "an organisation", "MISC": "a mascot"}
+    said = {"couple": "a couple", "peer": "peers", "parent": "parent of", "member_of": "member of"}
+    said |= {"present_in": "present in", "locate_at": "located at"}
+    shown = {**things, "CLUTTER": "something else"}
+    for d in some(400, missing_image=0.2, two_names=0.6):
+        parts = d.summary.removesuffix(" .").split(" . ")
+        assert parts[: len(d.mentions)] == [f"{m.text} is {things[m.label]}" for m in d.mentions]
+        del parts[: len(d.mentions)]
+        for r in (r for r in d.relations if r.label != "None"):
+            sentence, head, tail = parts.pop(0), d.find(r.head).text, d.find(r.tail).text
+            assert sentence.startswith(head + " ") and said[r.label] in sentence
+            assert tail in sentence.removeprefix(head) and head not in sentence.removeprefix(head)
+        if d.main_image is not None:
+            figures = " and ".join(shown[f["type"]] for f in d.source["scene"]["figures"])
+            unrelated = " , none of it named here" if d.source["unrelated"] else ""
+            assert parts.pop() == f"the picture shows {figures}{unrelated}"
+        assert not parts
+
+
 def test_boxes_and_patches_lie_in_the_image_and_every_figure_has_its_patch():
     for i, d in enumerate(some(400, size=96)):
         patches = [p for p in d.images if p.kind == "patch" and p.parent == "main"]
