@@ -64,12 +64,12 @@ LIGHT = (
     "video agree gold.jsonl predicted.jsonl",
 )
 NEEDS = {
-    "extract --text Ada --model gold.jsonl": "models",
+    "extract --text Ada --model .": "models",
     "train baseline --corpus jsonl:. --out model": "models",
     "evaluate model --corpus jsonl:.": "models",
     "show baseline": "models",
     "demo --posts 4 --out demo": "models",
-    "objects jsonl:. --model some/detector --out found": "models",
+    "objects jsonl:. --model . --out found": "models",
     "extract --text Ada --system schema --model m --endpoint http://localhost:9/v1 --label PER": "endpoint",
 }
 
@@ -104,7 +104,7 @@ def test_a_command_that_needs_more_says_which_extra(command, extra, ends):
 
 
 def test_importing_a_public_name_says_which_extra(tmp_path):
-    code = BLOCKED.format(names=set(EXTRAS)) + "import openmie\nopenmie.load('model')"
+    code = BLOCKED.format(names=set(EXTRAS)) + "import openmie\nopenmie.load('.')"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert "MissingPackageError" in done.stderr and "openmie[models]" in done.stderr
 
