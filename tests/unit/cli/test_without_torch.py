@@ -66,7 +66,7 @@ LIGHT = (
 NEEDS = {
     "extract --text Ada --model .": "models",
     "train baseline --corpus jsonl:. --out model": "models",
-    "evaluate model --corpus jsonl:.": "models",
+    "evaluate . --corpus jsonl:.": "models",
     "show baseline": "models",
     "demo --posts 4 --out demo": "models",
     "objects jsonl:. --model . --out found": "models",
