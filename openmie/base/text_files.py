@@ -17,6 +17,7 @@ from torch import Tensor
 from openmie.base import adapter
 from openmie.data.replace_file import replace_file
 from openmie.errors import ModelError
+from openmie.model.finite_weights import check_finite
 
 if TYPE_CHECKING:
     from openmie.base.text_model import TextModel
@@ -62,6 +63,7 @@ def load_into(model: TextModel, folder: Path, merged: bool = True) -> None:
     if {name: value.shape for name, value in found.items()} != expected:
         odd = sorted(name for name in {*found, *expected} if name not in found or name not in expected)[:3]
         raise _error(f"tensors of another model ({', '.join(odd) or 'other shapes'})", path)
+    check_finite(found, path)
     with torch.no_grad():
         own = dict(model.named_parameters())
         for name, value in found.items():

@@ -27,6 +27,7 @@ from openmie.model.features.batching import Featurizer
 from openmie.model.features.encoded_document import Batch, EncodedDocument
 from openmie.model.features.images import masked_modalities
 from openmie.model.features.pairs import merge_pairs
+from openmie.model.finite_weights import check_finite
 from openmie.model.tasks.task import CandidateSource
 from openmie.nn.streams import Streams
 from openmie.recipe import Recipe
@@ -250,7 +251,9 @@ def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
     except (OSError, ValueError, KeyError, TypeError) as error:  # broken JSON and UTF-8 are ValueErrors
         raise _damaged(folder, f"{type(error).__name__}: {str(error)[:200]}", "readable files") from error
     try:
-        model.extractor.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+        state = load_file(folder / "model.safetensors")
+        check_finite(state, folder / "model.safetensors")
+        model.extractor.load_state_dict(state, strict=True)
     except (SafetensorError, RuntimeError) as error:
         found = f"weights do not fit: {str(error)[:300]}"
         raise _damaged(folder / "model.safetensors", found, "the weights of this recipe") from None
