@@ -219,11 +219,16 @@ def merge_heads(x: Tensor) -> Tensor:
 
 
 def sinusoidal_positions(length: int, width: int, device: torch.device) -> Tensor:
-    """Sine-cosine code of the indices 0 .. length - 1 (Vaswani et al., 2017, section 3.5), (length, width).
+    """`sinusoidal_code` of the indices 0 .. length - 1, (length, width)."""
+    return sinusoidal_code(torch.arange(length, device=device), width)
+
+
+def sinusoidal_code(positions: Tensor, width: int) -> Tensor:
+    """Sine-cosine code of positions (...), whole numbers or not (Vaswani et al., 2017, section 3.5): (..., width).
 
     Sine in the first half of the channels, cosine in the second; an odd width ends in a zero.
     """
     half = width // 2
-    rate = 10000.0 ** (-torch.arange(half, device=device) / max(half, 1))
-    angle = torch.arange(length, device=device)[:, None] * rate
-    return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], 1), (0, width - 2 * half))
+    rate = 10000.0 ** (-torch.arange(half, device=positions.device) / max(half, 1))
+    angle = positions[..., None] * rate
+    return nn.functional.pad(torch.cat([angle.sin(), angle.cos()], -1), (0, width - 2 * half))

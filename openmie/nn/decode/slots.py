@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from openmie.nn.layers import FeedForward, LayerConfig, MultiHeadAttention, sinusoidal_positions
+from openmie.nn.layers import FeedForward, LayerConfig, MultiHeadAttention, sinusoidal_code
 from openmie.nn.ops import masked_softmax
 from openmie.nn.streams import Stream, by_group
 
-POSITION_STEPS = 1024  # of the code of a point in a frame
+POSITION_STEPS = 1024  # the positions that the code of a point in a frame goes over, from side to side
 
 
 class SlotOutput(NamedTuple):
@@ -85,11 +85,15 @@ class PatchSlots(nn.Module):
         return tokens.flatten(0, 1), mask.flatten(0, 1)
 
     def _position_code(self, points: Tensor) -> Tensor:
-        """Points (K, N, 2) in 0..1 -> (K, N, E), from the sine codes of column and row."""
+        """Points (K, N, 2) in 0..1 -> (K, N, E), from the sine codes of column and row.
+
+        A code goes over into that of the next point without a step: with steps, what rounding does to a point on the
+        border of two, which depends on the batch, moved its box.
+        """
         width = self.position_projection.out_features
-        table = sinusoidal_positions(POSITION_STEPS, width, points.device).to(self.position_projection.weight.dtype)
-        index = (points * POSITION_STEPS).long().clamp(0, POSITION_STEPS - 1)
-        return self.position_projection(table[index].flatten(2))
+        place = points.float().clamp(0, 1) * POSITION_STEPS
+        code = sinusoidal_code(place, width).to(self.position_projection.weight.dtype)
+        return self.position_projection(code.flatten(2))
 
 
 class SlotLayer(nn.Module):

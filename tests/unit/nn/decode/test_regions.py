@@ -11,7 +11,8 @@ import torch
 from openmie.errors import RecipeError
 from openmie.nn.decode.boxes import box_iou_giou, corners, distinct, in_order, matched
 from openmie.nn.decode.regions import Regions, within
-from openmie.nn.decode.slots import grid_points, initial_box, patch_grid
+from openmie.nn.decode.slots import POSITION_STEPS, PatchSlots, grid_points, initial_box, patch_grid
+from openmie.nn.layers import sinusoidal_code, sinusoidal_positions
 from openmie.nn.streams import Stream
 from openmie.recipe import check_part
 from tests.fixtures.oracles import box_iou
@@ -312,3 +313,22 @@ def test_half_precision_is_near(config):
         loss = head.loss(s, GIVEN, t)
     assert loss.dtype == torch.float32
     torch.testing.assert_close(loss, want, rtol=0.05, atol=0.02)
+
+
+def test_the_code_of_a_point_has_no_steps():
+    """What rounding does to a point, which differs from batch to batch, moves nothing, on borders of cells neither."""
+    torch.manual_seed(0)
+    slots = PatchSlots(Regions(labels=("A",), width=32), 16, 16)
+    border = torch.arange(1, POSITION_STEPS, 7)[None, :, None].expand(1, -1, 2) / POSITION_STEPS
+    with torch.no_grad():
+        before, at, behind = (slots._position_code(border + shift) for shift in (-2e-7, 0.0, 2e-7))
+        next_cell = slots._position_code(border + 1 / POSITION_STEPS)
+    moved = max((at - before).abs().max(), (behind - before).abs().max())
+    assert moved < 1e-3 < 0.1 * (next_cell - at).abs().max()
+
+
+def test_codes_of_whole_numbers_are_the_table():
+    table = sinusoidal_positions(50, 9, torch.device("cpu"))
+    torch.testing.assert_close(sinusoidal_code(torch.arange(50).view(5, 10).float(), 9), table.view(5, 10, 9))
+    half = sinusoidal_code(torch.tensor([2.5]), 2)
+    torch.testing.assert_close(half, torch.tensor([[math.sin(2.5), math.cos(2.5)]]))
