@@ -34,6 +34,7 @@ def score(
     Example: openmie score gold.conll predicted.conll --errors --format json
     """
     from openmie import metrics
+    from openmie.data.packed_documents import PackedDocuments
     from openmie.formats.registry import read_items
     from openmie.metrics.places import paired_by_place
     from openmie.metrics.shared_spans import shared_spans
@@ -41,10 +42,10 @@ def score(
     if format not in FORMATS:
         raise OpenMIEError.unknown("--format", format, FORMATS)
     records: dict[ErrorRecord, None] = {}
-    sides = [list(console.documents_of(read_items(side), records)) for side in (gold, predicted)]
+    sides = [PackedDocuments(console.documents_of(read_items(side), records)) for side in (gold, predicted)]
     lost = console.say_records(records)
     answers, notes = paired_by_place(*sides)
-    pair = sides[0], list(answers)
+    pair = sides[0], answers
     if task == "document":
         notes += tuple(record for name, side in zip(("gold", "predicted"), pair) for record in shared_spans(side, name))
     console.say_records(notes)

@@ -21,6 +21,9 @@ from openmie.data import replace_file as writing
 from openmie.data.document import Document, Image
 from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError, whole
 
+BESIDE = ("images beside the file", "name their folder when reading (--image-dir, or images=FOLDER)")
+MOST_OUTSIDE = 20  # images outside the folder of a file that have a record each; the others are counted
+
 
 @dataclass(frozen=True)
 class Written:
@@ -52,6 +55,7 @@ class WriteReport:
     dropped: Counter[str] = field(default_factory=Counter)
     records: list[ErrorRecord] = field(default_factory=list)
     lost: int = 0
+    outside: int = 0  # images that a reader will not find without the option `images`
 
     def count(self, document: Document) -> None:
         """Count a document, and what of it the format cannot hold."""
@@ -88,12 +92,9 @@ class WriteReport:
 
     def note_outside(self, document: Document, image: Image) -> None:
         """Note an image that a reader will not find without the option `images`."""
-        self.note(
-            document,
-            f"image {image.path} outside the folder of the file",
-            "images beside the file",
-            "name their folder when reading (--image-dir, or images=FOLDER)",
-        )
+        self.outside += 1
+        if self.outside <= MOST_OUTSIDE:
+            self.note(document, f"image {image.path} outside the folder of the file", *BESIDE)
 
     def image_size(self, document: Document, image: Image) -> tuple[int, int] | None:
         """(width, height) of an image, else None and a note why."""
@@ -105,7 +106,11 @@ class WriteReport:
             return None
 
     def result(self) -> Written:
-        return Written(self.documents, dict(sorted(self.dropped.items())), tuple(self.records), self.lost)
+        records = tuple(self.records)
+        if (more := self.outside - MOST_OUTSIDE) > 0:
+            expected, remedy = BESIDE
+            records += (ErrorRecord(found=f"{more} more images outside it", expected=expected, remedy=remedy),)
+        return Written(self.documents, dict(sorted(self.dropped.items())), records, self.lost)
 
 
 def _count(document: Document, name: str) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 
 from openmie.data.document import Document
 from openmie.errors import MetricError
-from openmie.metrics.counting import Row, micro_scores, paired_by_id
+from openmie.metrics.counting import Row, listed, micro_scores, paired_by_id
 from openmie.metrics.grounding import Bools, matching
 from openmie.metrics.links import NONE, RelationKey, SpanKey, end_key, relation_keys
 from openmie.metrics.scores import Scores
@@ -71,7 +71,7 @@ def chain_relations(
     if mode == "as_released":
         return micro_scores((_row_as_released(d, p, none) for d, p in paired_by_id(gold, predicted)), bootstrap, seed)
     if mode != "overlap":
-        gold, predicted = list(gold), list(predicted)
+        gold, predicted = listed(gold), listed(predicted, "predicted")
         symmetric = {r.label for d in (*gold, *predicted) for r in d.relations} if mode == "undirected" else ()
     return micro_scores(chain_relation_rows(gold, predicted, symmetric, none), bootstrap, seed)
 

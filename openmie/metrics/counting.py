@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openmie.data.document import Document
+from openmie.data.packed_documents import ids_of
 from openmie.errors import MetricError
 from openmie.metrics.scores import Scores
 
@@ -24,6 +25,7 @@ def paired_by_id(gold: Iterable[Document], predicted: Iterable[Document]) -> Ite
     Raises:
         MetricError: For a duplicate id in either, and a predicted id that is not in gold.
     """
+    gold, predicted = listed(gold, "gold"), listed(predicted, "predicted")
     golds, found = _by_id(gold, "gold"), _by_id(predicted, "predicted")
     unknown = [id for id in found if id not in golds]
     if unknown:
@@ -32,18 +34,24 @@ def paired_by_id(gold: Iterable[Document], predicted: Iterable[Document]) -> Ite
             expected="predicted ids that are gold ids",
             remedy="score against the split that was predicted, or drop the documents of other splits",
         )
-    return ((document, found.get(id)) for id, document in golds.items())
+    return ((gold[n], predicted[found[id]] if id in found else None) for id, n in golds.items())
 
 
-def _by_id(documents: Iterable[Document], which: str) -> dict[str, Document]:
+def listed(documents: Iterable[Document], which: str = "gold") -> Sequence[Document]:
+    """The documents as a sequence; one that makes its documents when they are asked for (`PackedDocuments`) stays."""
     if isinstance(documents, Document):
         raise MetricError(
             f"one document as the {which} side", expected="an iterable of documents", remedy="pass a list: [document]"
         )
-    listed = list(documents)
-    out = {document.id: document for document in listed}
-    if len(out) != len(listed):
-        twice = next(id for id, n in Counter(d.id for d in listed).items() if n > 1)
+    return documents if isinstance(documents, Sequence) else list(documents)
+
+
+def _by_id(documents: Sequence[Document], which: str) -> dict[str, int]:
+    """The place of each document by its id."""
+    ids = ids_of(documents)
+    out = {id: n for n, id in enumerate(ids)}
+    if len(out) != len(ids):
+        twice = next(id for id, n in Counter(ids).items() if n > 1)
         raise MetricError(
             f"id {twice!r} twice among the {which} documents",
             expected="one document an id",

@@ -14,7 +14,7 @@ import numpy as np
 from openmie.data.document import Document
 from openmie.metrics.chain_relations import chain_relation_rows
 from openmie.metrics.chains import WIDTH, ChainScores, Floats, chain_scores_from_counts, document_counts, mean_f1
-from openmie.metrics.counting import Row, bootstrap_counts, micro_scores, paired_by_id
+from openmie.metrics.counting import Row, bootstrap_counts, listed, micro_scores, paired_by_id
 from openmie.metrics.grounding import box_rows
 from openmie.metrics.mentions import span_rows
 from openmie.metrics.scores import Scores
@@ -109,9 +109,9 @@ def documents(
 
     Reference: M3D, "Avg." of tables III and IV.
     """
-    gold, predicted = list(gold), list(predicted)
-    chained = predicted if chained is None else list(chained)
-    related = predicted if related is None else list(related)
+    gold, predicted = listed(gold), listed(predicted, "predicted")
+    chained = predicted if chained is None else listed(chained, "predicted")
+    related = predicted if related is None else listed(related, "predicted")
     rows = {
         "entities": list(span_rows(gold, predicted)),
         "relations": list(chain_relation_rows(gold, related, symmetric)),

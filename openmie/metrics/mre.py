@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, get_args
 
 from openmie.data.document import Document
 from openmie.errors import MetricError
-from openmie.metrics.counting import Row, micro_scores, paired_by_id
+from openmie.metrics.counting import Row, listed, micro_scores, paired_by_id
 from openmie.metrics.patches import mentions_by_patch
 from openmie.metrics.scores import Scores
 from openmie.metrics.text import TextScores, text
@@ -89,7 +89,7 @@ def mre(
 
     Reference: Gan et al. (2025), algorithm 1.
     """
-    gold, predicted = list(gold), list(predicted)
+    gold, predicted = listed(gold), listed(predicted, "predicted")
     rows = [(mre_items(d, d), mre_items(p, d) if p else MreItems()) for d, p in paired_by_id(gold, predicted)]
     scores = mre_scores(rows, denominator=denominator, average=average, bootstrap=bootstrap, seed=seed)
     return replace(scores, text=text(gold, predicted, tokenizer=tokenizer, bootstrap=bootstrap, seed=seed))

@@ -6,10 +6,11 @@ A reader names a sentence without an id by its file and place, `gold:0`; the sen
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from openmie.data.document import Document, Mention
+from openmie.data.packed_documents import PackedDocuments, ids_of
 from openmie.errors import ErrorRecord, MetricError
 
 _PLACE = re.compile(r"(.*):([0-9]{1,9})", re.DOTALL)
@@ -35,22 +36,26 @@ def paired_by_place(
         MetricError: a predicted sentence with other words than the gold sentence in its place.
     """
     ours, theirs = _places(gold), _places(predicted)
-    known = {d.id for d in gold}
-    strange = not any(d.id in known for d in predicted)
+    known = {*ids_of(gold)}
+    strange = known.isdisjoint(ids_of(predicted))
     alike = bool(ours and theirs) and _file(gold[0]) == _file(predicted[0])
     if not alike and not (strange and (ours or theirs)):
         return predicted, ()
-    at = dict(zip(ours or range(len(gold)), gold))
-    found, odd = [], []
-    for place, document in zip(theirs or range(len(predicted)), predicted):
-        there = at.get(place)
-        if there is None or (document.id == there.id and (document.text == there.text or not document.words)):
-            found.append(document)
-        elif document.text == there.text or not document.text:  # without a text, offsets are those of gold
-            found.append(document.replace(id=there.id))
-        else:
-            found.append(_respelled(document, there, place))
-            odd.append(document.id)
+    at = {place: n for n, place in enumerate(ours or range(len(gold)))}
+    odd: list[str] = []
+
+    def paired() -> Iterator[Document]:
+        for place, document in zip(theirs or range(len(predicted)), predicted):
+            there = gold[at[place]] if place in at else None
+            if there is None or (document.id == there.id and (document.text == there.text or not document.words)):
+                yield document
+            elif document.text == there.text or not document.text:  # without a text, offsets are those of gold
+                yield document.replace(id=there.id)
+            else:
+                odd.append(document.id)
+                yield _respelled(document, there, place)
+
+    found = PackedDocuments(paired()) if isinstance(predicted, PackedDocuments) else list(paired())
     if not odd:
         return found, ()
     note = ErrorRecord(
@@ -69,7 +74,7 @@ def _file(document: Document) -> str:
 
 def _places(documents: Sequence[Document]) -> list[int] | None:
     """The number of each sentence in its file, where all are named by one file and their place; else None."""
-    named = [_PLACE.fullmatch(d.id) for d in documents]
+    named = [_PLACE.fullmatch(id) for id in ids_of(documents)]
     if not named or not all(named):
         return None
     places = [int(m[2]) for m in named if m]

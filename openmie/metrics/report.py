@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict, get_args
 
 from openmie.data.document import Document
 from openmie.errors import MetricError
 from openmie.metrics.chain_relations import chain_relations
 from openmie.metrics.chains import chains
+from openmie.metrics.counting import listed
 from openmie.metrics.documents import documents
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
@@ -62,7 +63,7 @@ def score(
     """
     if task not in get_args(Task):
         raise MetricError.unknown("task", task, get_args(Task))
-    gold, predicted, symmetric = list(gold), list(predicted), frozenset(symmetric)
+    gold, predicted, symmetric = listed(gold), listed(predicted, "predicted"), frozenset(symmetric)
     draws: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
     if task == "document":
         return _document(gold, predicted, symmetric, iou, draws)
@@ -89,7 +90,11 @@ def score(
 
 
 def _document(
-    gold: list[Document], predicted: list[Document], symmetric: frozenset[str], iou: float, draws: dict[str, Any]
+    gold: Sequence[Document],
+    predicted: Sequence[Document],
+    symmetric: frozenset[str],
+    iou: float,
+    draws: dict[str, Any],
 ) -> dict[str, Scores]:
     """The mean of the four tasks, each of them, which region shows which chain, and the release's own accounting."""
     whole = documents(gold, predicted, symmetric=symmetric, iou=iou, **draws)
