@@ -17,8 +17,9 @@ from openmie.base import objects as detection
 from openmie.base import ocr
 from openmie.base.objects import Found, ObjectDetector
 from openmie.base.ocr import Line, LineReader
-from openmie.data.document import Document, Image, Region
-from openmie.data.images import load_image
+from openmie.data.document import Box, Document, Image, Region
+from openmie.data.images import load_small
+from openmie.data.small_pictures import Sides, SmallPicture
 from openmie.errors import ErrorRecord, ImageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 WORDS = "WORDS"  # label of the region of a line
 SEEN = ("main", "frame")  # kinds of images that are looked at; the others are parts of these, or generated
-BATCH = 32  # photographs that are held in memory at once
+PIXELS_AT_ONCE = 1 << 23  # of photographs that are held in memory at once, or one photograph
+DETECTOR_SIDE = 832  # of the longer side: twice what the detector reads
+READER_SIDE = 2000  # and what the reader of words does
 
 
 class Photograph(NamedTuple):
@@ -40,6 +43,14 @@ class Photograph(NamedTuple):
         seen = (Region(image=image, box=x.box, label=x.label, score=x.score) for x in self.objects)
         read = (Region(image=image, box=x.box, label=WORDS, text=x.text, score=x.score) for x in self.lines)
         return (*seen, *read)
+
+    def scaled(self, seen: tuple[int, int], original: tuple[int, int]) -> Photograph:
+        """The same with boxes in pixels of the original, where a smaller picture was seen; (width, height) each."""
+        if seen == original:
+            return self
+        across, down = (whole / small for small, whole in zip(seen, original))
+        objects = tuple(x._replace(box=_times(x.box, across, down)) for x in self.objects)
+        return Photograph(objects, tuple(x._replace(box=_times(x.box, across, down)) for x in self.lines))
 
 
 class PhotographReader:
@@ -64,6 +75,12 @@ class PhotographReader:
     ) -> None:
         self._detector, self._lines, self._words = detector, lines, words
         self.threshold, self.text_threshold = threshold, text_threshold
+
+    @property
+    def sides(self) -> Sides:
+        """How large photographs are read."""
+        words = self._words and (self._lines or not ocr.missing_packages())
+        return Sides(longer=READER_SIDE if words else DETECTOR_SIDE)
 
     def read(self, pictures: Sequence[Picture]) -> list[Photograph]:
         """What each photograph shows.
@@ -93,7 +110,9 @@ def read_photograph(image: Image | str | os.PathLike[str], reader: PhotographRea
     Raises:
         ImageError: it cannot be read.
     """
-    return (reader or PhotographReader()).read([load_image(image)])[0]
+    reader = reader or PhotographReader()
+    picture, size = load_small(image, reader.sides)
+    return reader.read([picture])[0].scaled(picture.size, size)
 
 
 def with_photographs(documents: Iterable[Document], reader: PhotographReader | None = None) -> list[Document]:
@@ -110,29 +129,39 @@ def with_photographs(documents: Iterable[Document], reader: PhotographReader | N
         The documents, in order; sizes of images that were read are filled in where they were unknown.
     """
     reader, out = reader or PhotographReader(), list(documents)
-    wanted = [(n, image) for n, document in enumerate(out) for image in document.images if image.kind in SEEN]
-    for part in (wanted[at : at + BATCH] for at in range(0, len(wanted), BATCH)):
-        loaded = [(n, image, _loaded(out[n], image)) for n, image in part]
-        seen = [(n, image, picture) for n, image, picture in loaded if not isinstance(picture, ErrorRecord)]
-        for n, _, record in loaded:
-            if isinstance(record, ErrorRecord):
-                out[n] = out[n].replace(errors=(*out[n].errors, record))
-        shown = reader.read([picture for _, _, picture in seen])
-        for (n, image, picture), photograph in zip(seen, shown):
-            out[n] = _with_regions(out[n], image, picture, photograph)
+    held: list[tuple[int, Image, SmallPicture]] = []
+
+    def look() -> None:
+        for (n, image, small), photograph in zip(held, reader.read([small.picture for _, _, small in held])):
+            out[n] = _with_regions(out[n], image, small.size, photograph.scaled(small.picture.size, small.size))
+        held.clear()
+
+    for n, image in [(n, x) for n, document in enumerate(out) for x in document.images if x.kind in SEEN]:
+        loaded = _loaded(out[n], image, reader.sides)
+        if isinstance(loaded, ErrorRecord):
+            out[n] = out[n].replace(errors=(*out[n].errors, loaded))
+            continue
+        if sum(x.picture.width * x.picture.height for *_, x in (*held, (n, image, loaded))) > PIXELS_AT_ONCE:
+            look()
+        held.append((n, image, loaded))
+    look()
     return out
 
 
-def _loaded(document: Document, image: Image) -> Picture | ErrorRecord:
+def _loaded(document: Document, image: Image, sides: Sides) -> SmallPicture | ErrorRecord:
     try:
-        return load_image(image)
+        return load_small(image, sides)
     except ImageError as error:
         where = f"document {document.id}, {error.record.where or f'image {image.id}'}"
         return error.record.model_copy(update={"where": where})
 
 
-def _with_regions(document: Document, image: Image, picture: Picture, photograph: Photograph) -> Document:
-    width, height = picture.size
+def _times(box: Box, across: float, down: float) -> Box:
+    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
+
+
+def _with_regions(document: Document, image: Image, size: tuple[int, int], photograph: Photograph) -> Document:
+    width, height = size
     sized = image.model_copy(update={"width": width, "height": height}) if not (image.width and image.height) else image
     images = tuple(sized if x.id == image.id else x for x in document.images)
     return document.replace(images=images, regions=(*document.regions, *photograph.regions(image.id)))

@@ -47,10 +47,16 @@ def _trailing_png_exif(picture: ImageFile) -> bytes:
 
 
 def upright(picture: ImageFile) -> Picture:
-    from PIL.Image import Transpose
-
     if picture.format == "TIFF":  # turned by Pillow while loading
         return picture
+    turn = orientation(picture)
+    return picture.copy() if turn == 1 else turned(picture, turn)
+
+
+def turned(picture: Picture, orientation: int) -> Picture:
+    """A picture as its EXIF orientation says it is seen."""
+    from PIL.Image import Transpose
+
     turn = {
         2: Transpose.FLIP_LEFT_RIGHT,
         3: Transpose.ROTATE_180,
@@ -59,8 +65,8 @@ def upright(picture: ImageFile) -> Picture:
         6: Transpose.ROTATE_270,
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
-    }.get(orientation(picture))
-    return picture.copy() if turn is None else picture.transpose(turn)
+    }.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def to_rgb(picture: Picture, path: Path) -> Picture:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmie.data.document import Document, Image
-from openmie.data.image_pixels import image_error, orientation, to_rgb, upright
+from openmie.data.image_pixels import image_error, orientation, to_rgb, turned, upright
+from openmie.data.small_pictures import FULL, Sides, SmallPicture, drafted, shrunk, sizes_of_crops
 from openmie.errors import ImageError
 
 if TYPE_CHECKING:
@@ -46,45 +47,83 @@ def load_image(
     Raises:
         ImageError: no such file, not an image, broken, too large, or outside of `base`.
     """
+    return load_small(image, FULL, max_pixels=max_pixels, base=base).picture
+
+
+def load_small(
+    image: Image | str | os.PathLike[str], sides: Sides, *, max_pixels: int = MAX_PIXELS, base: Path | None = None
+) -> SmallPicture:
+    """Load an image as `load_image` does, no finer than is needed, so that a large photograph is not held in full size.
+
+    A picture of more than `WHOLE` pixels is shrunk by the largest whole factor that leaves its sides at least as long
+    as is asked for: a JPEG by 2, 4 or 8 while it is decoded, what is left by averaging squares of pixels.
+
+    Args:
+        image: an `Image` with a path or pixels, or a path.
+        sides: that are needed.
+        max_pixels: images with more are refused before they are decoded.
+        base: folder that the path is relative to and may not leave; None: any path.
+
+    Returns:
+        A PIL image of mode RGB, upright, and the size of the original, which boxes are given in.
+
+    Raises:
+        ImageError: as `load_image`.
+    """
     if isinstance(image, Image) and image.pixels is not None:
-        return _from_pixels(image, max_pixels)
+        whole = _from_pixels(image, max_pixels)
+        return SmallPicture(shrunk(whole, sides.factor(whole.size), Path(image.id)), whole.size)
     path = _path(image, base)
     with _open_checked(path, max_pixels) as picture:
+        size = _upright_size(picture)
+        factor = sides.factor(size)
+        if factor > 1:
+            drafted(picture, factor)
         picture.load()
-        return to_rgb(upright(picture), path)
+        if factor == 1:
+            return SmallPicture(to_rgb(upright(picture), path), size)
+        turn = orientation(picture) if picture.format != "TIFF" else 1
+        small = shrunk(picture, sides.rest(picture.size, size), path)
+        return SmallPicture(turned(small, turn), size)
 
 
-def crop(picture: Picture, image: Image) -> Picture:
+def crop(picture: Picture, image: Image, size: tuple[int, int] | None = None) -> Picture:
     """Crop an upright picture to `image.box`.
 
     Args:
         picture: the parent of the image.
         image: its box, in xyxy pixels, is rounded outwards and clipped to the picture.
+        size: width and height of the original that the box is in pixels of; None: the picture is it.
 
     Raises:
         ImageError: no box, or one outside of the picture.
     """
     box = image.box or (0.0, 0.0, 0.0, 0.0)
     if all(math.isfinite(x) for x in box) and box[2] > box[0] and box[3] > box[1]:
+        if size is not None and size != picture.size:
+            across, down = (small / whole for small, whole in zip(picture.size, size))
+            box = box[0] * across, box[1] * down, box[2] * across, box[3] * down
         left, top = (max(math.floor(x), 0) for x in box[:2])
         right, bottom = (min(math.ceil(x), edge) for x, edge in zip(box[2:], picture.size))
         if right > left and bottom > top:
             return picture.crop((left, top, right, bottom))
+    width, height = size or picture.size
     raise image_error(
         image.id,
-        f"box {image.box} in a picture of {picture.width} x {picture.height} pixels",
+        f"box {image.box} in a picture of {width} x {height} pixels",
         "xyxy pixels of the upright original, with some of the picture inside",
         "correct the box",
     )
 
 
-def image_or_crop(document: Document, image: Image, known: dict[str, Any]) -> Picture | ImageError:
+def image_or_crop(document: Document, image: Image, known: dict[str, Any], sides: Sides = FULL) -> Picture | ImageError:
     """Load an image, or crop its box out of its parent (by default the main image) where it has no file or pixels.
 
     Args:
         document: that the image and its parents belong to.
         image: to be loaded.
         known: cache of pictures and errors by image id, updated; pass the same for all images of a document.
+        sides: that are needed, as in `load_small`; of a picture that others are cut from, each of these has them.
 
     Returns:
         An upright RGB picture, or the error that prevented it.
@@ -94,7 +133,7 @@ def image_or_crop(document: Document, image: Image, known: dict[str, Any]) -> Pi
         inner = way[-1]
         try:
             if inner.path or inner.pixels is not None or inner.box is None:
-                known[inner.id] = load_image(inner)
+                known[inner.id] = load_small(inner, sides.with_crops(sizes_of_crops(document, inner)))
             else:
                 way.append(_parent(document, way))
         except ImageError as error:
@@ -102,10 +141,18 @@ def image_or_crop(document: Document, image: Image, known: dict[str, Any]) -> Pi
     for inner, outer in zip(way[-2::-1], way[:0:-1]):
         found = known[outer.id]
         try:
-            known[inner.id] = found if isinstance(found, ImageError) else crop(found, inner)
+            known[inner.id] = found if isinstance(found, ImageError) else _cropped(found, inner)
         except ImageError as error:
             known[inner.id] = error
-    return known[image.id]
+    found = known[image.id]
+    return found if isinstance(found, ImageError) else found.picture
+
+
+def _cropped(found: SmallPicture, image: Image) -> SmallPicture:
+    part = crop(found.picture, image, found.size)
+    (x0, y0, x1, y1), (width, height) = image.box or (0.0, 0.0, 0.0, 0.0), found.size
+    whole = (math.ceil(min(x1, width)) - math.floor(max(x0, 0)), math.ceil(min(y1, height)) - math.floor(max(y0, 0)))
+    return SmallPicture(part, whole)
 
 
 def _parent(document: Document, way: list[Image]) -> Image:
@@ -143,9 +190,13 @@ def image_size(image: Image | str | os.PathLike[str], *, base: Path | None = Non
         if image.width and image.height:
             return image.width, image.height
     with _open_checked(_path(image, base), None) as picture:
-        width, height = picture.size
-        turned = picture.format != "TIFF" and orientation(picture) >= 5  # Pillow turns TIFF by itself, size included
-        return (height, width) if turned else (width, height)
+        return _upright_size(picture)
+
+
+def _upright_size(picture: ImageFile) -> tuple[int, int]:
+    width, height = picture.size
+    lies = picture.format != "TIFF" and orientation(picture) >= 5  # Pillow turns TIFF by itself, size included
+    return (height, width) if lies else (width, height)
 
 
 def resolve_inside(path: str, base: str | os.PathLike[str], *also: str | os.PathLike[str]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from openmie.data import images
 from openmie.data.document import Document, Image
+from openmie.data.small_pictures import FULL, Sides
 from openmie.errors import ErrorRecord, ImageError
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.nn.encode.inputs import EncoderInputs
@@ -127,23 +128,39 @@ def relevance(document: Document, inputs: EncoderInputs) -> list[float]:
 
 
 def read_images(encoded: EncodedDocument, inputs: EncoderInputs) -> list[tuple[int, Any]]:
-    """(slot, upright RGB picture) of the selected images; one that cannot be read leaves a record.
+    """(slot, upright RGB picture) of the selected images, in full size; see `pictures_of`."""
+    return list(pictures_of(encoded, inputs))
+
+
+def pictures_of(encoded: EncodedDocument, inputs: EncoderInputs, sides: Sides = FULL) -> Iterator[tuple[int, Any]]:
+    """(slot, upright RGB picture) of the selected images, one after the other; one that cannot be read leaves a record.
 
     Where no object can be read, the main image is read in their place.
+
+    Args:
+        encoded: whose images are read.
+        inputs: what the encoder reads.
+        sides: that are needed of a picture: large ones are made smaller while they are read.
     """
     known: dict[str, Any] = {}  # pictures by image id: several objects may lie in one
-    opened = [(slot, _open(encoded, image, known)) for slot, image in encoded.images]
-    found = [(slot, picture) for slot, picture in opened if picture is not None]
+    found, whole = False, {image.id for _, image in encoded.images if image.path or image.pixels is not None}
+    cut = any(image.id not in whole for _, image in encoded.images)
+    for slot, image in encoded.images:
+        picture = _open(encoded, image, known, sides)
+        if picture is not None:
+            found = True
+            yield slot, picture
+        if not cut:
+            known.clear()  # nothing is cut from a frame: of many, one is held
     main = None if inputs.max_frames else encoded.document.main_image
-    if not found and main is not None and (picture := _open(encoded, main, known)) is not None:
-        return [(0, picture)]
-    return found
+    if not found and main is not None and (picture := _open(encoded, main, known, sides)) is not None:
+        yield 0, picture
 
 
-def _open(encoded: EncodedDocument, image: Image, known: dict[str, Any]) -> Any:
+def _open(encoded: EncodedDocument, image: Image, known: dict[str, Any], sides: Sides) -> Any:
     if f"image {image.id}" in encoded.errors:
         return None
-    found = images.image_or_crop(encoded.document, image, known)
+    found = images.image_or_crop(encoded.document, image, known, sides)
     if isinstance(found, ImageError):
         where = f"document {encoded.document.id}, {found.record.where}"
         encoded.errors[f"image {image.id}"] = found.record.model_copy(update={"where": where})
@@ -168,11 +185,20 @@ def collate_images(
     process: Callable[[Sequence[Any]], Tensor],
     states: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Image inputs of a batch: pixels by `process`, or the cached `states` by the keys that documents hold."""
-    found: list[tuple[int, int, Any]] = []  # document, slot, picture or cached states
+    """Image inputs of a batch: pixels by `process`, or the cached `states` by the keys that documents hold.
+
+    One picture is held at a time: each becomes its pixels before the next one is read.
+    """
+    found: list[tuple[int, int, Any]] = []  # document, slot, pixels (3, H, W) or cached states
     cached = all("vision" in d.cached for d in documents)
+    read: dict[int, list[tuple[int, Any]]] = {}  # by the records of a document, which all of its pairs share
     for i, d in enumerate(documents):
-        pictures = [(s, states[key]) for s, key in d.cached["vision"]] if cached else read_images(d, inputs)
+        if cached:
+            pictures = [(s, states[key]) for s, key in d.cached["vision"]]
+        else:
+            if id(d.errors) not in read:
+                read[id(d.errors)] = [(s, process([p])[0]) for s, p in pictures_of(d, inputs, needed_sides(process))]
+            pictures = read[id(d.errors)]
         if inputs.default_picture and not pictures:
             pictures = [(slot, None) for slot in range(1, 1 + inputs.objects)] or [(0, None)]
         found += [(i, slot, picture) for slot, picture in pictures]
@@ -186,20 +212,20 @@ def collate_images(
     scores = torch.tensor([relevance(d.document, inputs) for d in documents])  # (B, 2) or (B, 4)
     index |= {"relevance": scores} if not scores.isnan().all() else {}
     content = [f[2] for f in found]
-    return index | ({"vision_states": torch.stack(content)} if cached else {"pixels": _pixels(content, process)})
+    return index | ({"vision_states": torch.stack(content)} if cached else {"pixels": _stacked(content, process)})
 
 
-def _pixels(pictures: Sequence[Any], process: Callable[[Sequence[Any]], Tensor]) -> Tensor:
+def needed_sides(process: Callable[[Sequence[Any]], Tensor]) -> Sides:
+    """How large pictures must be for a backbone's preprocessing; one that does not say reads them in full size."""
+    return getattr(process, "sides", FULL)
+
+
+def _stacked(pixels: Sequence[Tensor | None], process: Callable[[Sequence[Any]], Tensor]) -> Tensor:
     """(K, 3, H, W); None stands for the default picture, which is zero after the preprocessing."""
     from PIL import Image as Pillow
 
-    real = [p for p in pictures if p is not None]
-    pixels = process(real or [Pillow.new("RGB", (8, 8))])
-    if len(real) == len(pictures):
-        return pixels
-    out = pixels.new_zeros(len(pictures), *pixels.shape[1:])
-    at = [i for i, p in enumerate(pictures) if p is not None]
-    return out.index_copy(0, torch.tensor(at), pixels) if at else out
+    real = [p for p in pixels if p is not None] or [process([Pillow.new("RGB", (8, 8))])[0]]
+    return torch.stack([torch.zeros_like(real[0]) if p is None else p for p in pixels])
 
 
 def masked_modalities(encoded: EncodedDocument, inputs: EncoderInputs, object_stream: bool) -> list[str]:

@@ -89,7 +89,7 @@ def test_documents_lose_nothing_to_an_image_that_cannot_be_read(files):
 
 
 def test_photographs_are_read_in_batches_across_documents(monkeypatch):
-    monkeypatch.setattr(photograph, "BATCH", 3)
+    monkeypatch.setattr(photograph, "PIXELS_AT_ONCE", 80)
     detector = Detector()
     pixels = [np.zeros((5, 4 + n, 3), np.uint8) for n in range(4)]
     documents = [
