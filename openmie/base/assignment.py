@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 LARGEST = 12  # names or objects, whichever are fewer, that are counted exactly: time and memory double with each
+MOST_SETS = 1 << 24  # sets of the fewer times the number of the others that are counted exactly: 128 MB
 
 
 def link_probabilities(weights: Floats) -> Floats:
@@ -27,12 +28,13 @@ def link_probabilities(weights: Floats) -> Floats:
 
     Returns:
         (N, M) in [0, 1]. Groups that no link connects are counted by themselves. In one with more than 12 names and
-        more than 12 objects, a link has the probability 1 / max(names, objects), whatever its weight.
+        more than 12 objects, or with 12 of the one and more than 4,096 of the other, a link has the probability
+        1 / max(names, objects), whatever its weight.
     """
     out = np.zeros_like(weights, dtype=np.float64)
     for rows, columns in _groups(weights > 0):
         part = weights[np.ix_(rows, columns)]
-        if min(part.shape) > LARGEST:
+        if min(part.shape) > LARGEST or max(part.shape) << min(part.shape) > MOST_SETS:
             made = (part > 0) / max(part.shape)
         elif part.shape[0] < part.shape[1]:
             made = _exact(part.T).T

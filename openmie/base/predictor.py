@@ -21,8 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import openmie
+from openmie.base import long_texts
 from openmie.base.facts import WEIGHTS, ModelFacts
 from openmie.base.labels import LABELS, RELATIONS, LabelSet, described
+from openmie.base.text_layers import chains_of, flat, mentions_of, relations_of
 from openmie.base.thresholds import Threshold, by_value, checked_threshold, of_labels
 from openmie.data.document import Chain, Document, Mention, Relation
 from openmie.data.provenance import digest, provenance, source_with
@@ -198,8 +200,8 @@ class Base:
         query = self._query(labels, relations, threshold)
         given = [_checked(document) for document in documents]
         found: list[Document] = []
-        for at in range(0, len(given), batch_size):
-            found.extend(self._predict_batch(given[at : at + batch_size], query))
+        for batch in long_texts.batches(given, batch_size):
+            found.extend(self._predict_batch(batch, query))
         if self.images is not None and images:
             entities = partial(self._entities, query)
             found = [self.images.add(d, entities, query.labels) if d.images else d for d in found]
@@ -241,6 +243,8 @@ class Base:
 
     def _predict_batch(self, documents: Sequence[Document], query: ExtractionQuery) -> list[Document]:
         """Text layers; a batch that fails is read document by document, so that one failure harms no other."""
+        if len(documents) == 1 and (parts := long_texts.segments_of(documents[0])):
+            return [self._predict_long(documents[0], parts, query)]
         texts = [document.text for document in documents]
         try:
             entities, pairs, chains = self._read(texts, query)
@@ -251,15 +255,23 @@ class Base:
             return [self._predicted(documents[0], (), (), (), (record,), query=query)]
         layers = zip(entities, pairs, chains)
         return [
-            self._predicted(d, _mentions(e), _relations(p, query, e), _chains(c, e), query=query)
+            self._predicted(d, mentions_of(e), relations_of(p, query, e), chains_of(c, e), query=query)
             for d, (e, p, c) in zip(documents, layers)
         ]
+
+    def _predict_long(self, document: Document, parts: long_texts.Parts, query: ExtractionQuery) -> Document:
+        """Text layers of a text that is read in segments; its chains are found in the whole."""
+        found = parts.joined([self._predict_batch([part], query)[0] for part in parts])
+        entities = long_texts.entities_of(found)
+        (chains,) = self.text.chains([document.text], [entities])
+        layers = found.mentions, found.relations, chains_of(chains, entities), found.errors
+        return self._predicted(document, *layers, query=query)
 
     def _read(
         self, texts: Sequence[str], query: ExtractionQuery
     ) -> tuple[list[list[Entity]], list[list[Pair]], list[list[list[int]]]]:
         found = self.text.entities(texts, query.labels, of_labels(query.threshold, query.labels))
-        entities = [_flat(e, text) for e, text in zip(found, texts, strict=True)]
+        entities = [flat(e, text) for e, text in zip(found, texts, strict=True)]
         pairs: list[list[Pair]] = [[] for _ in texts]
         several = any(len(e) > 1 for e in entities)
         if several:
@@ -302,48 +314,3 @@ def _checked(document: object) -> Document:
         where="documents",
         remedy='make one, such as Document(id="mine", text="..."), or call openmie.extract(text)',
     )
-
-
-def _flat(entities: Sequence[Entity], text: str) -> list[Entity]:
-    """The likeliest entities that do not overlap, in text order."""
-    taken: list[Entity] = []
-    for entity in sorted(entities, key=lambda e: (-e.score, e.start, -e.end)):
-        if entity.start < entity.end <= len(text) and all(
-            e.end <= entity.start or entity.end <= e.start for e in taken
-        ):
-            taken.append(entity)
-    return sorted(taken, key=lambda e: e.start)
-
-
-def _mentions(entities: Sequence[Entity]) -> list[Mention]:
-    return [Mention(id=f"m{i}", start=e.start, end=e.end, label=e.label, score=e.score) for i, e in enumerate(entities)]
-
-
-def _relations(pairs: Sequence[Pair], query: ExtractionQuery, entities: Sequence[Entity]) -> list[Relation]:
-    """Relations whose types fit; of a symmetric one the direction with the higher score."""
-    best: dict[tuple[int, int, str], Pair] = {}
-    for pair in pairs:
-        if pair.head == pair.tail or not query.fits(pair.label, entities[pair.head].label, entities[pair.tail].label):
-            continue
-        known = RELATIONS.get(pair.label)
-        ends = (pair.head, pair.tail)
-        if known is not None and known.symmetric:
-            ends = (min(ends), max(ends))
-        key = (*ends, pair.label)
-        if key not in best or pair.score > best[key].score:
-            best[key] = pair
-    ordered = sorted(best.values(), key=lambda p: (p.head, p.tail, -p.score))
-    return [Relation(head=f"m{p.head}", tail=f"m{p.tail}", label=p.label, score=p.score) for p in ordered]
-
-
-def _chains(chains: Sequence[Sequence[int]], entities: Sequence[Entity]) -> list[Chain]:
-    """Chains of two mentions or more, labelled as their likeliest mention."""
-    several = [sorted(set(chain)) for chain in chains if len(set(chain)) > 1]
-    return [
-        Chain(
-            id=f"c{i}",
-            mentions=tuple(f"m{at}" for at in chain),
-            label=max((entities[at] for at in chain), key=lambda e: e.score).label,
-        )
-        for i, chain in enumerate(sorted(several))
-    ]

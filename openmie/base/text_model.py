@@ -274,12 +274,7 @@ class TextModel(nn.Module):
         result: list[list[Pair]] = []
         for (states, where), own in zip(self._read(texts), entities):
             spans = word_spans(where, own)
-            pairs = [
-                (0, *spans[i], *spans[j], i, j)
-                for i in range(len(spans))
-                for j in range(len(spans))
-                if i != j and max(spans[i][0] - spans[j][1], spans[j][0] - spans[i][1]) <= REACH
-            ]
+            pairs = [(0, *spans[i], *spans[j], i, j) for i, j in near_pairs(spans)]
             kept = []
             for at in range(0, len(pairs), 4096):
                 rows = torch.tensor(pairs[at : at + 4096])
@@ -293,6 +288,18 @@ class TextModel(nn.Module):
     def chains(self, texts: Sequence[str], entities: Sequence[Sequence[Entity]]) -> list[list[list[int]]]:
         """Coreference chains of each text: numbers of the entities that name the same thing, two at least."""
         return [chains_of(text, found) for text, found in zip(texts, entities)]
+
+
+def near_pairs(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Ordered pairs of spans (half-open words) at most `REACH` words apart, by their numbers, in ascending order."""
+    order = sorted(range(len(spans)), key=lambda i: spans[i])
+    found = []
+    for at, i in enumerate(order):
+        for j in order[at + 1 :]:
+            if spans[j][0] - spans[i][1] > REACH:
+                break
+            found += [(i, j), (j, i)]
+    return sorted(found)
 
 
 def word_spans(places: Sequence[tuple[int, int]], entities: Sequence[Entity]) -> list[tuple[int, int]]:
