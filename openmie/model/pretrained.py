@@ -23,11 +23,12 @@ from openmie.data.provenance import digest
 from openmie.errors import ModelError, RecipeError
 from openmie.model.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
 from openmie.model.extractor import Extractor
-from openmie.model.features.batching import Featurizer
+from openmie.model.features.batching import Featurizer, with_words
 from openmie.model.features.encoded_document import Batch, EncodedDocument
 from openmie.model.features.images import masked_modalities
 from openmie.model.features.pairs import merge_pairs
 from openmie.model.finite_weights import check_finite
+from openmie.model.long_documents import way_of
 from openmie.model.tasks.task import CandidateSource
 from openmie.nn.streams import Streams
 from openmie.recipe import Recipe
@@ -73,8 +74,10 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
     ) -> list[Document]:
         """Predict the layers that the recipe's heads find.
 
-        A relation recipe labels the pairs that a document lists, or all pairs of its mentions. An image that cannot be
-        read is masked, and the prediction's `errors` say so.
+        A relation recipe labels the pairs that a document lists, or all pairs of its mentions; of more than 4,096 pairs
+        the nearest, as a note in the prediction's `errors` says. A long text is read in segments, so that memory does
+        not grow with it, see `openmie.model.long_documents`. An image that cannot be read is masked, and `errors` say
+        so.
 
         Args:
             documents: documents with text, and with images where the recipe reads them.
@@ -91,8 +94,15 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
             ModelError: an unknown `candidates`, or a batch size below 1.
             DocumentError: something that is no Document.
         """
-        encoded = self.featurizer.featurize(documents, candidates=candidates)
-        return self.predict_encoded(encoded, (candidates,), batch_size)[candidates]
+        given = with_words(documents)
+        ways = [way_of(self, document) for document in given]
+        short = [document for document, way in zip(given, ways) if way is None]
+        encoded = self.featurizer.featurize(short, candidates=candidates)
+        found = iter(self.predict_encoded(encoded, (candidates,), batch_size)[candidates])
+        return [
+            next(found) if way is None else way(self, document, batch_size, candidates)
+            for document, way in zip(given, ways)
+        ]
 
     @torch.inference_mode()
     def predict_encoded(

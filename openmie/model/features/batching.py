@@ -5,7 +5,7 @@ Legend: B encoded documents (a document, or one pair of a recipe with markers), 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -60,13 +60,16 @@ class Featurizer:
         Returns:
             Encoded documents in order: one per document, or per pair where the recipe marks pairs in the text.
         """
-        documents = list(documents)
-        if odd := [type(d).__name__ for d in documents if not isinstance(d, Document)]:
-            raise DocumentError(f"a {odd[0]}", expected="Documents", remedy='pass [Document(id="a", text="...")]')
-        documents = [d if d.words else d.replace(words=split_words(d.text)) for d in documents]
+        relations, out = self.tasks.relations, list[EncodedDocument]()
+        for base in self.encode(with_words(documents)):
+            out += encode_pairs(base, relations, gold, self.markers) if relations else [base]
+        self.tasks.encode(out, candidates, gold)
+        return self.into_rows(out)
+
+    def encode(self, documents: Sequence[Document]) -> Iterator[EncodedDocument]:
+        """Documents with words, one by one, with all tokens of a text in one row, without pairs or candidates."""
         tokens, words = self.text.tokenize([d.word_texts() for d in documents])
         texts = zip(tokens, words, self.text.contexts(documents), self.text.phrases(documents))
-        relations, out = self.tasks.relations, list[EncodedDocument]()
         for i, (document, (t, w, (context, cut), (phrases, rest))) in enumerate(zip(documents, texts)):
             records = {"context": cut, "phrases": rest, "frames": skipped_frames(document, self.inputs)}
             base = EncodedDocument(i, document, [(t, w)], context, phrases, len(document.words))
@@ -74,19 +77,22 @@ class Featurizer:
             base.image_identity = image_identity(document) if self.aligns else 0
             base.errors = {what: record for what, record in records.items() if record}
             self.text.cut_text(base)
-            out += encode_pairs(base, relations, gold, self.markers) if relations else [base]
-        self.tasks.encode(out, candidates, gold)
-        if self.channels:
-            self._parts_of_speech(out, self.channels.tagger)
-        for encoded in out:
-            self.text.into_rows(encoded)
-        return out
+            yield base
 
-    def _parts_of_speech(self, documents: Sequence[EncodedDocument], tagger: str) -> None:
+    def into_rows(self, encoded: list[EncodedDocument]) -> list[EncodedDocument]:
+        """The same with their texts in the rows that the encoder reads, and with the parts of speech that heads do."""
+        self.parts_of_speech([d for d in encoded if d.pos is None])
+        for d in encoded:
+            self.text.into_rows(d)
+        return encoded
+
+    def parts_of_speech(self, documents: Sequence[EncodedDocument]) -> None:
         """Tags of the words, by language: the tagger that the recipe names knows one, and other texts get X."""
+        if not self.channels:
+            return
         for lang in {d.document.lang for d in documents}:
             chosen = [d for d in documents if d.document.lang == lang]
-            found = pos.tag([d.document.word_texts() for d in chosen], lang, tagger)
+            found = pos.tag([d.document.word_texts() for d in chosen], lang, self.channels.tagger)
             for d, tags in zip(chosen, found):
                 d.pos = np.array(pos.ids(tags), dtype=np.int64)[: d.words]
 
@@ -123,3 +129,11 @@ class Featurizer:
         if self.channels:
             given["pos"] = stack([d.pos for d in documents], 0, inputs["words"].shape[1])
         return Batch(inputs, given, self.tasks.collate(documents, inputs))
+
+
+def with_words(documents: Iterable[Document]) -> list[Document]:
+    """The documents, those without words split into words."""
+    documents = list(documents)
+    if odd := [type(d).__name__ for d in documents if not isinstance(d, Document)]:
+        raise DocumentError(f"a {odd[0]}", expected="Documents", remedy='pass [Document(id="a", text="...")]')
+    return [d if d.words else d.replace(words=split_words(d.text)) for d in documents]

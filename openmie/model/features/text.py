@@ -89,7 +89,11 @@ class TextFeatures:
         """Split a text that is longer than the encoder's sequence into overlapping rows."""
         context = self._inline_context(document)
         extra = 2 + (len(context) + 1 if len(context) else 0)
-        document.rows = sliding_windows(*document.rows[0], self.max_length - extra)
+        first, *rest = sliding_windows(*document.rows[0], self.max_length - extra)
+        document.rows = [
+            first,
+            *(row for row in rest if (row[1] >= 0).any()),
+        ]  # of a word of many rows only one is read
 
     def _inline_context(self, document: EncodedDocument) -> np.ndarray:
         """Tokens of the context that are encoded in one pass with the text: none where it has a pass of its own."""

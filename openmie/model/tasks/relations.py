@@ -6,13 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from openmie.data.document import Document, Relation
+from openmie.errors import ErrorRecord
 from openmie.model.codec.dropped import Dropped
 from openmie.model.codec.subwords import word_spans
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.tasks.task import Arrays, CandidateSource, DecodedDocument, Encoded, held, without
+from openmie.nn.decode.spans import limit_of_pairs, near_pairs
 from openmie.nn.ops import stack
 
 NOWHERE = "an end that is not a located mention"
@@ -37,15 +40,17 @@ class RelationsTask:
         """The pairs to be labelled, as relations, and those that cannot be.
 
         They are the relations that the document lists, whatever their labels; where it lists none, and beside a tagger
-        that learns "None", all ordered pairs of its mentions.
+        that learns "None", all ordered pairs of its mentions, or the nearest of them (`near_pairs`).
         """
         places, listed = word_spans(document), list(document.relations)
-        if (self.tagger and "None" in self.labels) or not (gold or listed):
+        if self.adds_pairs(document, gold):
             known = {(r.head, r.tail) for r in listed}
             reverse = [r for r in listed if r.label in self.symmetric and (r.tail, r.head) not in known]
             listed += [Relation(head=r.tail, tail=r.head, label=r.label) for r in reverse]
             known |= {(r.head, r.tail) for r in listed}
-            pairs = [(a, b) for a in places for b in places if a != b and (a, b) not in known]
+            ids = list(places)
+            near = near_pairs(torch.tensor([*places.values()], dtype=torch.long).view(-1, 2)).tolist()
+            pairs = [(ids[a], ids[b]) for a, b in near if (ids[a], ids[b]) not in known]
             listed += [Relation(head=a, tail=b, label="None") for a, b in pairs]
         kept, dropped = list[Relation](), list[Dropped]()
         for r in listed:
@@ -56,6 +61,10 @@ class RelationsTask:
             else:
                 kept.append(r)
         return kept, dropped
+
+    def adds_pairs(self, document: Document, gold: bool) -> bool:
+        """Whether pairs that the document does not list are to be labelled."""
+        return (self.tagger and "None" in self.labels) or not (gold or document.relations)
 
     def spans(self, document: Document, pairs: Sequence[Relation]) -> np.ndarray:
         """(P, 4): first and last word of head and tail."""
@@ -85,6 +94,12 @@ class RelationsTask:
                    if name in predictions}  # fmt: skip
             if "relations" in row:
                 d.layers["relations"] = self._between_found(d, row) if self.tagger else self._of_listed(d, row)
+                if (
+                    self.tagger
+                    and "pairs" in row
+                    and (note := limit_note(d.encoded.document, len(d.layers["mentions"])))
+                ):
+                    d.encoded.errors["pairs"] = note
 
     def _of_listed(self, d: DecodedDocument, row: Arrays) -> tuple[Relation, ...]:
         """In the order of the pairs that the document lists, "None" among the labels."""
@@ -106,3 +121,17 @@ class RelationsTask:
             if (label, ends) not in out or score > (out[label, ends].score or 0.0):
                 out[label, ends] = r
         return tuple(out.values())
+
+
+def limit_note(document: Document, mentions: int) -> ErrorRecord | None:
+    """A note where a document with so many located mentions has more pairs than are labelled."""
+    count, most = mentions * (mentions - 1), limit_of_pairs(mentions)
+    if count <= most:
+        return None
+    return ErrorRecord(
+        where=f"document {document.id}, relations",
+        found=f"{count} ordered pairs of {mentions} mentions",
+        expected=f"at most {most}",
+        remedy="the nearest pairs were labelled, by the words between them; list others as relations of the document",
+        note=True,
+    )
