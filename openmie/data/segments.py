@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -158,7 +158,7 @@ def _chains(
     found: Sequence[Document], names: Sequence[dict[str, str]], given: bool, taken: set[str]
 ) -> tuple[tuple[Chain, ...], list[dict[str, str]]]:
     """All chains, and for each segment the ids by which its own are known."""
-    groups: list[tuple[Chain, dict[str, None]]] = []  # the largest part of each chain, and its mentions
+    groups: list[tuple[Chain, dict[str, Any]]] = []  # the largest part of each chain, and its mentions
     owner: dict[str, int] = {}  # mention, or a given chain's id -> its chain
     at: list[dict[str, int]] = []
     moved: dict[int, int] = {}
@@ -215,7 +215,8 @@ def _relations(
             places = [start[id] for id in (moved.head, moved.tail) if id in start]
             if moved.head == moved.tail or (len(places) == 2 and not low <= min(places) < high):
                 continue
-            key = (r.label, frozenset((moved.head, moved.tail)) if r.label in symmetric else (moved.head, moved.tail))
+            ends: frozenset[str] | tuple[str, str] = (moved.head, moved.tail)
+            key = (r.label, frozenset(ends) if r.label in symmetric else ends)
             if key not in best or (r.score or 0.0) > (best[key].score or 0.0):
                 best[key] = moved
     return tuple(best.values())

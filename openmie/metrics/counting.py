@@ -25,8 +25,8 @@ def paired_by_id(gold: Iterable[Document], predicted: Iterable[Document]) -> Ite
     Raises:
         MetricError: For a duplicate id in either, and a predicted id that is not in gold.
     """
-    gold, predicted = listed(gold, "gold"), listed(predicted, "predicted")
-    golds, found = _by_id(gold, "gold"), _by_id(predicted, "predicted")
+    ours, theirs = listed(gold, "gold"), listed(predicted, "predicted")
+    golds, found = _by_id(ours, "gold"), _by_id(theirs, "predicted")
     unknown = [id for id in found if id not in golds]
     if unknown:
         raise MetricError(
@@ -34,7 +34,7 @@ def paired_by_id(gold: Iterable[Document], predicted: Iterable[Document]) -> Ite
             expected="predicted ids that are gold ids",
             remedy="score against the split that was predicted, or drop the documents of other splits",
         )
-    return ((gold[n], predicted[found[id]] if id in found else None) for id, n in golds.items())
+    return ((ours[n], theirs[found[id]] if id in found else None) for id, n in golds.items())
 
 
 def listed(documents: Iterable[Document], which: str = "gold") -> Sequence[Document]:

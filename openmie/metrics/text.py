@@ -107,13 +107,13 @@ def text(
 
     Reference: Papineni et al. (2002); Lin (2004).
     """
-    pairs = [(d, p) for d, p in paired_by_id(gold, predicted)]
-    kept = [(d, p) for d, p in pairs if d.summary.strip()]
+    pairs = [(d.summary, p.summary if p else "", d.lang) for d, p in paired_by_id(gold, predicted)]
+    kept = [pair for pair in pairs if pair[0].strip()]
     if not tokenizer:
-        tokenizer = "zh" if kept and all(d.lang == "zh" for d, _ in kept) else "13a"
+        tokenizer = "zh" if kept and all(lang == "zh" for *_, lang in kept) else "13a"
     found = texts(
-        [d.summary for d, _ in kept],
-        [p.summary if p else "" for _, p in kept],
+        [summary for summary, *_ in kept],
+        [summary for _, summary, _ in kept],
         tokenizer=tokenizer,
         stem=stem,
         bootstrap=bootstrap,

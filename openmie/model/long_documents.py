@@ -51,7 +51,7 @@ def _words(model: Model) -> int:
 
 def by_segments(model: Model, document: Document, batch_size: int, candidates: CandidateSource) -> Document:
     """The prediction for a document whose text is read in segments; arguments as of `Model.predict`."""
-    made = model.tasks.by_output.keys()
+    made = {*model.tasks.by_output}
     overlap = GRID_OVERLAP if "cells" in made else OVERLAP
     parts, found = segments.cut(document, _words(model), overlap), list[Document]()
     for part in parts:

@@ -192,6 +192,7 @@ def collate_images(
     found: list[tuple[int, int, Any]] = []  # document, slot, pixels (3, H, W) or cached states
     cached = all("vision" in d.cached for d in documents)
     read: dict[int, list[tuple[int, Any]]] = {}  # by the records of a document, which all of its pairs share
+    pictures: list[tuple[int, Any]]
     for i, d in enumerate(documents):
         if cached:
             pictures = [(s, states[key]) for s, key in d.cached["vision"]]

@@ -17,7 +17,14 @@ def posts(n=6):
 
 
 def answers(documents):
-    wrong = [d.replace(mentions=d.mentions[1:], relations=d.relations[1:2], summary="something") for d in documents]
+    wrong = [
+        d.replace(
+            mentions=(d.mentions[0].model_copy(update={"label": "LOC"}), *d.mentions[1:]),
+            relations=d.relations[1:],
+            summary="something",
+        )
+        for d in documents
+    ]
     return [*reversed(wrong[1:])]
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from openmie.base.adapter import adapt
 from openmie.base.text_files import FILE, load_into, save
 from openmie.errors import ModelError
 from openmie.model.finite_weights import check_finite
@@ -27,6 +28,7 @@ def test_a_trained_model_with_odd_weights_is_refused(tmp_path, value):
 
 def test_a_base_model_with_odd_weights_is_refused(tmp_path):
     model = tiny_model()
+    adapt(model.upper, model.settings.rank)
     save(model, tmp_path)
     state = load_file(tmp_path / FILE)
     next(iter(state.values())).view(-1)[0] = float("nan")
