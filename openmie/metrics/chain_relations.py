@@ -72,9 +72,8 @@ def chain_relations(
         return micro_scores((_row_as_released(d, p, none) for d, p in paired_by_id(gold, predicted)), bootstrap, seed)
     if mode != "overlap":
         gold, predicted = listed(gold), listed(predicted, "predicted")
-        symmetric = (
-            {r.label for side in (gold, predicted) for d in side for r in d.relations} if mode == "undirected" else ()
-        )
+        sides = (gold, predicted) if mode == "undirected" else ()
+        symmetric = {r.label for side in sides for d in side for r in d.relations}
     return micro_scores(chain_relation_rows(gold, predicted, symmetric, none), bootstrap, seed)
 
 
