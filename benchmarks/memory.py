@@ -108,12 +108,12 @@ def base_pictures(folder: Path, count: int, size: tuple[int, int], suffix: str) 
 
 def decoded(folder: Path, count: int, whole: bool) -> str:
     from openmie.data.images import load_small
-    from openmie.data.small_pictures import FULL, Sides
+    from openmie.data.small_pictures import FULL, MinSize
 
     (path,) = {d.images[0].path for d in photographs(folder, 1, (4000, 3000), "jpg")}
     began = time.process_time()
     for _ in range(count):
-        load_small(path, FULL if whole else Sides(shorter=192))
+        load_small(path, FULL if whole else MinSize(shorter=192))
     return f"{1000 * (time.process_time() - began) / count:.0f} ms a photograph"
 
 

@@ -19,7 +19,7 @@ from openmie.base.objects import Found, ObjectDetector
 from openmie.base.ocr import Line, LineReader
 from openmie.data.document import Box, Document, Image, Region
 from openmie.data.images import load_small
-from openmie.data.small_pictures import Sides, SmallPicture
+from openmie.data.small_pictures import MinSize, SmallPicture
 from openmie.errors import ErrorRecord, ImageError
 
 if TYPE_CHECKING:
@@ -77,10 +77,10 @@ class PhotographReader:
         self.threshold, self.text_threshold = threshold, text_threshold
 
     @property
-    def sides(self) -> Sides:
+    def min_size(self) -> MinSize:
         """How large photographs are read."""
         words = self._words and (self._lines or not ocr.missing_packages())
-        return Sides(longer=READER_SIDE if words else DETECTOR_SIDE)
+        return MinSize(longer=READER_SIDE if words else DETECTOR_SIDE)
 
     def read(self, pictures: Sequence[Picture]) -> list[Photograph]:
         """What each photograph shows.
@@ -111,7 +111,7 @@ def read_photograph(image: Image | str | os.PathLike[str], reader: PhotographRea
         ImageError: it cannot be read.
     """
     reader = reader or PhotographReader()
-    picture, size = load_small(image, reader.sides)
+    picture, size = load_small(image, reader.min_size)
     return reader.read([picture])[0].scaled(picture.size, size)
 
 
@@ -137,7 +137,7 @@ def with_photographs(documents: Iterable[Document], reader: PhotographReader | N
         held.clear()
 
     for n, image in [(n, x) for n, document in enumerate(out) for x in document.images if x.kind in SEEN]:
-        loaded = _loaded(out[n], image, reader.sides)
+        loaded = _loaded(out[n], image, reader.min_size)
         if isinstance(loaded, ErrorRecord):
             out[n] = out[n].replace(errors=(*out[n].errors, loaded))
             continue
@@ -148,9 +148,9 @@ def with_photographs(documents: Iterable[Document], reader: PhotographReader | N
     return out
 
 
-def _loaded(document: Document, image: Image, sides: Sides) -> SmallPicture | ErrorRecord:
+def _loaded(document: Document, image: Image, min_size: MinSize) -> SmallPicture | ErrorRecord:
     try:
-        return load_small(image, sides)
+        return load_small(image, min_size)
     except ImageError as error:
         where = f"document {document.id}, {error.record.where or f'image {image.id}'}"
         return error.record.model_copy(update={"where": where})

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from openmie.data.document import Document, Image
 from openmie.data.image_pixels import image_error, orientation, to_rgb, turned, upright
-from openmie.data.small_pictures import FULL, Sides, SmallPicture, drafted, shrunk, sizes_of_crops
+from openmie.data.small_pictures import FULL, MinSize, SmallPicture, drafted, shrunk, sizes_of_crops
 from openmie.errors import ImageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def load_image(
 
 
 def load_small(
-    image: Image | str | os.PathLike[str], sides: Sides, *, max_pixels: int = MAX_PIXELS, base: Path | None = None
+    image: Image | str | os.PathLike[str], min_size: MinSize, *, max_pixels: int = MAX_PIXELS, base: Path | None = None
 ) -> SmallPicture:
     """Load an image as `load_image` does, no finer than is needed, so that a large photograph is not held in full size.
 
@@ -60,7 +60,7 @@ def load_small(
 
     Args:
         image: an `Image` with a path or pixels, or a path.
-        sides: that are needed.
+        min_size: of its sides that is needed.
         max_pixels: images with more are refused before they are decoded.
         base: folder that the path is relative to and may not leave; None: any path.
 
@@ -72,18 +72,18 @@ def load_small(
     """
     if isinstance(image, Image) and image.pixels is not None:
         whole = _from_pixels(image, max_pixels)
-        return SmallPicture(shrunk(whole, sides.factor(whole.size), Path(image.id)), whole.size)
+        return SmallPicture(shrunk(whole, min_size.factor(whole.size), Path(image.id)), whole.size)
     path = _path(image, base)
     with _open_checked(path, max_pixels) as picture:
         size = _upright_size(picture)
-        factor = sides.factor(size)
+        factor = min_size.factor(size)
         if factor > 1:
             drafted(picture, factor)
         picture.load()
         if factor == 1:
             return SmallPicture(to_rgb(upright(picture), path), size)
         turn = orientation(picture) if picture.format != "TIFF" else 1
-        small = shrunk(picture, sides.rest(picture.size, size), path)
+        small = shrunk(picture, min_size.rest(picture.size, size), path)
         return SmallPicture(turned(small, turn), size)
 
 
@@ -116,14 +116,16 @@ def crop(picture: Picture, image: Image, size: tuple[int, int] | None = None) ->
     )
 
 
-def image_or_crop(document: Document, image: Image, known: dict[str, Any], sides: Sides = FULL) -> Picture | ImageError:
+def image_or_crop(
+    document: Document, image: Image, known: dict[str, Any], min_size: MinSize = FULL
+) -> Picture | ImageError:
     """Load an image, or crop its box out of its parent (by default the main image) where it has no file or pixels.
 
     Args:
         document: that the image and its parents belong to.
         image: to be loaded.
         known: cache of pictures and errors by image id, updated; pass the same for all images of a document.
-        sides: that are needed, as in `load_small`; of a picture that others are cut from, each of these has them.
+        min_size: of its sides that is needed, as in `load_small`; of a picture that others are cut from, each of these has them.
 
     Returns:
         An upright RGB picture, or the error that prevented it.
@@ -133,7 +135,7 @@ def image_or_crop(document: Document, image: Image, known: dict[str, Any], sides
         inner = way[-1]
         try:
             if inner.path or inner.pixels is not None or inner.box is None:
-                known[inner.id] = load_small(inner, sides.with_crops(sizes_of_crops(document, inner)))
+                known[inner.id] = load_small(inner, min_size.with_crops(sizes_of_crops(document, inner)))
             else:
                 way.append(_parent(document, way))
         except ImageError as error:

@@ -33,7 +33,7 @@ class SmallPicture(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Sides:
+class MinSize:
     """How long the sides of a picture must be at least for what is made of it.
 
     Args:
@@ -65,13 +65,13 @@ class Sides:
             left = min(left, max(self.limit * max(size) // max(original), 1))
         return left
 
-    def with_crops(self, sizes: Iterable[tuple[int, int]]) -> Sides:
+    def with_crops(self, sizes: Iterable[tuple[int, int]]) -> MinSize:
         """The same for a picture that parts of these sizes are cut from: none becomes smaller than is needed."""
         parts = [self._factor(size) for size in sizes]
         return replace(self, limit=min(parts)) if parts else self
 
 
-FULL = Sides()
+FULL = MinSize()
 
 
 def drafted(picture: ImageFile, factor: int) -> None:

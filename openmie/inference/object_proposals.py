@@ -22,7 +22,7 @@ import numpy as np
 from openmie.data import images as pictures
 from openmie.data.box_iou_matrix import box_iou_matrix
 from openmie.data.document import Document, Image, Phrase
-from openmie.data.small_pictures import Sides
+from openmie.data.small_pictures import MinSize
 from openmie.errors import ErrorRecord, ImageError, RecipeError
 from openmie.formats import output
 from openmie.formats import resumable as resume
@@ -31,7 +31,7 @@ from openmie.text.noun_phrases import noun_phrases
 
 SCORE = "detector"  # name of the relevance that holds a candidate's score
 SEARCHED = ("main", "generated")  # kinds of images
-SEARCHED_SIDES = Sides(longer=1536)  # that a detector is given at least of a large picture
+SEARCHED_SIZE = MinSize(longer=1536)  # that a detector is given at least of a large picture
 NOTES = "objects.json"  # in the folder: how its documents were made
 
 
@@ -130,7 +130,7 @@ def _work(document: Document, detector: Detector, search: ProposalOptions) -> _D
     queries, names = _queries(work, detector, search)
     for image in mains:
         try:
-            picture, size = pictures.load_small(image, SEARCHED_SIDES)
+            picture, size = pictures.load_small(image, SEARCHED_SIZE)
             work.rows.append(_SearchedImage(image, detector.prepare(picture), size, queries, names))
         except ImageError as error:
             where = f"document {document.id}, {error.record.where or 'image ' + image.id}"

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from openmie.data.small_pictures import FULL, Sides
+from openmie.data.small_pictures import FULL, MinSize
 
 GAP = 3  # times as long as what is read are the sides that a picture is read with, at least
 LARGEST_SIDE = 1024  # that a processor may ask for, to be taken for a number of pixels
@@ -35,7 +35,7 @@ class Rescale:
         self, config: TinyVision | TinyClip | EfficientNetLite0, mean: float = 127.5, scale: float = 127.5
     ) -> None:
         self.config, self.mean, self.scale = config, mean, scale
-        self.sides = Sides(shorter=GAP * config.size)
+        self.min_size = MinSize(shorter=GAP * config.size)
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
         side = (self.config.size, self.config.size)
@@ -49,20 +49,20 @@ class Processed:
 
     def __init__(self, processor: Any) -> None:
         self.processor = processor
-        self.sides = _sides_of(processor)
+        self.min_size = _size_of(processor)
 
     def __call__(self, images: Sequence[Image]) -> Tensor:
         pixels = self.processor(images=list(images), return_tensors="pt")["pixel_values"]
         return pixels.flatten(0, 1) if pixels.dim() == 5 else pixels  # some take them for the frames of one video
 
 
-def _sides_of(processor: Any) -> Sides:
+def _size_of(processor: Any) -> MinSize:
     """The sides that a processor of the library needs, by its sizes; in full size, if it does not resize pictures."""
     if not getattr(processor, "do_resize", False):
         return FULL
     sizes = [getattr(processor, name, None) for name in ("size", "crop_size")]
     values = [v for size in sizes for v in _numbers(size)]
-    return Sides(shorter=GAP * max(values)) if values and max(values) <= LARGEST_SIDE else FULL
+    return MinSize(shorter=GAP * max(values)) if values and max(values) <= LARGEST_SIDE else FULL
 
 
 def _numbers(size: Any) -> list[int]:

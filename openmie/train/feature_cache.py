@@ -13,7 +13,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from openmie.model.features.encoded_document import EncodedDocument
-from openmie.model.features.images import needed_sides, pictures_of
+from openmie.model.features.images import needed_size, pictures_of
 from openmie.model.pretrained import Model
 
 IMAGE_BATCH = 32  # images of one pass
@@ -108,7 +108,7 @@ def _vision(model: Model, part: Sequence[EncodedDocument], weights: str, store: 
 
     for example in part:
         example.cached["vision"] = []
-        for slot, picture in pictures_of(example, model.featurizer.inputs, needed_sides(model.vision.process)):
+        for slot, picture in pictures_of(example, model.featurizer.inputs, needed_size(model.vision.process)):
             content = np.asarray(picture)
             key = _key(kind, weights, model.vision.key.encode(), str(content.shape).encode(), content.tobytes())
             example.cached["vision"].append((slot, key))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from openmie.data import images as pictures
 from openmie.data.document import Document
-from openmie.data.small_pictures import Sides
+from openmie.data.small_pictures import MinSize
 from openmie.errors import DocumentError, ErrorRecord, ImageError, OpenMIEError
 from openmie.formats import output
 from openmie.formats import resumable as resume
@@ -36,7 +36,7 @@ SUMMARY_PROMPT = (  # ours, for summaries of the length of M-MRE's (its table 1:
 PROMPTS: Mapping[str, str] = {"camim": CAMIM_PROMPT, "summary": SUMMARY_PROMPT}
 SETTINGS_FILE = "captions.json"  # in the folder: how its captions were generated
 CACHE_FILE = "answers.sqlite"  # in the folder: the response cache
-CAPTIONED_SIDES = Sides(longer=1536)  # that a captioning model is given at least of a large picture
+CAPTIONED_SIZE = MinSize(longer=1536)  # that a captioning model is given at least of a large picture
 MAX_WAITING = 1024  # documents that may wait for an answer
 
 
@@ -180,7 +180,7 @@ class _CaptionRun:
             self.report.num_existing += 1
             return _PendingDocument(document), None
         try:
-            picture = pictures.load_small(main, CAPTIONED_SIDES).picture
+            picture = pictures.load_small(main, CAPTIONED_SIZE).picture
         except ImageError as error:
             return _PendingDocument(document, error=error.record), None
         return _PendingDocument(document, image_key(picture)), picture

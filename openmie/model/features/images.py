@@ -14,7 +14,7 @@ from torch import Tensor
 
 from openmie.data import images
 from openmie.data.document import Document, Image
-from openmie.data.small_pictures import FULL, Sides
+from openmie.data.small_pictures import FULL, MinSize
 from openmie.errors import ErrorRecord, ImageError
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.nn.encode.inputs import EncoderInputs
@@ -132,7 +132,7 @@ def read_images(encoded: EncodedDocument, inputs: EncoderInputs) -> list[tuple[i
     return list(pictures_of(encoded, inputs))
 
 
-def pictures_of(encoded: EncodedDocument, inputs: EncoderInputs, sides: Sides = FULL) -> Iterator[tuple[int, Any]]:
+def pictures_of(encoded: EncodedDocument, inputs: EncoderInputs, min_size: MinSize = FULL) -> Iterator[tuple[int, Any]]:
     """(slot, upright RGB picture) of the selected images, one after the other; one that cannot be read leaves a record.
 
     Where no object can be read, the main image is read in their place.
@@ -140,27 +140,27 @@ def pictures_of(encoded: EncodedDocument, inputs: EncoderInputs, sides: Sides = 
     Args:
         encoded: whose images are read.
         inputs: what the encoder reads.
-        sides: that are needed of a picture: large ones are made smaller while they are read.
+        min_size: of the sides of a picture that is needed: large ones are made smaller while they are read.
     """
     known: dict[str, Any] = {}  # pictures by image id: several objects may lie in one
     found, whole = False, {image.id for _, image in encoded.images if image.path or image.pixels is not None}
     cut = any(image.id not in whole for _, image in encoded.images)
     for slot, image in encoded.images:
-        picture = _open(encoded, image, known, sides)
+        picture = _open(encoded, image, known, min_size)
         if picture is not None:
             found = True
             yield slot, picture
         if not cut:
             known.clear()  # nothing is cut from a frame: of many, one is held
     main = None if inputs.max_frames else encoded.document.main_image
-    if not found and main is not None and (picture := _open(encoded, main, known, sides)) is not None:
+    if not found and main is not None and (picture := _open(encoded, main, known, min_size)) is not None:
         yield 0, picture
 
 
-def _open(encoded: EncodedDocument, image: Image, known: dict[str, Any], sides: Sides) -> Any:
+def _open(encoded: EncodedDocument, image: Image, known: dict[str, Any], min_size: MinSize) -> Any:
     if f"image {image.id}" in encoded.errors:
         return None
-    found = images.image_or_crop(encoded.document, image, known, sides)
+    found = images.image_or_crop(encoded.document, image, known, min_size)
     if isinstance(found, ImageError):
         where = f"document {encoded.document.id}, {found.record.where}"
         encoded.errors[f"image {image.id}"] = found.record.model_copy(update={"where": where})
@@ -198,7 +198,7 @@ def collate_images(
             pictures = [(s, states[key]) for s, key in d.cached["vision"]]
         else:
             if id(d.errors) not in read:
-                read[id(d.errors)] = [(s, process([p])[0]) for s, p in pictures_of(d, inputs, needed_sides(process))]
+                read[id(d.errors)] = [(s, process([p])[0]) for s, p in pictures_of(d, inputs, needed_size(process))]
             pictures = read[id(d.errors)]
         if inputs.default_picture and not pictures:
             pictures = [(slot, None) for slot in range(1, 1 + inputs.objects)] or [(0, None)]
@@ -216,9 +216,9 @@ def collate_images(
     return index | ({"vision_states": torch.stack(content)} if cached else {"pixels": _stacked(content, process)})
 
 
-def needed_sides(process: Callable[[Sequence[Any]], Tensor]) -> Sides:
+def needed_size(process: Callable[[Sequence[Any]], Tensor]) -> MinSize:
     """How large pictures must be for a backbone's preprocessing; one that does not say reads them in full size."""
-    return getattr(process, "sides", FULL)
+    return getattr(process, "min_size", FULL)
 
 
 def _stacked(pixels: Sequence[Tensor | None], process: Callable[[Sequence[Any]], Tensor]) -> Tensor:

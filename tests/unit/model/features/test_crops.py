@@ -92,7 +92,7 @@ def test_a_box_in_a_parent_is_the_crop_cut_before(model, tmp_path):
 
 def test_a_parent_is_read_once(model, monkeypatch):
     read, load = [], images.load_small
-    monkeypatch.setattr(images, "load_small", lambda image, sides: read.append(image.id) or load(image, sides))
+    monkeypatch.setattr(images, "load_small", lambda image, min_size: read.append(image.id) or load(image, min_size))
     featurizer = Featurizer(recipe(objects=3, main_image_with_objects=True), model.text, model.vision)
     example = featurizer.featurize([crops()])[0]
     assert len(read_images(example, featurizer.inputs)) == 4 and read == ["main"]

@@ -9,7 +9,7 @@ import torch
 
 from openmie.base.photograph import PhotographReader, read_photograph, with_photographs
 from openmie.data.document import Document, Image, Region
-from openmie.data.small_pictures import Sides
+from openmie.data.small_pictures import MinSize
 from openmie.model.features.images import collate_images
 from openmie.model.pretrained import Model
 from tests.fixtures import small
@@ -19,7 +19,7 @@ from tests.fixtures.base_stub import OneLine, OnePerson
 class Process:
     """Preprocessing to 64 pixels that remembers what it was given."""
 
-    sides = Sides(shorter=192)
+    min_size = MinSize(shorter=192)
 
     def __init__(self):
         self.sizes, self.pictures, self.alive = [], [], 0
