@@ -125,7 +125,7 @@ def image_or_crop(
         document: that the image and its parents belong to.
         image: to be loaded.
         known: cache of pictures and errors by image id, updated; pass the same for all images of a document.
-        min_size: of its sides that is needed, as in `load_small`; where others are cut from a picture, of each of these.
+        min_size: of its sides that is needed, as in `load_small`; where others are cut from it, of each of these.
 
     Returns:
         An upright RGB picture, or the error that prevented it.
