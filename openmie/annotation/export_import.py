@@ -22,9 +22,9 @@ from urllib.parse import unquote
 from openmie.annotation import labelimg_import
 from openmie.annotation.coref_links import COREFERENCE, chains_to_links, links_to_chains
 from openmie.annotation.guidelines import LABELS, guidelines
-from openmie.data import replace_file as writing
 from openmie.data.corpus import Labels
 from openmie.data.document import Document, Image, Region, Relation
+from openmie.data.folder_lock import hold_folder
 from openmie.data.frame_files import link_or_copy
 from openmie.datasets.relation_directions import end_types, match_direction
 from openmie.errors import CorpusError, ErrorRecord
@@ -58,11 +58,11 @@ def export(
     flat = [chains_to_links(d) for d in documents]
     known = _with(labels, Labels.of(flat))
     make = {"brat": _brat, "labelimg": _labelimg, "labelstudio": _labelstudio}
-    writing.make_folder(out)
     found: dict[str, output.Written] = {}
-    for tool in tools:
-        found |= make[tool](flat, Path(out) / tool, known)
-        (Path(out) / tool / "GUIDELINES.md").write_text(guidelines(tool, known), encoding="utf-8")
+    with hold_folder(out):
+        for tool in tools:
+            found |= make[tool](flat, Path(out) / tool, known)
+            (Path(out) / tool / "GUIDELINES.md").write_text(guidelines(tool, known), encoding="utf-8")
     return found
 
 

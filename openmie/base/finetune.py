@@ -26,6 +26,7 @@ from openmie.base.text_model import WEIGHTS, TextModel
 from openmie.base.tower import TextTower
 from openmie.base.training import TrainingData, TrainingOptions, train
 from openmie.data.document import Chain, Document
+from openmie.data.folder_lock import hold_folder
 from openmie.errors import CorpusError
 
 CHUNK = 80  # words of a training sentence at most; longer documents are cut between mentions
@@ -81,7 +82,7 @@ def finetune(
         The fine-tuned model, in evaluation mode.
 
     Raises:
-        CorpusError: no document with a mention.
+        CorpusError: no document with a mention; another process that writes into `out`.
     """
     options = options or FinetuneOptions()
     documents = list(documents)
@@ -93,7 +94,21 @@ def finetune(
             expected="documents that are annotated with mentions",
             remedy="annotate some; 30 sentences help, 100 help more",
         )
-    model = _begin(start or WEIGHTS, options)
+    with hold_folder(out):
+        return _finetuned(documents, Path(out), dev, types, kinds, start or WEIGHTS, options)
+
+
+def _finetuned(
+    documents: list[Document],
+    out: Path,
+    dev: Iterable[Document],
+    types: dict[str, str],
+    kinds: dict[str, str],
+    start: Path,
+    options: FinetuneOptions,
+) -> TextModel:
+    """`finetune` in a folder that is held, with all labels described."""
+    model = _begin(start, options)
     sentences = [part for document in documents for part in sentences_of(document, model.tower)]
     data = training_data(model, sentences, types, kinds)
     steps = max(options.least_steps, math.ceil(options.epochs * len(data.examples) / options.batch_size))

@@ -10,6 +10,7 @@ from typing import Any
 from openmie import diorama, metrics
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
+from openmie.data.folder_lock import hold_folder
 from openmie.metrics import Scores
 from openmie.model.pretrained import Model, load
 from openmie.papers import baseline
@@ -44,6 +45,13 @@ def run(
     watch: Callable[[str, Iterator[Event]], Iterable[Event]] = lambda _, events: events,
 ) -> DemoResult:
     """All of it; `watch(name, events)` passes the events of a training on, and may show them on the way."""
+    with hold_folder(out):
+        return _run(out, posts, epochs, seed, watch)
+
+
+def _run(
+    out: Path, posts: int, epochs: int, seed: int, watch: Callable[[str, Iterator[Event]], Iterable[Event]]
+) -> DemoResult:
     config = diorama.Config(seed=seed, translation=False)
     corpus = diorama.corpus(config, train=posts, dev=300, test=1000)
     full = baseline.recipe(corpus=corpus, task="joint")

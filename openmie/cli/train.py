@@ -71,11 +71,13 @@ def train(
 
 def _fine_tune(recipe: Any, corpus: Any, out: Path, seed: int, restart: bool) -> None:
     """`train` of a system that is a fine-tuned vision-language model."""
+    from openmie.data.folder_lock import hold_folder
     from openmie.vlm.sft.recipe import fit_sft
 
     data = recipe.data(corpus)
-    if restart:
-        shutil.rmtree(out, ignore_errors=True)
+    if restart and out.is_dir():
+        with hold_folder(out):
+            shutil.rmtree(out, ignore_errors=True)
     dev = data.dev if "dev" in data.sources else ()
     found = fit_sft(recipe, data.train, dev, out, seed=seed, watch=console.steps(recipe.name))
     kept = "weights of the last step" if found["best"] is None else f"best dev loss {found['best']:.4f}"

@@ -11,6 +11,7 @@ from PIL import Image as Pillow
 
 from openmie.data import replace_file as writing
 from openmie.data.document import Document, Image
+from openmie.data.folder_lock import hold_folder
 from openmie.errors import CorpusError
 
 
@@ -28,6 +29,11 @@ def save(documents: Iterable[Document], folder: str | os.PathLike[str]) -> Path:
         CorpusError: If `documents.jsonl` exists (nothing is overwritten), or an id cannot be part of a file name.
     """
     root = Path(folder)
+    with hold_folder(root):
+        return _saved(documents, root)
+
+
+def _saved(documents: Iterable[Document], root: Path) -> Path:
     out = root / "documents.jsonl"
     writing.make_folder(root / "images")
     if os.path.lexists(out):

@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from openmie.data import folder_lock
 from openmie.data import replace_file as writing
 from openmie.data.document import Document
+from openmie.data.folder_lock import hold_folder
 from openmie.errors import CorpusError
 from openmie.formats import jsonl, output
 
@@ -104,17 +106,17 @@ def _check_same_document(old: Document | None, new: Document | None, folder: Pat
 def _locked_folder(folder: Path, settings: Mapping[str, Any], name: str) -> Iterator[None]:
     """The folder, made or found to be of these settings, and held against other processes."""
     notes = folder / name
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise CorpusError(
-            writing.describe_path(folder),
-            expected="a folder, new or not",
-            where=str(folder),
-            remedy="choose another; what is there was not touched",
-        )
-    if not folder.exists() or (folder.is_dir() and all(_is_temporary(p, name) for p in folder.iterdir())):
-        writing.make_folder(folder)
-        with output.open_output(notes) as made:
-            made.write(json.dumps(settings, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+    with hold_folder(folder):
+        if all(_is_temporary(p, name) for p in folder.iterdir()):
+            with output.open_output(notes) as made:
+                made.write(json.dumps(settings, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+        _check_settings(notes, settings)
+        yield
+
+
+def _check_settings(notes: Path, settings: Mapping[str, Any]) -> None:
+    """The folder was begun by this command with these settings."""
+    folder = notes.parent
     if not notes.is_file():
         raise CorpusError(
             "something is there already", expected="a new or empty folder, or one that this command began",
@@ -126,27 +128,8 @@ def _locked_folder(folder: Path, settings: Mapping[str, Any], name: str) -> Iter
             f"{other[0]} is {there.get(other[0])!r} there, {settings.get(other[0])!r} here", where=str(folder),
             expected="the settings that the folder was begun with", remedy="remove the folder, or choose another",
         )  # fmt: skip
-    with notes.open("rb") as file:
-        _lock(file, folder)
-        yield
 
 
 def _is_temporary(path: Path, name: str) -> bool:
-    """What a process leaves that is stopped while it writes its settings."""
-    return path.name.startswith(f".{name}.") and path.suffix == ".tmp"
-
-
-def _lock(file: IO[bytes], folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such lock here: two processes must not share a folder at the same time
-        return
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        raise CorpusError(
-            "another process is at it",
-            expected="one process a folder",
-            where=str(folder),
-            remedy="wait for it; started again later, the command goes on from there",
-        ) from None
+    """The lock, and what a process leaves that is stopped while it writes its settings."""
+    return path.name == folder_lock.NAME or (path.name.startswith(f".{name}.") and path.suffix == ".tmp")

@@ -6,14 +6,16 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from openmie import recipe as recipes
 from openmie.data.document import Document
+from openmie.data.folder_lock import hold_folder
 from openmie.errors import TrainError
 from openmie.model import char_tokenizer as characters
 from openmie.model.features.context import context_generator
@@ -27,6 +29,9 @@ from openmie.train.feature_cache import cache_frozen
 from openmie.train.feeding import check_fed
 from openmie.train.loop import Event, Run, prepare_machine
 from openmie.train.selection import dev_score, num_gold
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 def fit(
@@ -46,11 +51,25 @@ def fit(
     starts anew. `precision` is Accelerate's: `no`, `bf16` or `fp16`. What could not be learnt from or read (a label
     that the recipe lacks, a broken image) is counted in `start` and `done` as `skipped`, the first `records` beside it;
     `rows` of `dev` and `done` says how many rows each loss was taken over in an epoch, `context` of `start` whose
-    captions are read. Errors: no gold to learn from, a modality, alignment or head that no document can feed, a loss
-    that is not finite, a checkpoint of another run.
+    captions are read. Errors: another process that trains into `out`, no gold to learn from, a modality, alignment or
+    head that no document can feed, a loss that is not finite, a checkpoint of another run.
     """
-    out, training = _folder(out), recipe.training
-    accelerator = prepare_machine(seed, precision)
+    out, accelerator = _folder(out), prepare_machine(seed, precision)
+    with hold_folder(out) if accelerator.is_main_process else nullcontext():
+        yield from _fit(recipe, (train, dev), out, accelerator, seed, resume, checkpoint_every)
+
+
+def _fit(
+    recipe: Recipe,
+    documents: tuple[Iterable[Document], Iterable[Document]],
+    out: Path,
+    accelerator: Accelerator,
+    seed: int,
+    resume: bool,
+    checkpoint_every: int,
+) -> Iterator[Event]:
+    """`fit` in a folder that is held."""
+    (train, dev), training = documents, recipe.training
     train, dev = _subsample(train, training.train_fraction, seed), list(dev)
     recipe = with_context(with_vocabulary(recipe, train), train)
     model = Model.new(recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 
 from openmie.train.loop import Event
@@ -19,8 +20,10 @@ def logged(events: Iterable[Event], folder: Path) -> Iterator[Event]:
         return
     from torch.utils.tensorboard import SummaryWriter
 
+    stream = iter(events)
+    begun = [event for event in [next(stream, None)] if event is not None]  # which may be refused: then no log
     with SummaryWriter(str(folder)) as writer:
-        for event in events:
+        for event in chain(begun, stream):
             if event.kind in ("step", "dev"):
                 for name, value in event.values.items():
                     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -22,11 +22,12 @@ def split(
     Example: openmie video split videos/annotated.jsonl --out videos
     """
     from openmie import video as library
+    from openmie.data.folder_lock import hold_folder
     from openmie.data.frame_files import copy_frames
     from openmie.formats.registry import write
 
-    out.mkdir(parents=True, exist_ok=True)
-    for name, documents in library.split_by_video(read_clips(clips), seed).items():
-        videos = len({d.source["video"] for d in documents})
-        print(f"{name}: {videos} videos", file=sys.stderr)
-        console.say(write(copy_frames(documents, out), out / f"{name}.jsonl"))
+    with hold_folder(out):
+        for name, documents in library.split_by_video(read_clips(clips), seed).items():
+            videos = len({d.source["video"] for d in documents})
+            print(f"{name}: {videos} videos", file=sys.stderr)
+            console.say(write(copy_frames(documents, out), out / f"{name}.jsonl"))

@@ -23,6 +23,7 @@ from typing import Any
 
 from openmie.data import replace_file as writing
 from openmie.data.document import Document
+from openmie.data.folder_lock import hold_folder
 from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError
 from openmie.formats import output
 from openmie.vlm import pfa
@@ -122,6 +123,11 @@ def export(lessons: Iterable[SFTExample], folder: str | os.PathLike[str], split:
     for broken in checked(lambda item: broken_image(item.document, item.images), lessons):
         if broken is not None:
             raise ImageError.of(broken)
+    with hold_folder(at):
+        return _exported(lessons, at, split, format)
+
+
+def _exported(lessons: Sequence[SFTExample], at: Path, split: str, format: str) -> Path:
     writing.make_folder(at / "images")
     rows: dict[str, dict[str, Any]] = {}
     for item in lessons:

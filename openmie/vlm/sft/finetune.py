@@ -20,10 +20,12 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from openmie.data.folder_lock import hold_folder
 from openmie.errors import ModelError, TrainError
 from openmie.model import safe_loading
 from openmie.vlm.backends.model_loading import load_processor
@@ -93,7 +95,8 @@ def finetune(
         The facts that are written to `out/training.json`.
 
     Raises:
-        TrainError: no examples, a run of other settings or data in `out`, TRL or PEFT not installed.
+        TrainError: no examples, a run of other settings or data in `out`, another process that trains into it, TRL or
+            PEFT not installed.
     """
     training, out = training or SFTTraining(), Path(out)
     if not train or (training.keep == "best" and not dev):
@@ -106,9 +109,25 @@ def finetune(
     mark = fingerprint(training, seed, train, dev)
     if (facts := _finished(out, mark)) is not None:
         return facts
+    with hold_folder(out) if os.environ.get("RANK", "0") == "0" else nullcontext():
+        return _finetuned((model, processor), (train, dev), out, training, seed, watch, name, mark)
+
+
+def _finetuned(
+    initial: tuple[Any, Any],
+    examples: tuple[Sequence[SFTExample], Sequence[SFTExample]],
+    out: Path,
+    training: SFTTraining,
+    seed: int,
+    watch: Watch,
+    name: str,
+    mark: str,
+) -> dict[str, Any]:
+    """`finetune` in a folder that is held."""
     from openmie.vlm.sft.checkpoint import latest
     from openmie.vlm.sft.trainer import Trainer, sharding
 
+    (model, processor), (train, dev) = initial, examples
     started = time.perf_counter()
     model = adapted(model, training, seed)
     memory.check(model, training, int(os.environ.get("WORLD_SIZE", "1")) if sharding(training) else 1)

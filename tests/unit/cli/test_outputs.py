@@ -10,7 +10,9 @@ import typer
 
 from openmie import corpora
 from openmie.cli import application as cli
+from openmie.data import folder_lock
 from openmie.data.document import Document, Mention
+from openmie.data.folder_lock import hold_folder
 from openmie.model.pretrained import Model
 from openmie.papers import mgips_cl
 from openmie.recipe import set_field
@@ -246,6 +248,17 @@ def test_no_folder_takes_the_place_of_a_node(like, name, openmie, tmp_path):
     # `objects` looks for its model first; `video build` goes on with the next video, and says 3
     assert code == (3 if name == "video build" else 2) and (str(made) in errors or name == "objects"), errors
     assert (nodes.identity(made), set(os.listdir(tmp_path))) == before
+
+
+@pytest.mark.parametrize("name", sorted(FOLDERS.keys() - {"bench", "video build"}))
+def test_a_folder_that_another_process_writes_into(name, openmie, tmp_path):
+    """`bench` and `video build` share a folder, and hold what they make in it: a run, a video."""
+    out = tmp_path / "out"
+    with hold_folder(out):
+        code, errors = openmie(FOLDERS[name], out)
+        # what makes a new folder wants it empty; `objects` looks for its model first
+        assert "another process" in errors or "something is there already" in errors or name == "objects", errors
+        assert code == 2 and os.listdir(out) == [folder_lock.NAME]
 
 
 @pytest.mark.parametrize("name", list(CACHED))
