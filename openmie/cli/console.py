@@ -79,7 +79,11 @@ def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
     from openmie.formats.csv_table import write_csv
     from openmie.formats.registry import write
 
-    if format != "table":
+    if format == "html":
+        from openmie.report.view import write_page
+
+        written = write_page(documents, out)
+    elif format != "table":
         written = write(documents, out, "jsonl") if format == "jsonl" else write_csv(documents, out)
     else:
         report = output.WriteReport()

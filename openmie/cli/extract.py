@@ -9,7 +9,7 @@ import typer
 from openmie.cli import console, options, progress
 from openmie.errors import OpenMIEError
 
-FORMATS = ("jsonl", "csv", "table")
+FORMATS = ("jsonl", "csv", "table", "html")
 
 
 def extract(
@@ -29,7 +29,7 @@ def extract(
     text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",
     image_column: Annotated[str, typer.Option(help="Column or key of the image file, or of several.")] = "image",
     id_column: Annotated[str, typer.Option(help="Column or key of the id; without one, posts are numbered.")] = "id",
-    format: Annotated[str, typer.Option(help="jsonl, csv or table.")] = "jsonl",
+    format: Annotated[str, typer.Option(help="jsonl, csv, table or html (a page to look at).")] = "jsonl",
     out: Annotated[str, typer.Option(help="File to write; - is stdout.")] = "-",
     system: options.System = "",
     endpoint: options.Endpoint = "",

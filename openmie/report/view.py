@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,8 @@ from markupsafe import Markup
 from openmie.data.document import Document
 from openmie.data.provenance import describe, read_provenance
 from openmie.data.replace_file import describe_path
-from openmie.errors import CorpusError, ErrorRecord
+from openmie.errors import CorpusError, ErrorRecord, OpenMIEError, whole
+from openmie.formats import output
 from openmie.report.comparison import compare, view_labels
 from openmie.report.label_colours import assign_colours
 from openmie.report.markup import data, plain, render, script
@@ -58,12 +59,19 @@ class Contents:
     entries: list[tuple[str, str, list[str], bool]] = field(default_factory=list)
 
     def add(self, document: Document) -> None:
-        """Count a post."""
+        """Count a post. What cannot be drawn is counted as failed; its card says why."""
+        try:
+            self._add(document)
+        except Exception as error:
+            self._add(undrawn(document, error))
+
+    def _add(self, document: Document) -> None:
+        coloured = view_labels(compare(document))
         labels, failed = found_labels(document), has_failed(document)
         self.mentions += len(document.mentions)
         self.failed += failed
         self.labels.update(labels)
-        self.coloured.update(view_labels(compare(document)))
+        self.coloured.update(coloured)
         if told := read_provenance(document):
             self.models[describe(told)] = None
         self.entries.append((plain(document.id), plain(document.text[:SEARCHED]), labels, failed))
@@ -112,16 +120,16 @@ def write_view(
                 where=os.fspath(out),
                 remedy="name a folder with --out, which gets as many pages as it needs",
             )
-        cards = _cards(list(_documents(read())), 1, contents)
+        cards = _cards(_documents(read()), 1, contents)
         return save_page(out, _page(title, contents, cards=cards)), contents
     folder = _cleared(Path(out))
     first = folder / "index.html"
     if number <= per_page:
-        cards = _cards(list(_documents(read())), 1, contents)
+        cards = _cards(_documents(read()), 1, contents)
         return save_page(first, _page(title, contents, cards=cards)), contents
     rest, pages = iter(_documents(read())), -(-number // per_page)
     for page in range(1, pages + 1):
-        cards = _cards(list(islice(rest, per_page)), (page - 1) * per_page + 1, contents)
+        cards = _cards(islice(rest, per_page), (page - 1) * per_page + 1, contents)
         save_page(folder / f"page-{page}.html", _page(title, contents, cards=cards, page=page, pages=pages))
     save_page(first, _page(title, contents, entries=_entries(contents, per_page), pages=pages))
     return first, contents
@@ -132,8 +140,50 @@ def _documents(items: Iterable[Item]) -> Iterator[Document]:
         yield Document(id=f"unread-{number}", errors=(item,)) if isinstance(item, ErrorRecord) else item
 
 
-def _cards(documents: Sequence[Document], first: int, contents: Contents) -> Markup:
-    return render_cards([compare(d) for d in documents], first, assign_colours(contents.coloured), LONGEST)
+def undrawn(document: Document, error: Exception) -> Document:
+    """What stands in the place of a document that cannot be drawn: its id, and why."""
+    facts = error.record.found if isinstance(error, OpenMIEError) else f"{type(error).__name__}: {error}"
+    record = ErrorRecord(where=f"document {document.id}", found=f"a document that cannot be shown ({facts[:300]})")
+    return Document(id=whole(str(document.id)), errors=(record,))
+
+
+def _cards(
+    documents: Iterable[Document], first: int, contents: Contents, failed: Callable[..., Document] = undrawn
+) -> Markup:
+    colours = assign_colours(contents.coloured)
+    cards = (_card(document, number, colours, failed) for number, document in enumerate(documents, first))
+    return Markup("").join(cards)
+
+
+def _card(document: Document, number: int, colours: dict[str, int], failed: Callable[..., Document]) -> Markup:
+    try:
+        return render_cards([compare(document)], number, colours, LONGEST)
+    except Exception as error:  # no document ends a job
+        return render_cards([compare(failed(document, error))], number, colours, LONGEST)
+
+
+def write_page(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
+    """Write documents as one page, as a format of `openmie extract`; "-" is standard output.
+
+    Args:
+        documents: any number; a browser shows some thousands, `write_view` any.
+        path: of the file.
+
+    Returns:
+        What was written. A document that cannot be drawn gives a record, and a card that says why.
+
+    Raises:
+        OutputError: a path that cannot be written.
+    """
+    report, contents, kept = output.WriteReport(), Contents(), list(documents)
+    for document in kept:
+        report.count(document)
+        contents.add(document)
+    cards = _cards(kept, 1, contents, report.placeholder)
+    page = _page("What was found", contents, cards=cards)
+    with output.open_output(path) as file:
+        file.write(f"{page}\n".encode())
+    return report.result()
 
 
 def _page(

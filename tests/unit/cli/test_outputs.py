@@ -27,6 +27,7 @@ FILES = {
     "extract jsonl": (("extract", "{work}/test.jsonl", *ASK, "--out", "OUT"), "o"),
     "extract csv": (("extract", "{work}/test.jsonl", *ASK, "--format", "csv", "--out", "OUT"), "o"),
     "extract table": (("extract", "{work}/test.jsonl", *ASK, "--format", "table", "--out", "OUT"), "o"),
+    "extract html": (("extract", "{work}/test.jsonl", *ASK, "--format", "html", "--out", "OUT"), "o"),
     **{f"convert {to}": (("convert", "{work}/test.jsonl", "OUT", "--to", to), "o")
        for to in ("jsonl", "json", "parquet", "conll", "coco", "labelstudio")},
     "zero-shot --out": (("zero-shot", "jsonl:{work}", "--split", "test", *ASK, "--out", "OUT"), "o"),

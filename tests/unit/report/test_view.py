@@ -111,6 +111,17 @@ def test_no_posts(tmp_path):
     assert "No posts." in index.text
 
 
+def test_a_document_that_cannot_be_drawn_ends_no_job(tmp_path):
+    """Its card says why, the others stand; as a format of extract it is counted and recorded."""
+    bad = [post(1).model_copy(update={"source": {"x": object()}}), post(2).model_copy(update={"mentions": (None,)})]
+    (page,) = pages(tmp_path, *bad, post(3))
+    assert ["data-failed" in a for a in page.find("article")] == [True, True, False]
+    written = view.write_page([*bad, post(3)], tmp_path / "a.html")
+    assert (written.documents, written.lost) == (3, 2) and "cannot be" in written.records[0].found
+    page = Reader(tmp_path / "a.html")
+    assert ["data-failed" in a for a in page.find("article")] == [True, True, False] and "number3" in page.text
+
+
 def test_earlier_pages_are_replaced_and_nothing_else(tmp_path):
     assert len(pages(tmp_path / "v", *map(post, range(6)), per_page=2)) == 4
     assert len(pages(tmp_path / "v", post(1))) == 1
