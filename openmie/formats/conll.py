@@ -1,9 +1,9 @@
 """CoNLL columns: a token and its tag per line, a blank line after each sentence; one Document per sentence.
 
 Reads BIO (IOB2), BIOES and BILOU by their prefixes, IOB1 by option; of files with a comment `# text = ...`, as
-Universal NER has it, the text as it was written; of Weibo NER (`科0`), characters without their positions. An `I-` run
-with nothing before it that it could continue is a mention with `status="orphan"`. Writes BIO with a comment line
-`# id = ...` before each sentence.
+Universal NER has it, the text as it was written; of Weibo NER (`科0`), characters without their positions. A run that
+its scheme forbids is a mention with `status="orphan"`: an `I-` with nothing before it that it could continue, in BIOES
+and BILOU also one that no `E-` or `L-` ends. Writes BIO with a comment line `# id = ...` before each sentence.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ import os
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, NamedTuple
+from typing import IO, get_args
 
 from openmie.data.document import Document, Mention, Word, locate_words
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import output
+from openmie.formats.conll_columns import Columns, Line, Sentence, blocks, has_ends, read_block
 from openmie.formats.jsonl import open_binary
-from openmie.formats.text_lines import split_lines
-from openmie.text.bio_runs import tag_runs
+from openmie.text.bio_runs import Scheme, tag_runs
 from openmie.text.words import split_words
 
 CANNOT_HOLD = (
@@ -37,19 +37,14 @@ CANNOT_HOLD = (
     "mentions.score",
 )
 
-_ID = re.compile(r"#\s*(?:id|sent_id|newdoc id)\s*=\s?(.*)")
-_TEXT = re.compile(r"#\s*text\s*=\s?(.*)")
-_TAG = re.compile(r"([BIESLU])(?:-(.*))?|O", re.DOTALL)
-_BLANK = re.compile(r"[ \t]+")
 _WHITE = re.compile(r"[\t\n\r]")
-_TAGGED = re.compile(r".*\s[BI]-\S+", re.DOTALL)  # a token that holds a tag: gold in the text
 
 
 def read(
     path: str | os.PathLike[str],
     *,
-    tokens: int = 0,
-    tags: int = -1,
+    tokens: int | str = 0,
+    tags: int | str = -1,
     scheme: str = "bio",
     raw_text: bool = False,
     positions: bool = False,
@@ -59,9 +54,10 @@ def read(
     Args:
         path: of the file; "-" reads standard input.
         tokens: the column of the tokens; negative counts from the right.
-        tags: the column of the tags.
-        scheme: "bio" (also BIOES and BILOU) or "iob1" (`I-` begins a mention, `B-` only parts it from a neighbour of
-            its own kind).
+        tags: the column of the tags, or several, such as "2,3", a layer of mentions each. Where neither is named and
+            the first column counts the tokens, they are in the second, and the last columns have layers of tags.
+        scheme: "bio" (also BIOES and BILOU, where the file has their tags), "bioes", "bilou", or "iob1" (`I-` begins a
+            mention, `B-` only parts it from a neighbour of its own kind).
         raw_text: take the text of the comment `# text = ...`, in which the tokens are located, instead of the tokens
             joined by blanks. A sentence without that comment, or with a token that the text lacks, is a record.
         positions: each token is one character and the position of it in its word, which is cut off; the text is
@@ -71,89 +67,47 @@ def read(
         Documents and records in file order.
 
     Raises:
-        CorpusError: an unknown scheme, or a file that cannot be opened.
+        CorpusError: an unknown scheme, columns that are no numbers, or a file that cannot be opened.
     """
-    if scheme not in ("bio", "iob1"):
-        raise CorpusError.unknown("scheme", scheme, ("bio", "iob1"), remedy="BIOES and BILOU are read as bio")
+    if scheme not in get_args(Scheme):
+        raise CorpusError.unknown("scheme", scheme, get_args(Scheme), remedy="BIOES and BILOU are read as bio, too")
     name = "stdin" if os.fspath(path) == "-" else output.stem(path)
     with open_binary(path) as stream:
-        for number, block in enumerate(_blocks(stream)):
-            sentence = _read_block(block, path, f"{name}:{number}", tokens, tags)
+        items, columns, scheme = _layout(stream, tokens, tags, scheme)
+        for number, block in enumerate(items):
+            sentence = read_block(block, path, f"{name}:{number}", columns)
             if isinstance(sentence, ErrorRecord):
                 yield sentence
                 continue
-            document = _place_words(sentence, f"{path}:{block[0][0]}", raw_text, positions)
+            document = _place_words(sentence, f"{path}:{block[0][0]}", _is_true(raw_text), _is_true(positions))
             if isinstance(document, Document):
-                document = document.replace(mentions=mentions_from_tags(document, sentence.tags, scheme))
+                document = document.replace(mentions=_mentions(document, sentence.layers, scheme))
             yield document
 
 
-Line = tuple[int, bytes]
+def _layout(
+    stream: IO[bytes], tokens: int | str, tags: int | str, scheme: str
+) -> tuple[Iterable[list[Line]], Columns, str]:
+    """The sentences of a file, its columns and its scheme; a stream that cannot be read twice is held."""
+    items: Iterable[list[Line]] = blocks(stream) if stream.seekable() else list(blocks(stream))
+    columns = Columns.of(tokens, tags, next(iter(items), []))
+    if stream.seekable():
+        stream.seek(0)
+        items = blocks(stream)
+    if scheme == "bio" and has_ends(items, columns):
+        scheme = "bioes"
+    if stream.seekable():
+        stream.seek(0)
+        items = blocks(stream)
+    return items, columns, scheme
 
 
-class _Sentence(NamedTuple):
-    id: str
-    words: list[str]
-    tags: list[str]
-    text: str | None  # of the comment `# text = ...`
+def _is_true(value: bool | str) -> bool:
+    """A truth value, as Python or the command line writes it."""
+    return value.lower() == "true" if isinstance(value, str) else value
 
 
-def _blocks(stream: IO[bytes]) -> Iterator[list[Line]]:
-    """Runs of lines with a token; `-DOCSTART-` and blank lines part them, an id comment stays with its run."""
-    block: list[Line] = []
-    for number, raw in enumerate(split_lines(stream), 1):
-        line = raw.rstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
-        if not line.strip(b" \t") or _BLANK.split(line.decode("latin-1"))[0] == "-DOCSTART-":
-            if any(not _comment(x) for _, x in block):
-                yield block
-                block = []
-        else:
-            block.append((number, line))
-    if any(not _comment(x) for _, x in block):
-        yield block
-
-
-def _comment(line: bytes) -> bool:
-    return line.startswith(b"# ") and b" = " in line and b"\t" not in line
-
-
-def _read_block(
-    block: Sequence[Line], path: str | os.PathLike[str], id: str, tokens: int, tags: int
-) -> _Sentence | ErrorRecord:
-    columns: list[tuple[str, str]] = []
-    text: str | None = None
-    for number, raw in block:
-        where = f"{path}:{number}"
-        try:
-            line = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            return ErrorRecord(
-                where=where,
-                found=f"bytes that are not UTF-8 ({error.reason})",
-                expected="UTF-8",
-                remedy="save the file as UTF-8",
-            )
-        if not columns and _comment(raw):
-            id = found.group(1) if (found := _ID.fullmatch(line)) else id
-            text = found.group(1) if (found := _TEXT.fullmatch(line)) else text
-            continue
-        cells = line.split("\t") if "\t" in line else _BLANK.split(line.strip(" "))
-        try:
-            columns.append((cells[tokens], cells[tags]))
-        except IndexError:
-            columns = []
-        token, tag = columns[-1] if columns else ("", "")
-        if len(cells) < 2 or not token or not _TAG.fullmatch(tag) or _TAGGED.fullmatch(token):
-            return ErrorRecord(
-                where=where,
-                found=repr(line[:120]),
-                expected="a token and a tag like O, B-PER or I-PER",
-                remedy="mend the line, or name the columns (tokens=, tags=)",
-            )
-    return _Sentence(id, [token for token, _ in columns], [tag for _, tag in columns], text)
-
-
-def _place_words(sentence: _Sentence, where: str, raw_text: bool, positions: bool) -> Document | ErrorRecord:
+def _place_words(sentence: Sentence, where: str, raw_text: bool, positions: bool) -> Document | ErrorRecord:
     """The words in the sentence's text."""
     words = sentence.words
     if positions:
@@ -182,11 +136,17 @@ def _place_words(sentence: _Sentence, where: str, raw_text: bool, positions: boo
 
 def mentions_from_tags(document: Document, tags: Sequence[str], scheme: str = "bio") -> tuple[Mention, ...]:
     """The mentions of a tagged document, with ids m0, m1, ... in text order."""
-    found = []
-    for number, (first, last, label, status) in enumerate(tag_runs(tags, scheme)):
-        start, end = document.words[first].start, document.words[last].end
-        found.append(Mention(id=f"m{number}", start=start, end=end, label=label, status=status))
-    return tuple(found)
+    return _mentions(document, [tags], scheme)
+
+
+def _mentions(document: Document, layers: Sequence[Sequence[str]], scheme: str) -> tuple[Mention, ...]:
+    """Of each layer, in text order; of those that begin together, the longer one is first."""
+    runs = sorted((run for tags in layers for run in tag_runs(tags, scheme)), key=lambda run: (run[0], -run[1]))
+    words = document.words
+    return tuple(
+        Mention(id=f"m{number}", start=words[first].start, end=words[last].end, label=label, status=status)
+        for number, (first, last, label, status) in enumerate(runs)
+    )
 
 
 def write(documents: Iterable[Document], path: str | os.PathLike[str], *, ids: bool = True) -> output.Written:

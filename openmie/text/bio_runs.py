@@ -2,7 +2,7 @@
 
 A run begins at a `B-`, or at an `I-` that does not go on with its own label (an orphan), and goes on with `I-` tags of
 its label. BIOES and BILOU are the same with `E-` and `L-`, which go on and end a run, and `S-` and `U-`, which begin
-and end one.
+and end one. There a run must have both its ends: one without `E-` or `L-` is an orphan, too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Bools = npt.NDArray[np.bool_]
+Scheme = Literal["bio", "iob1", "bioes", "bilou"]
 
 
 def run_bounds(
@@ -46,7 +47,10 @@ def tag_runs(tags: Sequence[str], scheme: str = "bio") -> Iterator[tuple[int, in
 
     Args:
         tags: Names such as `B-PER`; BIOES and BILOU are read too.
-        scheme: `iob1`, where `I-` may begin a run, or another: such a run is an `orphan`.
+        scheme: `iob1`, where `I-` may begin a run; `bioes` or `bilou`, where `E-` or `L-` must end one; or `bio`. A run
+            that the scheme forbids is an `orphan`.
+
+    Reference: seqeval (Nakayama, 2018) in strict mode, whose entities are the located runs.
     """
     parts = [tag.partition("-") for tag in tags]
     kinds, names = [kind for kind, _, _ in parts], [name for _, _, name in parts]
@@ -56,4 +60,6 @@ def tag_runs(tags: Sequence[str], scheme: str = "bio") -> Iterator[tuple[int, in
     closes = np.array([kind in ("E", "L", "S", "U") for kind in kinds], dtype=bool)
     first, last = run_bounds(label, inside, np.zeros(len(label), dtype=bool), closes)
     for start, end in zip(np.flatnonzero(first).tolist(), np.flatnonzero(last).tolist()):
-        yield start, end, names[start], "orphan" if inside[start] and scheme != "iob1" else "located"
+        open_ended = scheme in ("bioes", "bilou") and not closes[end]
+        orphan = scheme != "iob1" and (bool(inside[start]) or open_ended)
+        yield start, end, names[start], "orphan" if orphan else "located"
