@@ -1,13 +1,14 @@
 """Parquet: a row per document, a nested column per layer, written and read by row groups. An exact round trip.
 
-`source` is a column of JSON text; all else is typed, so that other tools can query it.
+`source` is a column of JSON text; all else is typed, so that other tools can query it. Files of tokens and tags, as the
+library datasets writes them, are read too (`openmie.formats.token_rows`).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from openmie.data.document import Document, TimeSpan, Word
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
+from openmie.formats.post_rows import row_document
+from openmie.formats.token_rows import TOKENS, class_names, text_row
 
 CANNOT_HOLD = ("images.pixels",)
 
@@ -123,7 +126,10 @@ def _row(document: Document, folder: Path, report: output.WriteReport) -> dict[s
 def read(
     path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
 ) -> Iterator[Document | ErrorRecord]:
-    """A document, or the record of a bad row, per row; only `id` must be there, absent columns are empty layers."""
+    """A document, or the record of a bad row, per row; only `id` must be there, absent columns are empty layers.
+
+    Rows of tokens need no `id`; what is no field of a Document is then in `source`.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -133,7 +139,8 @@ def read(
         number = 0
         try:
             table = pq.ParquetFile(file)
-            if "id" not in table.schema_arrow.names:
+            has_tokens = TOKENS in table.schema_arrow.names and "text" not in table.schema_arrow.names
+            if "id" not in table.schema_arrow.names and not has_tokens:
                 raise CorpusError(
                     f"the columns {table.schema_arrow.names[:20]}",
                     expected="a column id",
@@ -141,10 +148,12 @@ def read(
                     remedy="rename the columns to the layers of a Document",
                 )
             known = [name for name in table.schema_arrow.names if name in Document.model_fields]
-            for batch in table.iter_batches(batch_size=1000, columns=known):
+            names = class_names(table.schema_arrow.metadata) if has_tokens else None
+            for batch in table.iter_batches(batch_size=1000, columns=None if has_tokens else known):
                 for row in _batch_rows(batch):
                     number += 1
-                    yield _document(row, f"{path}, row {number}", paths.parent_folder(path), images)
+                    data = _tagged(row, number, names) if names is not None else row
+                    yield _document(data, f"{path}, row {number}", paths.parent_folder(path), images)
         except (
             pa.ArrowException,
             OSError,
@@ -179,10 +188,27 @@ def _to_pylist(batch: Any) -> list[dict[str, Any]] | None:
         return None
 
 
-def _document(row: dict[str, Any] | Exception, where: str, folder: Path, images: Any) -> Document | ErrorRecord:
+def _tagged(
+    row: dict[str, Any] | Exception, number: int, names: Mapping[str, Sequence[str]]
+) -> Document | dict[str, Any] | Exception:
+    """The document of a row of tokens and tags; other columns, as JSON or as text, are in `source`."""
+    if isinstance(row, Exception):
+        return row
+    try:
+        plain = {k: v if isinstance(v, str | int | float | list | dict | None) else str(v) for k, v in row.items()}
+        return row_document(text_row(plain, names) if plain.get(TOKENS) else plain, number)
+    except DocumentError as error:
+        return error
+
+
+def _document(
+    row: Document | dict[str, Any] | Exception, where: str, folder: Path, images: Any
+) -> Document | ErrorRecord:
     try:
         if isinstance(row, Exception):
             raise row
+        if isinstance(row, Document):
+            return paths.resolve_paths(row, folder, images)
         row = {name: value for name, value in row.items() if value is not None}
         for layer in _LAYERS:
             row[layer] = [{k: v for k, v in item.items() if v is not None} for item in row.get(layer, ())]
@@ -193,7 +219,7 @@ def _document(row: dict[str, Any] | Exception, where: str, folder: Path, images:
         row["source"] = json.loads(row.get("source") or "{}")
         return paths.resolve_paths(Document(**row), folder, images)
     except DocumentError as error:
-        return error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
+        return error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
     except (TypeError, ValueError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         return ErrorRecord(
             where=where,

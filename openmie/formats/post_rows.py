@@ -1,5 +1,7 @@
 """Posts as rows of columns: `text`, `image`, `caption`, `id`, fields of a Document, and any others, which travel along.
 
+In place of a text a row may have tokens and their tags (`openmie.formats.token_rows`).
+
 A row is a JSON object, a line of a table or a record of Parquet. What is no field goes into `Document.source` under its
 own name, and so comes out again with the predictions.
 """
@@ -21,6 +23,7 @@ from openmie.data.json_values import validate_json
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats.text_lines import TextLine, read_lines
+from openmie.formats.token_rows import is_token_row, text_row
 
 _FIELDS = tuple(Document.model_fields)
 TABLES = (".csv", ".tsv", ".txt")
@@ -65,6 +68,9 @@ def row_document(data: Any, number: int, columns: Columns = DEFAULT) -> Document
             expected="an object with `text`",
             remedy='write {"text": "...", "image": "file.jpg"}',
         )
+    if is_token_row(data) and not data.get(columns.text):
+        data = text_row({k: v for k, v in data.items() if k != columns.text})
+        columns = Columns("text", columns.image, columns.id)
     roles = {columns.text: "text", columns.image: "image", columns.id: "id"}
     known = {*_FIELDS, "image", "caption"} - set(roles.values())
     named: dict[str, Any] = {str(roles.get(k) or k): v for k, v in data.items() if k in roles or k in known}

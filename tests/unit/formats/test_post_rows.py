@@ -45,7 +45,7 @@ def test_every_command_reads_the_same_rows(tmp_path: Path) -> None:
 
 def test_what_is_no_row_is_told(tmp_path: Path) -> None:
     bad = [
-        {"id": "1", "image_id": "1.jpg", "tokens": ["Kei"], "label": ["B-PER"]},
+        {"id": "1", "image_id": "1.jpg", "tweet": "Kei", "label": ["B-PER"]},
         {"id": "2", "text": "Kei", "mentoins": []},
         {"id": "3", "text": 5, "url": "x"},
         {},
@@ -55,7 +55,7 @@ def test_what_is_no_row_is_told(tmp_path: Path) -> None:
     for found in (list(files.read_items(path)), list(pipeline.read_posts(str(path)))):
         assert all(isinstance(r, ErrorRecord) and f"train.json:{n}" in r.where for n, r in enumerate(found, 1))
     said = [str(r) for r in files.read_items(path)]
-    assert "'tokens'" in said[0] and "--text-column" in said[0] and "mentions" in said[1]
+    assert "'tweet'" in said[0] and "--text-column" in said[0] and "mentions" in said[1]
 
 
 def test_tables_and_text(tmp_path: Path) -> None:
