@@ -1,7 +1,9 @@
 """brat standoff: a folder with `NAME.txt` and `NAME.ann` for each document; T lines are mentions, R lines relations.
 
-Offsets are code points of the text file, line ends included. Labels and ids are percent-encoded where brat has no
-place for a character; an empty label is written `_`. Mentions are renamed T1, T2, ...
+Offsets are code points of the text file, line ends included; those of tools that count UTF-16 units, or CRLF as one, are
+recognised by the names that stand beside them. A mention over a line end is in fragments, `9 12;13 17`, as brat writes it.
+Labels and ids are percent-encoded where brat has no place for a character; an empty label is written `_`. Mentions are
+renamed T1, T2, ...
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from openmie.data.images import resolve_inside
 from openmie.errors import CorpusError, DocumentError, ErrorRecord, ImageError
 from openmie.formats import output
 from openmie.formats.span_edges import trim_note, trim_span
+from openmie.text.offset_readings import Reading, offset_readings
 
 CANNOT_HOLD = (
     "words",
@@ -36,7 +39,7 @@ CANNOT_HOLD = (
 )
 
 _MARK = "\ufeff"  # what some editors put in front of a UTF-8 file
-_SPAN = re.compile(r"(\S+) (\d+) (\d+)")
+_SPAN = re.compile(r"(\S+) ([0-9]{1,15} [0-9]{1,15}(?:;[0-9]{1,15} [0-9]{1,15})*)")
 _LINK = re.compile(r"(\S+) Arg1:(\S+) Arg2:(\S+)")
 _KINDS = {
     "*": "an equivalence",
@@ -82,7 +85,7 @@ def _lines(document: Document, report: output.WriteReport) -> Iterator[str]:
             )
             continue
         names[m.id] = f"T{len(names) + 1}"
-        yield f"{names[m.id]}\t{escape_label(m.label)} {m.start} {m.end}\t{_flat(m.text)}\n"
+        yield f"{names[m.id]}\t{escape_label(m.label)} {_fragments(m)}\t{_flat(m.text)}\n"
     count = 0
     for r in document.relations:
         if r.head in names and r.tail in names:
@@ -96,6 +99,14 @@ def _lines(document: Document, report: output.WriteReport) -> Iterator[str]:
                 "two mentions of the text",
                 "use jsonl to keep relations of chains",
             )
+
+
+def _fragments(mention: Mention) -> str:
+    """Offsets of a mention, one pair a line: a span of brat holds no line end."""
+    parts = [m.span() for m in re.finditer(r"[^\r\n]+", mention.text)]
+    if not parts or parts[0][0] > 0 or parts[-1][1] < len(mention.text):
+        return f"{mention.start} {mention.end}"
+    return ";".join(f"{mention.start + a} {mention.start + b}" for a, b in parts)
 
 
 def _flat(text: str) -> str:
@@ -146,16 +157,21 @@ def _document(file: Path, root: Path) -> Document:
     rows = [(n, line.rstrip("\r").split("\t")) for n, line in enumerate(raw.split("\n"), 1) if line.strip()]
     rows.sort(key=lambda row: row[1][0][:1] == "R")  # an R line may stand before its T lines
     texts = [text, text[1:]] if text.startswith(_MARK) else [text]  # offsets may count the mark, or not
-    return min((_annotated(document.replace(text=t), rows, str(notes)) for t in texts), key=lambda d: len(d.errors))
+    ways = ((document.replace(text=t), reading) for t in texts for reading in offset_readings(t))
+    return min((_annotated(d, rows, str(notes), reading) for d, reading in ways), key=lambda d: _lost(d.errors))
 
 
-def _annotated(document: Document, rows: list[tuple[int, list[str]]], notes: str) -> Document:
+def _lost(errors: Iterable[ErrorRecord]) -> int:
+    return sum(not error.note for error in errors)
+
+
+def _annotated(document: Document, rows: list[tuple[int, list[str]]], notes: str, reading: Reading) -> Document:
     mentions: dict[str, Mention] = {}
     relations: list[Relation] = []
     errors: list[ErrorRecord] = []
     trimmed = 0
     for number, cells in rows:
-        item = _item(cells, document.text, mentions, f"{notes}:{number}")
+        item = _item(cells, document.text, mentions, f"{notes}:{number}", reading)
         if isinstance(item, Mention):
             start, end = trim_span(document.text, item.start, item.end)
             trimmed += (start, end) != (item.start, item.end)
@@ -168,14 +184,16 @@ def _annotated(document: Document, rows: list[tuple[int, list[str]]], notes: str
     return document.replace(mentions=tuple(mentions.values()), relations=tuple(relations), errors=tuple(errors))
 
 
-def _item(cells: list[str], text: str, mentions: dict[str, Mention], where: str) -> Mention | Relation | ErrorRecord:
+def _item(
+    cells: list[str], text: str, mentions: dict[str, Mention], where: str, reading: Reading
+) -> Mention | Relation | ErrorRecord:
     kind = cells[0][:1]
     if kind == "T" and cells[0] in mentions:
         return ErrorRecord(
             where=where, found=f"the id {cells[0]} again", expected="one id each", remedy="renumber the annotations"
         )
     if kind == "T":
-        return _mention(cells, text, where)
+        return _mention(cells, text, where, reading)
     if kind == "R":
         return _relation(cells, mentions, where)
     return ErrorRecord(
@@ -183,19 +201,28 @@ def _item(cells: list[str], text: str, mentions: dict[str, Mention], where: str)
     )
 
 
-def _mention(cells: list[str], text: str, where: str) -> Mention | ErrorRecord:
+def _mention(cells: list[str], text: str, where: str, reading: Reading) -> Mention | ErrorRecord:
     span = _SPAN.fullmatch(cells[1]) if len(cells) > 1 else None
     if span is None:
-        gap = len(cells) > 1 and ";" in cells[1]
-        found, remedy = ("a discontinuous span", "openmie leaves it out") if gap else ("a malformed line", "mend it")
-        return ErrorRecord(where=where, found=found, expected="Tn TAB LABEL START END TAB TEXT", remedy=remedy)
-    start, end = int(span[2]), int(span[3])
+        expected = "Tn TAB LABEL START END TAB TEXT"
+        return ErrorRecord(where=where, found="a malformed line", expected=expected, remedy="mend it")
+    read = [reading(int(n)) for n in re.split("[ ;]", span[2])]
+    edges = [at for at in read if at is not None]
+    start, end = (edges[0], edges[-1]) if edges == read else (0, 0)
+    gaps = [text[a:b] for a, b in zip(edges[1:-1:2], edges[2:-1:2])] if edges == read else []
+    if any(gap.strip() for gap in gaps):
+        return ErrorRecord(
+            where=where,
+            found="a discontinuous span",
+            expected="fragments with nothing but white space between them",
+            remedy="openmie leaves it out",
+        )
     surface = text[start:end]
     stated = "\t".join(cells[2:])
     if not start < end <= len(text) or (stated and stated.split() != _flat(surface).split()):
         return ErrorRecord(
             where=where,
-            found=f"{stated[:80]!r} at {start}:{end}, where the text has {surface[:80]!r}",
+            found=f"{stated[:80]!r} at {span[2]}, where the text has {surface[:80]!r}",
             expected="offsets in code points of the .txt file",
             remedy="check that the two files belong together, line ends included",
         )

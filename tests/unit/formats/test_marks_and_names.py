@@ -1,4 +1,4 @@
-"""Byte-order marks in brat's files, blanks at the ends of its spans, JSON lines under another name, points in names."""
+"""Marks, offsets, fragments and blanks in brat's files, and JSON lines under another name."""
 
 from __future__ import annotations
 
@@ -65,3 +65,38 @@ def test_a_point_in_a_name_is_not_always_that_of_a_suffix(tmp_path: Path) -> Non
     (tmp_path / "a.d").mkdir()
     names = {"a.jsonl": "a", "a.1.jsonl": "a.1", "a.7b": "a.7b", "a.d": "a.d", ".hidden": ".hidden", "a": "a"}
     assert {name: stem(tmp_path / name) for name in names} == names
+
+
+@pytest.mark.parametrize("before", ["", "😀 ", "a\r\nb\r\n", "😀\r\n"])
+@pytest.mark.parametrize("counted", ["code points", "UTF-16", "CRLF as one", "both"])
+def test_offsets_of_brat_are_read_as_the_tool_counted_them(tmp_path: Path, before: str, counted: str) -> None:
+    text = before + TEXT
+    seen = before.replace("\r\n", "\n") if counted in ("CRLF as one", "both") else before
+    at = len(seen.encode("utf-16-le")) // 2 if counted in ("UTF-16", "both") else len(seen)
+    (tmp_path / "a.txt").write_bytes(text.encode())
+    (tmp_path / "a.ann").write_text(f"T1\tPER {at} {at + 3}\tKei\nT2\tLOC {at + 9} {at + 13}\tOslo\n", encoding="utf-8")
+    document = next(files.read(tmp_path, "brat"))
+    assert [(m.start - len(before), m.text) for m in document.mentions] == [(0, "Kei"), (9, "Oslo")]
+    assert document.text == text and not document.errors
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \n"])
+def test_fragments_over_a_line_end_are_one_mention(tmp_path: Path, end: str) -> None:
+    (tmp_path / "a.txt").write_bytes(f"near New{end}York".encode())
+    second = 8 + len(end)
+    (tmp_path / "a.ann").write_text(f"T1\tLOC 5 8;{second} {second + 4}\tNew York\n", encoding="utf-8")
+    document = next(files.read(tmp_path, "brat"))
+    assert [(m.text, m.label) for m in document.mentions] == [(f"New{end}York", "LOC")] and not document.errors
+    files.write([document], tmp_path / "out", "brat")  # and it is written so: a span of brat holds no line end
+    first = 8 + end.count(" ")
+    assert f"5 {first};{second} {second + 4}\t" in (tmp_path / "out" / "a.ann").read_text(encoding="utf-8")
+    assert next(files.read(tmp_path / "out", "brat")) == document
+
+
+def test_fragments_with_words_between_them_are_told(tmp_path: Path) -> None:
+    document = brat(tmp_path, TEXT, f"T1\tX 0 3;9 13\tKei Oslo\nT2\tX {'9' * 5000} 3\tKei\nT3\tX 0 99;100 103\tKei\n")
+    assert not document.mentions and [e.found.split(" at ")[0] for e in document.errors] == [
+        "a discontinuous span",
+        "a malformed line",
+        "'Kei'",
+    ]
