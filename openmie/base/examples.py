@@ -59,6 +59,8 @@ class Example:
         words: of the sentence.
         spaced: whether a blank stands before each word; None: before every one.
         spans: marked spans.
+        open: first word, and the one after the last, of stretches of which nothing is known but `spans`: those of a
+            mention that was refused.
         annotated: labels that were looked for in the whole sentence: outside its spans they do not hold.
         lower_is_none: words that begin with a small letter and are not marked are of no label whose kinds are `NAMED`.
         guideline: whose annotation it follows.
@@ -66,6 +68,7 @@ class Example:
 
     words: tuple[str, ...]
     spans: tuple[Span, ...]
+    open: tuple[tuple[int, int], ...] = ()
     annotated: frozenset[str] = frozenset()
     lower_is_none: bool = False
     guideline: str = "names"
@@ -93,6 +96,8 @@ def targets(example: Example, labels: Sequence[Label]) -> tuple[np.ndarray, np.n
     if example.lower_is_none:
         lower = [not word[:1].isupper() and not word[:1].isdigit() for word in example.words]
         known |= np.outer(lower, [bool(label.coarse) and label.coarse <= NAMED for label in labels])
+    for start, end in example.open:
+        known[start:end] = False
     positive = []
     for span in example.spans:
         for column, label in enumerate(labels):

@@ -1,7 +1,8 @@
 """Fine-tuning of openmie-base on a corpus of the user's own: `openmie train base`.
 
 The adapters and heads go on from the shipped weights, with the corpus's labels; a few megabytes are written. Words are
-those of the documents, or of their texts; a word that a mention ends or begins within is cut there.
+those of the documents, or of their texts; a mention that begins or ends within one follows `span_edges`, as in all
+training.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
+from typing import cast, get_args
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from openmie.base.training import TrainingData, TrainingOptions, train
 from openmie.data.document import Chain, Document
 from openmie.data.folder_lock import hold_folder
 from openmie.errors import CorpusError
+from openmie.text.span_edges import SpanEdges, whole_words
 
 CHUNK = 80  # words of a training sentence at most; longer documents are cut between mentions
 
@@ -44,6 +46,8 @@ class FinetuneOptions:
         batch_size: sentences.
         text: tower, as `TextTower.load` takes it; "": that of the weights. Another one begins with new heads.
         scratch: begin with new adapters and heads.
+        span_edges: what becomes of mentions that cut words: `expand`, `shrink`, or `drop`, their words left open; see
+            `openmie.text.span_edges`.
         seed: of everything that is drawn.
     """
 
@@ -54,6 +58,7 @@ class FinetuneOptions:
     batch_size: int = 16
     text: str = ""
     scratch: bool = False
+    span_edges: str = "expand"
     seed: int = 0
 
 
@@ -82,9 +87,12 @@ def finetune(
         The fine-tuned model, in evaluation mode.
 
     Raises:
-        CorpusError: no document with a mention; another process that writes into `out`.
+        CorpusError: no document with a mention, an unknown rule of `span_edges`; another process that writes into
+            `out`.
     """
     options = options or FinetuneOptions()
+    if options.span_edges not in get_args(SpanEdges):
+        raise CorpusError.unknown("span_edges", options.span_edges, get_args(SpanEdges))
     documents = list(documents)
     types = _described({m.label for d in documents for m in d.mentions if m.status == "located"}, labels or {})
     kinds = _described({r.label for d in documents for r in d.relations}, relations or {})
@@ -108,8 +116,8 @@ def _finetuned(
     options: FinetuneOptions,
 ) -> TextModel:
     """`finetune` in a folder that is held, with all labels described."""
-    model = _begin(start, options)
-    sentences = [part for document in documents for part in sentences_of(document, model.tower)]
+    model, edges = _begin(start, options), cast(SpanEdges, options.span_edges)
+    sentences = [part for document in documents for part in sentences_of(document, model.tower, edges)]
     data = training_data(model, sentences, types, kinds)
     steps = max(options.least_steps, math.ceil(options.epochs * len(data.examples) / options.batch_size))
     train(
@@ -123,16 +131,18 @@ def _finetuned(
     settings = replace(
         model.settings, labels=types, relations=kinds, measured={}, version=f"{model.settings.version}+tuned"
     )
-    model.settings = _fitted_on(model, settings, dev)
+    model.settings = _fitted_on(model, settings, dev, edges)
     text_files.save(model, out)
     known_labels.write(out)
     adapter.merge(model.upper)
     return model.requires_grad_(False)
 
 
-def _fitted_on(model: TextModel, settings: TextSettings, dev: Iterable[Document]) -> TextSettings:
+def _fitted_on(
+    model: TextModel, settings: TextSettings, dev: Iterable[Document], edges: SpanEdges
+) -> TextSettings:
     """Settings with thresholds and temperatures of the dev documents, where there are some."""
-    held = [part for document in dev for part in sentences_of(document, model.tower)]
+    held = [part for document in dev for part in sentences_of(document, model.tower, edges)]
     if not held:
         return settings
     found = SpanCandidates()
@@ -169,23 +179,28 @@ class Sentence:
     words: tuple[str, ...]
     spans: tuple[tuple[int, int, str], ...]
     pairs: tuple[tuple[int, int, str], ...]
+    open: tuple[tuple[int, int], ...] = ()  # words of refused mentions
 
 
-def sentences_of(document: Document, tower: TextTower) -> list[Sentence]:
+def sentences_of(document: Document, tower: TextTower, edges: SpanEdges = "expand") -> list[Sentence]:
     """A document as training sentences of up to 80 words, cut where no mention is.
 
-    Relations between sentences, and mentions that are not in the text, are left out.
+    Relations between sentences, and mentions that are not in the text, are left out; words of those that `edges`
+    refuses are left open.
     """
+    known = document.words or tuple(tower.split(document.text))
+    document, _, refused = whole_words(document, edges, known)
     mentions = sorted((m for m in document.mentions if m.status == "located"), key=lambda m: (m.start, m.end))
-    edges = sorted({at for m in mentions for at in (m.start, m.end)})
-    places = [(w.start, w.end) for w in document.words] or [(w.start, w.end) for w in tower.split(document.text)]
-    places = [piece for start, end in places for piece in _cut(start, end, edges)]
+    places = [(w.start, w.end) for w in known]
     starts, ends = np.array([p[0] for p in places], int), np.array([p[1] for p in places], int)
     spans: list[tuple[int, int, str]] = []
     ids: dict[str, int] = {}
+    gone: list[tuple[int, int]] = []
     for m in mentions:
         first, last = int(np.searchsorted(ends, m.start, "right")), int(np.searchsorted(starts, m.end))
-        if first < last:
+        if m.id in refused:
+            gone.append((first, last))
+        elif first < last:
             ids[m.id] = len(spans)
             spans.append((first, last, m.label))
     links = _links(document, ids)
@@ -200,16 +215,11 @@ def sentences_of(document: Document, tower: TextTower) -> list[Sentence]:
                 words=tuple(document.text[a:b] for a, b in places[begin:end]),
                 spans=tuple((spans[i][0] - begin, spans[i][1] - begin, spans[i][2]) for i in inside),
                 pairs=tuple((inside[h], inside[t], label) for h, t, label in links if h in inside and t in inside),
+                open=tuple((max(a - begin, 0), min(b, end) - begin) for a, b in gone if a < end and begin < b),
             )
         )
         begin = end
     return found
-
-
-def _cut(start: int, end: int, edges: Sequence[int]) -> list[tuple[int, int]]:
-    """A word, cut at the ends of mentions within it."""
-    points = [start, *(e for e in edges if start < e < end), end]
-    return list(pairwise(points))
 
 
 def _links(document: Document, ids: Mapping[str, int]) -> list[tuple[int, int, str]]:
@@ -229,7 +239,7 @@ def training_data(
     asked = frozenset(types)
     examples = [
         Example(
-            words=s.words, annotated=asked,
+            words=s.words, annotated=asked, open=s.open,
             spans=tuple(Span(start=a, end=b, labels=frozenset([label])) for a, b, label in s.spans),
         )
         for s in sentences

@@ -45,6 +45,12 @@ def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:
                     f"documents have{without}",
                     markup=False,
                 )
+            if event.kind == "start" and (cut := event.values.get("span_edges")):
+                console.print(
+                    f"{name}: of the spans that cut words, {cut['moved']} are learnt as whole words and "
+                    f"{cut['refused']} left open (training.span_edges={cut['rule']})",
+                    markup=False,
+                )
             if event.kind == "resume":
                 console.print(f"{name}: going on from {event.values['from']}")
             if event.kind == "done":

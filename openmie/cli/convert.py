@@ -24,6 +24,10 @@ def convert(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Of the reader, such as annotator=NAME, config=FILE; repeatable."),
     ] = None,
+    write_option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Of the writer, such as span_edges=drop (conll); repeatable."),
+    ] = None,
 ) -> None:
     """Convert between jsonl, parquet, conll, brat, coco, yolo, voc and labelstudio.
 
@@ -42,7 +46,7 @@ def convert(
 
     named, hash_, split = source.rpartition("#")
     records: dict[ErrorRecord, None] = {}
-    given = _reading(image_dir, read_option)
+    given = ({"images": image_dir} if image_dir else {}) | _pairs("--read-option", read_option)
     corpus = corpora.load(named, **given) if hash_ and ":" in named else None
     items = corpus.split(split) if corpus else read_items(source, from_ or None, **given)
     documents = console.documents_of(items, records)
@@ -52,21 +56,23 @@ def convert(
         print(f"nothing of {source} could be read, so {target} was not written", file=sys.stderr)
         console.say_records(skipped)
         raise typer.Exit(options.PARTIAL)
-    written = write(chain(first, documents), target, to or None, **_writing(target, to))
+    written = write(
+        chain(first, documents), target, to or None, **_writing(target, to), **_pairs("--write-option", write_option)
+    )
     console.say(written)
     lost = console.say_records(corpus.skipped if corpus else records)
     if lost or written.lost:
         raise typer.Exit(options.PARTIAL)
 
 
-def _reading(image_dir: str | None, read_option: list[str] | None) -> dict[str, str]:
-    """Options of the reader, as typed."""
-    given = {"images": image_dir} if image_dir else {}
-    for option in read_option or ():
+def _pairs(flag: str, typed: list[str] | None) -> dict[str, str]:
+    """Options of a reader or writer, as typed."""
+    given: dict[str, str] = {}
+    for option in typed or ():
         key, equals, value = option.partition("=")
         if not equals:
             raise OpenMIEError(
-                f"--read-option {option!r}", expected="KEY=VALUE", remedy="write it so, such as layer=predictions"
+                f"{flag} {option!r}", expected="KEY=VALUE", remedy="write it so, such as layer=predictions"
             )
         given[key] = value
     return given

@@ -22,6 +22,9 @@ Revision = Annotated[str, typer.Option(help="Commit, branch or tag of a hub id; 
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
 Bootstrap = Annotated[int, typer.Option(help="Resamples for the confidence interval; 0: none.")]
 MaxDocuments = Annotated[int, typer.Option(help="Take only the first so many documents; 0: all.")]
+SpanEdges = Annotated[
+    str, typer.Option(help="Where gold spans that cut words are compared: expand (to whole words), shrink or drop.")
+]
 Symmetric = Annotated[list[str] | None, typer.Option(help="Relation label without direction; repeatable.")]
 
 # -- systems and their recipes

@@ -21,6 +21,7 @@ def score(
     iou: Annotated[float, typer.Option(help="Least overlap at which a predicted box is right.")] = 0.5,
     bootstrap: options.Bootstrap = 1000,
     by_label: Annotated[bool, typer.Option(help="With a row for each label.")] = True,
+    span_edges: options.SpanEdges = "expand",
     errors: Annotated[bool, typer.Option("--errors", help="Count the errors by kind and cause, too.")] = False,
     format: Annotated[str, typer.Option(help="table or json.")] = "table",
 ) -> None:
@@ -36,21 +37,18 @@ def score(
     from openmie import metrics
     from openmie.data.packed_documents import PackedDocuments
     from openmie.formats.registry import read_items
-    from openmie.metrics.places import paired_by_place
-    from openmie.metrics.shared_spans import shared_spans
+    from openmie.metrics.comparison import comparable
 
     if format not in FORMATS:
         raise OpenMIEError.unknown("--format", format, FORMATS)
     records: dict[ErrorRecord, None] = {}
     sides = [PackedDocuments(console.documents_of(read_items(side), records)) for side in (gold, predicted)]
     lost = console.say_records(records)
-    answers, notes = paired_by_place(*sides)
-    pair = sides[0], answers
-    if task == "document":
-        notes += tuple(record for name, side in zip(("gold", "predicted"), pair) for record in shared_spans(side, name))
+    left, right, notes = comparable(sides[0], sides[1], task, span_edges)  # type: ignore[arg-type]
+    pair = left, right
     console.say_records(notes)
     settings: dict[str, Any] = {"symmetric": symmetric or (), "iou": iou}
-    found = metrics.score(*pair, task=task, bootstrap=bootstrap, **settings)  # type: ignore[arg-type]
+    found = metrics.score(*pair, task=task, bootstrap=bootstrap, span_edges=None, **settings)  # type: ignore[arg-type]
     lines = metrics.errors(*pair, **settings).lines(task) if errors else []
     if format == "json":
         rows = metrics.table(found)

@@ -46,6 +46,7 @@ def train_base(data: Corpus, out: Path, options: Iterable[str], seed: int) -> No
     from openmie.base.predictor import Base
     from openmie.metrics import spans
     from openmie.vlm.prompting.typed_labels import typed_labels
+    from openmie.metrics.span_edges import at_whole_words
 
     known = {field: type(value) for field, value in vars(FinetuneOptions()).items() if field != "seed"}
     given = dict(_parsed(option, {**known, "start": str, "labels": str}) for option in options)
@@ -61,7 +62,9 @@ def train_base(data: Corpus, out: Path, options: Iterable[str], seed: int) -> No
         start=Path(start) if start else None,
         options=FinetuneOptions(**given, seed=seed),
     )
-    score = f"dev F1 {spans(dev, Base.load(out).predict(d.without_gold() for d in dev)).f1:.2f}; " if dev else ""
+    edges = given.get("span_edges", FinetuneOptions.span_edges)
+    found = list(Base.load(out).predict(d.without_gold() for d in dev)) if dev else []
+    score = f"dev F1 {spans(*at_whole_words(dev, found, edges)[:2]).f1:.2f}; " if dev else ""
     print(f"{score}model: {out}; openmie extract posts.jsonl --model {out}")
 
 

@@ -20,6 +20,7 @@ from openmie.formats import output
 from openmie.formats.conll_columns import Columns, Line, Sentence, blocks, has_ends, read_block
 from openmie.formats.jsonl import open_binary
 from openmie.text.bio_runs import Scheme, tag_runs
+from openmie.text.span_edges import SpanEdges, whole_words
 from openmie.text.words import split_words
 
 CANNOT_HOLD = (
@@ -149,26 +150,44 @@ def _mentions(document: Document, layers: Sequence[Sequence[str]], scheme: str) 
     )
 
 
-def write(documents: Iterable[Document], path: str | os.PathLike[str], *, ids: bool = True) -> output.Written:
-    """`token TAB tag` lines. A document without words is split into some; `ids=False` leaves the comment lines out.
+def write(
+    documents: Iterable[Document],
+    path: str | os.PathLike[str],
+    *,
+    ids: bool | str = True,
+    span_edges: SpanEdges = "expand",
+) -> output.Written:
+    """`token TAB tag` lines. A document without words is split into some.
 
-    Of mentions that overlap, the longest is kept; one that begins or ends inside a word is written as whole words; the
-    text between words becomes one blank. Each such change is in the report.
+    Of mentions that overlap, the longest is kept; the text between words becomes one blank. Each such change is in the
+    report, and each mention that begins or ends inside a word.
+
+    Args:
+        documents: to be written.
+        path: of the file; "-" is standard output.
+        ids: with a comment line before each sentence that says its id.
+        span_edges: what becomes of mentions that cut words, see `openmie.text.span_edges`; `drop` leaves them out.
+
+    Raises:
+        CorpusError: an unknown rule.
     """
+    if span_edges not in get_args(SpanEdges):
+        raise CorpusError.unknown("span_edges", span_edges, get_args(SpanEdges))
     report = output.WriteReport(CANNOT_HOLD)
     with output.open_output(path) as stream:
         for document in documents:
             report.count(document)
-            stream.write(output.encode_utf8(_sentence(document, ids, report), f"document {document.id}"))
+            sentence = _sentence(document, _is_true(ids), span_edges, report)
+            stream.write(output.encode_utf8(sentence, f"document {document.id}"))
     return report.result()
 
 
-def _sentence(document: Document, ids: bool, report: output.WriteReport) -> str:
+def _sentence(document: Document, ids: bool, edges: SpanEdges, report: output.WriteReport) -> str:
     words = _disjoint_words(document, report)
     if not words:
         report.reject(document, "no word", "at least one word", "use jsonl to keep it")
         return ""
-    tags = _tags(document, words, report)
+    tags = _tags(_at_whole_words(document, words, edges, report), words, report)
     texts = [document.text[w.start : w.end] for w in words]
     if " ".join(texts) != document.text:
         report.drop(
@@ -207,6 +226,23 @@ def _disjoint_words(document: Document, report: output.WriteReport) -> list[Word
     return words
 
 
+def _at_whole_words(
+    document: Document, words: Sequence[Word], edges: SpanEdges, report: output.WriteReport
+) -> Document:
+    """The document with its mentions where the rule puts them; those that it refuses are counted and left out."""
+    found = whole_words(document, edges, words)
+    for id in found.moved:
+        before, after = document.find(id), found.document.find(id)
+        assert isinstance(before, Mention) and isinstance(after, Mention)
+        what = f"mention {id!r} at {before.start}:{before.end}, not whole words"
+        report.note(document, what, "word boundaries", f"written as {after.text[:80]!r}")
+    for id in found.refused:
+        what = f"mention {id!r}, which cuts words or is on none (span_edges={edges})"
+        report.drop("mentions", document, what, "word boundaries", "use jsonl, brat or labelstudio to keep it")
+    gone = set(found.refused)
+    return found.document.model_copy(update={"mentions": tuple(m for m in found.document.mentions if m.id not in gone)})
+
+
 def _tags(document: Document, words: Sequence[Word], report: output.WriteReport) -> list[str]:
     tags, starts, ends = ["O"] * len(words), [w.start for w in words], [w.end for w in words]
     orphans: list[int] = []
@@ -222,14 +258,6 @@ def _tags(document: Document, words: Sequence[Word], report: output.WriteReport)
                 "use jsonl, brat or labelstudio to keep it",
             )
             continue
-        first, last = words[covered[0]], words[covered[-1]]
-        if (first.start, last.end) != (m.start, m.end):
-            report.note(
-                document,
-                f"mention {m.id!r} at {m.start}:{m.end}, not whole words",
-                "word boundaries",
-                f"written as {document.text[first.start : last.end][:80]!r}",
-            )
         label = "-" + _WHITE.sub("_", m.label) if m.label else ""
         for i in covered:
             tags[i] = "I" + label

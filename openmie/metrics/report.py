@@ -17,7 +17,9 @@ from openmie.metrics.mentions import spans
 from openmie.metrics.mre import mre
 from openmie.metrics.region_links import region_links
 from openmie.metrics.scores import Scores
+from openmie.metrics.span_edges import at_whole_words
 from openmie.metrics.text import text
+from openmie.text.span_edges import SpanEdges
 
 Task = Literal["ner", "re", "joint", "boxes", "grounded", "document", "summary", "mre"]
 
@@ -46,6 +48,7 @@ def score(
     iou: float = 0.5,
     bootstrap: int = 1000,
     seed: int = 0,
+    span_edges: SpanEdges | None = "expand",
 ) -> dict[str, Scores]:
     """All usual scores of a task, by name; the first is the one to report.
 
@@ -57,13 +60,18 @@ def score(
         iou: Threshold of the intersection over union of boxes (boxes, grounded, document).
         bootstrap: Number of bootstrap samples of documents for 95% intervals; 0: none.
         seed: Seed of the bootstrap.
+        span_edges: Where gold spans that cut words are compared: "expand", "shrink" or "drop", see
+            `openmie.metrics.span_edges`; None: as they are.
 
     Raises:
-        MetricError: For an unknown task, and those of the metrics.
+        MetricError: For an unknown task or rule, and those of the metrics.
     """
     if task not in get_args(Task):
         raise MetricError.unknown("task", task, get_args(Task))
-    gold, predicted, symmetric = listed(gold), listed(predicted, "predicted"), frozenset(symmetric)
+    sides = listed(gold), listed(predicted, "predicted")
+    if span_edges is not None:
+        sides = at_whole_words(*sides, span_edges)[:2]
+    gold, predicted, symmetric = *sides, frozenset(symmetric)
     draws: dict[str, Any] = {"bootstrap": bootstrap, "seed": seed}
     if task == "document":
         return _document(gold, predicted, symmetric, iou, draws)

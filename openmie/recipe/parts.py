@@ -74,6 +74,8 @@ class Training:
         selection_metric: dev score that chooses the best epoch; empty: the task's own.
         train_fraction: share of the training documents, sampled by the seed; smaller samples are subsets of larger
             ones.
+        span_edges: what becomes of gold spans that cut words, in training and scoring: `expand` them to whole words,
+            `shrink` them, or `drop` them, their words left open; see `openmie.text.span_edges`.
     """
 
     epochs: Count = 8
@@ -86,6 +88,7 @@ class Training:
     patience: CountOrZero = 0
     selection_metric: Literal["", "ner", "re", "joint", "document", "own", "released"] = ""
     train_fraction: PositiveFraction = 1.0
+    span_edges: Literal["expand", "shrink", "drop"] = "expand"
 
 
 TASKS = {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint", ("cells",): "joint"}

@@ -18,6 +18,7 @@ from openmie.data.document import Document
 from openmie.errors import TrainError
 from openmie.metrics import Scores
 from openmie.metrics.report import Task
+from openmie.metrics.span_edges import at_whole_words
 from openmie.model.codec.word_pairs_ceiling import ceiling
 from openmie.model.pretrained import Model
 from openmie.model.tasks.task import CANDIDATE_SOURCES, CandidateSource
@@ -48,7 +49,8 @@ def evaluate(
             expected="a model that predicts chains, such as m3d's",
             remedy="leave it out",
         )
-    gold = list(documents)
+    edges = model.recipe.training.span_edges
+    gold = list(at_whole_words(found := list(documents), found, edges)[0])
     if not gold:
         raise TrainError("no documents", expected="a split with gold", remedy="check the corpus with `openmie doctor`")
     known = model.recipe.symmetric_labels.union(symmetric)
@@ -56,7 +58,7 @@ def evaluate(
         found = model.predict_encoded(model.featurizer.featurize(gold, candidates="gold_chains"), CANDIDATE_SOURCES)
         return score_predictions(gold, found, known, bootstrap), found[candidates]
     predicted, task = model.predict(gold), cast(Task, model.recipe.task)
-    return metrics.score(gold, predicted, task=task, bootstrap=bootstrap, symmetric=known), predicted
+    return metrics.score(gold, predicted, task=task, bootstrap=bootstrap, symmetric=known, span_edges=edges), predicted
 
 
 def scheme_ceiling(model: Model, gold: Iterable[Document]) -> dict[str, float]:
@@ -64,7 +66,9 @@ def scheme_ceiling(model: Model, gold: Iterable[Document]) -> dict[str, float]:
     head = next((h for h in model.recipe.heads if "cells" in h.makes()), None)
     if head is None:
         return {}
-    found = ceiling(list(gold), head.mentions, head.labels, head.scheme, head.symmetric)
+    documents = list(gold)
+    whole, _, _ = at_whole_words(documents, documents, model.recipe.training.span_edges)
+    found = ceiling(list(whole), head.mentions, head.labels, head.scheme, head.symmetric)
     return {"entities": found.entities.f1, "pairs": found.pairs.f1}
 
 

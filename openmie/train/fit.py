@@ -17,11 +17,13 @@ from openmie import recipe as recipes
 from openmie.data.document import Document
 from openmie.data.folder_lock import hold_folder
 from openmie.errors import TrainError
+from openmie.metrics.span_edges import at_whole_words
 from openmie.model import char_tokenizer as characters
 from openmie.model.features.context import context_generator
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe, Training
+from openmie.text.span_edges import whole_words
 from openmie.train import checkpoint
 from openmie.train.card import card
 from openmie.train.checkpoint import TrainingProgress
@@ -70,7 +72,7 @@ def _fit(
 ) -> Iterator[Event]:
     """`fit` in a folder that is held."""
     (train, dev), training = documents, recipe.training
-    train, dev = _subsample(train, training.train_fraction, seed), list(dev)
+    train, dev, cut = _at_whole_words(_subsample(train, training.train_fraction, seed), list(dev), training)
     recipe = with_context(with_vocabulary(recipe, train), train)
     model = Model.new(recipe)
     examples = model.featurizer.featurize(train, gold=True)
@@ -88,7 +90,7 @@ def _fit(
     cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite")
     rates = {group.match or "the rest": group.lr for group in training.param_groups}
     about = {"examples": len(examples), "parameters": run.size(), "lr": rates}
-    yield run.event("start", about | _context(recipe, train) | _skipped(examples))
+    yield run.event("start", about | _context(recipe, train) | _skipped(examples) | cut)
 
     def save() -> None:
         if accelerator.is_main_process:
@@ -134,6 +136,17 @@ def _subsample(documents: Iterable[Document], fraction: float, seed: int) -> lis
         return documents
     kept = np.random.default_rng(seed).permutation(len(documents))[: max(1, round(fraction * len(documents)))]
     return [documents[i] for i in np.sort(kept)]
+
+
+def _at_whole_words(
+    train: list[Document], dev: list[Document], training: Training
+) -> tuple[list[Document], list[Document], dict[str, Any]]:
+    """Both splits with their mentions at whole words, and how many were moved or refused."""
+    learnt = [whole_words(d, training.span_edges) for d in train]
+    scored, _, _ = at_whole_words(dev, dev, training.span_edges)
+    counts = {"moved": sum(len(x.moved) for x in learnt), "refused": sum(len(x.refused) for x in learnt)}
+    about = {"span_edges": {"rule": training.span_edges, **counts}} if any(counts.values()) else {}
+    return [x.document for x in learnt], list(scored), about
 
 
 def _folder(out: str | Path) -> Path:

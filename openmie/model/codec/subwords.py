@@ -57,14 +57,19 @@ def with_markers(tokens: Ints, words: Ints, span: Ints, markers: Ints) -> tuple[
     return np.insert(tokens, where, markers[order]), np.insert(shifted, where, position[order]), position
 
 
-def word_spans(document: Document) -> dict[str, tuple[int, int]]:
-    """Mention id -> first and last word that it touches, in text order; a mention that touches none is left out."""
+def word_spans(document: Document, whole: bool = False) -> dict[str, tuple[int, int]]:
+    """Mention id -> first and last word that it touches, in text order; a mention that touches none is left out.
+
+    With `whole` also one that does not begin and end where words do: what is learnt follows one rule, see
+    `openmie.text.span_edges`.
+    """
     if not document.mentions or not document.words:
         return {}
     starts, ends = np.array(document.words, dtype=np.int64).T
     out = {}
     for m in sorted(document.mentions, key=lambda m: (m.start, m.end)):
         first, last = int(np.searchsorted(ends, m.start, side="right")), int(np.searchsorted(starts, m.end)) - 1
-        if m.status != "unlocated" and first <= last:
+        cut = whole and first <= last and (starts[first] != m.start or ends[last] != m.end)
+        if m.status != "unlocated" and first <= last and not cut:
             out[m.id] = (first, last)
     return out

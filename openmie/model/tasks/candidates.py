@@ -40,11 +40,14 @@ class Candidates(NamedTuple):
         return found | {c.id: i for i, c in enumerate(self.chains)}
 
 
-def encode_candidates(document: Document, labels: Sequence[str]) -> Candidates:
-    """The mentions of a document as candidates; without mention labels all count as label 0."""
+def encode_candidates(document: Document, labels: Sequence[str], whole: bool = False) -> Candidates:
+    """The mentions of a document as candidates; without mention labels all count as label 0.
+
+    With `whole`, for training, those alone that begin and end where words do.
+    """
     known = {label: i for i, label in enumerate(labels)}
     by_id = {m.id: m for m in document.mentions}
-    places = {i: s for i, s in word_spans(document).items() if not labels or by_id[i].label in known}
+    places = {i: s for i, s in word_spans(document, whole).items() if not labels or by_id[i].label in known}
     dropped = [Dropped(f"mention {m.id}", _why(m, labels, known)) for m in document.mentions if m.id not in places]
     chains = with_singletons(document.mentions, document.chains)
     owner: dict[str, int] = {}
@@ -68,7 +71,7 @@ def encode_candidates(document: Document, labels: Sequence[str]) -> Candidates:
 def _why(mention: Mention, labels: Sequence[str], known: Collection[str]) -> str:
     if labels and mention.label not in known:
         return f"label {mention.label!r} is not one of {tuple(labels)}"
-    return "it is not located, or touches no word"
+    return "it is not located, or touches no word, or cuts one"
 
 
 def with_singletons(mentions: Sequence[Mention], chains: Sequence[Chain]) -> list[Chain]:

@@ -42,7 +42,7 @@ class RelationsTask:
         They are the relations that the document lists, whatever their labels; where it lists none, and beside a tagger
         that learns "None", all ordered pairs of its mentions, or the nearest of them (`near_pairs`).
         """
-        places, listed = word_spans(document), list(document.relations)
+        places, listed = word_spans(document, whole=gold), list(document.relations)
         if self.adds_pairs(document, gold):
             known = {(r.head, r.tail) for r in listed}
             reverse = [r for r in listed if r.label in self.symmetric and (r.tail, r.head) not in known]

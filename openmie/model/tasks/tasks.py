@@ -62,7 +62,7 @@ class Tasks:
             raise ModelError(f"candidates={candidates!r}", expected=f"one of {known}", remedy="`predicted` is usual")
         if self.has_candidates and (gold or candidates != "predicted" or not self.finds_candidates):
             for d in documents:
-                d.candidates = encode_candidates(d.document, self.mention_labels)
+                d.candidates = encode_candidates(d.document, self.mention_labels, whole=gold)
                 for gone in d.candidates.dropped:
                     d.skip(gone.name, gone.why, "what the recipe's heads can represent")
         for task in self.by_output.values() if gold else ():

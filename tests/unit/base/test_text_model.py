@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from openmie.base import adapter, finetune, text_files
+from openmie.base.examples import Label, targets
 from openmie.base.held_out import SpanCandidates, collect, fitted
 from openmie.base.settings import TextSettings
 from openmie.base.text_model import Entity, TextModel, word_spans
@@ -210,10 +211,20 @@ def test_documents_become_sentences_that_cut_no_mention() -> None:
     assert sentence.words[a:b] == tuple(f"w{i}" for i in range(75, 85)) and label == "PER"
 
 
-def test_a_word_is_cut_where_a_mention_ends() -> None:
-    document = Document(id="d", text="pre-Turin times", mentions=(Mention(id="m", start=4, end=9, label="LOC"),))
-    (sentence,) = finetune.sentences_of(document, tiny_tower())
-    assert sentence.words == ("pre-", "Turin", "times") and sentence.spans == ((1, 2, "LOC"),)
+@pytest.mark.parametrize(
+    ("edges", "spans", "open_"),
+    [("expand", ((0, 1, "LOC"), (2, 3, "LOC")), ()), ("shrink", ((2, 3, "LOC"),), ((0, 1),)),
+     ("drop", ((2, 3, "LOC"),), ((0, 1),))],
+)  # fmt: skip
+def test_a_mention_that_cuts_a_word_follows_the_rule_of_all_training(edges, spans, open_) -> None:
+    marked = tuple(Mention(id=f"m{a}", start=a, end=b, label="LOC") for a, b in ((4, 9), (16, 20)))
+    document = Document(id="d", text="pre-Turin times Oslo", mentions=marked)
+    (sentence,) = finetune.sentences_of(document, tiny_tower(), edges)
+    assert sentence.words == ("pre-Turin", "times", "Oslo")  # words as prediction has them
+    assert sentence.spans == spans and sentence.open == open_
+    data = finetune.training_data(tiny_model(), [sentence], {"LOC": ""}, {})
+    _, inside, known = targets(data.examples[0], [Label(key="LOC", texts=("LOC",))])
+    assert known[:, 0].tolist() == [not open_, True, True] and inside[2, 0] and not inside[1, 0]
 
 
 def test_documents_without_mentions_are_refused(tmp_path: Path) -> None:
