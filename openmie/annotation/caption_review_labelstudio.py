@@ -17,7 +17,7 @@ from urllib.parse import quote
 from openmie.errors import CorpusError
 from openmie.formats import output
 from openmie.formats.jsonl import load_json
-from openmie.formats.labelstudio_tasks import LOCAL_FILES_URL
+from openmie.formats.labelstudio_paths import BLANK, LOCAL_FILES_URL
 
 INTERFACE = """<View>
   <Header value="$generator"/>
@@ -61,7 +61,8 @@ def named(path: str | os.PathLike[str]) -> bool:
 def write(rows: Iterable[tuple[CaptionJudgement, str]], path: str | os.PathLike[str]) -> None:
     """Captions with the text of their document as tasks, and NAME.xml, the configuration, beside them.
 
-    Pictures in the file's folder are named as Label Studio serves a local folder, this being the one to serve.
+    Pictures in the file's folder are named as Label Studio serves a local folder: this one, its parent being
+    LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, as the root itself cannot be a storage. A post without one has an empty one.
     """
     folder = Path(os.path.realpath(path)).parent
     with output.open_output(path) as file:
@@ -96,8 +97,10 @@ def _task(judgement: CaptionJudgement, text: str, folder: Path) -> dict[str, Any
 
 
 def _shown(image: str, folder: Path) -> str:
+    if not image:
+        return BLANK
     try:
-        return LOCAL_FILES_URL + quote(Path(image).resolve().relative_to(folder).as_posix()) if image else ""
+        return LOCAL_FILES_URL + quote(f"{folder.name}/{Path(image).resolve().relative_to(folder).as_posix()}")
     except ValueError:  # outside: shown where the user's own storage serves it
         return image
 

@@ -125,8 +125,9 @@ class YoloAnnotations(_AnnotationFiles):
         errors: list[ErrorRecord] = []
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             if line.strip():
-                item = yolo.parse_region(line, image.id, self.classes, size, f"{file}:{number}")
-                (regions if isinstance(item, Region) else errors).append(item)  # type: ignore[arg-type]
+                found = yolo.fitted_regions(line, image.id, self.classes, size, f"{file}:{number}")
+                regions += [item for item in found if isinstance(item, Region)]
+                errors += [item for item in found if isinstance(item, ErrorRecord)]
         return regions, errors
 
 

@@ -1,9 +1,9 @@
 """brat standoff: a folder with `NAME.txt` and `NAME.ann` for each document; T lines are mentions, R lines relations.
 
-Offsets are code points of the text file, line ends included; those of tools that count UTF-16 units, or CRLF as one, are
-recognised by the names that stand beside them. A mention over a line end is in fragments, `9 12;13 17`, as brat writes it.
-Labels and ids are percent-encoded where brat has no place for a character; an empty label is written `_`. Mentions are
-renamed T1, T2, ...
+Offsets are code points of the text file, line ends included; those of tools that count UTF-16 units, or CRLF as one,
+are recognised by the names that stand beside them. A mention over a line end is in fragments, `9 12;13 17`, as brat
+writes it. Labels and ids are percent-encoded where brat has no place for a character; an empty label is written `_`.
+Mentions are renamed T1, T2, ...
 """
 
 from __future__ import annotations

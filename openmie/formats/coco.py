@@ -16,6 +16,7 @@ from openmie.data.document import Document, Image, Region
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
+from openmie.formats.box_edges import fitted_region, keep_area
 from openmie.formats.jsonl import load_json
 
 CANNOT_HOLD = (
@@ -55,7 +56,8 @@ def write(documents: Iterable[Document], path: str | os.PathLike[str]) -> output
         numbers = _images(document, paths.parent_folder(path), images, report)
         for region in document.regions:
             if region.image in numbers:
-                boxes.append((region.label, _annotation(region, len(boxes) + 1, numbers[region.image])))
+                if keep_area(document, region, report):
+                    boxes.append((region.label, _annotation(region, len(boxes) + 1, numbers[region.image])))
             else:
                 report.drop(
                     "regions",
@@ -160,7 +162,8 @@ def _document(
     path: str | os.PathLike[str],
     images: Any,
 ) -> Document | ErrorRecord:
-    regions, errors = [], []
+    regions: list[Region] = []
+    errors: list[ErrorRecord] = []
     where = f"{path}, document {id}"
     try:
         pictures = [
@@ -176,14 +179,16 @@ def _document(
             for a in boxes[entry["id"]]:
                 try:
                     x, y, width, height = a["bbox"]
-                    regions.append(
-                        Region(
-                            image=picture.id,
-                            box=(x, y, x + width, y + height),
-                            label=categories[a["category_id"]],
-                            score=a.get("score"),
-                        )
+                    region = Region(
+                        image=picture.id,
+                        box=(x, y, x + width, y + height),
+                        label=categories[a["category_id"]],
+                        score=a.get("score"),
                     )
+                    size = (picture.width, picture.height) if picture.width and picture.height else None
+                    fitted, record = fitted_region(region, size, f"{where}, annotation {a.get('id')}")
+                    regions += [fitted] if fitted else []
+                    errors += [record] if record else []
                 except (KeyError, TypeError, ValueError, OverflowError, DocumentError):
                     errors.append(_record(f"{where}, annotation {a.get('id')}", a, "a bbox and a known category_id"))
         document = Document(id=id, images=tuple(pictures), regions=tuple(regions), errors=tuple(errors))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from openmie.data.document import Box
 from openmie.errors import ErrorRecord
 from openmie.formats.archives import archive_members
+from openmie.formats.box_edges import cut_box
 from openmie.formats.text_lines import line_error
 
 _TEXT = "a file as LabelImg writes it: annotation, size, and object with name and bndbox"
@@ -79,7 +80,7 @@ def parse_annotation(data: bytes, path: Path) -> Annotation:
     for number, element in enumerate(root.iter("object"), 1):
         values = [_number(element.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
         given = tuple(v for v in values if v is not None)
-        box = _cut(given, width, height)
+        box = cut_box(given, width, height) if len(given) == 4 else None
         if box != given:
             found = f"object {number}: {_problem(given, width, height)}"
             expected = "xmin < xmax and ymin < ymax inside the image"
@@ -98,23 +99,6 @@ def _number(text: str | None) -> float | None:
     except ValueError:
         return None
     return value if abs(value) < 1e9 else None
-
-
-def _cut(box: tuple[float, ...], width: int, height: int) -> Box | None:
-    """A box cut at the border of its image; None for one without area, or with most of its area outside.
-
-    Tools that let a box be drawn over the border write it so, by a pixel or by a rounding error (HumanSignal/labelImg
-    and microsoft/VoTT). A box that is mostly outside is of an image of another size.
-    """
-    if len(box) < 4:
-        return None
-    x1, y1, x2, y2 = box
-    right, bottom = min(x2, width) if width > 0 else x2, min(y2, height) if height > 0 else y2
-    inside = (max(x1, 0.0), max(y1, 0.0), right, bottom)
-    if not (inside[0] < right and inside[1] < bottom):
-        return None
-    kept = (right - inside[0]) * (bottom - inside[1])
-    return inside if 2 * kept >= (x2 - x1) * (y2 - y1) else None
 
 
 def _problem(box: tuple[float, ...], width: int, height: int) -> str:

@@ -22,6 +22,7 @@ from openmie.data.document import Document, Mention, Region
 from openmie.errors import CorpusError
 from openmie.formats import image_paths as paths
 from openmie.formats import output
+from openmie.formats.box_edges import writable_region
 from openmie.formats.labelstudio_paths import BLANK, LOCAL_FILES_URL
 from openmie.formats.labelstudio_tasks import is_labelstudio, read
 
@@ -242,10 +243,13 @@ def _boxes(document: Document, spans: set[str], report: output.WriteReport) -> l
                 "give the image's width and height",
             )
             continue
+        cut = writable_region(document, region, sizes[region.image], report)
+        if cut is None:
+            continue
         id = f"box{n}"
         while id in spans:
             id += "'"
-        boxes.append(_rectangle(region, id, keys[region.image], sizes[region.image]))
+        boxes.append(_rectangle(cut, id, keys[region.image], sizes[region.image]))
         if region.of in spans:
             links.append(_link(id, region.of, SHOWS))
         elif region.of:

@@ -8,6 +8,7 @@ from typing import Any
 
 from openmie.data.document import Image, Mention, Region, Relation
 from openmie.errors import ErrorRecord
+from openmie.formats.box_edges import fitted_region
 from openmie.formats.labelstudio_fields import SPANS
 from openmie.formats.span_edges import trim_note, trim_span
 from openmie.text.offset_readings import best_reading, offset_readings
@@ -88,9 +89,12 @@ class Annotated:
         self.images[key] = image = image if image.width else image.model_copy(update={"width": width, "height": height})
         x, y, w, h = (float(value[k]) / 100 for k in ("x", "y", "width", "height"))
         box = (x * width, y * height, (x + w) * width, (y + h) * height)
-        for n, label in enumerate(value.get("rectanglelabels") or [""]):
+        whole = Region(image=image.id, box=box, score=item.get("score"))
+        region, record = fitted_region(whole, (width, height), f"{self.where}, result {item['id']}", shares=True)
+        self.errors += [record] if record else []
+        for n, label in enumerate((value.get("rectanglelabels") or [""]) if region else ()):
             id = f"{item['id']}-{n + 1}" if n else str(item["id"])
-            self.regions[id] = Region(image=image.id, box=box, label=label, score=item.get("score"))
+            self.regions[id] = region.model_copy(update={"label": label})
 
     def _image_key(self, item: Item) -> str:
         """What a rectangle was drawn on: as the project says, else what has its name, else the only image there is."""

@@ -1,7 +1,7 @@
 """Rows of tokens and tags, as data sets of token classification have them: `{"tokens": [...], "ner_tags": [...]}`.
 
-The tokens, joined by single blanks, are the text. Tags are names (BIO, BIOES or BILOU), or numbers of names that the file
-holds beside its rows, as Parquet files of the library datasets do.
+The tokens, joined by single blanks, are the text. Tags are names (BIO, BIOES or BILOU), or numbers of names that the
+file holds beside its rows, as Parquet files of the library datasets do.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from openmie.data.document import Document, Image, Region
 from openmie.errors import CorpusError, DocumentError, ErrorRecord, ImageError
 from openmie.formats import image_paths as paths
 from openmie.formats import output, yolo_layouts
+from openmie.formats.box_edges import fitted_region, keep_area
 from openmie.formats.coco import CANNOT_HOLD as _COCO_CANNOT_HOLD
 
 CANNOT_HOLD = _COCO_CANNOT_HOLD
@@ -109,7 +110,7 @@ def file_stem(image: Image) -> str:
 
 
 def _regions_of(document: Document, image: str, width: int, height: int, report: output.WriteReport) -> list[Region]:
-    regions = [r for r in document.regions if r.image == image]
+    regions = [r for r in document.regions if r.image == image and _keep(document, r, (width, height), report)]
     for r in regions:
         if not (0 <= r.box[0] <= r.box[2] <= width and 0 <= r.box[1] <= r.box[3] <= height):
             report.note(
@@ -119,6 +120,12 @@ def _regions_of(document: Document, image: str, width: int, height: int, report:
                 "it is cut at the border",
             )
     return regions
+
+
+def _keep(document: Document, region: Region, size: tuple[int, int], report: output.WriteReport) -> bool:
+    """Whether there is an area within the image."""
+    inside = decode_box(encode_box(region.box, *size), *size)
+    return keep_area(document, region.model_copy(update={"box": inside}), report)
 
 
 def _row(region: Region, number: int, width: int, height: int) -> str:
@@ -208,13 +215,11 @@ def _document(
             file = pictures.resolve_inside(f"{entry['labels']}.txt", folder)
             width, height = pictures.image_size(image)
             for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-                item = (
-                    parse_region(line, image.id, names, (width, height), f"{file}:{number}") if line.strip() else None
+                found = (
+                    fitted_regions(line, image.id, names, (width, height), f"{file}:{number}") if line.strip() else ()
                 )
-                if isinstance(item, Region):
-                    regions.append(item)
-                elif item is not None:
-                    errors.append(item)
+                regions += [item for item in found if isinstance(item, Region)]
+                errors += [item for item in found if isinstance(item, ErrorRecord)]
         return document.replace(regions=tuple(regions), errors=document.errors + tuple(errors))
     except (DocumentError, ImageError) as error:
         return error.record.model_copy(update={"where": f"{root}, document {id}, {error.record.where}"})
@@ -225,6 +230,14 @@ def _document(
             expected="a label file in UTF-8",
             remedy="restore the file",
         )
+
+
+def fitted_regions(
+    line: str, image: str, names: Sequence[str], size: tuple[int, int], where: str
+) -> tuple[Region | ErrorRecord | None, ...]:
+    """The region of a line, within its image, and a record of what is wrong with it."""
+    item = parse_region(line, image, names, size, where)
+    return fitted_region(item, size, where, shares=True) if isinstance(item, Region) else (item,)
 
 
 def parse_region(

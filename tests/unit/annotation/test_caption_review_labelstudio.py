@@ -17,7 +17,7 @@ from openmie.annotation.caption_review import CaptionJudgement, read, write
 from openmie.cli import application as cli
 from openmie.data.document import Document, Image
 from openmie.errors import CorpusError
-from openmie.formats.labelstudio_tasks import LOCAL_FILES_URL
+from openmie.formats.labelstudio_paths import BLANK, LOCAL_FILES_URL
 
 
 def post(number, image="", **captions):
@@ -63,7 +63,7 @@ def test_there_and_back(tmp_path):
     assert write(docs, path, "a") == 3
     tasks = json.loads(path.read_text(encoding="utf8"))
     assert (
-        unquote(tasks[0]["data"]["image"]) == LOCAL_FILES_URL + "a b.jpg"
+        unquote(tasks[0]["data"]["image"]) == f"{LOCAL_FILES_URL}{tmp_path.name}/a b.jpg"  # a storage below the root
         and tasks[1]["data"]["image"] == "/far/away.jpg"
     )
     assert tasks[2]["data"] == {
@@ -71,7 +71,7 @@ def test_there_and_back(tmp_path):
         "generator": "a",
         "caption": "bare",
         "picture": "",
-        "image": "",
+        "image": BLANK,
         "text": "text 3",
     }
     assert read(path) == [j for j, _ in review.captions(docs, "a")]

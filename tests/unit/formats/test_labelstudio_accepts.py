@@ -1,7 +1,9 @@
 """What Label Studio's TaskValidator and its SDK's `LabelInterface` ask of tasks holds for all that we write.
 
 Their rules, written down: every `$key` of the configuration is in every task and a text that is not empty; every result
-names a control of the configuration, its object and labels that it offers.
+names a control of the configuration, its object and labels that it offers; a rectangle has no side beyond 100 percent;
+a relation has a direction and two results of its own annotation. Where `label_studio_sdk` is installed (with all it
+needs 509 MB, so it is no dependency of the tests), its own validator is asked, too.
 """
 
 from __future__ import annotations
@@ -13,34 +15,15 @@ from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
 import pytest
-from PIL import Image as Pillow
 from typer.testing import CliRunner
 
+from openmie.annotation import caption_review_labelstudio as captions
+from openmie.annotation.caption_review import CaptionJudgement
 from openmie.annotation.export_import import export
 from openmie.cli import application as cli
-from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.formats import registry as files
 from openmie.formats.labelstudio_paths import BLANK
-
-
-def posts(folder: Path) -> list[Document]:
-    """Documents with two images, with one whose labels are empty, with none."""
-    for name in ("a 1.png", "b.png"):
-        Pillow.new("RGB", (20, 10)).save(folder / name)
-    two = (Image(path=str(folder / "a 1.png"), id="a"), Image(path=str(folder / "b.png"), id="b"))
-    names = (Mention(id="m", start=0, end=3, label="PER"), Mention(id="n", start=9, end=13, label="LOC"))
-    return [
-        Document(
-            id="1",
-            text="Kei near Oslo",
-            mentions=names,
-            relations=(Relation(head="m", tail="n", label="in"),),
-            images=two,
-            regions=(Region(image="b", box=(0, 0, 5, 5), label="PER", of="m"),),
-        ),
-        Document(id="2", text="Nothing"),
-        Document(id="3", text="Bo", images=two[:1], mentions=(Mention(id="m", start=0, end=2),)),
-    ]
+from tests.fixtures.labelstudio_posts import posts
 
 
 def refusals(tasks: list[dict[str, Any]], config: str) -> list[str]:
@@ -55,14 +38,59 @@ def refusals(tasks: list[dict[str, Any]], config: str) -> list[str]:
             for item in result["result"]:
                 if item["type"] == "relation":
                     found += [f"relation {x}" for x in item["labels"] if x not in relations]
+                    ends = {x.get("id") for x in result["result"] if x["type"] != "relation"}
+                    found += [f"end {item[end]}" for end in ("from_id", "to_id") if item[end] not in ends]
+                    found += [] if item["direction"] in ("left", "right", "bi") else [f"direction {item['direction']}"]
                     continue
                 control = controls.get(item["from_name"])
                 if control is None or control.get("toName") != item["to_name"]:
                     found.append(f"control {item['from_name']}")
                     continue
-                offered = {x.get("value") for x in control.iter("Label")}
-                found += [f"label {x}" for x in item["value"][item["type"]] if x not in offered]
+                offered = {x.get("value") for x in (*control.iter("Label"), *control.iter("Choice"))}
+                chosen = item["value"].get(item["type"], ()) if item["type"] != "textarea" else ()
+                found += [f"label {x}" for x in chosen if x not in offered]
+                sides = [item["value"][k] for k in ("x", "y", "width", "height") if k in item["value"]]
+                found += [f"side {x}" for x in sides if not 0 <= x <= 100]
     return found
+
+
+def written(folder: Path) -> dict[str, tuple[list[dict[str, Any]], str]]:
+    """The tasks and the configuration of every writer of tasks, by its name."""
+    made = posts(folder)
+    for name, guessed in (("gold", False), ("guessed", True)):
+        paths = folder / f"{name}.json", folder / f"{name}.xml"
+        files.write(made, paths[0], "labelstudio", served=True, config=paths[1], predictions=guessed)
+    export(made, folder / "video", ("labelstudio",))
+    rows = [CaptionJudgement(document=d.id, generator="g", caption="a street") for d in made]
+    captions.write(((r, d.text) for r, d in zip(rows, made)), folder / "captions.json")
+    video = folder / "video" / "labelstudio"
+    places = {n: (folder / f"{n}.json", folder / f"{n}.xml") for n in ("gold", "guessed", "captions")}
+    places["video"] = video / "tasks.json", video / "interface.xml"
+    return {n: (json.loads(a.read_text("utf8")), b.read_text("utf8")) for n, (a, b) in places.items()}
+
+
+def test_no_writer_s_tasks_are_refused(tmp_path: Path) -> None:
+    made = written(tmp_path)
+    assert {name: refusals(*pair) for name, pair in made.items()} == {name: [] for name in made}
+    assert all(len(tasks) == 3 for tasks, _ in made.values())
+    tasks, config = made["gold"]
+    tasks[0]["annotations"][0]["result"][0]["value"]["labels"] = ["TIME"]  # and the rules can refuse
+    del tasks[1]["data"]["image2"]
+    assert refusals(tasks, config) == ["no image2", "label TIME"]
+
+
+def test_the_sdk_s_own_validator_passes_all_writers(tmp_path: Path) -> None:
+    why = "label_studio_sdk is not installed; its rules are those of test_no_writer_s_tasks_are_refused"
+    interface = pytest.importorskip("label_studio_sdk.label_interface", reason=why)
+    for name, (tasks, config) in written(tmp_path).items():
+        label = interface.LabelInterface(config)
+        label.validate()
+        for task in tasks:
+            assert label.validate_task({"data": task["data"]}), name
+            for result in task.get("annotations", ()):
+                assert label.validate_annotation(result), name
+            for result in task.get("predictions", ()):
+                assert label.validate_prediction(result, return_errors=True) == [], name
 
 
 def test_convert_writes_a_configuration_and_paths_that_are_served(tmp_path: Path) -> None:
