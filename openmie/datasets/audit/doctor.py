@@ -10,6 +10,7 @@ from typing import Any
 
 from openmie.data.corpus import Corpus
 from openmie.datasets.audit.checks import (
+    LENIENT,
     Anomalies,
     Check,
     Duplicates,
@@ -38,6 +39,7 @@ class StatisticCount:
     what: str
     found: int
     published: int | None = None
+    why: str = ""  # it differs from the published one, where that is known
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class AuditReport:
         return tuple(c for c in self.counts if c.published is not None and c.published != c.found)
 
     @property
+    def unexplained(self) -> tuple[StatisticCount, ...]:
+        """Those of which nobody knows why."""
+        return tuple(c for c in self.disagreements if not c.why)
+
+    @property
     def lost(self) -> tuple[ErrorRecord, ...]:
         """The records of what could not be read; `records` also has notes of what was mended."""
         return tuple(r for r in self.records if not r.note)
@@ -87,6 +94,17 @@ class AuditReport:
         known = sum(c.published is not None for c in self.counts)
         if known:
             yield f"{known - different} of {known} published numbers agree"
+        for why in dict.fromkeys(c.why for c in self.disagreements):
+            others = [f"{c.split} {c.what}" for c in self.disagreements if c.why == why]
+            yield f"{len(others)} differ, {why or 'and it is not known why'}: {', '.join(others)}"
+        if self.reference and any(c.what == "mentions" and c.found for c in self.counts):
+            strict, lenient = (
+                sum(c.found for c in self.counts if c.what == what and c.split != "all")
+                for what in ("mentions", LENIENT)
+            )
+            yield f"strict counts {strict:,} mentions in all, lenient " + (
+                f"{lenient:,}: orphan I- runs too" if lenient else "the same: there are no orphan I- runs"
+            )
         yield ""
         if self.side_files:
             yield "also checked: " + ", ".join(self.side_files)
@@ -157,7 +175,7 @@ def examine(spec: str, *, decode: bool = True, **options: Any) -> AuditReport:
     return AuditReport(
         corpus.name,
         published.title if published else "",
-        _counts(table, published),
+        compare(table, published),
         tuple(f for f in findings if f.count),
         tuple(records),
         side_files.named(),
@@ -211,11 +229,23 @@ def _dataset_findings(spec: Spec, used: dict[str, Counter[str]]) -> list[Finding
     return list(resolve_function(audit)(spec.path, spec.options, images)) if audit else []
 
 
-def _counts(table: dict[str, dict[str, int]], published: ReferenceStatistics | None) -> tuple[StatisticCount, ...]:
+def compare(table: dict[str, dict[str, int]], published: ReferenceStatistics | None) -> tuple[StatisticCount, ...]:
+    """The counts of a corpus beside the published ones.
+
+    Args:
+        table: split -> statistic -> count.
+        published: None: nothing is known.
+    """
     known = published.table if published else {}
     order = [s for s in table if s != "all"] + ["all"] * ("all" in table)
     return tuple(
-        StatisticCount(split, what, table[split].get(what, 0), known.get(split, {}).get(what))
+        StatisticCount(
+            split,
+            what,
+            found := table[split].get(what, 0),
+            known.get(split, {}).get(what),
+            published.explain(split, what, found) if published else "",
+        )
         for split in order
         for what in {**table[split], **known.get(split, {})}
     )
