@@ -123,7 +123,7 @@ class YoloAnnotations(_AnnotationFiles):
         file = resolve_inside(f"{name}.txt", self.folder)
         regions: list[Region] = []
         errors: list[ErrorRecord] = []
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
             if line.strip():
                 found = yolo.fitted_regions(line, image.id, self.classes, size, f"{file}:{number}")
                 regions += [item for item in found if isinstance(item, Region)]
@@ -134,7 +134,7 @@ class YoloAnnotations(_AnnotationFiles):
 def _classes(root: Path, folder: Path, ours: bool) -> list[str]:
     """Names by number. Errors: an exported name stands at another number, so that older files would be read wrong."""
     files = [f for f in dict.fromkeys((folder / "classes.txt", root / "classes.txt")) if f.is_file()]
-    lists = [yolo.parse_classes(f.read_text(encoding="utf-8"), escaped=ours) for f in files]
+    lists = [yolo.parse_classes(f.read_text(encoding="utf-8-sig"), escaped=ours) for f in files]
     if not lists:
         raise ValueError("no classes.txt")
     now, before = lists[0], lists[-1]

@@ -154,7 +154,8 @@ def _document(file: Path, root: Path) -> Document:
     if not notes.exists():
         return document
     raw = resolve_inside(str(notes.relative_to(root)), root).read_bytes().decode("utf-8").removeprefix(_MARK)
-    rows = [(n, line.rstrip("\r").split("\t")) for n, line in enumerate(raw.split("\n"), 1) if line.strip()]
+    lines = raw.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    rows = [(n, line.split("\t")) for n, line in enumerate(lines, 1) if line.strip()]
     rows.sort(key=lambda row: row[1][0][:1] == "R")  # an R line may stand before its T lines
     texts = [text, text[1:]] if text.startswith(_MARK) else [text]  # offsets may count the mark, or not
     ways = ((document.replace(text=t), reading) for t in texts for reading in offset_readings(t))

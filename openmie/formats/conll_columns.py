@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import IO, NamedTuple
 
 from openmie.errors import CorpusError, ErrorRecord
-from openmie.formats.text_lines import split_lines
+from openmie.formats.text_lines import is_blank, split_lines
 
 _ID = re.compile(r"#\s*(?:(?:id|sent_id|newdoc id)\s*=\s?(.*)|id\s+(?!O$|[BIESLU]-)(\S+)(?:\s+\w+=\S*)*\s*)")
 _TEXT = re.compile(r"#\s*text\s*=\s?(.*)")
@@ -86,7 +86,7 @@ def blocks(stream: IO[bytes]) -> Iterator[list[Line]]:
     block: list[Line] = []
     for number, raw in enumerate(split_lines(stream), 1):
         line = raw.rstrip(b"\r\n").removeprefix(_MARK if number == 1 else b"")
-        if not line.decode("utf-8", "replace").strip() or _BLANK.split(line.decode("latin-1"))[0] == "-DOCSTART-":
+        if is_blank(line) or _BLANK.split(line.decode("latin-1"))[0] == "-DOCSTART-":
             if any(not is_comment(x) for _, x in block):
                 yield block
                 block = []

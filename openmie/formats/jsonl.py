@@ -16,7 +16,7 @@ from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
 from openmie.formats.post_rows import row_document
-from openmie.formats.text_lines import split_lines
+from openmie.formats.text_lines import is_blank, split_lines
 
 CANNOT_HOLD = ("images.pixels",)
 
@@ -32,7 +32,7 @@ def read(
     with open_binary(path) as stream:
         for number, line in enumerate(split_lines(stream), 1):
             line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-            if line.strip():
+            if not is_blank(line):
                 yield _document(line, number, f"{path}:{number}", folder, images)
 
 

@@ -30,6 +30,11 @@ def split_lines(file: Iterable[bytes]) -> Iterator[bytes]:
         yield from raw.splitlines(keepends=True) if alone else (raw,)
 
 
+def is_blank(line: bytes) -> bool:
+    """Whether a line holds nothing but white space, no-break spaces too."""
+    return not line.strip() or (len(line) < 100 and not line.decode("utf-8", "replace").strip())
+
+
 def read_lines(path: Path) -> Iterator[TextLine]:
     """The lines of a file as `split_lines` parts them: U+2028 and its like are part of a line."""
     with _open_file(path) as file:

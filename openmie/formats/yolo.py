@@ -168,8 +168,8 @@ def _class_names(root: Path) -> list[str]:
 
 def parse_classes(text: str, escaped: bool) -> list[str]:
     """The names of a `classes.txt`, in the order of their numbers."""
-    lines = text.split("\n")
-    names = [_class(line.rstrip("\r")) if escaped else line.rstrip("\r") for line in lines]
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    names = [_class(line) if escaped else line for line in lines]
     return names if lines[-1] else names[:-1]
 
 
@@ -214,7 +214,7 @@ def _document(
         for entry, image in zip(group, document.images):
             file = pictures.resolve_inside(f"{entry['labels']}.txt", folder)
             width, height = pictures.image_size(image)
-            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
                 found = (
                     fitted_regions(line, image.id, names, (width, height), f"{file}:{number}") if line.strip() else ()
                 )

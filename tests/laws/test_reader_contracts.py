@@ -172,6 +172,43 @@ def test_a_format_loses_no_mention_at_the_edges(tmp_path, name, case):
     assert found(back) == found(made) and not back.errors
 
 
+DISGUISES: dict[str, Callable[[bytes], bytes]] = {
+    "byte-order mark": lambda raw: b"\xef\xbb\xbf" + raw,
+    "CRLF": lambda raw: raw.replace(b"\n", b"\r\n"),
+    "CR": lambda raw: raw.replace(b"\n", b"\r"),
+    "no-break spaces in blank lines": lambda raw: raw.replace(b"\n\n", b"\n\xc2\xa0\n") + b"\xc2\xa0\n",
+}
+
+
+def disguise(folder: Path, name: str) -> None:
+    """Every text file of a folder as another tool would have saved it; the text that brat's offsets count stays."""
+    for file in (f for f in folder.rglob("*") if f.is_file() and f.suffix != ".parquet"):
+        lines = file.suffix in (".txt", ".jsonl", ".conll") and file.with_suffix(".ann").exists() is False
+        if lines or (file.suffix in (".json", ".ann") and not name.startswith("no-break")):
+            file.write_bytes(DISGUISES[name](file.read_bytes()))
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+@pytest.mark.parametrize("write", [w for rows in DATASET_ROWS.values() for w in rows])
+def test_marks_line_ends_and_blank_lines_change_no_dataset(tmp_path, write, name):
+    spec = write(tmp_path, *CASES["first and last word"])
+    before = list(load(spec).train)
+    disguise(tmp_path, name)
+    corpus = load(spec)
+    after = list(corpus.train)
+    assert [(d.text, d.mentions) for d in after] == [(d.text, d.mentions) for d in before] and not corpus.skipped
+
+
+@pytest.mark.parametrize("name", DISGUISES)
+@pytest.mark.parametrize("format", FORMAT_PATHS)
+def test_marks_line_ends_and_blank_lines_change_no_format(tmp_path, format, name):
+    made = document(*CASES["first and last word"])
+    registry.write([made, made.replace(id="b")], tmp_path / FORMAT_PATHS[format], format)
+    before = list(registry.read(tmp_path / FORMAT_PATHS[format], format))
+    disguise(tmp_path, name)
+    assert list(registry.read_items(tmp_path / FORMAT_PATHS[format], format)) == before
+
+
 def broken_rows(path: Path) -> None:
     """Something that no reader can read, behind what it can."""
     path.write_bytes(path.read_bytes() + b"\n\xff\xfe broken \x00\n")

@@ -251,7 +251,7 @@ def read_table(path: Path) -> dict[Any, Any]:
         CorpusError: a file that cannot be read, or one that only running code of its own would restore.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf8")) if path.suffix.lower() == ".json" else _unpickled(path)
+        found = json.loads(path.read_text(encoding="utf-8-sig")) if path.suffix.lower() == ".json" else _unpickled(path)
     except CorpusError:
         raise
     except Exception as error:  # a broken archive raises RuntimeError, EOFError, KeyError, ...

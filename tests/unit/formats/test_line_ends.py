@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from PIL import Image as Picture
 
 from openmie.corpora import load
 from openmie.data.document import Document
@@ -25,6 +26,17 @@ def test_files_of_lines(tmp_path, end):
     assert [(d.id, d.text) for d in tweets] == [("1", "Mira"), ("2", "Tolk")]
     rows = [Document(id="a", text="Mira"), Document(id="b", text="Tolk")]
     assert list(registry.read(written("a.jsonl", "".join(d.to_json() + "\n" for d in rows)))) == rows
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("end", ENDS)
+def test_files_of_boxes_and_their_classes(tmp_path, end, mark):
+    (tmp_path / "labels").mkdir()
+    for name, text in (("classes.txt", "PER\nLOC\n"), ("labels/a.txt", "1 0.5 0.5 0.2 0.4\n0 0.5 0.5\u00a01 1\n")):
+        (tmp_path / name).write_bytes(mark + text.encode().replace(b"\n", ENDS[end]))
+    Picture.new("1", (100, 50)).save(tmp_path / "a.png")
+    (document,) = registry.read(tmp_path, "yolo")
+    assert [r.label for r in document.regions] == ["LOC", "PER"] and not document.errors
 
 
 def test_a_cr_inside_a_line_of_a_file_with_lf_stays():
