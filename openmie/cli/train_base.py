@@ -62,7 +62,7 @@ def train_base(data: Corpus, out: Path, options: Iterable[str], seed: int) -> No
         start=Path(start) if start else None,
         options=FinetuneOptions(**given, seed=seed),
     )
-    edges = given.get("span_edges", FinetuneOptions.span_edges)
+    edges: Any = given.get("span_edges", FinetuneOptions.span_edges)
     found = list(Base.load(out).predict(d.without_gold() for d in dev)) if dev else []
     score = f"dev F1 {spans(*at_whole_words(dev, found, edges)[:2]).f1:.2f}; " if dev else ""
     print(f"{score}model: {out}; openmie extract posts.jsonl --model {out}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, NamedTuple
 
@@ -169,7 +169,7 @@ def _tag_columns(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
     return tuple(found) or (-1,)
 
 
-def has_ends(items: Iterator[list[Line]], columns: Columns) -> bool:
+def has_ends(items: Iterable[list[Line]], columns: Columns) -> bool:
     """Whether tags say where mentions end, as BIOES and BILOU do: such tags are half as many as `B-` at least.
 
     Args:

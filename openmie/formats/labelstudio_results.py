@@ -92,7 +92,9 @@ class Annotated:
         whole = Region(image=image.id, box=box, score=item.get("score"))
         region, record = fitted_region(whole, (width, height), f"{self.where}, result {item['id']}", shares=True)
         self.errors += [record] if record else []
-        for n, label in enumerate((value.get("rectanglelabels") or [""]) if region else ()):
+        if region is None:
+            return
+        for n, label in enumerate(value.get("rectanglelabels") or [""]):
             id = f"{item['id']}-{n + 1}" if n else str(item["id"])
             self.regions[id] = region.model_copy(update={"label": label})
 

@@ -47,7 +47,9 @@ def whole_words(document: Document, edges: SpanEdges = "expand", words: Sequence
     places = cut_spans(document, edges, words)
     if not places:
         return WholeWords(document)
-    mentions, moved, refused = [], [], []
+    mentions: list[Mention] = []
+    moved: list[str] = []
+    refused: list[str] = []
     for m in document.mentions:
         place = places.get((m.start, m.end)) if m.status != "unlocated" else None
         cut = m.status != "unlocated" and (m.start, m.end) in places

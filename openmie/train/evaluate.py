@@ -50,7 +50,7 @@ def evaluate(
             remedy="leave it out",
         )
     edges = model.recipe.training.span_edges
-    gold = list(at_whole_words(found := list(documents), found, edges)[0])
+    gold = list(at_whole_words(given := list(documents), given, edges)[0])
     if not gold:
         raise TrainError("no documents", expected="a split with gold", remedy="check the corpus with `openmie doctor`")
     known = model.recipe.symmetric_labels.union(symmetric)

@@ -31,10 +31,11 @@ def test_files_of_lines(tmp_path, end):
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 @pytest.mark.parametrize("end", ENDS)
 def test_files_of_boxes_and_their_classes(tmp_path, end, mark):
-    (tmp_path / "labels").mkdir()
+    for folder in ("labels", "images"):
+        (tmp_path / folder).mkdir()
     for name, text in (("classes.txt", "PER\nLOC\n"), ("labels/a.txt", "1 0.5 0.5 0.2 0.4\n0 0.5 0.5\u00a01 1\n")):
         (tmp_path / name).write_bytes(mark + text.encode().replace(b"\n", ENDS[end]))
-    Picture.new("1", (100, 50)).save(tmp_path / "a.png")
+    Picture.new("1", (100, 50)).save(tmp_path / "images" / "a.png")
     (document,) = registry.read(tmp_path, "yolo")
     assert [r.label for r in document.regions] == ["LOC", "PER"] and not document.errors
 
