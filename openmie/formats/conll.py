@@ -17,7 +17,7 @@ from typing import IO, get_args
 from openmie.data.document import Document, Mention, Word, locate_words
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import output
-from openmie.formats.conll_columns import Columns, Line, Sentence, blocks, has_ends, read_block
+from openmie.formats.conll_columns import ColumnLayout, Line, TaggedSentence, blocks, has_ends, read_block
 from openmie.formats.jsonl import open_binary
 from openmie.text.bio_runs import Scheme, tag_runs
 from openmie.text.span_edges import SpanEdges, whole_words
@@ -88,10 +88,10 @@ def read(
 
 def _layout(
     stream: IO[bytes], tokens: int | str, tags: int | str, scheme: str
-) -> tuple[Iterable[list[Line]], Columns, str]:
+) -> tuple[Iterable[list[Line]], ColumnLayout, str]:
     """The sentences of a file, its columns and its scheme; a stream that cannot be read twice is held."""
     items: Iterable[list[Line]] = blocks(stream) if stream.seekable() else list(blocks(stream))
-    columns = Columns.of(tokens, tags, next(iter(items), []))
+    columns = ColumnLayout.of(tokens, tags, next(iter(items), []))
     if stream.seekable():
         stream.seek(0)
         items = blocks(stream)
@@ -108,7 +108,7 @@ def _is_true(value: bool | str) -> bool:
     return value.lower() == "true" if isinstance(value, str) else value
 
 
-def _place_words(sentence: Sentence, where: str, raw_text: bool, positions: bool) -> Document | ErrorRecord:
+def _place_words(sentence: TaggedSentence, where: str, raw_text: bool, positions: bool) -> Document | ErrorRecord:
     """The words in the sentence's text."""
     words = sentence.words
     if positions:
@@ -236,10 +236,10 @@ def _at_whole_words(
         assert isinstance(before, Mention) and isinstance(after, Mention)
         what = f"mention {id!r} at {before.start}:{before.end}, not whole words"
         report.note(document, what, "word boundaries", f"written as {after.text[:80]!r}")
-    for id in found.refused:
+    for id in found.skipped:
         what = f"mention {id!r}, which cuts words or is on none (span_edges={edges})"
         report.drop("mentions", document, what, "word boundaries", "use jsonl, brat or labelstudio to keep it")
-    gone = set(found.refused)
+    gone = set(found.skipped)
     return found.document.model_copy(update={"mentions": tuple(m for m in found.document.mentions if m.id not in gone)})
 
 

@@ -28,7 +28,7 @@ _MARK = b"\xef\xbb\xbf"
 Line = tuple[int, bytes]
 
 
-class Sentence(NamedTuple):
+class TaggedSentence(NamedTuple):
     """The tokens of one sentence, its tags by layer, and what its comments say."""
 
     id: str
@@ -38,7 +38,7 @@ class Sentence(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnLayout:
     """Which columns of a file are read.
 
     Args:
@@ -50,7 +50,7 @@ class Columns:
     tags: tuple[int, ...] = (-1,)
 
     @classmethod
-    def of(cls, tokens: int | str, tags: int | str, first: Sequence[Line]) -> Columns:
+    def of(cls, tokens: int | str, tags: int | str, first: Sequence[Line]) -> ColumnLayout:
         """The columns that were named; where none were, those of a file whose first sentence counts its tokens.
 
         Args:
@@ -108,8 +108,8 @@ def is_comment(line: bytes) -> bool:
 
 
 def read_block(
-    block: Sequence[Line], path: str | os.PathLike[str], id: str, columns: Columns
-) -> Sentence | ErrorRecord:
+    block: Sequence[Line], path: str | os.PathLike[str], id: str, columns: ColumnLayout
+) -> TaggedSentence | ErrorRecord:
     """The sentence of a run of lines, or the record of its first line that is none.
 
     Args:
@@ -142,14 +142,14 @@ def read_block(
     tags = columns.tags or _tag_columns(rows)
     if not all(len(row) >= -min(tags) for row in rows):
         return _record(f"{path}:{block[0][0]}", "lines of different numbers of columns", "one layout", "mend the lines")
-    return Sentence(id, [row[columns.tokens] for row in rows], [[row[at] for row in rows] for at in tags], text)
+    return TaggedSentence(id, [row[columns.tokens] for row in rows], [[row[at] for row in rows] for at in tags], text)
 
 
 def _record(where: str, found: str, expected: str, remedy: str) -> ErrorRecord:
     return ErrorRecord(where=where, found=found, expected=expected, remedy=remedy)
 
 
-def _is_row(cells: Sequence[str], columns: Columns) -> bool:
+def _is_row(cells: Sequence[str], columns: ColumnLayout) -> bool:
     """Whether a line has a token that holds no tag, and its tags."""
     try:
         token, tags = cells[columns.tokens], [cells[at] for at in columns.tags or (-1,)]
@@ -169,7 +169,7 @@ def _tag_columns(rows: Sequence[Sequence[str]]) -> tuple[int, ...]:
     return tuple(found) or (-1,)
 
 
-def has_ends(items: Iterable[list[Line]], columns: Columns) -> bool:
+def has_ends(items: Iterable[list[Line]], columns: ColumnLayout) -> bool:
     """Whether tags say where mentions end, as BIOES and BILOU do: such tags are half as many as `B-` at least.
 
     Args:

@@ -25,12 +25,12 @@ class WholeWords(NamedTuple):
     Args:
         document: with the moved mentions; those that are refused stand as they were.
         moved: ids of mentions that were moved.
-        refused: ids of mentions that the rule refuses.
+        skipped: ids of mentions that the rule leaves where they are.
     """
 
     document: Document
     moved: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def whole_words(document: Document, edges: SpanEdges = "expand", words: Sequence[Word] = ()) -> WholeWords:
@@ -49,14 +49,14 @@ def whole_words(document: Document, edges: SpanEdges = "expand", words: Sequence
         return WholeWords(document)
     mentions: list[Mention] = []
     moved: list[str] = []
-    refused: list[str] = []
+    skipped: list[str] = []
     for m in document.mentions:
         place = places.get((m.start, m.end)) if m.status != "unlocated" else None
         cut = m.status != "unlocated" and (m.start, m.end) in places
         mentions.append(moved_mention(document.text, m, place) if place else m)
         moved += [m.id] if place else []
-        refused += [m.id] if cut and not place else []
-    return WholeWords(document.replace(mentions=tuple(mentions)), tuple(moved), tuple(refused))
+        skipped += [m.id] if cut and not place else []
+    return WholeWords(document.replace(mentions=tuple(mentions)), tuple(moved), tuple(skipped))
 
 
 def moved_mention(text: str, mention: Mention, place: Span) -> Mention:

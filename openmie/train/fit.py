@@ -144,7 +144,7 @@ def _at_whole_words(
     """Both splits with their mentions at whole words, and how many were moved or refused."""
     learnt = [whole_words(d, training.span_edges) for d in train]
     scored, _, _ = at_whole_words(dev, dev, training.span_edges)
-    counts = {"moved": sum(len(x.moved) for x in learnt), "refused": sum(len(x.refused) for x in learnt)}
+    counts = {"moved": sum(len(x.moved) for x in learnt), "refused": sum(len(x.skipped) for x in learnt)}
     about = {"span_edges": {"rule": training.span_edges, **counts}} if any(counts.values()) else {}
     return [x.document for x in learnt], list(scored), about
 

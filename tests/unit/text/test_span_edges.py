@@ -50,7 +50,7 @@ def test_against_a_slow_loop(rule, words) -> None:
         want = slow(document, span, rule)
         (m,) = found.document.mentions
         assert (m.start, m.end) == (want or span) and m.text == TEXT[m.start : m.end]
-        assert bool(found.refused) == (want is None) and bool(found.moved) == (want not in (None, span))
+        assert bool(found.skipped) == (want is None) and bool(found.moved) == (want not in (None, span))
 
 
 def test_what_cuts_no_word_stays_the_same_document() -> None:
