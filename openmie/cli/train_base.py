@@ -45,8 +45,8 @@ def train_base(data: Corpus, out: Path, options: Iterable[str], seed: int) -> No
     from openmie.base.finetune import FinetuneOptions, finetune
     from openmie.base.predictor import Base
     from openmie.metrics import spans
-    from openmie.vlm.prompting.typed_labels import typed_labels
     from openmie.metrics.span_edges import at_whole_words
+    from openmie.vlm.prompting.typed_labels import typed_labels
 
     known = {field: type(value) for field, value in vars(FinetuneOptions()).items() if field != "seed"}
     given = dict(_parsed(option, {**known, "start": str, "labels": str}) for option in options)
