@@ -138,9 +138,7 @@ def _finetuned(
     return model.requires_grad_(False)
 
 
-def _fitted_on(
-    model: TextModel, settings: TextSettings, dev: Iterable[Document], edges: SpanEdges
-) -> TextSettings:
+def _fitted_on(model: TextModel, settings: TextSettings, dev: Iterable[Document], edges: SpanEdges) -> TextSettings:
     """Settings with thresholds and temperatures of the dev documents, where there are some."""
     held = [part for document in dev for part in sentences_of(document, model.tower, edges)]
     if not held:

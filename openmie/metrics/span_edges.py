@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import get_args
 
 from openmie.data.document import Document, Mention, Relation
+from openmie.data.packed_documents import PackedDocuments
 from openmie.errors import ErrorRecord, MetricError
 from openmie.text.span_edges import Span, SpanEdges, cut_spans, moved_mention
 
@@ -49,10 +50,12 @@ def at_whole_words(
         note=True,
     )
     whole = {d.id: {(m.start, m.end) for m in d.mentions} - places[d.id].keys() for d in gold if d.id in places}
-    sides = (
-        [_placed(d, places[d.id], whole[d.id]) if d.id in places else d for d in side] for side in (gold, predicted)
-    )
-    return next(sides), next(sides), (note,)
+
+    def moved(side: Sequence[Document]) -> Sequence[Document]:
+        found = (_placed(d, places[d.id], whole[d.id]) if d.id in places else d for d in side)
+        return PackedDocuments(found) if isinstance(side, PackedDocuments) else list(found)
+
+    return moved(gold), moved(predicted), (note,)
 
 
 def _placed(document: Document, places: Mapping[Span, Span | None], whole: Collection[Span]) -> Document:
