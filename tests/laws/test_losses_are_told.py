@@ -186,7 +186,7 @@ def test_commands_on_corpora(dataset, tmp_path, stubs):
     spec, where = broken_corpus(dataset, tmp_path / "corpus")
     told(run("doctor", spec), where)
     told(run("convert", f"{spec}#train", tmp_path / "out.jsonl"), where)
-    told(run("evaluate", "stub", "--corpus", spec, "--split", "train"), where)
+    told(run("evaluate", tmp_path, "--corpus", spec, "--split", "train"), where)
     for system in ("baseline", "base"):
         told(run("train", system, "--corpus", spec, "--out", tmp_path / "model"), where)
 
