@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from openmie.data.document import Document, Image, Mention
-from openmie.data.images import load_image
+from openmie.data.images import load_small
 from openmie.data.provenance import describe, own_columns, read_provenance
+from openmie.data.small_pictures import MinSize
 from openmie.errors import ImageError
 from openmie.report.box_labels import place_labels
 from openmie.report.comparison import BoxView, DocumentView, SpanNode, Verdict, nest_spans, view_labels
@@ -185,9 +186,8 @@ def _image(image: Image, frames: Sequence[BoxView], look: Any, longest: int) -> 
 
 def thumbnail(image: Image, longest: int) -> tuple[Picture, tuple[int, int]]:
     """The picture, its longer side at most so many pixels, and the (width, height) of the upright original."""
-    picture = load_image(image)
-    size = picture.size
-    if max(size) > longest:
+    picture, size = load_small(image, MinSize(longer=longest))
+    if max(picture.size) > longest:
         picture = picture.copy()
         picture.thumbnail((longest, longest))
     return picture, size
