@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from openmie.base import adapter, known_labels, lexicon, relation_sources, sources, text_files
+from openmie.base import described as descriptions
 from openmie.base.cached_states import CachedStates, encode_lower
 from openmie.base.calibrate import calibrated
 from openmie.base.examples import Example, Label
@@ -29,7 +30,9 @@ from openmie.base.tower import TextTower
 from openmie.base.training import TrainingData, TrainingOptions, train
 
 GUIDELINES = ("names", "posts", "wnut", "web", "news", "weibo", "wikipedia", "lexicon")
-LIMITS = {"broad_twitter": 9000, "fewrel": 9000, "wordnet": 9000}  # sentences with entities, by source
+LIMITS = {"broad_twitter": 9000, "fewrel": 6000, "wordnet": 6000}  # sentences with entities, by source
+REPEATED = {"wnut17": 2, "conll04": 2, "redocred": 2}  # sources of many types in few sentences
+LEAST_SAID = 8  # names of a noun that is a type, too
 PAIR_LIMITS = {"wikidata": 6000, "finre": 2500, "sanwen": 2500}
 
 
@@ -86,8 +89,8 @@ def prepare(model: TextModel, options: argparse.Namespace) -> TrainingData:
     sizes = ", ".join(f"{name} {len(found)}" for name, found in [*states.items(), *pair_states.items()])
     print(f"sentences: {sizes}; {len(labels)} labels", file=sys.stderr, flush=True)
     return TrainingData(
-        examples=[e for rows in examples.values() for e in rows],
-        states=[s for found in states.values() for s in found],
+        examples=[e for name, rows in examples.items() for e in [*rows] * REPEATED.get(name, 1)],
+        states=[s for name, found in states.items() for s in found * REPEATED.get(name, 1)],
         labels=labels,
         pairs=[e for rows in pairs.values() for e in rows],
         pair_states=[s for found in pair_states.values() for s in found],
@@ -102,14 +105,31 @@ def entity_examples(
     """Sentences by source, shuffled and limited, and every label."""
     found, labels = sources.all_examples(corpora), sources.labels()
     if words is not None and "wordnet" not in left_out:
-        found["wordnet"], types = lexicon.build(words, 0, LIMITS["wordnet"])
-        labels = sources.with_types(labels, types)
+        found, labels = with_lexicon(words, found, labels, "described" not in left_out)
     chosen = {}
     for name, rows in found.items():
         if name not in left_out:
             random.Random(name).shuffle(rows)
+            rows.sort(key=lambda e: -max((len(s.labels) for s in e.spans), default=0) if name == "fewrel" else 0)
             chosen[name] = rows[: int(scale * min(len(rows), LIMITS.get(name, len(rows))))]
     return chosen, labels
+
+
+def with_lexicon(
+    folder: Path, found: dict[str, list[Example]], labels: dict[str, Label], described: bool
+) -> tuple[dict[str, list[Example]], dict[str, Label]]:
+    """The same with types of the lexicon: its own examples, and what sentences say of their names."""
+    synsets = lexicon.read(folder)
+    nouns = descriptions.Nouns(synsets, lexicon.read_order(folder))
+    english = [e for name in sources.ENGLISH for e in found[name]] if described else []
+    said = [place for place, number in descriptions.count(english, nouns).items() if number >= LEAST_SAID]
+    words = lexicon.Lexicon(synsets, said)
+    labels, renamed = sources.with_types(labels, words.labels)
+    for name in sources.ENGLISH:
+        rows = sources.rename(found[name], renamed)
+        found[name] = descriptions.described(rows, nouns, words, sources.KINDS.keys()) if described else rows
+    found["wordnet"] = lexicon.build(words, 0, LIMITS["wordnet"])
+    return found, labels
 
 
 def without_roles(
@@ -157,7 +177,7 @@ def hashes(corpora: Path, words: Path | None) -> dict[str, str]:
     """SHA-256 of every file that is read, by its path."""
     found = {name: corpora / name for name in sources.FILES}
     if words is not None:
-        found["wordnet/data.noun"] = words / "data.noun"
+        found |= {f"wordnet/{name}": words / name for name in ("data.noun", "index.noun")}
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in sorted(found.items())}
 
 

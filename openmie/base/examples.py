@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-NAMED = frozenset({"person", "location", "organization", "work", "event"})  # kinds whose names begin with a capital
 COARSE = ("person", "location", "organization", "work", "product", "event", "time", "number", "other")
 
 
@@ -62,7 +61,7 @@ class Example:
         open: first word, and the one after the last, of stretches of which nothing is known but `spans`: those of a
             mention that was refused.
         annotated: labels that were looked for in the whole sentence: outside its spans they do not hold.
-        lower_is_none: words that begin with a small letter and are not marked are of no label whose kinds are `NAMED`.
+        lower_is_none: words that begin with a small letter and are not marked are of no label.
         guideline: whose annotation it follows.
     """
 
@@ -95,7 +94,7 @@ def targets(example: Example, labels: Sequence[Label]) -> tuple[np.ndarray, np.n
     known[:, columns] = True
     if example.lower_is_none:
         lower = [not word[:1].isupper() and not word[:1].isdigit() for word in example.words]
-        known |= np.outer(lower, [bool(label.coarse) and label.coarse <= NAMED for label in labels])
+        known |= np.array(lower)[:, None]
     for start, end in example.open:
         known[start:end] = False
     positive = []

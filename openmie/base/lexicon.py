@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,25 @@ def read(folder: Path) -> dict[str, Synset]:
     return found
 
 
+def read_order(folder: Path) -> dict[str, list[str]]:
+    """Noun -> places of its senses, the most frequent one first (`index.noun`)."""
+    found = {}
+    for line in (folder / "index.noun").read_text(encoding="utf8").splitlines():
+        if not line.startswith(" "):
+            parts = line.split()
+            found[parts[0].replace("_", " ")] = parts[-int(parts[2]) :]
+    return found
+
+
+def singular(word: str) -> list[str]:
+    """A word, and what it may be the plural of."""
+    found = [word]
+    for ending, instead in (("ies", "y"), ("es", ""), ("s", "")):
+        if word.endswith(ending) and len(word) > len(ending) + 2:
+            found.append(word[: -len(ending)] + instead)
+    return found
+
+
 def types_of(synsets: dict[str, Synset], place: str) -> list[str]:
     """The places of all senses above one, nearest first."""
     found, edge = [], [place]
@@ -79,6 +99,7 @@ class Lexicon:
 
     Args:
         synsets: as `read` returns them.
+        more: places of senses that are types too, whatever is below them.
 
     Attributes:
         labels: types with eight senses below them or more, by their first words.
@@ -87,13 +108,13 @@ class Lexicon:
         usable: senses that examples are made of, by file and type; `instances` of them are names.
     """
 
-    def __init__(self, synsets: dict[str, Synset]) -> None:
+    def __init__(self, synsets: dict[str, Synset], more: Collection[str] = ()) -> None:
         self.synsets = synsets
         self.above = {place: types_of(synsets, place) for place in synsets}
         below = Counter(above for found in self.above.values() for above in found)
         self.types = {
             place: synsets[place].words[0]
-            for place, number in below.items()
+            for place, number in (below + Counter(dict.fromkeys(more, LEAST))).items()
             if number >= LEAST and synsets[place].words[0] not in TOP and not synsets[place].instance
         }
         self.labels: dict[str, Label] = {}
@@ -112,6 +133,12 @@ class Lexicon:
                     if above in self.types:
                         for pools in (self.usable, *([self.instances] if synset.instance else ())):
                             pools.setdefault(synset.file, {}).setdefault(above, []).append(place)
+
+    def compatible(self, place: str) -> set[str]:
+        """The types that something of a sense may have: the sense itself, those above it and those below it."""
+        own = {self.types[place]} if place in self.types else set()
+        below = {name for other, name in self.types.items() if place in self.above[other]}
+        return self.held(place) | own | below
 
     def held(self, place: str) -> set[str]:
         """The types of a sense."""
@@ -162,15 +189,15 @@ def draw(pools: dict[str, dict[str, list[str]]], drawn: random.Random) -> str:
     return drawn.choice(types[drawn.choice(sorted(types))])
 
 
-def build(folder: Path, seed: int, size: int) -> tuple[list[Example], dict[str, Label]]:
-    """Definitions and lists of names, and the types that they teach.
+def build(lexicon: Lexicon, seed: int, size: int) -> list[Example]:
+    """Definitions and lists of names.
 
     Args:
-        folder: with `data.noun`.
+        lexicon: whose nouns are drawn.
         seed: of what is drawn.
         size: number of examples.
     """
-    lexicon, drawn = Lexicon(read(folder)), random.Random(seed)
+    drawn = random.Random(seed)
     made = []
     for _ in range(size):
         pools = lexicon.instances if drawn.random() < INSTANCES else lexicon.usable
@@ -178,4 +205,4 @@ def build(folder: Path, seed: int, size: int) -> tuple[list[Example], dict[str, 
             made.append(lexicon.definition(draw(pools, drawn), drawn))
         else:
             made.append(lexicon.enumeration([draw(pools, drawn) for _ in range(drawn.randint(3, 6))], drawn))
-    return made, lexicon.labels
+    return made

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,18 +251,45 @@ def marked_pairs(path: Path) -> Iterator[Document]:
     return (item for item in read_pairs(path, path.stem) if isinstance(item, Document))
 
 
-def with_types(found: dict[str, Label], types: dict[str, Label]) -> dict[str, Label]:
-    """Labels and the lexicon's types together; one name is one label, whose annotated meaning goes first."""
-    joined = dict(found)
+def with_types(found: dict[str, Label], types: dict[str, Label]) -> tuple[dict[str, Label], dict[str, str]]:
+    """Labels and the lexicon's types together; one name is one label, whose annotated meaning goes first.
+
+    Args:
+        found: types that corpora annotate and relations imply.
+        types: of the lexicon.
+
+    Returns:
+        The labels, and label of a relation -> type of the lexicon that it is another word for.
+    """
+    words: dict[str, list[str]] = {}
     for key, label in types.items():
+        for text in label.texts:
+            if ":" not in text:
+                words.setdefault(text, []).append(key)
+    renamed = {}
+    for key, label in found.items():
+        fitting = [k for k in words.get(key, ()) if not label.coarse or label.coarse & types[k].coarse]
+        if key not in KINDS and key not in types and len(fitting) == 1 and fitting[0] not in KINDS:
+            renamed[key] = fitting[0]
+    joined = {key: label for key, label in found.items() if key not in renamed}
+    for key, label in types.items():
+        meanings = [found[key]] if key in found else []
+        meanings += [found[name] for name, type_ in renamed.items() if type_ == key]
+        texts = tuple(dict.fromkeys(text for own in (*meanings, label) for text in own.texts))
+        coarse = frozenset().union(label.coarse, *(own.coarse for own in meanings))
         if key in KINDS:
             joined[key] = replace(found[key], lexical=True)
-        elif key in found:
-            texts = tuple(dict.fromkeys([*found[key].texts, *label.texts]))
-            joined[key] = replace(label, texts=texts, coarse=found[key].coarse | label.coarse)
         else:
-            joined[key] = label
-    return joined
+            joined[key] = replace(label, texts=texts, coarse=coarse)
+    return joined, renamed
+
+
+def rename(examples: Iterable[Example], renamed: Mapping[str, str]) -> list[Example]:
+    """The examples under the lexicon's names of their types."""
+    return [
+        replace(e, spans=tuple(replace(s, labels=frozenset(renamed.get(k, k) for k in s.labels)) for s in e.spans))
+        for e in examples
+    ]
 
 
 THREE = ("PER", "LOC", "ORG")
@@ -273,6 +300,7 @@ FILES = (
     "redocred/dev_revised.json", "fewrel/val_wiki.json", "fewrel/val_nyt.json", "fewrel/pid2name.json",
     "chinese_nre/FinRE/train.txt", "chinese_nre/SanWen/train.txt",
 )  # fmt: skip
+ENGLISH = ("broad_twitter", "wnut17", "conll04", "uner_en", "redocred", "fewrel")
 HELD_OUT = 10  # every tenth sentence of a source is held out for calibration where it has no development split
 
 

@@ -47,14 +47,6 @@ def test_lower_case_words_are_no_names_where_the_corpus_marks_names() -> None:
     assert by_label(example)["location"] == ([], [1])
 
 
-def test_lower_case_words_may_be_of_kinds_that_are_no_names() -> None:
-    field = Label(key="field", texts=("field of study",), coarse=frozenset({"other"}))
-    span = Span(start=0, end=1, labels=frozenset({"person"}), coarse=frozenset({"person"}))
-    example = Example(words=("Ada", "studied", "algebra"), spans=(span,), lower_is_none=True)
-    _, _, known = targets(example, [field, RIVER])
-    assert known[:, 0].tolist() == [True, False, False] and known[:, 1].tolist() == [True, True, True]
-
-
 def test_a_marked_lower_case_word_keeps_its_label() -> None:
     span = Span(start=1, end=2, labels=frozenset({"river"}), coarse=frozenset({"location"}))
     example = Example(words=("the", "nile"), spans=(span,), lower_is_none=True)

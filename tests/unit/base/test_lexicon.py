@@ -46,8 +46,9 @@ def test_a_word_may_be_of_all_of_its_senses(folder: Path) -> None:
 
 
 def test_definitions_and_enumerations_mark_the_names(folder: Path) -> None:
-    examples, labels = lexicon.build(folder, 0, 60)
-    assert len(examples) == 60 and set(labels) == {"poet", "river"}
+    words = lexicon.Lexicon(lexicon.read(folder))
+    examples = lexicon.build(words, 0, 60)
+    assert len(examples) == 60 and set(words.labels) == {"poet", "river"}
     for example in examples:
         assert example.guideline == "lexicon" and not example.annotated
         for span in example.spans:
@@ -66,8 +67,9 @@ def test_types_are_drawn_alike_however_many_senses_they_have(folder: Path) -> No
 
 
 def test_the_same_seed_draws_the_same(folder: Path) -> None:
-    assert lexicon.build(folder, 3, 40)[0] == lexicon.build(folder, 3, 40)[0]
-    assert lexicon.build(folder, 3, 40)[0] != lexicon.build(folder, 4, 40)[0]
+    words = lexicon.Lexicon(lexicon.read(folder))
+    assert lexicon.build(words, 3, 40) == lexicon.build(words, 3, 40)
+    assert lexicon.build(words, 3, 40) != lexicon.build(words, 4, 40)
 
 
 def test_underscores_are_blanks_and_examples_of_use_are_left_out(folder: Path) -> None:
@@ -76,3 +78,23 @@ def test_underscores_are_blanks_and_examples_of_use_are_left_out(folder: Path) -
     assert found["00000002"].gloss == "a writer of poems"
     example = lexicon.Lexicon(found).definition("00000010", random.Random(0))
     assert example.spans[0].end - example.spans[0].start == 2
+
+
+def test_a_sense_that_is_asked_for_is_a_type_whatever_is_below_it(folder: Path) -> None:
+    found = lexicon.Lexicon(lexicon.read(folder), ["00000030", "00000001"])
+    assert set(found.labels) == {"poet", "river"}  # a name is none, and "entity" still says nothing
+    (folder / "data.noun").write_text(noun(2, "18", "poet", "", "a writer") + "\n", "utf8")
+    assert set(lexicon.Lexicon(lexicon.read(folder), ["00000002"]).labels) == {"poet"}
+
+
+def test_a_sense_is_compatible_with_what_is_above_and_below_it(folder: Path) -> None:
+    found = lexicon.Lexicon(lexicon.read(folder))
+    assert found.compatible("00000030") == found.compatible("00000003") == {"river"}
+    assert found.compatible("00000001") == {"poet", "river"}
+    assert lexicon.singular("streams") == ["streams", "stream"] and "party" in lexicon.singular("parties")
+
+
+def test_senses_go_by_how_frequent_they_are(folder: Path) -> None:
+    lines = ["  1 a line of the licence", "poet n 1 1 @ 1 1 00000002", "stream_of_water n 2 1 @ 2 0 00000003 00000001"]
+    (folder / "index.noun").write_text("\n".join(lines) + "\n", "utf8")
+    assert lexicon.read_order(folder) == {"poet": ["00000002"], "stream of water": ["00000003", "00000001"]}

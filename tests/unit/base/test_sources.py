@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from openmie.base import relation_sources, sources
+from openmie.base.examples import Example, Label, Span
 from openmie.base.roles import ROLES
 
 
@@ -117,3 +118,28 @@ def test_every_role_has_kinds_that_the_labels_know() -> None:
     assert set(sources.KINDS) <= labels.keys()
     for name, key in sources.BUILT_IN.items():
         assert any(text.startswith(f"{name}: ") for text in labels[key].texts)
+
+
+def test_a_role_takes_the_lexicons_name_where_it_is_another_word_for_it() -> None:
+    def label(key: str, *texts: str, coarse: str, lexical: bool = False) -> Label:
+        return Label(key=key, texts=texts, coarse=frozenset({coarse}), lexical=lexical)
+
+    found = {
+        "person": label("person", "person", coarse="person"),
+        "political party": label("political party", "political party", coarse="organization"),
+        "seat": label("seat", "seat", coarse="location"),
+        "ruler": label("ruler", "ruler", coarse="person"),
+    }
+    types = {
+        "party": label("party", "party", "political party", "party: seeks power", coarse="organization", lexical=True),
+        "chair": label("chair", "chair", "seat", coarse="product", lexical=True),
+        "person": label("person", "person", "soul", coarse="person", lexical=True),
+        "king": label("king", "king", "ruler", coarse="person", lexical=True),
+        "queen": label("queen", "queen", "ruler", coarse="person", lexical=True),
+    }
+    joined, renamed = sources.with_types(found, types)
+    assert renamed == {"political party": "party"}  # a seat is a place here, and "ruler" is two types
+    assert joined["party"].texts == ("political party", "party", "party: seeks power") and joined["party"].lexical
+    assert joined["person"].texts == ("person",) and joined["person"].lexical and "seat" in joined
+    example = Example(words=("the", "Party"), spans=(Span(start=1, end=2, labels=frozenset({"political party"})),))
+    assert sources.rename([example], renamed)[0].spans[0].labels == {"party"}
