@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from openmie.base import relation_sources, sources
+from openmie.base import new_labels, relation_sources, sources
 from openmie.base.calibration import best_threshold, fit_temperature, sigmoid
 from openmie.base.held_out import SpanCandidates, collect, fitted
 from openmie.base.labels import LABELS
@@ -37,7 +37,7 @@ def calibrated(model: TextModel, corpora: Path) -> TextSettings:
     logits, right = _pairs(model, corpora)
     temperature = fit_temperature(logits, right)
     threshold, _ = best_threshold(sigmoid(logits / temperature), right)
-    settings = fitted(model.settings, found)
+    settings = replace(fitted(model.settings, found), **new_labels.chosen(model, new_labels.development_sets(corpora)))
     return replace(settings, relation_temperature=round(temperature, 4), relation_threshold=round(threshold, 4))
 
 

@@ -125,11 +125,16 @@ def _finetuned(
         data,
         TrainingOptions(
             steps=steps, batch_size=options.batch_size, rate=options.rate, head_rate=options.head_rate,
-            negatives=len(types), pairs_every=2, named=0.0, seed=options.seed,
+            negatives=len(types), common=0, pairs_every=2, named=0.0, seed=options.seed,
         ),
     )  # fmt: skip
     settings = replace(
-        model.settings, labels=types, relations=kinds, measured={}, version=f"{model.settings.version}+tuned"
+        model.settings,
+        labels=types,
+        relations=kinds,
+        generality_weight=1.0,
+        measured={},
+        version=f"{model.settings.version}+tuned",
     )
     model.settings = _fitted_on(model, settings, dev, edges)
     text_files.save(model, out)

@@ -24,9 +24,10 @@ class TextSettings:
         rank: of the adapters.
         widest: span in words.
         guidelines: annotation guidelines that the model was trained on; the first one is followed.
-        temperature: that an entity's logit is divided by.
+        generality_weight: how much of a label's generality is taken off its logit where spans overlap.
+        temperature: that an entity's logit is divided by, of labels that the weights were not trained on.
         temperatures: the same by label, where there was enough to fit it on.
-        threshold: least calibrated probability of an entity.
+        threshold: least calibrated probability of an entity, of labels that the weights were not trained on.
         thresholds: the same by label.
         relation_temperature: that a relation's logit is divided by.
         relation_threshold: least calibrated probability of a relation.
@@ -44,6 +45,7 @@ class TextSettings:
     rank: int = 32
     widest: int = 12
     guidelines: tuple[str, ...] = ("names",)
+    generality_weight: float = 1.0
     temperature: float = 1.0
     temperatures: dict[str, float] = field(default_factory=dict)
     threshold: float = 0.5

@@ -227,7 +227,7 @@ class TextModel(nn.Module):
             states: of its words, (T, 2 D).
             vectors: of labels, (L, D).
             general: `generality` of the labels, (L,): of overlapping spans the one is taken whose logit is highest
-                above it, so that "scientist" goes before "person".
+                above it (times its weight), so that "scientist" goes before "person".
             scale: 1 / temperature, (L,).
             least: scaled logit of each label, (L,).
 
@@ -235,7 +235,7 @@ class TextModel(nn.Module):
             Start, end, label and scaled logit of spans that reach the least, in text order.
         """
         found = []
-        offsets = general.tolist()
+        offsets = (general * self.settings.generality_weight).tolist()
         for begin, logits in self.span_candidates(states, vectors):
             logits = logits * scale
             for (a, w, l), z in zip(*_above(logits, least)):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +19,7 @@ from openmie.base.losses import pair_loss, span_loss
 from openmie.base.relation_sources import PairExample
 from openmie.base.text_model import TextModel
 
-FINE = 26  # labels of marked spans in a batch at most, besides those that its corpora annotate
+FINE = 100  # labels of marked spans in a batch at most, besides those that its corpora annotate
 POOL = 50  # batches among which sentences are sorted by length
 
 
@@ -31,7 +33,8 @@ class TrainingOptions:
         rate: learning rate of the adapters.
         head_rate: of the heads.
         dropout: of the upper layers.
-        negatives: labels drawn into each batch that none of its sentences has.
+        negatives: labels drawn into each batch, whether its sentences have them or not, from all of them alike.
+        common: the same, from those of the training spans, the more often the more spans have them.
         pairs_every: steps between two batches of relations; 0: none.
         named: chance that a sentence is read under its own guideline, not under the general one.
         seed: of everything that is drawn.
@@ -43,6 +46,7 @@ class TrainingOptions:
     head_rate: float = 1e-3
     dropout: float = 0.1
     negatives: int = 14
+    common: int = 40
     pairs_every: int = 4
     named: float = 0.7
     seed: int = 0
@@ -67,6 +71,13 @@ class TrainingData:
     pair_states: Sequence[CachedStates] = ()
     relations: Mapping[str, Sequence[str]]
     vectors: Mapping[str, Tensor]
+
+    @cached_property
+    def frequent(self) -> tuple[list[str], list[float]]:
+        """Labels of the spans, and the square root of how many have each."""
+        counts = Counter(key for e in self.examples for span in e.spans for key in span.labels)
+        keys = sorted(counts)
+        return keys, [counts[key] ** 0.5 for key in keys]
 
 
 def train(
@@ -144,7 +155,9 @@ def _span_step(
     model: TextModel, data: TrainingData, chosen: Sequence[int], options: TrainingOptions, drawn: random.Random
 ) -> dict[str, Tensor]:
     examples = [data.examples[i] for i in chosen]
-    labels = draw_labels(examples, data.labels, options.negatives, drawn)
+    others = drawn.sample(sorted(data.labels), min(options.negatives, len(data.labels)))
+    others += drawn.choices(*data.frequent, k=options.common) if options.common else []
+    labels = draw_labels(examples, data.labels, others, drawn)
     vectors = torch.stack([data.vectors[drawn.choice(label.texts)] for label in labels])
     known = {name: i for i, name in enumerate(model.settings.guidelines)}
     guideline = [known.get(e.guideline, 0) if drawn.random() < options.named else 0 for e in examples]
@@ -154,13 +167,12 @@ def _span_step(
 
 
 def draw_labels(
-    examples: Sequence[Example], labels: Mapping[str, Label], negatives: int, drawn: random.Random
+    examples: Sequence[Example], labels: Mapping[str, Label], others: Sequence[str], drawn: random.Random
 ) -> list[Label]:
-    """The labels of a batch: all that its corpora annotate, some that its marked spans have, some that none has."""
+    """The labels of a batch: all that its corpora annotate, those that its marked spans have (some), and others."""
     annotated = set().union(*(e.annotated for e in examples))
     fine = sorted({key for e in examples for span in e.spans for key in span.labels} - annotated)
     chosen = drawn.sample(fine, min(len(fine), FINE))
-    others = drawn.sample(sorted(labels), min(negatives, len(labels)))
     return [labels[key] for key in dict.fromkeys([*sorted(annotated), *chosen, *others])]
 
 
