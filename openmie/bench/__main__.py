@@ -41,9 +41,11 @@ def main() -> None:
     from openmie.bench.execution import Busy, execute, fail
     from openmie.bench.pool import reason
     from openmie.bench.run_spec import RunSpec
+    from openmie.recipe import load_parts
 
     cell = RunSpec.load(order["cell"])
     try:
+        load_parts(*order["parts"])
         execute(cell, order["out"], tell)
     except Busy as error:
         tell("busy", {"error": reason(error)})

@@ -129,7 +129,12 @@ class _Pool:
             process = self._start(log)
             try:
                 assert process.stdin and process.stdout
-                order = {"cell": cell.dump(), "out": str(self.out), "threads": self.threads}
+                order = {
+                    "cell": cell.dump(),
+                    "out": str(self.out),
+                    "threads": self.threads,
+                    "parts": _part_files(cell),
+                }
                 process.stdin.write(json.dumps(order).encode() + b"\n")
                 process.stdin.flush()
                 for line in process.stdout:
@@ -159,6 +164,15 @@ class _Pool:
             )
             self.running.add(process)
         return process
+
+
+def _part_files(cell: RunSpec) -> tuple[str, ...]:
+    """The files of parts that this process was given; of a cell without any the recipe is not imported here."""
+    if not cell.parts:
+        return ()
+    from openmie.recipe.own_parts import part_files
+
+    return part_files()
 
 
 def _ended(cell: RunSpec, out: Path, code: int) -> str:

@@ -45,6 +45,7 @@ class RunSpec:
     value: str = ""  # of the sweep
     changes: tuple[str, ...] = ()  # FIELD=VALUE of the recipe
     options: tuple[str, ...] = ()  # KEY=VALUE of the page's recipe()
+    parts: tuple[str, ...] = ()  # files of parts of one's own, as `own_parts.part_marks` has them; never run from here
     posts: int = 0  # train on the first so many documents; 0: on all
     precision: str = "no"  # no, bf16 or fp16
     seed: int = 1
@@ -58,7 +59,7 @@ class RunSpec:
         default = {f.name: f.default for f in fields(self)}
         changed = {k: v for k, v in given.items() if v != default[k]} | {"seed": self.seed}
         digest = hashlib.sha256(json.dumps(changed, sort_keys=True).encode("utf8", "surrogatepass")).hexdigest()[:8]
-        extras = [*self.options, *self.changes, *([f"posts={self.posts}"] if self.posts else [])]
+        extras = [*self.options, *self.changes, *self.parts, *([f"posts={self.posts}"] if self.posts else [])]
         extras += [self.precision] if self.precision != "no" else []
         corpus = corpus_label(self.corpus)
         named = self.paper if self.flavour == system.FLAVOUR else f"{self.paper}-{self.flavour}"

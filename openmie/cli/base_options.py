@@ -11,6 +11,7 @@ from typing import Any
 from openmie.base.labels import LABELS
 from openmie.base.loading import BASE, check_trained_name, is_base, load
 from openmie.base.predictor import ExtractionQuery
+from openmie.cli.options import load_parts
 from openmie.errors import OpenMIEError
 from openmie.model.hub_names import is_cached
 
@@ -21,6 +22,7 @@ def load_models(
     relation: Sequence[str] | None = None,
     labels: Path | None = None,
     threshold: Sequence[str] | None = None,
+    parts: Sequence[Path] | None = None,
 ) -> list[Any]:
     """The models to run one after the other; none is named: openmie-base. It finds the given labels.
 
@@ -30,6 +32,7 @@ def load_models(
         relation: the same for relations.
         labels: file of labels.
         threshold: NUMBER or LABEL=NUMBER.
+        parts: Python files with parts of one's own that trained models have.
 
     Raises:
         OpenMIEError: labels or thresholds for trained models only, whose labels are fixed, or ones that mean nothing.
@@ -49,6 +52,7 @@ def load_models(
             print(f"{name} is downloaded from the hub", file=sys.stderr)
     asked = _asked(label or (), relation or (), labels) if used else {}
     least = typed_threshold(threshold or ())
+    load_parts(parts)
     models = [load(name) for name in names]
     return [_with_query(m, asked, *least) if used and is_base(n) else m for n, m in zip(names, models)]
 

@@ -49,6 +49,7 @@ def bench(
             metavar="RUN", help="Train nothing; show where the runs of --out that are named differ; two or more times."
         ),
     ] = None,
+    parts: options.Parts = None,
 ) -> None:
     """Compare a system's variants on corpora over seeds: one JSON a run, and a table beside the published numbers.
 
@@ -58,6 +59,7 @@ def bench(
     """
     from openmie import bench as benches
 
+    own_parts = options.load_parts(parts)
     if cases:
         print(benches.cases(out, *cases, paper=paper))
         return
@@ -69,6 +71,7 @@ def bench(
         "test": test,
         "shuffle": shuffle,
         "precision": precision,
+        "parts": own_parts,
     }
     if corpus:
         rows = benches.Rows(ablate=ablate or (), sweep=sweep or (), same=same)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from openmie.cli import console, options
+from openmie.cli.interruption import interruptible
 from openmie.errors import OpenMIEError
 
 
@@ -22,11 +23,16 @@ def demo(
     At the end, the model that is installed with openmie extracts from three posts with real photographs, where the
     package scikit-image is installed, which carries these (`pip install 'openmie[demo]'`).
 
+    Started again after an interruption, the demo goes on where it was.
+
     Example: openmie demo --out demo
     """
     from openmie.cli import demo_run
 
-    found = demo_run.run(out, posts=posts, epochs=epochs, seed=seed, watch=console.progress)
+    def watch(name: str, events: Any) -> Any:
+        return console.progress(name, interruptible(events))
+
+    found = demo_run.run(out, posts=posts, epochs=epochs, seed=seed, watch=watch)
     names = {"ner": "names with types: strict F1", "joint": "names, types and relation: pair F1"}
     for task, systems in found.scores.items():
         rows: list[list[Any]] = [[name, s.f1, console.interval(s)] for name, s in systems.items()]

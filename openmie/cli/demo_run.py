@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from openmie.papers import baseline
 from openmie.recipe import Recipe
 from openmie.report import Bars, Curves, Table, write
 from openmie.train import Event, fit
+from openmie.train.checkpoint import DamagedCheckpointError, OtherRunError
+from openmie.train.curve import Curve
 from openmie.train.evaluate import record, write_record
 
 CAUTION = (
@@ -44,7 +47,10 @@ def run(
     seed: int = 0,
     watch: Callable[[str, Iterator[Event]], Iterable[Event]] = lambda _, events: events,
 ) -> DemoResult:
-    """All of it; `watch(name, events)` passes the events of a training on, and may show them on the way."""
+    """All of it; `watch(name, events)` passes the events of a training on, and may show them on the way.
+
+    Started again with the same arguments, a demo that was interrupted goes on where it was.
+    """
     with hold_folder(out):
         return _run(out, posts, epochs, seed, watch)
 
@@ -63,6 +69,8 @@ def _run(
     for name, recipe in systems.items():
         losses[name], dev[name] = _train(recipe, train, corpus, out / name, seed, name, watch)
     models = {name: load(out / name) for name in systems}
+    for name in systems:  # all is trained: the demo started once more begins anew
+        shutil.rmtree(out / name / "checkpoints", ignore_errors=True)
     predicted = _predict(models, gold)
     scores = {
         "ner": {name: metrics.spans(gold, p, bootstrap=1000) for name, p in predicted.items()},
@@ -100,17 +108,18 @@ def _train(
     name: str,
     watch: Callable[[str, Iterator[Event]], Iterable[Event]],
 ) -> tuple[list[Any], list[Any]]:
-    """Loss over steps and F1 over epochs."""
-    recent: list[float] = []
-    losses, dev = [], []
-    for event in watch(name, fit(recipe, train, corpus.dev, out=out, seed=seed, resume=False)):
-        if event.kind == "step":
-            recent = [*recent[-19:], event.values["loss"]]
-            if event.step % 20 == 0:
-                losses.append((float(event.step), sum(recent) / len(recent)))
-        elif event.kind == "dev":
-            dev.append((event.epoch + 1.0, event.values["f1"]))
-    return losses, dev
+    """Loss over steps and F1 over epochs. A training that was interrupted goes on; that of another demo is replaced."""
+    arguments: dict[str, Any] = {"out": out, "seed": seed, "corpus": corpus.name}
+    for resume in (True, False):
+        curves = Curve(out / "curve.jsonl")
+        try:
+            for event in watch(name, fit(recipe, train, corpus.dev, resume=resume, **arguments)):
+                curves.note(event)
+            return curves.losses(), curves.dev()
+        except (OtherRunError, DamagedCheckpointError):
+            if not resume:
+                raise
+    raise AssertionError("one of the two ends")
 
 
 def _predict(models: Mapping[str, Model], gold: list[Document]) -> dict[str, list[Document]]:

@@ -24,6 +24,7 @@ def evaluate(
         ),
     ] = "predicted",
     bootstrap: options.Bootstrap = 1000,
+    parts: options.Parts = None,
 ) -> None:
     """Score a trained model on a split of a corpus.
 
@@ -41,6 +42,7 @@ def evaluate(
     from openmie.model.tasks.task import CandidateSource
     from openmie.train import evaluate as scoring
 
+    options.load_parts(parts)
     data = corpora.load(corpus)
     with console.telling_skipped(data):
         loaded, gold = load(model), list(data.split(split))

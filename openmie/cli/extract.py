@@ -40,6 +40,7 @@ def extract(
     threshold: options.Threshold = None,
     cache: options.Cache = None,
     vlm_option: options.VLMOption = None,
+    parts: options.Parts = None,
 ) -> None:
     """Extract entities, relations, objects and words from posts, with the model that is installed with openmie (base).
 
@@ -81,7 +82,7 @@ def extract(
             expected="a JSON-lines file, - for stdin, or --text with --image",
             remedy="give one of them",
         )
-    models = [request] if request else base_options.load_models(model, **named, threshold=threshold)
+    models = [request] if request else base_options.load_models(model, **named, threshold=threshold, parts=parts)
     base_options.say_what_base_is(models)
     columns = Columns(text_column, image_column, id_column)
     posts = (

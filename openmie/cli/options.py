@@ -48,6 +48,15 @@ Option = Annotated[
     typer.Option("--option", metavar="KEY=VALUE", help="Argument of the system's recipe(), such as text=minilm."),
 ]
 
+Parts = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--parts",
+        metavar="FILE.py",
+        help="Python file with parts of your own, which is run: only one that you trust; repeatable.",
+    ),
+]
+
 # -- vision-language models
 VLM = Annotated[str, typer.Option(help="Vision-language model: a hub id, a folder, or the server's name for it.")]
 System = Annotated[
@@ -86,6 +95,20 @@ VLMOption = Annotated[
         "repeatable.",
     ),
 ]
+
+
+def load_parts(files: Sequence[Path] | None) -> tuple[str, ...]:
+    """Run the files of `--parts`: their parts are known to recipes and model folders from then on.
+
+    Returns:
+        How records name the files.
+    """
+    if not files:
+        return ()
+    from openmie.recipe import own_parts
+
+    own_parts.load_parts(*files)
+    return own_parts.part_marks()
 
 
 def extraction_request(system: str, model: Sequence[str] | None, **options: Any) -> Any:

@@ -31,6 +31,7 @@ def recipe(
     task: options.Task = "",
     option: options.Option = None,
     set_: options.Set = None,
+    parts: options.Parts = None,
 ) -> None:
     """Print a recipe, or what an ablation or --set changes in it. The word may be left out.
 
@@ -44,6 +45,7 @@ def recipe(
     from openmie import recipe as recipes
     from openmie.bench import sweep_options
 
+    options.load_parts(parts)
     if (Path(paper) / "recipe.json").exists():
         print((Path(paper) / "recipe.json").read_text(encoding="utf8"))
         return
@@ -69,6 +71,7 @@ def relevance(
     split: Annotated[str, typer.Option(help="Split of the corpus.")] = "test",
     max_documents: Annotated[int, typer.Option(help="Size of the batch.")] = 16,
     out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("relevance.html"),
+    parts: options.Parts = None,
 ) -> None:
     """Draw how well the texts and images of a batch fit each other under a trained model's alignment.
 
@@ -76,6 +79,7 @@ def relevance(
     """
     from openmie.bench import relevance as relevances
 
+    options.load_parts(parts)
     print(relevances.show(run, corpus, split=split, posts=max_documents, out=out))
 
 
@@ -87,6 +91,7 @@ def embeddings(
     max_entities: Annotated[int, typer.Option(help="Number of entities drawn; 0: all.")] = 2000,
     seed: options.Seed = 0,
     out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("embeddings.html"),
+    parts: options.Parts = None,
 ) -> None:
     """Draw a run's entity vectors in three dimensions, coloured by type, as one page to turn and hover over.
 
@@ -94,4 +99,5 @@ def embeddings(
     """
     from openmie.bench import entity_space
 
+    options.load_parts(parts)
     print(entity_space.show(run, corpus, split=split, most=max_entities, seed=seed, out=out))

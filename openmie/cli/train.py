@@ -11,6 +11,7 @@ import typer
 
 from openmie.bench import system
 from openmie.cli import console, options
+from openmie.cli.interruption import interruptible
 from openmie.cli.train_base import BASE, refuse_recipe_options, train_base
 
 
@@ -26,11 +27,15 @@ def train(
     set_: options.Set = None,
     restart: Annotated[bool, typer.Option(help="Do not resume from a checkpoint in --out.")] = False,
     precision: options.Precision = "no",
+    checkpoint_every: Annotated[
+        int, typer.Option(min=0, help="Steps between checkpoints; 0: only after each epoch.")
+    ] = 200,
+    parts: options.Parts = None,
 ) -> None:
     """Train a system on a corpus. Dev selects the epoch; the test split is not opened.
 
-    Started again, an interrupted training resumes from its last checkpoint. What of the corpus cannot be read is told
-    at the end, and the exit code is then 3.
+    Started again, an interrupted training resumes from its last checkpoint; Ctrl-C writes one first. What of the corpus
+    cannot be read is told at the end, and the exit code is then 3.
 
     `openmie train base` fine-tunes the model that is installed with openmie; its options are those of
     FinetuneOptions (epochs, rate, text, ...), `start` (a folder to go on from) and `labels` (a JSON file of names and
@@ -42,9 +47,11 @@ def train(
     """
     from openmie import corpora
     from openmie.train import fit
+    from openmie.train.card import corpus_name
     from openmie.train.feeding import UnfedError
     from openmie.train.tensorboard import logged
 
+    options.load_parts(parts)
     data = corpora.load(corpus)
     if paper == BASE:
         refuse_recipe_options(
@@ -59,9 +66,19 @@ def train(
         if recipe.is_generative:
             _fine_tune(recipe, data, out, seed, restart)
             return
-        events = fit(recipe, data.train, data.dev, out=out, seed=seed, resume=not restart, precision=precision)
+        events = fit(
+            recipe,
+            data.train,
+            data.dev,
+            out=out,
+            seed=seed,
+            resume=not restart,
+            precision=precision,
+            checkpoint_every=checkpoint_every,
+            corpus=corpus_name(corpus),
+        )
         try:
-            for event in console.progress(recipe.name, logged(events, out / "tensorboard")):
+            for event in console.progress(recipe.name, logged(interruptible(events), out / "tensorboard")):
                 if event.kind == "done":
                     best = f"best dev F1 {event.values['best']:.2f} after epoch {event.values['best_epoch'] + 1}"
                     print(f"{best}; model: {out}")

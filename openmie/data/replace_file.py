@@ -169,10 +169,13 @@ def _temporary_sibling(where: Target) -> Iterator[Path]:
     except OSError as error:
         raise _output_error(error, where.requested) from error
     try:
+        mode = mode if where.there is not None else stat.S_IMODE(name.stat().st_mode)  # without what the umask takes
         yield name
         try:
             if where.there is not None:
                 _copy_mode_and_owner(name, where.there, mode)
+            elif stat.S_IMODE(name.stat().st_mode) != mode:  # whoever wrote to the path replaced the file by its own
+                os.chmod(name, mode)
             os.replace(name, where.path)
         except OSError as error:
             raise _output_error(error, where.requested) from error

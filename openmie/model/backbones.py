@@ -23,6 +23,7 @@ from openmie.data import replace_file as writing
 from openmie.errors import ModelError, RecipeError
 from openmie.model import char_tokenizer as characters
 from openmie.model import lite0, packed_e5, safe_loading
+from openmie.model.config_sizes import check_sizes
 from openmie.model.packaged_file import packaged_file
 from openmie.model.pixels import Processed, Rescale
 from openmie.model.unread_parameters import freeze_unread
@@ -200,6 +201,7 @@ def _restored(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
     for name, cls in BUILT_IN.items():
         if (file := vision / f"{name}.json").exists():
             data = json.loads(file.read_text(encoding="utf8"))
+            check_sizes(data, folder / "model.safetensors")
             sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
             return backbone, _built_in(cls(**sizes))
     processor = AutoImageProcessor.from_pretrained(vision, backend="pil", trust_remote_code=False)
@@ -325,5 +327,6 @@ def _read_config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     data = json.loads((folder / "config.json").read_text(encoding="utf8"))
+    check_sizes(data, folder.parent / "model.safetensors")
     data.pop("auto_map", None)
     return AutoConfig.for_model(data.pop("model_type"), **data)

@@ -7,20 +7,22 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from huggingface_hub import ModelHubMixin, snapshot_download
+from huggingface_hub import HfApi, ModelHubMixin, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from openmie import recipe as recipes
 from openmie.data import replace_file as writing
 from openmie.data.document import Document
 from openmie.data.provenance import digest
-from openmie.errors import ModelError, RecipeError
+from openmie.data.replace_set import replace_set, settle
+from openmie.errors import ModelError, OpenMIEError, RecipeError
 from openmie.model.backbones import TextBackbone, VisionBackbone, load_text, load_vision, restore
 from openmie.model.extractor import Extractor
 from openmie.model.features.batching import Featurizer, with_words
@@ -30,10 +32,13 @@ from openmie.model.features.pairs import merge_pairs
 from openmie.model.finite_weights import check_finite
 from openmie.model.long_documents import way_of
 from openmie.model.tasks.task import CandidateSource
+from openmie.model.tensor_file import save_tensors
 from openmie.nn.streams import Streams
 from openmie.recipe import Recipe
+from openmie.recipe.own_parts import lacking_part, own_parts_of
 
 MIN_TEXT_TOKENS = 11  # that a context must leave: eight of the text, three special tokens
+ENTRIES = ("recipe.json", "parts.json", "card.md", "config.json", "model.safetensors", "text", "vision")
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
@@ -42,8 +47,6 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
 
     `save_pretrained(folder)` and `push_to_hub(repo_id)` write a model folder; `openmie.load` reads one.
     """
-
-    _hub_mixin_config = {"library": "openmie"}  # noqa: RUF012 - the mixin would else write down the arguments below
 
     def __init__(self, recipe: Recipe, text: TextBackbone, vision: VisionBackbone | None, card: str = "") -> None:
         self.recipe, self.text, self.vision, self.card = recipe, text, vision, card
@@ -172,23 +175,57 @@ class Model(ModelHubMixin, library_name="openmie", tags=["multimodal-information
 
     # -- folders
 
+    def save_pretrained(  # type: ignore[override]
+        self, save_directory: str | Path, *, repo_id: str = "", push_to_hub: bool = False, **options: Any
+    ) -> str | None:
+        """Write the model folder: all of it, or what was there stays.
+
+        Args:
+            save_directory: the folder; what else is in it stays.
+            repo_id: with `push_to_hub`: where; "": the folder's name.
+            push_to_hub: upload the folder, too.
+            options: of `push_to_hub`.
+
+        Returns:
+            The address of the commit on the Hub; None without `push_to_hub`.
+        """
+        self._save_pretrained(Path(save_directory))
+        return self.push_to_hub(repo_id or Path(save_directory).name, **options) if push_to_hub else None
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:  # type: ignore[override]
+        """Upload the model folder, whose card the Hub shows as README.md.
+
+        Args:
+            repo_id: such as "someone/something".
+            options: `token`, `private`, and those of huggingface_hub's `upload_folder`.
+
+        Returns:
+            The address of the commit.
+        """
+        api = HfApi(token=options.pop("token", None))
+        repo_id = api.create_repo(repo_id, private=options.pop("private", None), exist_ok=True).repo_id
+        with TemporaryDirectory() as folder:
+            self._save_pretrained(Path(folder))
+            shutil.copyfile(Path(folder) / "card.md", Path(folder) / "README.md")
+            return str(api.upload_folder(repo_id=repo_id, repo_type="model", folder_path=Path(folder), **options))
+
     def _save_pretrained(self, save_directory: Path) -> None:
-        folder = Path(save_directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(recipes.dump(self.recipe), indent=1, ensure_ascii=False)
-        _remove_other_towers(folder, text)
-        self.text.save(folder / "text")
-        if self.vision:
-            self.vision.save(folder / "vision")
-        writing.replace_text(folder / "recipe.json", text)
-        writing.replace_text(folder / "card.md", self.card or f"# {self.recipe.name}\n\nAn openmie model.\n")
-        self.save_weights(folder / "model.safetensors")
+        with replace_set(Path(save_directory), ENTRIES) as folder:
+            self.text.save(folder / "text")
+            if self.vision:
+                self.vision.save(folder / "vision")
+            text = json.dumps(recipes.dump(self.recipe), indent=1, ensure_ascii=False)
+            writing.replace_text(folder / "recipe.json", text)
+            if own := own_parts_of(self.recipe):
+                writing.replace_text(folder / "parts.json", json.dumps(own, indent=1, sort_keys=True))
+            writing.replace_text(folder / "card.md", self.card or f"# {self.recipe.name}\n\nAn openmie model.\n")
+            writing.replace_text(folder / "config.json", json.dumps({"library": "openmie"}))  # the Hub counts by it
+            self.save_weights(folder / "model.safetensors")
 
     def save_weights(self, path: Path) -> None:
         """The state as safetensors, whole or not at all."""
-        state = {k: v.detach().cpu().contiguous() for k, v in self.extractor.state_dict().items()}
         with writing.replace_path(path) as beside:
-            save_file(state, beside)
+            save_tensors(self.extractor.state_dict(), beside)
 
     @classmethod
     def _from_pretrained(
@@ -242,6 +279,10 @@ def load(folder: str | Path, parts: Iterable[type] = (), **hub: Any) -> Model:
 
 def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
     """Errors: files missing, a pickle among them, or weights that do not fit the recipe."""
+    try:
+        settle(folder, ENTRIES)
+    except (OSError, ValueError) as error:
+        raise _damaged(folder, f"a saving that was interrupted ({str(error)[:120]})", "a folder to end it in") from None
     pickles = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in PICKLES)
     if pickles:
         raise ModelError(
@@ -258,29 +299,25 @@ def read_folder(folder: Path, parts: Iterable[type] = ()) -> Model:
         )
     try:
         model = _restored(folder, parts)
-    except (OSError, ValueError, KeyError, TypeError) as error:  # broken JSON and UTF-8 are ValueErrors
+    except OpenMIEError:
+        raise
+    except Exception as error:  # tokenizers raise bare ones, and a damaged configuration may say anything
         raise _damaged(folder, f"{type(error).__name__}: {str(error)[:200]}", "readable files") from error
     try:
         state = load_file(folder / "model.safetensors")
         check_finite(state, folder / "model.safetensors")
         model.extractor.load_state_dict(state, strict=True)
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, OSError, ValueError, TypeError) as error:
         found = f"weights do not fit: {str(error)[:300]}"
         raise _damaged(folder / "model.safetensors", found, "the weights of this recipe") from None
     model.extractor.eval()
     return model
 
 
-def _remove_other_towers(folder: Path, recipe: str) -> None:
-    """Remove the towers of a model with another recipe: they would be read beside this model's weights."""
-    before = folder / "recipe.json"
-    if before.is_file() and before.read_text(encoding="utf8", errors="replace") != recipe:
-        for tower in ("text", "vision"):
-            shutil.rmtree(folder / tower, ignore_errors=True)
-
-
 def _restored(folder: Path, parts: Iterable[type]) -> Model:
     """Everything but the weights."""
+    parts = tuple(parts)
+    _check_parts(folder / "parts.json", parts)
     recipe = recipes.load((folder / "recipe.json").read_text(encoding="utf8"), parts)
     if not isinstance(recipe, Recipe):
         raise _damaged(folder / "recipe.json", f"a {type(recipe).__name__}", "a Recipe")
@@ -289,6 +326,21 @@ def _restored(folder: Path, parts: Iterable[type]) -> Model:
     card = folder / "card.md"
     text = card.read_text(encoding="utf8", errors="replace") if card.exists() else ""
     return Model(recipe, *restore(folder), card=text)
+
+
+def _check_parts(file: Path, parts: Iterable[type]) -> None:
+    """All parts that are none of openmie's were given. A file that the folder names is never run for that."""
+    own = json.loads(file.read_text(encoding="utf8")) if file.exists() else {}
+    if not isinstance(own, dict) or not all(isinstance(x, str) for x in own.values()):
+        raise _damaged(file, f"{str(own)[:80]!r}", "names of parts and of their files")
+    if lacking := lacking_part(own, parts):
+        name, module = (x[:80] for x in lacking)
+        raise ModelError(
+            f"the part {name!r} of the file {module!r}, which is none of openmie",
+            expected="that file, or the class, from whoever loads the model: no code is run because a folder names it",
+            where=str(file.parent),
+            remedy=f"pass --parts {module}, if you trust it; in Python: load(..., parts=[{name}])",
+        )
 
 
 def _damaged(where: Path, found: str, expected: str) -> ModelError:

@@ -8,7 +8,7 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 from typing import Any, get_args, get_origin, get_type_hints
 
 from openmie.errors import RecipeError
-from openmie.recipe.parts import KINDS
+from openmie.recipe.own_parts import is_own, known_parts
 from openmie.recipe.renamed import new_name, with_new_names
 from openmie.recipe.shown import shown
 from openmie.recipe.values import type_problem
@@ -24,13 +24,14 @@ def dump(recipe: Any) -> dict[str, Any]:
 
 
 def load(data: Mapping[str, Any] | str, parts: Iterable[type] = ()) -> Any:
-    """JSON text or data to a recipe; `parts` are config classes of the user's own that it may name.
+    """JSON text or data to a recipe; `parts` are config classes of the user's own that it may name, beside those that
+    `load_parts` has found.
 
     Field names of earlier versions are read as what they are called now.
     """
     try:
         data = json.loads(data) if isinstance(data, str) else data
-        return _load(with_new_names(data), Any, KINDS | {p.__name__: p for p in parts}, "recipe")
+        return _load(with_new_names(data), Any, known_parts(parts), "recipe")
     except (json.JSONDecodeError, RecursionError) as error:
         raise RecipeError(f"not JSON: {error}", expected="what dump() wrote", remedy="mend the file") from None
 
@@ -40,7 +41,11 @@ def _load(value: Any, hint: Any, kinds: Mapping[str, type], where: str) -> Any:
         kind = value["kind"]
         if not isinstance(kind, str) or kind not in kinds:
             raise RecipeError.unknown(
-                "kind", kind, sorted(kinds), where=where, remedy="your own class is passed as load(..., parts=[MyPart])"
+                "kind",
+                kind,
+                sorted(kinds),
+                where=where,
+                remedy="your own class is passed as --parts FILE.py, or load(..., parts=[MyPart])",
             )
         cls = kinds[kind]
         hints, known = get_type_hints(cls, include_extras=True), {f.name: f for f in fields(cls) if f.init}
@@ -87,7 +92,8 @@ def set_field(recipe: Any, path: str, text: str) -> Any:
     Args:
         recipe: the recipe, or a part of one.
         path: names of fields and indices of parts, joined by dots.
-        text: the value: JSON, a part as `dump` writes it; a text needs no quotation marks.
+        text: the value: JSON, a part as `dump` writes it; a text needs no quotation marks. A part of one's own (see
+            `load_parts`) that needs no fields may be its name alone.
 
     Raises:
         RecipeError: no such field, or a value that does not fit it.
@@ -98,7 +104,10 @@ def set_field(recipe: Any, path: str, text: str) -> Any:
 def _set(value: Any, hint: Any, names: Sequence[str], text: str, where: str) -> Any:
     """What stands in the place of `value`, of the type `hint`, when the field that `names` lead to is `text`."""
     if not names:
-        return _load(_parsed(text), hint, KINDS, where)
+        parsed = _parsed(text)
+        if is_own(text):
+            parsed = [{"kind": text}] if get_origin(hint) is tuple else {"kind": text}
+        return _load(parsed, hint, known_parts(), where)
     if isinstance(value, tuple):
         i, rest = _index(value, names, where)
         return (*value[:i], _set(value[i], _element(hint, i), rest, text, where), *value[i + 1 :])

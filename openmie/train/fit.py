@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,12 @@ from openmie.model.pretrained import Model
 from openmie.recipe import Recipe, Training
 from openmie.text.span_edges import whole_words
 from openmie.train import checkpoint
-from openmie.train.card import card
+from openmie.train.card import CardFacts, card, named_corpora
 from openmie.train.checkpoint import TrainingProgress
 from openmie.train.feature_cache import cache_frozen
 from openmie.train.feeding import check_fed
 from openmie.train.loop import Event, Run, prepare_machine
+from openmie.train.random_state import random_states
 from openmie.train.selection import dev_score, num_gold
 
 if TYPE_CHECKING:
@@ -46,32 +48,36 @@ def fit(
     resume: bool = True,
     precision: str = "no",
     checkpoint_every: int = 200,
-) -> Iterator[Event]:
+    corpus: str = "",
+) -> Generator[Event, None, None]:
     """Train; `out` becomes a model folder with the weights of the best dev epoch. A generator: iterate to run it.
 
-    Started again with the same arguments it goes on from its last checkpoint, to the same bits on CPU; `resume=False`
-    starts anew. `precision` is Accelerate's: `no`, `bf16` or `fp16`. What could not be learnt from or read (a label
-    that the recipe lacks, a broken image) is counted in `start` and `done` as `skipped`, the first `records` beside it;
-    `rows` of `dev` and `done` says how many rows each loss was taken over in an epoch, `context` of `start` whose
-    captions are read. Errors: another process that trains into `out`, no gold to learn from, a modality, alignment or
-    head that no document can feed, a loss that is not finite, a checkpoint of another run.
+    Started again with the same arguments (and as many processes) it goes on from its last checkpoint, to the same bits
+    on CPU; `resume=False` starts anew. A checkpoint is written every `checkpoint_every` steps (0: never), after each
+    epoch, and by one process when the generator is closed after a step, as where its consumer is interrupted.
+    `precision` is Accelerate's: `no`, `bf16` or `fp16`. `corpus` is how the card calls the data; empty: as the
+    documents' `source` does. What could not be learnt from or read (a label that the recipe lacks, a broken image) is
+    counted in `start` and `done` as `skipped`, the first `records` beside it; `rows` of `dev` and `done` says how many
+    rows each loss was taken over in an epoch, `context` of `start` whose captions are read. Errors: another process
+    that trains into `out`, no gold to learn from, a modality, alignment or head that no document can feed, a loss that
+    is not finite, a checkpoint that is damaged or of another run.
     """
     out, accelerator = _folder(out), prepare_machine(seed, precision)
     with hold_folder(out) if accelerator.is_main_process else nullcontext():
-        yield from _fit(recipe, (train, dev), out, accelerator, seed, resume, checkpoint_every)
+        yield from _fit(recipe, (train, dev, corpus), out, accelerator, seed, resume, checkpoint_every)
 
 
 def _fit(
     recipe: Recipe,
-    documents: tuple[Iterable[Document], Iterable[Document]],
+    data: tuple[Iterable[Document], Iterable[Document], str],
     out: Path,
     accelerator: Accelerator,
     seed: int,
     resume: bool,
     checkpoint_every: int,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """`fit` in a folder that is held."""
-    (train, dev), training = documents, recipe.training
+    (train, dev, corpus), training = data, recipe.training
     train, dev, cut = _at_whole_words(_subsample(train, training.train_fraction, seed), list(dev), training)
     recipe = with_context(with_vocabulary(recipe, train), train)
     model = Model.new(recipe)
@@ -83,44 +89,61 @@ def _fit(
     key = fingerprint(recipe, seed, examples, dev)
     if not resume:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
-    done = checkpoint.latest(out / "checkpoints")
-    if done:
-        run.progress = checkpoint.restore(done, model.extractor, run.optimizer.optimizer, run.schedule, key)
+    if done := checkpoint.latest(out / "checkpoints"):
+        run.progress = checkpoint.restore(done, *_state(model, run), key, accelerator.process_index)
         yield run.event("resume", {"from": done.name})
     cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite")
     rates = {group.match or "the rest": group.lr for group in training.param_groups}
     about = {"examples": len(examples), "parameters": run.size(), "lr": rates}
+    facts = CardFacts(corpus or named_corpora(train), len(train), len(dev), len(examples))
     yield run.event("start", about | _context(recipe, train) | _skipped(examples) | cut)
-
-    def save() -> None:
-        if accelerator.is_main_process:
-            state = model.extractor, run.optimizer.optimizer, run.schedule, run.progress
-            checkpoint.save(out / "checkpoints", *state, key)
-
-    progress = run.progress
+    save, progress = partial(_save, out, model, run, key), run.progress
     while progress.epoch < training.epochs and not progress.finished:
         for values in run.epoch():
-            yield run.event("step", values)
+            try:
+                yield run.event("step", values)
+            except GeneratorExit:  # the consumer has stopped: several processes need not have done so at one step
+                if accelerator.num_processes == 1:
+                    save()
+                raise
             if checkpoint_every and progress.step % checkpoint_every == 0:
                 save()
-        progress.epoch_rows, progress.rows = progress.rows, {}
+        progress.epoch_rows, progress.rows, told = progress.rows, {}, None
         if progress.epoch + 1 >= min(training.first_dev_epoch, training.epochs):
             score = dev_score(model, dev_examples, dev, recipe)
-            better = score > progress.best
-            if better:
-                progress.best, progress.best_epoch = score, progress.epoch
-                if accelerator.is_main_process:
-                    model.card = card(recipe, seed, progress, len(examples), key)
-                    model.save_pretrained(out)
-            yield run.event("dev", {"f1": score, "best": progress.best, "better": better, "rows": progress.epoch_rows})
+            told = _select(score, out, model, run, lambda: card(recipe, seed, progress, facts, key))
         progress.epoch, progress.in_epoch = progress.epoch + 1, 0
         late = _is_late(training, progress)
         progress.finished = late or progress.epoch >= training.epochs
         save()
+        if told:
+            yield told
         if late:
             yield run.event("stop", {"best_epoch": progress.best_epoch})
     ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)} | {"rows": progress.epoch_rows}
     yield run.event("done", ended | _skipped([*examples, *dev_examples]))
+
+
+def _state(model: Model, run: Run) -> tuple[Any, Any, Any]:
+    return model.extractor, run.optimizer.optimizer, run.schedule
+
+
+def _save(out: Path, model: Model, run: Run, key: str) -> None:
+    """A checkpoint, for which every process gives its random state."""
+    generators = random_states(run.accelerator.device) if run.accelerator.num_processes > 1 else ()
+    if run.accelerator.is_main_process:
+        checkpoint.save(out / "checkpoints", *_state(model, run), run.progress, key, generators)
+
+
+def _select(score: float, out: Path, model: Model, run: Run, new_card: Callable[[], str]) -> Event:
+    """Keep the weights if no epoch before had a better dev score; the event that says so."""
+    progress, better = run.progress, score > run.progress.best
+    if better:
+        progress.best, progress.best_epoch = score, progress.epoch
+        if run.accelerator.is_main_process:
+            model.card = new_card()
+            model.save_pretrained(out)
+    return run.event("dev", {"f1": score, "best": progress.best, "better": better, "rows": progress.epoch_rows})
 
 
 def _is_late(training: Training, progress: TrainingProgress) -> bool:

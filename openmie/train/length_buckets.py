@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -14,19 +15,19 @@ class Buckets(Sampler[list[int]]):
     The last batch, which is not full, is kept (`drop_last` is False). `skip` batches at the start of the epoch are left
     out: where a resumed run goes on.
 
+    Several processes get as many full batches each: the last ones are filled up from the start of the epoch, as
+    Accelerate does, which would take what a resumed run begins with.
+
     Args:
         lengths: tokens of each document.
         batch_size: documents of a batch.
         seed: with the epoch it decides the order.
         pool: batches of a pool.
-        incomplete_last: put the batch that is not full at the end of the epoch: Accelerate deals batches out to several
-            processes, and drops a round that ends in one.
+        processes: that the batches are dealt out to.
     """
 
-    def __init__(
-        self, lengths: Sequence[int], batch_size: int, seed: int, pool: int = 20, incomplete_last: bool = False
-    ) -> None:
-        self.lengths, self.seed, self.pool, self.incomplete_last = np.asarray(lengths), seed, pool, incomplete_last
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, pool: int = 20, processes: int = 1) -> None:
+        self.lengths, self.seed, self.pool, self.processes = np.asarray(lengths), seed, pool, processes
         self.batch_size, self.drop_last = batch_size, False  # under the names that Accelerate looks for
         self.epoch, self.skip = 0, 0
 
@@ -41,6 +42,16 @@ class Buckets(Sampler[list[int]]):
         order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
         batches = [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
         draw.shuffle(batches)
-        if self.incomplete_last:
-            batches.sort(key=lambda b: len(b) < self.batch_size)  # stable
+        if self.processes > 1:
+            batches = self._evened(batches)
         yield from batches[self.skip :]
+
+    def _evened(self, batches: list[list[int]]) -> list[list[int]]:
+        """A number of batches that the processes can share, all full, the one that was not at the end."""
+        batches.sort(key=lambda b: len(b) < self.batch_size)  # stable
+        first = [i for batch in batches[: self.processes] for i in batch]
+        again = cycle(first)
+        batches[-1] += islice(again, self.batch_size - len(batches[-1]))
+        while len(batches) % self.processes:
+            batches.append(list(islice(again, self.batch_size)))
+        return batches

@@ -72,8 +72,8 @@ class Run:
     ) -> None:
         training = recipe.training
         self.accelerator, self.clip, self.progress = accelerator, training.max_grad_norm, checkpoint.TrainingProgress()
-        several = accelerator.num_processes > 1
-        self.buckets = Buckets([e.length for e in examples], training.batch_size, seed, incomplete_last=several)
+        processes = accelerator.num_processes
+        self.buckets = Buckets([e.length for e in examples], training.batch_size, seed, processes=processes)
         loader: DataLoader[Any] = DataLoader(
             examples,  # type: ignore[arg-type]
             batch_sampler=self.buckets,
@@ -87,7 +87,7 @@ class Run:
         self.loader = accelerator.prepare_data_loader(loader, device_placement=False)
         self.model, self.optimizer = accelerator.prepare(model.extractor, optimizer)
         self.schedule = schedule  # stepped once a step, whatever the number of processes
-        if several:
+        if processes > 1:
             for align in model.extractor.align:
                 align.gather = across_processes
 

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from openmie.errors import TrainError
-from openmie.train import checkpoint as states
+from openmie.train.random_state import random_state, set_random_state
 
 WHOLE, PROGRESS = "whole", "trainer_state.json"
 LEARNT, OPTIMIZER, RANDOM = "learnt-{}", "optimizer-{}", "random-{}"
@@ -59,7 +59,7 @@ def write(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, sche
         save_file(tensors, _tensors(folder, OPTIMIZER, process))
         rates = {k: v for k, v in schedule.state_dict().items() if k != "lr_lambdas"}
         _write(folder, OPTIMIZER, process, {"scalars": scalars, "groups": told["param_groups"], "schedule": rates})
-    generators, more = states._rng_state()
+    generators, more = random_state()
     save_file(generators, _tensors(folder, RANDOM, process))
     _write(folder, RANDOM, process, more)
 
@@ -100,7 +100,7 @@ def restore_optimizer(
 
 def restore_random(folder: Path, process: int) -> None:
     """Put this process's random generators back."""
-    states._set_rng_state(load_file(_tensors(folder, RANDOM, process)), _read(folder, RANDOM, process))
+    set_random_state(load_file(_tensors(folder, RANDOM, process)), _read(folder, RANDOM, process))
 
 
 def latest(folder: Path, mark: str) -> Path | None:

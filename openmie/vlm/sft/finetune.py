@@ -28,6 +28,7 @@ from typing import Any
 from openmie.data.folder_lock import hold_folder
 from openmie.errors import ModelError, TrainError
 from openmie.model import safe_loading
+from openmie.train.card import named_corpora
 from openmie.vlm.backends.model_loading import load_processor
 from openmie.vlm.sft import memory
 from openmie.vlm.sft.example import SFTExample
@@ -140,6 +141,7 @@ def _finetuned(
     trainer.resume(before)
     facts = facts_of_training(trainer, training, seed, mark) | {
         "lessons": {"train": len(train), "dev": len(dev)},
+        "corpora": named_corpora(x.document for x in train),
         "seconds": round(time.perf_counter() - started, 1),
         "name": name,
     }

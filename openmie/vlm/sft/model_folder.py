@@ -15,6 +15,8 @@ from typing import Any
 import torch
 
 from openmie.data import replace_file as writing
+from openmie.model.tensor_file import make_readable
+from openmie.train.card import DIORAMA
 from openmie.vlm.backends.model_loading import save_processor
 from openmie.vlm.sft.checkpoint import is_sharded
 from openmie.vlm.sft.settings import SFTTraining
@@ -73,6 +75,7 @@ def _write(model: Any, gathered: Any, processor: Any, out: Path, facts: Mapping[
         model.save_pretrained(out / ADAPTER)
         model = model.merge_and_unload()
     model.save_pretrained(out, **({} if gathered is None else {"state_dict": gathered}))
+    make_readable(out)
     save_processor(processor, out)
     writing.replace_text(out / CARD, card(model, facts))
     write_record(out / FACTS, dict(facts))
@@ -94,10 +97,11 @@ def card(model: Any, facts: Mapping[str, Any]) -> str:
             "",
             f"* from {came}; {facts['parameters']:,} parameters, {facts['trained']:,} of them trained"
             + (f" (LoRA of rank {training['lora']['rank']}, merged)" if training["lora"] else ""),
+            f"* corpus: {facts.get('corpora') or 'not named'}",
             f"* {facts['lessons']['train']} lessons, {facts['steps']} steps, seed {facts['seed']}, {facts['date']}",
             f"* {_chosen(facts)}",
             f"* sha256 of settings, seed and lessons: `{facts['fingerprint']}`",
-            "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts.",
+            *([DIORAMA] if str(facts.get("corpora", "")).startswith("diorama") else []),
             "",
             "```json",
             json.dumps(training, indent=1),

@@ -29,6 +29,10 @@ def train(name, recipe, documents, dev, **options):
 def work():
     recipe = small.recipe("ner", encode__text__name=bert, training__epochs="2")
     train("model", recipe, small.documents(40), small.documents(8), seed=3)
+    for event in fit(recipe, small.documents(40), small.documents(8), out=out / "again", seed=3, checkpoint_every=2):
+        if event.step == 5:
+            break                                                         # behind the checkpoint of step 4
+    train("again", recipe, small.documents(40), small.documents(8), seed=3)
     bare = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(11))]
     recipe = small.recipe("ner", encode__text__name=bert, training__epochs="4", training__batch_size="2")
     train("bare", recipe, bare, small.documents(2))
@@ -76,6 +80,16 @@ def test_two_processes_train_one_model(folder):
     for processes, kind, step, steps in told(folder, "model"):
         assert (processes, kind) == (2, "done") and step == steps > 0
     assert load_file(folder / "model" / "model.safetensors")
+
+
+def test_two_processes_resume_to_the_same_bits(folder):
+    """Each draws its own dropout, from a random state of its own."""
+    for processes, kind, step, _ in told(folder, "again"):
+        assert (processes, kind, step) == (2, "done", 6)
+    for name in ("model.safetensors", "checkpoints/step-6-2-0-1/trainer.safetensors"):
+        assert (folder / "again" / name).read_bytes() == (folder / "model" / name).read_bytes()
+    states = load_file(folder / "model" / "checkpoints" / "step-6-2-0-1" / "trainer.safetensors")
+    assert not torch.equal(states["rng.0.torch"], states["rng.1.torch"])
 
 
 def test_several_processes_are_one_run(folder):

@@ -59,6 +59,30 @@ def test_buckets_cover_all_and_depend_on_seed_and_epoch_alone():
     assert waste < 1.25  # padded to the longest of each batch; unsorted batches waste about 0.7 more
 
 
+@pytest.mark.parametrize("examples", [1, 7, 8, 16, 40, 43])
+@pytest.mark.parametrize("processes", [2, 3])
+def test_processes_get_the_same_batches_after_a_resume_as_accelerate_gives_a_whole_epoch(examples, processes):
+    """The oracle is Accelerate's own filling up, over an epoch that nothing interrupts."""
+    from accelerate.data_loader import BatchSamplerShard
+
+    lengths = [1 + i % 5 for i in range(examples)]
+    plain = list(Buckets(lengths, 8, seed=3))
+    plain.sort(key=lambda b: len(b) < 8)
+    whole = Buckets(lengths, 8, seed=3, processes=processes)
+
+    def dealt(batches):
+        class Given(list):
+            batch_size, drop_last = 8, False
+
+        return [list(BatchSamplerShard(Given([*b] for b in batches), processes, i)) for i in range(processes)]
+
+    assert dealt(plain) == dealt(whole)
+    for skip in range(processes, len(list(whole)), processes):
+        resumed = Buckets(lengths, 8, seed=3, processes=processes)
+        resumed.skip = skip
+        assert dealt(resumed) == [each[skip // processes :] for each in dealt(whole)]
+
+
 def test_training_learns_and_selects_on_dev(tmp_path, bert):
     """Names and places are known words: eight epochs tell them apart. The saved model is the best epoch's."""
     train, dev = small.documents(48), small.documents(12)
