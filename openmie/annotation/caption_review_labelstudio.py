@@ -120,7 +120,7 @@ def read(path: str | os.PathLike[str]) -> Iterator[tuple[int, CaptionJudgement]]
         where = f"{path}, task {number}"
         try:
             yield number, _judgement(task, where)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise CorpusError(
                 f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",
                 expected="data with document, generator and caption",

@@ -109,7 +109,7 @@ class YoloAnnotations(_AnnotationFiles):
             entries = [json.loads(x) for x in index.read_text(encoding="utf-8").split("\n") if x] if ours else []
             names = {(str(e["document"]), str(e["image"])): str(e["labels"]) for e in entries}
             self.classes = _classes(root, self.folder, ours)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, ArithmeticError) as error:
             raise CorpusError(
                 str(error)[:160],
                 expected="classes.txt and labels/NAME.txt, or .xml files",

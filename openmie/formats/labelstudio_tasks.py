@@ -103,7 +103,7 @@ class _Reader:
                 yield from self._task(task, f"{output.stem(self.path)}:{number}", where, fields)
             except DocumentError as error:
                 yield error.record.model_copy(update={"where": f"{where}, {error.record.where}"})
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
+            except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
                 yield ErrorRecord(
                     where=where,
                     found=f"a task of another shape ({type(error).__name__}: {str(error)[:80]})",

@@ -147,6 +147,9 @@ def read_table(
         ((n.number, {columns.text: n.text}) for n in lines if n.text.strip()) if plain else _cells(path, lines, columns)
     )
     for number, row in rows:
+        if isinstance(row, ErrorRecord):
+            yield row
+            continue
         try:
             document = row_document(row, number if plain else number - 1, columns)
             yield paths.resolve_paths(document, paths.parent_folder(path), images)
@@ -158,13 +161,19 @@ def read_table(
 
 def _cells(
     path: str | os.PathLike[str], lines: list[TextLine], columns: Columns
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number and cells of each row, the header being row 1; an empty cell of a post's own columns is none."""
+) -> Iterator[tuple[int, dict[str, Any] | ErrorRecord]]:
+    """Number and cells of each row, the header being row 1; an empty cell of a post's own columns is none.
+
+    A row that is no CSV, such as one with a carriage return in it or of a cell beyond 131,072 characters, is a record.
+    """
     text = "\n".join(line.text for line in lines)
     head = text.split("\n", 1)[0]
     mark = "\t" if Path(path).suffix.lower() == ".tsv" else max(",;\t", key=head.count)
     reader = csv.reader(io.StringIO(text), delimiter=mark)
-    names = next(reader, [])
+    names = _next(reader, f"{path}:1")
+    if isinstance(names, ErrorRecord):
+        raise CorpusError.of(names)
+    names = names or []
     if columns.text not in names and columns.image not in names:
         raise CorpusError(
             f"the columns {', '.join(map(repr, names[:20]))}",
@@ -173,9 +182,24 @@ def _cells(
             remedy="name the column that holds the text (--text-column)",
         )
     number = 1
-    for cells in reader:
+    while (cells := _next(reader, f"{path}:{number + 1}")) is not None:
         number += 1
-        if any(cells):
+        if isinstance(cells, ErrorRecord):
+            yield number, cells
+        elif any(cells):
             named = {n: c for n, c in zip(names, cells) if c or n not in (columns.text, columns.image, columns.id)}
             more = {f"column {n + 1}": c for n, c in enumerate(cells[len(names) :], len(names))}
             yield number, {**named, **more}
+
+
+def _next(reader: Iterator[list[str]], where: str) -> list[str] | ErrorRecord | None:
+    """The next row; None at the end."""
+    try:
+        return next(reader, None)
+    except csv.Error as error:
+        return ErrorRecord(
+            where=where,
+            found=f"a row that is no CSV ({error})",
+            expected="cells between marks, quoted where they hold one",
+            remedy="write the table again; the row was left out",
+        )

@@ -73,3 +73,12 @@ def test_tables_and_text(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([ROW, {"text": "Bo", "image": ["a.png", "b.png"]}]))
     first, second = documents(tmp_path / "a.json")
     assert first.source["likes"] == 3 and [i.id for i in second.images] == ["main", "image2"]
+
+
+def test_a_row_that_is_no_csv_is_a_record_and_the_others_are_read(tmp_path):
+    long = "x" * 200_000
+    (tmp_path / "a.csv").write_bytes(f'text,id\nMira,1\n"a"b\rc,2\n{long},3\nBo,4\n'.encode())
+    found = list(pipeline.read_posts(str(tmp_path / "a.csv")))
+    assert [d.text for d in found if isinstance(d, Document)][:1] == ["Mira"]
+    assert [d.text for d in found if isinstance(d, Document)][-1:] == ["Bo"]
+    assert any("no CSV" in e.found for e in found if isinstance(e, ErrorRecord))
