@@ -5,7 +5,7 @@
 Sentences and names are of our own writing; five full names an origin, none of a known person on purpose. Of each origin
 is counted how often the whole name is found as PER (exact), how often something of it is PER, and how often it is taken
 for another type, with 95% Wilson intervals; the same in small letters and with the given name alone. Pronouns and
-occupations change around fixed names.
+occupations change around fixed names. 5,952 sentences, about 95 CPU seconds on one core.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import datetime
 import itertools
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -189,9 +190,14 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=None, help="folder; default: the shipped weights")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    from openmie.base.text_model import TextModel
+    import torch
+    from base_table import model_hash
 
-    record = measure(TextModel.load(asked.model)) | {"date": str(datetime.date.today())}
+    from openmie.base.text_model import WEIGHTS, TextModel
+
+    torch.set_num_threads(1)
+    about = {"date": str(datetime.date.today()), "weights": model_hash(asked.model or WEIGHTS)}
+    record = {**measure(TextModel.load(asked.model)), **about, "cpu_s": round(time.process_time())}
     if asked.out:
         asked.out.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(markdown(record))
