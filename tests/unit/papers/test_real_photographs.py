@@ -167,3 +167,36 @@ def test_pfa_reads_every_photograph_before_the_first_step(photographs, asked):
     assert [x.id for x in made] == [d.id for d in asked[:-1]]
     assert record.found.startswith("a broken file") and "half.jpg" in record.where
     assert all(x.pictures()[0].size == load_image(path).size for x, path in zip(made, photographs))
+
+
+def test_pfa_learns_from_every_photograph(photographs, truncated, tmp_path):
+    """One step on all of them: a finite loss, gradients that move the vision tower, and a record for the broken copy."""
+    pytest.importorskip("trl")
+    from openmie.datasets import mmre
+    from openmie.vlm.sft import tiny_llava
+    from openmie.vlm.sft.dataset import PromptSpec, build_sft_dataset, texts
+    from openmie.vlm.sft.settings import SFTTraining
+    from openmie.vlm.sft.trainer import Trainer
+
+    config = diorama.Config(translation=False, size=64, patches=4)
+    (lesson,) = mmre.build_mmre(diorama.corpus(config, train=1, dev=1, test=1)).train
+    main = next(image for image in lesson.images if image.kind == "main")
+
+    def shown(number, path):
+        image = main.model_copy(update={"path": str(path), "pixels": None, "width": None, "height": None})
+        images = [image if each.id == main.id else each for each in lesson.images]
+        return lesson.replace(id=f"p{number}", images=images)
+
+    documents = [shown(number, path) for number, path in enumerate([*photographs, truncated])]
+    lessons, refused = build_sft_dataset(documents, PromptSpec(labels=("LOC", "MISC", "ORG", "PER")))
+    assert len(lessons) == len(photographs) and len(refused) == 1 and str(truncated) in str(refused[0])
+    sizes = tiny_llava.Tiny(width=32, layers=2, heads=2, channels=16)
+    model, processor = tiny_llava.build(*texts(lessons), sizes, 0)
+    training = SFTTraining(epochs=1, batch=15, lr=3e-3, vision_lr=3e-3, merger_lr=3e-3, dev_batch=8)
+    trainer = Trainer.of(model, processor, (lessons, lessons[:2]), tmp_path, training, 0)
+    vision = [(n, p) for n, p in model.named_parameters() if "vision" in n]
+    before = [p.detach().clone() for _, p in vision]
+    result = trainer.train()
+    assert result.global_step == 3 and 0 < result.training_loss < 20
+    assert any(not torch.equal(a, b) for a, (_, b) in zip(before, vision))
+    assert all(p.isfinite().all() for p in model.parameters())
