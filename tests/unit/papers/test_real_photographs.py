@@ -170,7 +170,7 @@ def test_pfa_reads_every_photograph_before_the_first_step(photographs, asked):
 
 
 def test_pfa_learns_from_every_photograph(photographs, truncated, tmp_path):
-    """One step on all of them: a finite loss, gradients that move the vision tower, and a record for the broken copy."""
+    """Steps on all of them: a finite loss, a vision tower that moves, and a record for the broken copy."""
     pytest.importorskip("trl")
     from openmie.datasets import mmre
     from openmie.vlm.sft import tiny_llava
