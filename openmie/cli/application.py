@@ -124,6 +124,8 @@ def main() -> None:
         sys.exit(141)
     except (OpenMIEError, OSError) as error:
         print(f"openmie: {explain(error)}", file=sys.stderr)
+        for note in getattr(error, "__notes__", ()):
+            print(f"openmie: {note}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("openmie: Interrupted. A training resumes from its last checkpoint when started again.", file=sys.stderr)

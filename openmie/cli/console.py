@@ -80,23 +80,10 @@ def steps(name: str) -> Any:
 
 def write_results(documents: Iterable[Any], format: str, out: str) -> list[str]:
     """What could not be written: a record is in its place."""
-    from openmie.cli.result_table import COLUMNS, result_rows
-    from openmie.formats import output
-    from openmie.formats.csv_table import write_csv
-    from openmie.formats.registry import write
+    from openmie.cli.result_files import choose_format
+    from openmie.formats.partial_output import write_file
 
-    if format == "html":
-        from openmie.report.view import write_page
-
-        written = write_page(documents, out)
-    elif format != "table":
-        written = write(documents, out, "jsonl") if format == "jsonl" else write_csv(documents, out)
-    else:
-        report = output.WriteReport()
-        rows = result_rows(documents, report)
-        written = report.result()
-        first = 1 if written.documents == 1 else 0  # of one post, its id says nothing
-        table(list(COLUMNS[first:]), [row[first:] for row in rows], out)
+    written = write_file(documents, out, choose_format(format, out).write)
     return [str(record) for record in written.records] if written.lost else []
 
 

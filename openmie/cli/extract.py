@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,10 +13,9 @@ import typer
 from openmie.cli import console, options, progress
 from openmie.errors import OpenMIEError
 
-FORMATS = ("jsonl", "csv", "table", "html")
-
 
 def extract(
+    context: typer.Context,
     source: Annotated[
         str, typer.Argument(help="Posts: JSON lines or array, CSV, TSV, text (a post a line); - is stdin, JSON lines.")
     ] = "",
@@ -29,8 +32,18 @@ def extract(
     text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",
     image_column: Annotated[str, typer.Option(help="Column or key of the image file, or of several.")] = "image",
     id_column: Annotated[str, typer.Option(help="Column or key of the id; without one, posts are numbered.")] = "id",
-    format: Annotated[str, typer.Option(help="jsonl, csv, table or html (a page to look at).")] = "jsonl",
-    out: Annotated[str, typer.Option(help="File to write; - is stdout.")] = "-",
+    format: Annotated[
+        str, typer.Option(help="jsonl, csv, parquet, table or html (a page to look at); default: as --out ends.")
+    ] = "",
+    out: Annotated[
+        str,
+        typer.Option(
+            help="File (a name with an ending), or a folder, which a stopped command goes on in; - is stdout."
+        ),
+    ] = "-",
+    restart: Annotated[
+        bool, typer.Option(help="Remove the rows that are in the folder --out, and begin anew.")
+    ] = False,
     system: options.System = "",
     endpoint: options.Endpoint = "",
     task: options.Tasks = "",
@@ -48,9 +61,14 @@ def extract(
     with --system, labels are your own: --label, --relation, --labels; `openmie labels` prints those of base. Every row
     is written, a failed one with the reason; the exit code is 3 if there was any.
 
+    With --out FOLDER, rows are kept as they are made, in files of 1,024 posts: stopped by Ctrl-C, a full disk, a lost
+    network or a kill, the same command goes on, and no server is asked again for what it answered.
+
     Example: openmie extract --text "Ada Lovelace spoke in Turin" --image photo.jpg --format table
 
     Example: openmie extract posts.jsonl --label PER --label BRAND="a brand" --threshold 0.7 --out found.jsonl
+
+    Example: openmie extract posts.jsonl --out found --format csv
 
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
@@ -74,44 +92,92 @@ def extract(
             expected="--threshold with base",
             remedy="leave it out: a vision-language model gives no scores",
         )
-    if format not in FORMATS:
-        raise OpenMIEError.unknown("--format", format, FORMATS)
     if bool(source) == bool(text or image or caption):
         raise OpenMIEError(
             "both a file and --text, --image or --caption" if source else "nothing to extract from",
             expected="a JSON-lines file, - for stdin, or --text with --image",
             remedy="give one of them",
         )
-    models = [request] if request else base_options.load_models(model, **named, threshold=threshold, parts=parts)
-    base_options.say_what_base_is(models)
     columns = Columns(text_column, image_column, id_column)
     posts = (
         pipeline.read_posts(source, image_dir, columns) if source else [pipeline.make_document(text, image, caption)]
     )
-    if not _write(models, posts, source, format, out):
+    predictor = _Predictor(request, lambda: base_options.load_models(model, **named, threshold=threshold, parts=parts))
+    if _write(context.params, posts, predictor):
         raise typer.Exit(options.PARTIAL)
 
 
-def _write(models: list[Any], posts: Any, source: str, format: str, out: str) -> bool:
-    """Predict by a vision-language model's request or by models in turn, write and tell; whether nothing was lost."""
-    from openmie import __version__
-    from openmie.data import provenance
+def _write(given: dict[str, Any], posts: Any, predictor: _Predictor) -> bool:
+    """Predict, write and tell, as the parameters of the command say; whether anything was lost."""
+    from openmie.cli import base_options, extract_output, extract_settings
+    from openmie.cli.result_files import choose_format
+    from openmie.data.provenance import now
     from openmie.inference import pipeline
 
-    first = models[0]
-    predicted = (
-        first.predict(posts, first.schema()) if hasattr(first, "schema") else pipeline.predict_each(models, posts)
-    )
-    told = provenance.provenance([m.identity() for m in models], __version__, provenance.now())
-    counts, to_file = progress.PostCounts(), out != "-"
-    shown = progress.watched(
-        provenance.stamp(predicted, told), "extracting", counts, lambda: progress.count_file(source), to_file
-    )
-    failed = console.write_results(shown, format, out)
-    console.say_failed([*counts.records, *failed])
-    if counts.pictured and not any(getattr(model, "reads_images", True) for model in models):
-        posts_with = progress.number(counts.pictured, "post")
-        console.say_line(f"{posts_with} with images, which this model does not read; base and others do (--model base)")
-    if to_file:
-        console.say_line(counts.line(out))
-    return not (counts.records or failed)
+    out, format = given["out"], given["format"]
+    chosen, request = choose_format(format, out), predictor.request
+    extract_output.check(out, given["restart"])
+    counts, count = progress.PostCounts(), partial(progress.count_file, given["source"])
+    if extract_output.is_folder(out):
+        rows = extract_output.write_folder(
+            posts,
+            out,
+            chosen,
+            extract_settings.settings_of(given, given["model"] or [base_options.BASE], chosen.suffix, request),
+            predictor,
+            lambda found, left: progress.watched(found, "extracting", counts, lambda: left(count())),
+            unit=1 if request else pipeline.PREDICTED_TOGETHER,
+            when=now(),
+            restart=given["restart"],
+        )
+        lost = extract_output.tell(rows, counts.records)
+    else:
+        shown = progress.watched(predictor(posts, now()), "extracting", counts, count, out != "-")
+        failed = console.write_results(shown, format, out)
+        console.say_failed([*counts.records, *failed])
+        if out != "-":
+            console.say_line(counts.line(out))
+        lost = bool(counts.records or failed)
+    predictor.tell_of_images(counts.pictured)
+    return lost
+
+
+@dataclass
+class _Predictor:
+    """Predictions by the vision-language model that is requested, or by models in turn.
+
+    Args:
+        request: an ExtractionRequest, or None.
+        load: loads the other models.
+        models: those that have predicted.
+    """
+
+    request: Any
+    load: Callable[[], list[Any]]
+    models: list[Any] = field(default_factory=list)
+
+    def __call__(self, items: Any, when: str, answers: Path | None = None) -> Any:
+        """The documents of a job that began `when`; `answers` keeps what a server says where no other file does."""
+        from openmie import __version__
+        from openmie.cli import base_options
+        from openmie.data import provenance
+        from openmie.inference import pipeline
+        from openmie.vlm.backends import Cached
+
+        request = self.request
+        if request:
+            self.models, backend = [request], request.backend()
+            kept = Cached(backend, answers, keep_truncated=True) if answers and not request.cache else backend
+            found = request.predict(items, request.schema(), kept)
+        else:
+            self.models = self.load()
+            base_options.say_what_base_is(self.models)
+            found = pipeline.predict_each(self.models, items)
+        told = provenance.provenance([m.identity() for m in self.models], __version__, when)
+        return provenance.stamp(found, told)
+
+    def tell_of_images(self, pictured: int) -> None:
+        """Say that posts with images were given to models that read none."""
+        if pictured and self.models and not any(getattr(model, "reads_images", True) for model in self.models):
+            posts = progress.number(pictured, "post")
+            console.say_line(f"{posts} with images, which this model does not read; base and others do (--model base)")

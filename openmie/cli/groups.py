@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
 from openmie.cli.renamed import COMMANDS, OPTIONS
@@ -15,6 +16,15 @@ class Root(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, renamed(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; Ctrl-C says what is kept, and the exit code is 130."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            kept = getattr(stop, "__notes__", ["A training resumes from its last checkpoint when started again."])
+            print(f"openmie: Interrupted. {' '.join(kept)}", file=sys.stderr)
+            raise typer.Exit(130) from None
 
 
 class WithDefault(TyperGroup):

@@ -159,6 +159,24 @@ def replace_text(path: str | os.PathLike[str], text: str, *, errors: str = "stri
         stream.write(data)
 
 
+def move_into_place(made: Path, where: Target, mode: int | None = None) -> None:
+    """Move a finished file of the same folder to its place. OutputError: it cannot be moved.
+
+    Args:
+        made: the file.
+        where: its place; a file that is there hands on its bits and its owner.
+        mode: the bits of a new file; None: those that it has.
+    """
+    try:
+        if where.there is not None:
+            _copy_mode_and_owner(made, where.there, stat.S_IMODE(where.there.st_mode) & 0o777)
+        elif mode is not None and stat.S_IMODE(made.stat().st_mode) != mode:
+            os.chmod(made, mode)  # whoever wrote to the path replaced the file by its own
+        os.replace(made, where.path)
+    except OSError as error:
+        raise _output_error(error, where.requested) from error
+
+
 @contextmanager
 def _temporary_sibling(where: Target) -> Iterator[Path]:
     """An empty file beside the place, of the bits and the owner that it will have, moved there at the end."""
@@ -171,14 +189,7 @@ def _temporary_sibling(where: Target) -> Iterator[Path]:
     try:
         mode = mode if where.there is not None else stat.S_IMODE(name.stat().st_mode)  # without what the umask takes
         yield name
-        try:
-            if where.there is not None:
-                _copy_mode_and_owner(name, where.there, mode)
-            elif stat.S_IMODE(name.stat().st_mode) != mode:  # whoever wrote to the path replaced the file by its own
-                os.chmod(name, mode)
-            os.replace(name, where.path)
-        except OSError as error:
-            raise _output_error(error, where.requested) from error
+        move_into_place(name, where, mode)
     except BaseException:
         name.unlink(missing_ok=True)
         raise

@@ -1,29 +1,45 @@
-"""CSV: a flat table with a row per mention, chain, relation, region and error, safe to open in a spreadsheet."""
+"""CSV: a flat table with a row for each post and one for each mention, chain, relation, region and error in it.
+
+Columns of a user's own follow those of `COLUMNS`, on every row of their post. No cell begins what a spreadsheet runs.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import os
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
 
 from openmie.data.document import Document, Mention, Region, Relation
+from openmie.data.provenance import own_columns
 from openmie.formats import output
 
 COLUMNS = ("document", "kind", "id", "label", "text", "start", "end", "head", "tail", "image", "box", "score", "status")
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # and the full-width twins, which some spreadsheets fold
-CANNOT_HOLD = ("text", "words", "images", "phrases", "captions", "summary", "times", "lang", "source")
+MORE = "more columns"  # of posts whose columns are not among those of the first `HEAD_POSTS`: a JSON object
+HEAD_POSTS = 1024  # posts that are read before the header is written
+CANNOT_HOLD = ("words", "images", "phrases", "captions", "times", "lang")
+_FORMULA = "=+-@\u2212"  # and what is one of these in another width, which some spreadsheets fold
+_BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800"  # letters and a sign that show nothing
 
 
 def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
     """Rows with the keys of `COLUMNS`, all of them text, empty where a kind has no such value.
 
+    The row of kind `post` has the document's text and, as `image`, the paths of its images; a summary is a row, too.
     What could not be read or done for a document is a row of kind `error`, with the reason as its text.
     Of a relation, head and tail are ids and `text` joins their names; of a chain, `tail` lists its mentions' ids; of a
     region, `head` is what it shows, `text` the words in the box or else the name of what it shows, and `box` is
     "x y right bottom" in pixels.
     """
     for document in documents:
+        paths = " | ".join(image.path for image in document.images if image.path)
+        yield _row(document, "post", document, id="", text=document.text, image=paths)
+        if document.summary:
+            yield _row(document, "summary", document, id="", text=document.summary)
         for m in document.mentions:
             yield _row(document, "mention", m, id=m.id, text=m.text, start=m.start, end=m.end, status=m.status)
         for c in document.chains:
@@ -60,35 +76,57 @@ def _name(document: Document, id: str) -> str:
 
 
 def escape_formula(cell: str) -> str:
-    """A cell that no spreadsheet runs: one that would begin a formula gets an apostrophe in front."""
-    return "'" + cell if cell.lstrip().startswith(_FORMULA) or cell[:1] in ("\t", "\r", "\n") else cell
+    """A cell that no spreadsheet runs: one that would begin a formula gets an apostrophe in front.
+
+    What shows nothing may stand before the formula: blanks, marks of byte order and direction, soft hyphens, NUL.
+    """
+    if cell[:1].isalnum():
+        return cell
+    first = next((c for c in cell if unicodedata.category(c)[0] not in "CZM" and c not in _BLANK_LETTERS), "")
+    begins = cell[:1] in ("\t", "\r", "\n") or (bool(first) and unicodedata.normalize("NFKC", first)[0] in _FORMULA)
+    return "'" + cell if begins else cell
 
 
 def write_csv(documents: Iterable[Document], path: str | os.PathLike[str]) -> output.Written:
     """UTF-8 with a header line, all cells quoted; "-" is standard output."""
-    report = output.WriteReport(CANNOT_HOLD)
+    report, stream = output.WriteReport(CANNOT_HOLD), iter(documents)
     with output.open_output(path) as file:
-        file.write(csv_line(COLUMNS))
-        for document in documents:
-            file.write(
-                b"".join(
-                    csv_line([escape_formula(row[column]) for column in COLUMNS])
-                    for row in writable_rows(document, report)
-                )
-            )
+        first = list(islice(stream, HEAD_POSTS))
+        names = list(dict.fromkeys(name for document in first for name in own_columns(document)))
+        more = len(first) == HEAD_POSTS
+        titles = [f"source.{name}" if name in (*COLUMNS, MORE) else name for name in names]
+        head = [*COLUMNS, *map(escape_formula, titles), *([MORE] if more else [])]
+        file.write(csv_line(head))
+        while first:
+            file.write(b"".join(_lines(first.pop(0), names, more, report)))
+        for document in stream:
+            file.write(b"".join(_lines(document, names, more, report)))
     return report.result()
 
 
-def writable_rows(document: Document, report: output.WriteReport) -> list[dict[str, str]]:
-    """The rows of one document; where they cannot be written, the row of a record that says so."""
+def _lines(document: Document, names: Sequence[str], more: bool, report: output.WriteReport) -> list[bytes]:
+    """The lines of one document; where they cannot be written, those of a record that says so."""
     report.count(document)
     try:
-        found = list(table_rows([document]))
-        for row in found:
-            csv_line(row.values())
+        return _cells(document, names, more)
     except Exception as error:
-        return list(table_rows([report.placeholder(document, error)]))
-    return found
+        return _cells(report.placeholder(document, error), names, more)
+
+
+def _cells(document: Document, names: Sequence[str], more: bool) -> list[bytes]:
+    own = own_columns(document)
+    others = [_value(own.pop(name, None)) for name in names]
+    others += [json.dumps(own, ensure_ascii=False) if own else ""] if more else []
+    return [csv_line([*map(escape_formula, row.values()), *others]) for row in table_rows([document])]
+
+
+def _value(value: Any) -> str:
+    """A cell of a user's own column; a number is no formula, whatever its sign."""
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return escape_formula(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def csv_line(cells: Iterable[str]) -> bytes:

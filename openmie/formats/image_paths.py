@@ -81,3 +81,14 @@ def relative_paths(document: Document, folder: Path | None) -> tuple[Document, S
         for i, p in zip(document.images, paths)
     )
     return document.model_copy(update={"images": moved}), outside
+
+
+def paths_from(document: Document, folder: Path) -> Document:
+    """The inverse of `relative_paths`, for a row that is read back: paths of files in `folder` led to them."""
+    if not any(i.path for i in document.images):
+        return document
+    moved = tuple(
+        i.model_copy(update={"path": str(folder / i.path)}) if i.path and (folder / i.path).exists() else i
+        for i in document.images
+    )
+    return document.model_copy(update={"images": moved})

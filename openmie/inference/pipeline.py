@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from openmie.model.pretrained import Model
 
 
+PREDICTED_TOGETHER = 64  # posts: what a kill may cost; it divides the posts of a shard (`formats.sharded_output`)
+
+
 def make_document(text: str, image: str = "", caption: str = "", id: str = "post") -> Document:
     """A document from a text, an image file and a caption of the image."""
     images = (Image(path=image, id="main"),) if image else ()
@@ -114,11 +117,12 @@ def _documents(path: str, images: str | None) -> Iterator[Document]:
 
 
 def predict_each(
-    models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch: int = 256
+    models: Sequence[Model], items: Iterable[Document | ErrorRecord], batch: int = PREDICTED_TOGETHER
 ) -> Iterator[Document]:
     """Predictions in order, by each model in turn: entities by the first, say, and their relations by the second.
 
-    An item that could not be read comes out as an empty Document whose `errors` say why.
+    An item that could not be read comes out as an empty Document whose `errors` say why. `batch` items are predicted
+    at a time, the first ones, the next ones and so on.
     """
     for part in _chunks(items, batch):
         documents = [item for _, item in part if isinstance(item, Document)]

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 16 << 20
 RETRY_STATUSES = frozenset({408, 409, 429})  # and 5xx
 NO_KEY = "EMPTY"  # sent to servers that require no key
+_RUN_AGAIN = "check the server, then run again"
+_RUN_LATER = "run again later; with a cache, answers that arrived are not requested again"
+_SET_A_KEY = "set a key that the server knows in the environment variable"
+_ASK_FOR_ACCESS = "ask for access to the model"
+_CHECK_NAMES = "check base_url, which ends in /v1 with most servers, and the model's name"
 
 
 class _RetryableError(Exception):
@@ -176,12 +181,12 @@ class Endpoint:
                 return self._record(
                     f"{failure}, and the server asks to wait {wait:.0f} seconds",
                     f"a delay of at most {self.max_retry_delay:g} seconds (max_retry_delay)",
-                    "run again later; with a cache, answers that arrived are not requested again",
+                    _RUN_LATER,
                 )
             if number < self.retries:
                 longest = min(self.max_retry_delay, self.retry_delay * 2**number)
                 await asyncio.sleep(random.uniform(longest / 2, longest) if wait is None else wait)
-        return self._record(f"{failure}, {self.retries + 1} times", "an answer", "check the server, then run again")
+        return self._record(f"{failure}, {self.retries + 1} times", "an answer", _RUN_AGAIN)
 
     async def _post(self, body: Mapping[str, Any]) -> bytes:
         """The raw body of one try's response."""
@@ -220,9 +225,9 @@ class Endpoint:
         if status in RETRY_STATUSES or status >= 500:
             return _RetryableError(message, _retry_after(error.response.headers))
         remedy = {
-            401: f"set a key that the server knows in the environment variable {self.key_env}",
-            403: "ask for access to the model",
-            404: "check base_url, which ends in /v1 with most servers, and the model's name",
+            401: f"{_SET_A_KEY} {self.key_env}",
+            403: _ASK_FOR_ACCESS,
+            404: _CHECK_NAMES,
         }
         return GenerationError(
             message,
@@ -255,6 +260,15 @@ class Endpoint:
     def _redacted(self, text: str) -> str:
         key = os.environ.get(self.key_env, "").strip()
         return text.replace(key, "***") if key else text
+
+
+def is_unavailable(record: ErrorRecord) -> bool:
+    """Whether a record of an `Endpoint` says that the server could not be asked, be it the network, the key or a limit.
+
+    Such a request may be answered another time; one that the server refused for what is in it, will not.
+    """
+    remedies = (_RUN_AGAIN, _RUN_LATER, _SET_A_KEY, _ASK_FOR_ACCESS, _CHECK_NAMES)
+    return not record.note and record.remedy.startswith(remedies)
 
 
 def _import_openai() -> Any:

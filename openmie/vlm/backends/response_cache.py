@@ -2,8 +2,9 @@
 
 The key is a sha256 over all that determines an answer: the backend's facts (model, revision, parameters), prompt,
 system message, schema or grammar, size and RGB bytes of each image, and the version of this code. Only complete answers
-are stored: no failure, no empty and no truncated answer. An answer is stored as soon as it arrives, whatever its
-neighbours do, so that a killed job pays for none twice; several processes may share the file.
+are stored: no failure, no empty and no truncated answer (unless `keep_truncated`, for the store of one job). An answer
+is stored as soon as it arrives, whatever its neighbours do, so that a killed job pays for none twice; several processes
+may share the file.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ LOCK_TIMEOUT = 60.0  # seconds to wait for another process that writes
 MAX_HITS_AHEAD = 256  # cached answers that may wait for one from the backend
 _TABLE = """CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, model TEXT NOT NULL, text TEXT NOT NULL,
             prompt_tokens INTEGER NOT NULL, tokens INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID"""
+_TRUNCATED = _TABLE.replace("EXISTS answers", "EXISTS truncated").replace(
+    "seconds REAL", "finish TEXT NOT NULL, seconds REAL"
+)
 
 
 class CacheError(OpenMIEError):
@@ -71,13 +75,14 @@ class Cached:
     Args:
         backend: the model that answers the others.
         path: sqlite file of the cache; created where it does not exist. Several processes may share it.
+        keep_truncated: store answers that are truncated or empty too, so that a job that goes on pays for none again.
 
     Raises:
         CacheError: a file that is no cache, of another layout, or damaged.
     """
 
-    def __init__(self, backend: Backend, path: str | os.PathLike[str]) -> None:
-        self.backend, self.path = backend, Path(path)
+    def __init__(self, backend: Backend, path: str | os.PathLike[str], keep_truncated: bool = False) -> None:
+        self.backend, self.path, self.keep_truncated = backend, Path(path), keep_truncated
         self._lock = threading.Lock()
         self._open: tuple[int, sqlite3.Connection] | None = None  # with its process id: none outlives a fork
         self._execute(lambda file: None)
@@ -135,7 +140,7 @@ class Cached:
                     yield request
 
         for order, answer in answers_as_completed(self.backend, missing()):
-            if isinstance(answer, Answer) and answer.finish == "stop" and answer.text.strip():
+            if isinstance(answer, Answer):
                 self._put(sent[order], answer)
             first, *others = waiting.pop(sent[order])
             repeated = Answer(**{**vars(answer), "cached": True}) if isinstance(answer, Answer) else answer
@@ -151,11 +156,23 @@ class Cached:
             ).fetchone()
         )
         if row is None:
-            return None
+            return self._get_truncated(key) if self.keep_truncated else None
         return Answer(text=row[0], prompt_tokens=row[1], tokens=row[2], seconds=row[3], cached=True)
+
+    def _get_truncated(self, key: str) -> Answer | None:
+        statement = "SELECT text, finish, prompt_tokens, tokens, seconds FROM truncated WHERE key = ?"
+        row = self._execute(lambda file: file.execute(statement, (key,)).fetchone())
+        names = ("text", "finish", "prompt_tokens", "tokens", "seconds")
+        return None if row is None else Answer(**dict(zip(names, row)), cached=True)
 
     def _put(self, key: str, answer: Answer) -> None:
         text = answer.text.encode("utf8", "replace").decode("utf8")  # lone surrogates cannot be stored
+        if answer.finish != "stop" or not text.strip():
+            if self.keep_truncated:
+                cut = (key, self.name, text, answer.prompt_tokens, answer.tokens, answer.finish, answer.seconds)
+                statement = "INSERT OR IGNORE INTO truncated VALUES (?, ?, ?, ?, ?, ?, ?)"
+                self._execute(lambda file: file.execute(statement, cut))
+            return
         row = (key, self.name, text, answer.prompt_tokens, answer.tokens, answer.seconds)
         self._execute(lambda file: file.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row))
 
@@ -224,6 +241,8 @@ class Cached:
                 remedy="name another file",
             )
         file.execute(_TABLE)
+        if self.keep_truncated:
+            file.execute(_TRUNCATED)
         file.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
         file.execute("COMMIT")
 

@@ -21,6 +21,9 @@ from openmie.vlm.prompting.schema import LAYERS, Schema
 from openmie.vlm.prompting.typed_labels import typed_labels
 
 DEFAULT_MAX_TOKENS = 1024  # of an answer
+SETTINGS_OF_ASKING = (  # how a model is asked, not what it answers
+    "timeout", "retries", "retry_delay", "max_retry_delay", "concurrency", "key_env", "device", "batch_size",
+)  # fmt: skip
 DEFAULT_LABELS = {  # of mentions where a user names none: GMNER's
     "PER": "a person", "LOC": "a place", "ORG": "an organisation", "OTHER": "anything else with a name of its own",
 }  # fmt: skip
@@ -100,13 +103,17 @@ class ExtractionRequest:
         settings = {"max_tokens": DEFAULT_MAX_TOKENS, **self._split_settings()[1]}
         return connect(self.model, self.endpoint, self.cache, **settings)
 
+    def answer_settings(self) -> list[str]:
+        """The settings that answers depend on: those of waiting and trying again are left out."""
+        return [text for text in self.settings if text.partition("=")[0] not in SETTINGS_OF_ASKING]
+
     def identity(self, schema: Schema | None = None) -> dict[str, str]:
         """Model, server, and a hash of all that makes the prompts, for `openmie.data.provenance`.
 
         Args:
             schema: tasks and labels; None: those of the request.
         """
-        asked = digest([self.system, (schema or self.schema()).facts(), list(self.settings)])
+        asked = digest([self.system, (schema or self.schema()).facts(), self.answer_settings()])
         server = {"endpoint": public_address(self.endpoint)} if self.endpoint else {}
         return {"name": self.model, **server, "prompt": asked}
 
@@ -150,7 +157,7 @@ class ExtractionRequest:
             schema: tasks and labels, from `schema`.
             backend: the model; None: the one of the request.
         """
-        backend = backend or self.backend()
+        backend = self.backend() if backend is None else backend  # an empty cache has the length 0
         schema = self.answerable(schema, backend)
         layers = {k: v for k, v in schema.facts().items() if k != "tasks"}
         return predict(backend, documents, self.system, layers, schema.tasks, self.options())

@@ -1,0 +1,149 @@
+"""Where `openmie extract` writes: a file or stream, or a folder that the same command goes on with."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from openmie.cli import console, progress
+from openmie.cli.result_files import ResultFormat
+from openmie.data.document import Document
+from openmie.errors import ErrorRecord, ModelError, OpenMIEError
+from openmie.formats import partial_output
+from openmie.formats.shard_manifest import OtherJob
+from openmie.formats.sharded_output import OutputFolder, open_output_folder
+
+ANSWERS = "answers.sqlite"  # of a vision-language model, in the folder
+PATIENCE = 16  # posts one after the other that cannot be asked about end a job
+Items = Iterable[Document | ErrorRecord]
+Left = Callable[[int | None], int | None]  # of the number of posts, those that are not there yet
+Watch = Callable[[Iterable[Document], Left], Iterable[Document]]
+Predict = Callable[[Items, str, Path | None], Iterable[Document]]  # posts, time of the job, file of answers
+
+
+def is_folder(out: str) -> bool:
+    """Whether `--out` names a folder: one is there, or there is nothing and the name has no ending, or a slash."""
+    if out == "-":
+        return False
+    if os.path.lexists(out):
+        return os.path.isdir(out)
+    return out.endswith(("/", os.sep)) or not re.fullmatch(r"\.[A-Za-z]\w{0,9}", Path(out).suffix)
+
+
+def check(out: str, restart: bool) -> None:
+    """Errors of `--out` that need no model: OpenMIEError."""
+    if is_folder(out):
+        return
+    if restart:
+        raise OpenMIEError(
+            f"--restart with the file {out}", expected="--out FOLDER, which it begins anew", remedy="leave it out"
+        )
+    partial_output.check_target(out)
+
+
+def write_folder(
+    posts: Items,
+    out: str,
+    format: ResultFormat,
+    settings: Mapping[str, Any],
+    predict: Predict,
+    watch: Watch,
+    *,
+    unit: int,
+    when: str,
+    restart: bool,
+) -> OutputFolder:
+    """Predict what is not there yet, into the folder. No model is loaded where all is there.
+
+    Args:
+        posts: all posts of the job.
+        out: the folder.
+        format: of the shards.
+        settings: what the rows depend on, see `open_output_folder`.
+        predict: loads the models and predicts.
+        watch: passes the documents on.
+        unit: posts that are predicted together.
+        when: now; rows say on which day their folder was begun.
+        restart: remove the rows that are there.
+    """
+    from openmie.vlm.backends.endpoint import is_unavailable
+
+    def again(document: Document) -> bool:
+        return any(map(is_unavailable, document.errors))
+
+    with (
+        open_output_folder(
+            out, settings, suffix=format.suffix, write=format.write, unit=unit, again=again, when=when[:10],
+            restart=restart,
+        ) as rows,
+        _saying_how_to_go_on(rows),
+    ):  # fmt: skip
+        pending = iter(rows.pending(posts))
+        if (first := next(pending, None)) is not None:
+            documents = predict(chain([first], pending), rows.when, rows.folder / ANSWERS)
+            done = rows.done
+            shown = watch(_until_unavailable(documents, again), lambda posts: posts and max(posts - done, 0))
+            for document in shown:
+                rows.add(document)
+        rows.finish()
+    return rows
+
+
+def tell(rows: OutputFolder, failed: list[str]) -> bool:
+    """Say on stderr what is in the folder; whether any post failed.
+
+    Args:
+        rows: what was written, now and before.
+        failed: reasons of posts that failed now.
+    """
+    totals = rows.totals
+    for line in [*failed, *map(str, rows.lost)][:20]:
+        console.say_line(line)
+    if totals.again:
+        console.say_line(f"{totals.again:,} posts could not be asked about. To ask again, run: {command()}")
+    told = progress.PostCounts(posts=totals.posts, mentions=totals.mentions, failed=totals.failed)
+    console.say_line(
+        told.line(f"{rows.folder}{'' if totals.failed == 0 else '; the rows of those that failed say why'}")
+    )
+    return bool(totals.failed)
+
+
+def command() -> str:
+    """The command to go on with, as typed; it does not begin anew."""
+    return shlex.join(["openmie", *(word for word in sys.argv[1:] if word != "--restart")])
+
+
+@contextmanager
+def _saying_how_to_go_on(rows: OutputFolder) -> Iterator[None]:
+    try:
+        yield
+    except (GeneratorExit, typer.Exit, OtherJob):
+        raise
+    except BaseException as error:
+        error.add_note(f"{rows.done:,} posts are finished and kept in {rows.folder}. To go on, run: {command()}")
+        raise
+
+
+def _until_unavailable(documents: Iterable[Document], again: Callable[[Document], bool]) -> Iterator[Document]:
+    """The documents; an error where `PATIENCE` of them in a row could not be asked about."""
+    row = 0
+    for document in documents:
+        row = row + 1 if again(document) else 0
+        yield document
+        if row == PATIENCE:
+            reason = next(e for e in document.errors if not e.note)
+            raise ModelError(
+                f"{PATIENCE} posts one after the other could not be asked about ({reason.found})",
+                expected="a server that answers",
+                where=reason.where.rpartition(", ")[2],
+                remedy=reason.remedy,
+            )

@@ -1,0 +1,292 @@
+"""A folder of results that a stopped process goes on with: shards of rows, and a manifest that says how they are made.
+
+    with open_output_folder("found", settings, write=None) as rows:
+        for document in predict(rows.pending(posts)):
+            rows.add(document)
+        rows.finish()
+
+Each post has one row, in the order of the posts, whatever is interrupted. `part-00001.jsonl` and so on hold a fixed
+number of posts each and appear when they are whole; the rows of the shard that is being made are in a journal
+(`openmie.formats.row_journal`), so that a kill costs only what was not finished. Shards, manifest and journal are
+flushed to the disk. Rows whose post could not be asked about (`again`) are written with the reason and made again when
+the command is started again.
+
+The folder is for one job: other posts, another model or other options than those in the manifest are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from openmie.data import replace_file as writing
+from openmie.data.document import Document
+from openmie.data.folder_lock import hold_folder
+from openmie.errors import CorpusError, ErrorRecord
+from openmie.formats import image_paths as paths
+from openmie.formats import jsonl, output
+from openmie.formats.row_journal import AGAIN, FAILED, FINE, JournalRow, RowJournal
+from openmie.formats.shard_manifest import MANIFEST, Manifest, OtherJob, check_shards, read_manifest, shard_of
+
+SHARD_POSTS = 1024  # posts of a shard; part of what a folder was begun with
+Writer = Callable[[Iterable[Document], Path], object]
+
+
+@contextmanager
+def open_output_folder(
+    folder: str | os.PathLike[str],
+    settings: Mapping[str, Any],
+    *,
+    suffix: str = ".jsonl",
+    write: Writer | None = None,
+    unit: int = 1,
+    again: Callable[[Document], bool] = lambda document: False,
+    when: str = "",
+    restart: bool = False,
+) -> Iterator[OutputFolder]:
+    """Open a folder of results, new or of a stopped process, and hold it against other processes.
+
+    Args:
+        folder: where the rows go.
+        settings: what rows depend on, name -> JSON value, the names in words of the command line.
+        suffix: of the shards.
+        write: writes a shard in another format than JSON lines.
+        unit: posts that are predicted together, a divisor of `SHARD_POSTS`: of these all are made again where some are
+            missing, so that rows do not depend on where a process was stopped.
+        again: whether a document is to be made again by the next process.
+        when: the day on which a new folder is begun.
+        restart: remove the rows that are there; answers of a vision-language model stay.
+
+    Raises:
+        CorpusError: something else is in the folder, other settings, a damaged shard, another process.
+    """
+    if SHARD_POSTS % unit:
+        raise ValueError(f"{SHARD_POSTS} posts a shard are no multiple of {unit}")
+    path = Path(folder)
+    if os.path.lexists(path) and not path.is_dir():
+        raise CorpusError(
+            writing.describe_path(path),
+            expected="a folder, new or not",
+            where=str(path),
+            remedy="choose another; what is there was not touched",
+        )
+    with hold_folder(path):
+        if restart:
+            _remove_rows(path)
+        manifest = read_manifest(path, dict(settings), when)
+        _remove_temporary_files(path)
+        check_shards(path, manifest)
+        rows = OutputFolder(path, manifest, suffix, write, unit, again)
+        try:
+            yield rows
+        finally:
+            rows.close()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Totals:
+    """Counts of rows.
+
+    Args:
+        posts: rows.
+        mentions: mentions in them.
+        failed: rows with errors.
+        again: those of them whose post could not be asked about.
+    """
+
+    posts: int = 0
+    mentions: int = 0
+    failed: int = 0
+    again: int = 0
+
+
+class OutputFolder:
+    """The rows of one folder, between the posts that come in and the documents that are made of them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        manifest: Manifest,
+        suffix: str,
+        write: Writer | None,
+        unit: int,
+        again: Callable[[Document], bool],
+    ) -> None:
+        self.folder, self.manifest, self.suffix = folder, manifest, suffix
+        self._write, self._unit, self._again = write, unit, again
+        self._journals: dict[int, RowJournal] = {}
+        self._changed: set[int] = set()
+        self._queue: deque[tuple[int, str, bool]] = deque()  # number, hash, and whether it was read
+        self.lost: list[ErrorRecord] = []  # of documents that cannot be written
+        self._posts = 0  # read so far
+        self._passed = hashlib.sha256()  # of the posts of a finished shard that go by
+        for index in range(len(manifest.shards) + 1):
+            if self._journal_path(index).exists():
+                self._journals[index] = self._opened(index)
+
+    @property
+    def when(self) -> str:
+        """The day on which the folder was begun."""
+        return self.manifest.when
+
+    @property
+    def done(self) -> int:
+        """How many posts are finished, which those to be made again are not."""
+        sealed = sum(s.posts - s.again for s in self.manifest.shards)
+        return sealed + sum(row.state != AGAIN for row in self._opened_rows())
+
+    @property
+    def totals(self) -> Totals:
+        """Counts of all rows that are there."""
+        shards, opened = self.manifest.shards, self._opened_rows()
+        return Totals(
+            posts=sum(s.posts for s in shards) + len(opened),
+            mentions=sum(s.mentions for s in shards) + sum(row.mentions for row in opened),
+            failed=sum(s.failed for s in shards) + sum(row.state != FINE for row in opened),
+            again=sum(s.again for s in shards) + sum(row.state == AGAIN for row in opened),
+        )
+
+    def _opened_rows(self) -> list[JournalRow]:
+        """Rows of the shard that is being made."""
+        opened = [j for index, j in self._journals.items() if index >= len(self.manifest.shards)]
+        return [row for journal in opened for row in journal.entries.values()]
+
+    def pending(self, posts: Iterable[Document | ErrorRecord]) -> Iterator[Document | ErrorRecord]:
+        """The posts that have no finished row yet; the others are compared with what the folder was begun with."""
+        for at, post in enumerate(posts):
+            self._posts = at + 1
+            of = _post_hash(post)
+            if not self._is_finished(at, of):
+                self._queue.append((at, of, isinstance(post, Document)))
+                yield post
+
+    def add(self, document: Document) -> None:
+        """Keep the document of the next post of `pending`."""
+        at, of, read = self._queue.popleft()
+        if not read:  # what predicted it counts from where this process began
+            document = document.model_copy(update={"id": f"unread-{at + 1}"})
+        index = at // SHARD_POSTS
+        for earlier in [i for i in self._journals if i < index]:
+            self._seal(earlier, SHARD_POSTS)
+        if index not in self._journals:
+            self._journals[index] = self._opened(index)
+        report = output.WriteReport()
+        line = jsonl.document_line(document, self.folder, report).encode()
+        self.lost += report.records[-report.lost :] if report.lost else []
+        failed = bool(report.lost) or any(not record.note for record in document.errors)
+        state = AGAIN if failed and self._again(document) else FAILED if failed else FINE
+        self._journals[index].append(at, of, state, len(document.mentions), line)
+        self._changed.add(index)
+
+    def finish(self) -> None:
+        """Write what is left when all posts have gone by, and their documents have come."""
+        if self._queue:
+            raise RuntimeError(f"no document for {len(self._queue)} posts")
+        if (known := self._known()) > self._posts:
+            raise self._other_posts(f"{self._posts} posts, and rows of {known}")
+        for index in sorted(self._journals):
+            self._seal(index, min(SHARD_POSTS, self._posts - index * SHARD_POSTS))
+        if not self.manifest.finished:
+            self.manifest.finished, self.manifest.posts = True, self._posts
+            self.manifest.save(self.folder)
+
+    def close(self) -> None:
+        """Close what is open; all of it stays."""
+        for journal in self._journals.values():
+            journal.close()
+
+    def _known(self) -> int:
+        """The number of posts that have rows."""
+        last = max((e for j in self._journals.values() for e in j.entries), default=-1)
+        return max(sum(s.posts for s in self.manifest.shards), last + 1)
+
+    def _is_finished(self, at: int, of: str) -> bool:
+        index = at // SHARD_POSTS
+        if self.manifest.finished and at >= self.manifest.posts:
+            raise self._other_posts(f"more posts than the {self.manifest.posts} that it was finished with")
+        journal = self._journals.get(index)
+        if journal is not None:
+            entry = journal.entries.get(at)
+            if entry is not None and entry.of != of:
+                raise self._other_posts(f"another post at place {at + 1}")
+            return entry is not None and entry.state != AGAIN
+        if index >= len(self.manifest.shards):
+            return False
+        shard = self.manifest.shards[index]
+        self._passed.update(of.encode())
+        if at + 1 == index * SHARD_POSTS + shard.posts:
+            if self._passed.hexdigest() != shard.input:
+                raise self._other_posts(f"other posts at places {index * SHARD_POSTS + 1} to {at + 1}")
+            self._passed = hashlib.sha256()
+        return True
+
+    def _seal(self, index: int, posts: int) -> None:
+        """Make the shard of a journal's rows, and name it in the manifest."""
+        journal = self._journals[index]
+        if len(journal.entries) != posts:
+            raise RuntimeError(f"{len(journal.entries)} rows of {posts} posts in {journal.path}")
+        journal.sync()
+        if index in self._changed or index >= len(self.manifest.shards):
+            path = self.folder / f"part-{index + 1:05d}{self.suffix}"
+            if self._write is None:
+                with writing.replace_file(path) as file:
+                    file.writelines(row + b"\n" for row in journal.rows())
+            else:
+                read = (paths.paths_from(Document.from_json(row), self.folder) for row in journal.rows())
+                self._write(read, path)
+            self.manifest.shards[index : index + 1] = [shard_of(path, journal)]
+            self.manifest.save(self.folder)
+        del self._journals[index]
+        if self.manifest.shards[index].again:  # the next process makes some of its rows again
+            journal.close()
+        else:
+            journal.remove()
+
+    def _opened(self, index: int) -> RowJournal:
+        journal = RowJournal(self._journal_path(index))
+        if index >= len(self.manifest.shards) and len(journal.entries) < SHARD_POSTS:
+            journal.keep_first(len(journal.entries) // self._unit * self._unit)
+        return journal
+
+    def _journal_path(self, index: int) -> Path:
+        return self.folder / f".part-{index + 1:05d}.rows"
+
+    def _other_posts(self, found: str) -> OtherJob:
+        return OtherJob(
+            found,
+            expected="the posts that the folder was begun with",
+            where=str(self.folder),
+            remedy="give these posts, name another --out, or begin anew with --restart, which removes the rows there",
+        )
+
+
+def _post_hash(post: Document | ErrorRecord) -> str:
+    """A hash of what was read, wherever the file and its images lie."""
+    if isinstance(post, ErrorRecord):
+        whole: list[Any] = [post.found]
+    else:
+        names = [os.path.basename(image.path) for image in post.images]
+        layers = post.model_dump(mode="json", include={"mentions", "chains", "relations", "captions", "source"})
+        whole = [post.id, post.text, names, layers]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:16]
+
+
+def _remove_rows(folder: Path) -> None:
+    """The rows and the manifest of a folder that has one; nothing else is touched."""
+    if (folder / MANIFEST).is_file():
+        for path in [folder / MANIFEST, *folder.glob("part-[0-9]*"), *folder.glob(".part-[0-9]*")]:
+            path.unlink()
+
+
+def _remove_temporary_files(folder: Path) -> None:
+    """What a process left that was killed while it moved a file into place. The folder is held: nobody else writes."""
+    for path in folder.glob(".*.tmp"):
+        if path.is_file():
+            path.unlink()
