@@ -35,7 +35,7 @@ ERRORS = {  # arguments, with {work} for a folder that has gold.jsonl -> words o
     "evaluate no/where/here --corpus diorama:test=4": "No folder 'no/where/here'. Expected a folder",
     "extract": "Nothing to extract from. Expected a JSON-lines file",
     "extract x.jsonl --text y": "Both a file and --text",
-    "extract --text y --format xml": "Unknown --format 'xml'. Choose one of: jsonl, csv, table, html.",
+    "extract --text y --format xml": "Unknown --format 'xml'. Choose one of: jsonl, csv, parquet, table, html.",
     "extract --text y --model no/where/here --label PER": "--label with the trained model 'no/where/here'",
     "extract --text y --label =PER": "--label '=PER', which has no name.",
     "extract --text y --label PER --label PER=x": "--label 'PER' twice.",

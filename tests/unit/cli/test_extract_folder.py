@@ -305,3 +305,13 @@ def test_documents_that_cannot_be_written_do_not_end_the_job(extract, batched, h
     rows = [Document.from_json(line) for line in (here / "found" / "part-00001.jsonl").read_bytes().splitlines()]
     assert [d.id for d in rows] == ["unread-4" if i == 3 else f"p{i}" for i in range(20)]
     assert all(d.errors for d in rows)
+
+
+@pytest.mark.parametrize("out", ["found.parquet", "found"])
+def test_paths_of_images_are_those_of_the_posts(out, extract, batched, here):
+    (here / "a.png").write_bytes(b"a")
+    (here / "posts.jsonl").write_text('{"text": "Ada", "image": "a.png"}\n', encoding="utf8")
+    assert extract("posts.jsonl", "--out", out, "--format", "parquet")[0] == 0
+    written = here / out if out.endswith("parquet") else here / out / "part-00001.parquet"
+    (document,) = parquet.read(written, images=here)
+    assert os.path.samefile(document.images[0].path, here / "a.png") and not document.errors
