@@ -164,10 +164,12 @@ def card_style() -> str:
     """The rules of a card inside another page: they hold below the class `openmie` only."""
     return (
         f".openmie{{color-scheme:light dark;max-width:1040px;color:var(--ink);font:16px/1.55 system-ui,sans-serif;"
+        f"overflow-wrap:anywhere;container-type:inline-size;"
         f"{_LIGHT}*{{box-sizing:border-box}}{_labels(0)}"
         f"@media(prefers-color-scheme:dark){{{_DARK}{_labels(1)}}}"
         f".post{{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 20px}}"
-        f"{_boxes()}{_GENERAL}{_CARDS}{lighting()}}}"
+        f".errors{{list-style:none;margin:0;padding:0}}{_boxes()}{_GENERAL}{_CARDS}"
+        f"@container(max-width:600px){{.post{{grid-template-columns:minmax(0,1fr)}}.images{{margin-bottom:18px}}}}{lighting()}}}"
     )
 
 
