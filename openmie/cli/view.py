@@ -71,21 +71,24 @@ def _beside(result: str) -> str:
 
 
 def _reading(result: str, image_dir: str | None) -> Callable[[], Iterable[Any]]:
-    """What opens the result, as often as it is asked."""
+    """What opens the result, as often as it is asked. Images may lie below the working folder: posts do, mostly."""
     from openmie import corpora
-    from openmie.formats.registry import read_items
+    from openmie.formats.registry import accepted_options, guess, read_items
 
-    given = {"images": image_dir} if image_dir else {}
+    def read(path: str | Path) -> Iterable[Any]:
+        takes = "images" in accepted_options(guess(path, reading=True), "read")
+        return read_items(path, **({"images": image_dir or os.curdir} if takes or image_dir else {}))
+
     if result == "-":
-        kept = list(read_items(result, **given))
+        kept = list(read(result))
         return lambda: kept
     path = Path(result)
     if path.is_dir() and (files := [f for kind in RESULTS for f in sorted(path.glob(kind))]):
-        return lambda: (item for file in files for item in read_items(file, **given))
+        return lambda: (item for file in files for item in read(file))
     named, hash_, split = result.rpartition("#")
     spec = named if hash_ else result
     if not path.exists() and ":" in spec:
-        corpus = corpora.load(spec, **given)
+        corpus = corpora.load(spec, **({"images": image_dir} if image_dir else {}))
         names = [split] if hash_ else list(corpus.sources)
         return lambda: (item for name in names for item in corpus.sources[corpus.split(name).name]())
     if not path.exists():
@@ -95,7 +98,7 @@ def _reading(result: str, image_dir: str | None) -> Callable[[], Iterable[Any]]:
             where=result,
             remedy="check the path",
         )
-    return lambda: read_items(result, **given)
+    return lambda: read(result)
 
 
 def _has_desktop() -> bool:

@@ -16,6 +16,7 @@ import PIL.Image
 import pytest
 from typer.testing import CliRunner
 
+from openmie.base import loading
 from openmie.cli import application as cli
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.data.provenance import provenance, stamp
@@ -24,6 +25,7 @@ from openmie.formats import registry
 from openmie.report import view
 from openmie.report.entity_numbers import number_entities
 from openmie.report.markup import script
+from tests.fixtures.base_stub import stub_base
 
 BAD = "\x1b[31m</script><script>document.title='owned'</script>\u202e\"'><img src=x onerror=\"document.title='owned'\">"
 URL = "javascript:document.title='owned'"
@@ -212,7 +214,7 @@ def run(*words):
     return CliRunner().invoke(cli.app, [str(w) for w in words])
 
 
-@pytest.mark.parametrize("kind", ["jsonl", "parquet", "folder"])
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "conll", "folder"])
 def test_the_command_reads_what_extract_writes(kind, tmp_path):
     name = tmp_path / ("r" if kind == "folder" else f"r.{kind}")
     if kind == "folder":
@@ -250,3 +252,20 @@ def test_find_and_filter_in_a_browser(tmp_path):
     assert [("hidden" in a) for a in seen.find("article")] == [True, False, True, False]
     assert "2 of 4" in seen.text and "hidden" not in seen.find("form")[0]
     assert "<title>owned" not in ran.stdout
+
+
+@pytest.mark.parametrize("out", ["found", "found.jsonl", "found.html"])
+def test_from_posts_to_pages(out, tmp_path, monkeypatch):
+    """What extract writes, a folder, a file or a page, with a photograph beside the posts."""
+    monkeypatch.setattr(loading, "shipped", stub_base)
+    monkeypatch.chdir(tmp_path)
+    PIL.Image.new("RGB", (30, 20), "red").save("a.png")
+    Path("posts.jsonl").write_text('{"text": "Ada Lovelace in Turin", "image": "a.png", "url": "u-u"}\nno json\n')
+    assert run("extract", "posts.jsonl", "--out", out).exit_code == cli.PARTIAL
+    if out.endswith(".html"):
+        page = Reader(Path(out))
+    else:
+        assert run("view", out, "--no-open").exit_code == cli.PARTIAL  # of the row that is no JSON
+        page = Reader(Path("found-pages") / "index.html")
+    assert ["data-failed" in a for a in page.find("article")] == [False, True]
+    assert len(page.find("mark")) == 2 and len(page.find("img")) == 1 and "u-u" in page.text and "stub 7" in page.text
