@@ -97,8 +97,9 @@ def train(
     heads = [*model.spans.parameters(), *(model.pairs.parameters() if data.pairs else ())]
     groups = [{"params": upper, "lr": options.rate, "weight_decay": 0.0}, {"params": heads, "lr": options.head_rate}]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+    warmup = max(1, min(100, options.steps // 10))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1.0, (step + 1) / 100) * max(0.02, 1 - step / options.steps)
+        optimizer, lambda step: min(1.0, (step + 1) / warmup) * max(0.02, 1 - step / options.steps)
     )
     batches = _batches(data.states, options.batch_size, drawn)
     pair_batches = _batches(data.pair_states, options.batch_size, drawn)
