@@ -13,7 +13,7 @@ from openmie.base.loading import BASE, check_trained_name, is_base, load
 from openmie.base.predictor import ExtractionQuery
 from openmie.cli.options import load_parts
 from openmie.errors import OpenMIEError
-from openmie.model.hub_names import is_cached
+from openmie.model.hub_names import HUB_ID, is_cached
 
 
 def load_models(
@@ -48,7 +48,7 @@ def load_models(
         )
     for name in names:
         check_trained_name(name)  # all of them, before one is loaded
-        if not is_base(name) and not Path(name).is_dir() and not is_cached(name):
+        if HUB_ID.fullmatch(name) and not is_base(name) and not Path(name).is_dir() and not is_cached(name):
             print(f"{name} is downloaded from the hub", file=sys.stderr)
     asked = _asked(label or (), relation or (), labels) if used else {}
     least = typed_threshold(threshold or ())

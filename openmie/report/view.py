@@ -18,6 +18,8 @@ from typing import Any
 from markupsafe import Markup
 
 from openmie.data.document import Document
+from openmie.data.folder_lock import NAME as LOCK
+from openmie.data.folder_lock import hold_folder
 from openmie.data.provenance import describe, read_provenance
 from openmie.data.replace_file import describe_path
 from openmie.errors import CorpusError, ErrorRecord, OpenMIEError, whole
@@ -122,17 +124,24 @@ def write_view(
             )
         cards = _cards(_documents(read()), 1, contents)
         return save_page(out, _page(title, contents, cards=cards)), contents
-    folder = _cleared(Path(out))
-    first = folder / "index.html"
+    _check_folder(Path(out))
+    with hold_folder(out):
+        _clear(Path(out))
+        return _write_folder(read, Path(out), title, contents, per_page), contents
+
+
+def _write_folder(
+    read: Callable[[], Iterable[Item]], folder: Path, title: str, contents: Contents, per_page: int
+) -> Path:
+    """One page, or several and the list of them; the page to begin with."""
+    first, number = folder / "index.html", len(contents.entries)
     if number <= per_page:
-        cards = _cards(_documents(read()), 1, contents)
-        return save_page(first, _page(title, contents, cards=cards)), contents
+        return save_page(first, _page(title, contents, cards=_cards(_documents(read()), 1, contents)))
     rest, pages = iter(_documents(read())), -(-number // per_page)
     for page in range(1, pages + 1):
         cards = _cards(islice(rest, per_page), (page - 1) * per_page + 1, contents)
         save_page(folder / f"page-{page}.html", _page(title, contents, cards=cards, page=page, pages=pages))
-    save_page(first, _page(title, contents, entries=_entries(contents, per_page), pages=pages))
-    return first, contents
+    return save_page(first, _page(title, contents, entries=_entries(contents, per_page), pages=pages))
 
 
 def _documents(items: Iterable[Item]) -> Iterator[Document]:
@@ -234,13 +243,8 @@ def _entries(contents: Contents, per_page: int) -> Markup:
     return data({"labels": names, "posts": posts})
 
 
-def _cleared(folder: Path) -> Path:
-    """The folder, without the pages of an earlier view.
-
-    Raises:
-        CorpusError: something is there that `write_view` did not write.
-    """
-    index = folder / "index.html"
+def _check_folder(folder: Path) -> None:
+    """Errors, before anything is made: what is there is no folder, or holds what `write_view` did not write."""
     if os.path.lexists(folder) and not folder.is_dir():
         raise CorpusError(
             f"{describe_path(folder)}; something is there already",
@@ -248,14 +252,18 @@ def _cleared(folder: Path) -> Path:
             where=os.fspath(folder),
             remedy="choose another folder; what is there was not touched",
         )
-    if folder.is_dir() and any(folder.iterdir()):
-        if not index.is_file() or OURS not in index.read_text(encoding="utf8", errors="replace")[-200:]:
-            raise CorpusError(
-                "a folder that holds something else",
-                expected="a new or empty folder, or one with earlier pages",
-                where=os.fspath(folder),
-                remedy="name another folder with --out",
-            )
-        for old in folder.glob("page-*.html"):
-            old.unlink()
-    return folder
+    index = folder / "index.html"
+    holds = folder.is_dir() and any(file.name != LOCK for file in folder.iterdir())
+    if holds and (not index.is_file() or OURS not in index.read_text(encoding="utf8", errors="replace")[-200:]):
+        raise CorpusError(
+            "a folder that holds something else",
+            expected="a new or empty folder, or one with earlier pages",
+            where=os.fspath(folder),
+            remedy="name another folder with --out",
+        )
+
+
+def _clear(folder: Path) -> None:
+    """Remove the pages of an earlier view."""
+    for old in folder.glob("page-*.html"):
+        old.unlink()
