@@ -9,7 +9,7 @@ finite, texts hold no lone surrogates, `source` holds JSON values only.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Self
 
@@ -55,10 +55,12 @@ __all__ = [
 
 def _accept_word_strings(value: Any, info: Any) -> Any:
     """Accept words as strings: each is located in the text, from left to right."""
-    value = tuple(value or ())
-    if not value or not isinstance(value[0], str):
-        return value
-    return locate_words(info.data.get("text", ""), value)
+    if value is None:
+        return ()
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        return value  # which is refused
+    value = tuple(value)
+    return locate_words(info.data.get("text", ""), value) if value and all(isinstance(w, str) for w in value) else value
 
 
 def locate_words(text: str, words: Sequence[str]) -> tuple[Word, ...]:

@@ -180,3 +180,11 @@ def test_json_refuses_what_it_cannot_hold() -> None:
 def test_json_that_is_no_document(line: str | bytes) -> None:
     with pytest.raises(DocumentError):
         Document.from_json(line)
+
+
+@pytest.mark.parametrize(
+    "words", ["3", "0.5", "true", '"Ada"', '{"Ada": 1}', '["Ada", ["sang"]]', '["Ada", 3]', "[[0]]"]
+)
+def test_words_that_are_none_are_an_error(words):
+    with pytest.raises(DocumentError, match="words"):
+        Document.from_json(f'{{"id": "d", "text": "Ada sang", "words": {words}}}')
