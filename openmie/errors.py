@@ -167,6 +167,7 @@ EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     "jieba": "zh",
     **dict.fromkeys(("rapidocr", "onnxruntime"), "ocr"),
     "skimage": "demo",
+    "pillow_heif": "heic",
     "openai": "endpoint",
     **dict.fromkeys(("trl", "peft", "llguidance", "datasets"), "vlm"),
 }

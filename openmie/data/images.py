@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openmie.data.document import Document, Image
+from openmie.data.heic import refuse_heic, register_heic
 from openmie.data.image_pixels import image_error, orientation, to_rgb, turned, upright
+from openmie.data.image_places import refuse_url, resolve_inside
+from openmie.data.jpeg_data import check_size, check_whole
 from openmie.data.small_pictures import FULL, MinSize, SmallPicture, drafted, shrunk, sizes_of_crops
 from openmie.errors import ImageError
 
@@ -27,8 +29,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit: a quarter of a gibibyte as RGB
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM", "JPEG2000", "AVIF")
-_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.\-]+:)?//|(?:https?|ftp|file|data|blob):", re.IGNORECASE)
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM", "JPEG2000", "AVIF", "HEIF")
 
 
 def load_image(
@@ -201,35 +202,6 @@ def _upright_size(picture: ImageFile) -> tuple[int, int]:
     return (height, width) if lies else (width, height)
 
 
-def resolve_inside(path: str, base: str | os.PathLike[str], *also: str | os.PathLike[str]) -> Path:
-    """Resolve a path inside a folder, without opening anything.
-
-    Args:
-        path: relative to `base`.
-        base: the folder.
-        *also: further folders that the path may lead into.
-
-    Returns:
-        `base / path`.
-
-    Raises:
-        ImageError: a URL, or a path that leaves these folders when all links are followed.
-    """
-    if not path or "\0" in path:
-        raise image_error(path, f"{path!r}", "the path of a file", "name the image file")
-    _refuse_url(path)
-    roots = [os.path.realpath(folder) for folder in (base, *also)]
-    real = os.path.realpath(os.path.join(roots[0], path))
-    if not any(real == root or real.startswith(root.rstrip(os.sep) + os.sep) for root in roots):
-        raise image_error(
-            path,
-            "a path that leads out of its folder",
-            f"a file inside {os.fspath(base)}",
-            "move the image there, or name the folder that holds it (--image-dir, or images=FOLDER)",
-        )
-    return Path(base) / path
-
-
 def _path(image: Image | str | os.PathLike[str], base: Path | None) -> Path:
     path = image.path if isinstance(image, Image) else os.fspath(image)
     if not path:
@@ -239,15 +211,8 @@ def _path(image: Image | str | os.PathLike[str], base: Path | None) -> Path:
         return resolve_inside(path, base)
     if "\0" in path:
         raise image_error(path, "a NUL character in the path", "the path of a file", "name the image file")
-    _refuse_url(path)
+    refuse_url(path)
     return Path(path)
-
-
-def _refuse_url(path: str) -> None:
-    if _URL.match(path):
-        raise image_error(
-            path, "a URL", "the path of a file: nothing is fetched", "download the image and name the file"
-        )
 
 
 @contextmanager
@@ -266,7 +231,10 @@ def _open_checked(path: Path, max_pixels: int | None) -> Iterator[ImageFile]:
                     f"at most {max_pixels:,} pixels",
                     "scale the image down, or pass a larger max_pixels",
                 )
+            if max_pixels is not None:
+                check_size(path, picture)
             yield picture
+            check_whole(path, picture)
     except ImageError:
         raise
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning) as error:
@@ -277,6 +245,7 @@ def _open_checked(path: Path, max_pixels: int | None) -> Iterator[ImageFile]:
             "scale the image down (to go beyond, raise PIL.Image.MAX_IMAGE_PIXELS too)",
         ) from None
     except PIL.UnidentifiedImageError:
+        refuse_heic(path)
         raise image_error(
             path,
             "no image, or one of another format",
@@ -296,6 +265,7 @@ def _formats() -> list[str]:
     import PIL.Image
 
     PIL.Image.init()
+    register_heic()
     return [name for name in FORMATS if name in PIL.Image.OPEN]
 
 
