@@ -26,6 +26,7 @@ from openmie.cli import (
     objects,
     score,
     show,
+    split,
     train,
     video,
     view,
@@ -42,6 +43,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
     "Extract": {"demo": demo.demo, "extract": extract.extract, "view": view.view, "labels": labels.labels},
     "Data": {
         "convert": convert.convert,
+        "split": split.split,
         "score": score.score,
         "doctor": doctor.app,
         "diorama": diorama.diorama,

@@ -57,6 +57,7 @@ FOLDERS = {
     "convert brat": ("convert", "{work}/test.jsonl", "OUT", "--to", "brat"),
     "convert yolo": ("convert", "{work}/test.jsonl", "OUT", "--to", "yolo"),
     "convert voc": ("convert", "{work}/test.jsonl", "OUT", "--to", "voc"),
+    "split": ("split", "{work}/test.jsonl", "--out", "OUT"),
     "diorama": ("diorama", "--n", "1", "--out", "OUT"),
     "mmre --out": ("mmre", "diorama:train=6,dev=2,test=2", "--out", "OUT"),
     "mmre --llava": ("mmre", "diorama:train=6,dev=2,test=2", "--llava", "OUT"),
