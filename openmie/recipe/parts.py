@@ -76,6 +76,7 @@ class Training:
             ones.
         span_edges: what becomes of gold spans that cut words, in training and scoring: `expand` them to whole words,
             `shrink` them, or `drop` them, their words left open; see `openmie.text.span_edges`.
+        max_unreadable_images: share of the images, 0 to 1, that may be unreadable; above it, nothing is trained.
     """
 
     epochs: Count = 8
@@ -89,6 +90,7 @@ class Training:
     selection_metric: Literal["", "ner", "re", "joint", "document", "own", "released"] = ""
     train_fraction: PositiveFraction = 1.0
     span_edges: Literal["expand", "shrink", "drop"] = "expand"
+    max_unreadable_images: Fraction = 0.25
 
 
 TASKS = {("tags",): "ner", ("relations",): "re", ("relations", "tags"): "joint", ("cells",): "joint"}

@@ -33,6 +33,7 @@ from openmie.train.feeding import check_fed
 from openmie.train.loop import Event, Run, prepare_machine
 from openmie.train.random_state import random_states
 from openmie.train.selection import dev_score, num_gold
+from openmie.train.unreadable_images import check_images
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -79,6 +80,7 @@ def _fit(
     """`fit` in a folder that is held."""
     (train, dev, corpus), training = data, recipe.training
     train, dev, cut = _at_whole_words(_subsample(train, training.train_fraction, seed), list(dev), training)
+    check_images(recipe, train)
     recipe = with_context(with_vocabulary(recipe, train), train)
     model = Model.new(recipe)
     examples = model.featurizer.featurize(train, gold=True)
