@@ -13,7 +13,7 @@ from openmie.errors import OpenMIEError
 
 
 def caption(
-    corpus: options.Source,
+    corpus: options.Sources,
     model: options.VLM,
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
     endpoint: options.Endpoint = "",
@@ -68,14 +68,15 @@ def caption(
             expected=f"settings of a model {'behind a server' if endpoint else 'that runs here'}",
             remedy=f"leave {wrong[0]} out",
         )
+    sources, data = extract.open_sources(corpus, split, image_dir)
     backend = backends.connect(
         model, endpoint, max_tokens=max_tokens, temperature=temperature, revision=revision, device=device, dtype=dtype,
         batch_size=batch_size, concurrency=concurrency, timeout=timeout, retries=retries, key_env=api_key_env,
         image_format=image_format,
     )  # fmt: skip
     asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace)
-    sources, data = extract.open_sources(corpus, split, image_dir)
-    settings = {"corpus": corpus, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
+    named = corpus[0] if len(corpus) == 1 else corpus
+    settings = {"corpus": named, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
                 "temperature": temperature, "openmie": __version__}  # fmt: skip
     report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
     passed = progress.PostCounts()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,18 +19,25 @@ app = typer.Typer(
 
 @app.command("corpus")
 def corpus(
-    corpus: Annotated[str, typer.Argument(help="FORMAT:PATH.")],
+    corpus: options.Sources,
     examples: Annotated[int, typer.Option(help="Examples shown of each finding.")] = 3,
+    image_dir: options.ImageDir = None,
+    text_column: options.TextColumn = "",
+    image_column: options.ImageColumn = "",
+    id_column: options.IdColumn = "",
 ) -> None:
     """Check a copy of a corpus: its counts beside the published ones, and its anomalies. The word may be left out.
 
     The exit code is 3 if anything of it cannot be read.
 
     Example: openmie doctor mnre:DIR
+
+    Example: openmie doctor posts.csv more.jsonl --text-column tweet
     """
     from openmie.datasets.audit.doctor import examine
 
-    report = examine(corpus)
+    given: Any = options.reader_options(image_dir, text_column, image_column, id_column)
+    report = examine(corpus, **given)
     for line in report.lines(examples):
         print(line)
     if report.lost:

@@ -6,21 +6,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from openmie.cli import console, options, progress
 from openmie.errors import OpenMIEError
 
+if TYPE_CHECKING:
+    from openmie.formats.post_rows import Columns
+
 
 def extract(
     context: typer.Context,
     source: Annotated[
-        str, typer.Argument(help="Posts: JSON lines or array, CSV, TSV, text (a post a line); - is stdin, JSON lines.")
-    ] = "",
+        list[str] | None,
+        typer.Argument(
+            metavar="[SOURCE]...",
+            help="Posts: JSON lines or array, CSV, TSV, Parquet, text (a post a line), a folder of images; several, "
+            "and patterns such as 'posts/*.csv'; - is stdin.",
+        ),
+    ] = None,
     text: Annotated[str, typer.Option(help="Text of one post.")] = "",
-    image: Annotated[str, typer.Option(help="Image file of one post.")] = "",
+    image: Annotated[list[str] | None, typer.Option(help="Image file of one post; repeatable.")] = None,
     caption: Annotated[str, typer.Option(help="Caption of the image, for a model that reads captions.")] = "",
     model: Annotated[
         list[str] | None,
@@ -29,9 +37,10 @@ def extract(
         ),
     ] = None,
     image_dir: options.ImageDir = None,
-    text_column: Annotated[str, typer.Option(help="Column or key of the text.")] = "text",
-    image_column: Annotated[str, typer.Option(help="Column or key of the image file, or of several.")] = "image",
-    id_column: Annotated[str, typer.Option(help="Column or key of the id; without one, posts are numbered.")] = "id",
+    from_: options.From = "",
+    text_column: options.TextColumn = "",
+    image_column: options.ImageColumn = "",
+    id_column: options.IdColumn = "",
     format: Annotated[
         str, typer.Option(help="jsonl, csv, parquet, table or html (a page to look at); default: as --out ends.")
     ] = "",
@@ -69,6 +78,7 @@ def extract(
     Example: openmie extract posts.jsonl --label PER --label BRAND="a brand" --threshold 0.7 --out found.jsonl
 
     Example: openmie extract posts.jsonl --out found --format csv
+    Example: openmie extract posts.csv more.parquet photos --text-column tweet --image-dir photos --out found.jsonl
 
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
@@ -92,19 +102,25 @@ def extract(
             expected="--threshold with base",
             remedy="leave it out: a vision-language model gives no scores",
         )
-    if bool(source) == bool(text or image or caption):
-        raise OpenMIEError(
-            "both a file and --text, --image or --caption" if source else "nothing to extract from",
-            expected="a JSON-lines file, - for stdin, or --text with --image",
-            remedy="give one of them",
-        )
-    columns = Columns(text_column, image_column, id_column)
-    posts = (
-        pipeline.read_posts(source, image_dir, columns) if source else [pipeline.make_document(text, image, caption)]
-    )
+    columns = Columns(text_column or "text", image_column or "image", id_column or "id")
+    one = pipeline.make_document(text, image or (), caption) if text or image or caption else None
+    posts = _posts(source or [], one, image_dir, columns, from_)
     predictor = _Predictor(request, lambda: base_options.load_models(model, **named, threshold=threshold, parts=parts))
     if _write(context.params, posts, predictor):
         raise typer.Exit(options.PARTIAL)
+
+
+def _posts(source: list[str], one: Any, image_dir: str | None, columns: Columns, format: str) -> Any:
+    """The posts of files, or the one of --text and --image; what cannot be read is told before a model is loaded."""
+    from openmie.inference import pipeline
+
+    if bool(source) == bool(one):
+        raise OpenMIEError(
+            "both a file and --text, --image or --caption" if source else "nothing to extract from",
+            expected="files of posts, - for stdin, or --text with --image",
+            remedy="give one of them",
+        )
+    return [one] if one else pipeline.read_posts(source, image_dir, columns, format or None)
 
 
 def _write(given: dict[str, Any], posts: Any, predictor: _Predictor) -> bool:
@@ -117,7 +133,7 @@ def _write(given: dict[str, Any], posts: Any, predictor: _Predictor) -> bool:
     out, format = given["out"], given["format"]
     chosen, request = choose_format(format, out), predictor.request
     extract_output.check(out, given["restart"])
-    counts, count = progress.PostCounts(), partial(progress.count_file, given["source"])
+    counts, count = progress.PostCounts(), partial(progress.count_files, given["source"] or ())
     if extract_output.is_folder(out):
         rows = extract_output.write_folder(
             posts,

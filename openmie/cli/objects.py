@@ -12,7 +12,7 @@ from openmie.cli import console, options, progress
 
 
 def objects(
-    corpus: options.Source,
+    corpus: options.Sources,
     model: Annotated[
         str, typer.Option(help="Detector, a hub id or a folder: OWL-ViT, OWLv2, Grounding DINO, MM Grounding DINO.")
     ],
@@ -63,7 +63,7 @@ def objects(
     sources, data = extract.open_sources(corpus, split, image_dir)
     found = detector.load(model, device, revision)
     settings = {
-        "corpus": corpus,
+        "corpus": corpus[0] if len(corpus) == 1 else corpus,
         "images": image_dir,
         "model": model,
         "search": asdict(proposals),

@@ -16,7 +16,23 @@ PAPERS = systems.names()
 Source = Annotated[
     str, typer.Argument(help="FORMAT:PATH, or a file as `openmie extract` and `convert` read it; - is stdin.")
 ]
-ImageDir = Annotated[str | None, typer.Option("--image-dir", help="Folder of the images that the source names.")]
+Sources = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="FORMAT:PATH, or files, folders and patterns as `openmie extract` and `convert` read them; - is stdin.",
+    ),
+]
+From = Annotated[str, typer.Option("--from", help="Format of the source; default: as its name or its content tells.")]
+TextColumn = Annotated[str, typer.Option(help="Column or key of the text; default: text.")]
+ImageColumn = Annotated[
+    str, typer.Option(help="Column or key of the image, or of a list of images; several, with commas; default: image.")
+]
+IdColumn = Annotated[str, typer.Option(help="Column or key of the id; default: id. Posts without one are numbered.")]
+ImageDir = Annotated[
+    str | None,
+    typer.Option("--image-dir", help="Folder of the images that the source names; absolute paths may lead into it."),
+]
 Splits = Annotated[list[str] | None, typer.Option(help="A split; repeatable. Default: all of the corpus.")]
 Revision = Annotated[str, typer.Option(help="Commit, branch or tag of a hub id; default: its main branch.")]
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
@@ -109,6 +125,12 @@ def load_parts(files: Sequence[Path] | None) -> tuple[str, ...]:
 
     own_parts.load_parts(*files)
     return own_parts.part_marks()
+
+
+def reader_options(image_dir: str | None, text: str, image: str, id: str) -> dict[str, str]:
+    """Options of a reader: the folder of images, and the names of columns, where they were given."""
+    given = {"images": image_dir, "text_column": text, "image_column": image, "id_column": id}
+    return {name: value for name, value in given.items() if value}
 
 
 def extraction_request(system: str, model: Sequence[str] | None, **options: Any) -> Any:

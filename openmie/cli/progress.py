@@ -6,11 +6,13 @@ The bar is on stderr, and only where that is a terminal. `PostCounts` counts wha
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from openmie.formats.sources import expand
 
 CHUNK = 1 << 20  # bytes
 COUNTED_BY_LINES = (".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
@@ -123,8 +125,14 @@ def count_file(path: str) -> int | None:
         return None
 
 
-def count_sources(spec: str, sources: Mapping[str, Iterable[Any]], corpus: Any) -> int | None:
-    """How many documents a corpus has, which is read once more for it, or a file."""
+def count_files(sources: Sequence[str]) -> int | None:
+    """How many posts files and patterns have together; None: not known of one of them."""
+    counts = [count_file(path) for path in expand(sources)]
+    return None if None in counts or not counts else sum(n for n in counts if n is not None)
+
+
+def count_sources(spec: str | Sequence[str], sources: Mapping[str, Iterable[Any]], corpus: Any) -> int | None:
+    """How many documents a corpus has, which is read once more for it, or files."""
     if corpus is None:
-        return count_file(spec)
+        return count_files([spec] if isinstance(spec, str) else spec)
     return sum(1 for documents in sources.values() for _ in documents)

@@ -6,7 +6,6 @@ _PROMPTED = {"--images": "--image-dir", "--set": "--vlm-option"}
 OPTIONS: dict[str, dict[str, str]] = {  # command -> old -> new
     "extract": _PROMPTED,
     "zero-shot": {**_PROMPTED, "--first": "--max-documents"},
-    "convert": {"--images": "--image-dir"},
     "score": {"--as-json": "--format=json"},
     "doctor": {"--set": "--vlm-option"},
     "bench": {"--posts": "--max-documents"},

@@ -13,7 +13,7 @@ from typing import Any
 
 from openmie.data.corpus import Corpus
 from openmie.datasets.folds import missing_share
-from openmie.datasets.splits import NAMES, load_split_files, split_options
+from openmie.datasets.splits import NAMES, is_readable, load_split_files, split_options
 from openmie.errors import CorpusError
 
 
@@ -48,6 +48,7 @@ DATASETS = {
     "docred": Dataset(loader="openmie.datasets.docred:load_docred"),
     "fewrel": Dataset(loader="openmie.datasets.fewrel:load_fewrel"),
     **{name: Dataset() for name in NAMES},
+    "files": Dataset(loader="openmie.datasets.splits:load_files"),
     "diorama": Dataset(loader="openmie.datasets.registry:load_diorama", takes_path=False),
 }
 
@@ -87,7 +88,7 @@ class Spec:
 
     @classmethod
     def parse(cls, text: str, **options: Any) -> Spec:
-        """Parse `NAME:PATH?key=value&key=value`.
+        """Parse `NAME:PATH?key=value&key=value`; without a name, files that are recognised are `files`.
 
         Args:
             text: the spec.
@@ -98,6 +99,9 @@ class Spec:
         """
         name, colon, rest = text.partition(":")
         if not colon or name not in DATASETS:
+            path, given = _path(text, text) if text else (Path(), {})
+            if text and is_readable(str(path)):
+                return cls("files", path, {**given, **options})
             raise CorpusError(
                 f"no format in the corpus name {text!r}",
                 expected="FORMAT:PATH with one of the formats " + ", ".join(DATASETS),
@@ -106,7 +110,7 @@ class Spec:
         if not DATASETS[name].takes_path:
             return cls(name, Path(), {**_pairs(rest.lstrip("?"), ",", text), **options})
         path, given = _path(rest, text)
-        if not path.exists():
+        if not path.exists() and name != "files":
             raise CorpusError(
                 f"nothing at {path}",
                 expected=f"a folder or file in the format {name}",

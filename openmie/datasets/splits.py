@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openmie.data.corpus import Corpus, Item
-from openmie.datasets.reading.split_files import one_file_per_split, split_files
-from openmie.formats.registry import FORMATS, accepted_options, read_items
+from openmie.datasets.reading.split_files import SPLIT_NAMES, one_file_per_split, split_files, split_of
+from openmie.errors import CorpusError
+from openmie.formats.registry import FORMATS, accepted_options, guess, read_items
+from openmie.formats.sources import expand, read_sources
 
+ROWS = (
+    ".jsonl",
+    ".ndjson",
+    ".json",
+    ".parquet",
+    ".pq",
+    ".csv",
+)  # files that may be splits of a folder without a format
 NAMES = tuple(dict.fromkeys(row.dataset for row in FORMATS.values() if row.can_be_corpus))
 
 
@@ -37,6 +47,65 @@ def load_split_files(format: str, path: Path, *, symmetric: str | tuple[str, ...
         {s: partial(_documents, f, formats.get(f.suffix.lower(), format), options) for s, f in files.items()},
         symmetric=frozenset(n for n in names if n),
     )
+
+
+def load_files(
+    path: Path,
+    *,
+    paths: Sequence[str] = (),
+    symmetric: str | tuple[str, ...] = (),
+    images: str = "",
+    text_column: str = "",
+    image_column: str = "",
+    id_column: str = "",
+) -> Corpus:
+    """Load files, folders and patterns, each in the format that it is recognised by, as `openmie extract` reads them.
+
+    Args:
+        path: file, folder or pattern. Files are of the split that their name tells, else `test`; a folder has such
+            files, or is one split itself, of images say.
+        paths: several in its place.
+        symmetric: relation labels without direction (separated by commas in a spec).
+        images: further folder that image paths may lie in.
+        text_column: column of a row's text.
+        image_column: column of its image.
+        id_column: column of its id.
+
+    Raises:
+        CorpusError: nothing there, or files of no format.
+    """
+    splits: dict[str, list[str]] = {}
+    for name in expand(paths or [str(path)]):
+        found = _row_files(Path(name)) or {split_of(Path(name)) or "test": [Path(name)]}
+        for split, files in found.items():
+            splits.setdefault(split, []).extend(map(str, files))
+    for name in (n for files in splits.values() for n in files):
+        guess(name, reading=True, columns={"text_column": text_column, "image_column": image_column})
+    given = {"images": images, "text_column": text_column, "image_column": image_column, "id_column": id_column}
+    options = {name: value for name, value in given.items() if value}
+    names = symmetric.split(",") if isinstance(symmetric, str) else symmetric
+    return Corpus(
+        " ".join(paths) or str(path),
+        {s: partial(read_sources, splits[s], None, **options) for s in SPLIT_NAMES if s in splits},
+        symmetric=frozenset(n for n in names if n),
+    )
+
+
+def _row_files(folder: Path) -> dict[str, list[Path]]:
+    """Split -> its files of rows in a folder; nothing of a file, or of a folder without."""
+    found: dict[str, list[Path]] = {}
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if file.suffix.lower() in ROWS and file.is_file() and (split := split_of(file)):
+            found.setdefault(split, []).append(file)
+    return found
+
+
+def is_readable(path: str) -> bool:
+    """Whether there are files, or folders, at a path or pattern, in a format that is recognised."""
+    try:
+        return bool(load_files(Path(path)).sources)
+    except (CorpusError, OSError):
+        return False
 
 
 def split_options(format: str) -> tuple[str, ...]:

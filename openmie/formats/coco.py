@@ -96,9 +96,12 @@ def _images(
     for image in outside:
         report.note_outside(document, image)
     for original, image in zip(document.images, moved.images):
+        size = report.image_size(document, original)
+        if size is None and not image.path:
+            report.dropped["images"] += 1  # COCO has no entry for a picture without file and size
+            continue
         numbers[image.id] = len(images) + 1
         entry = {"id": numbers[image.id], "file_name": image.path, "document": document.id, "image": image.id}
-        size = report.image_size(document, original)
         images.append({**entry, **({"width": size[0], "height": size[1]} if size else {})})
     return numbers
 
@@ -135,8 +138,9 @@ def read(
     stray: list[ErrorRecord] = []
     for number, entry in enumerate(entries):
         known = isinstance(entry, dict) and isinstance(entry.get("id"), int | str)
-        if known and isinstance(entry.get("file_name"), str):
-            groups.setdefault(str(entry.get("document", entry["file_name"])), []).append(entry)
+        if known and isinstance(entry.get("file_name", ""), str):
+            name = entry.get("file_name") or f"image {entry['id']}"  # of one without a file, the boxes are kept
+            groups.setdefault(str(entry.get("document", name)), []).append({**entry, "name": name})
             boxes[entry["id"]] = []
         else:
             stray.append(_record(f"{path}, images[{number}]", entry, "an id and a file_name"))
@@ -168,14 +172,16 @@ def _document(
     try:
         pictures = [
             Image(
-                path=e["file_name"],
-                id=str(e.get("image", e["file_name"])),
+                path=e.get("file_name", ""),
+                id=str(e.get("image", e["name"])),
                 width=e.get("width"),
                 height=e.get("height"),
             )
             for e in group
         ]
         for entry, picture in zip(group, pictures):
+            if not picture.path and "image" not in entry:  # ours say of which image they are
+                errors.append(_record(f"{where}, image {entry['id']}", entry, "a file_name"))
             for a in boxes[entry["id"]]:
                 try:
                     x, y, width, height = a["bbox"]

@@ -39,6 +39,11 @@ def resolve_paths(document: Document, folder: Folder, images: Folder | None = No
     return document.model_copy(update={"images": moved, "errors": document.errors + records})
 
 
+def image_refusals(document: Document) -> tuple[ErrorRecord, ...]:
+    """The records of the images whose paths were refused when the document was read."""
+    return tuple(e for e in document.errors if e.where.startswith(f"document {document.id}, image "))
+
+
 def resolve_path(path: str, folder: Folder, images: Folder | None = None) -> str | ErrorRecord:
     """Where the file is; an absolute path only counts inside `images`. The record says why a path is refused."""
     roots: list[Folder] = [folder] if images is None else [images, folder]
@@ -51,7 +56,7 @@ def resolve_path(path: str, folder: Folder, images: Folder | None = None) -> str
                     "an absolute path",
                     expected=f"a path inside {os.fspath(folder) or '.'}",
                     where=path,
-                    remedy="name the folder that holds the images (--image-dir, or images=FOLDER)",
+                    remedy="name the folder that holds the images (--image-dir FOLDER, or images=FOLDER)",
                 )
             allowed.append(str(pictures.resolve_inside(path, root, *roots)))
         except ImageError as error:
@@ -69,7 +74,7 @@ def _absolute(path: str) -> bool:
 def relative_paths(document: Document, folder: Path | None) -> tuple[Document, Sequence[Image]]:
     """For writers: paths inside `folder` made relative to it; also the images whose files lie elsewhere.
 
-    Those keep the path they have: a reader finds them where `images=` names the folder that it is relative to.
+    A relative path of theirs gets `..`, an absolute one stays: a reader finds both where `images=` names their folder.
     """
     if folder is None or not any(i.path for i in document.images):
         return document, ()
@@ -77,7 +82,9 @@ def relative_paths(document: Document, folder: Path | None) -> tuple[Document, S
     paths = [os.path.relpath(os.path.abspath(i.path), root) if i.path else "" for i in document.images]
     outside = [i for i, p in zip(document.images, paths) if p.split(os.sep)[0] == os.pardir]
     moved = tuple(
-        i if i in outside or not i.path else i.model_copy(update={"path": Path(p).as_posix()})
+        i
+        if not i.path or (i in outside and os.path.isabs(i.path))
+        else i.model_copy(update={"path": Path(p).as_posix()})
         for i, p in zip(document.images, paths)
     )
     return document.model_copy(update={"images": moved}), outside

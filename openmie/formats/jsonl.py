@@ -15,59 +15,92 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
-from openmie.formats.post_rows import row_document
+from openmie.formats.post_rows import EMPTY, Columns, column_options, read_row
 from openmie.formats.text_lines import is_blank, split_lines
 
 CANNOT_HOLD = ("images.pixels",)
 
 
 def read(
-    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    images: str | os.PathLike[str] | None = None,
+    text_column: str = "",
+    image_column: str = "",
+    id_column: str = "",
+    id_prefix: str = "",
 ) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a bad line, per line that is not blank; "-" is standard input.
 
     A line is a Document, or the row of a post (`openmie.formats.post_rows`).
+
+    Args:
+        path: file.
+        images: further folder that image paths may lie in.
+        text_column: key of a row's text; "": `text`.
+        image_column: key of its image, or of a list of images; "": `image`.
+        id_column: key of its id; "": `id`. Rows without one have the number of their line.
+        id_prefix: of these numbers.
     """
+    columns = column_options(
+        text_column=text_column, image_column=image_column, id_column=id_column, id_prefix=id_prefix
+    )
+    return _lines(path, images, columns)
+
+
+def _lines(path: str | os.PathLike[str], images: Any, columns: Columns) -> Iterator[Document | ErrorRecord]:
     folder = paths.parent_folder(path)
     with open_binary(path) as stream:
         for number, line in enumerate(split_lines(stream), 1):
             line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
             if not is_blank(line):
-                yield _document(line, number, f"{path}:{number}", folder, images)
+                yield _document(line, number, f"{path}:{number}", folder, images, columns)
 
 
 def read_list(
-    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    images: str | os.PathLike[str] | None = None,
+    text_column: str = "",
+    image_column: str = "",
+    id_column: str = "",
+    id_prefix: str = "",
 ) -> Iterator[Document | ErrorRecord]:
-    """The same from one JSON file: a list of documents, or a single one."""
-    data = load_json(path)
-    for number, item in enumerate(data if isinstance(data, list) else [data], 1):
-        line = json.dumps(item, ensure_ascii=True).encode()
-        yield _document(line, number, f"{path}, item {number}", paths.parent_folder(path), images)
+    """The same from one JSON file: a list of documents or rows, or a single one."""
+    columns = column_options(
+        text_column=text_column, image_column=image_column, id_column=id_column, id_prefix=id_prefix
+    )
+    data, folder = load_json(path), paths.parent_folder(path)
+    items = enumerate(data if isinstance(data, list) else [data], 1)
+    lines = ((number, json.dumps(item, ensure_ascii=True).encode()) for number, item in items)
+    return (_document(line, n, f"{path}, item {n}", folder, images, columns) for n, line in lines)
 
 
-def _document(line: bytes, number: int, where: str, folder: Path, images: Any) -> Document | ErrorRecord:
-    try:
-        return paths.resolve_paths(_parse(line, number), folder, images)
-    except DocumentError as error:
-        record = error.record
-        return record.model_copy(update={"where": f"{where}, {record.where}".rstrip(", ")})
-
-
-def _parse(line: bytes, number: int) -> Document:
+def _document(
+    line: bytes, number: int, where: str, folder: Path, images: Any, columns: Columns
+) -> Document | ErrorRecord:
     """A Document, or the row of a post, which has other columns, or no id."""
+    refused: ErrorRecord | None = None
     try:
-        return Document.from_json(line)
-    except DocumentError:
-        try:
-            data = json.loads(line)
-        except (ValueError, RecursionError):
-            data = None
-        if not isinstance(data, dict) or (
-            data.keys() <= Document.model_fields.keys() and isinstance(data.get("id"), str)
-        ):
-            raise
-    return row_document(data, number)
+        document = Document.from_json(line)
+        if columns.are_usual and document.id:
+            empty = not (document.text or document.images or document.errors or b'"text"' in line)
+            told = document.model_copy(update={"errors": (EMPTY.model_copy(update={"where": where}),)})
+            return paths.resolve_paths(told if empty else document, folder, images)
+    except DocumentError as error:
+        refused = error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return ErrorRecord(
+            where=where,
+            found=f"no JSON: {str(error)[:120]}",
+            expected="one JSON object a line",
+            remedy='write {"text": "...", "image": "file.jpg"} on one line',
+        )
+    found = read_row(data, number, where, folder, images, columns)
+    whole = isinstance(data, dict) and data.keys() <= Document.model_fields.keys() and isinstance(data.get("id"), str)
+    return refused if refused and whole and isinstance(found, ErrorRecord) else found
 
 
 def open_binary(path: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:

@@ -21,7 +21,10 @@ from openmie.data import replace_file as writing
 from openmie.data.document import Document, Image
 from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError, whole
 
-BESIDE = ("images beside the file", "name their folder when reading (--image-dir, or images=FOLDER)")
+BESIDE = (
+    "images beside the file",
+    "name their folder when reading (--image-dir, or images=FOLDER), or convert with --images copy",
+)
 MOST_OUTSIDE = 20  # images outside the folder of a file that have a record each; the others are counted
 
 

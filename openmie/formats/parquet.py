@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,9 @@ from openmie.data.document import Document, TimeSpan, Word
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
-from openmie.formats.post_rows import row_document
-from openmie.formats.token_rows import TOKENS, class_names, text_row
+from openmie.formats.jsonl import open_binary
+from openmie.formats.post_rows import Columns, column_options, read_row
+from openmie.formats.token_rows import TOKENS, class_names, is_token_row, text_row
 
 CANNOT_HOLD = ("images.pixels",)
 
@@ -124,52 +129,169 @@ def _row(document: Document, folder: Path, report: output.WriteReport) -> dict[s
 
 
 def read(
-    path: str | os.PathLike[str], *, images: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    images: str | os.PathLike[str] | None = None,
+    text_column: str = "",
+    image_column: str = "",
+    id_column: str = "",
+    id_prefix: str = "",
 ) -> Iterator[Document | ErrorRecord]:
-    """A document, or the record of a bad row, per row; only `id` must be there, absent columns are empty layers.
+    """A document, or the record of a bad row, per row: what `write` wrote, or rows of posts (`post_rows`).
 
-    Rows of tokens need no `id`; what is no field of a Document is then in `source`.
+    Args:
+        path: file; "-" is standard input.
+        images: further folder that image paths may lie in.
+        text_column: column of a row's text; "": `text`.
+        image_column: column of its image, or of a list of images; "": `image`.
+        id_column: column of its id; "": `id`. Rows without one are numbered from 1.
+        id_prefix: of these numbers.
+
+    Raises:
+        CorpusError: no Parquet, or a table with no column of ids, texts or images.
     """
+    columns = column_options(
+        text_column=text_column, image_column=image_column, id_column=id_column, id_prefix=id_prefix
+    )
+    data = _content(path)
+    with _opened(path, data, [0]) as table:
+        names = list(table.schema_arrow.names)
+    _check_columns(names, columns, path)
+    return _documents(path, data, names, columns, images)
+
+
+def _content(path: str | os.PathLike[str]) -> bytes | None:
+    """Standard input as a whole, for a Parquet file is read from its end; None of a file."""
+    return sys.stdin.buffer.read() if os.fspath(path) == "-" else None
+
+
+def _check_columns(names: list[str], columns: Columns, path: str | os.PathLike[str]) -> None:
+    """CorpusError unless the columns that were named are there, or else an id, a text or an image."""
+    for given, usual in ((columns.text, "text"), (columns.id, "id"), *((i, "image") for i in columns.images)):
+        if given != usual and given not in names:
+            raise CorpusError.unknown("column", given, names, where=str(path))
+    if not {"id", columns.text, *columns.images, "images", TOKENS} & {*names}:
+        raise CorpusError(
+            f"the columns {names[:20]}",
+            expected="a column id, text or image",
+            where=str(path),
+            remedy="name the column that holds the text (--text-column)",
+        )
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], data: bytes | None, done: list[int]) -> Iterator[Any]:
+    """The Parquet file; CorpusError for what any of its damages raises while it is read, after `done` rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from openmie.formats.jsonl import open_binary
+    try:
+        with open_binary(path) if data is None else BytesIO(data) as file:
+            yield pq.ParquetFile(file)
+    except (
+        pa.ArrowException,
+        OSError,
+        ValueError,
+        TypeError,
+        LookupError,
+        OverflowError,
+        RecursionError,
+        MemoryError,
+    ) as error:  # a damaged file may say anything
+        raise CorpusError(
+            f"no Parquet, or broken ({str(error)[:120]})",
+            expected="a Parquet file",
+            where=f"{path}, after row {done[0]}",
+            remedy="write the file again",
+        ) from None
 
-    with open_binary(path) as file:
-        number = 0
+
+def _documents(
+    path: str | os.PathLike[str], data: bytes | None, names: list[str], columns: Columns, images: Any
+) -> Iterator[Document | ErrorRecord]:
+    folder, done = paths.parent_folder(path), [0]
+    own = "id" in names and {*names} <= {*Document.model_fields} and columns.are_usual
+    with _opened(path, data, done) as table:
+        classes = class_names(table.schema_arrow.metadata)
+        for batch in table.iter_batches(batch_size=1000):
+            for row in _batch_rows(batch):
+                done[0] += 1
+                where = f"{path}, row {done[0]}"
+                found = _document(row, where, folder, images) if own or isinstance(row, Exception) else None
+                if not isinstance(found, Document) and not isinstance(row, Exception):
+                    post = _post(row, done[0], where, folder, images, columns, classes)
+                    found = post if found is None or isinstance(post, Document) else found
+                if found is not None:
+                    yield found
+
+
+def _post(
+    row: dict[str, Any],
+    number: int,
+    where: str,
+    folder: Path,
+    images: Any,
+    columns: Columns,
+    classes: Mapping[str, Sequence[str]],
+) -> Document | ErrorRecord:
+    """The row of a post, whose columns are typed as other tools type them."""
+    binary = [name for name, value in row.items() if _is_binary(value)]
+    plain = {name: _plain(value) for name, value in row.items() if name not in binary}
+    for name in {*plain} & {*_LAYERS, "words", "times"}:
+        plain[name] = _layer(name, plain[name])
+    if isinstance(plain.get("source"), str):
+        with suppress(ValueError, RecursionError):
+            known = json.loads(plain["source"])
+            plain["source"] = known if isinstance(known, dict) else plain["source"]
+    for name in {*binary} & {*columns.images}:  # as the library `datasets` writes pictures: bytes and a path
+        path = row[name].get("path") if isinstance(row[name], dict) else None
+        plain[name] = path if isinstance(path, str) else None
+    if is_token_row(plain) and not plain.get(columns.text):
         try:
-            table = pq.ParquetFile(file)
-            has_tokens = TOKENS in table.schema_arrow.names and "text" not in table.schema_arrow.names
-            if "id" not in table.schema_arrow.names and not has_tokens:
-                raise CorpusError(
-                    f"the columns {table.schema_arrow.names[:20]}",
-                    expected="a column id",
-                    where=str(path),
-                    remedy="rename the columns to the layers of a Document",
-                )
-            known = [name for name in table.schema_arrow.names if name in Document.model_fields]
-            names = class_names(table.schema_arrow.metadata) if has_tokens else None
-            for batch in table.iter_batches(batch_size=1000, columns=None if has_tokens else known):
-                for row in _batch_rows(batch):
-                    number += 1
-                    data = _tagged(row, number, names) if names is not None else row
-                    yield _document(data, f"{path}, row {number}", paths.parent_folder(path), images)
-        except (
-            pa.ArrowException,
-            OSError,
-            ValueError,
-            TypeError,
-            LookupError,
-            OverflowError,
-            RecursionError,
-            MemoryError,
-        ) as error:  # a damaged file may say anything
-            raise CorpusError(
-                f"no Parquet, or broken ({str(error)[:120]})",
-                expected="a Parquet file",
-                where=f"{path}, after row {number}",
-                remedy="write the file again",
-            ) from None
+            plain = text_row({k: v for k, v in plain.items() if k != columns.text}, classes)
+        except DocumentError as error:
+            return error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
+        columns = replace(columns, text="text")
+    found = read_row(plain, number, where, folder, images, columns)
+    if not binary or isinstance(found, ErrorRecord):
+        return found
+    told = ErrorRecord(
+        where=where,
+        found=f"binary values in {', '.join(map(repr, binary))}, which were left out",
+        expected="paths of image files",
+        remedy="write the pictures to files, and their paths into the table",
+    )
+    return found.model_copy(update={"errors": (*found.errors, told)})
+
+
+def _is_binary(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(isinstance(x, bytes) for x in value.values())
+    return isinstance(value, bytes) or (isinstance(value, list) and any(_is_binary(x) for x in value))
+
+
+def _plain(value: Any) -> Any:
+    """A cell as JSON holds it: a time as ISO 8601, a missing number (NaN) as null."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float):
+        return None if value != value else value
+    return value if value is None or isinstance(value, str | int) else getattr(value, "isoformat", value.__str__)()
+
+
+def _layer(name: str, value: Any) -> Any:
+    """A layer as JSON holds it: no nulls, words and times as lists, relevance as pairs."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        return value
+    items = [{_RENAMED.get(k, k): v for k, v in item.items() if v is not None} for item in value]
+    if name in ("words", "times"):
+        return [list(item.values()) for item in items]
+    for item in items:
+        if "relevance" in item:
+            item["relevance"] = [[x.get("name"), x.get("score")] for x in item["relevance"]]
+    return items
 
 
 def _batch_rows(batch: Any) -> Iterator[dict[str, Any] | Exception]:
@@ -188,27 +310,10 @@ def _to_pylist(batch: Any) -> list[dict[str, Any]] | None:
         return None
 
 
-def _tagged(
-    row: dict[str, Any] | Exception, number: int, names: Mapping[str, Sequence[str]]
-) -> Document | dict[str, Any] | Exception:
-    """The document of a row of tokens and tags; other columns, as JSON or as text, are in `source`."""
-    if isinstance(row, Exception):
-        return row
-    try:
-        plain = {k: v if isinstance(v, str | int | float | list | dict | None) else str(v) for k, v in row.items()}
-        return row_document(text_row(plain, names) if plain.get(TOKENS) else plain, number)
-    except DocumentError as error:
-        return error
-
-
-def _document(
-    row: Document | dict[str, Any] | Exception, where: str, folder: Path, images: Any
-) -> Document | ErrorRecord:
+def _document(row: dict[str, Any] | Exception, where: str, folder: Path, images: Any) -> Document | ErrorRecord:
     try:
         if isinstance(row, Exception):
             raise row
-        if isinstance(row, Document):
-            return paths.resolve_paths(row, folder, images)
         row = {name: value for name, value in row.items() if value is not None}
         for layer in _LAYERS:
             row[layer] = [{k: v for k, v in item.items() if v is not None} for item in row.get(layer, ())]

@@ -3,30 +3,30 @@
 In place of a text a row may have tokens and their tags (`openmie.formats.token_rows`).
 
 A row is a JSON object, a line of a table or a record of Parquet. What is no field goes into `Document.source` under its
-own name, and so comes out again with the predictions.
+own name, and so comes out again with the predictions. A column that is called as a layer and cannot be one, such as a
+count under `mentions` or a client's name under `source`, is a column like any other.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from openmie.data.document import USER_CAPTION, Document, Image
 from openmie.data.json_values import validate_json
-from openmie.errors import CorpusError, DocumentError, ErrorRecord
+from openmie.errors import DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
-from openmie.formats.text_lines import TextLine, read_lines
 from openmie.formats.token_rows import is_token_row, text_row
 
 _FIELDS = tuple(Document.model_fields)
-TABLES = (".csv", ".tsv", ".txt")
+_TEXTS = ("id", "text", "caption", "lang", "summary")
+_OBJECTS = ("captions", "source")
+EMPTY = ErrorRecord(
+    found="an empty post", expected="a text, an image or both", remedy="nothing is found in it", note=True
+)
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,66 @@ class Columns:
 
     Args:
         text: column of the text.
-        image: column of the image's path, or of a list of paths.
+        image: column of the image's path, or of a list of paths; several, one image each, are parted by commas.
         id: column of the id; rows without one are numbered.
+        prefix: of the numbers, such as `posts:`, where posts come from several files.
+        layers: whether other fields of a Document may be columns; the cells of a table are texts and hold none.
     """
 
     text: str = "text"
     image: str = "image"
     id: str = "id"
+    prefix: str = ""
+    layers: bool = True
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The image columns."""
+        return tuple(name for name in self.image.split(",") if name) or ("image",)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Column -> what it holds: text, image or id."""
+        return {self.text: "text", **dict.fromkeys(self.images, "image"), self.id: "id"}
+
+    @property
+    def are_usual(self) -> bool:
+        """Whether the columns are called as the fields of a Document are."""
+        return not self.options()
+
+    def options(self) -> dict[str, str]:
+        """As options of a reader, where they are not called as usual: `text_column` and so on."""
+        named = {"text_column": self.text, "image_column": self.image, "id_column": self.id}
+        return {option: name for option, name in named.items() if name and not option.startswith(f"{name}_")}
 
 
 DEFAULT = Columns()
+
+
+def read_row(
+    data: Any,
+    number: int,
+    where: str,
+    folder: paths.Folder,
+    images: paths.Folder | None = None,
+    columns: Columns = DEFAULT,
+) -> Document | ErrorRecord:
+    """The document of one row with its images found, or the record of one that cannot be read.
+
+    Args:
+        data: a JSON object.
+        number: of the row, its id where it has none.
+        where: file and line, for records.
+        folder: that image paths are relative to.
+        images: further folder that they may lie in.
+        columns: names of the columns.
+    """
+    try:
+        document = paths.resolve_paths(row_document(data, number, columns), folder, images)
+    except DocumentError as error:
+        return error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})
+    told = tuple(e if e.where else e.model_copy(update={"where": where}) for e in document.errors)
+    return document.model_copy(update={"errors": told}) if told else document
 
 
 def row_document(data: Any, number: int, columns: Columns = DEFAULT) -> Document:
@@ -56,10 +106,10 @@ def row_document(data: Any, number: int, columns: Columns = DEFAULT) -> Document
         columns: names of the columns.
 
     Returns:
-        A document; columns that are no field of it are in `source`.
+        A document; columns that are no field of it are in `source`, and an empty post has a note.
 
     Raises:
-        DocumentError: no object, no text and no image, values of the wrong type, a misspelt layer.
+        DocumentError: no object, no column of text or image, values of the wrong type, a misspelt layer.
     """
     data = validate_json(data, "row", depth=-1)
     if not isinstance(data, dict):
@@ -70,136 +120,137 @@ def row_document(data: Any, number: int, columns: Columns = DEFAULT) -> Document
         )
     if is_token_row(data) and not data.get(columns.text):
         data = text_row({k: v for k, v in data.items() if k != columns.text})
-        columns = Columns("text", columns.image, columns.id)
-    roles = {columns.text: "text", columns.image: "image", columns.id: "id"}
-    known = {*_FIELDS, "image", "caption"} - set(roles.values())
-    named: dict[str, Any] = {str(roles.get(k) or k): v for k, v in data.items() if k in roles or k in known}
-    named = {k: v for k, v in named.items() if v is not None or k not in ("image", "caption", "id")}  # null: none
-    others = {k: v for k, v in data.items() if k not in roles and k not in known}
-    _check_spelling(others)
-    if isinstance(named.get("id"), int):
-        named["id"] = str(named["id"])
-    pictures = _pictures(named.pop("image", ()), columns.image)
-    caption = named.pop("caption", "")
-    if named.get("text") is None and not pictures and not named.get("images"):
+        columns = replace(columns, text="text")
+    layers, others = _sorted_columns(data, columns)
+    caption = layers.pop("caption", "")
+    notes = [] if layers.get("images") or str(layers.get("text") or "").strip() else _empty(data, layers, columns)
+    if wrong := [k for k, v in (*layers.items(), ("caption", caption)) if k in _TEXTS and not isinstance(v, str)]:
         raise DocumentError(
-            f"neither {columns.text!r} nor {columns.image!r} among the columns {', '.join(map(repr, data))}"[:200],
-            expected="a text, an image or both",
-            remedy="name the column that holds the text (--text-column)",
-        )
-    wrong = [k for k in ("text", "id") if not isinstance(named.get(k) or "", str)]
-    wrong += ["caption"] if not isinstance(caption, str) else []
-    wrong += ["image"] if pictures and named.get("images") else []
-    if wrong or not isinstance(named.get("source", {}), dict):
-        raise DocumentError(
-            f"unusable fields {wrong or ['source']}",
+            f"unusable fields {wrong}",
             expected="`text`, `image`, `caption`, `id`, each a text",
             remedy="correct them, or write whole Documents",
         )
-    layers: dict[str, Any] = {"id": str(number), **named, "text": named.get("text") or ""}
-    if pictures:
-        layers["images"] = [{"path": image.path, "id": image.id} for image in pictures]
+    layers = {"id": f"{columns.prefix}{number}", "text": "", **layers}
     if caption:
         layers["captions"] = {**layers.get("captions", {}), USER_CAPTION: caption}
     if others:
-        layers["source"] = {**others, **layers.get("source", {})}
-    return Document.from_json(json.dumps(layers))
+        layers["source"] = _beside(layers.get("source", {}), others)
+    document = Document.from_json(json.dumps(layers))
+    return document.model_copy(update={"errors": (*document.errors, *notes)}) if notes else document
+
+
+def _sorted_columns(data: Mapping[str, Any], columns: Columns) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fields of a document, and `caption`, by their names; and the columns that travel along."""
+    roles = columns.roles
+    fields = {*(_FIELDS if columns.layers else ("text", "id", "lang", "images")), "caption"} - {*roles.values()}
+    layers: dict[str, Any] = {}
+    others: dict[str, Any] = {}
+    pictures: list[str] = []
+    for key, value in data.items():
+        role = roles.get(key, key if key in fields else "")
+        if not role or (key not in roles and not _can_be(role, value)):
+            others[key] = value
+        elif role == "image" or (role == "images" and _are_names(value)):
+            pictures.extend(_names(value, key))
+        elif value is not None:
+            layers[role] = value
+    _check_spelling(others)
+    if "id" in layers and (id := _id(layers.pop("id"), columns.id)):
+        layers["id"] = id
+    if pictures and layers.get("images"):
+        raise DocumentError(
+            "unusable fields ['image', 'images']", expected="one of them", remedy="leave one of them out"
+        )
+    if pictures:
+        ids = ["main", *(f"image{n}" for n in range(2, len(pictures) + 1))]
+        layers["images"] = [
+            Image(path=path, id=id).model_dump(include={"path", "id"}) for path, id in zip(pictures, ids)
+        ]
+    return layers, others
+
+
+def _can_be(field: str, value: Any) -> bool:
+    """Whether a value may be meant as this field of a document; a number under `mentions` is a column of its own."""
+    if value is None or field in ("id", "text", "caption"):
+        return True
+    if field in _TEXTS:
+        return isinstance(value, str)
+    if field in _OBJECTS:
+        return isinstance(value, dict)
+    if field == "images" and isinstance(value, str):
+        return True
+    plain = isinstance(value, list) and any(value) and not any(isinstance(x, list | dict) for x in value)
+    return isinstance(value, list | dict) and (not plain or field in ("words", "images"))
+
+
+def _id(value: Any, column: str) -> str:
+    """An id as text; whole numbers are ids too, also where pandas made 5.0 of 5."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)
+    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    kind = {dict: "object", list: "list", bool: "truth value", float: "fraction"}.get(type(value), "value")
+    raise DocumentError(
+        f"an id that is a JSON {kind} under {column!r}",
+        expected="a text or a whole number",
+        remedy="correct it, or leave it out: rows without an id are numbered",
+    )
+
+
+def _empty(data: Mapping[str, Any], layers: Mapping[str, Any], columns: Columns) -> list[ErrorRecord]:
+    """What is to be said of a row without text and image: an error where it has no such columns at all."""
+    if not (data.keys() & {columns.text, *columns.images, "images"} or layers.get("errors")):
+        among = f" among the columns {', '.join(map(repr, data))}"[:160] if data else ""
+        raise DocumentError(
+            f"an empty post: neither {columns.text!r} nor {columns.image!r}{among}",
+            expected="a text, an image or both",
+            remedy="name the column that holds the text (--text-column)",
+        )
+    return [] if layers.get("errors") else [EMPTY]
+
+
+def _beside(source: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """A document's `source` with the columns that travel along; one whose name is taken there gets an underscore."""
+    found = dict(source)
+    for name, value in others.items():
+        while name in found:
+            name += "_"
+        found[name] = value
+    return found
 
 
 def _check_spelling(others: Mapping[str, Any]) -> None:
     """A list or object under a name near a layer's is a misspelt layer, not a column that travels along."""
     for key, value in others.items():
-        if isinstance(value, list | dict) and get_close_matches(key, _FIELDS, n=1, cutoff=0.8):
+        if key in _FIELDS or not isinstance(value, list | dict):
+            continue
+        if get_close_matches(key, _FIELDS, n=1, cutoff=0.8):
             raise DocumentError.unknown("field", key, _FIELDS)
 
 
-def _pictures(value: Any, column: str) -> tuple[Image, ...]:
-    names = [value] if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else [None]
-    if not all(isinstance(name, str) for name in names):
+def _are_names(value: Any) -> bool:
+    return isinstance(value, str) or (
+        isinstance(value, list) and any(value) and all(x is None or isinstance(x, str) for x in value)
+    )
+
+
+def _names(value: Any, column: str) -> Iterable[str]:
+    """The paths of a cell: one, or a list of them."""
+    names = [value] if value is None or isinstance(value, str) else value
+    if not isinstance(names, list) or not all(name is None or isinstance(name, str) for name in names):
         raise DocumentError(
             f"a {type(value).__name__} under {column!r}",
             expected="the path of an image, or a list of paths",
             remedy="correct it, or leave it out",
         )
-    names = [name for name in names if name]
-    return tuple(Image(path=name, id=f"image{n}" if n > 1 else "main") for n, name in enumerate(names, 1))
+    return (name for name in names if name)
 
 
-def read_table(
-    path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None, columns: Columns = DEFAULT
-) -> Iterator[Document | ErrorRecord]:
-    """Posts of a CSV or TSV file with a header line, or of plain text, a post a line.
-
-    Args:
-        path: file, `.csv` (comma or semicolon), `.tsv` or `.txt`.
-        images: further folder that image paths may lie in.
-        columns: names of the columns.
-
-    Yields:
-        A document for each row, or the record of one that cannot be read.
-
-    Raises:
-        CorpusError: no such file, or a table without the columns that were named.
-    """
-    lines = list(read_lines(Path(path)))
-    plain = Path(path).suffix.lower() == ".txt"
-    rows = (
-        ((n.number, {columns.text: n.text}) for n in lines if n.text.strip()) if plain else _cells(path, lines, columns)
+def column_options(**options: str) -> Columns:
+    """The columns that a reader's options name: `text_column`, `image_column`, `id_column`, `id_prefix`."""
+    return Columns(
+        options.get("text_column") or "text",
+        options.get("image_column") or "image",
+        options.get("id_column") or "id",
+        options.get("id_prefix", ""),
     )
-    for number, row in rows:
-        if isinstance(row, ErrorRecord):
-            yield row
-            continue
-        try:
-            document = row_document(row, number if plain else number - 1, columns)
-            yield paths.resolve_paths(document, paths.parent_folder(path), images)
-        except DocumentError as error:
-            where = f"{path}:{number}, {error.record.where}".rstrip(", ")
-            yield error.record.model_copy(update={"where": where})
-    yield from (line.error for line in lines if line.error)
-
-
-def _cells(
-    path: str | os.PathLike[str], lines: list[TextLine], columns: Columns
-) -> Iterator[tuple[int, dict[str, Any] | ErrorRecord]]:
-    """Number and cells of each row, the header being row 1; an empty cell of a post's own columns is none.
-
-    A row that is no CSV, such as one with a carriage return in it or of a cell beyond 131,072 characters, is a record.
-    """
-    text = "\n".join(line.text for line in lines)
-    head = text.split("\n", 1)[0]
-    mark = "\t" if Path(path).suffix.lower() == ".tsv" else max(",;\t", key=head.count)
-    reader = csv.reader(io.StringIO(text), delimiter=mark)
-    names = _next(reader, f"{path}:1")
-    if isinstance(names, ErrorRecord):
-        raise CorpusError.of(names)
-    names = names or []
-    if columns.text not in names and columns.image not in names:
-        raise CorpusError(
-            f"the columns {', '.join(map(repr, names[:20]))}",
-            expected=f"a column {columns.text!r} or {columns.image!r}",
-            where=str(path),
-            remedy="name the column that holds the text (--text-column)",
-        )
-    number = 1
-    while (cells := _next(reader, f"{path}:{number + 1}")) is not None:
-        number += 1
-        if isinstance(cells, ErrorRecord):
-            yield number, cells
-        elif any(cells):
-            named = {n: c for n, c in zip(names, cells) if c or n not in (columns.text, columns.image, columns.id)}
-            more = {f"column {n + 1}": c for n, c in enumerate(cells[len(names) :], len(names))}
-            yield number, {**named, **more}
-
-
-def _next(reader: Iterator[list[str]], where: str) -> list[str] | ErrorRecord | None:
-    """The next row; None at the end."""
-    try:
-        return next(reader, None)
-    except csv.Error as error:
-        return ErrorRecord(
-            where=where,
-            found=f"a row that is no CSV ({error})",
-            expected="cells between marks, quoted where they hold one",
-            remedy="write the table again; the row was left out",
-        )

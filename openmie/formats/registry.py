@@ -10,14 +10,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord
+from openmie.formats.equal_ids import remark_equal_ids
 from openmie.formats.output import Written
+from openmie.formats.sniffing import guess_content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +29,9 @@ class Format:
     module: str  # of openmie.formats
     suffixes: tuple[str, ...] = ()  # of its files
     folder: tuple[str, ...] = ()  # glob patterns: a folder in which one of them matches is of this format
+    folder_test: str = ""  # function of the module: whether a folder in which no pattern matches is of this format
     sniff: str = ""  # function of the module: whether a JSON value, as read from a .json file, is of this format
-    reader: str = "read"  # function of the module: path -> documents and error records; empty: cannot be read
+    reader: str = "read"  # function of the module, or module:function: path -> documents and records; empty: none
     writer: str = "write"  # function of the module: documents, path -> Written; empty: cannot be written
     dataset: str = ""  # NAME of `load("NAME:FOLDER")` that takes its files as splits; empty: cannot be a corpus
 
@@ -43,8 +46,9 @@ class Format:
         return self.function("CANNOT_HOLD")
 
     def function(self, name: str) -> Any:
-        """A name of the module, which is imported for it."""
-        return getattr(importlib.import_module(f"openmie.formats.{self.module}"), name)
+        """A name of the module, or `module:name`; the module is imported for it."""
+        module, _, name = name.rpartition(":")
+        return getattr(importlib.import_module(f"openmie.formats.{module or self.module}"), name)
 
 
 _COLUMNS = (".conll", ".conllu", ".bio", ".iob", ".iob2", ".tsv", ".txt")
@@ -60,7 +64,9 @@ FORMATS = {
     "voc": Format(module="voc", folder=("*.xml",)),
     "yolo": Format(module="yolo", folder=("classes.txt", "labels/", "obj.names", "data.yaml", "*/labels/")),
     "labelstudio": Format(module="labelstudio", sniff="is_labelstudio"),
-    "csv": Format(module="csv_table", suffixes=(".csv",), reader="", writer="write_csv"),
+    "csv": Format(module="csv_table", suffixes=(".csv",), reader="post_tables:read_table", writer="write_csv"),
+    "text": Format(module="post_tables", reader="read_text", writer=""),
+    "images": Format(module="image_folder", folder_test="is_image_folder", writer=""),
 }
 
 
@@ -101,8 +107,8 @@ def read_items(
     Raises:
         CorpusError: an unknown format or option, or a file that is not of the format at all.
     """
-    name = format or guess(path, reading=True)
-    return _function(name, "read", options)(path, **options)
+    name = format or guess(path, reading=True, columns=options)
+    return remark_equal_ids(_function(name, "read", options)(path, **options))
 
 
 def write(
@@ -146,16 +152,30 @@ def accepted_options(format: str, verb: str = "read") -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-def guess(path: str | os.PathLike[str], reading: bool) -> str:
-    """Recognise the format of a path: by its suffix; a folder or .json file that is read, by its content."""
+def guess(path: str | os.PathLike[str], reading: bool, columns: Mapping[str, Any] | None = None) -> str:
+    """Recognise the format of a path.
+
+    By its suffix; where it is read, a folder, standard input, and a .json, .txt or .tsv file by the content.
+
+    Args:
+        path: file or folder; "-" is standard input or output.
+        reading: whether it is read, not written.
+        columns: options such as `text_column`, which name the columns of a table of posts.
+
+    Raises:
+        CorpusError: none of the formats.
+    """
     target = Path(path)
     suffix = target.suffix.lower()
     if os.fspath(path) == "-":
-        return "jsonl"
+        return (guess_content(path, columns or {}) if reading else "") or "jsonl"
     if reading and target.is_dir():
-        found = next((n for n, row in FORMATS.items() if any(_matches(target, p) for p in row.folder)), "")
+        found = _guess_folder(target)
     else:
         found = next((n for n, row in FORMATS.items() if suffix in row.suffixes), "")
+        if reading and (suffix in (".txt", ".tsv") or not found):
+            otherwise = {".txt": "text", ".tsv": "csv"}.get(suffix, "")
+            found = _guess_plain(target, columns or {}) or otherwise
         found = _sniff_json(target) if found == "json" and reading else found
     if not found:
         raise CorpusError(
@@ -165,6 +185,21 @@ def guess(path: str | os.PathLike[str], reading: bool) -> str:
             remedy=f"name the format (--from, --to): {', '.join(FORMATS)}",
         )
     return found
+
+
+def _guess_folder(folder: Path) -> str:
+    found = next((n for n, row in FORMATS.items() if any(_matches(folder, p) for p in row.folder)), "")
+    tests = ((n, row) for n, row in FORMATS.items() if row.folder_test)
+    return found or next((n for n, row in tests if row.function(row.folder_test)(folder)), "")
+
+
+def _guess_plain(file: Path, columns: Mapping[str, Any]) -> str:
+    """The format of a file whose name does not tell; of plain text, tags and a table's header are looked for."""
+    try:
+        found = guess_content(file, columns)
+    except OSError:  # it is the reader that tells
+        return ""
+    return found if file.suffix.lower() != ".txt" or found in ("conll", "csv") else ""
 
 
 def _matches(folder: Path, pattern: str) -> bool:

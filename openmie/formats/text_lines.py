@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -35,8 +38,9 @@ def is_blank(line: bytes) -> bool:
     return not line.strip() or (len(line) < 100 and not line.decode("utf-8", "replace").strip())
 
 
-def read_lines(path: Path) -> Iterator[TextLine]:
-    """The lines of a file as `split_lines` parts them: U+2028 and its like are part of a line."""
+def read_lines(path: str | os.PathLike[str]) -> Iterator[TextLine]:
+    """The lines of a file as `split_lines` parts them: U+2028 and its like are part of a line. "-" is stdin."""
+    path = Path(path)
     with _open_file(path) as file:
         for number, raw in enumerate(split_lines(file), 1):
             if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
@@ -48,7 +52,9 @@ def read_lines(path: Path) -> Iterator[TextLine]:
                 yield TextLine(number, raw.decode("utf-8", errors="replace"), _not_utf8(path, number, raw, error))
 
 
-def _open_file(path: Path) -> BinaryIO:
+def _open_file(path: Path) -> AbstractContextManager[BinaryIO]:
+    if os.fspath(path) == "-":
+        return nullcontext(sys.stdin.buffer)
     try:
         return path.open("rb")
     except OSError as error:
@@ -61,8 +67,12 @@ def _open_file(path: Path) -> BinaryIO:
 
 
 def _not_utf8(path: Path, number: int, raw: bytes, error: UnicodeDecodeError) -> ErrorRecord:
-    with path.open("rb") as file:
-        guess = "UTF-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "Windows-1252 or Latin-1"
+    guess = "Windows-1252 or Latin-1"
+    if number == 1 and raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        guess = "UTF-16"
+    elif path.is_file():
+        with path.open("rb") as file:
+            guess = "UTF-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else guess
     found = f"byte 0x{raw[error.start]:02x} at column {error.start + 1}, which is not UTF-8"
     return line_error(
         path, number, found, "UTF-8", f"convert the file (it may be {guess}); the bytes were read as U+FFFD"

@@ -113,6 +113,23 @@ def labelstudio(path: Path) -> str:
     return f"{path.name}, task 0"
 
 
+def csv_posts(path: Path) -> str:
+    path.write_text("id,text\na,Ada met Bo\nb,Bo, too\n")
+    return f"{path.name}:3"
+
+
+def text(path: Path) -> str:
+    path.write_bytes(b"Ada met Bo\nBo \xff too\n")
+    return f"{path.name}:2"
+
+
+def images(path: Path) -> str:
+    path.mkdir()
+    (path / "a.png").touch()
+    (path / "a.txt").write_bytes(b"Ada \xff met Bo")
+    return "a.txt:1"
+
+
 FORMAT_ROWS = {
     "jsonl": (jsonl, "a.jsonl"),
     "json": (json_list, "a.json"),
@@ -123,6 +140,9 @@ FORMAT_ROWS = {
     "voc": (voc, "a"),
     "yolo": (yolo, "a"),
     "labelstudio": (labelstudio, "a.json"),
+    "csv": (csv_posts, "a.csv"),
+    "text": (text, "a.txt"),
+    "images": (images, "a"),
 }
 
 

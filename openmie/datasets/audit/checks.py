@@ -10,12 +10,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from openmie.data.document import Document, Mention
 
 NO_RELATION = "None"  # the label of pairs without a relation
 LENIENT = "mentions, with orphans"  # what lenient scores count
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Statistics:
         self.images[split] |= own
         self.texts[split].add(hash(document.text))
         relations = [r.label for r in document.relations]
-        boxes = document.source.get("boxes", len(document.regions))
+        boxes = _of_reader(document, "boxes", len(document.regions))
         count.update(
             {
                 "documents": 1,
@@ -129,6 +132,12 @@ class Statistics:
                     yield Finding("labels that train does not show", split, len(unseen), tuple(unseen[:5]))
 
 
+def _of_reader(document: Document, key: str, otherwise: T) -> T:
+    """What a reader of published data wrote into `source`; a column of one's own may be called alike, and is not it."""
+    value = document.source.get(key)
+    return value if "corpus" in document.source and type(value) is type(otherwise) else otherwise
+
+
 def main_images(document: Document) -> list[str]:
     """The ids of its main images; an image without an id gets that of the document."""
     return [document.id if i.id == i.kind else i.id for i in document.images if i.kind == "main"]
@@ -147,9 +156,9 @@ class Anomalies(_FindingLists):
             if mention.status != "located":
                 self.note(f"{mention.status} mentions", split, f"{document.id} {mention.text!r}")
         self.note("U+FFFD characters", split, document.id, document.text.count("\ufffd"))
-        self.note("unresolved sent_time", split, document.id, document.source.get("unresolved_times", 0))
-        again = document.source.get("imgid") and document.id.startswith(f"{document.source['imgid']}#")
-        self.note("image ids used before", split, document.id, int(bool(again)))
+        self.note("unresolved sent_time", split, document.id, _of_reader(document, "unresolved_times", 0))
+        image = _of_reader(document, "imgid", "")
+        self.note("image ids used before", split, document.id, int(bool(image) and document.id.startswith(f"{image}#")))
         for relation in document.relations:
             head, tail = document.find(relation.head), document.find(relation.tail)
             if isinstance(head, Mention) and isinstance(tail, Mention):
@@ -170,7 +179,7 @@ class Anomalies(_FindingLists):
             self.note("boxes without a mention", split, f"{document.id} {region.box}", dangling)
         boxes = Counter(r.of for r in document.regions if r.of)
         self.note("mentions with several boxes", split, document.id, sum(n > 1 for n in boxes.values()))
-        filename, image = document.source.get("filename", ""), document.source.get("imgid", "")
+        filename, image = _of_reader(document, "filename", ""), _of_reader(document, "imgid", "")
         self.note(
             "annotation files that name another image",
             split,
@@ -186,7 +195,7 @@ class ReversedRelations:
         self.counts: Counter[str] = Counter()
 
     def add(self, split: str, document: Document) -> None:
-        self.counts[split] += document.source.get("turned_relations", 0)
+        self.counts[split] += _of_reader(document, "turned_relations", 0)
 
     def findings(self) -> Iterator[Finding]:
         counts = {**self.counts, **({"": sum(self.counts.values())} if len(self.counts) > 1 else {})}

@@ -21,6 +21,7 @@ from openmie.datasets.audit.checks import (
     is_label_count,
     main_images,
 )
+from openmie.datasets.audit.own_images import OwnImages
 from openmie.datasets.audit.reference_stats import ReferenceStatistics, closest_reference
 from openmie.datasets.audit.side_files import SideFiles, discover_side_files
 from openmie.datasets.reading.attachments import AttachmentOptions
@@ -143,25 +144,28 @@ def _aligned(rows: list[tuple[str, ...]]) -> Iterator[str]:
         yield "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths))).rstrip()
 
 
-def examine(spec: str, *, decode: bool = True, **options: Any) -> AuditReport:
+def examine(spec: str | Sequence[str], *, decode: bool = True, **options: Any) -> AuditReport:
     """Audit a corpus: read all splits, count, compare with published statistics, and collect anomalies.
 
     Args:
-        spec: as for `load`. Captions, relevance scores and an image folder are searched in the corpus folder unless
-            options name them.
+        spec: as for `load`, or several files. Captions, relevance scores and an image folder are searched in the
+            corpus folder unless options name them.
         decode: whether images are decoded; False reads their headers only, which misses truncated files.
         **options: as for `load`.
 
     Raises:
         CorpusError: an unknown corpus or option.
     """
-    parsed = Spec.parse(spec, **options)
+    specs = [spec] if isinstance(spec, str) else list(spec)
+    parsed = Spec.parse(specs[0], **options) if len(specs) == 1 else Spec("files", Path(), {"paths": specs, **options})
     parsed.load()  # a wrong option is an error before anything is read
     corpus = replace(parsed, options={k: v for k, v in parsed.options.items() if k not in ATTACHED}).load()
     tally = Statistics()
     checks: list[Check] = [tally, Anomalies(), ReversedRelations(), Duplicates(), Leaks()]
+    own = OwnImages(decode)
+    checks += [] if DATASETS[parsed.format].is_published else [own]
     used, lang = _read(corpus, checks)
-    records = list(corpus.skipped)
+    records = [*corpus.skipped, *own.records.values()]
     findings = [replace(f, split=_without(f.split, lang)) for check in checks for f in check.findings()]
     table = {_without(split, lang): row for split, row in tally.table().items()}
     side_files = SideFiles(_options(parsed, corpus), tuple(corpus.sources), used)

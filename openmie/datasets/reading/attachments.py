@@ -236,8 +236,9 @@ def _entry(path: Path, line: TextLine) -> tuple[int, str, str, ErrorRecord | Non
     text = line.text.strip()
     if text.startswith("{"):
         row = parse_literal(text)
-        if isinstance(row, dict) and isinstance(row.get("img_id"), str) and isinstance(row.get("text"), str):
-            return line.number, row["img_id"], row["text"], line.error
+        image, caption = (row.get("img_id"), row.get("text")) if isinstance(row, dict) else (None, None)
+        if (isinstance(image, str) or type(image) is int) and isinstance(caption, str):
+            return line.number, str(image), caption, line.error
     elif parts := re.match(r"(\S+?)(?:\s*\t|\s+:|:\s)(.*)", text) or re.match(r"(\S+\.\w{3,4})(\s*)$", text):
         return line.number, parts[1], parts[2], line.error
     error = line_error(

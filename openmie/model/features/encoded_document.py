@@ -73,8 +73,25 @@ class EncodedDocument:
         """
         document = self.document
         return document.replace(
-            source=document.source | ({"masked": list(masked)} if masked else {}),
+            source=with_masked(document.source, masked),
             summary="",
             errors=tuple(dict.fromkeys((*document.errors, *self.errors.values()))),
             **layers,
         )
+
+
+def with_masked(source: Mapping[str, Any], masked: Sequence[str]) -> dict[str, Any]:
+    """A document's `source` with the modalities that a prediction was made without, those of an earlier one replaced.
+
+    Args:
+        source: of the document; a column of its own that is called `masked` gets an underscore.
+        masked: names of modalities; none: nothing is said.
+    """
+    others = {name: value for name, value in source.items() if name != "masked"}
+    value = source.get("masked", [])
+    if not (isinstance(value, list) and {*map(str, value)} <= {"vision", "text", "context"}):
+        name = "masked" if not masked else "masked_"
+        while name in others:
+            name += "_"
+        others[name] = value
+    return {**others, **({"masked": list(masked)} if masked else {})}

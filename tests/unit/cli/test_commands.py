@@ -48,7 +48,7 @@ def test_options_of_one_name_are_of_one_kind():
             for flag in parameter.opts:
                 kinds.setdefault(flag, set()).add(bool(getattr(parameter, "is_flag", False)))
     assert all(len(k) == 1 for k in kinds.values())
-    assert not {"--images", "--most", "--as-json", "--image-folder", "--output"} & kinds.keys()
+    assert not {"--most", "--as-json", "--image-folder", "--output"} & kinds.keys()
 
 
 def test_help_shows_the_commands_in_groups():

@@ -103,7 +103,7 @@ def test_nothing_appears_when_writing_fails(tmp_path: Path) -> None:
         yield ZOR
         raise KeyboardInterrupt
 
-    for format in files.FORMATS:
+    for format in (name for name, row in files.FORMATS.items() if row.writer):
         text_file(tmp_path / "old", "old")
         with pytest.raises(KeyboardInterrupt):
             files.write(failing(), tmp_path / ("new" if format in ("brat", "yolo", "voc") else "old"), format)
@@ -142,7 +142,7 @@ def test_unicode_that_is_none(tmp_path: Path) -> None:
         if name in ("a.jsonl", "a.parquet"):  # as construction would have refused it: a record is in its place
             assert files.write([ZOR, bad, ZOR], tmp_path / name, format).lost == 1
             first, record, last = files.read(tmp_path / name, format)
-            assert first == last == ZOR and record.id == "d" and "surrogate" in str(record.errors)
+            assert first == last.replace(errors=()) == ZOR and record.id == "d" and "surrogate" in str(record.errors)
             continue
         with pytest.raises(CorpusError, match="surrogate"):
             files.write([ZOR, bad], tmp_path / name, format)
