@@ -17,6 +17,8 @@ from openmie.formats import registry as files
 from openmie.metrics.comparison import comparable
 from openmie.model.codec import bio
 from openmie.model.codec.dropped import dropped_words
+from openmie.model.tasks.candidates import encode_candidates
+from openmie.model.tasks.relations import RelationsTask
 from openmie.text.span_edges import whole_words
 from openmie.text.words import split_words
 
@@ -131,3 +133,18 @@ def test_the_rule_is_chosen_on_the_command_line(tmp_path: Path) -> None:
         metrics.score([], [], span_edges="cut")
     with pytest.raises(CorpusError, match="span_edges"):
         files.write([], out, span_edges="cut")
+
+
+def test_no_head_learns_from_a_refused_span() -> None:
+    gold = post((0, 3), (5, 9), (15, 20)).replace(
+        relations=(Relation(head="m1", tail="m2", label="r"), Relation(head="m0", tail="m1", label="r")),
+        chains=(Chain(id="c0", mentions=("m0",)), Chain(id="c1", mentions=("m1", "m2"))),
+    )
+    learnt = encode_candidates(gold, ("X",), whole=True)  # of chains, links between them and boxes
+    assert learnt.mentions == ("m1", "m2") and [c.id for c in learnt.chains] == ["c1"] and len(learnt.dropped) == 2
+    kept, gone = RelationsTask(("r", "None")).list_pairs(gold, gold=True)
+    assert [(r.head, r.tail) for r in kept] == [("m1", "m2")] and [x.what.head for x in gone] == ["m0"]
+    beside_tags, _ = RelationsTask(("r", "None"), tagger=True).list_pairs(gold, gold=True)
+    assert not any("m0" in (r.head, r.tail) for r in beside_tags)  # nor is it taught that it has no relation
+    given = encode_candidates(gold, ("X",))  # what is given to predict between is read as the words that it touches
+    assert given.mentions == ("m0", "m1", "m2")
