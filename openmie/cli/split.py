@@ -36,7 +36,7 @@ def split(
 
     Example: openmie split annotated.jsonl --out mine --shares 0.7,0.1,0.2 --seed 1 --together author
     """
-    from openmie.data.replace_file import make_folder
+    from openmie.data.folder_lock import hold_folder
     from openmie.datasets.own_splits import split_posts
     from openmie.formats.image_placement import ImagePlacement
     from openmie.formats.registry import write
@@ -48,14 +48,14 @@ def split(
     given = options.reader_options(image_dir, text_column, image_column, id_column)
     documents = console.documents_of(read_sources(source, from_ or None, **given), records)
     found = split_posts(documents, seed, wanted, together or ())
-    make_folder(out)
     lost = 0
-    for name, posts in found.items():
-        if wanted[name]:
-            written = write(place(posts), out / f"{name}.jsonl")
-            lost += written.lost
-            print(f"{name}: ", end="", file=sys.stderr)
-            console.say(written)
+    with hold_folder(out):
+        for name, posts in found.items():
+            if wanted[name]:
+                written = write(place(posts), out / f"{name}.jsonl")
+                lost += written.lost
+                print(f"{name}: ", end="", file=sys.stderr)
+                console.say(written)
     if console.say_records(records) or lost:
         raise typer.Exit(options.PARTIAL)
 
