@@ -20,7 +20,7 @@ from openmie.formats.text_lines import is_blank, split_lines
 _ID = re.compile(r"#\s*(?:(?:id|sent_id|newdoc id)\s*=\s?(.*)|id\s+(?!O$|[BIESLU]-)(\S+)(?:\s+\w+=\S*)*\s*)")
 _TEXT = re.compile(r"#\s*text\s*=\s?(.*)")
 _TAG = re.compile(r"([BIESLU])(?:-(.*))?|O", re.DOTALL)
-_LIKE_A_TAG = re.compile(r"[A-Za-z]{1,2}-\S+|[A-Z]")  # a mistyped one: its line is a token's, and told
+_LIKE_A_TAG = re.compile(r"[BIESLU]-.+|[A-Za-z]{1,2}-\S+|[A-Z]")  # a mistyped one: its line is a token's, and told
 _BLANK = re.compile(r"[ \t]+")
 _TAGGED = re.compile(r".*\s[BI]-\S+", re.DOTALL)  # a token that holds a tag: gold in the text
 _MARK = b"\xef\xbb\xbf"

@@ -100,3 +100,9 @@ def test_fragments_with_words_between_them_are_told(tmp_path: Path) -> None:
         "a malformed line",
         "'Kei'",
     ]
+
+
+def test_a_number_sign_with_a_label_of_two_words_is_no_comment(tmp_path: Path) -> None:
+    (tmp_path / "a.conll").write_text("#\tB-creative work\nOslo\tO\n", encoding="utf-8")
+    (document,) = files.read(tmp_path / "a.conll")
+    assert document.text == "# Oslo" and [m.label for m in document.mentions] == ["creative work"]

@@ -360,7 +360,8 @@ def plain(document: Document) -> dict[str, list[Any]]:
 @FEW
 @given(corpora(most=1))
 def test_every_loss_is_told(made: list[Document]) -> None:
-    each((n for n, row in files.FORMATS.items() if row.reader), lambda format: loss_is_told(made, format))
+    readable = (n for n, row in files.FORMATS.items() if row.reader and n != "csv")  # csv is read as posts alone
+    each(readable, lambda format: loss_is_told(made, format))
 
 
 def trimmed(document: Document) -> Document:
