@@ -22,7 +22,7 @@ class Root(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            kept = getattr(stop, "__notes__", ["A training resumes from its last checkpoint when started again."])
+            kept = getattr(stop, "__notes__", ["Trainings, captions, searches for objects and benches go on when started again."])
             print(f"openmie: Interrupted. {' '.join(kept)}", file=sys.stderr)
             raise typer.Exit(130) from None
 
