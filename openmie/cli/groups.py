@@ -22,7 +22,8 @@ class Root(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
-            kept = getattr(stop, "__notes__", ["Trainings, captions, searches for objects and benches go on when started again."])
+            told = "Started again, trainings, captions, searches for objects and benches go on."
+            kept = getattr(stop, "__notes__", [told])
             print(f"openmie: Interrupted. {' '.join(kept)}", file=sys.stderr)
             raise typer.Exit(130) from None
 
