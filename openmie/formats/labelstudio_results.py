@@ -86,7 +86,7 @@ class Annotated:
                 "a rotated rectangle" if turned else missing, "an upright rectangle in percent of a sized image", item
             )
             return
-        self.images[key] = image = image if image.width else image.model_copy(update={"width": width, "height": height})
+        self.images[key] = image = image if image.width else Image(**{**dict(image), "width": width, "height": height})
         x, y, w, h = (float(value[k]) / 100 for k in ("x", "y", "width", "height"))
         box = (x * width, y * height, (x + w) * width, (y + h) * height)
         whole = Region(image=image.id, box=box, score=item.get("score"))
@@ -96,7 +96,7 @@ class Annotated:
             return
         for n, label in enumerate(value.get("rectanglelabels") or [""]):
             id = f"{item['id']}-{n + 1}" if n else str(item["id"])
-            self.regions[id] = region.model_copy(update={"label": label})
+            self.regions[id] = Region(**{**dict(region), "label": label})
 
     def _image_key(self, item: Item) -> str:
         """What a rectangle was drawn on: as the project says, else what has its name, else the only image there is."""

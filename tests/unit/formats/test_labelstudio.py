@@ -212,3 +212,14 @@ def test_interface_names_all_labels() -> None:
     assert [x.get("value") for x in tree.iterfind("Relations/Relation")] == ["peer", "shows"]
     assert [x.get("value") for x in tree.iterfind("Image")] == ["$image", "$image2"]
     assert [x.get("value") for x in tree.iterfind("RectangleLabels/Label")] == ["figure"] * 2
+
+
+@pytest.mark.parametrize(("label", "width"), [([], 10), (0.5, 10), ({}, 10), ("PER", "a"), ("PER", 2.5)])
+def test_a_box_with_a_label_or_a_size_that_is_none_is_a_record(tmp_path, label, width):
+    value = {"x": 1, "y": 1, "width": 20, "height": 20, "rectanglelabels": [label]}
+    sizes = {"original_width": width, "original_height": 10}
+    box = {"id": "r", "type": "rectanglelabels", "from_name": "l", "to_name": "image", "value": value, **sizes}
+    task = {"id": 1, "data": {"text": "Ada sang", "image": "a.png"}, "annotations": [{"result": [box]}]}
+    (tmp_path / "a.json").write_text(json.dumps([task]))
+    (record,) = files.read_items(tmp_path / "a.json", "labelstudio")
+    assert isinstance(record, ErrorRecord) and record.found
