@@ -126,7 +126,7 @@ def with_lexicon(
     words = lexicon.Lexicon(synsets, said)
     labels, renamed = sources.with_types(labels, words.labels)
     for name in sources.ENGLISH:
-        rows = sources.rename(found[name], renamed)
+        rows = sources.with_lexical_names(found[name], renamed)
         found[name] = descriptions.described(rows, nouns, words, sources.KINDS.keys()) if described else rows
     found["wordnet"] = lexicon.build(words, 0, LIMITS["wordnet"])
     return found, labels

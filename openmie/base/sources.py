@@ -284,7 +284,7 @@ def with_types(found: dict[str, Label], types: dict[str, Label]) -> tuple[dict[s
     return joined, renamed
 
 
-def rename(examples: Iterable[Example], renamed: Mapping[str, str]) -> list[Example]:
+def with_lexical_names(examples: Iterable[Example], renamed: Mapping[str, str]) -> list[Example]:
     """The examples under the lexicon's names of their types."""
     return [
         replace(e, spans=tuple(replace(s, labels=frozenset(renamed.get(k, k) for k in s.labels)) for s in e.spans))

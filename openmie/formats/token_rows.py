@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openmie.errors import DocumentError
-from openmie.text.bio_runs import tag_runs
 
 TOKENS = "tokens"
 TAGS = ("ner_tags", "tags", "labels", "label", "ner")  # the first that is there
@@ -34,6 +33,8 @@ def text_row(row: Mapping[str, Any], names: Mapping[str, Sequence[str]] | None =
     Raises:
         DocumentError: tokens that are no texts, tags that are none or of another number.
     """
+    from openmie.text.bio_runs import tag_runs  # it imports numpy, which rows of other kinds need not wait for
+
     tokens = list(row[TOKENS])
     if not all(isinstance(token, str) and token for token in tokens):
         raise DocumentError(

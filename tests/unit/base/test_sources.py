@@ -142,4 +142,4 @@ def test_a_role_takes_the_lexicons_name_where_it_is_another_word_for_it() -> Non
     assert joined["party"].texts == ("political party", "party", "party: seeks power") and joined["party"].lexical
     assert joined["person"].texts == ("person",) and joined["person"].lexical and "seat" in joined
     example = Example(words=("the", "Party"), spans=(Span(start=1, end=2, labels=frozenset({"political party"})),))
-    assert sources.rename([example], renamed)[0].spans[0].labels == {"party"}
+    assert sources.with_lexical_names([example], renamed)[0].spans[0].labels == {"party"}
