@@ -360,8 +360,9 @@ def test_a_bad_row_comes_out_in_every_format(folder, tmp_path, format):
     arguments = ["extract", str(tmp_path / "a.jsonl"), "--model", str(folder), "--format", format]
     result = CliRunner().invoke(cli.app, arguments)
     assert result.exit_code == cli.PARTIAL and "unread-2" in result.stdout and "no JSON" in result.stdout
-    nowhere = CliRunner().invoke(cli.app, [*arguments, "--out", str(tmp_path / "no" / "out")])
-    assert isinstance(nowhere.exception, OpenMIEError)
+    for nowhere in (tmp_path / "a.jsonl" / "out.txt", tmp_path / "a.jsonl" / "out"):  # a file is above it
+        refused = CliRunner().invoke(cli.app, [*arguments, "--out", str(nowhere)])
+        assert isinstance(refused.exception, OpenMIEError)
 
 
 def test_a_folder_that_cannot_be_written_is_said_without_a_traceback(tmp_path, monkeypatch, capsys):

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from openmie.cli import application as cli
 from openmie.data.document import Document, Image
 from openmie.errors import RecipeError
+from openmie.model import hub_names
 from openmie.vlm.backends import model_loading
 from openmie.vlm.backends.local import Local
 from openmie.vlm.prompting.options import PromptOptions
@@ -39,6 +40,7 @@ def posts(tmp_path, monkeypatch):
     (tmp_path / "runs").mkdir()
     monkeypatch.chdir(tmp_path)
     backend = Stub(plausible)
+    monkeypatch.setattr(hub_names, "query_hub", {MODEL: ""}.__getitem__)  # the hub has it; another name is a KeyError
     monkeypatch.setattr(model_loading, "resolve_revision", lambda source, revision: "commit")
     monkeypatch.setattr(Local, "answers", lambda self, requests: backend.answers(requests))
     return backend

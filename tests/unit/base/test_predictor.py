@@ -1,9 +1,11 @@
 """Base.predict follows the protocol of Model.predict, with labels given at call time."""
 
 import json
+import re
 
 import pytest
 
+import openmie
 from openmie.base.labels import LABELS, RELATIONS, label_texts
 from openmie.data.document import Chain, Document, Image, Mention, Region, Relation
 from openmie.errors import DocumentError, ModelError, OpenMIEError, RecipeError
@@ -173,7 +175,12 @@ def test_what_is_refused(documents, size, error):
 
 def test_a_prediction_says_which_model_made_it():
     found = stub_base().predict([post("Ada", source={"split": "test"})])[0]
-    assert found.source == {"split": "test", "model": {"name": "stub", "version": "7"}}
+    (model,) = found.source["openmie"]["models"]
+    assert found.source == {"split": "test", "openmie": {"version": openmie.__version__, "models": [model]}}
+    assert model == {"name": "stub", "version": "7", "query": model["query"]}
+    assert re.fullmatch("[0-9a-f]{16}", model["query"])
+    other = stub_base().predict([post("Ada")], labels=["PER"])[0].source["openmie"]["models"]
+    assert other[0]["query"] != model["query"]
     assert found.without_gold() == post("Ada")
 
 

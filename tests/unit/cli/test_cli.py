@@ -113,7 +113,9 @@ def test_evaluate_writes_the_numbers_pedigree(work):
 def test_extract_one_post_in_three_formats(work, tmp_path):
     Picture.fromarray(small.picture(1)).save(tmp_path / "a.png")
     one = ["--text", "Ada and Bo like Rome .", "--image", tmp_path / "a.png", "--model", work / "model"]
-    found = Document.from_json(run("extract", *one).output.strip())
+    result = run("extract", *one)
+    assert "1 post with images, which this model does not read" in result.stderr
+    found = Document.from_json(result.stdout.strip())
     assert {(m.text, m.label) for m in found.mentions} == {("Ada", "PER"), ("Bo", "PER"), ("Rome", "LOC")}
     assert "Ada" in run("extract", *one, "--format", "table").output
     assert run("extract", *one, "--format", "csv").output.splitlines()[0].startswith('"document"')
@@ -212,7 +214,7 @@ def test_bench_says_when_a_run_failed(work, tmp_path):
         (("evaluate", "nowhere/at/all", "--corpus", "diorama:"), ["No folder"]),
         (("extract",), ["Nothing to extract"]),
         (("extract", "x.jsonl", "--text", "y"), ["Both"]),
-        (("extract", "--text", "y", "--format", "xml"), ["jsonl, csv, table"]),
+        (("extract", "--text", "y", "--format", "xml"), ["jsonl, csv, parquet, table, html"]),
         (("score", "none.jsonl", "none.jsonl"), ["none.jsonl"]),
         (("convert", "none.xyz", "out.jsonl"), ["none.xyz"]),
     ],
@@ -249,4 +251,6 @@ def test_the_flags_of_training_are_frozen():
         "set_",
         "restart",
         "precision",
+        "checkpoint_every",  # of the job, not of the model
+        "parts",
     ]

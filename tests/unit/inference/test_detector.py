@@ -282,7 +282,7 @@ def test_the_command_writes_a_corpus_and_says_what_went_wrong(corpus, folders, t
     train, dev = list(again.train), list(again.dev)
     assert [d.id for d in train] == ["p0", "p1", "p2", "p5"] and [d.id for d in dev] == ["p3"]
     assert [len(d.images) for d in (*train, *dev)] == [3, 3, 3, 1, 3] and len(train[3].errors) == 1
-    assert f"8 objects in 4 of 5 documents, in {out}" in result.stderr
+    assert f"8 objects in 4 of 5 documents, 1 failed, in {out}" in result.stderr
     assert json.loads((out / "objects.json").read_text())["search"]["max_objects"] == 2
     before = (out / "train.jsonl").read_bytes()
     assert "8 objects in 4 of 5" in run(f"jsonl:{corpus}", *options).stderr

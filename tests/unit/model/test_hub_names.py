@@ -2,6 +2,7 @@
 
 import http.server
 import threading
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -86,8 +87,9 @@ def test_what_is_no_hub_id(name, hub):
 def test_the_command_line_tells_it_within_a_second(monkeypatch):
     """Where nothing answers, too; the hub's client took 40 s. The bound leaves room for other jobs of the machine."""
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    Path("x.jsonl").write_text('{"text": "x"}\n', encoding="utf8")  # a source that can be read: some look at it first
     began = monotonic()
-    for words in (("extract", "--text", "x"), ("objects", "x.jsonl", "--out", "o"), ("caption", "x", "--out", "o")):
+    for words in (("extract", "x.jsonl"), ("objects", "x.jsonl", "--out", "o"), ("caption", "x.jsonl", "--out", "o")):
         hub_names.query_hub.cache_clear()
         said = CliRunner().invoke(cli.app, [*words, "--model", "no/such"])
         assert isinstance(said.exception, ModelError) and "cannot be reached" in str(said.exception), said.exception

@@ -302,11 +302,12 @@ def test_mmre_by_command(tmp_path):
     assert "Choose one of: joint, summary, ner" in str(run("mmre", spec, "--llava", "x", "--task", "re").exception)
 
 
-def test_mmre_reviewed_by_command(tmp_path):
+def test_mmre_reviewed_by_command(tmp_path, monkeypatch):
     from tests.unit.datasets.test_mmre import corpus_of
 
     folder = tmp_path / "grounded"
     folder.mkdir()
+    monkeypatch.chdir(folder)  # where the images lie: a path that leads out of the corpus is a record
     for split, documents in corpus_of(12).sources.items():
         corpora.write([d.replace(captions={"a": f"Words of {d.id}."}) for d in documents()], folder / f"{split}.jsonl")
     spec, review = f"jsonl:{folder}", tmp_path / "review.csv"
