@@ -183,7 +183,10 @@ def load_vision(config: Vision, text_config: Text | None = None, size: int = 0) 
 
 
 def restore(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
-    """The backbones of a trained model folder, without their weights and without the network."""
+    """The backbones of a trained model folder, without their weights and without the network.
+
+    Their sizes are held against the folder's weights, where it has them: `load` asks for them.
+    """
     register()
     with safe_loading.loading(folder, ModelError):
         return _restored(folder)
@@ -201,7 +204,7 @@ def _restored(folder: Path) -> tuple[TextBackbone, VisionBackbone | None]:
     for name, cls in BUILT_IN.items():
         if (file := vision / f"{name}.json").exists():
             data = json.loads(file.read_text(encoding="utf8"))
-            check_sizes(data, folder / "model.safetensors")
+            _check_sizes(data, folder)
             sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
             return backbone, _built_in(cls(**sizes))
     processor = AutoImageProcessor.from_pretrained(vision, backend="pil", trust_remote_code=False)
@@ -327,6 +330,13 @@ def _read_config(folder: Path) -> Any:
     from transformers import AutoConfig
 
     data = json.loads((folder / "config.json").read_text(encoding="utf8"))
-    check_sizes(data, folder.parent / "model.safetensors")
+    _check_sizes(data, folder.parent)
     data.pop("auto_map", None)
     return AutoConfig.for_model(data.pop("model_type"), **data)
+
+
+def _check_sizes(data: Any, folder: Path) -> None:
+    """Of a trained model's folder, or of one that backbones were saved in, which has no weights."""
+    weights = folder / "model.safetensors"
+    if weights.exists():
+        check_sizes(data, weights)

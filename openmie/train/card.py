@@ -69,9 +69,7 @@ def card(recipe: Recipe, seed: int, progress: TrainingProgress, facts: CardFacts
         f"* versions: Python {platform.python_version()}, {pins}",
     ]
     if facts.corpus.startswith("diorama"):
-        lines.append(
-            "* A model trained on Diorama, the generated corpus, is for trying things out, not for real posts."
-        )
+        lines.append(DIORAMA)
     return "\n".join([*lines, "", "```json", json.dumps(recipes.dump(recipe), indent=1, ensure_ascii=False), "```", ""])
 
 

@@ -118,7 +118,7 @@ def test_a_zip_with_a_long_list_is_refused_before_its_entries_are_made(tmp_path:
 def test_methods_that_take_memory_as_the_archive_says(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
         archive.writestr("a.xml", b"x" * 100)
-    with pytest.raises(CorpusError, match=r"packed by method 14.*stored, deflated"):
+    with pytest.raises(CorpusError, match=r"packed by method 14\. Expected stored or deflated\."):
         list(archives.archive_members(tmp_path / "a.zip"))
 
 

@@ -39,5 +39,6 @@ def test_a_loss_that_nobody_tells_is_unexplained(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("corpus", ["twitter2017", "conll04", "fewrel"])
 def test_nothing_of_the_real_corpora_is_lost_in_silence(corpora: Path, corpus: str) -> None:
     rows = list(format_losses.measured(corpora, 10, corpus))
-    assert len(rows) == sum(bool(row.reader) for row in files.FORMATS.values())
+    both = {n for n, row in files.FORMATS.items() if row.reader and row.writer and n != "csv"}  # read as posts
+    assert len(rows) == len(both) and {format for _, format, *_ in rows} == both
     assert not any(silent for *_, silent in rows)

@@ -87,7 +87,7 @@ def test_training_learns_and_selects_on_dev(tmp_path, bert):
     """Names and places are known words: eight epochs tell them apart. The saved model is the best epoch's."""
     train, dev = small.documents(48), small.documents(12)
     recipe = small.recipe("ner", encode__text__name=bert, training__epochs="8")
-    events = list(fit(recipe, train, dev, out=tmp_path, seed=1))
+    events = list(fit(recipe, train, dev, out=tmp_path, seed=1, corpus="diorama:"))
     kinds = [e.kind for e in events]
     assert kinds[0] == "start" and kinds[-1] == "done" and kinds.count("dev") == 8 and kinds.count("step") == 48
     scores = [e.values["f1"] for e in events if e.kind == "dev"]
@@ -96,7 +96,8 @@ def test_training_learns_and_selects_on_dev(tmp_path, bert):
     from openmie import metrics
 
     assert metrics.spans(dev, model.predict(dev)).f1 == pytest.approx(max(scores))
-    assert "seed 1" in model.card and "Diorama" in model.card
+    assert "seed 1" in model.card and "corpus: diorama:; 48 training documents" in model.card
+    assert "Diorama, the generated corpus" in model.card
 
 
 def test_early_stopping(tmp_path, bert):
