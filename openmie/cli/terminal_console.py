@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,5 +22,9 @@ class TerminalConsole(Console):
 
 
 def stderr_console() -> Console:
-    """One on standard error."""
-    return TerminalConsole(stderr=True)
+    """One on standard error. It holds the stream below the wrappers: a bar replaces `sys.stderr` while it is shown, and
+    its own escapes would come out as codes."""
+    stream = sys.stderr
+    while hasattr(stream, "rich_proxied_file"):
+        stream = stream.rich_proxied_file
+    return TerminalConsole(file=stream, stderr=True)

@@ -138,6 +138,20 @@ def test_progress_and_tables(terminal):
     assert len({len(line) for line in out.text().splitlines()}) == 1
 
 
+def test_a_bar_acts_and_what_is_printed_beside_it_does_not(monkeypatch):
+    """While a bar is shown rich stands in for standard error, over our wrapper."""
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "200")):
+        monkeypatch.setenv(name, value)
+    err = Terminal()
+    with streams(Terminal(), PrintableStream(err)):
+        for _ in progress.watched([Document(id="d")] * 2, "extracting", progress.PostCounts(), lambda: 2):
+            print(f"beside {HOSTILE['osc']}{HOSTILE['c1']}{HOSTILE['bidi']}", file=sys.stderr)
+    shown = err.text()
+    assert "extracting" in shown and "\x1b[2K" in shown and "\\u001b[2K" not in shown and "\\u000d" not in shown
+    assert shown.count("beside") == shown.count("\\u009b2J\\u202egnp.exe\\u2066") == 2
+    assert not set(shown) & (ACTING - {"\x1b", "\r", "\n"}) and "\x1b]" not in shown
+
+
 def test_errors_are_printable_wherever_they_are_shown():
     record = ErrorRecord(where=HOSTILE["osc"], found=f"{HOSTILE['bidi']} and \ud800 é 北\n", remedy=HOSTILE["c1"])
     for text in (str(record), str(OpenMIEError.of(record))):
