@@ -117,9 +117,14 @@ def _fit(
         progress.epoch, progress.in_epoch = progress.epoch + 1, 0
         late = _is_late(training, progress)
         progress.finished = late or progress.epoch >= training.epochs
+        try:
+            if told:  # before the checkpoint: killed in between, the epoch's end is done and told again, not lost
+                yield told
+        except GeneratorExit:
+            if accelerator.num_processes == 1:
+                save()
+            raise
         save()
-        if told:
-            yield told
         if late:
             yield run.event("stop", {"best_epoch": progress.best_epoch})
     ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)} | {"rows": progress.epoch_rows}

@@ -100,6 +100,37 @@ def test_training_learns_and_selects_on_dev(tmp_path, bert):
     assert "Diorama, the generated corpus" in model.card
 
 
+@pytest.mark.parametrize("saved", [False, True])
+def test_no_dev_score_is_lost_where_a_training_is_killed_at_an_epochs_end(tmp_path, bert, monkeypatch, saved):
+    """Killed before or after the first epoch's checkpoint: told before it, and again if it was not written."""
+    recipe = small.recipe("ner", encode__text__name=bert, training__epochs="2")
+    train, dev, save = small.documents(8), small.documents(4), checkpoint.save
+
+    def killed(*arguments):
+        if saved:
+            save(*arguments)
+        raise MemoryError
+
+    def told(events, to):
+        to.extend(e.epoch for e in events if e.kind == "dev")
+
+    first, second = [], []
+    monkeypatch.setattr(checkpoint, "save", killed)
+    with pytest.raises(MemoryError):
+        told(fit(recipe, train, dev, out=tmp_path), first)
+    monkeypatch.undo()
+    told(fit(recipe, train, dev, out=tmp_path), second)
+    assert first == [0] and second == ([1] if saved else [0, 1])
+
+
+def test_a_training_that_is_left_at_a_dev_score_has_its_checkpoint(tmp_path, bert):
+    recipe = small.recipe("ner", encode__text__name=bert, training__epochs="2")
+    events = fit(recipe, small.documents(8), small.documents(4), out=tmp_path)
+    assert any(e.kind == "dev" for e in events)
+    events.close()
+    assert checkpoint.latest(tmp_path / "checkpoints").name == "step-1-1-0-0"
+
+
 def test_early_stopping(tmp_path, bert):
     recipe = small.recipe(
         "ner", encode__text__name=bert, training__epochs="9", training__patience="2", training__param_groups="[]"
