@@ -229,7 +229,7 @@ def names_come_back(made: list[Document], format: str) -> None:
             (Path(name) / f"{number:04}.png").touch()
             (Path(name) / f"{number:04}.txt").write_bytes(document.text.encode())
         back = list(files.read(name, format))
-    plain = [re.sub(r"\r\n", "\n", d.text).strip("\n") for d in made]
+    plain = [re.sub(r"\r\n", "\n", d.text.removeprefix("\ufeff")).strip("\n") for d in made]
     assert [(d.id, len(d.images)) for d in back] == [(f"{n:04}", 1) for n in range(len(made))]
     assert [d.text for d, text in zip(back, plain) if "\r" not in text] == [t for t in plain if "\r" not in t]
 
