@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from openmie.data.box_iou import box_iou
-from openmie.data.document import Box, Chain, Document, Image, Mention, Region, Relation
+from openmie.data.document import Box, Chain, Document, Image, Mention, Region
 from openmie.errors import DocumentError
 from openmie.report.entity_numbers import number_entities
 
@@ -23,7 +23,8 @@ WORDS = "WORDS"  # label of regions that are lines of words
 class SpanView:
     """A mention of the text; `instead` is the gold label of the same span where the predicted one is wrong.
 
-    `entity` is the number of what it names, see `openmie.report.entity_numbers`; 0: none.
+    `entity` is the number of what it names, see `openmie.report.entity_numbers`; 0: none. `part` is the place of the
+    mention in its document, as "mention-0"; "" of gold that is held beside a prediction.
     """
 
     start: int
@@ -33,11 +34,16 @@ class SpanView:
     verdict: Verdict = ""
     instead: str = ""
     entity: int = 0
+    part: str = ""
+    score: float | None = None
 
 
 @dataclass(frozen=True)
 class RelationView:
-    """A relation between two named things; `instead` is the gold label of the same pair, as above."""
+    """A relation between two named things; `instead` is the gold label of the same pair, `part` its place, as above.
+
+    `score` is that of the weakest of the three: without one of its ends there is no relation.
+    """
 
     head: str
     tail: str
@@ -48,11 +54,16 @@ class RelationView:
     instead: str = ""
     head_entity: int = 0
     tail_entity: int = 0
+    part: str = ""
+    score: float | None = None
 
 
 @dataclass(frozen=True)
 class BoxView:
-    """A box in an image, the label that colours it and the name written on it; `words`: words stand in it."""
+    """A box in an image, the label that colours it and the name written on it; `words`: words stand in it.
+
+    `part` is its place, as above; `score` that of the weaker of the box and what it shows.
+    """
 
     image: str
     box: Box
@@ -61,6 +72,8 @@ class BoxView:
     verdict: Verdict = ""
     entity: int = 0
     words: bool = False
+    part: str = ""
+    score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,11 @@ def compare(document: Document | tuple[Document, Document], symmetric: Collectio
             remedy="pair gold and prediction by id, and predict on gold.without_gold()",
         )
     return _post(gold, predicted, symmetric)
+
+
+def weakest(*scores: float | None) -> float | None:
+    """The least of the scores that are there; None where there is none: gold is certain."""
+    return min((s for s in scores if s is not None), default=None)
 
 
 def view_labels(view: DocumentView) -> list[str]:
@@ -143,13 +161,14 @@ def _spans(gold: Document | None, predicted: Document) -> list[SpanView]:
 
     numbers = number_entities(predicted)
 
-    def span(m: Mention, verdict: Verdict = "", instead: str = "") -> SpanView:
-        return SpanView(m.start, m.end, m.label, m.text, verdict, instead, numbers.get(m.id, 0))
+    def span(m: Mention, verdict: Verdict = "", instead: str = "", part: str = "") -> SpanView:
+        return SpanView(m.start, m.end, m.label, m.text, verdict, instead, numbers.get(m.id, 0), part, m.score)
 
+    parts = [f"mention-{i}" for i in range(len(predicted.mentions))]
     if gold is None:
-        return [span(m) for m in predicted.mentions]
+        return [span(m, part=part) for m, part in zip(predicted.mentions, parts)]
     verdicts, missed = _verdicts(placed(gold.mentions), placed(predicted.mentions))
-    told = [span(m, *v) for m, v in zip(predicted.mentions, verdicts)]
+    told = [span(m, *v, part) for m, v, part in zip(predicted.mentions, verdicts, parts)]
     numbers = {}  # ids of gold name something else
     return told + [span(gold.mentions[i], "missed") for i in missed]
 
@@ -176,49 +195,55 @@ def _links(gold: Document | None, predicted: Document, symmetric: Collection[str
             found.append((frozenset(ends) if r.label in symmetric else tuple(ends), r.label))
         return found
 
-    def link(document: Document, r: Relation, verdict: Verdict = "", instead: str = "") -> RelationView:
+    def link(document: Document, at: int, verdict: Verdict = "", instead: str = "") -> RelationView:
+        r = document.relations[at]
         (_, head, head_label), (_, tail, tail_label) = _named(document, r.head), _named(document, r.tail)
         ends = (numbers.get(r.head, 0), numbers.get(r.tail, 0)) if document is predicted else (0, 0)
-        return RelationView(head, tail, head_label, tail_label, r.label, verdict, instead, *ends)
+        score = weakest(r.score, *(found.score for end in (r.head, r.tail) if (found := document.find(end))))
+        part = f"relation-{at}" if document is predicted else ""
+        return RelationView(head, tail, head_label, tail_label, r.label, verdict, instead, *ends, part, score)
 
     numbers = number_entities(predicted)
 
     if gold is None:
-        return tuple(link(predicted, r) for r in predicted.relations)
+        return tuple(link(predicted, at) for at in range(len(predicted.relations)))
     here, there = placed(gold), placed(predicted)
     either = {(frozenset(p) if isinstance(p, tuple) else p) for p, _ in here}
     verdicts, missed = _verdicts(here, there)
     links = []
-    for r, (place, label), (verdict, instead) in zip(predicted.relations, there, verdicts):
+    for at, ((place, label), (verdict, instead)) in enumerate(zip(there, verdicts)):
         pair = frozenset(place) if isinstance(place, tuple) else place
         if label == NO_RELATION and pair not in either:  # gold lists only what holds
             verdict = "right"
-        links.append(link(predicted, r, verdict, instead))
+        links.append(link(predicted, at, verdict, instead))
     return (
         *links,
-        *(link(gold, gold.relations[i], "missed") for i in missed if gold.relations[i].label != NO_RELATION),
+        *(link(gold, i, "missed") for i in missed if gold.relations[i].label != NO_RELATION),
     )
 
 
 def _frames(gold: Document | None, predicted: Document) -> tuple[BoxView, ...]:
-    def frame(document: Document, region: Region, verdict: Verdict = "") -> BoxView:
+    def frame(document: Document, at: int, verdict: Verdict = "") -> BoxView:
+        region = document.regions[at]
         _, text, label = _named(document, region.of) if region.of else ("", "", "")
         label = region.label or label
         words = region.label == WORDS and not region.of
         entity = numbers.get(region.of, 0) if document is predicted else 0
         name = text or region.text or label
-        return BoxView(region.image, region.box, "" if words else label, name, verdict, entity, words)
+        shown = document.find(region.of) if region.of else None
+        score, part = weakest(region.score, shown.score if shown else None), f"region-{at}" * (document is predicted)
+        return BoxView(region.image, region.box, "" if words else label, name, verdict, entity, words, part, score)
 
     numbers = number_entities(predicted)
     if gold is None:
-        return tuple(frame(predicted, r) for r in predicted.regions)
+        return tuple(frame(predicted, at) for at in range(len(predicted.regions)))
     matched: set[int] = set()
     frames = []
-    for p in predicted.regions:
+    for at, p in enumerate(predicted.regions):
         hits = {i for i, g in enumerate(gold.regions) if _same_region(gold, g, predicted, p)}
         matched |= hits
-        frames.append(frame(predicted, p, "right" if hits else "wrong"))
-    return (*frames, *(frame(gold, g, "missed") for i, g in enumerate(gold.regions) if i not in matched))
+        frames.append(frame(predicted, at, "right" if hits else "wrong"))
+    return (*frames, *(frame(gold, i, "missed") for i in range(len(gold.regions)) if i not in matched))
 
 
 def _same_region(gold: Document, g: Region, predicted: Document, p: Region) -> bool:

@@ -80,9 +80,10 @@ def _environment() -> Environment:
 
 
 @cache
-def script(name: str) -> tuple[Markup, str]:
-    """A script of `openmie/report/templates`, and the hash by which a page's policy lets it and no other run."""
-    source = resources.files("openmie.report").joinpath("templates", name).read_text(encoding="utf8")
+def script(*names: str) -> tuple[Markup, str]:
+    """Scripts of `openmie/report/templates` as one, and the hash by which a page's policy lets it and no other run."""
+    folder = resources.files("openmie.report").joinpath("templates")
+    source = "".join(folder.joinpath(name).read_text(encoding="utf8") for name in names)
     found = base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
     return Markup(source), f"'sha256-{found}'"
 

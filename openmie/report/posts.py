@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ SMALL = 512  # up to here an image is embedded without loss
 SHOWN = 320  # width of an image on the page in pixels, about: for placing names
 LONGEST_VALUE = 500  # characters of a user's own column that are shown
 FRAMES = 12  # video frames shown; more are counted
+Show = Callable[[Image], tuple[str, tuple[int, int]]]  # an image's address, and its (width, height)
 SIGNS: Mapping[Verdict, str] = {"": "", "right": "✓", "wrong": "✗", "missed": "missed"}
 
 
@@ -39,7 +40,7 @@ def render_posts(views: Sequence[DocumentView]) -> Markup:
     look = partial(_class, colours=colours)
     return render(
         "posts.html",
-        posts=[_post(view, look) for view in views],
+        posts=[_post(view, look, partial(_embed, longest=LONGEST)) for view in views],
         legend=list(colours.items()),
         compared=any(view.compared for view in views),
         signs=SIGNS,
@@ -47,7 +48,9 @@ def render_posts(views: Sequence[DocumentView]) -> Markup:
     )
 
 
-def render_cards(views: Sequence[DocumentView], first: int, colours: Mapping[str, int], longest: int) -> Markup:
+def render_cards(
+    views: Sequence[DocumentView], first: int, colours: Mapping[str, int], longest: int, show: Show | None = None
+) -> Markup:
     """Cards alone, without a legend, to be found and filtered: `openmie.report.view` puts them on pages.
 
     Args:
@@ -55,9 +58,10 @@ def render_cards(views: Sequence[DocumentView], first: int, colours: Mapping[str
         first: number of the first one, which makes their anchors (#p1).
         colours: label -> number, of all pages.
         longest: of a picture's sides, in pixels.
+        show: what makes the address of an image, and its (width, height); None: its pixels, in the page.
     """
-    look = partial(_class, colours=colours)
-    posts = [{**_post(view, look, longest), **_findable(view, number)} for number, view in enumerate(views, first)]
+    look, show = partial(_class, colours=colours), show or partial(_embed, longest=longest)
+    posts = [{**_post(view, look, show), **_findable(view, number)} for number, view in enumerate(views, first)]
     return render("posts.html", posts=posts, legend=None, compared=False, signs=SIGNS, look=look)
 
 
@@ -89,7 +93,7 @@ def _short(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else text[:LONGEST_VALUE] + " …"
 
 
-def _post(view: DocumentView, look: Any, longest: int = LONGEST) -> dict[str, Any]:
+def _post(view: DocumentView, look: Any, show: Show) -> dict[str, Any]:
     """What the template shows of one post."""
     document = view.document
     roots, crossing = nest_spans(view.spans)
@@ -98,7 +102,7 @@ def _post(view: DocumentView, look: Any, longest: int = LONGEST) -> dict[str, An
         "id": document.id,
         "compared": view.compared,
         "tally": _tally(view),
-        "images": [_image(i, [f for f in view.frames if f.image == i.id], look, longest) for i in view.images[:FRAMES]],
+        "images": [_image(i, [f for f in view.frames if f.image == i.id], look, show) for i in view.images[:FRAMES]],
         "more_images": max(len(view.images) - FRAMES, 0),
         "lang": document.lang,
         "pieces": _pieces(document.text, roots, 0, len(document.text)),
@@ -150,23 +154,32 @@ def _descriptions(view: DocumentView) -> list[tuple[str, str]]:
     return rows
 
 
-def _chains(document: Document) -> list[list[dict[str, Any]]]:
-    """The mentions of each chain of two or more."""
+def _chains(document: Document) -> list[dict[str, Any]]:
+    """The mentions of each chain of two or more; its score is that of the second: one alone is no chain."""
     numbers = number_entities(document)
     rows = []
     for chain in document.chains:
         found = [m for m in map(document.find, chain.mentions) if isinstance(m, Mention)]
-        row = [{"text": m.text, "label": chain.label or m.label, "entity": numbers.get(m.id, 0)} for m in found]
-        rows += [row] if len(row) > 1 else []
+        names = [
+            {"text": m.text, "label": chain.label or m.label, "entity": numbers.get(m.id, 0), "score": m.score}
+            for m in found
+        ]
+        certain = sorted((1.0 if m.score is None else m.score for m in found), reverse=True)
+        rows += [{"names": names, "score": certain[1]}] if len(names) > 1 else []
     return rows
 
 
-def _image(image: Image, frames: Sequence[BoxView], look: Any, longest: int) -> dict[str, Any]:
+def _embed(image: Image, longest: int) -> tuple[str, tuple[int, int]]:
+    picture, size = thumbnail(image, longest)
+    return embedded(picture, lossless=longest == LONGEST), size
+
+
+def _image(image: Image, frames: Sequence[BoxView], look: Any, show: Show) -> dict[str, Any]:
     name = "Image" if image.kind == "main" else f"{image.kind.capitalize()} image"
     if image.time is not None:
         name += f" at {image.time:g} s"
     try:
-        picture, (width, height) = thumbnail(image, longest)
+        source, (width, height) = show(image)
     except ImageError as error:
         return {"name": name, "error": str(error)}
     frames = sorted(frames, key=lambda f: -_area(f))  # the smaller lie above the larger, to be pointed at
@@ -178,7 +191,7 @@ def _image(image: Image, frames: Sequence[BoxView], look: Any, longest: int) -> 
         "alt": f"{name} of the post" + (f"; boxes around {shown}" if frames else "; no boxes"),
         "width": width,
         "height": height,
-        "src": embedded(picture, lossless=longest == LONGEST),
+        "src": source,
         "boxes": _boxes(frames, width, height, look),
         "caption": "" if image.kind == "main" else name,
     }
@@ -225,5 +238,6 @@ def _boxes(frames: Sequence[BoxView], width: int, height: int, look: Any) -> lis
         at = f"left:{number(100 * spot.x / SHOWN)}%;{vertical[spot.side]}"
         kind = look(frame.label, frame.verdict) + " words" * frame.words
         hint = f"{frame.name} ({frame.label})" if frame.label and frame.name != frame.label else frame.name
-        parts.append({"look": kind, "sides": sides, "name": name, "at": at, "entity": frame.entity, "title": hint})
+        drawn = {"look": kind, "sides": sides, "name": name, "at": at, "title": hint}
+        parts.append({**drawn, "entity": frame.entity, "part": frame.part, "score": frame.score})
     return parts

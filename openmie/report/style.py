@@ -15,13 +15,18 @@ _DARK = (
 
 def _labels(side: int) -> str:
     plain = f"mark,.chip{{--c:{NO_LABEL[side]}}}"
-    return plain + "".join(f".c{i}{{--c:{pair[side]}}}" for i, pair in enumerate(COLOURS))
+    colours = "".join(f".c{i}{{--c:{pair[side]}}}" for i, pair in enumerate(COLOURS))
+    chains = f".by-chain [data-e]{{--c:{NO_LABEL[side]}}}" + "".join(
+        f'.by-chain [data-chain="{i}"]{{--c:{pair[side]}}}' for i, pair in enumerate(COLOURS)
+    )
+    return plain + colours + chains
 
 
 def _boxes() -> str:
     """Boxes lie on pictures, which do not turn dark: their colour stays."""
     colours = "".join(f".boxed .c{i}{{--c:{pair[0]}}}" for i, pair in enumerate(COLOURS))
-    return f".boxed span{{--c:{NO_LABEL[0]}}}{colours}"
+    chains = "".join(f'.by-chain .boxed [data-chain="{i}"]{{--c:{pair[0]}}}' for i, pair in enumerate(COLOURS))
+    return f".boxed span{{--c:{NO_LABEL[0]}}}{colours}.by-chain .boxed [data-e]{{--c:{NO_LABEL[0]}}}{chains}"
 
 
 _GENERAL = """
@@ -138,6 +143,14 @@ mark.right>.badge{color:color-mix(in srgb,var(--c) 85%,var(--ink))}
 .heading{font-size:.875rem;font-weight:500;margin:0 0 2px}
 .chains{margin:0 0 16px;padding:0;list-style:none;font-size:.9375rem}
 .chains li{display:flex;flex-wrap:wrap;gap:4px 6px;align-items:baseline;padding:3px 0}
+mark.faint{background:none;border:0;padding:0;color:inherit}.faint>.badge,.faint:not(mark){display:none}
+.arced{position:relative;padding-top:22px;line-height:2.7}
+.arcs{position:absolute;inset:0;width:100%;height:100%;overflow:visible;pointer-events:none}
+.arcs path{fill:none;stroke:var(--quiet);stroke-width:1.5;opacity:.7}
+.arcs .head{fill:var(--quiet);stroke:none}
+.arcs text{font:600 11px/1 system-ui,sans-serif;fill:var(--ink);stroke:var(--card);stroke-width:4px;paint-order:stroke;
+stroke-linejoin:round;text-anchor:middle}
+.arcs.some g:not(.lit){opacity:.2}.arcs .lit path{stroke:var(--ink);opacity:1;stroke-width:2}
 .more{margin-top:12px;font-size:.9375rem}.more summary{color:var(--quiet);cursor:pointer}
 .errors{margin-top:12px;color:var(--wrong);font-size:.875rem;overflow-wrap:anywhere}
 """

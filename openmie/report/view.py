@@ -203,7 +203,7 @@ def _page(
     page: int = 0,
     pages: int = 1,
 ) -> Markup:
-    source, allowed = script("view.js")
+    source, allowed = script("look.js", "view.js")
     return render(
         "view.html",
         policy=f"{POLICY}; script-src {allowed}",

@@ -45,6 +45,7 @@ function filter(ask) {
     card.hidden = !fit;
     hits += fit;
   }
+  look.drawArcs(document);
   return [hits, cards.length];
 }
 
@@ -66,6 +67,25 @@ function begin() {
   update();
 }
 
+/** Scores and chains of the cards of this page, where there are some. */
+function beginLook() {
+  const least = $("least"), shown = least.nextElementSibling;
+  look.numberChains(document);
+  look.drawArcs(document);
+  look.lightArcs(document);
+  $("scored").hidden = !document.querySelector("[data-score]");
+  $("chained").hidden = !document.querySelector("mark[data-chain]");
+  least.addEventListener("input", () => {
+    shown.value = Number(least.value).toFixed(2);
+    look.hideBelow(document, Number(least.value));
+    look.drawArcs(document);
+  });
+  $("chains").addEventListener("input", () => document.body.classList.toggle("by-chain", $("chains").checked));
+  let wide = innerWidth;
+  addEventListener("resize", () => { if (innerWidth !== wide) { wide = innerWidth; look.drawArcs(document); } });
+}
+
+if (cards.length) beginLook();
 form.hidden = false;
 form.addEventListener("input", () => { shown = 100; update(); });
 form.addEventListener("submit", event => event.preventDefault());

@@ -150,7 +150,7 @@ def test_hostile_texts_stay_texts(per_page, tmp_path):
         assert not [k for _, a in page.tags for k in a if k.startswith("on") or k in ("srcset", "srcdoc")]
         assert all(re.fullmatch(r"index\.html|page-\d+\.html", a["href"]) for a in page.find("a"))
         assert all(a["src"].startswith("data:image/") for a in page.find("img"))
-        source, allowed = script("view.js")
+        source, allowed = script("look.js", "view.js")
         assert page.scripts[-1] == source and len(page.scripts) == len(page.find("script")) <= 2
         (policy,) = [a["content"] for a in page.find("meta") if a.get("http-equiv") == "Content-Security-Policy"]
         assert policy.startswith("default-src 'none'; img-src data:;") and policy.endswith(f"; script-src {allowed}")

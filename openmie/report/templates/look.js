@@ -1,0 +1,112 @@
+"use strict";
+// Cards of posts: relations as arcs over the text, chains in one colour, and scores that hide what lies below them.
+// Texts are only ever set as text. Without this script the cards show everything, relations and chains in lists.
+globalThis.look = (() => {
+  const COLOURS = 10, MOST = 24; // colours of the style sheet; arcs of a post, beyond which lines hide the text
+
+  /** Hide all of a card that has a lower score; what has none is gold, and stays. */
+  function hideBelow(root, least) {
+    for (const part of root.querySelectorAll("[data-score]"))
+      part.classList.toggle("faint", Number(part.dataset.score) < least);
+  }
+
+  /** Number the chains of each post: things that two or more marks name. The style sheet has a colour for each. */
+  function numberChains(root) {
+    for (const post of root.querySelectorAll(".post")) {
+      const marks = [...post.querySelectorAll(".text mark[data-e]")].map(mark => mark.dataset.e);
+      const chained = [...new Set(marks)].filter(thing => marks.indexOf(thing) !== marks.lastIndexOf(thing));
+      for (const part of post.querySelectorAll("[data-e]")) {
+        const at = chained.indexOf(part.dataset.e);
+        if (at >= 0) part.dataset.chain = at % COLOURS;
+        else delete part.dataset.chain;
+      }
+    }
+  }
+
+  const element = (name, attributes, text = "") => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    made.textContent = text;
+    return made;
+  };
+
+  /** Where lines meet a mark, seen from the text: the middle of its upper and its lower edge, on its first line. */
+  function place(mark, from) {
+    const { left, top, bottom, width } = mark.getClientRects()[0] ?? mark.getBoundingClientRect();
+    return { x: left + width / 2 - from.left, top: top - from.top, bottom: bottom - from.top };
+  }
+
+  /** The two places of a relation that lie closest, where a chain has several. */
+  function closest(heads, tails) {
+    let found = null;
+    for (const head of heads) for (const tail of tails) {
+      const far = Math.abs(head.x - tail.x) + 4 * Math.abs(head.top - tail.top);
+      if (head !== tail && (!found || far < found.far)) found = { head, tail, far };
+    }
+    return found;
+  }
+
+  /** One arc with its label; `level` lifts labels over the same words above each other. Between lines: a curve. */
+  function arc({ head, tail }, label, part, level) {
+    const down = tail.top - head.top, same = Math.abs(down) < 10, above = same || down > 0;
+    const end = above ? tail.top - 1 : tail.bottom + 1, peak = tail.top - 14 - 11 * level;
+    const start = same ? head.top : above ? head.bottom : head.top;
+    const bend = same ? 0 : Math.min(Math.abs(end - start) / 2, 40) * Math.sign(down);
+    const path = same ? `M${head.x} ${start}C${head.x} ${peak} ${tail.x} ${peak} ${tail.x} ${end - 4}`
+      : `M${head.x} ${start}C${head.x} ${start + bend} ${tail.x} ${end - bend} ${tail.x} ${end - 4 * Math.sign(down)}`;
+    const point = `M${tail.x - 3.5} ${end - (above ? 6 : -6)}h7l-3.5 ${above ? 6 : -6}z`;
+    const [lower, upper] = down > 0 ? [tail, head] : [head, tail]; // a label stands between two lines of text
+    const x = same || Math.abs(down) < 70 ? (head.x + tail.x) / 2 : lower.x + (upper.x - lower.x) * 0.1;
+    const y = same ? (start + end - 4) / 8 + peak * 3 / 4 : lower.top - 11 - 11 * level;
+    const lines = [element("path", { d: path }), element("path", { d: point, class: "head" })];
+    const group = element("g", { "data-arc": part });
+    group.append(...lines, element("text", { x, y: y + 4 }, label));
+    return group;
+  }
+
+  /** Draw the relations of each post as arcs, anew. The table that lists them stays, to be read and pointed at. */
+  function drawArcs(root) {
+    for (const post of root.querySelectorAll(".post")) {
+      const text = post.querySelector(".text");
+      text.querySelector(".arcs")?.remove();
+      const rows = [...post.querySelectorAll(".relations tbody tr:not(.faint)")].slice(0, MOST).map(row => {
+        const ends = [...row.querySelectorAll(".chip")].map(chip => chip.dataset.e).filter(Boolean);
+        return { part: row.dataset.part ?? "", label: row.querySelector(".label")?.textContent ?? "", ends };
+      }).filter(({ ends }) => ends.length === 2 && ends[0] !== ends[1]);
+      text.classList.toggle("arced", rows.length > 0);
+      if (!rows.length) continue;
+      const from = text.getBoundingClientRect();
+      if (!from.width) continue; // not shown
+      const places = thing => [...text.querySelectorAll(`mark[data-e="${Number(thing)}"]:not(.faint)`)]
+        .map(mark => place(mark, from));
+      const drawing = element("svg", { class: "arcs", "aria-hidden": "true" }), taken = [];
+      for (const { part, label, ends } of rows) {
+        const pair = closest(places(ends[0]), places(ends[1]));
+        if (!pair) continue;
+        const near = taken.filter(p => Math.abs((p.head.x + p.tail.x) - (pair.head.x + pair.tail.x)) < 120
+          && Math.abs(Math.max(p.head.top, p.tail.top) - Math.max(pair.head.top, pair.tail.top)) < 20).length;
+        taken.push(pair);
+        drawing.append(arc(pair, label, part, Math.min(near, 2)));
+      }
+      text.append(drawing);
+    }
+  }
+
+  /** Light the arcs of what is pointed at: a mark, a box, or the row of a relation. */
+  function lightArcs(root) {
+    const light = event => {
+      const leaves = event.type === "pointerout" || event.type === "focusout";
+      const at = leaves ? null : event.target.closest?.("[data-e], tr");
+      const post = event.target.closest?.(".post"), drawing = post?.querySelector(".arcs");
+      if (!drawing) return;
+      const named = row => row.querySelector(`.chip[data-e="${Number(at.dataset.e)}"]`);
+      const rows = !at ? [] : at.dataset.e ? [...post.querySelectorAll(".relations tr")].filter(named) : [at];
+      const parts = new Set(rows.map(row => row.dataset.part));
+      for (const group of drawing.children) group.classList.toggle("lit", parts.has(group.dataset.arc));
+      drawing.classList.toggle("some", drawing.querySelector(".lit") !== null);
+    };
+    for (const kind of ["pointerover", "pointerout", "focusin", "focusout"]) root.addEventListener(kind, light);
+  }
+
+  return { hideBelow, numberChains, drawArcs, lightArcs };
+})();
