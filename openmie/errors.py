@@ -169,6 +169,7 @@ EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     "skimage": "demo",
     "pillow_heif": "heic",
     "openai": "endpoint",
+    **dict.fromkeys(("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client", "httpx"), "serve"),
     **dict.fromkeys(("trl", "peft", "llguidance", "datasets"), "vlm"),
 }
 
