@@ -9,13 +9,17 @@ TORCH_INDEX ?=
 BIN := .venv/bin
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 
-.PHONY: demo test test-long lint docs install dev bench wheel clean
+.PHONY: demo test test-slow test-long lint docs install dev bench wheel clean
 
 demo: .venv/base.stamp
 	$(BIN)/openmie demo --out demo
 
 test: .venv/dev.stamp
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+# What is dear: jobs killed many times over, statistics of many scenes, every photograph by every system
+test-slow: .venv/dev.stamp
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow $$(grep -rl "pytest.mark.slow" tests --include="test_*.py")
 
 # The property tests under other random examples than CI's fixed ones: make test-long SEEDS="21 22 23"
 SEEDS ?= 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20

@@ -136,6 +136,7 @@ def test_make_targets_and_pictures_are_there():
         assert (ROOT / name).exists(), name
 
 
+@pytest.mark.slow
 def test_the_demo_runs_small(tmp_path):
     """The whole of the demo on 64 posts and one epoch: report, models, scores; what `extract` takes by default."""
     result = CliRunner().invoke(cli.app, ["demo", "--out", str(tmp_path / "demo"), "--posts", "64", "--epochs", "1"])

@@ -42,22 +42,20 @@ def test_every_config_is_among_the_samples():
 
 
 @pytest.mark.parametrize(("part", "name"), NUMBERS, ids=IDS)
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, True, "1"], ids=str)
-def test_what_is_no_number_is_refused(part, name, value):
-    with pytest.raises(RecipeError) as error:
-        check_part(replace(part, **{name: value}), "here")
-    assert error.value.record.where == f"here.{name}"
+def test_what_is_no_number_is_refused(part, name):
+    for value in (math.nan, math.inf, -math.inf, True, "1"):
+        with pytest.raises(RecipeError) as error:
+            check_part(replace(part, **{name: value}), "here")
+        assert error.value.record.where == f"here.{name}", value
 
 
 @pytest.mark.parametrize(("part", "name"), NUMBERS, ids=IDS)
-@pytest.mark.parametrize("value", [-1, 0, 10**9], ids=str)
-def test_absurd_numbers_are_refused_or_the_part_runs(part, name, value):
-    if value == 10**9 and name != "heads":
-        return
-    try:
-        runs(check_part(replace(part, **{name: value}), "here"))
-    except RecipeError as error:
-        assert name in error.record.where or name in error.record.found
+def test_absurd_numbers_are_refused_or_the_part_runs(part, name):
+    for value in (-1, 0, *([10**9] if name == "heads" else [])):
+        try:
+            runs(check_part(replace(part, **{name: value}), "here"))
+        except RecipeError as error:
+            assert name in error.record.where or name in error.record.found, value
 
 
 def runs(part):

@@ -119,6 +119,7 @@ def test_the_weights_are_loaded_once(monkeypatch):
     assert default_detector() is default_detector()
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_mean_average_precision_on_a_sample_of_coco(corpora):
     gold = [d for d in yolo.read(corpora / "coco64") if isinstance(d, Document)]

@@ -304,6 +304,7 @@ def test_a_file_that_is_no_json_is_named(grid_of_four, tmp_path):
         cells[0].record(tmp_path)
 
 
+@pytest.mark.slow
 def test_runs_in_processes_of_their_own_survive_kills(posts, same, tmp_path):
     """The bench is killed after the first checkpoint: the run's process goes with it. Started again, it goes
     on; a run whose process dies is written down and the next one is run; what is finished is left alone."""

@@ -48,6 +48,7 @@ def test_the_shapes_are_the_published_ones(benchmarks):
     assert millions(large) == pytest.approx(8292, abs=1)
 
 
+@pytest.mark.slow
 def test_it_runs_small(benchmarks):
     import gpu
 

@@ -49,6 +49,7 @@ def expected(config):
     return total
 
 
+@pytest.mark.slow
 def test_the_share_of_right_captions_is_one_minus_the_dial_and_what_happens_to_be_there():
     assert expected(Config()) == pytest.approx(0.852, abs=0.0005)
     low, high = wilson(

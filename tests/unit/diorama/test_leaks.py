@@ -65,6 +65,7 @@ def sentence(document):
     return text.split(" (")[0]
 
 
+@pytest.mark.slow
 def test_ambiguous_sentences_are_uniform_given_types_and_relation():
     for names in (1, 2):
         found = ambiguous(names)

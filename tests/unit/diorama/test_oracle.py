@@ -250,6 +250,7 @@ def simulate(task, sees, rule):
     return 100 * score, 100 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ("argmax", "optimal"))
 @pytest.mark.parametrize("sees", SEES, ids="+".join)
 @pytest.mark.parametrize("task", ("ner", "re", "joint", "grounded"))

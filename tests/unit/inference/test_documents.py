@@ -55,6 +55,7 @@ def run(folder, name, *more):
     return CliRunner().invoke(app, ["extract", str(folder / name), "--model", str(folder / "model"), *more])
 
 
+@pytest.mark.slow
 def test_all_rows_come_out_with_exact_offsets(folder):
     done = run(folder, "rows.jsonl", "--out", str(folder / "out.jsonl"))
     assert done.exit_code == 3, done.output  # broken frames, and a row that is none

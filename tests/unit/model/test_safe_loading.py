@@ -166,6 +166,7 @@ def originals(tmp_path_factory):
     }
 
 
+@pytest.mark.slow
 def test_no_path_that_loads_runs_code_of_the_folder(originals, python, tmp_path):
     """All folders, all paths, one process: each answer is an error of ours, none asks, nothing has run."""
     marker, cases = tmp_path / "has_run", []

@@ -116,6 +116,7 @@ def train_one_step(model, documents):
     assert any(not torch.equal(a, b) for a, b in zip(before, moved))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_a_system_learns_from_and_predicts_on_every_photograph(name, photographs, truncated, unpacked):
     flavour, task, vision, text, options = SYSTEMS[name]

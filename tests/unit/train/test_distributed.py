@@ -66,6 +66,7 @@ def told(folder, name):
     return [json.loads((folder / f"{name}-{rank}.json").read_text()) for rank in (0, 1)]
 
 
+@pytest.mark.slow
 def test_gathered_loss_and_gradient_are_those_of_one_process(folder):
     loss, gradient = json.loads((folder / "gathered.json").read_text())
     torch.manual_seed(0)
@@ -76,12 +77,14 @@ def test_gathered_loss_and_gradient_are_those_of_one_process(folder):
     torch.testing.assert_close(torch.tensor(gradient), layer.weight.grad, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_two_processes_train_one_model(folder):
     for processes, kind, step, steps in told(folder, "model"):
         assert (processes, kind) == (2, "done") and step == steps > 0
     assert load_file(folder / "model" / "model.safetensors")
 
 
+@pytest.mark.slow
 def test_two_processes_resume_to_the_same_bits(folder):
     """Each draws its own dropout, from a random state of its own."""
     for processes, kind, step, _ in told(folder, "again"):
@@ -92,6 +95,7 @@ def test_two_processes_resume_to_the_same_bits(folder):
     assert not torch.equal(states["rng.0.torch"], states["rng.1.torch"])
 
 
+@pytest.mark.slow
 def test_several_processes_are_one_run(folder):
     """Two processes share six batches an epoch, the short one too; a process may see no image in a step."""
     assert [t[:3] for t in told(folder, "bare")] == [[2, "done", 12]] * 2

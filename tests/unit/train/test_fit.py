@@ -196,6 +196,7 @@ for event in fit(recipe, small.documents(44, every=5), small.documents(9),
 """
 
 
+@pytest.mark.slow
 def test_killed_five_times_ends_in_the_same_bits(tmp_path, bert, python):
     """SIGKILL at five points of one run, at and between checkpoints and epochs: the weights of a whole run.
 

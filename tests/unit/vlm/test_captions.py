@@ -167,6 +167,7 @@ for document in caption_to_folder(sources, out, Stub(log, pause=0.0005), Caption
 """
 
 
+@pytest.mark.slow
 def test_a_job_of_a_thousand_pictures_killed_five_times_pays_for_none_twice(tmp_path):
     folder(tmp_path, 1000)
     log, out, rng = tmp_path / "log", tmp_path / "out", random.Random(4)

@@ -274,6 +274,7 @@ class Killed(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{}, {"every": 3}, {"lora": Lora(rank=2, alpha=4)}], ids=["epochs", "steps", "lora"])
 def test_killed_it_goes_on_to_the_same_bits(lessons, fresh, tmp_path, change):
     """A checkpoint at the end of an epoch, and one within; random generators count where adapters have dropout."""

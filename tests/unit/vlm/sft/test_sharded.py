@@ -37,6 +37,7 @@ def two_processes(python, base, out, killed_at, expected):
     assert [p.returncode for p in done] == [expected] * 2, "\n".join((p.stdout + p.stderr)[-3000:] for p in done)
 
 
+@pytest.mark.slow
 def test_two_processes_killed_and_resumed_give_the_folder_of_one(tmp_path, python):
     """Tolerance: 1e-5 where weights move by 2e-3; sums of gradients in another order gave 4e-7.
 
