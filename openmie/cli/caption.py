@@ -21,6 +21,10 @@ def caption(
     name: Annotated[str, typer.Option(help="Generator of the captions; default: the model's name.")] = "",
     split: options.Splits = None,
     image_dir: options.ImageDir = None,
+    from_: options.From = "",
+    text_column: options.TextColumn = "",
+    image_column: options.ImageColumn = "",
+    id_column: options.IdColumn = "",
     cache: Annotated[
         Path | None, typer.Option(help="File that caches all responses, shared by jobs; default: one in --out.")
     ] = None,
@@ -68,7 +72,8 @@ def caption(
             expected=f"settings of a model {'behind a server' if endpoint else 'that runs here'}",
             remedy=f"leave {wrong[0]} out",
         )
-    sources, data = extract.open_sources(corpus, split, image_dir)
+    columns = options.post_columns(text_column, image_column, id_column)
+    sources, data = extract.open_sources(corpus, split, image_dir, columns, from_)
     backend = backends.connect(
         model, endpoint, max_tokens=max_tokens, temperature=temperature, revision=revision, device=device, dtype=dtype,
         batch_size=batch_size, concurrency=concurrency, timeout=timeout, retries=retries, key_env=api_key_env,
@@ -77,7 +82,8 @@ def caption(
     asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace)
     named = corpus[0] if len(corpus) == 1 else corpus
     settings = {"corpus": named, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
-                "temperature": temperature, "openmie": __version__}  # fmt: skip
+                "temperature": temperature, "openmie": __version__, **columns.options()}  # fmt: skip
+    settings |= {"from": from_} if from_ else {}
     report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
     passed = progress.PostCounts()
     documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally, cache)

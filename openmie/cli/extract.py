@@ -14,7 +14,7 @@ from openmie.cli import console, options, progress
 from openmie.errors import OpenMIEError
 
 if TYPE_CHECKING:
-    from openmie.formats.post_rows import Columns
+    from openmie.formats.post_columns import PostColumns
 
 
 def extract(
@@ -83,7 +83,6 @@ def extract(
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
     from openmie.cli import base_options
-    from openmie.formats.post_rows import Columns
     from openmie.inference import pipeline
 
     named: dict[str, Any] = {"label": label, "relation": relation, "labels": labels}
@@ -102,7 +101,7 @@ def extract(
             expected="--threshold with base",
             remedy="leave it out: a vision-language model gives no scores",
         )
-    columns = Columns(text_column or "text", image_column or "image", id_column or "id")
+    columns = options.post_columns(text_column, image_column, id_column)
     one = pipeline.make_document(text, image or (), caption) if text or image or caption else None
     posts = _posts(source or [], one, image_dir, columns, from_)
     predictor = _Predictor(request, lambda: base_options.load_models(model, **named, threshold=threshold, parts=parts))
@@ -110,7 +109,7 @@ def extract(
         raise typer.Exit(options.PARTIAL)
 
 
-def _posts(source: list[str], one: Any, image_dir: str | None, columns: Columns, format: str) -> Any:
+def _posts(source: list[str], one: Any, image_dir: str | None, columns: PostColumns, format: str) -> Any:
     """The posts of files, or the one of --text and --image; what cannot be read is told before a model is loaded."""
     from openmie.inference import pipeline
 

@@ -19,6 +19,10 @@ def objects(
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
     split: options.Splits = None,
     image_dir: options.ImageDir = None,
+    from_: options.From = "",
+    text_column: options.TextColumn = "",
+    image_column: options.ImageColumn = "",
+    id_column: options.IdColumn = "",
     max_candidates: Annotated[
         int,
         typer.Option(help="Candidates kept a document, those with the best scores; as many of generated images."),
@@ -60,7 +64,8 @@ def objects(
         max_queries=max_queries,
         replace=replace,
     )
-    sources, data = extract.open_sources(corpus, split, image_dir)
+    columns = options.post_columns(text_column, image_column, id_column)
+    sources, data = extract.open_sources(corpus, split, image_dir, columns, from_)
     found = detector.load(model, device, revision)
     settings = {
         "corpus": corpus[0] if len(corpus) == 1 else corpus,
@@ -69,7 +74,7 @@ def objects(
         "search": asdict(proposals),
         "openmie": __version__,
     }
-    settings |= {"revision": revision} if revision else {}
+    settings |= columns.options() | {k: v for k, v in (("revision", revision), ("from", from_)) if v}
     passed = progress.PostCounts()
     tally, number, boxes = output.WriteReport(), 0, 0
     documents = search.propose_into(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from openmie.bench import system as systems
+
+if TYPE_CHECKING:
+    from openmie.formats.post_columns import PostColumns
 
 PARTIAL = 3  # exit code: some records could not be read, or some runs failed; the output holds the rest and the reasons
 PAPERS = systems.names()
@@ -127,10 +130,16 @@ def load_parts(files: Sequence[Path] | None) -> tuple[str, ...]:
     return own_parts.part_marks()
 
 
+def post_columns(text: str, image: str, id: str) -> PostColumns:
+    """The columns that hold a post, as `--text-column`, `--image-column` and `--id-column` name them."""
+    from openmie.formats.post_columns import PostColumns
+
+    return PostColumns.of({"text_column": text, "image_column": image, "id_column": id})
+
+
 def reader_options(image_dir: str | None, text: str, image: str, id: str) -> dict[str, str]:
     """Options of a reader: the folder of images, and the names of columns, where they were given."""
-    given = {"images": image_dir, "text_column": text, "image_column": image, "id_column": id}
-    return {name: value for name, value in given.items() if value}
+    return post_columns(text, image, id).options() | ({"images": image_dir} if image_dir else {})
 
 
 def extraction_request(system: str, model: Sequence[str] | None, **options: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,7 @@ from openmie.data.corpus import Corpus
 from openmie.datasets.folds import missing_share
 from openmie.datasets.splits import NAMES, is_readable, load_split_files, split_options
 from openmie.errors import CorpusError
+from openmie.formats.post_columns import option_names, with_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +68,7 @@ def accepted_options(name: str) -> tuple[str, ...]:
     """The options of a dataset."""
     if not DATASETS[name].loader:
         return split_options(name)
-    parameters = inspect.signature(loader(name)).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    return option_names(loader(name))
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,8 @@ class Spec:
         _check_options(self.format, self.options, accepted_options(self.format))
         own, typed = DATASETS[self.format].loader, ("tokens", "tags", "raw_text", "positions")
         options = self.options if own else {k: _value(v) if k in typed else v for k, v in self.options.items()}
-        return loader(self.format)(self.path, **options)
+        load = loader(self.format)
+        return load(self.path, **with_columns(load, options))
 
 
 def _check_options(name: str, options: dict[str, Any], known: tuple[str, ...]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from openmie.data.corpus import Corpus, Item
 from openmie.datasets.reading.split_files import SPLIT_NAMES, one_file_per_split, split_files, split_of
 from openmie.errors import CorpusError
+from openmie.formats.post_columns import USUAL, PostColumns
 from openmie.formats.registry import FORMATS, accepted_options, guess, read_items
 from openmie.formats.sources import expand, read_sources
 
@@ -55,9 +56,7 @@ def load_files(
     paths: Sequence[str] = (),
     symmetric: str | tuple[str, ...] = (),
     images: str = "",
-    text_column: str = "",
-    image_column: str = "",
-    id_column: str = "",
+    columns: PostColumns = USUAL,
 ) -> Corpus:
     """Load files, folders and patterns, each in the format that it is recognised by, as `openmie extract` reads them.
 
@@ -67,9 +66,7 @@ def load_files(
         paths: several in its place.
         symmetric: relation labels without direction (separated by commas in a spec).
         images: further folder that image paths may lie in.
-        text_column: column of a row's text.
-        image_column: column of its image.
-        id_column: column of its id.
+        columns: of a row's text, image and id.
 
     Raises:
         CorpusError: nothing there, or files of no format.
@@ -80,9 +77,8 @@ def load_files(
         for split, files in found.items():
             splits.setdefault(split, []).extend(map(str, files))
     for name in (n for files in splits.values() for n in files):
-        guess(name, reading=True, columns={"text_column": text_column, "image_column": image_column})
-    given = {"images": images, "text_column": text_column, "image_column": image_column, "id_column": id_column}
-    options = {name: value for name, value in given.items() if value}
+        guess(name, reading=True, columns=columns)
+    options = columns.options() | ({"images": images} if images else {})
     names = symmetric.split(",") if isinstance(symmetric, str) else symmetric
     return Corpus(
         " ".join(paths) or str(path),

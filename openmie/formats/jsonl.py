@@ -15,7 +15,8 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
-from openmie.formats.post_rows import EMPTY, Columns, column_options, read_row
+from openmie.formats.post_columns import USUAL, PostColumns
+from openmie.formats.post_rows import EMPTY, read_row
 from openmie.formats.text_lines import is_blank, split_lines
 
 CANNOT_HOLD = ("images.pixels",)
@@ -25,10 +26,7 @@ def read(
     path: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | None = None,
-    text_column: str = "",
-    image_column: str = "",
-    id_column: str = "",
-    id_prefix: str = "",
+    columns: PostColumns = USUAL,
 ) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a bad line, per line that is not blank; "-" is standard input.
 
@@ -37,18 +35,12 @@ def read(
     Args:
         path: file.
         images: further folder that image paths may lie in.
-        text_column: key of a row's text; "": `text`.
-        image_column: key of its image, or of a list of images; "": `image`.
-        id_column: key of its id; "": `id`. Rows without one have the number of their line.
-        id_prefix: of these numbers.
+        columns: keys of a row's text, image and id. Rows without an id have the number of their line.
     """
-    columns = column_options(
-        text_column=text_column, image_column=image_column, id_column=id_column, id_prefix=id_prefix
-    )
     return _lines(path, images, columns)
 
 
-def _lines(path: str | os.PathLike[str], images: Any, columns: Columns) -> Iterator[Document | ErrorRecord]:
+def _lines(path: str | os.PathLike[str], images: Any, columns: PostColumns) -> Iterator[Document | ErrorRecord]:
     folder = paths.parent_folder(path)
     with open_binary(path) as stream:
         for number, line in enumerate(split_lines(stream), 1):
@@ -61,15 +53,9 @@ def read_list(
     path: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | None = None,
-    text_column: str = "",
-    image_column: str = "",
-    id_column: str = "",
-    id_prefix: str = "",
+    columns: PostColumns = USUAL,
 ) -> Iterator[Document | ErrorRecord]:
     """The same from one JSON file: a list of documents or rows, or a single one."""
-    columns = column_options(
-        text_column=text_column, image_column=image_column, id_column=id_column, id_prefix=id_prefix
-    )
     data, folder = load_json(path), paths.parent_folder(path)
     items = enumerate(data if isinstance(data, list) else [data], 1)
     lines = ((number, json.dumps(item, ensure_ascii=True).encode()) for number, item in items)
@@ -77,7 +63,7 @@ def read_list(
 
 
 def _document(
-    line: bytes, number: int, where: str, folder: Path, images: Any, columns: Columns
+    line: bytes, number: int, where: str, folder: Path, images: Any, columns: PostColumns
 ) -> Document | ErrorRecord:
     """A Document, or the row of a post, which has other columns, or no id."""
     refused: ErrorRecord | None = None

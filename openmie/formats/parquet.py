@@ -22,7 +22,8 @@ from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import output
 from openmie.formats.jsonl import open_binary
-from openmie.formats.post_rows import Columns, column_options, read_row
+from openmie.formats.post_columns import USUAL, PostColumns
+from openmie.formats.post_rows import read_row
 from openmie.formats.token_rows import TOKENS, class_names, is_token_row, text_row
 
 CANNOT_HOLD = ("images.pixels",)
@@ -132,27 +133,18 @@ def read(
     path: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | None = None,
-    text_column: str = "",
-    image_column: str = "",
-    id_column: str = "",
-    id_prefix: str = "",
+    columns: PostColumns = USUAL,
 ) -> Iterator[Document | ErrorRecord]:
     """A document, or the record of a bad row, per row: what `write` wrote, or rows of posts (`post_rows`).
 
     Args:
         path: file; "-" is standard input.
         images: further folder that image paths may lie in.
-        text_column: column of a row's text; "": `text`.
-        image_column: column of its image, or of a list of images; "": `image`.
-        id_column: column of its id; "": `id`. Rows without one are numbered from 1.
-        id_prefix: of these numbers.
+        columns: of a row's text, image and id. Rows without an id are numbered from 1.
 
     Raises:
         CorpusError: no Parquet, or a table with no column of ids, texts or images.
     """
-    columns = column_options(
-        text_column=text_column, image_column=image_column, id_column=id_column, id_prefix=id_prefix
-    )
     data = _content(path)
     with _opened(path, data, [0]) as table:
         names = list(table.schema_arrow.names)
@@ -165,7 +157,7 @@ def _content(path: str | os.PathLike[str]) -> bytes | None:
     return sys.stdin.buffer.read() if os.fspath(path) == "-" else None
 
 
-def _check_columns(names: list[str], columns: Columns, path: str | os.PathLike[str]) -> None:
+def _check_columns(names: list[str], columns: PostColumns, path: str | os.PathLike[str]) -> None:
     """CorpusError unless the columns that were named are there, or else an id, a text or an image."""
     for given, usual in ((columns.text, "text"), (columns.id, "id"), *((i, "image") for i in columns.images)):
         if given != usual and given not in names:
@@ -207,7 +199,7 @@ def _opened(path: str | os.PathLike[str], data: bytes | None, done: list[int]) -
 
 
 def _documents(
-    path: str | os.PathLike[str], data: bytes | None, names: list[str], columns: Columns, images: Any
+    path: str | os.PathLike[str], data: bytes | None, names: list[str], columns: PostColumns, images: Any
 ) -> Iterator[Document | ErrorRecord]:
     folder, done = paths.parent_folder(path), [0]
     own = "id" in names and {*names} <= {*Document.model_fields} and columns.are_usual
@@ -231,7 +223,7 @@ def _post(
     where: str,
     folder: Path,
     images: Any,
-    columns: Columns,
+    columns: PostColumns,
     classes: Mapping[str, Sequence[str]],
 ) -> Document | ErrorRecord:
     """The row of a post, whose columns are typed as other tools type them."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -19,6 +19,7 @@ from openmie.data.document import USER_CAPTION, Document, Image
 from openmie.data.json_values import validate_json
 from openmie.errors import DocumentError, ErrorRecord
 from openmie.formats import image_paths as paths
+from openmie.formats.post_columns import USUAL, PostColumns
 from openmie.formats.token_rows import is_token_row, text_row
 
 _FIELDS = tuple(Document.model_fields)
@@ -29,55 +30,13 @@ EMPTY = ErrorRecord(
 )
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Names of the columns that hold a post.
-
-    Args:
-        text: column of the text.
-        image: column of the image's path, or of a list of paths; several, one image each, are parted by commas.
-        id: column of the id; rows without one are numbered.
-        prefix: of the numbers, such as `posts:`, where posts come from several files.
-        layers: whether other fields of a Document may be columns; the cells of a table are texts and hold none.
-    """
-
-    text: str = "text"
-    image: str = "image"
-    id: str = "id"
-    prefix: str = ""
-    layers: bool = True
-
-    @property
-    def images(self) -> tuple[str, ...]:
-        """The image columns."""
-        return tuple(name for name in self.image.split(",") if name) or ("image",)
-
-    @property
-    def roles(self) -> dict[str, str]:
-        """Column -> what it holds: text, image or id."""
-        return {self.text: "text", **dict.fromkeys(self.images, "image"), self.id: "id"}
-
-    @property
-    def are_usual(self) -> bool:
-        """Whether the columns are called as the fields of a Document are."""
-        return not self.options()
-
-    def options(self) -> dict[str, str]:
-        """As options of a reader, where they are not called as usual: `text_column` and so on."""
-        named = {"text_column": self.text, "image_column": self.image, "id_column": self.id}
-        return {option: name for option, name in named.items() if name and not option.startswith(f"{name}_")}
-
-
-DEFAULT = Columns()
-
-
 def read_row(
     data: Any,
     number: int,
     where: str,
     folder: paths.Folder,
     images: paths.Folder | None = None,
-    columns: Columns = DEFAULT,
+    columns: PostColumns = USUAL,
 ) -> Document | ErrorRecord:
     """The document of one row with its images found, or the record of one that cannot be read.
 
@@ -97,7 +56,7 @@ def read_row(
     return document.model_copy(update={"errors": told}) if told else document
 
 
-def row_document(data: Any, number: int, columns: Columns = DEFAULT) -> Document:
+def row_document(data: Any, number: int, columns: PostColumns = USUAL) -> Document:
     """The document of one row.
 
     Args:
@@ -139,7 +98,7 @@ def row_document(data: Any, number: int, columns: Columns = DEFAULT) -> Document
     return document.model_copy(update={"errors": (*document.errors, *notes)}) if notes else document
 
 
-def _sorted_columns(data: Mapping[str, Any], columns: Columns) -> tuple[dict[str, Any], dict[str, Any]]:
+def _sorted_columns(data: Mapping[str, Any], columns: PostColumns) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fields of a document, and `caption`, by their names; and the columns that travel along."""
     roles = columns.roles
     fields = {*(_FIELDS if columns.layers else ("text", "id", "lang", "images")), "caption"} - {*roles.values()}
@@ -197,7 +156,7 @@ def _id(value: Any, column: str) -> str:
     )
 
 
-def _empty(data: Mapping[str, Any], layers: Mapping[str, Any], columns: Columns) -> list[ErrorRecord]:
+def _empty(data: Mapping[str, Any], layers: Mapping[str, Any], columns: PostColumns) -> list[ErrorRecord]:
     """What is to be said of a row without text and image: an error where it has no such columns at all."""
     if not (data.keys() & {columns.text, *columns.images, "images"} or layers.get("errors")):
         among = f" among the columns {', '.join(map(repr, data))}"[:160] if data else ""
@@ -244,13 +203,3 @@ def _names(value: Any, column: str) -> Iterable[str]:
             remedy="correct it, or leave it out",
         )
     return (name for name in names if name)
-
-
-def column_options(**options: str) -> Columns:
-    """The columns that a reader's options name: `text_column`, `image_column`, `id_column`, `id_prefix`."""
-    return Columns(
-        options.get("text_column") or "text",
-        options.get("image_column") or "image",
-        options.get("id_column") or "id",
-        options.get("id_prefix", ""),
-    )

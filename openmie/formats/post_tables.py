@@ -17,7 +17,8 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats.csv_table import COLUMNS as PREDICTED
-from openmie.formats.post_rows import Columns, column_options, read_row
+from openmie.formats.post_columns import USUAL, PostColumns
+from openmie.formats.post_rows import read_row
 from openmie.formats.text_lines import TextLine, line_error, read_lines
 
 CANNOT_HOLD = tuple(name for name in Document.model_fields if name not in ("id", "text"))
@@ -36,10 +37,7 @@ def read_table(
     path: str | os.PathLike[str],
     *,
     images: str | os.PathLike[str] | None = None,
-    text_column: str = "",
-    image_column: str = "",
-    id_column: str = "",
-    id_prefix: str = "",
+    columns: PostColumns = USUAL,
 ) -> Iterator[Document | ErrorRecord]:
     """A document for each row of a table, or the record of one that cannot be read.
 
@@ -47,17 +45,11 @@ def read_table(
         path: file, parted by commas, semicolons or tabs as its header is; "-" is standard input.
         images: further folder that image paths may lie in. A cell may name several, parted by `|` or `;`, or as a
             JSON list.
-        text_column: column of the text; "": `text`.
-        image_column: column of the image's path, or several with commas; "": `image`.
-        id_column: column of the id; "": `id`. Rows without one are numbered from 1.
-        id_prefix: of these numbers.
+        columns: of the text, of the image's path (or several), and of the id. Rows without an id are numbered from 1.
 
     Raises:
         CorpusError: no such file, or a table without the columns that were named.
     """
-    columns = column_options(
-        text_column=text_column, image_column=image_column, id_column=id_column, id_prefix=id_prefix
-    )
     lines = read_lines(path)
     first = next(lines, TextLine(1, ""))
     mark = "\t" if str(path).lower().endswith(".tsv") else max(",;\t", key=first.text.count)
@@ -65,7 +57,7 @@ def read_table(
     return _documents(path, chain([first], lines), mark, names, columns, images)
 
 
-def _header(line: str, mark: str, path: str | os.PathLike[str], columns: Columns) -> list[str]:
+def _header(line: str, mark: str, path: str | os.PathLike[str], columns: PostColumns) -> list[str]:
     """Names of the columns; one that comes twice, or has none, gets its place as its name."""
     cells = next(csv.reader([line], delimiter=mark), [])
     names: list[str] = []
@@ -96,7 +88,7 @@ def _documents(
     lines: Iterable[TextLine],
     mark: str,
     names: list[str],
-    columns: Columns,
+    columns: PostColumns,
     images: str | os.PathLike[str] | None,
 ) -> Iterator[Document | ErrorRecord]:
     folder, bad = paths.parent_folder(path), deque[ErrorRecord]()

@@ -8,9 +8,8 @@ one row of the round-trip tests (`tests/unit/formats/test_roundtrip.py`), which 
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats.equal_ids import remark_equal_ids
 from openmie.formats.output import Written
+from openmie.formats.post_columns import USUAL, PostColumns, option_names, with_columns
 from openmie.formats.sniffing import guess_content
 
 
@@ -107,8 +107,9 @@ def read_items(
     Raises:
         CorpusError: an unknown format or option, or a file that is not of the format at all.
     """
-    name = format or guess(path, reading=True, columns=options)
-    return remark_equal_ids(_function(name, "read", options)(path, **options))
+    name = format or guess(path, reading=True, columns=PostColumns.of(options))
+    reader = _function(name, "read", options)
+    return remark_equal_ids(reader(path, **with_columns(reader, options)))
 
 
 def write(
@@ -148,11 +149,10 @@ def accepted_options(format: str, verb: str = "read") -> tuple[str, ...]:
             expected=f"one of {', '.join(possible)}",
             remedy="choose one of them",
         )
-    parameters = inspect.signature(row.function(name)).parameters.values()
-    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    return option_names(row.function(name))
 
 
-def guess(path: str | os.PathLike[str], reading: bool, columns: Mapping[str, Any] | None = None) -> str:
+def guess(path: str | os.PathLike[str], reading: bool, columns: PostColumns = USUAL) -> str:
     """Recognise the format of a path.
 
     By its suffix; where it is read, a folder, standard input, and a .json, .txt or .tsv file by the content.
@@ -160,7 +160,7 @@ def guess(path: str | os.PathLike[str], reading: bool, columns: Mapping[str, Any
     Args:
         path: file or folder; "-" is standard input or output.
         reading: whether it is read, not written.
-        columns: options such as `text_column`, which name the columns of a table of posts.
+        columns: of a table of posts.
 
     Raises:
         CorpusError: none of the formats.
@@ -168,14 +168,14 @@ def guess(path: str | os.PathLike[str], reading: bool, columns: Mapping[str, Any
     target = Path(path)
     suffix = target.suffix.lower()
     if os.fspath(path) == "-":
-        return (guess_content(path, columns or {}) if reading else "") or "jsonl"
+        return (guess_content(path, columns) if reading else "") or "jsonl"
     if reading and target.is_dir():
         found = _guess_folder(target)
     else:
         found = next((n for n, row in FORMATS.items() if suffix in row.suffixes), "")
         if reading and (suffix in (".txt", ".tsv") or not found):
             otherwise = {".txt": "text", ".tsv": "csv"}.get(suffix, "")
-            found = _guess_plain(target, columns or {}) or otherwise
+            found = _guess_plain(target, columns) or otherwise
         found = _sniff_json(target) if found == "json" and reading else found
     if not found:
         raise CorpusError(
@@ -193,7 +193,7 @@ def _guess_folder(folder: Path) -> str:
     return found or next((n for n, row in tests if row.function(row.folder_test)(folder)), "")
 
 
-def _guess_plain(file: Path, columns: Mapping[str, Any]) -> str:
+def _guess_plain(file: Path, columns: PostColumns) -> str:
     """The format of a file whose name does not tell; of plain text, tags and a table's header are looked for."""
     try:
         found = guess_content(file, columns)

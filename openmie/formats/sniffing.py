@@ -7,22 +7,21 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from openmie.formats.post_rows import column_options
+from openmie.formats.post_columns import PostColumns
 
 _SIZE = 1 << 16  # bytes looked at
 _TAG = re.compile(r"\S\s+(?:O|[BIESLU]-\S+)\s*$")  # the end of a line of CoNLL
 
 
-def guess_content(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> str:
+def guess_content(path: str | os.PathLike[str], columns: PostColumns) -> str:
     """The format of what begins as Parquet, JSON, JSON lines, CoNLL or a table of posts does; else "".
 
     Args:
         path: file; "-" is standard input, of which nothing is consumed.
-        columns: options of a reader, such as `text_column`, which name the columns that a table of posts has.
+        columns: of a table of posts.
     """
     head = _head(path).removeprefix(b"\xef\xbb\xbf")
     if head.startswith(b"PAR1"):
@@ -45,12 +44,11 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _is_header(line: str, columns: Mapping[str, Any]) -> bool:
+def _is_header(line: str, columns: PostColumns) -> bool:
     """Whether a line has the names of a post's columns: a text's or an image's, parted from others."""
-    named = column_options(**{k: v for k, v in columns.items() if k.endswith("_column")})
     mark = max(",;\t", key=line.count)
     cells = next(csv.reader([line.rstrip("\r\n")], delimiter=mark), [])
-    return bool({named.text, *named.images} & {*cells}) and (len(cells) > 1 or line.strip() in cells)
+    return bool({columns.text, *columns.images} & {*cells}) and (len(cells) > 1 or line.strip() in cells)
 
 
 def _head(path: str | os.PathLike[str]) -> bytes:

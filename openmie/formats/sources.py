@@ -18,6 +18,7 @@ from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import registry
 from openmie.formats.equal_ids import remark_equal_ids
+from openmie.formats.post_columns import PostColumns
 
 Item = Document | ErrorRecord
 
@@ -66,7 +67,7 @@ def read_sources(sources: Sequence[str], format: str | None = None, **options: A
         CorpusError: nothing at a path, an unknown format or option, a table without the columns that were named.
     """
     paths = expand(sources)
-    known = [format or registry.guess(path, reading=True, columns=options) for path in paths]
+    known = [format or registry.guess(path, reading=True, columns=PostColumns.of(options)) for path in paths]
     taken = [registry.accepted_options(name) for name in known]
     used = {option for accepted in taken for option in accepted}  # of some of the sources
     opened = []

@@ -12,7 +12,7 @@ from openmie import corpora
 from openmie.data.document import USER_CAPTION, Document, Image
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import output
-from openmie.formats.post_rows import DEFAULT, Columns
+from openmie.formats.post_columns import USUAL, PostColumns
 from openmie.formats.sources import read_sources
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def make_document(text: str, image: str | Sequence[str] = (), caption: str = "",
 
 
 def read_posts(
-    source: str | Sequence[str], images: str | None = None, columns: Columns = DEFAULT, format: str | None = None
+    source: str | Sequence[str], images: str | None = None, columns: PostColumns = USUAL, format: str | None = None
 ) -> Iterator[Document | ErrorRecord]:
     """Posts of files, folders and patterns, as `openmie.formats.sources` reads them.
 
@@ -55,16 +55,37 @@ def read_rows(path: str, images: str | None = None) -> Iterator[Document | Error
 
 
 def open_sources(
-    spec: str | Sequence[str], split: Sequence[str] | None, images: str | None
+    spec: str | Sequence[str],
+    split: Sequence[str] | None,
+    images: str | None,
+    columns: PostColumns = USUAL,
+    format: str = "",
 ) -> tuple[dict[str, Iterable[Document]], Any]:
     """Documents by the name of the file to write them to, of a corpus (FORMAT:PATH) or of files, "-" being stdin.
 
     The second value is the corpus, where it is one. A row of a file that cannot be read is an empty Document with the
     reason.
+
+    Args:
+        spec: a corpus, or files, folders and patterns.
+        split: of the corpus; None: all.
+        images: further folder that image paths may lie in.
+        columns: names of the columns that hold text, image and id.
+        format: of all files; "": each as it is recognised.
+
+    Raises:
+        CorpusError: nothing there, splits of a file, the format of a corpus a second time.
     """
     specs = [spec] if isinstance(spec, str) else list(spec)
+    options = columns.options() | ({"images": images} if images else {})
     if len(specs) == 1 and specs[0] != "-" and not (os.path.lexists(specs[0]) or glob.has_magic(specs[0])):
-        data = corpora.load(specs[0], **({"images": images} if images else {}))
+        if format:
+            raise CorpusError(
+                f"--from {format} with {specs[0]}",
+                expected="a file that is there, or a corpus, which names its own format",
+                remedy="check the path, or leave --from out",
+            )
+        data = corpora.load(specs[0], **options)
         return {name: data.split(name) for name in split or data.sources}, data
     if split:
         raise CorpusError(
@@ -74,12 +95,8 @@ def open_sources(
             remedy=f"leave it out, or name the corpus with its format, such as jsonl:{specs[0]}",
         )
     name = output.safe_name(output.stem(specs[0])) if len(specs) == 1 and os.path.exists(specs[0]) else "documents"
-    return {name: _documents(specs, images)}, None
-
-
-def _documents(sources: Sequence[str], images: str | None) -> Iterator[Document]:
-    items = read_sources(sources, **({"images": images} if images else {}))
-    return (as_document(item, number) for number, item in enumerate(items, 1))
+    items = enumerate(read_sources(specs, format or None, **options), 1)
+    return {name: (as_document(item, number) for number, item in items)}, None
 
 
 def as_document(item: Document | ErrorRecord, number: int) -> Document:

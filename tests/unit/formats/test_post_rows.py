@@ -13,7 +13,7 @@ from openmie.cli import application as cli
 from openmie.data.document import USER_CAPTION, Document
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import registry as files
-from openmie.formats.post_rows import DEFAULT, Columns
+from openmie.formats.post_columns import USUAL, PostColumns
 from openmie.inference import pipeline
 
 ROW = {"text": "Kei near Oslo", "image": "a.png", "caption": "a street", "url": "x/1", "likes": 3}
@@ -25,7 +25,7 @@ def rows(folder: Path, *made: object, name: str = "posts.jsonl") -> Path:
     return path
 
 
-def documents(path: Path, columns: Columns = DEFAULT) -> list[Document]:
+def documents(path: Path, columns: PostColumns = USUAL) -> list[Document]:
     found = list(pipeline.read_posts(str(path), None, columns))
     assert all(isinstance(d, Document) for d in found), found
     return [d for d in found if isinstance(d, Document)]
@@ -59,7 +59,7 @@ def test_what_is_no_row_is_told(tmp_path: Path) -> None:
 
 
 def test_tables_and_text(tmp_path: Path) -> None:
-    columns = Columns(text="tweet", image="photo", id="n")
+    columns = PostColumns(text="tweet", image="photo", id="n")
     (tmp_path / "a.csv").write_text('\ufeffn;tweet;photo;date\n5;"Kei; near\nOslo";a.png;Monday\n6;Bo;;\n')
     (tmp_path / "a.tsv").write_text('n\ttweet\tphoto\tdate\n5\t"Kei; near\nOslo"\ta.png\tMonday\n6\tBo\t\t\n')
     for name in ("a.csv", "a.tsv"):
