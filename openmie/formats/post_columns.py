@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 _OPTIONS = {"text_column": "text", "image_column": "image", "id_column": "id", "id_prefix": "prefix"}
@@ -40,7 +40,8 @@ class PostColumns:
         Args:
             options: of a reader; others are not looked at, and an empty one is as none.
         """
-        return cls(**{field: str(options[name]) for name, field in _OPTIONS.items() if options.get(name)})
+        given = {field: str(options[name]) for name, field in _OPTIONS.items() if options.get(name)}
+        return replace(cls(), **given)  # type: ignore[arg-type]
 
     @property
     def images(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -104,15 +104,7 @@ def transcribe(
     several = getattr(whisper.generation_config, "is_multilingual", True)  # English alone cannot be asked for
     given: dict[str, Any] = {"language": language} if language and several else {}
     generated = whisper.generate(**found.to(device), return_timestamps=True, return_segments=True, **given)
-    cues_found = [
-        Cue(
-            round(float(s["start"]), 3),
-            round(float(max(s["end"], s["start"])), 3),
-            " ".join(processor.decode(s["tokens"], skip_special_tokens=True).split()),
-        )
-        for s in generated["segments"][0]
-    ]
-    cues, errors = order_cues(cues_found, f"{path}, as heard by {model}")
+    cues, errors = order_cues(_cues(generated["segments"][0], processor), f"{path}, as heard by {model}")
     if not cues:
         raise CorpusError(
             "no speech",
@@ -121,6 +113,18 @@ def transcribe(
             remedy="give a subtitle file",
         )
     return Subtitles(cues, errors, asr_model=f"{model}@{revision}" if revision else model)
+
+
+def _cues(segments: Iterable[Mapping[str, Any]], processor: Any) -> list[Cue]:
+    """The timed sentences of a Whisper model."""
+    return [
+        Cue(
+            round(float(s["start"]), 3),
+            round(float(max(s["end"], s["start"])), 3),
+            " ".join(processor.decode(s["tokens"], skip_special_tokens=True).split()),
+        )
+        for s in segments
+    ]
 
 
 def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from openmie.errors import MetricError
 from openmie.metrics.mre import Average, Denominator, MreItems, MreScores, mre_scores
-from openmie.metrics.text import texts
+from openmie.metrics.text import TextScores, texts
 from openmie.vlm.pfa.labels import MentionLabels, label_names, label_set
 from openmie.vlm.pfa.parsing import TASKS, PfaAnswer, check_tasks, parse_pfa_answer
 
@@ -64,18 +64,7 @@ def score_answers(
         MetricError: lists of different lengths.
         OpenMIEError: invalid labels or tasks.
     """
-    if len(gold) != len(predicted):
-        raise MetricError(
-            f"{len(predicted)} answers for {len(gold)} gold ones",
-            expected="one for each, in the same order",
-            remedy="pair them by id first",
-        )
-    if sources is not None and len(sources) != len(gold):
-        raise MetricError(
-            f"{len(sources)} texts for {len(gold)} answers",
-            expected="one for each, in order",
-            remedy="leave `sources` out, or give one for each",
-        )
+    _check_lengths(gold, predicted, sources)
     options, names, tasks = options or Algorithm1Options(), label_set(label_names(labels)), check_tasks(tasks)
     about: Sequence[str | None] = [None] * len(gold) if sources is None else sources
     gold_parsed, predicted_parsed = (
@@ -90,7 +79,30 @@ def score_answers(
     share = 100.0 * clean / len(predicted) if predicted else 0.0
     if "summary" not in tasks:
         return found, share
-    kept = [(a.summary, b.summary) for a, b in zip(gold_parsed, predicted_parsed) if a.summary.strip()]
+    return replace(found, text=_summary_scores(gold_parsed, predicted_parsed, options)), share
+
+
+def _check_lengths(gold: Sequence[str], predicted: Sequence[str], sources: Sequence[str] | None) -> None:
+    """MetricError unless there is an answer, and where texts are given a text, for each gold answer."""
+    if len(gold) != len(predicted):
+        raise MetricError(
+            f"{len(predicted)} answers for {len(gold)} gold ones",
+            expected="one for each, in the same order",
+            remedy="pair them by id first",
+        )
+    if sources is not None and len(sources) != len(gold):
+        raise MetricError(
+            f"{len(sources)} texts for {len(gold)} answers",
+            expected="one for each, in order",
+            remedy="leave `sources` out, or give one for each",
+        )
+
+
+def _summary_scores(
+    gold: Sequence[PfaAnswer], predicted: Sequence[PfaAnswer], options: Algorithm1Options
+) -> TextScores:
+    """Scores of the summaries; samples without a gold one are counted as skipped."""
+    kept = [(a.summary, b.summary) for a, b in zip(gold, predicted) if a.summary.strip()]
     scored = texts(
         [a for a, _ in kept],
         [b for _, b in kept],
@@ -99,7 +111,7 @@ def score_answers(
         bootstrap=options.bootstrap,
         seed=options.seed,
     )
-    return replace(found, text=replace(scored, skipped=len(gold) - len(kept))), share
+    return replace(scored, skipped=len(gold) - len(kept))
 
 
 def _statement(answer: PfaAnswer) -> MreItems:
