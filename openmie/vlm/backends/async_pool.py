@@ -8,12 +8,12 @@ import queue
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
-LOOKAHEAD = 16  # at most LOOKAHEAD * concurrency calls are started beyond the oldest that is still open
 
 
 class AsyncPool:
@@ -37,8 +37,8 @@ class AsyncPool:
     ) -> Iterator[tuple[int, B]]:
         """Call a coroutine function on each item, `concurrency` calls at a time.
 
-        Items are consumed lazily, at most `LOOKAHEAD * concurrency` beyond the oldest open call. A call that raises
-        ends the iteration; open calls are cancelled when the caller stops.
+        Items are consumed lazily, as calls end and their results are taken; one that hangs keeps no other waiting. A
+        call that raises ends the iteration; open calls are cancelled when the caller stops.
 
         Args:
             items: arguments of the calls.
@@ -49,29 +49,43 @@ class AsyncPool:
             (index, result) of each item, in the order of completion.
         """
         loop, done = self.loop(), queue.SimpleQueue[int]()
-        numbered, running = enumerate(items), dict[int, Future[B]]()
-        number, more = -1, True
+        numbered, running = enumerate(items), dict[int, Future[_Outcome[B]]]()
+        more = True
         try:
             while True:
-                while (
-                    more
-                    and len(running) < concurrency
-                    and number - min(running, default=number) < LOOKAHEAD * concurrency
-                ):
+                while more and len(running) < concurrency:
                     item = next(numbered, None)
                     if item is None:
                         more = False
                         break
                     number = item[0]
-                    future = running[number] = asyncio.run_coroutine_threadsafe(call(item[1]), loop)
+                    future = running[number] = asyncio.run_coroutine_threadsafe(_outcome(call(item[1])), loop)
                     future.add_done_callback(partial(_put, done, number))
                 if not running:
                     return
                 first = done.get()
-                yield first, running.pop(first).result()
+                outcome = running.pop(first).result()
+                if outcome.error is not None:
+                    raise outcome.error
+                yield first, outcome.result  # type: ignore[misc]
         finally:
             for future in running.values():
                 future.cancel()
+
+
+@dataclass
+class _Outcome(Generic[B]):
+    """What a call returned or raised: of several that raise, the first is raised here and no other is logged."""
+
+    result: B | None = None
+    error: Exception | None = None
+
+
+async def _outcome(call: Coroutine[Any, Any, B]) -> _Outcome[B]:
+    try:
+        return _Outcome(await call)
+    except Exception as error:
+        return _Outcome(error=error)
 
 
 def _put(done: queue.SimpleQueue[int], number: int, _: object) -> None:

@@ -2,11 +2,15 @@
 
     Endpoint("http://localhost:8000/v1", "Qwen/Qwen2.5-VL-7B-Instruct", dialect="vllm")
 
-A request is retried `retries` times where another try can help: no connection, a time-out, the statuses 408, 409, 429
-and 5xx, a truncated body. The delay doubles each time, with random jitter down to one half, or is what the server asks
-for (Retry-After). A try ends after `timeout` seconds whatever has arrived, so a request ends after
-(retries + 1) * (timeout + max_retry_delay) seconds at most: with an answer, or with an `ErrorRecord` in its place. The
-key is read from the environment at each call, sent as the server's bearer token, and redacted from all messages.
+A request is retried `retries` times where another try can help: a broken connection, a time-out, the statuses 408, 409
+and 5xx, a truncated body. The delay doubles each time, with random jitter down to one half. A try ends after `timeout`
+seconds whatever has arrived; a request ends with an answer, or with an `ErrorRecord` in its place.
+
+What the server says to one request holds for all (`shared_pause`). Asked to slow down (status 429, or one with
+Retry-After), all pause for as long as it says, then probe slowly; no request fails of that. A server that nobody
+reaches, a key that it does not take (401, 403), no credit (402) and a model that it does not know end the job:
+`UnusableServer`.
+The key is read from the environment at each call, sent as the server's bearer token, and redacted from all messages.
 """
 
 from __future__ import annotations
@@ -18,7 +22,6 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -27,27 +30,17 @@ from openmie.errors import ErrorRecord, ModelError, OpenMIEError
 from openmie.vlm.backends import openai_protocol
 from openmie.vlm.backends.async_pool import AsyncPool
 from openmie.vlm.backends.response_cache import restore_order
+from openmie.vlm.backends.server_errors import AskedToWait, RetryableTry, Unreachable, status_error
+from openmie.vlm.backends.shared_pause import SharedPause, UnusableServer
 from openmie.vlm.generate import Answer, GenerationError, Grammar, Request, answer_one
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 MAX_BODY_BYTES = 16 << 20
-RETRY_STATUSES = frozenset({408, 409, 429})  # and 5xx
 NO_KEY = "EMPTY"  # sent to servers that require no key
+CONNECT_SECONDS = 10.0  # until a server counts as out of reach
 _RUN_AGAIN = "check the server, then run again"
-_RUN_LATER = "run again later; with a cache, answers that arrived are not requested again"
-_SET_A_KEY = "set a key that the server knows in the environment variable"
-_ASK_FOR_ACCESS = "ask for access to the model"
-_CHECK_NAMES = "check base_url, which ends in /v1 with most servers, and the model's name"
-
-
-class _RetryableError(Exception):
-    """A try that failed, where another may not. `wait`: seconds that the server asks to wait, if it does."""
-
-    def __init__(self, found: str, wait: float | None = None) -> None:
-        super().__init__(found)
-        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -62,7 +55,7 @@ class Endpoint:
         timeout: seconds of one try in all.
         retries: tries after the first.
         retry_delay: seconds before the second try; doubled each time.
-        max_retry_delay: seconds of any one delay; a request whose server asks for more fails.
+        max_retry_delay: seconds of any one delay, unless the server asks for more.
         concurrency: requests at a time.
         max_tokens: generated tokens at most; None: the server's own limit.
         temperature: 0 is greedy; None: the server's own.
@@ -154,6 +147,8 @@ class Endpoint:
         try:
             body = await asyncio.to_thread(openai_protocol.request_body, request, self.dialect, self.image_format)
             return await self._with_retries(body, request)
+        except UnusableServer:
+            raise
         except OpenMIEError as error:
             found = self._redacted(error.record.found)
             return error.record.model_copy(update={"where": self._where, "found": found})
@@ -165,28 +160,52 @@ class Endpoint:
             )
 
     async def _with_retries(self, body: Mapping[str, Any], request: Request) -> Answer | ErrorRecord:
-        failure = ""
-        for number in range(self.retries + 1):
-            started = time.monotonic()
+        failure, tries, pause = "", 0, self._pause()
+        while tries <= self.retries:
+            ticket = await pause.turn()
             try:
-                raw = await asyncio.wait_for(self._post(body), self.timeout)
-                return openai_protocol.parse_response(raw, request, self.dialect, time.monotonic() - started)
-            except TimeoutError:
-                failure, wait = f"no whole answer in {self.timeout:g} seconds", None
-            except openai_protocol.MalformedResponse as error:
-                failure, wait = str(error), None
-            except _RetryableError as error:
-                failure, wait = str(error), error.wait
-            if wait is not None and wait > self.max_retry_delay:
-                return self._record(
-                    f"{failure}, and the server asks to wait {wait:.0f} seconds",
-                    f"a delay of at most {self.max_retry_delay:g} seconds (max_retry_delay)",
-                    _RUN_LATER,
-                )
-            if number < self.retries:
-                longest = min(self.max_retry_delay, self.retry_delay * 2**number)
-                await asyncio.sleep(random.uniform(longest / 2, longest) if wait is None else wait)
-        return self._record(f"{failure}, {self.retries + 1} times", "an answer", _RUN_AGAIN)
+                found = await self._try(body, request, pause, ticket)
+            finally:
+                pause.leave()
+            if not isinstance(found, str):
+                return found
+            if not found:  # all were asked to wait, which is no fault of this request
+                continue
+            failure, tries = found, tries + 1
+            pause.failed(failure, self._patience)
+            if tries <= self.retries:
+                longest = min(self.max_retry_delay, self.retry_delay * 2.0 ** (tries - 1))
+                await asyncio.sleep(random.uniform(longest / 2, longest))
+        return self._record(f"{failure}, {tries} times", "an answer", _RUN_AGAIN)
+
+    async def _try(self, body: Mapping[str, Any], request: Request, pause: SharedPause, ticket: float) -> Answer | str:
+        """An answer, or how the try failed; "" for a try that does not count."""
+        started = time.monotonic()
+        try:
+            raw = await asyncio.wait_for(self._post(body), self.timeout)
+            answer = openai_protocol.parse_response(raw, request, self.dialect, time.monotonic() - started)
+        except TimeoutError:
+            return f"no whole answer in {self.timeout:g} seconds"
+        except (openai_protocol.MalformedResponse, RetryableTry) as error:
+            return self._redacted(str(error))
+        except AskedToWait as error:
+            pause.hold(ticket, error.wait, self._redacted(str(error)))
+            return ""
+        except Unreachable as error:
+            pause.unreachable(ticket, self._redacted(str(error)))
+            return ""
+        except UnusableServer:
+            raise
+        except GenerationError:  # an answer that is none to this request
+            pause.answered()
+            raise
+        pause.answered()
+        return answer
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a server which has answered nothing may go on failing: the delays of one request."""
+        return sum(min(self.max_retry_delay, self.retry_delay * 2.0**n) for n in range(self.retries)) / 2
 
     async def _post(self, body: Mapping[str, Any]) -> bytes:
         """The raw body of one try's response."""
@@ -209,46 +228,41 @@ class Endpoint:
                             remedy="check the server",
                         )
         except openai.APIStatusError as error:
-            raise self._status_error(error) from None
+            raise status_error(error, self._where, self.key_env, self._redacted) from None
         except (openai.OpenAIError, OSError) as error:
-            raise _RetryableError(f"no connection: {error.__cause__ or error}") from None
+            kind = Unreachable if type(error.__cause__).__name__.startswith("Connect") else RetryableTry
+            raise kind(f"no connection: {error.__cause__ or error}") from None
         except Exception as error:
             if isinstance(error, OpenMIEError) or "httpx" not in type(error).__module__:
                 raise
-            raise _RetryableError(f"connection broke ({type(error).__name__}: {str(error)[:120]})") from None
+            raise RetryableTry(f"connection broke ({type(error).__name__}: {str(error)[:120]})") from None
         return b"".join(parts)
-
-    def _status_error(self, error: Any) -> Exception:
-        """The error that a status other than 200 stands for."""
-        status = error.status_code
-        message = f"status {status}: {' '.join(str(error.message).split())[:300]}"
-        if status in RETRY_STATUSES or status >= 500:
-            return _RetryableError(message, _retry_after(error.response.headers))
-        remedy = {
-            401: f"{_SET_A_KEY} {self.key_env}",
-            403: _ASK_FOR_ACCESS,
-            404: _CHECK_NAMES,
-        }
-        return GenerationError(
-            message,
-            expected="status 200",
-            remedy=remedy.get(status, "check this request: is the text too long, or are there too many images?"),
-        )
 
     def _client(self, openai: Any) -> Any:
         """One client for each loop and key; redirects, which could lead anywhere, are not followed."""
         key, loop = os.environ.get(self.key_env, "").strip() or NO_KEY, asyncio.get_running_loop()
         held = self.__dict__.get("_held")
         if held is None or held[:2] != (key, loop):
+            limits = {"timeout": self.timeout, "connect": min(self.timeout, CONNECT_SECONDS)}
+            timeout = openai.Timeout(**limits)
             client = openai.AsyncOpenAI(
                 base_url=self.base_url,
                 api_key=key,
                 max_retries=0,
-                timeout=self.timeout,
-                http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=self.timeout),
+                timeout=timeout,
+                http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout),
             )
             held = self.__dict__["_held"] = (key, loop, client)
         return held[2]
+
+    def _pause(self) -> SharedPause:
+        """The pause of all requests on this loop."""
+        loop = asyncio.get_running_loop()
+        held = self.__dict__.get("_paused")
+        if held is None or held[0] is not loop:
+            pause = SharedPause(self._where, self.concurrency, self.retries + 1, self.retry_delay, self.max_retry_delay)
+            held = self.__dict__["_paused"] = (loop, pause)
+        return held[1]
 
     @property
     def _where(self) -> str:
@@ -263,12 +277,11 @@ class Endpoint:
 
 
 def is_unavailable(record: ErrorRecord) -> bool:
-    """Whether a record of an `Endpoint` says that the server could not be asked, be it the network, the key or a limit.
+    """Whether a record of an `Endpoint` says that the server could not be asked, be it the network or a limit.
 
     Such a request may be answered another time; one that the server refused for what is in it, will not.
     """
-    remedies = (_RUN_AGAIN, _RUN_LATER, _SET_A_KEY, _ASK_FOR_ACCESS, _CHECK_NAMES)
-    return not record.note and record.remedy.startswith(remedies)
+    return not record.note and record.remedy.startswith(_RUN_AGAIN)
 
 
 def _import_openai() -> Any:
@@ -280,19 +293,3 @@ def _import_openai() -> Any:
             expected="this package, which talks to servers",
             remedy="install it: pip install 'openmie[endpoint]'",
         ) from None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, as a number or a date; None where it gives none that can be read."""
-    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        value = headers.get(name, "").strip()
-        try:
-            wait = float(value) / scale
-        except ValueError:
-            try:
-                wait = parsedate_to_datetime(value).timestamp() - time.time()
-            except (ValueError, TypeError, OverflowError):
-                continue
-        if wait == wait:  # not NaN
-            return max(0.0, wait)
-    return None

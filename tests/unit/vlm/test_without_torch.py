@@ -10,6 +10,7 @@ for name in ("torch", "transformers", "accelerate", "tokenizers", "safetensors")
 from importlib import import_module
 for name in (
     "", ".generate", ".backends", ".backends.async_pool", ".backends.endpoint", ".backends.openai_protocol",
+    ".backends.server_errors", ".backends.shared_pause",
     ".backends.response_cache", ".boxes.coordinates", ".boxes.families", ".boxes.probe", ".captions",
     ".generated_images", ".pfa", ".pfa.grammar", ".pfa.image_entity_pairs", ".pfa.labels", ".pfa.locate",
     ".pfa.parsing", ".pfa.scores", ".prompting", ".prompting.injection_guard", ".prompting.occurrences",
@@ -29,11 +30,14 @@ assert isinstance(connect("m", "http://127.0.0.1:9/v1"), Endpoint)
 request = ExtractionRequest(system="schema", model="m", endpoint="http://127.0.0.1:9/v1", label=("PER",),
                             settings=("window=500", "retries=0"))
 backend, documents = request.backend(), [Document(id="d", text="Ada")]
-(found,) = request.predict(documents, request.schema(), backend)
-assert len(found.errors) == 1 and "127.0.0.1" in found.errors[0].where, found.errors
-for system in ("schema", "pfa"):
-    (found,) = predict(backend, documents, system, ["PER"], "ner")
-    assert len(found.errors) == 1
+for ask in (lambda: request.predict(documents, request.schema(), backend),
+            lambda: predict(backend, documents, "pfa", ["PER"], "ner")):
+    try:
+        list(ask())
+    except OpenMIEError as error:
+        assert "127.0.0.1" in error.record.where and "no connection" in error.record.found, error
+    else:
+        raise AssertionError("a server answered that is not there")
 for call in (lambda: connect("."), ExtractionRequest(system="schema", model=".").backend):
     try:
         call()

@@ -28,6 +28,8 @@ from openmie.vlm.backends import endpoint as module
 from openmie.vlm.backends.endpoint import Endpoint
 from openmie.vlm.backends.local import Local
 from openmie.vlm.backends.response_cache import Cached
+from openmie.vlm.backends.server_errors import retry_after
+from openmie.vlm.backends.shared_pause import UnusableServer
 from openmie.vlm.generate import Answer, GenerationError, Grammar, Request
 from tests.fixtures import vlm_small as lvlm_small
 
@@ -91,7 +93,7 @@ class Bad(BaseHTTPRequestHandler):
         self.send(body(f"said {prompt}"))
 
     def hangs(self, prompt):
-        self.server.over.wait(5)
+        self.server.over.wait(12)
         self.close_connection = True
 
     def trickles(self, prompt):
@@ -104,9 +106,6 @@ class Bad(BaseHTTPRequestHandler):
 
     def date(self, prompt):
         self.send(b"{}", 503, Retry_After=formatdate(time.time() + 1.6, usegmt=True))
-
-    def never(self, prompt):
-        self.send(b"{}", 429, Retry_After="3600")
 
     def status(self, prompt):
         self.send(
@@ -196,18 +195,15 @@ def server(monkeypatch):
 
 
 def at(server, **settings):
-    settings = {"timeout": 0.5, "retries": 2, "retry_delay": 0.02, "concurrency": 8, "max_retry_delay": 5.0, **settings}
+    settings = {"timeout": 2.0, "retries": 2, "retry_delay": 0.02, "concurrency": 8, "max_retry_delay": 5.0, **settings}
     return Endpoint(f"http://127.0.0.1:{server.server_port}/v1", "m", **settings)
 
 
 RECORDS = {  # behaviour: (tries, words of the record)
-    "hangs": (3, "no whole answer in 0.5 seconds, 3 times"),
-    "trickles": (3, "no whole answer in 0.5 seconds"),
-    "never": (1, "asks to wait 3600 seconds"),
+    "hangs": (3, "no whole answer in 2 seconds, 3 times"),
+    "trickles": (3, "no whole answer in 2 seconds"),
     "status 500": (3, "status 500.*3 times"),
     "status 400": (1, "status 400"),
-    "status 401": (1, "status 401"),
-    "status 404": (1, "status 404"),
     "status 422": (1, "status 422"),
     "status 408": (3, "status 408"),
     "status 409": (3, "status 409"),
@@ -264,8 +260,7 @@ def test_each_misdeed_ends_in_a_record_or_an_answer_and_harms_no_other(server, c
             assert (answer.prompt_tokens, answer.tokens, answer.finish) == (7, 3, "stop")
             tries = ANSWERS.get(prompt, 1)
             assert counted(server, prompt, tries) == tries, prompt
-    assert KEY not in str(found) + caplog.text and "***" in found["status 401"].found
-    assert "OPENAI_API_KEY" in found["status 401"].remedy
+    assert KEY not in str(found) + caplog.text and "***" in found["status 400"].found
 
 
 def test_pauses_are_as_long_as_the_server_says(server):
@@ -273,8 +268,8 @@ def test_pauses_are_as_long_as_the_server_says(server):
         started = time.monotonic()
         assert at(server, retry_delay=0.0).generate([], prompt) == f"said {prompt}"
         assert least < time.monotonic() - started < 5
-    assert module._retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
-    assert [module._retry_after({"retry-after": x}) for x in ("", "soon", "nan", "-3")] == [None, None, None, 0.0]
+    assert retry_after({"retry-after-ms": "250", "retry-after": "9"}) == 0.25
+    assert [retry_after({"retry-after": x}) for x in ("", "soon", "nan", "-3")] == [None, None, None, 0.0]
 
 
 def test_pauses_double_and_are_not_all_alike(server, monkeypatch):
@@ -372,17 +367,19 @@ def test_so_many_at_a_time_in_order_and_lazily(server):
     found = [next(answers).text for _ in range(30)]
     assert found == [f"said fine {i}" for i in range(30)] and 1 < server.most <= 4
     answers.close()
-    assert next(taken) <= 30 + 4 * 16 + 5
+    assert next(taken) <= 30 + 4 + 5
     assert at(server).generate([], "fine again") == "said fine again"
 
 
 def test_one_slow_request_does_not_keep_the_others_from_being_stored(server, tmp_path):
-    memory = Cached(at(server, concurrency=3, timeout=1.5, retries=0), tmp_path / "c")
+    memory = Cached(at(server, concurrency=3, timeout=4, retries=0), tmp_path / "c")
     answers = memory.answers(Request(prompt=p) for p in ("hangs", *(f"fine {i}" for i in range(20))))
     stored = []
     thread = threading.Thread(target=lambda: stored.append(next(answers)))
     thread.start()
-    time.sleep(1.0)
+    until = time.monotonic() + 3.5
+    while len(memory) < 20 and time.monotonic() < until:
+        time.sleep(0.05)
     assert not stored and len(memory) == 20
     thread.join(10)
     assert isinstance(stored[0], ErrorRecord) and [a.text for a in answers] == [f"said fine {i}" for i in range(20)]
@@ -500,8 +497,8 @@ def test_a_real_server_cuts_refuses_and_is_left_alone_in_time(served, colours, m
     red = Request(prompt=lvlm_small.ASKED, images=(lvlm_small.square("red"),))
     cut = next(iter(Endpoint(served, colours, max_tokens=1, dialect="plain", timeout=60).answers([red])))
     assert (cut.finish, cut.tokens) == ("length", 1)
-    other = next(iter(Endpoint(served, "another/model", timeout=60).answers([red])))
-    assert isinstance(other, ErrorRecord) and "status 400" in other.found
+    with pytest.raises(UnusableServer, match="status 400"):  # a model that it does not serve
+        next(iter(Endpoint(served, "another/model", timeout=60).answers([red])))
     wrong = next(iter(Endpoint(served, colours, timeout=60, extra_body={"no_such_field": 1}).answers([red])))
     assert isinstance(wrong, ErrorRecord) and "status 422" in wrong.found
     late = Endpoint(served, colours, max_tokens=200, timeout=0.001, retries=1, retry_delay=0.01, dialect="plain")
