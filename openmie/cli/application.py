@@ -25,6 +25,7 @@ from openmie.cli import (
     mmre,
     objects,
     score,
+    serve,
     show,
     split,
     train,
@@ -40,7 +41,13 @@ from openmie.errors import MissingPackageError, OpenMIEError, sentences
 __all__ = ["COMMANDS", "PARTIAL", "app", "main"]
 
 COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
-    "Extract": {"demo": demo.demo, "extract": extract.extract, "view": view.view, "labels": labels.labels},
+    "Extract": {
+        "demo": demo.demo,
+        "extract": extract.extract,
+        "view": view.view,
+        "labels": labels.labels,
+        "serve": serve.serve,
+    },
     "Data": {
         "convert": convert.convert,
         "split": split.split,

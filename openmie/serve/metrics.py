@@ -15,19 +15,22 @@ class Metrics:
     """What a service counts."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        named = {"registry": self.registry}
-        self._requests = Counter("openmie_requests", "Requests by route and status.", ["route", "status"], **named)
+        self.registry = own = CollectorRegistry()
+        ProcessCollector(registry=own)
+        self._requests = Counter("openmie_requests", "Requests by route and status.", ["route", "status"], registry=own)
         self._seconds = Histogram(
-            "openmie_request_seconds", "From a request's head to its last byte.", ["route"], buckets=SECONDS, **named
+            "openmie_request_seconds",
+            "From a request's head to its last byte.",
+            ["route"],
+            buckets=SECONDS,
+            registry=own,
         )
-        self._posts = Counter("openmie_posts", "Predicted posts.", ["model"], **named)
-        self._batch = Histogram("openmie_batch_posts", "Posts in a batch.", ["model"], buckets=POSTS, **named)
+        self._posts = Counter("openmie_posts", "Predicted posts.", ["model"], registry=own)
+        self._batch = Histogram("openmie_batch_posts", "Posts in a batch.", ["model"], buckets=POSTS, registry=own)
         self._predicting = Histogram(
-            "openmie_batch_seconds", "Time that a model took for a batch.", ["model"], buckets=SECONDS, **named
+            "openmie_batch_seconds", "Time that a model took for a batch.", ["model"], buckets=SECONDS, registry=own
         )
-        self._waiting = Gauge("openmie_waiting_posts", "Posts that wait for a model.", ["model"], **named)
+        self._waiting = Gauge("openmie_waiting_posts", "Posts that wait for a model.", ["model"], registry=own)
 
     def watch(self, model: str, waiting: Callable[[], int]) -> None:
         """Show the length of a model's queue."""

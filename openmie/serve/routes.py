@@ -16,7 +16,7 @@ from openmie.data.document import Document
 from openmie.errors import OpenMIEError
 from openmie.serve import metrics, openapi
 from openmie.serve.multipart import parse_multipart
-from openmie.serve.post_request import parse_post
+from openmie.serve.post_request import make_post, parse_post, parse_request
 from openmie.serve.problems import Problem, without_paths
 from openmie.serve.service import Service
 
@@ -73,9 +73,9 @@ async def _answers(service: Service, lines: Iterable[bytes]) -> AsyncIterator[by
 async def _answer(service: Service, line: bytes, number: int) -> Document:
     id = f"unread-{number}"
     try:
-        post = parse_post(line, service.settings)
-        id = post.document.id
-        return await service.predict(post, patient=True)
+        request = parse_request(line)
+        id = request.id
+        return await service.predict(make_post(request, service.settings), patient=True)
     except OpenMIEError as error:
         where = f"line {number}, {error.record.where}".rstrip(", ")
         record = error.record if isinstance(error, Problem) else without_paths(error.record)

@@ -69,7 +69,8 @@ class ServedBase:
 
     def __init__(self, base: Base) -> None:
         self.base = base
-        self.labels, self.relations = base.query.labels, base.query.relations
+        self.labels: Mapping[str, str] = base.query.labels
+        self.relations: Mapping[str, str] = base.query.relations
         self.reads_images = base.images is not None
 
     def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
@@ -91,10 +92,11 @@ class ServedTrained:
     def __init__(self, model: Model) -> None:
         self.model, self.identity = model, model.identity()  # a hash of all weights, made once
         self.reads_images = model.reads_images
-        heads = [(head.makes(), getattr(head, "labels", ())) for head in model.recipe.heads]
-        linking = {"relations", "links", "cells"}
-        self.labels = {x: "" for made, labels in heads if not made & linking for x in labels}
-        self.relations = {x: "" for made, labels in heads if made & linking for x in labels}
+        heads = model.recipe.heads
+        relating = [head for head in heads if head.makes() & {"relations", "links", "cells"}]
+        typing = [getattr(head, "mentions" if head in relating else "labels", ()) for head in heads]
+        self.labels: Mapping[str, str] = {label: "" for labels in typing for label in labels}
+        self.relations: Mapping[str, str] = {label: "" for head in relating for label in head.labels if label != "None"}
 
     def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
         """See `ServedModel`."""
@@ -120,7 +122,8 @@ class ServedVisionLanguage:
 
     def __init__(self, request: ExtractionRequest) -> None:
         self.request, self.schema, self.backend = request, request.schema(), request.backend()
-        self.labels, self.relations = self.schema.mentions, self.schema.relations
+        self.labels: Mapping[str, str] = self.schema.mentions
+        self.relations: Mapping[str, str] = self.schema.relations
 
     def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
         """See `ServedModel`."""
