@@ -48,6 +48,9 @@ def serve(
     max_body: Annotated[int, typer.Option(min=1, help="Mebibytes of a request.")] = 32,
     max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of an image, in millions.")] = 50,
     batch_size: Annotated[int, typer.Option(min=1, help="Posts that a model reads together.")] = 32,
+    annotations: Annotated[
+        Path | None, typer.Option(help="Folder that the page saves corrected posts to, for `train base`.")
+    ] = None,
     parts: options.Parts = None,
     check: Annotated[
         bool, typer.Option("--check", help="Load the models, check settings and address, and end.")
@@ -61,6 +64,8 @@ def serve(
     Example: openmie serve
 
     Example: openmie serve --model base --model mine=runs/mine --port 8080 --token-file tokens.txt
+    Example: openmie serve --annotations gold
+
     Example: openmie serve --vlm NAME --endpoint http://localhost:8001/v1
 
     Example: openmie serve --check
@@ -81,6 +86,7 @@ def serve(
         max_waiting=max_waiting,
         batch_size=batch_size,
         timeout=timeout,
+        annotations=annotations,
     )
     with server.open_socket(host, port) as opened:
         options.load_parts(parts)

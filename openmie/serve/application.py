@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 import openmie
 from openmie.errors import OpenMIEError
-from openmie.serve import openapi, routes
+from openmie.serve import openapi, pages, routes
 from openmie.serve.gate import Gate
 from openmie.serve.metrics import Metrics
 from openmie.serve.problems import Problem, response
@@ -53,6 +53,7 @@ def create_application(models: Mapping[str, ServedModel], settings: Settings) ->
     )
     application.state.service = service
     application.include_router(routes.router)
+    application.include_router(pages.page_router(settings))
     application.openapi = partial(openapi.describe, application)  # type: ignore[method-assign]
     application.add_exception_handler(OpenMIEError, _tell_error)
     application.add_exception_handler(HTTPException, _tell_status)

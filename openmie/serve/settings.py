@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 MEBIBYTE = 1 << 20
 
@@ -26,6 +27,7 @@ class Settings:
         batch_wait: seconds that a model waits at most for further posts when it is idle.
         timeout: seconds from a post's acceptance to its answer; after that, status 504.
         body_timeout: seconds in which a body must have arrived; after that, status 408.
+        annotations: folder that the page saves gold annotation to; None: it saves none.
     """
 
     tokens: tuple[str, ...]
@@ -42,3 +44,4 @@ class Settings:
     batch_wait: float = 0.01
     timeout: float = 120.0
     body_timeout: float = 30.0
+    annotations: Path | None = None

@@ -1,0 +1,333 @@
+// The page: from a post to what was found in it, and from there to gold annotation.
+
+import { buildCard, selectedSpan } from "./card.js";
+import { drawBox, holdBox } from "./boxes.js";
+import * as form from "./form.js";
+import { History } from "./history.js";
+import * as parts from "./parts.js";
+import * as pictures from "./pictures.js";
+import { ask, askBlob, hasToken, keepToken, takeToken } from "./requests.js";
+import { drawReview } from "./review.js";
+import { Saver } from "./saving.js";
+
+const $ = id => document.getElementById(id);
+const DRAFT = "openmie-draft"; // of this tab, so that a reload loses nothing
+const { look } = globalThis;
+const state = { facts: null, models: [], images: new Map(), history: null, chosen: null, shown: new Map(), drawing: null, asked: 0, turn: 0 };
+const saver = new Saver(tellSaving, () => ({ doc: kept(), pictures: state.shown }));
+
+const model = () => state.models.find(m => m.name === $("model").value);
+const least = () => Number($("least").value);
+const doc = () => state.history.now;
+const kept = () => parts.above(doc(), least());
+
+function tell(error) {
+  $("problem").hidden = !error;
+  $("problem").textContent = error ? error.message : "";
+  if (error?.status === 401) $("token-form").hidden = false;
+}
+
+/** Run what may fail; failures are told on the page. */
+const guarded = act => async (...given) => {
+  tell(null);
+  try {
+    await act(...given);
+  } catch (error) {
+    tell(error);
+  }
+};
+
+function tellSaving(text, conflict = "") {
+  $("saving").textContent = text;
+  $("open-stored").hidden = !conflict;
+  $("open-stored").dataset.id = conflict;
+  if (text.startsWith("Saved")) listStored().catch(tell);
+}
+
+// ---- the post -------------------------------------------------------------------------------------------------------
+
+function showPictures(told = "") {
+  const all = [...state.images.values()];
+  $("thumbs").replaceChildren(...all.map(one => Object.assign(document.createElement("img"), { src: one.url, alt: one.name })));
+  $("chosen").textContent = told || (all.length ? all.map(one => one.name).join(", ")
+    : "Drop or paste a photograph, or drop a folder of a video’s frames.");
+  $("no-picture").hidden = !all.length;
+}
+
+function take(files, frames) {
+  const [images, told] = pictures.choose(files, frames, state.facts?.limits.images ?? 8);
+  if (state.images !== state.shown) pictures.forget(state.images);
+  state.images = images;
+  showPictures([[...images.values()].map(one => one.name).join(", "), told].filter(Boolean).join(". "));
+}
+
+const extract = guarded(async () => {
+  const text = $("text").value, images = state.images, turn = ++state.asked;
+  $("extract").disabled = true;
+  $("status").textContent = "Reading …";
+  try {
+    const sent = await Promise.all([...images.values()].map(async ({ id, kind, file }) =>
+      ({ id, kind, data: await pictures.base64(file) })));
+    const found = await ask("v1/extract", { text, images: sent, ...form.asked(model()) });
+    if (turn !== state.asked) return;
+    saver.begin();
+    open(found, images);
+    const { mentions, relations, regions } = doc();
+    $("status").textContent = `${mentions.length} entities, ${relations.length} relations, ${regions.length} boxes`;
+    $("result-title").focus({ preventScroll: true });
+  } finally {
+    $("extract").disabled = false;
+    if ($("status").textContent === "Reading …") $("status").textContent = "";
+  }
+});
+
+// ---- what was found -------------------------------------------------------------------------------------------------
+
+function open(found, images) {
+  if (state.shown !== images) pictures.forget(state.shown);
+  Object.assign(state, { history: new History(parts.whole(found)), shown: images, chosen: null });
+  $("result").hidden = false;
+  tellSaving(saver.version ? "As it was saved." : "");
+  draw();
+}
+
+/** Draw the document anew: the card by the service, the lists here. */
+const draw = guarded(async () => {
+  const now = doc(), turn = ++state.turn;
+  stopDrawing();
+  listLabels();
+  drawLists();
+  const labels = [...document.querySelectorAll("#known-labels option")].map(option => option.value);
+  const { card } = await ask("v1/page/card", { document: now, labels });
+  if (turn !== state.turn) return;
+  $("card").replaceChildren(buildCard(card, state.shown));
+  look.numberChains($("card"));
+  refresh();
+});
+
+/** What the slider and a selection change: no service is asked. */
+function refresh() {
+  $("least-shown").value = least().toFixed(2);
+  look.hideBelow($("card"), least());
+  $("card").classList.toggle("by-chain", $("by-chain").checked);
+  for (const part of $("card").querySelectorAll(".selected, .drawn")) part.classList.contains("drawn") ? part.remove() : part.classList.remove("selected");
+  const { chosen } = state, kind = chosen && { mentions: "mention", regions: "region" }[chosen.layer];
+  if (chosen) $("card").querySelector(`[data-part="${kind}-${chosen.at}"]`)?.classList.add("selected");
+  if (kind === "region") holdBox($("card"), doc(), chosen.at, box => change(parts.setRegion(doc(), chosen.at, { box })));
+  look.drawArcs($("card"));
+}
+
+function drawLists() {
+  drawReview(doc(), least(), state.chosen, { select, change, span: setSelected, draw: beginBox });
+  $("undo").disabled = !state.history.canUndo;
+  $("redo").disabled = !state.history.canRedo;
+  sessionStorage.setItem(DRAFT, JSON.stringify({ doc: doc(), id: saver.id, version: saver.version, text: $("text").value }));
+}
+
+function listLabels() {
+  const fill = (id, names) => $(id).replaceChildren(...[...new Set(names)].filter(Boolean).sort().map(value =>
+    Object.assign(document.createElement("option"), { value })));
+  const named = field => Object.keys(form.readLabels($(field).value) ?? {});
+  fill("known-labels", [...Object.keys(model()?.labels ?? {}), ...named("labels"), ...doc().mentions.map(m => m.label)]);
+  fill("known-relations", [...Object.keys(model()?.relations ?? {}), ...named("relations"), ...doc().relations.map(r => r.label)]);
+}
+
+// ---- corrections ----------------------------------------------------------------------------------------------------
+
+function change(next) {
+  const focus = document.activeElement?.closest("[id]")?.id, nth = [...document.activeElement?.closest("[id]")?.querySelectorAll("input, button, select") ?? []].indexOf(document.activeElement);
+  state.history.push(next);
+  drawn();
+  $(focus)?.querySelectorAll("input, button, select")[nth]?.focus(); // the lists are new, the place is the same
+}
+
+function drawn() {
+  const { chosen } = state;
+  if (chosen && chosen.at >= doc()[chosen.layer].length) state.chosen = null;
+  saver.changed();
+  draw();
+}
+
+function select(chosen, focus = false) {
+  state.chosen = chosen;
+  drawLists();
+  refresh();
+  const row = $(`row-${chosen.layer === "mentions" ? "mention" : "region"}-${chosen.at}`);
+  if (focus) row?.querySelector("input, select")?.focus();
+  else row?.querySelector("button")?.focus({ preventScroll: true });
+}
+
+const selected = () => {
+  const span = selectedSpan($("card").querySelector(".text"), doc());
+  if (!span) throw new Error("No text is selected. Select words in the card first.");
+  return span;
+};
+
+const setSelected = guarded(at => {
+  const { start, end } = selected();
+  change(parts.setSpan(doc(), at, start, end));
+});
+
+const addMention = guarded(() => {
+  const label = $("new-label").value.trim() || $("new-label").placeholder, { start, end } = selected();
+  if (!label) throw new Error("The entity has no type. Write one beside the button.");
+  const [next, at] = parts.addMention(doc(), start, end, label);
+  state.chosen = { layer: "mentions", at };
+  change(next);
+});
+
+function stopDrawing() {
+  state.drawing?.();
+  state.drawing = null;
+}
+
+function beginBox(of, region) {
+  stopDrawing();
+  $("card").scrollIntoView({ block: "nearest" });
+  state.drawing = drawBox($("card"), doc(), (image, box) => {
+    state.drawing = null;
+    if (box) change(region < 0 ? parts.addRegion(doc(), image, box, of) : parts.setRegion(doc(), region, { image, box }));
+  });
+}
+
+/** The part of the card that an event is at: {layer, at}. */
+function partOf(target) {
+  const [kind, at] = target.closest?.("[data-part]")?.dataset.part.split("-") ?? [];
+  return kind === "mention" || kind === "region" ? { layer: `${kind}s`, at: Number(at) } : null;
+}
+
+// ---- saving and downloading -----------------------------------------------------------------------------------------
+
+async function listStored() {
+  if (!state.facts?.annotations) return;
+  const found = await saver.list();
+  $("stored").hidden = !found.length;
+  $("stored-list").replaceChildren(...found.map(({ id, text, mentions }) => {
+    const item = document.createElement("li"), button = document.createElement("button"), said = document.createElement("bdi");
+    said.textContent = text || id;
+    button.type = "button";
+    button.className = "named";
+    button.append(said, ` (${mentions} entities)`);
+    button.addEventListener("click", () => openStored(id));
+    item.append(button);
+    return item;
+  }));
+}
+
+const openStored = guarded(async id => {
+  const found = await saver.open(id);
+  $("text").value = found.doc.text;
+  state.images = found.pictures;
+  showPictures();
+  open(found.doc, found.pictures);
+});
+
+const download = guarded(async format => {
+  const now = kept(), blob = format === "json" ? new Blob([JSON.stringify(now, null, 1)], { type: "application/json" })
+    : await askBlob(`v1/page/export/${format}`, { document: now });
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `openmie.${format}` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+});
+
+const copy = guarded(async (text, button) => {
+  await navigator.clipboard.writeText(text);
+  const name = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = name; }, 1500);
+});
+
+// ---- events ---------------------------------------------------------------------------------------------------------
+
+function listen() {
+  const on = (id, kind, act) => $(id).addEventListener(kind, act);
+  on("ask", "submit", event => { event.preventDefault(); extract(); });
+  on("photograph", "change", event => { take(event.target.files, false); event.target.value = ""; });
+  on("frames", "change", event => { take(event.target.files, true); event.target.value = ""; });
+  on("no-picture", "click", () => take([], false));
+  on("fill-labels", "click", () => { $("labels").value = form.writeLabels(model()?.labels ?? {}); });
+  on("least", "input", () => { refresh(); drawLists(); });
+  on("by-chain", "input", refresh);
+  on("undo", "click", () => { state.history.undo(); drawn(); });
+  on("redo", "click", () => { state.history.redo(); drawn(); });
+  on("accept-all", "click", () => change(parts.acceptAll(kept())));
+  on("add-mention", "click", addMention);
+  on("save", "click", () => saver.save());
+  on("open-stored", "click", event => openStored(event.target.dataset.id));
+  on("copy", "click", event => copy(JSON.stringify(kept(), null, 1), event.target));
+  on("link", "click", event => copy(new URL(form.address(), location.href).href, event.target));
+  for (const button of document.querySelectorAll("[data-format]")) button.addEventListener("click", () => download(button.dataset.format));
+  on("token-form", "submit", event => { event.preventDefault(); keepToken($("token").value); begin(); });
+  for (const id of ["ask", "result"]) on(id, "change", () => history.replaceState(null, "", form.address()));
+  on("card", "click", event => { const part = partOf(event.target); if (part && getSelection().isCollapsed && !state.drawing) select(part); });
+  look.lightArcs($("card"));
+  let wide = innerWidth;
+  addEventListener("resize", () => { if (innerWidth !== wide && state.history) { wide = innerWidth; look.drawArcs($("card")); } });
+  addEventListener("keydown", pressed);
+  listenToDrops();
+}
+
+function pressed(event) {
+  const typing = event.target.matches?.("input:not([type=range], [type=checkbox]), textarea");
+  const held = event.ctrlKey || event.metaKey, key = event.key.toLowerCase(), part = partOf(event.target);
+  const act = held && key === "enter" ? extract
+    : held && key === "s" && state.history && state.facts?.annotations ? () => saver.save()
+      : held && key === "z" && !typing && state.history ? () => { event.shiftKey ? state.history.redo() : state.history.undo(); drawn(); }
+        : key === "escape" && state.drawing ? stopDrawing
+          : part && key === "enter" ? () => select(part, true)
+            : part?.layer === "mentions" && key === "delete" ? () => change(parts.removeMention(doc(), part.at)) : null;
+  if (!act) return;
+  event.preventDefault();
+  act();
+}
+
+function listenToDrops() {
+  const area = $("drop");
+  addEventListener("dragover", event => { event.preventDefault(); area.classList.add("over"); });
+  addEventListener("dragleave", event => { if (!event.relatedTarget) area.classList.remove("over"); });
+  addEventListener("drop", guarded(async event => {
+    event.preventDefault();
+    area.classList.remove("over");
+    const text = event.dataTransfer.getData("text/plain");
+    if (text && !event.dataTransfer.files.length) $("text").value = text;
+    else take(...await pictures.dropped(event.dataTransfer));
+  }));
+  addEventListener("paste", event => {
+    if (event.clipboardData.files.length) take(event.clipboardData.files, false);
+  });
+}
+
+/** What this tab showed before a reload, without its pictures where they were not saved. */
+async function restore() {
+  const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? "null");
+  if (!draft) return;
+  $("text").value = draft.text;
+  if (draft.version) {
+    await openStored(draft.id);
+    return;
+  }
+  saver.begin();
+  open(draft.doc, new Map());
+}
+
+const begin = guarded(async () => {
+  if (!hasToken()) {
+    $("token-form").hidden = false;
+    return;
+  }
+  const query = new URLSearchParams(location.hash.slice(1));
+  const [facts, { models }] = [await ask("v1/page"), await ask("v1/models")];
+  Object.assign(state, { facts, models });
+  $("token-form").hidden = true;
+  form.listModels(models);
+  form.readAddress(query);
+  $("save").hidden = !facts.annotations;
+  for (const button of document.querySelectorAll("[data-format]")) button.hidden = !["json", ...facts.formats].includes(button.dataset.format);
+  await listStored();
+  await restore();
+});
+
+const query = new URLSearchParams(location.hash.slice(1));
+if (takeToken(query)) history.replaceState(null, "", location.pathname + (String(query) ? `#${query}` : ""));
+listen();
+begin();
