@@ -10,6 +10,8 @@ from openmie.model.hub_names import check_model_name
 from openmie.vlm.backends.response_cache import Cached
 from openmie.vlm.generate import Backend
 
+_MAY_BE_NONE = ("max_tokens", "temperature")  # fields of `Endpoint` of which None says: not sent
+
 
 def connect(model: str, endpoint: str = "", cache: str | os.PathLike[str] | None = None, **settings: Any) -> Backend:
     """Connect to a vision-language model by name.
@@ -19,7 +21,8 @@ def connect(model: str, endpoint: str = "", cache: str | os.PathLike[str] | None
         endpoint: base URL of a server with OpenAI's protocol, such as "http://localhost:8000/v1"; "": load the model
             on this machine.
         cache: sqlite file that keeps answers; None: no response cache.
-        **settings: fields of `Endpoint` (with an endpoint) or of `Local`; those that are None keep their defaults.
+        **settings: fields of `Endpoint` (with an endpoint) or of `Local`; those that are None keep their defaults,
+            but the limit of tokens and the temperature are then not sent to a server.
 
     Returns:
         `Endpoint(endpoint, model, ...)` or `Local(model, ...)`, behind a `Cached` where a cache is named.
@@ -30,7 +33,7 @@ def connect(model: str, endpoint: str = "", cache: str | os.PathLike[str] | None
     """
     if not endpoint:
         check_model_name(model, expected="a vision-language model: a hub id, or a folder")
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {n: value for n, value in settings.items() if value is not None or (endpoint and n in _MAY_BE_NONE)}
     kind = backend_class(endpoint)
     backend: Backend = kind(endpoint, model, **given) if endpoint else kind(model, **given)
     return backend if cache is None else Cached(backend, cache)

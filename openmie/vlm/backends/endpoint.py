@@ -9,7 +9,7 @@ seconds whatever has arrived; a request ends with an answer, or with an `ErrorRe
 What the server says to one request holds for all (`shared_pause`). Asked to slow down (status 429, or one with
 Retry-After), all pause for as long as it says, then probe slowly; no request fails of that. A server that nobody
 reaches, a key that it does not take (401, 403), no credit (402) and a model that it does not know end the job:
-`UnusableServer`.
+`UnusableServer`. A field that it refuses is written in another way, or left out (`server_parameters`).
 The key is read from the environment at each call, sent as the server's bearer token, and redacted from all messages.
 """
 
@@ -29,16 +29,20 @@ from urllib.parse import urlsplit
 from openmie.errors import ErrorRecord, ModelError, OpenMIEError
 from openmie.vlm.backends import openai_protocol
 from openmie.vlm.backends.async_pool import AsyncPool
+from openmie.vlm.backends.chat_call import call_as_accepted
+from openmie.vlm.backends.response_body import MalformedResponse
 from openmie.vlm.backends.response_cache import restore_order
 from openmie.vlm.backends.server_errors import AskedToWait, RetryableTry, Unreachable, status_error
+from openmie.vlm.backends.server_parameters import RequestForm, ServerParameters
 from openmie.vlm.backends.shared_pause import SharedPause, UnusableServer
+from openmie.vlm.backends.vendor_headers import without_vendor_headers
 from openmie.vlm.generate import Answer, GenerationError, Grammar, Request, answer_one
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-MAX_BODY_BYTES = 16 << 20
 NO_KEY = "EMPTY"  # sent to servers that require no key
+Messages = list[dict[str, Any]]
 CONNECT_SECONDS = 10.0  # until a server counts as out of reach
 _RUN_AGAIN = "check the server, then run again"
 
@@ -57,11 +61,12 @@ class Endpoint:
         retry_delay: seconds before the second try; doubled each time.
         max_retry_delay: seconds of any one delay, unless the server asks for more.
         concurrency: requests at a time.
-        max_tokens: generated tokens at most; None: the server's own limit.
-        temperature: 0 is greedy; None: the server's own.
-        dialect: how a schema or grammar is sent (`openai_protocol`): "openai", "vllm", "guided", "plain".
+        max_tokens: generated tokens at most; None: not sent, so the server's own limit.
+        temperature: 0 is greedy; None: not sent, so the server's own.
+        dialect: how a schema or grammar is sent (`openai_protocol`), until the server refuses it: "openai", "vllm",
+            "guided", "plain".
         image_format: how images are sent: "png" (exact) or "jpeg" (about a tenth of the size).
-        extra_body: more fields of the request's body, as JSON values.
+        extra_body: more fields of the request's body, as JSON values; one that is None is not sent.
 
     Raises:
         ModelError: invalid settings; and at the first request where the package openai is not installed.
@@ -116,6 +121,7 @@ class Endpoint:
                 remedy="give the fields as they are sent",
             ) from None
         self.__dict__["_pool"] = AsyncPool()
+        self.__dict__["_accepted"] = ServerParameters(self._where)
 
     @property
     def name(self) -> str:
@@ -145,8 +151,8 @@ class Endpoint:
 
     async def _answer(self, request: Request) -> Answer | ErrorRecord:
         try:
-            body = await asyncio.to_thread(openai_protocol.request_body, request, self.dialect, self.image_format)
-            return await self._with_retries(body, request)
+            messages = await asyncio.to_thread(openai_protocol.build_messages, request, self.image_format)
+            return await self._with_retries(messages, request)
         except UnusableServer:
             raise
         except OpenMIEError as error:
@@ -159,12 +165,12 @@ class Endpoint:
                 "check this request's images and text",
             )
 
-    async def _with_retries(self, body: Mapping[str, Any], request: Request) -> Answer | ErrorRecord:
+    async def _with_retries(self, messages: Messages, request: Request) -> Answer | ErrorRecord:
         failure, tries, pause = "", 0, self._pause()
         while tries <= self.retries:
             ticket = await pause.turn()
             try:
-                found = await self._try(body, request, pause, ticket)
+                found = await self._try(messages, request, pause, ticket)
             finally:
                 pause.leave()
             if not isinstance(found, str):
@@ -178,15 +184,16 @@ class Endpoint:
                 await asyncio.sleep(random.uniform(longest / 2, longest))
         return self._record(f"{failure}, {tries} times", "an answer", _RUN_AGAIN)
 
-    async def _try(self, body: Mapping[str, Any], request: Request, pause: SharedPause, ticket: float) -> Answer | str:
+    async def _try(self, messages: Messages, request: Request, pause: SharedPause, ticket: float) -> Answer | str:
         """An answer, or how the try failed; "" for a try that does not count."""
         started = time.monotonic()
         try:
-            raw = await asyncio.wait_for(self._post(body), self.timeout)
-            answer = openai_protocol.parse_response(raw, request, self.dialect, time.monotonic() - started)
+            raw = await asyncio.wait_for(self._post(messages, request), self.timeout)
+            dialect = "plain" if self._parameters.form.schema == "plain" else self.dialect
+            answer = openai_protocol.parse_response(raw, request, dialect, time.monotonic() - started)
         except TimeoutError:
             return f"no whole answer in {self.timeout:g} seconds"
-        except (openai_protocol.MalformedResponse, RetryableTry) as error:
+        except (MalformedResponse, RetryableTry) as error:
             return self._redacted(str(error))
         except AskedToWait as error:
             pause.hold(ticket, error.wait, self._redacted(str(error)))
@@ -207,36 +214,24 @@ class Endpoint:
         """Seconds that a server which has answered nothing may go on failing: the delays of one request."""
         return sum(min(self.max_retry_delay, self.retry_delay * 2.0**n) for n in range(self.retries)) / 2
 
-    async def _post(self, body: Mapping[str, Any]) -> bytes:
+    async def _post(self, messages: Messages, request: Request) -> bytes:
         """The raw body of one try's response."""
         openai = _import_openai()
-        limits = {
-            k: v for k, v in (("max_tokens", self.max_tokens), ("temperature", self.temperature)) if v is not None
-        }
-        extra = {**self.extra_body, **body.get("extra_body", {})}
-        arguments = {**limits, **{k: v for k, v in body.items() if k != "extra_body"}, "model": self.model}
-        completions = self._client(openai).chat.completions
-        parts, size = [], 0
+
+        def fields(form: RequestForm) -> dict[str, Any]:
+            limits = (self.max_tokens, self.temperature)
+            known = openai_protocol.request_fields(messages, request.schema, self.dialect, form, *limits)
+            return {**openai_protocol.with_extra(known, self.extra_body), "model": self.model}
+
         try:
-            async with completions.with_streaming_response.create(**arguments, extra_body=extra) as response:
-                async for part in response.iter_bytes():
-                    parts.append(part)
-                    if (size := size + len(part)) > MAX_BODY_BYTES:
-                        raise GenerationError(
-                            f"response has more than {MAX_BODY_BYTES >> 20} MiB",
-                            expected="an answer",
-                            remedy="check the server",
-                        )
+            return await call_as_accepted(openai, self._client(openai), fields, self._parameters, request)
         except openai.APIStatusError as error:
             raise status_error(error, self._where, self.key_env, self._redacted) from None
-        except (openai.OpenAIError, OSError) as error:
-            kind = Unreachable if type(error.__cause__).__name__.startswith("Connect") else RetryableTry
-            raise kind(f"no connection: {error.__cause__ or error}") from None
-        except Exception as error:
-            if isinstance(error, OpenMIEError) or "httpx" not in type(error).__module__:
-                raise
-            raise RetryableTry(f"connection broke ({type(error).__name__}: {str(error)[:120]})") from None
-        return b"".join(parts)
+
+    @property
+    def _parameters(self) -> ServerParameters:
+        """What is known of the fields that the server accepts."""
+        return self.__dict__["_accepted"]
 
     def _client(self, openai: Any) -> Any:
         """One client for each loop and key; redirects, which could lead anywhere, are not followed."""
@@ -252,6 +247,7 @@ class Endpoint:
                 timeout=timeout,
                 http_client=openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=timeout),
             )
+            without_vendor_headers(client, self.base_url)
             held = self.__dict__["_held"] = (key, loop, client)
         return held[2]
 

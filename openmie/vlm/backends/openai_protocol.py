@@ -3,7 +3,8 @@
 Images travel inside the body as `data:` URLs, so no server has to fetch anything. Servers differ in how a
 schema is sent (`DIALECTS`): `openai` knows response_format and no grammars; `vllm` the same, and grammars under
 structured_outputs; `guided` is vLLM before 0.12 (guided_json, guided_grammar); `plain` is a server that knows neither,
-such as `transformers serve`: the prompt alone describes the answer's form.
+such as `transformers serve`: the prompt alone describes the answer's form. Whatever the dialect, a server that refuses
+what it is sent is asked in another way (`server_parameters`), and JSON is read behind a sentence or reasoning.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from openmie.vlm.backends.portable_schema import portable_schema
+from openmie.vlm.backends.response_body import ResponseBody, read_body
+from openmie.vlm.backends.server_parameters import RequestForm
 from openmie.vlm.generate import Answer, GenerationError, Grammar, Request
+from openmie.vlm.prompting.tolerant_json import read_json
+from openmie.vlm.reasoning import without_reasoning
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -27,16 +33,8 @@ JPEG_QUALITY = 95
 _CODE_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
 
 
-class MalformedResponse(Exception):
-    """A body that is no answer of the protocol, or half of one: worth another try."""
-
-
-def request_body(request: Request, dialect: Dialect, image_format: ImageFormat) -> dict[str, Any]:
-    """Build the body of a request: messages, and the fields that constrain the answer to its schema.
-
-    Raises:
-        GenerationError: a grammar for a server that takes none.
-    """
+def build_messages(request: Request, image_format: ImageFormat) -> list[dict[str, Any]]:
+    """The messages of a request: the system message, where there is one, and the user's with its images."""
     parts: list[dict[str, Any]] = [
         {"type": "image_url", "image_url": {"url": data_url(p, image_format)}} for p in request.images
     ]
@@ -45,7 +43,55 @@ def request_body(request: Request, dialect: Dialect, image_format: ImageFormat) 
     messages: list[dict[str, Any]] = [{"role": "user", "content": content}]
     if request.system:
         messages.insert(0, {"role": "system", "content": _utf8(request.system)})
-    return {"messages": messages, **_constraint_fields(request.schema, dialect)}
+    return messages
+
+
+def request_fields(
+    messages: list[dict[str, Any]],
+    schema: Mapping[str, Any] | Grammar | None,
+    dialect: Dialect,
+    form: RequestForm,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+) -> dict[str, Any]:
+    """The fields of a request's body, as its server accepts them.
+
+    Args:
+        messages: from `build_messages`.
+        schema: what the answer must follow.
+        dialect: how a schema is sent, as long as the server accepts it.
+        form: which fields the server accepts.
+        max_tokens: generated tokens at most; None: not sent.
+        temperature: of sampling; None: not sent.
+
+    Raises:
+        GenerationError: a grammar for a server that takes none.
+    """
+    fields: dict[str, Any] = {"messages": messages if form.system else _without_system(messages)}
+    if max_tokens is not None and form.limit:
+        fields[form.limit] = max_tokens
+    if temperature is not None and form.temperature:
+        fields["temperature"] = temperature
+    if form.stream:
+        fields |= {"stream": True, "stream_options": {"include_usage": True}}
+    return fields | _constraint_fields(schema, dialect, form.schema)
+
+
+def with_extra(fields: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with those that a user adds or replaces; one that is None is not sent."""
+    extra = {**extra, **fields.get("extra_body", {})}
+    kept = {name: value for name, value in fields.items() if name not in extra and name != "extra_body"}
+    return {**kept, "extra_body": {name: value for name, value in extra.items() if value is not None}}
+
+
+def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages with the system message at the head of the user's text."""
+    if messages[0]["role"] != "system":
+        return messages
+    head, content = messages[0]["content"], messages[1]["content"]
+    if isinstance(content, str):
+        return [{"role": "user", "content": f"{head}\n\n{content}"}]
+    return [{"role": "user", "content": [*content[:-1], {"type": "text", "text": f"{head}\n\n{content[-1]['text']}"}]}]
 
 
 def data_url(picture: Picture, image_format: ImageFormat) -> str:
@@ -61,8 +107,8 @@ def _utf8(text: str) -> str:
     return text.encode("utf8", "replace").decode("utf8")
 
 
-def _constraint_fields(schema: Mapping[str, Any] | Grammar | None, dialect: Dialect) -> dict[str, Any]:
-    if schema is None or dialect == "plain":
+def _constraint_fields(schema: Mapping[str, Any] | Grammar | None, dialect: Dialect, step: str) -> dict[str, Any]:
+    if schema is None or dialect == "plain" or step == "plain":
         return {}
     if isinstance(schema, Grammar):
         if dialect == "openai":
@@ -76,12 +122,15 @@ def _constraint_fields(schema: Mapping[str, Any] | Grammar | None, dialect: Dial
             if dialect == "vllm"
             else {"guided_grammar": schema.text}
         }
+    if step == "json_object":
+        return {"response_format": {"type": "json_object"}}
+    schema = portable_schema(schema) if step == "portable" else dict(schema)
     if dialect == "guided":
-        return {"extra_body": {"guided_json": dict(schema)}}
+        return {"extra_body": {"guided_json": schema}}
     return {
         "response_format": {
             "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": dict(schema), "strict": True},
+            "json_schema": {"name": "answer", "schema": schema, "strict": True},
         }
     }
 
@@ -96,35 +145,29 @@ def parse_response(raw: bytes, request: Request, dialect: Dialect, seconds: floa
         seconds: time that the server took.
 
     Returns:
-        The answer. A truncated one has finish="length", unless its text is whole JSON followed by blanks.
+        The answer, without reasoning. A truncated one has finish="length", unless its text is whole JSON followed by
+        blanks.
 
     Raises:
         MalformedResponse: a body that is no answer of the protocol.
-        GenerationError: an unusable answer: refused, empty, blank up to its limit, or no JSON although the server
-            was to follow a schema.
+        GenerationError: an unusable answer: refused, empty, blank up to its limit, reasoning alone, or without JSON
+            although the server was to follow a schema.
     """
-    choice, usage = _first_choice(raw)
-    message, finish = choice["message"], choice.get("finish_reason")
-    refusal = message.get("refusal") or (finish == "content_filter" and "filtered by the server")
-    if refusal:
+    body = read_body(raw)
+    if body.refusal:
         raise GenerationError(
-            f"a refusal: {str(refusal)[:200]}",
+            f"a refusal: {body.refusal[:200]}",
             expected="an answer",
             remedy="check the images and the text of this request",
         )
-    text = message.get("content")
-    if not isinstance(text, str) or not text.strip():
-        kind = "no text" if not text else f"{len(text)} blanks"
-        raise GenerationError(
-            f"answer has {kind} (finish_reason {finish})",
-            expected="an answer",
-            remedy="try another prompt or model; a reasoning model needs more max_tokens",
-        )
-    truncated = finish == "length"
+    text = without_reasoning(body.text, request.prompt)
+    if not text.strip():
+        raise _no_text(body)
+    truncated = body.truncated
     if dialect != "plain" and request.schema is not None and not isinstance(request.schema, Grammar):
         if _is_json(text):
             text, truncated = text.strip(), False
-        elif not truncated:
+        elif not truncated and read_json(text, tuple(request.schema.get("properties", ()))).value is None:
             raise GenerationError(
                 f"answer is no JSON, though a schema was sent: {text[:200]!r}",
                 expected="JSON",
@@ -133,31 +176,25 @@ def parse_response(raw: bytes, request: Request, dialect: Dialect, seconds: floa
     return Answer(
         text=text,
         finish="length" if truncated else "stop",
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        tokens=_count(usage, "completion_tokens"),
+        prompt_tokens=body.prompt_tokens,
+        tokens=body.tokens,
         seconds=seconds,
     )
 
 
-def _first_choice(raw: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise MalformedResponse(f"a body of {len(raw)} bytes that is no JSON ({str(error)[:120]})") from None
-    choices = data.get("choices") if isinstance(data, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
-        message = data.get("error") if isinstance(data, dict) else None
-        raise MalformedResponse(
-            f"an error in place of an answer: {str(message)[:200]}" if message else "a body without an answer"
-        )
-    usage = data.get("usage")
-    return first, usage if isinstance(usage, dict) else {}
-
-
-def _count(usage: Mapping[str, Any], name: str) -> int:
-    value = usage.get(name)
-    return value if isinstance(value, int) and value >= 0 else 0
+def _no_text(body: ResponseBody) -> GenerationError:
+    """The error of an answer in which nothing is said."""
+    reasoning = body.reasoning.strip() or body.text.strip()
+    kind = f"{len(body.text)} blanks" if body.text and not reasoning else "no text"
+    if reasoning:
+        kind = f"{len(reasoning)} characters of reasoning and {kind}"
+    return GenerationError(
+        f"answer has {kind} (finish_reason {body.finish or None})",
+        expected="an answer",
+        remedy="raise max_tokens, which the reasoning used up"
+        if reasoning
+        else "try another prompt or model; a reasoning model needs more max_tokens",
+    )
 
 
 def _is_json(text: str) -> bool:

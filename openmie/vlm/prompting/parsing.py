@@ -14,6 +14,7 @@ from openmie.data.document import Box, Chain, Mention, Region, Relation
 from openmie.data.json_values import replace_surrogates
 from openmie.errors import ErrorRecord
 from openmie.vlm.generate import Answer
+from openmie.vlm.prompting.box_items import read_box_item
 from openmie.vlm.prompting.injection_guard import JOINER
 from openmie.vlm.prompting.occurrences import locate_names, normalise_name
 from openmie.vlm.prompting.parsed_answer import ParsedAnswer, id_text, quote
@@ -225,10 +226,7 @@ class _AnswerParser:
             self.parsed.relations.append(relation)
 
     def box(self, item: Any, place: str) -> None:
-        if isinstance(item, dict) and "box" not in item and "bbox_2d" in item:  # as Qwen's models were trained
-            item = {**{k: v for k, v in item.items() if k != "bbox_2d"}, "box": item["bbox_2d"]}
-        if isinstance(item, dict) and "image" not in item and len(self.content.images) == 1:
-            item = {**item, "image": 1}
+        item = read_box_item(item, len(self.content.images))
         if (data := self._fields(item, place, ("image", "box"), self.schema.regions)) is None:
             return
         number, of = data["image"], ""

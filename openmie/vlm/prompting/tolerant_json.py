@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from openmie.vlm.reasoning import without_reasoning
+
 MAX_DEPTH = 32  # of nested lists and objects; an answer needs four
 _STRING = {q: re.compile(rf"{q}((?:[^{q}\\]|\\.)*)({q}|\\?\Z)", re.DOTALL) for q in "\"'"}
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -36,13 +38,13 @@ class JsonReading:
 def read_json(answer: str, keys: Sequence[str]) -> JsonReading:
     """Read the JSON of an answer: the last object that begins with one of the keys, else the first object or list.
 
-    Reasoning models come to their answer last: all up to the last `</think>` is ignored.
+    Reasoning before the answer is ignored.
 
     Args:
         answer: the text of the answer; no text raises.
         keys: names of the expected fields.
     """
-    text = answer.rpartition("</think>")[2]
+    text = without_reasoning(answer)
     named = "|".join(map(re.escape, keys))
     starts = [m.start() for m in re.finditer(rf"""\{{\s*["']?(?:{named})["']?\s*:""", text)] if named else []
     found: list[JsonReading] = []
