@@ -66,11 +66,13 @@ def test_the_command_is_printed_somewhere():
 def test_in_python_an_unknown_family_is_a_warning_and_boxes_alone_are_an_error(tmp_path):
     document = Document(id="d", text="Ada", images=[Image(pixels=small.picture(0))])
     backend = Stub(plausible, MODEL)
-    with pytest.warns(UserWarning, match="It is unknown how .* writes boxes"):
+    with pytest.warns(UserWarning, match="SmolVLM-500M-Instruct gives no boxes"):
         (found,) = predict(backend, [document], labels=["PER"], tasks="grounded")
     assert list(backend.asked[0].schema["properties"]) == ["mentions"] and not found.errors
-    with pytest.raises(RecipeError, match=r"[Uu]nknown box family of model .*doctor boxes"):
+    with pytest.raises(RecipeError, match=r"gives no boxes.*doctor boxes"):
         predict(backend, [document], labels=["PER"], tasks="boxes")
+    with pytest.warns(UserWarning, match="It is unknown how a-new-model writes boxes"):
+        list(predict(Stub(plausible, "a-new-model"), [document], labels=["PER"], tasks="grounded"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         list(predict(backend, [document], labels=["PER"], tasks="grounded", options=PromptOptions(family="gemini")))

@@ -10,7 +10,8 @@ from typing import Any
 from openmie.data.document import Box
 from openmie.errors import RecipeError
 from openmie.formats import jsonl
-from openmie.vlm.boxes.families import ADAPTERS, BoxAdapter, GridCoordinates, OriginalPixels, ResizedPixels, find_family
+from openmie.vlm.boxes.adapters import BoxAdapter, FittedPixels, GridCoordinates, OriginalPixels, ResizedPixels
+from openmie.vlm.boxes.families import ADAPTERS, find_boxless, find_family
 
 
 class UnknownBoxFamily(RecipeError):
@@ -41,6 +42,12 @@ def family_for(family: str, model: str) -> str:
         hint = "`openmie doctor boxes --model NAME` finds out which one fits"
         if family:
             raise UnknownBoxFamily.unknown("box family", family, ADAPTERS, remedy=hint)
+        if boxless := find_boxless(model):
+            raise UnknownBoxFamily(
+                f"model {model!r} gives no boxes"[:200],
+                expected=f"a model that writes boxes; of {boxless.family} none are known ({boxless.source})",
+                remedy=f"leave boxes out, or set family=NAME if it was trained to write them; {hint}",
+            )
         raise UnknownBoxFamily(
             f"unknown box family of model {model!r}"[:200],
             expected=f"one of: {', '.join(ADAPTERS)}",
@@ -91,7 +98,9 @@ class BoxFormat:
             top = adapter.far_edge - 1 if adapter.cells else adapter.far_edge
             over = "the square that the image is padded to" if adapter.padded_to_square else "each side of the image"
             return f"{order}, where 0 to {top:g} is {over}"
-        return f"{order} in pixels of the image" + (" as you see it" if isinstance(adapter, ResizedPixels) else "")
+        return f"{order} in pixels of the image" + (
+            " as you see it" if isinstance(adapter, ResizedPixels | FittedPixels) else ""
+        )
 
     @property
     def needs_image_size(self) -> bool:

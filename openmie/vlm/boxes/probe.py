@@ -22,6 +22,7 @@ from openmie.errors import ErrorRecord, RecipeError
 from openmie.vlm.boxes.coordinates import BoxFormat, UnknownBoxFamily, model_type
 from openmie.vlm.boxes.families import ADAPTERS
 from openmie.vlm.generate import Backend, Request
+from openmie.vlm.prompting.box_items import BOX_FIELDS
 from openmie.vlm.prompting.tolerant_json import read_json
 
 if TYPE_CHECKING:
@@ -158,11 +159,11 @@ def _request(probe: BoxProbe, known: BoxFormat | None) -> Request:
 
 def _values(text: str) -> Sequence[Any] | None:
     """The four numbers of an answer: of its JSON, or the only four that it has."""
-    value = read_json(text, ["box", "bbox_2d"]).value
+    value = read_json(text, BOX_FIELDS).value
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, dict):
-        value = value.get("box", value.get("bbox_2d"))
+        value = next((value[field] for field in BOX_FIELDS if field in value), None)
     if isinstance(value, list) and len(value) == 4:
         return value
     numbers = _NUMBER.findall(text)

@@ -19,6 +19,7 @@ from openmie.data.corpus import Labels
 from openmie.data.document import Document
 from openmie.errors import ErrorRecord, RecipeError
 from openmie.vlm.boxes.coordinates import UnknownBoxFamily, family_for, model_type
+from openmie.vlm.boxes.families import find_boxless
 from openmie.vlm.generate import Answer, Backend, Request
 from openmie.vlm.prompting.options import PromptOptions
 from openmie.vlm.prompting.pfa_prompter import PfaPrompter
@@ -172,9 +173,15 @@ def without_unknown_boxes(schema: Schema, options: PromptOptions, backend: Backe
     except UnknownBoxFamily:
         if options.family or schema.tasks == ("boxes",):
             raise
+        boxless = find_boxless(model_type(backend))
+        state = (
+            f"{backend.name} gives no boxes ({boxless.source})"
+            if boxless
+            else f"It is unknown how {backend.name} writes boxes"
+        )
         advice = (
-            f"It is unknown how {backend.name} writes boxes: all tasks but boxes are requested. "
-            f"Run `openmie doctor boxes --model {backend.name}`, then add --vlm-option family=NAME."
+            f"{state}: all tasks but boxes are requested. If it does, run `openmie doctor boxes --model "
+            f"{backend.name}`, then add --vlm-option family=NAME."
         )
         return replace(schema, tasks=tuple(t for t in schema.tasks if t != "boxes")), advice
     return schema, ""

@@ -12,7 +12,9 @@ from PIL import Image as Picture
 
 from openmie.data import images
 from openmie.errors import OpenMIEError
-from openmie.vlm.boxes.families import ADAPTERS, ResizedPixels, find_family
+from openmie.vlm.boxes.adapters import FittedPixels, ResizedPixels
+from openmie.vlm.boxes.coordinates import family_for
+from openmie.vlm.boxes.families import ADAPTERS, find_boxless, find_family
 
 FAMILIES = sorted(ADAPTERS)
 TOP = {
@@ -27,8 +29,10 @@ TOP = {
     "florence-2": 999,
     "llava": 1,
     "normalised": 1,
+    "mistral": 999,
+    "gemma": 1000,
 }
-STEPS = {"deepseek-vl2": 999, "paligemma": 1024, "llava": 10_000, "normalised": math.inf}  # to a side
+STEPS = {"deepseek-vl2": 999, "mistral": 999, "paligemma": 1024, "llava": 10_000, "normalised": math.inf}  # to a side
 
 
 def drawn(rng):
@@ -88,6 +92,8 @@ KNOWN = {  # by hand: an image of 400 x 200, box (100, 20, 300, 180)
     "qwen2.5-vl": (98, 20, 294, 176),  # seen as 392 x 196
     "paligemma": (102, 256, 921, 768), "gemini": (100, 250, 900, 750), "florence-2": (250, 100, 750, 900),
     "llava": (0.25, 0.3, 0.75, 0.7), "normalised": (0.25, 0.1, 0.75, 0.9), "pixels": (100, 20, 300, 180),
+    "mistral": (250, 100, 749, 899), "gemma": (100, 250, 900, 750), "claude": (100, 20, 300, 180),
+    "claude-large": (100, 20, 300, 180),
 }  # fmt: skip
 
 
@@ -163,7 +169,56 @@ NAMES = {
     "gemini-2.5-flash": "gemini", "microsoft/Florence-2-base": "florence-2", "florence2": "florence-2",
     "llava-hf/llava-v1.6-mistral-7b-hf": "llava", "llava_next": "llava",
     "moonshotai/Kimi-VL-A3B-Instruct": "normalised", "pixels": "pixels", "qwen3-vl": "qwen3-vl",
+    "mistral-large-4": "mistral", "mistralai/Mistral-Large-4-Instruct": "mistral", "google/gemma-4-E4B-it": "gemma",
+    "gemma4": "gemma", "claude-sonnet-4-5-20250929": "claude", "anthropic/claude-3-7-sonnet": "claude",
+    "claude-3-5-haiku-20241022": "claude", "claude-opus-4-20250514": "claude", "claude-opus-4-7": "claude-large",
+    "claude-opus-5": "claude-large", "claude-sonnet-5-20260801": "claude-large",
 }  # fmt: skip
+
+
+BOXLESS = (
+    "google/gemma-3-27b-it", "gemma3", "google/gemma-3n-E4B-it", "meta-llama/Llama-3.2-11B-Vision-Instruct", "mllama",
+    "meta-llama/Llama-4-Scout-17B-16E-Instruct", "mistralai/Pixtral-12B-2409", "pixtral-large-latest",
+    "mistralai/Mistral-Small-3.2-24B-Instruct-2506", "mistral3", "mistral-medium-2508", "mistral-large-2411",
+    "HuggingFaceTB/SmolVLM-500M-Instruct", "smolvlm", "idefics3", "HuggingFaceM4/Idefics3-8B-Llama3",
+    "allenai/Molmo-7B-D-0924", "molmo2", "microsoft/Phi-4-multimodal-instruct", "phi4_multimodal", "gpt-4o",
+    "gpt-5-mini", "openai/gpt-4.1", "o3", "o4-mini", "chatgpt-4o-latest", "moonshotai/Kimi-K2.5", "kimi-k2.5", "kosmos-2",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOXLESS)
+def test_families_that_write_no_boxes_say_why(name):
+    assert find_family(name) is None
+    found = find_boxless(name)
+    assert found is not None and found.family and len(found.source) > 20
+    with pytest.raises(OpenMIEError, match="gives no boxes") as error:
+        family_for("", name)
+    assert found.source in str(error.value) and family_for("pixels", name) == "pixels"
+
+
+def test_every_family_has_its_source_and_no_other_is_boxless():
+    assert all(adapter.source for adapter in ADAPTERS.values())
+    for name in (*NAMES, "somebody/a-new-model", "", None, {}, 5, "proto3", "qwen-o3"):
+        assert find_boxless(name) is None, name
+
+
+def test_images_that_fit_are_as_they_are_and_others_as_large_as_fits():
+    claude = ADAPTERS["claude"]
+    assert isinstance(claude, FittedPixels)
+    for size in ((1092, 1092), (1568, 700), (28, 28), (3, 1500)):
+        assert claude.scale(size) == 1.0, size
+    for size in ((4000, 3000), (3000, 4000), (1569, 10), (20000, 20), (1200, 1200), (1568, 1568)):
+        scale, longer = claude.scale(size), max(size)
+
+        def fits(pixels, size=size, longer=longer):  # the slow way: side by side
+            sides = [math.ceil(max(side * pixels / longer, 1) / 28) for side in size]
+            return pixels <= 1568 and sides[0] * sides[1] <= 1568
+
+        best = next(pixels for pixels in range(longer, 0, -1) if fits(pixels))
+        assert scale == best / longer < 1, size
+        x1, y1, x2, y2 = claude.decode(claude.encode((0, 0, *size), size), size)
+        assert x1 == y1 == 0 and abs(x2 - size[0]) <= 0.5 / scale and abs(y2 - size[1]) <= 0.5 / scale
+    assert ADAPTERS["claude-large"].scale((2576, 1000)) == 1.0
 
 
 def test_family_by_name_or_config():
