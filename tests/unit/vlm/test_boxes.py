@@ -182,7 +182,8 @@ BOXLESS = (
     "mistralai/Mistral-Small-3.2-24B-Instruct-2506", "mistral3", "mistral-medium-2508", "mistral-large-2411",
     "HuggingFaceTB/SmolVLM-500M-Instruct", "smolvlm", "idefics3", "HuggingFaceM4/Idefics3-8B-Llama3",
     "allenai/Molmo-7B-D-0924", "molmo2", "microsoft/Phi-4-multimodal-instruct", "phi4_multimodal", "gpt-4o",
-    "gpt-5-mini", "openai/gpt-4.1", "o3", "o4-mini", "chatgpt-4o-latest", "moonshotai/Kimi-K2.5", "kimi-k2.5", "kosmos-2",
+    "gpt-5-mini", "openai/gpt-4.1", "o3", "o4-mini", "chatgpt-4o-latest", "moonshotai/Kimi-K2.5", "kimi-k2.5",
+    "kosmos-2",
 )  # fmt: skip
 
 
