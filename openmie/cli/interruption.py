@@ -1,7 +1,8 @@
-"""Ctrl-C in a training: the step is ended, a checkpoint is written, and then the command ends."""
+"""Ctrl-C in a training: the step is ended, a checkpoint is written, and then the command ends, in all processes."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -10,21 +11,31 @@ from contextlib import contextmanager
 from typing import Any
 
 
-def interruptible(events: Generator[Any, None, None]) -> Iterator[Any]:
-    """The events of `openmie.train.fit`; after the first Ctrl-C it is closed at the end of a step, which saves.
+def interruptible(events: Generator[Any, bool | None, None]) -> Iterator[Any]:
+    """The events of `openmie.train.fit`, which is asked to stop at the end of a step after the first Ctrl-C.
 
-    Before the first event, and at a second Ctrl-C, the command ends at once.
+    It saves first, and of several processes all save and end at the same step, whichever of them were told. Before the
+    first event, and at a second Ctrl-C, the command ends at once.
 
     Raises:
         KeyboardInterrupt: after the checkpoint.
     """
     with _noticed() as interrupted:
-        for event in events:
-            interrupted.armed = True
-            if interrupted.asked:
-                events.close()
+        event = next(events, None)
+        while event is not None:
+            if event.kind == "interrupted":
                 raise KeyboardInterrupt
+            interrupted.armed = True
             yield event
+            try:
+                event = events.send(interrupted.asked)
+            except StopIteration:
+                return
+
+
+def is_first_process() -> bool:
+    """Whether this is the only process of a training, or the one of several that speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 class _Interrupted:
@@ -40,7 +51,8 @@ def _noticed() -> Iterator[_Interrupted]:
         if found.asked or not found.armed:
             raise KeyboardInterrupt
         found.asked = True
-        print("Stopping after this step; Ctrl-C once more stops at once.", file=sys.stderr)
+        if is_first_process():
+            print("Stopping after this step; Ctrl-C once more stops at once.", file=sys.stderr)
 
     if threading.current_thread() is not threading.main_thread():  # signals reach the main thread alone
         yield found

@@ -50,12 +50,14 @@ def fit(
     precision: str = "no",
     checkpoint_every: int = 200,
     corpus: str = "",
-) -> Generator[Event, None, None]:
+) -> Generator[Event, bool | None, None]:
     """Train; `out` becomes a model folder with the weights of the best dev epoch. A generator: iterate to run it.
 
     Started again with the same arguments (and as many processes) it goes on from its last checkpoint, to the same bits
     on CPU; `resume=False` starts anew. A checkpoint is written every `checkpoint_every` steps (0: never), after each
-    epoch, and by one process when the generator is closed after a step, as where its consumer is interrupted.
+    epoch, and where a training is stopped: `send(True)` in answer to a `step` or `dev` event, by the consumer of one
+    process, ends those of all at this step, once it is saved (the last event is `interrupted`); so does closing the
+    generator of a single process.
     `precision` is Accelerate's: `no`, `bf16` or `fp16`. `corpus` is how the card calls the data; empty: as the
     documents' `source` does. What could not be learnt from or read (a label that the recipe lacks, a broken image) is
     counted in `start` and `done` as `skipped`, the first `records` beside it; `rows` of `dev` and `done` says how many
@@ -76,7 +78,7 @@ def _fit(
     seed: int,
     resume: bool,
     checkpoint_every: int,
-) -> Generator[Event, None, None]:
+) -> Generator[Event, bool | None, None]:
     """`fit` in a folder that is held."""
     (train, dev, corpus), training = data, recipe.training
     train, dev, cut = _at_whole_words(_subsample(train, training.train_fraction, seed), list(dev), training)
@@ -100,35 +102,56 @@ def _fit(
     facts = CardFacts(corpus or named_corpora(train), len(train), len(dev), len(examples))
     yield run.event("start", about | _context(recipe, train) | _skipped(examples) | cut)
     save, progress = partial(_save, out, model, run, key), run.progress
+
+    def select() -> Event:
+        score = dev_score(model, dev_examples, dev, recipe)
+        return _select(score, out, model, run, lambda: card(recipe, seed, progress, facts, key))
+
+    if (yield from _epochs(run, training, checkpoint_every, save, select)):
+        yield run.event("interrupted", {"out": str(out)})
+        return
+    ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)} | {"rows": progress.epoch_rows}
+    yield run.event("done", ended | _skipped([*examples, *dev_examples]))
+
+
+def _epochs(
+    run: Run, training: Training, checkpoint_every: int, save: Callable[[], None], select: Callable[[], Event]
+) -> Generator[Event, bool | None, bool]:
+    """All steps that are left; whether the training was stopped before its end, which is saved then."""
+    progress = run.progress
     while progress.epoch < training.epochs and not progress.finished:
         for values in run.epoch():
-            try:
-                yield run.event("step", values)
-            except GeneratorExit:  # the consumer has stopped: several processes need not have done so at one step
-                if accelerator.num_processes == 1:
-                    save()
-                raise
+            if (yield from _is_stopped(run, run.event("step", values), save)):
+                return True
             if checkpoint_every and progress.step % checkpoint_every == 0:
                 save()
         progress.epoch_rows, progress.rows, told = progress.rows, {}, None
         if progress.epoch + 1 >= min(training.first_dev_epoch, training.epochs):
-            score = dev_score(model, dev_examples, dev, recipe)
-            told = _select(score, out, model, run, lambda: card(recipe, seed, progress, facts, key))
+            told = select()
         progress.epoch, progress.in_epoch = progress.epoch + 1, 0
         late = _is_late(training, progress)
         progress.finished = late or progress.epoch >= training.epochs
-        try:
-            if told:  # before the checkpoint: killed in between, the epoch's end is done and told again, not lost
-                yield told
-        except GeneratorExit:
-            if accelerator.num_processes == 1:
-                save()
-            raise
+        # told before the checkpoint: killed in between, the epoch's end is done and told again, not lost
+        if told and (yield from _is_stopped(run, told, save)) and not progress.finished:
+            return True
         save()
         if late:
             yield run.event("stop", {"best_epoch": progress.best_epoch})
-    ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)} | {"rows": progress.epoch_rows}
-    yield run.event("done", ended | _skipped([*examples, *dev_examples]))
+    return False
+
+
+def _is_stopped(run: Run, event: Event, save: Callable[[], None]) -> Generator[Event, bool | None, bool]:
+    """Tell an event; whether any process is asked to stop after it. All of them have saved then, at this one step."""
+    try:
+        asked = yield event
+    except GeneratorExit:  # one consumer has gone without a word: the others may be at another step
+        if run.accelerator.num_processes == 1:
+            save()
+        raise
+    if run.in_any_process(bool(asked)):
+        save()
+        return True
+    return False
 
 
 def _state(model: Model, run: Run) -> tuple[Any, Any, Any]:

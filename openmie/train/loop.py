@@ -28,7 +28,7 @@ from openmie.train.optimizer import build_optimizer, build_schedule
 class Event:
     """What `fit` reports while it trains.
 
-    `kind` is `start`, `resume`, `step`, `dev`, `stop` (early) or `done`.
+    `kind` is `start`, `resume`, `step`, `dev`, `stop` (early), `interrupted` (as asked) or `done`.
 
     Args:
         kind: what happened.
@@ -96,6 +96,13 @@ class Run:
 
     def event(self, kind: str, values: dict[str, Any]) -> Event:
         return Event(kind, self.progress.step, self.progress.epoch, self.steps, values)
+
+    def in_any_process(self, told: bool) -> bool:
+        """Whether it is so in this process or another one; all of them have to ask."""
+        if self.accelerator.num_processes == 1:
+            return told
+        count = torch.tensor(int(told), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(count, "sum"))
 
     def epoch(self) -> Iterator[dict[str, Any]]:
         """One optimiser step at a time; yields the losses."""

@@ -104,17 +104,16 @@ def test_random_states_come_back(tmp_path: Path) -> None:
     assert drawn == [random.random(), np.random.rand(), torch.rand(1).item(), random.gauss(0, 1)]
 
 
-def test_ctrl_c_ends_the_step_and_closes_the_training() -> None:
+def test_ctrl_c_ends_the_step_and_asks_the_training_to_stop() -> None:
     done = []
 
     def events() -> Any:
-        try:
-            for n in range(5):
-                yield Event("step", n)
-                done.append(n)
-        except GeneratorExit:
-            done.append(-1)  # where a training writes its checkpoint
-            raise
+        for n in range(5):
+            if (yield Event("step", n)):
+                done.append(-1)  # where a training writes its checkpoint
+                yield Event("interrupted")
+                return
+            done.append(n)
 
     seen = []
     with pytest.raises(KeyboardInterrupt):
@@ -122,7 +121,7 @@ def test_ctrl_c_ends_the_step_and_closes_the_training() -> None:
             seen.append(event.step)
             if event.step == 2:
                 os.kill(os.getpid(), signal.SIGINT)
-    assert seen == [0, 1, 2] and done == [0, 1, 2, -1]
+    assert seen == [0, 1, 2] and done == [0, 1, -1]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -33,6 +33,16 @@ def work():
         if event.step == 5:
             break                                                         # behind the checkpoint of step 4
     train("again", recipe, small.documents(40), small.documents(8), seed=3)
+    events = fit(recipe, small.documents(40), small.documents(8), out=out / "stopped", seed=3, checkpoint_every=0)
+    event, told = next(events), []
+    while event is not None:
+        told.append([event.kind, event.step])
+        try:
+            event = events.send(dist.get_rank() == 1 and event.step == 2)  # Ctrl-C that reached one of them alone
+        except StopIteration:
+            event = None
+    (out / f"interrupted-{dist.get_rank()}.json").write_text(json.dumps(told))
+    train("stopped", recipe, small.documents(40), small.documents(8), seed=3)
     bare = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(11))]
     recipe = small.recipe("ner", encode__text__name=bert, training__epochs="4", training__batch_size="2")
     train("bare", recipe, bare, small.documents(2))
@@ -96,6 +106,17 @@ def test_two_processes_resume_to_the_same_bits(folder):
 
 
 @pytest.mark.slow
+def test_ctrl_c_in_one_process_saves_once_and_ends_both(folder):
+    """The step that both have done is in one checkpoint, from which they go on to the same bits."""
+    for events in told(folder, "interrupted"):
+        assert events[-2:] == [["step", 2], ["interrupted", 2]]
+    for processes, kind, step, _ in told(folder, "stopped"):
+        assert (processes, kind, step) == (2, "done", 6)
+    assert (folder / "stopped" / "model.safetensors").read_bytes() == (
+        folder / "model" / "model.safetensors"
+    ).read_bytes()
+
+
 def test_several_processes_are_one_run(folder):
     """Two processes share six batches an epoch, the short one too; a process may see no image in a step."""
     assert [t[:3] for t in told(folder, "bare")] == [[2, "done", 12]] * 2
