@@ -11,7 +11,8 @@ from safetensors import SafetensorError, safe_open
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from openmie.errors import RecipeError
+from openmie.errors import ModelError, RecipeError
+from openmie.model.hub_names import check_model_name
 from openmie.model.unigram import BLANK
 from openmie.nn.encode.bert import Bert, BertSizes, build_loaded
 
@@ -75,6 +76,10 @@ def load_tower(name: str) -> tuple[Bert, LibraryTokens, dict[str, int]]:
 def _folder(name: str) -> Path:
     if Path(name).is_dir():
         return Path(name)
+    try:
+        check_model_name(name, ("e5",), "e5, a hub id, or a folder with a BERT or XLM-RoBERTa encoder")
+    except ModelError as error:
+        raise RecipeError.of(error.record) from None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

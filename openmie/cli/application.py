@@ -5,7 +5,6 @@ A command is a function in a file of its own; `COMMANDS` registers it. One with 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -35,7 +34,6 @@ from openmie.cli import (
     zero_shot,
 )
 from openmie.cli.groups import Root
-from openmie.cli.interruption import is_first_process
 from openmie.cli.options import PARTIAL
 from openmie.cli.terminal import guard_terminal, quiet_libraries
 from openmie.errors import MissingPackageError, OpenMIEError, sentences
@@ -139,8 +137,5 @@ def main() -> None:
             print(f"openmie: {note}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        several = int(os.environ.get("WORLD_SIZE", "1")) > 1  # as torchrun starts them
-        again = "started again with as many processes" if several else "started again"
-        if is_first_process():
-            print(f"openmie: Interrupted. A training resumes from its last checkpoint when {again}.", file=sys.stderr)
+        print("openmie: Interrupted. A training resumes from its last checkpoint when started again.", file=sys.stderr)
         sys.exit(130)

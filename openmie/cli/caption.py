@@ -97,6 +97,7 @@ def caption(
           f"jsonl:{there}", file=sys.stderr)  # fmt: skip
     console.say(tally.result())
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
+    console.say_notes(passed)
     console.say_failed(passed.records)
     if passed.records or tally.lost or skipped:
         raise typer.Exit(options.PARTIAL)

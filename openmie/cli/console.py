@@ -12,6 +12,7 @@ from typing import Any
 import typer
 
 from openmie.cli.options import PARTIAL
+from openmie.cli.progress import PostCounts
 from openmie.errors import ErrorRecord, OpenMIEError, printable
 
 
@@ -147,6 +148,14 @@ def say_failed(failed: list[str]) -> None:
         print(line, file=sys.stderr)
     if failed:
         print(f"{len(failed)} records with errors; they are in the output, with the reason", file=sys.stderr)
+
+
+def say_notes(counts: PostCounts) -> None:
+    """The first of the notes that documents came out with, and how many documents have some, on stderr."""
+    for line in counts.notes:
+        print(f"note: {line}", file=sys.stderr)
+    if counts.noted:
+        print(f"{counts.noted:,} documents with notes, which are in the output", file=sys.stderr)
 
 
 def documents_of(items: Iterable[Any], records: dict[ErrorRecord, None]) -> Iterator[Any]:

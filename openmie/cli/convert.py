@@ -69,7 +69,7 @@ def convert(
         images, image_dir = "keep", image_dir or images
     named, hash_, split = source[0].rpartition("#")
     records: dict[ErrorRecord, None] = {}
-    given = options.reader_options(image_dir, text_column, image_column, id_column) | _pairs(
+    given = options.reader_options(image_dir, text_column, image_column, id_column) | options.key_values(
         "--read-option", read_option
     )
     corpus = corpora.load(named, **given) if len(source) == 1 and hash_ and not os.path.lexists(source[0]) else None
@@ -87,7 +87,7 @@ def convert(
         target,
         to or None,
         **_writing(target, to),
-        **_pairs("--write-option", write_option),
+        **options.key_values("--write-option", write_option),
     )
     place.finish()
     console.say(written)
@@ -111,19 +111,6 @@ def _placement(target: str, to: str, how: str, records: dict[ErrorRecord, None])
     folder = bool(row and row.folder)
     inside = "" if row and row.module == "voc" else FOLDER
     return ImagePlacement(target if folder else Path(target).parent, how, inside, at_end=folder, records=records)
-
-
-def _pairs(flag: str, typed: list[str] | None) -> dict[str, str]:
-    """Options of a reader or writer, as typed."""
-    given: dict[str, str] = {}
-    for option in typed or ():
-        key, equals, value = option.partition("=")
-        if not equals:
-            raise OpenMIEError(
-                f"{flag} {option!r}", expected="KEY=VALUE", remedy="write it so, such as layer=predictions"
-            )
-        given[key] = value
-    return given
 
 
 def _writing(target: str, to: str) -> dict[str, Any]:

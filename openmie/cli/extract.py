@@ -145,10 +145,11 @@ def _write(given: dict[str, Any], posts: Any, predictor: _Predictor) -> bool:
             when=now(),
             restart=given["restart"],
         )
-        lost = extract_output.tell(rows, counts.records)
+        lost = extract_output.tell(rows, counts)
     else:
         shown = progress.watched(predictor(posts, now()), "extracting", counts, count, out != "-")
         failed = console.write_results(shown, format, out)
+        console.say_notes(counts)
         console.say_failed([*counts.records, *failed])
         if out != "-":
             console.say_line(counts.line(out))

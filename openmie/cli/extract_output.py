@@ -98,19 +98,20 @@ def write_folder(
     return rows
 
 
-def tell(rows: OutputFolder, failed: list[str]) -> bool:
+def tell(rows: OutputFolder, now: progress.PostCounts) -> bool:
     """Say on stderr what is in the folder; whether any post failed.
 
     Args:
         rows: what was written, now and before.
-        failed: reasons of posts that failed now.
+        now: counts of the posts that were made now, with what their errors and notes say.
     """
     totals = rows.totals
-    for line in [*failed, *map(str, rows.lost)][:20]:
+    console.say_notes(now)
+    for line in [*now.records, *map(str, rows.lost)][:20]:
         console.say_line(line)
     if totals.again:
         console.say_line(f"{totals.again:,} posts could not be asked about. To ask again, run: {command()}")
-    told = progress.PostCounts(posts=totals.posts, mentions=totals.mentions, failed=totals.failed)
+    told = progress.PostCounts(posts=totals.posts, mentions=totals.mentions, failed=totals.failed, noted=totals.noted)
     console.say_line(
         told.line(f"{rows.folder}{'' if totals.failed == 0 else '; the rows of those that failed say why'}")
     )

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from openmie.cli.interruption import is_first_process
 from openmie.cli.renamed import COMMANDS, OPTIONS
 
 
@@ -24,7 +25,8 @@ class Root(TyperGroup):
         except KeyboardInterrupt as stop:
             told = "Started again, trainings, captions, searches for objects and benches go on."
             kept = getattr(stop, "__notes__", [told])
-            print(f"openmie: Interrupted. {' '.join(kept)}", file=sys.stderr)
+            if is_first_process():
+                print(f"openmie: Interrupted. {' '.join(kept)}", file=sys.stderr)
             raise typer.Exit(130) from None
 
 

@@ -24,13 +24,22 @@ def interruptible(events: Generator[Any, bool | None, None]) -> Iterator[Any]:
         event = next(events, None)
         while event is not None:
             if event.kind == "interrupted":
-                raise KeyboardInterrupt
+                raise _stopped(event)
             interrupted.armed = True
             yield event
             try:
                 event = events.send(interrupted.asked)
             except StopIteration:
                 return
+
+
+def _stopped(event: Any) -> KeyboardInterrupt:
+    """What ends the command, with the sentence that says how to go on."""
+    found = KeyboardInterrupt()
+    processes = int(os.environ.get("WORLD_SIZE", "1"))  # as torchrun started them
+    several = f", with {processes} processes" if processes > 1 else ""
+    found.add_note(f"Step {event.step} is saved; started again{several}, the training goes on from there.")
+    return found
 
 
 def is_first_process() -> bool:

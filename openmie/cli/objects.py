@@ -78,7 +78,12 @@ def objects(
     passed = progress.PostCounts()
     tally, number, boxes = output.WriteReport(), 0, 0
     documents = search.propose_into(
-        sources, out, lambda some: search.propose_objects(some, found, proposals, batch_size), settings, tally
+        sources,
+        out,
+        lambda some: search.propose_objects(some, found, proposals, batch_size),
+        settings,
+        tally,
+        batch_size,
     )
     for document in progress.watched(
         documents, "searching", passed, lambda: progress.count_sources(corpus, sources, data)
@@ -88,6 +93,7 @@ def objects(
     console.say_line(f"{boxes} objects in {number} of {tally.documents} documents, {passed.failed} failed, in {out}")
     console.say(tally.result())
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
+    console.say_notes(passed)
     console.say_failed(passed.records)
     if passed.records or skipped:
         raise typer.Exit(options.PARTIAL)

@@ -142,6 +142,25 @@ def reader_options(image_dir: str | None, text: str, image: str, id: str) -> dic
     return post_columns(text, image, id).options() | ({"images": image_dir} if image_dir else {})
 
 
+def key_values(flag: str, typed: Sequence[str] | None) -> dict[str, str]:
+    """Options of a reader or writer, as typed: KEY=VALUE.
+
+    Raises:
+        OpenMIEError: one without an equals sign.
+    """
+    from openmie.errors import OpenMIEError
+
+    given: dict[str, str] = {}
+    for option in typed or ():
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise OpenMIEError(
+                f"{flag} {option!r}", expected="KEY=VALUE", remedy="write it so, such as layer=predictions"
+            )
+        given[key] = value
+    return given
+
+
 def extraction_request(system: str, model: Sequence[str] | None, **options: Any) -> Any:
     """What a vision-language model is asked for, or None where no system is named.
 

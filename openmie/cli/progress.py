@@ -15,6 +15,7 @@ from typing import Any
 from openmie.formats.sources import expand
 
 CHUNK = 1 << 20  # bytes
+SHOWN_NOTES = 3
 COUNTED_BY_LINES = (".jsonl", ".ndjson", ".csv", ".tsv", ".txt")
 
 
@@ -26,15 +27,19 @@ class PostCounts:
         posts: documents.
         mentions: theirs.
         failed: documents with an error.
+        noted: other documents with a note, by which nothing is lost.
         pictured: documents with an image.
         records: what the errors say.
+        notes: what the first `SHOWN_NOTES` notes say.
     """
 
     posts: int = 0
     mentions: int = 0
     failed: int = 0
+    noted: int = 0
     pictured: int = 0
     records: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def count(self, document: Any) -> None:
         """Count a document."""
@@ -42,10 +47,16 @@ class PostCounts:
         self.posts, self.mentions = self.posts + 1, self.mentions + len(document.mentions)
         self.failed, self.pictured = self.failed + bool(errors), self.pictured + bool(document.images)
         self.records.extend(errors)
+        if len(errors) < len(document.errors):
+            self.noted += not errors
+            left = max(SHOWN_NOTES - len(self.notes), 0)
+            self.notes.extend(str(e) for e in [e for e in document.errors if e.note][:left])
 
     def line(self, where: str) -> str:
-        """The last line of a command: posts, mentions, failures and where they are."""
-        return f"{number(self.posts, 'post')}, {number(self.mentions, 'mention')}, {self.failed:,} failed, in {where}"
+        """The last line of a command: posts, mentions, failures, notes if there are any, and where they are."""
+        noted = f", {self.noted:,} with notes" if self.noted else ""
+        counts = f"{number(self.posts, 'post')}, {number(self.mentions, 'mention')}, {self.failed:,} failed{noted}"
+        return f"{counts}, in {where}"
 
 
 def number(count: int, noun: str) -> str:

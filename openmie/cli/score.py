@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,13 @@ def score(
     by_label: Annotated[bool, typer.Option(help="With a row for each label.")] = True,
     span_edges: options.SpanEdges = "expand",
     errors: Annotated[bool, typer.Option("--errors", help="Count the errors by kind and cause, too.")] = False,
+    read_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Of the readers, such as annotator=NAME; gold.KEY or predicted.KEY: of that side alone; repeatable.",
+        ),
+    ] = None,
     format: Annotated[str, typer.Option(help="table or json.")] = "table",
 ) -> None:
     """Score predictions of any system, in any format that can be read, against gold. All numbers in percent.
@@ -33,16 +41,19 @@ def score(
     Example: openmie score gold.jsonl predicted.jsonl --task ner
 
     Example: openmie score gold.conll predicted.conll --errors --format json
+
+    Example: openmie score export.json export.json --read-option gold.annotator=3 --read-option predicted.annotator=5
     """
     from openmie import metrics
     from openmie.data.packed_documents import PackedDocuments
-    from openmie.formats.registry import read_items
     from openmie.metrics.comparison import comparable
 
     if format not in FORMATS:
         raise OpenMIEError.unknown("--format", format, FORMATS)
     records: dict[ErrorRecord, None] = {}
-    sides = [PackedDocuments(console.documents_of(read_items(side), records)) for side in (gold, predicted)]
+    sides = [
+        PackedDocuments(console.documents_of(items, records)) for items in _read(gold, predicted, read_option or ())
+    ]
     lost = console.say_records(records)
     left, right, notes = comparable(sides[0], sides[1], task, span_edges)  # type: ignore[arg-type]
     pair = left, right
@@ -59,3 +70,21 @@ def score(
             console.errors(lines)
     if lost:
         raise typer.Exit(options.PARTIAL)
+
+
+def _read(gold: str, predicted: str, typed: Sequence[str]) -> list[Iterator[Any]]:
+    """What the readers of both sides yield; an option goes to each reader that has it, or to the side that it names."""
+    from openmie.formats.registry import accepted_options, guess, read_items
+
+    sides = {"gold": gold, "predicted": predicted}
+    known = {name: accepted_options(guess(path, reading=True)) for name, path in sides.items()}
+    given: dict[str, dict[str, str]] = {name: {} for name in sides}
+    for key, value in options.key_values("--read-option", typed).items():
+        side, dot, own = key.partition(".")
+        one = bool(dot) and side in sides
+        takers = [side] if one else [name for name in sides if key in known[name]]
+        if not takers:
+            raise OpenMIEError.unknown("--read-option", key, sorted({*known["gold"], *known["predicted"]}))
+        for name in takers:
+            given[name][own if one else key] = value
+    return [read_items(path, **given[name]) for name, path in sides.items()]

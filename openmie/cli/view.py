@@ -13,7 +13,7 @@ import typer
 from openmie.cli import console, options
 from openmie.errors import CorpusError, ErrorRecord
 
-RESULTS = ("*.jsonl", "*.ndjson", "*.parquet")  # files of a folder of results
+RESULTS = ("*.jsonl", "*.ndjson", "*.parquet", "part-*.csv")  # files of a folder of results
 
 
 def view(

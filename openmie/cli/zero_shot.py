@@ -76,6 +76,7 @@ def zero_shot(
     console.say(write(_kept(found, predicted), out, "jsonl"))
     _score(gold, predicted, schema, backend, data, bootstrap, scores, corpus=corpus, split=split, system=system)
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
+    console.say_notes(passed)
     console.say_failed(passed.records)
     if passed.records or skipped:
         raise typer.Exit(options.PARTIAL)

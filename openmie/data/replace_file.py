@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from openmie.data import temporary_siblings as siblings
 from openmie.errors import CorpusError
 
 _TYPE_NAMES = {
@@ -180,16 +181,20 @@ def move_into_place(made: Path, where: Target, mode: int | None = None) -> None:
 @contextmanager
 def _temporary_sibling(where: Target) -> Iterator[Path]:
     """An empty file beside the place, of the bits and the owner that it will have, moved there at the end."""
-    name = where.path.parent / f".{where.path.name[:50]}.{secrets.token_hex(4)}.tmp"
+    siblings.remove_left_behind(where.path)
+    name = where.path.parent / f"{siblings.name_part(where.path)}{secrets.token_hex(4)}.tmp"
     mode = 0o666 if where.there is None else stat.S_IMODE(where.there.st_mode) & 0o777
     try:
-        os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR))
+        number = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode | stat.S_IWUSR)
     except OSError as error:
         raise _output_error(error, where.requested) from error
     try:
-        mode = mode if where.there is not None else stat.S_IMODE(name.stat().st_mode)  # without what the umask takes
-        yield name
-        move_into_place(name, where, mode)
+        with siblings.held(number):
+            mode = (
+                mode if where.there is not None else stat.S_IMODE(name.stat().st_mode)
+            )  # without what the umask takes
+            yield name
+            move_into_place(name, where, mode)
     except BaseException:
         name.unlink(missing_ok=True)
         raise

@@ -30,7 +30,8 @@ def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
     """Rows with the keys of `COLUMNS`, all of them text, empty where a kind has no such value.
 
     The row of kind `post` has the document's text and, as `image`, the paths of its images; a summary is a row, too.
-    What could not be read or done for a document is a row of kind `error`, with the reason as its text.
+    What could not be read or done for a document is a row of kind `error`, with the reason as its text; a note, by
+    which nothing is lost, is one of kind `note`.
     Of a relation, head and tail are ids and `text` joins their names; of a chain, `tail` lists its mentions' ids; of a
     region, `head` is what it shows, `text` the words in the box or else the name of what it shows, and `box` is
     "x y right bottom" in pixels.
@@ -52,7 +53,7 @@ def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
             words = b.text or _name(document, b.of)
             yield _row(document, "region", b, text=words, head=b.of, image=b.image, box=box)
         for e in document.errors:
-            yield _row(document, "error", e, text=str(e))
+            yield _row(document, "note" if e.note else "error", e, text=str(e))
 
 
 def _row(document: Document, kind: str, item: Mention | Relation | Region | object, **values: object) -> dict[str, str]:

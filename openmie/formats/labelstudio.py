@@ -19,6 +19,7 @@ from xml.sax.saxutils import quoteattr
 
 from openmie.data.corpus import Labels
 from openmie.data.document import Document, Mention, Region
+from openmie.data.provenance import describe, read_provenance
 from openmie.errors import CorpusError
 from openmie.formats import image_paths as paths
 from openmie.formats import output
@@ -92,7 +93,7 @@ def write(
     *,
     predictions: bool = False,
     served: bool = False,
-    model: str = "openmie",
+    model: str = "",
     config: str | os.PathLike[str] = "",
     offered: Labels | None = None,
 ) -> output.Written:
@@ -104,7 +105,7 @@ def write(
         predictions: whether what is annotated is a model's, for a person to correct.
         served: whether image paths are those at which Label Studio serves a local folder: that of this file, its parent
             being LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.
-        model: name of the model, with `predictions`.
+        model: name of the model, with `predictions`; "": as a document's provenance says, else openmie.
         config: file to write the labelling configuration to; a task then has all images that it names, an empty picture
             for each that its document lacks, as Label Studio refuses tasks without.
         offered: labels of the configuration, beside those of the documents.
@@ -127,7 +128,7 @@ def write(
                 task["data"][key] = task["data"].get(key) or BLANK
             results = {"result": task.pop("result")}
             task["predictions" if predictions else "annotations"] = [
-                {**results, "model_version": model} if predictions else results
+                {**results, "model_version": model or _model_of(document)} if predictions else results
             ]
             file.write(output.encode_utf8(_json(task, document), f"document {document.id}"))
         file.write(b"\n]\n")
@@ -135,6 +136,12 @@ def write(
         with output.open_output(config) as file:
             file.write(output.encode_utf8(labelling_interface(documents, offered), os.fspath(config)))
     return report.result()
+
+
+def _model_of(document: Document) -> str:
+    """The models that made a prediction, with their versions."""
+    facts = read_provenance(document)
+    return (describe({**facts, "when": ""}) if facts else "") or "openmie"
 
 
 def _json(task: Any, document: Document) -> str:

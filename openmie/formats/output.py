@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from openmie.data import images as pictures
 from openmie.data import replace_file as writing
+from openmie.data import temporary_siblings as siblings
 from openmie.data.document import Document, Image
 from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError, whole
 
@@ -168,9 +169,11 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise CorpusError(
             f"no folder {target.parent}", expected="a folder to write to", where=os.fspath(path), remedy="make it first"
         )
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:50]}.", suffix=".tmp"))
+    siblings.remove_left_behind(target)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=siblings.name_part(target), suffix=".tmp"))
     try:
-        yield temporary
+        with siblings.held(os.open(temporary, os.O_RDONLY)):
+            yield temporary
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o777 & ~_umask()
         os.chmod(temporary, mode)
         if target.exists():

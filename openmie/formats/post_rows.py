@@ -83,6 +83,8 @@ def row_document(data: Any, number: int, columns: PostColumns = USUAL) -> Docume
     layers, others = _sorted_columns(data, columns)
     caption = layers.pop("caption", "")
     notes = [] if layers.get("images") or str(layers.get("text") or "").strip() else _empty(data, layers, columns)
+    if data.get(columns.id, 0) in ("", None):
+        notes.append(_without_id(columns, number))
     if wrong := [k for k, v in (*layers.items(), ("caption", caption)) if k in _TEXTS and not isinstance(v, str)]:
         raise DocumentError(
             f"unusable fields {wrong}",
@@ -153,6 +155,16 @@ def _id(value: Any, column: str) -> str:
         f"an id that is a JSON {kind} under {column!r}",
         expected="a text or a whole number",
         remedy="correct it, or leave it out: rows without an id are numbered",
+    )
+
+
+def _without_id(columns: PostColumns, number: int) -> ErrorRecord:
+    """The note of a row whose id is empty, where others have one."""
+    return ErrorRecord(
+        found=f"an empty id under {columns.id!r}",
+        expected="an id, by which predictions and scores are paired",
+        remedy=f"give it one; its number, {columns.prefix}{number}, was taken",
+        note=True,
     )
 
 

@@ -16,14 +16,13 @@ from typing import NamedTuple
 from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import image_paths as paths
-from openmie.formats.csv_table import COLUMNS as PREDICTED
+from openmie.formats.csv_results import MAX_CELL, is_result_table, read_results
 from openmie.formats.post_columns import USUAL, PostColumns
 from openmie.formats.post_rows import read_row
 from openmie.formats.text_lines import TextLine, line_error, read_lines
 
 CANNOT_HOLD = tuple(name for name in Document.model_fields if name not in ("id", "text"))
 MAX_LINES = 1000  # of one row: a quote that is not closed by then never is
-MAX_CELL = 1 << 27  # characters
 _SEVERAL = re.compile(r"\s*[|;\n]\s*")  # parts the paths of a cell
 
 
@@ -39,7 +38,7 @@ def read_table(
     images: str | os.PathLike[str] | None = None,
     columns: PostColumns = USUAL,
 ) -> Iterator[Document | ErrorRecord]:
-    """A document for each row of a table, or the record of one that cannot be read.
+    """A document for each row of a table, or the record of one that cannot be read; or what `extract` found in posts.
 
     Args:
         path: file, parted by commas, semicolons or tabs as its header is; "-" is standard input.
@@ -52,6 +51,8 @@ def read_table(
     """
     lines = read_lines(path)
     first = next(lines, TextLine(1, ""))
+    if columns.are_usual and os.path.isfile(path) and is_result_table(first.text):
+        return read_results(path, images)
     mark = "\t" if str(path).lower().endswith(".tsv") else max(",;\t", key=first.text.count)
     names = _header(first.text, mark, path, columns)
     return _documents(path, chain([first], lines), mark, names, columns, images)
@@ -63,13 +64,6 @@ def _header(line: str, mark: str, path: str | os.PathLike[str], columns: PostCol
     names: list[str] = []
     for number, cell in enumerate(cells, 1):
         names.append(cell if cell and cell not in names else f"column {number}" if not cell else f"{cell} ({number})")
-    if names == list(PREDICTED):
-        raise CorpusError(
-            "a table of predictions",
-            expected="a table of posts",
-            where=str(path),
-            remedy="read the JSON lines that were written with it; --format jsonl writes them",
-        )
     if not {columns.text, *columns.images, "images"} & {*names}:
         raise CorpusError(
             f"the columns {', '.join(map(repr, names[:20]))}",

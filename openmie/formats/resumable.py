@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,38 +26,45 @@ def write_resumable(
     notes: str,
     report: output.WriteReport | None = None,
     again: Callable[[Document], bool] | None = None,
+    unit: int = 1,
 ) -> Iterator[Document]:
     """Write `make(documents)` of each source as `NAME.jsonl` into the folder; each document is yielded once written.
 
     A file appears when it is whole. Started again with equal `settings` (kept in the file `notes`), what is there is
-    taken over, up to the first document that is to be made `again`, and the rest is made. CorpusError: a folder that
-    holds something else, such as a pipe under the name of a file; other settings, other documents than those begun
-    with, another process at it.
+    taken over, up to the first document that is to be made `again`, and the rest is made; of `unit` documents that are
+    made together all are made again where some are missing, so that the files are equal however often a process was
+    stopped. Rows are written to the system as they are made: a kill costs none, and an error says how many are kept.
+    CorpusError: a folder that holds something else, such as a pipe under the name of a file; other settings, other
+    documents than those begun with, another process at it.
     """
     folder, report = Path(out), report if report is not None else output.WriteReport()
-    with _locked_folder(folder, settings, notes):
+    with _locked_folder(folder, settings, notes), _saying_what_is_kept(folder, report):
         for name, documents in sources.items():
             whole, part = folder / f"{name}.jsonl", folder / f".{name}.jsonl.part"
             _check_regular_files(whole, part)
             stream, there = iter(documents), whole if whole.exists() else part
-            before = _lines(there) if there.exists() else []
-            good = _finished_lines(before, again) if again else before
-            if there is whole and len(good) < len(before):
+            rows, before, good = _finished(there, again)
+            if there is whole and good < before:
                 whole.replace(part)
                 there = part
-            for old in _count_documents(report, good):
+            if there is part:
+                rows = rows // unit * unit
+            end = 0
+            for line in islice(_lines(there), rows):
+                old, end = Document.from_json(line), end + len(line)
                 _check_same_document(old, next(stream, None), folder)
+                report.count(old)
                 yield old
             if there is whole:
                 _check_same_document(None, next(stream, None), folder)
                 continue
-            with part.open("ab") as file:
-                file.truncate(sum(len(line) for line in good))
+            with writing.report_disk_errors(str(part)), part.open("ab") as file:
+                file.truncate(end)
                 for document in make(stream):
-                    report.count(document)
                     text = jsonl.document_line(document, folder, report)
                     file.write(output.encode_utf8(text, f"document {document.id}") + b"\n")
                     file.flush()
+                    report.count(document)
                     yield document
             part.replace(whole)
 
@@ -73,22 +81,36 @@ def _check_regular_files(*paths: Path) -> None:
             )
 
 
-def _finished_lines(lines: Sequence[bytes], again: Callable[[Document], bool]) -> Sequence[bytes]:
-    """The lines before the first document that is to be made again."""
-    bad = next((i for i, line in enumerate(lines) if again(Document.from_json(line))), len(lines))
-    return lines[:bad]
+def _finished(path: Path, again: Callable[[Document], bool] | None) -> tuple[int, int, int]:
+    """Rows before the first that is to be made again, the bytes of all whole rows, and of those before it."""
+    rows = whole = good = 0
+    open_ = True
+    for line in _lines(path):
+        whole += len(line)
+        open_ = open_ and not (again and again(Document.from_json(line)))
+        if open_:
+            rows, good = rows + 1, good + len(line)
+    return rows, whole, good
 
 
-def _lines(path: Path) -> list[bytes]:
-    """Whole lines of a file: what a stopped process left behind the last line break is no line."""
-    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+def _lines(path: Path) -> Iterator[bytes]:
+    """Whole lines of a file, if it is there: what a stopped process left behind the last line break is no line."""
+    if path.exists():
+        with path.open("rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))
 
 
-def _count_documents(report: output.WriteReport, lines: Sequence[bytes]) -> Iterator[Document]:
-    for line in lines:
-        document = Document.from_json(line)
-        report.count(document)
-        yield document
+@contextmanager
+def _saying_what_is_kept(folder: Path, report: output.WriteReport) -> Iterator[None]:
+    """An error, or Ctrl-C, gets a note of how many documents are in the folder, and that the same command goes on."""
+    try:
+        yield
+    except BaseException as error:
+        refused = isinstance(error, CorpusError) and not isinstance(error, writing.OutputError)
+        if not (refused or isinstance(error, GeneratorExit)):
+            kept = f"{report.documents:,} documents are finished and kept in {folder}"
+            error.add_note(f"{kept}; the same command goes on there.")
+        raise
 
 
 def _check_same_document(old: Document | None, new: Document | None, folder: Path) -> None:

@@ -17,8 +17,9 @@ from time import monotonic
 from openmie.data import replace_file as writing
 
 SYNC_EVERY = 5.0  # seconds that a power failure may cost; a kill costs nothing that was appended
-FINE, FAILED, AGAIN = range(3)  # states of a row: with errors, or with none; AGAIN: its post could not be asked about
-_LINE = re.compile(rb"(\d+) ([0-9a-f]+) ([012]) (\d+) (\{.*\})\n")
+FINE, FAILED, AGAIN, NOTED = range(4)  # states of a row: with no error, or some; AGAIN: its post could not be asked
+LOST = (FAILED, AGAIN)  # about; NOTED: with notes alone, by which nothing is lost
+_LINE = re.compile(rb"(\d+) ([0-9a-f]+) ([0123]) (\d+) (\{.*\})\n")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class JournalRow:
         offset: of the row's first byte.
         length: bytes of the row.
         of: the hash of the post.
-        state: FINE, FAILED or AGAIN.
+        state: FINE, FAILED, AGAIN or NOTED.
         mentions: number of mentions.
     """
 

@@ -15,7 +15,7 @@ from openmie.data import folder_lock
 from openmie.data import replace_file as writing
 from openmie.errors import CorpusError
 from openmie.formats import jsonl
-from openmie.formats.row_journal import AGAIN, FINE, RowJournal
+from openmie.formats.row_journal import AGAIN, LOST, NOTED, RowJournal
 
 MANIFEST = "manifest.json"
 _SHOWN = 60  # characters of a setting that an error shows
@@ -38,6 +38,7 @@ class Shard:
         mentions: number of mentions in its rows.
         failed: number of rows with errors.
         again: those of them whose post could not be asked about, to be made again.
+        noted: number of rows with notes alone.
     """
 
     file: str
@@ -48,6 +49,7 @@ class Shard:
     mentions: int = 0
     failed: int = 0
     again: int = 0
+    noted: int = 0
 
 
 @dataclass
@@ -162,8 +164,9 @@ def shard_of(path: Path, journal: RowJournal) -> Shard:
         sha256=_file_hash(path),
         input=hashlib.sha256("".join(row.of for row in rows).encode()).hexdigest(),
         mentions=sum(row.mentions for row in rows),
-        failed=sum(row.state != FINE for row in rows),
+        failed=sum(row.state in LOST for row in rows),
         again=sum(row.state == AGAIN for row in rows),
+        noted=sum(row.state == NOTED for row in rows),
     )
 
 

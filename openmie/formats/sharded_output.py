@@ -32,7 +32,7 @@ from openmie.data.folder_lock import hold_folder
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import jsonl, output
-from openmie.formats.row_journal import AGAIN, FAILED, FINE, JournalRow, RowJournal
+from openmie.formats.row_journal import AGAIN, FAILED, FINE, LOST, NOTED, JournalRow, RowJournal
 from openmie.formats.shard_manifest import MANIFEST, Manifest, OtherJob, check_shards, read_manifest, shard_of
 
 SHARD_POSTS = 1024  # posts of a shard; part of what a folder was begun with
@@ -99,12 +99,14 @@ class Totals:
         mentions: mentions in them.
         failed: rows with errors.
         again: those of them whose post could not be asked about.
+        noted: rows with notes alone.
     """
 
     posts: int = 0
     mentions: int = 0
     failed: int = 0
     again: int = 0
+    noted: int = 0
 
 
 class OutputFolder:
@@ -149,8 +151,9 @@ class OutputFolder:
         return Totals(
             posts=sum(s.posts for s in shards) + len(opened),
             mentions=sum(s.mentions for s in shards) + sum(row.mentions for row in opened),
-            failed=sum(s.failed for s in shards) + sum(row.state != FINE for row in opened),
+            failed=sum(s.failed for s in shards) + sum(row.state in LOST for row in opened),
             again=sum(s.again for s in shards) + sum(row.state == AGAIN for row in opened),
+            noted=sum(s.noted for s in shards) + sum(row.state == NOTED for row in opened),
         )
 
     def _opened_rows(self) -> list[JournalRow]:
@@ -181,7 +184,8 @@ class OutputFolder:
         line = jsonl.document_line(document, self.folder, report).encode()
         self.lost += report.records[-report.lost :] if report.lost else []
         failed = bool(report.lost) or any(not record.note for record in document.errors)
-        state = AGAIN if failed and self._again(document) else FAILED if failed else FINE
+        fine = NOTED if document.errors else FINE
+        state = AGAIN if failed and self._again(document) else FAILED if failed else fine
         self._journals[index].append(at, of, state, len(document.mentions), line)
         self._changed.add(index)
 

@@ -238,9 +238,10 @@ def propose_into(
     search: Callable[[Iterable[Document]], Iterator[Document]],
     settings: Mapping[str, Any],
     report: output.WriteReport | None = None,
+    unit: int = 1,
 ) -> Iterator[Document]:
     """Write `search(documents)` of each source into the folder, as `openmie.formats.resumable.write_resumable` does.
 
-    `settings` are kept in objects.json.
+    `settings` are kept in objects.json; `unit` documents are searched together.
     """
-    return resume.write_resumable(sources, out, search, settings, NOTES, report)
+    return resume.write_resumable(sources, out, search, settings, NOTES, report, unit=unit)

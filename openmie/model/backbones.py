@@ -24,6 +24,7 @@ from openmie.errors import ModelError, RecipeError
 from openmie.model import char_tokenizer as characters
 from openmie.model import lite0, packed_e5, safe_loading
 from openmie.model.config_sizes import check_sizes
+from openmie.model.hub_names import check_backbones
 from openmie.model.packaged_file import packaged_file
 from openmie.model.pixels import Processed, Rescale
 from openmie.model.unread_parameters import freeze_unread
@@ -107,6 +108,7 @@ def load_text(config: Text) -> TextBackbone:
         return _text(AutoModel.from_config(bert, add_pooling_layer=False, trust_remote_code=False), known)
     if config.name == packed_e5.NAME:
         return _packed(config)
+    check_backbones(config.name)
     source, pinned = _source(config)
     tokenizer = _loading(
         source,
@@ -167,6 +169,7 @@ def load_vision(config: Vision, text_config: Text | None = None, size: int = 0) 
     if config.name == lite0.NAME:
         lite = EfficientNetLite0(size=size) if size else EfficientNetLite0()
         return _built_in(lite, lite0.load(lite))
+    check_backbones("", config.name)
     pinned = {"revision": config.revision} if config.revision else {}
     whole = {"size": {"height": size, "width": size}, "do_resize": True, "do_center_crop": False} if size else {}
     processor = _loading(

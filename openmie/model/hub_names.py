@@ -15,11 +15,13 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
-from openmie.errors import ModelError
+from openmie.errors import ModelError, RecipeError
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.\-]{0,95}(/[A-Za-z0-9][\w.\-]{0,95})?")
 SECONDS = 3.0  # that the hub has for one answer
 NEAR = 0.75  # of 1, from which a name counts as mistyped
+TEXT_ENCODERS = ("tiny", "characters", "minilm", "e5")  # built in, see `openmie.model.backbones`
+VISION_ENCODERS = ("tiny", "tiny-clip", "lite0")
 
 
 def check_model_name(name: str, known: Iterable[str] = (), expected: str = "a model folder, or a hub id") -> None:
@@ -47,6 +49,24 @@ def check_model_name(name: str, known: Iterable[str] = (), expected: str = "a mo
     meant = f"did you mean {' or '.join(map(repr, near))}?" if near else "check the path; for a hub id, check its name"
     found = f"neither a folder {name!r} here nor a model of that id: {reason}" if reason else f"no folder {name!r} here"
     raise ModelError(found, expected=expected, remedy=meant)
+
+
+def check_backbones(text: str, vision: str = "") -> None:
+    """Check the names of a recipe's encoders before anything is read or loaded.
+
+    Args:
+        text: name of the text encoder.
+        vision: of the vision encoder; "": none.
+
+    Raises:
+        RecipeError: as `check_model_name`, of a name that is no built-in encoder.
+    """
+    for name, known in ((text, TEXT_ENCODERS), (vision, VISION_ENCODERS)):
+        try:
+            if name:
+                check_model_name(name, known, f"{', '.join(known)}, a hub id, or a folder with safetensors weights")
+        except ModelError as error:
+            raise RecipeError.of(error.record) from None
 
 
 def is_cached(name: str) -> bool:

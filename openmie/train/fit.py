@@ -22,6 +22,7 @@ from openmie.metrics.span_edges import at_whole_words
 from openmie.model import char_tokenizer as characters
 from openmie.model.features.context import context_generator
 from openmie.model.features.encoded_document import EncodedDocument
+from openmie.model.hub_names import check_backbones
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe, Training
 from openmie.text.span_edges import whole_words
@@ -80,7 +81,9 @@ def _fit(
     checkpoint_every: int,
 ) -> Generator[Event, bool | None, None]:
     """`fit` in a folder that is held."""
-    (train, dev, corpus), training = data, recipe.training
+    (train, dev, corpus), training, encode = data, recipe.training, recipe.encode
+    vision: Any = encode.vision if encode.inputs.reads_images else None
+    check_backbones(encode.text.name, vision.name if vision else "")
     train, dev, cut = _at_whole_words(_subsample(train, training.train_fraction, seed), list(dev), training)
     check_images(recipe, train)
     recipe = with_context(with_vocabulary(recipe, train), train)

@@ -11,6 +11,7 @@ import numpy as np
 
 from openmie.errors import CorpusError, ModelError
 from openmie.model import safe_loading
+from openmie.model.hub_names import check_model_name
 from openmie.video.frames import VideoLimits, _av, _container, _start
 from openmie.video.subtitles import Cue, Subtitles, order_cues
 
@@ -130,6 +131,7 @@ def _cues(segments: Iterable[Mapping[str, Any]], processor: Any) -> list[Cue]:
 def _load(model: str, revision: str, device: str) -> tuple[Any, Any]:
     from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
 
+    check_model_name(model, expected="a Whisper model: a hub id, such as openai/whisper-small, or a folder")
     pinned = {"revision": revision} if revision else {}
     try:
         with safe_loading.loading(model, ModelError):

@@ -28,6 +28,7 @@ from typing import Any
 from openmie.data.folder_lock import hold_folder
 from openmie.errors import ModelError, TrainError
 from openmie.model import safe_loading
+from openmie.model.hub_names import check_model_name
 from openmie.train.card import named_corpora
 from openmie.vlm.backends.model_loading import load_processor
 from openmie.vlm.sft import memory
@@ -46,6 +47,10 @@ def load_model(name: str, training: SFTTraining, revision: str = "") -> tuple[An
     """
     from transformers import AutoModelForImageTextToText
 
+    try:
+        check_model_name(name, expected="a vision-language model: a hub id, or a folder")
+    except ModelError as error:
+        raise TrainError.of(error.record) from None
     pinned = {"revision": revision} if revision else {}
     try:
         with safe_loading.loading(name, TrainError):
