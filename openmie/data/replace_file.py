@@ -190,9 +190,8 @@ def _temporary_sibling(where: Target) -> Iterator[Path]:
         raise _output_error(error, where.requested) from error
     try:
         with siblings.held(number):
-            mode = (
-                mode if where.there is not None else stat.S_IMODE(name.stat().st_mode)
-            )  # without what the umask takes
+            if where.there is None:
+                mode = stat.S_IMODE(name.stat().st_mode)  # without what the umask takes
             yield name
             move_into_place(name, where, mode)
     except BaseException:

@@ -26,9 +26,19 @@ def name_part(target: Path) -> str:
     return f".{target.name[:50]}."
 
 
+def opened(folder: Path) -> int | None:
+    """A descriptor of a folder, to hold it by; None where a system has none."""
+    with suppress(OSError):
+        return os.open(folder, os.O_RDONLY)
+    return None
+
+
 @contextmanager
-def held(number: int) -> Iterator[None]:
+def held(number: int | None) -> Iterator[None]:
     """Hold an open descriptor's file, or folder, until the end, where it is closed."""
+    if number is None:
+        yield
+        return
     try:
         _lock(number)
         yield

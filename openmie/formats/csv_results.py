@@ -38,7 +38,7 @@ def read_results(
     csv.field_size_limit(MAX_CELL)
     with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
         rows = csv.reader(file, strict=True)
-        names, group = next(rows), list[Row]()
+        names, group, broken = next(rows), list[Row](), list[ErrorRecord]()
         try:
             for cells in rows:
                 row = dict(zip(names, map(unescape_formula, cells)))
@@ -47,14 +47,17 @@ def read_results(
                     group = []
                 group.append(row)
         except csv.Error as error:
-            yield ErrorRecord(
-                where=f"{path}:{rows.line_num}",
-                found=f"no CSV: {error}",
-                expected="the table as it was written",
-                remedy="write it again; what follows was not read",
+            broken.append(
+                ErrorRecord(
+                    where=f"{path}:{rows.line_num}",
+                    found=f"no CSV: {error}",
+                    expected="the table as it was written",
+                    remedy="write it again; what follows was not read",
+                )
             )
         if group:
             yield _document(group, names, path, images)
+        yield from broken
 
 
 def unescape_formula(cell: str) -> str:

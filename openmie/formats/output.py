@@ -172,13 +172,13 @@ def new_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     siblings.remove_left_behind(target)
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=siblings.name_part(target), suffix=".tmp"))
     try:
-        with siblings.held(os.open(temporary, os.O_RDONLY)):
+        with siblings.held(siblings.opened(temporary)):
             yield temporary
-        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o777 & ~_umask()
-        os.chmod(temporary, mode)
-        if target.exists():
-            target.rmdir()
-        os.replace(temporary, target)
+            mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o777 & ~_umask()
+            os.chmod(temporary, mode)
+            if target.exists():
+                target.rmdir()
+            os.replace(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

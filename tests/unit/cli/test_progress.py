@@ -99,3 +99,39 @@ def test_photographs_that_no_model_reads_are_told(reads, tmp_path, monkeypatch):
     (tmp_path / "a.jsonl").write_text('{"text": "Ada", "image": "a.png"}\n{"text": "Bo"}\n')
     said = run("extract", tmp_path / "a.jsonl", "--out", tmp_path / "b.jsonl").stderr
     assert ("1 post with images, which this model does not read" in said) is not reads
+
+
+def test_notes_are_counted_and_the_first_are_told(capsys):
+    from openmie.cli import console
+    from openmie.cli.progress import PostCounts
+    from openmie.data.document import Document
+    from openmie.errors import ErrorRecord
+
+    note, error = ErrorRecord(found="a long text", note=True), ErrorRecord(found="no image")
+    counts = PostCounts()
+    for errors in ((), (note,), (note, error), (note, note), (note,)):
+        counts.count(Document(id="d", text="x", errors=errors))
+    assert counts.line("found") == "5 posts, 0 mentions, 1 failed, 3 with notes, in found"
+    console.say_notes(counts)
+    told = capsys.readouterr().err
+    assert told.count("note: Found a long text") == 3 and "3 documents with notes" in told
+    assert PostCounts(posts=2).line("-") == "2 posts, 0 mentions, 0 failed, in -"
+
+
+def test_a_folder_counts_notes_of_all_its_rows(tmp_path, monkeypatch):
+    from openmie.data.document import Document
+    from openmie.errors import ErrorRecord
+    from openmie.formats import sharded_output
+
+    monkeypatch.setattr(sharded_output, "SHARD_POSTS", 2)
+    note, error = ErrorRecord(found="a long text", note=True), ErrorRecord(found="no image")
+    posts = [Document(id=str(i), text="x", errors=e) for i, e in enumerate([(note,), (note, error), (), (note,)])]
+    for count in (3, 4):  # the second process takes over what the first finished
+        with sharded_output.open_output_folder(tmp_path, {}) as rows:
+            for document in rows.pending(posts[:count]):
+                rows.add(document)
+            if count == 4:
+                rows.finish()
+            assert (rows.totals.posts, rows.totals.failed, rows.totals.noted) == (count, 1, count - 2)
+    with sharded_output.open_output_folder(tmp_path, {}) as rows:
+        assert (rows.totals.posts, rows.totals.failed, rows.totals.noted) == (4, 1, 2)

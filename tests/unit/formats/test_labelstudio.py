@@ -223,3 +223,51 @@ def test_a_box_with_a_label_or_a_size_that_is_none_is_a_record(tmp_path, label, 
     (tmp_path / "a.json").write_text(json.dumps([task]))
     (record,) = files.read_items(tmp_path / "a.json", "labelstudio")
     assert isinstance(record, ErrorRecord) and record.found
+
+
+def test_predictions_name_the_model_that_made_them(tmp_path):
+    from openmie.data.provenance import provenance, stamp
+
+    told = provenance([{"name": "openmie-base", "version": "1.0"}, {"name": "mine", "recipe": "5d1f"}], "0.1", "2026")
+    (stamped,) = stamp([Document(id="a", text="Ada")], told)
+    for document, options, version in (
+        (stamped, {}, "openmie-base 1.0 then mine recipe 5d1f"),
+        (stamped, {"model": "given"}, "given"),
+        (Document(id="a", text="Ada"), {}, "openmie"),
+    ):
+        files.write([document], tmp_path / "t.json", "labelstudio", predictions=True, **options)
+        (task,) = json.loads((tmp_path / "t.json").read_text(encoding="utf8"))
+        assert [p["model_version"] for p in task["predictions"]] == [version]
+
+
+def test_score_reads_two_annotators_of_one_export(tmp_path):
+    from typer.testing import CliRunner
+
+    from openmie.cli import application as cli
+    from openmie.errors import OpenMIEError
+
+    def span(start, end):
+        value = {"start": start, "end": end, "text": "Ada met Bo"[start:end], "labels": ["PER"]}
+        return {"id": f"s{start}", "from_name": "label", "to_name": "text", "type": "labels", "value": value}
+
+    results = {3: [span(0, 3), span(8, 10)], 5: [span(0, 3)]}
+    annotations = [{"completed_by": who, "result": result} for who, result in results.items()]
+    path = tmp_path / "e.json"
+    path.write_text(
+        json.dumps([{"id": 1, "data": {"id": "a", "text": "Ada met Bo"}, "annotations": annotations}]), encoding="utf8"
+    )
+
+    def score(*typed, predicted=path):
+        words = ["score", path, predicted, "--bootstrap", "0", "--format", "json"]
+        words += [word for option in typed for word in ("--read-option", option)]
+        result = CliRunner().invoke(cli.app, list(map(str, words)))
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return json.loads(result.stdout)[0]
+
+    both = score("gold.annotator=3", "predicted.annotator=5")
+    assert (both["gold"], both["predicted"], both["precision"], both["recall"]) == (2, 1, 100.0, 50.0)
+    files.write([Document(id="a", text="Ada met Bo")], tmp_path / "p.jsonl")
+    assert score("annotator=5", predicted=tmp_path / "p.jsonl")["gold"] == 1  # of the side that has such an option
+    with pytest.raises(OpenMIEError, match="Did you mean 'annotator'"):
+        score("anotator=5")

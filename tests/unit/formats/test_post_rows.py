@@ -82,3 +82,21 @@ def test_a_row_that_is_no_csv_is_a_record_and_the_others_are_read(tmp_path):
     assert [d.text for d in found if isinstance(d, Document)][:1] == ["Mira"]
     assert [d.text for d in found if isinstance(d, Document)][-1:] == ["Bo"]
     assert any("no CSV" in e.found for e in found if isinstance(e, ErrorRecord))
+
+
+@pytest.mark.parametrize(
+    "name, rows",
+    [
+        ("a.jsonl", '{"id": "", "text": "Ada"}\n{"text": "Bo"}\n{"id": "x", "text": "Cleo"}\n'),
+        ("a.jsonl", '{"id": "", "text": "Ada", "mentions": []}\n{"id": "2", "text": "Bo"}\n{"id": "x", "text": "C"}\n'),
+        ("a.csv", "id,text\n,Ada\n2,Bo\nx,Cleo\n"),
+        ("a.jsonl", '{"id": null, "text": "Ada"}\n{"text": "Bo"}\n{"id": "x", "text": "Cleo"}\n'),
+    ],
+)
+def test_an_empty_id_is_noted_with_the_number_that_it_becomes(tmp_path, name, rows):
+    (tmp_path / name).write_text(rows, encoding="utf8")
+    first, second, third = pipeline.read_posts(str(tmp_path / name))
+    assert [first.id, second.id, third.id] == ["1", "2", "x"] and not second.errors and not third.errors
+    (told,) = first.errors
+    assert told.note and told.found == "an empty id under 'id'" and "number, 1, was taken" in told.remedy
+    assert name in told.where

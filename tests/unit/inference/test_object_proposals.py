@@ -254,6 +254,20 @@ def test_a_stopped_search_goes_on_where_it_was(tmp_path):
     for changed in ([post(9), *documents[1:]], documents[:2], [*documents, post(9)]):  # a whole file is held to it too
         with pytest.raises(CorpusError, match="now has"):
             list(objects.propose_into({"train": changed}, tmp_path / "b", search, {"x": 1}))
+    (tmp_path / "b" / "train.jsonl").rename(part)
+    part.write_bytes(b"".join(a.splitlines(keepends=True)[:3]))
+    asked.clear()  # two are searched together, so that the third is searched again with the fourth
+
+    def stopped_by_ctrl_c(stream):
+        yield from counted([next(stream), next(stream)])
+        raise KeyboardInterrupt
+
+    tally = output.WriteReport()
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        list(objects.propose_into({"train": documents}, tmp_path / "b", stopped_by_ctrl_c, {"x": 1}, tally, 2))
+    assert asked == ["p2", "p3"] and "4 documents are finished and kept in" in stopped.value.__notes__[0]
+    list(objects.propose_into({"train": documents}, tmp_path / "b", counted, {"x": 1}, None, 2))
+    assert asked == ["p2", "p3", "p4"] and (tmp_path / "b" / "train.jsonl").read_bytes() == a
     with pytest.raises(CorpusError, match="x is 1 there, 2 here"):
         list(objects.propose_into({"train": documents}, tmp_path / "b", search, {"x": 2}))
 

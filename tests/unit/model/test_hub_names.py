@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from openmie.cli import application as cli
-from openmie.errors import ModelError
+from openmie.errors import ModelError, OpenMIEError, RecipeError
 from openmie.model import hub_names
-from openmie.model.hub_names import check_model_name
+from openmie.model.hub_names import check_backbones, check_model_name
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +72,17 @@ def test_what_is_there_is_not_asked_for(hub, tmp_path):
         check_model_name("some/modell")
 
 
+def test_names_of_encoders_are_checked_before_the_hubs_client_tries_them(hub):
+    check_backbones("minilm", "lite0")
+    check_backbones("characters")
+    with pytest.raises(RecipeError, match="Did you mean 'minilm'"):
+        check_backbones("minilmm")
+    with pytest.raises(RecipeError, match="tiny-clip, lite0, a hub id"):
+        check_backbones("tiny", "one/modle")
+    check_backbones("one/model")
+    assert hub == ["/api/models/one/modle", "/api/models/one/model"]
+
+
 def test_a_private_model_may_be_known_to_the_client(hub, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "x")
     check_model_name("my/private")
@@ -89,8 +100,14 @@ def test_the_command_line_tells_it_within_a_second(monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     Path("x.jsonl").write_text('{"text": "x"}\n', encoding="utf8")  # a source that can be read: some look at it first
     began = monotonic()
-    for words in (("extract", "x.jsonl"), ("objects", "x.jsonl", "--out", "o"), ("caption", "x.jsonl", "--out", "o")):
+    train = ("train", "baseline", "--corpus", "diorama:train=4,dev=2,test=0,size=48", "--out", "m", "--option")
+    for words in (
+        ("extract", "x.jsonl", "--model", "no/such"),
+        ("objects", "x.jsonl", "--out", "o", "--model", "no/such"),
+        ("caption", "x.jsonl", "--out", "o", "--model", "no/such"),
+        (*train, "text=no/such"),
+    ):
         hub_names.query_hub.cache_clear()
-        said = CliRunner().invoke(cli.app, [*words, "--model", "no/such"])
-        assert isinstance(said.exception, ModelError) and "cannot be reached" in str(said.exception), said.exception
+        said = CliRunner().invoke(cli.app, words)
+        assert isinstance(said.exception, OpenMIEError) and "cannot be reached" in str(said.exception), said.exception
     assert monotonic() - began < 20
