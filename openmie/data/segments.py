@@ -174,7 +174,8 @@ def _chains(
             if not joint:
                 groups.append((chain, {}))
             largest, inside = groups[number]
-            groups[number] = (chain if len(members) > len(inside) else largest, inside | dict.fromkeys(members))
+            groups[number] = (chain if len(members) > len(inside) else largest, inside)
+            inside.update(dict.fromkeys(members))
             for other in joint[1:]:
                 groups[number][1].update(groups[other][1])
                 moved[other] = number
@@ -192,8 +193,12 @@ def _chains(
 
 
 def _root(moved: dict[int, int], number: int) -> int:
+    """The chain that a chain has become a part of; what was passed on the way leads there at once from now on."""
+    passed = []
     while number in moved:
+        passed.append(number)
         number = moved[number]
+    moved.update(dict.fromkeys(passed, number))
     return number
 
 
