@@ -59,6 +59,7 @@ def read_posts(path: Path, options: AttachmentOptions, split: str) -> Iterator[I
 def _document(path: Path, id: str, row: Row, media: Attachments) -> Iterator[Item]:
     post = row.value if isinstance(row.value, dict) else {}
     token, image, labels = post.get("token"), post.get("img_id", ""), post.get("label_list", [])
+    image = str(image) if type(image) is int else image
     if not (
         isinstance(token, list)
         and token

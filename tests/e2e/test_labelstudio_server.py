@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import pytest
 from typer.testing import CliRunner
@@ -18,6 +20,43 @@ from openmie.formats import registry as files
 from openmie.formats.labelstudio_paths import BLANK
 from tests.fixtures.labelstudio_posts import posts
 from tests.fixtures.labelstudio_server import Server, program, running
+
+STUB = """#!{python} -IS
+import http.server, json, os, sys
+typed = dict(zip(sys.argv, sys.argv[1:]))
+ROOT = os.environ["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"]
+if ROOT.endswith("broken/root"):
+    sys.exit("no database")
+class Api(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        told = {{"token": self.headers["Authorization"], "start": sys.argv[1], "root": ROOT}}
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(told).encode())
+    def log_message(self, *words):
+        pass
+http.server.HTTPServer((typed["--internal-host"], int(typed["--port"])), Api).serve_forever()
+"""
+
+
+def test_a_server_is_started_waited_for_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fixture itself, with a program that answers as the real one does, and one that ends at once."""
+    stub = tmp_path / "label-studio"
+    stub.write_text(STUB.format(python=sys.executable), encoding="utf8")
+    stub.chmod(0o755)
+    monkeypatch.setenv("OPENMIE_LABEL_STUDIO", str(stub))
+    monkeypatch.delenv("OPENMIE_LABEL_STUDIO_URL", raising=False)
+    for name in ("fine", "broken"):
+        (tmp_path / name).mkdir()
+    with running(tmp_path / "fine") as found:
+        told = found.call("GET", "/api/projects/")
+        assert told == {"token": f"Token {found.token}", "start": "start", "root": str(found.root)}
+        assert found.root == tmp_path / "fine" / "root" and found.root.is_dir()
+    with pytest.raises(URLError):
+        found.call("GET", "/api/projects/")
+    with pytest.raises(RuntimeError, match="did not answer: no database"), running(tmp_path / "broken"):
+        pass
 
 
 @pytest.fixture(scope="module")

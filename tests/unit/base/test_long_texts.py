@@ -1,5 +1,7 @@
 """Long texts in segments: the names, relations and chains of the whole, and never more of it read at once."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -100,6 +102,26 @@ def test_the_real_text_part_reads_segments_of_bounded_length(short_segments, mon
         base.predict([Document(id="a", text=" ".join(f"w{i % 50}" for i in range(n)))], labels=["PER"], relations=[])
         words.append(sum(rows))
     assert max(rows) <= 64 and 1.7 < words[1] / words[0] < 2.3  # labels of the reference are read once
+
+
+def test_work_grows_as_the_text_does(short_segments):
+    """Calls of functions, of Python and of the interpreter, while segments are cut, read and put together."""
+    base, query = base_of(NearPart()), {"labels": ["PER", "LOC", "ORG"], "relations": {"near": "is named beside"}}
+    base.predict([Document(id="a", text=TEXT)], **query)  # what is imported and kept is not counted
+    calls = []
+
+    def count(frame, event, argument):
+        calls[-1] += event in ("call", "c_call")
+
+    for times in (2, 8):
+        calls.append(0)
+        sys.setprofile(count)
+        try:
+            (found,) = base.predict([Document(id="a", text=TEXT * times)], **query)
+        finally:
+            sys.setprofile(None)
+        assert len(found.mentions) == 60 * times and max(len(c.mentions) for c in found.chains) == 24 * times
+    assert calls[1] < 4.4 * calls[0]
 
 
 def test_near_pairs_are_those_of_all_pairs():

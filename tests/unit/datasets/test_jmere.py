@@ -88,6 +88,11 @@ def test_a_post_without_relations(tmp_path):
     assert documents[0].mentions == () and documents[0].images == () and skipped == []
 
 
+def test_a_numeric_image_id_is_an_id(tmp_path):
+    (document,), skipped = read(tmp_path, json.dumps(POST | {"img_id": 17}))
+    assert skipped == [] and document.images[0].id == document.source["img_id"] == "17"
+
+
 def test_symmetric(tmp_path):
     read(tmp_path, json.dumps([POST]))
     assert {"couple", "peer"} <= load(f"jmere:{tmp_path}").labels.symmetric

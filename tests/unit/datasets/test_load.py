@@ -138,6 +138,7 @@ def test_diorama_takes_its_options_after_the_colon():
         ("a.jpg :\nb.jpg :x\n", {"a": "", "b": "x"}),
         ("{'img_id': 'a.jpg', 'text': \"it's\"}\n", {"a": "it's"}),
         ('{"img_id": "a.jpg", "text": "\\nx"}\n', {"a": "x"}),
+        ("{'img_id': 17, 'text': 'x'}\n{'img_id': '18', 'text': 'y'}\n", {"17": "x", "18": "y"}),
         ("imgid:a###one\ntwo\n\nthree\nimgid:b###x\n", {"a": "one\ntwo\n\nthree", "b": "x"}),
         ("a.jpg :x\na.jpg :x\n", {"a": "x"}),
         ("", {}),

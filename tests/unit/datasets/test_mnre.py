@@ -44,6 +44,20 @@ def test_a_row_becomes_a_document(tmp_path):
     assert first.images[0].id == "pic_1.jpg" and first.images[0].path == ""
 
 
+@pytest.mark.parametrize("image, named", [(17, "17"), ("17", "17"), ("17.jpg", "17")])
+def test_a_numeric_image_id_finds_its_caption_and_its_picture(tmp_path, image, named):
+    """Rows and caption files write one id as a number, as a text or with the ending of its file."""
+    write(tmp_path, row(img_id=image))
+    (tmp_path / "captions").mkdir()
+    for split in ("train", "val", "test"):
+        (tmp_path / "captions" / f"blip_{split}.txt").write_text("{'img_id': 17, 'text': 'a boat'}\n", encoding="utf8")
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / f"{named}.jpg").write_bytes(b"")
+    (found,), skipped = read(tmp_path, captions="blip", images=str(tmp_path / "pictures"))
+    assert skipped == [] and found.captions == {"blip": "a boat"} and found.source["img_id"] == str(image)
+    assert found.images[0].path == str(tmp_path / "pictures" / "17.jpg")
+
+
 def test_the_blank_in_the_name_of_the_dev_file(tmp_path):
     write(tmp_path, row(), name="mnre_val .txt")
     corpus = load(f"mnre:{tmp_path}")
