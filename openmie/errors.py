@@ -170,6 +170,7 @@ EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     "pillow_heif": "heic",
     "openai": "endpoint",
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client", "httpx"), "serve"),
+    **dict.fromkeys(("rdflib", "pyoxigraph", "networkx"), "graph"),
     **dict.fromkeys(("trl", "peft", "llguidance", "datasets"), "vlm"),
 }
 

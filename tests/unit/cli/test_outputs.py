@@ -48,6 +48,9 @@ FILES = {
     "video agree --resolved": (("video", "agree", "{work}/a.jsonl", "{work}/b.jsonl", "--decided", "{work}/differ.csv",
                                 "--resolved", "OUT", "--undecided", "a"), "o.jsonl"),
     "view": (("view", "{work}/test.jsonl", "--no-open", "--out", "OUT"), "o.html"),
+    "graph build": (("graph", "build", "{work}/test.jsonl", "--out", "OUT"), "o.ttl"),
+    "graph query": (("graph", "query", "{work}/graph.ttl", "SELECT * {{ ?s ?p ?o }}", "--out", "OUT"), "o.txt"),
+    "graph page": (("graph", "page", "{work}/graph.ttl", "PER/ada", "--out", "OUT"), "o.html"),
     "show embeddings": (("show", "embeddings", "{work}/model", "--corpus", "jsonl:{work}", "--out", "OUT"), "o.html"),
     "show relevance": (("show", "relevance", "{work}/contrast", "--corpus", "diorama:train=2,dev=2,test=4", "--out",
                         "OUT"), "o.html"),
@@ -57,6 +60,7 @@ FOLDERS = {
     "convert brat": ("convert", "{work}/test.jsonl", "OUT", "--to", "brat"),
     "convert yolo": ("convert", "{work}/test.jsonl", "OUT", "--to", "yolo"),
     "convert voc": ("convert", "{work}/test.jsonl", "OUT", "--to", "voc"),
+    "graph build": ("graph", "build", "{work}/test.jsonl", "--format", "turtle", "--out", "OUT"),
     "split": ("split", "{work}/test.jsonl", "--out", "OUT"),
     "diorama": ("diorama", "--n", "1", "--out", "OUT"),
     "mmre --out": ("mmre", "diorama:train=6,dev=2,test=2", "--out", "OUT"),
@@ -146,6 +150,7 @@ def openmie(work, tmp_path, monkeypatch, capfd):
     for name, arguments in (
         ("differ.csv", FILES["video agree csv"][0]),
         ("review.csv", FILES["caption-review csv"][0]),
+        ("graph.ttl", FILES["graph build"][0]),
     ):
         if not (work / name).exists():
             assert run(arguments, work / name)[0] == 0
@@ -166,7 +171,7 @@ def test_the_tables_know_every_option_that_names_what_is_written():
     tables = [a for a, _ in FILES.values()] + list(FOLDERS.values()) + list(CACHED.values())
     known = {}
     for told in tables:
-        group = " ".join(told[:2]) if told[:1] == ("video",) or told[0] == "show" else told[0]
+        group = " ".join(told[:2]) if told[0] in ("video", "show", "graph") else told[0]
         before = told[told.index("OUT") - 1]
         known.setdefault(group, set()).add(before if before.startswith("--") else "target")
     assert known == found

@@ -1,0 +1,73 @@
+"use strict";
+// The neighbourhood of an entity: choose a node to see its links and posts alone, drag it to move it.
+const svg = document.getElementById("graph"), all = document.getElementById("all"), said = document.getElementById("chosen");
+const nodes = [...svg.querySelectorAll(".node")].map(at => ({ at, n: Number(at.dataset.n),
+  point: at.getAttribute("transform").match(/[\d.]+/g).map(Number) }));
+const lines = [...svg.querySelectorAll("[data-ends]")].map(at => ({ at, ends: at.dataset.ends.split(" ").map(Number),
+  bend: Number(at.dataset.bend), radius: Number(at.dataset.radius || 0) }));
+let chosen = -1;
+
+function place({ at, ends, bend, radius }) { // the formula of link_path in openmie/graph/page.py
+  const [[x0, y0], [x1, y1]] = ends.map(n => nodes[n].point), length = Math.hypot(x1 - x0, y1 - y0) || 1;
+  const cx = (x0 + x1) / 2 - (y1 - y0) / length * 2 * bend, cy = (y0 + y1) / 2 + (x1 - x0) / length * 2 * bend;
+  if (at.tagName === "text") {
+    at.setAttribute("x", (x0 + 2 * cx + x1) / 4);
+    at.setAttribute("y", (y0 + 2 * cy + y1) / 4);
+    return;
+  }
+  const share = (radius + 5) / (Math.hypot(x1 - cx, y1 - cy) || 1);
+  at.setAttribute("d", `M${x0} ${y0}Q${cx} ${cy} ${x1 - (x1 - cx) * share} ${y1 - (y1 - cy) * share}`);
+}
+
+function choose(n) {
+  chosen = n;
+  const near = new Set([n, ...lines.filter(line => line.ends.includes(n)).flatMap(line => line.ends)]);
+  for (const node of nodes) {
+    node.at.classList.toggle("dim", n >= 0 && !near.has(node.n));
+    node.at.setAttribute("aria-pressed", String(node.n === n));
+  }
+  for (const line of lines) line.at.classList.toggle("dim", n >= 0 && !line.ends.includes(n));
+  for (const item of document.querySelectorAll(".entities li")) item.hidden = n >= 0 && !near.has(Number(item.dataset.n));
+  let shown = 0;
+  for (const post of document.querySelectorAll(".post")) {
+    post.hidden = n >= 0 && !post.dataset.entities.split(" ").includes(String(n));
+    shown += !post.hidden;
+  }
+  all.hidden = n < 0;
+  said.textContent = n < 0 ? "" : `${nodes[n].at.querySelector("title").textContent}: ${near.size - 1} entities, ${shown} posts`;
+}
+
+function toDrawing(event) {
+  const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+  return [point.x, point.y];
+}
+
+for (const node of nodes) {
+  let start = null, moved = false;
+  node.at.addEventListener("pointerdown", event => {
+    start = toDrawing(event).map((value, i) => value - node.point[i]);
+    moved = false;
+    node.at.setPointerCapture(event.pointerId);
+  });
+  node.at.addEventListener("pointermove", event => {
+    if (!start) return;
+    const to = toDrawing(event).map((value, i) => value - start[i]);
+    moved = moved || Math.hypot(to[0] - node.point[0], to[1] - node.point[1]) > 4;
+    if (!moved) return;
+    node.point = to;
+    node.at.setAttribute("transform", `translate(${to[0]} ${to[1]})`);
+    lines.filter(line => line.ends.includes(node.n)).forEach(place);
+  });
+  node.at.addEventListener("pointerup", () => {
+    if (start && !moved) choose(chosen === node.n ? -1 : node.n);
+    start = null;
+  });
+  node.at.addEventListener("keydown", event => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    choose(chosen === node.n ? -1 : node.n);
+  });
+}
+all.addEventListener("click", () => choose(-1));
+document.addEventListener("keydown", event => { if (event.key === "Escape") choose(-1); });
+addEventListener("hashchange", () => { if (chosen >= 0) choose(-1); });
