@@ -87,12 +87,12 @@ class Neighbourhood:
     unread: int = 0
 
 
-def find_entity(store: Any, wanted: str) -> str:
+def find_entity(store: Any, entity: str) -> str:
     """The IRI of an entity.
 
     Args:
         store: of `openmie.graph.query.open_store`.
-        wanted: its IRI, its key such as `PER/ada`, or a name that it has; of several, the one in most documents.
+        entity: its IRI, its key such as `PER/ada`, or a name that it has; of several, the one in most documents.
 
     Raises:
         OpenMIEError: none; names that are near are proposed.
@@ -101,20 +101,20 @@ def find_entity(store: Any, wanted: str) -> str:
 
     names = graph_names(store)
     prefixes = names.prefixes()
-    keyed = names.entity(wanted)
-    for iri in (names.base + quote(wanted.removeprefix(names.base), safe="/%~"), keyed):
+    keyed = names.entity(entity)
+    for iri in (names.base + quote(entity.removeprefix(names.base), safe="/%~"), keyed):
         if bool(ask(store, f"ASK {{ <{iri}> a mie:Entity }}", prefixes)):
             return iri
-    query = f"""SELECT ?e (COUNT(DISTINCT ?d) AS ?n) {{ VALUES ?wanted {{ {Literal(wanted)} }}
+    query = f"""SELECT ?e (COUNT(DISTINCT ?d) AS ?n) {{ VALUES ?asked {{ {Literal(entity)} }}
       ?e a mie:Entity ; rdfs:label|skos:altLabel ?name ;
-      mie:mentionedIn ?d . FILTER(LCASE(STR(?name)) = LCASE(?wanted)) }} GROUP BY ?e ORDER BY DESC(?n) ?e LIMIT 1"""
+      mie:mentionedIn ?d . FILTER(LCASE(STR(?name)) = LCASE(?asked)) }} GROUP BY ?e ORDER BY DESC(?n) ?e LIMIT 1"""
     for row in rows(ask(store, query, prefixes)):
         return str(row["e"])
     some = rows(ask(store, "SELECT ?name { ?e a mie:Entity ; rdfs:label ?name } LIMIT 5000", prefixes))
     raise OpenMIEError(
-        f"no entity {wanted!r}",
+        f"no entity {entity!r}",
         expected="a name, a key such as PER/ada, or an IRI of this graph",
-        remedy=nearest(wanted, (str(row["name"]) for row in some)),
+        remedy=nearest(entity, (str(row["name"]) for row in some)),
     )
 
 
