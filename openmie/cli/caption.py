@@ -25,9 +25,7 @@ def caption(
     text_column: options.TextColumn = "",
     image_column: options.ImageColumn = "",
     id_column: options.IdColumn = "",
-    cache: Annotated[
-        Path | None, typer.Option(help="File that caches all responses, shared by jobs; default: one in --out.")
-    ] = None,
+    cache: options.Cache = None,
     replace: Annotated[bool, typer.Option(help="Caption again where a document has a caption of this name.")] = False,
     max_tokens: Annotated[int, typer.Option(help="Longest caption, in tokens.")] = 256,
     temperature: Annotated[float, typer.Option(help="Of sampling; 0: greedy decoding.")] = 0.0,
@@ -42,9 +40,14 @@ def caption(
         str | None, typer.Option(help="Variable that holds the server's key; default OPENAI_API_KEY.")
     ] = None,
     image_format: Annotated[
-        str | None, typer.Option(help="How a server is sent images: png (default) or jpeg.")
+        str | None, typer.Option(help="How a server is sent images: auto (the file's own bytes, or JPEG), jpeg or png.")
     ] = None,
-    price: Annotated[str, typer.Option(help="Price of a million tokens of prompts and of answers: 0.15,0.6")] = "",
+    max_side: options.MaxSide = None,
+    max_failures: Annotated[
+        int, typer.Option(help="Requests that may fail one after the other before the job ends; 0: any number.")
+    ] = 16,
+    estimate: options.Estimate = False,
+    price: options.Price = "",
 ) -> None:
     """Caption the main image of each document with a vision-language model, run here or behind a server.
 
@@ -61,8 +64,10 @@ def caption(
     from openmie.formats import output
     from openmie.inference import pipeline as extract
     from openmie.vlm import backends, captions
+    from openmie.vlm.backends.answer_store import open_store
+    from openmie.vlm.backends.response_cache import Cached
 
-    prices = _prices(price)
+    prices = options.prices(price)
     only = {"--batch-size": batch_size, "--device": device, "--dtype": dtype} if endpoint else {
         "--concurrency": concurrency, "--timeout": timeout, "--retries": retries, "--api-key-env": api_key_env,
         "--image-format": image_format}  # fmt: skip
@@ -74,19 +79,21 @@ def caption(
         )
     columns = options.post_columns(text_column, image_column, id_column)
     sources, data = extract.open_sources(corpus, split, image_dir, columns, from_)
-    backend = backends.connect(
+    asking = backends.connect(
         model, endpoint, max_tokens=max_tokens, temperature=temperature, revision=revision, device=device, dtype=dtype,
         batch_size=batch_size, concurrency=concurrency, timeout=timeout, retries=retries, key_env=api_key_env,
         image_format=image_format,
     )  # fmt: skip
-    asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace)
+    backend = Cached(asking, open_store(cache), max_failures)
+    side = {} if max_side is None else {"max_side": max_side}
+    asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace, **side)
     named = corpus[0] if len(corpus) == 1 else corpus
     settings = {"corpus": named, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
                 "temperature": temperature, "openmie": __version__, **columns.options()}  # fmt: skip
     settings |= {"from": from_} if from_ else {}
     report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
     passed = progress.PostCounts()
-    documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally, cache)
+    documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally)
     for document in progress.watched(
         documents, "captioning", passed, lambda: progress.count_sources(corpus, sources, data)
     ):
@@ -103,22 +110,6 @@ def caption(
         raise typer.Exit(options.PARTIAL)
 
 
-def _prices(text: str) -> tuple[float, float] | None:
-    if not text:
-        return None
-    try:
-        prompt, answer = (float(part) for part in text.split(","))
-        if not (0 <= prompt < float("inf") and 0 <= answer < float("inf")):
-            raise ValueError
-    except ValueError:
-        raise OpenMIEError(
-            f"--price {text} is not two prices",
-            expected="two numbers, the prices of a million tokens, such as 0.15,0.6",
-            remedy="write --price PROMPT,ANSWER",
-        ) from None
-    return prompt, answer
-
-
 def _print_report(report: Any, texts: list[str], prices: tuple[float, float] | None) -> None:
     """Lengths as in M-MRE's table 1, and the costs of what was asked in this run."""
     from openmie.vlm import captions
@@ -130,7 +121,7 @@ def _print_report(report: Any, texts: list[str], prices: tuple[float, float] | N
     columns = ["responses", "number", "prompt tokens", "answer tokens", "seconds", *(["price"] if prices else [])]
     rows = [[label, use.answers, use.prompt_tokens, use.tokens, use.seconds,
              *([f"{use.price(*prices):.4f}"] if prices else [])]
-            for label, use in (("requested now", report.generated), ("from the cache", report.cached))]  # fmt: skip
+            for label, use in (("requested now", report.asked), ("known before", report.stored))]  # fmt: skip
     console.table(columns, rows)
     if report.num_existing:
         print(f"{report.num_existing} documents had a caption of this name and keep it; --replace captions them again, "

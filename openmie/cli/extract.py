@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -172,19 +171,17 @@ class _Predictor:
     load: Callable[[], list[Any]]
     models: list[Any] = field(default_factory=list)
 
-    def __call__(self, items: Any, when: str, answers: Path | None = None) -> Any:
-        """The documents of a job that began `when`; `answers` keeps what a server says where no other file does."""
+    def __call__(self, items: Any, when: str) -> Any:
+        """The documents of a job that began `when`."""
         from openmie import __version__
         from openmie.cli import base_options
         from openmie.data import provenance
         from openmie.inference import pipeline
-        from openmie.vlm.backends import Cached
 
         request = self.request
         if request:
-            self.models, backend = [request], request.backend()
-            kept = Cached(backend, answers, keep_truncated=True) if answers and not request.cache else backend
-            found = request.predict(items, request.schema(), kept)
+            self.models = [request]
+            found = request.predict(items, request.schema(), request.backend())
         else:
             self.models = self.load()
             base_options.say_what_base_is(self.models)

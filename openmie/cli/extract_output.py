@@ -17,17 +17,15 @@ import typer
 from openmie.cli import console, progress
 from openmie.cli.result_files import ResultFormat
 from openmie.data.document import Document
-from openmie.errors import ErrorRecord, ModelError, OpenMIEError
+from openmie.errors import ErrorRecord, OpenMIEError
 from openmie.formats import partial_output
 from openmie.formats.shard_manifest import OtherJob
 from openmie.formats.sharded_output import OutputFolder, open_output_folder
 
-ANSWERS = "answers.sqlite"  # of a vision-language model, in the folder
-PATIENCE = 16  # posts one after the other that cannot be asked about end a job
 Items = Iterable[Document | ErrorRecord]
 Left = Callable[[int | None], int | None]  # of the number of posts, those that are not there yet
 Watch = Callable[[Iterable[Document], Left], Iterable[Document]]
-Predict = Callable[[Items, str, Path | None], Iterable[Document]]  # posts, time of the job, file of answers
+Predict = Callable[[Items, str], Iterable[Document]]  # posts, time of the job
 
 
 def is_folder(out: str) -> bool:
@@ -89,9 +87,9 @@ def write_folder(
     ):  # fmt: skip
         pending = iter(rows.pending(posts))
         if (first := next(pending, None)) is not None:
-            documents = predict(chain([first], pending), rows.when, rows.folder / ANSWERS)
+            documents = predict(chain([first], pending), rows.when)
             done = rows.done
-            shown = watch(_until_unavailable(documents, again), lambda posts: posts and max(posts - done, 0))
+            shown = watch(documents, lambda posts: posts and max(posts - done, 0))
             for document in shown:
                 rows.add(document)
         rows.finish()
@@ -132,19 +130,3 @@ def _saying_how_to_go_on(rows: OutputFolder) -> Iterator[None]:
     except BaseException as error:
         error.add_note(f"{rows.done:,} posts are finished and kept in {rows.folder}. To go on, run: {command()}")
         raise
-
-
-def _until_unavailable(documents: Iterable[Document], again: Callable[[Document], bool]) -> Iterator[Document]:
-    """The documents; an error where `PATIENCE` of them in a row could not be asked about."""
-    row = 0
-    for document in documents:
-        row = row + 1 if again(document) else 0
-        yield document
-        if row == PATIENCE:
-            reason = next(e for e in document.errors if not e.note)
-            raise ModelError(
-                f"{PATIENCE} posts one after the other could not be asked about ({reason.found})",
-                expected="a server that answers",
-                where=reason.where.rpartition(", ")[2],
-                remedy=reason.remedy,
-            )

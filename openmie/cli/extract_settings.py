@@ -13,7 +13,9 @@ from openmie.errors import CorpusError
 
 WHOLE = 1 << 30  # bytes of a model folder's files that are read whole; of larger ones, both ends
 END = 1 << 20
-_OTHERWISE = ("source", "model", "format", "out", "restart", "cache", "vlm_option")  # told in another way, or no matter
+_OTHERWISE = (  # told in another way, or no matter
+    "source", "model", "format", "out", "restart", "cache", "vlm_option", "max_side", "endpoint", "price", "estimate",
+)  # fmt: skip
 
 
 def settings_of(given: Mapping[str, Any], models: Sequence[str], suffix: str, request: Any) -> dict[str, Any]:

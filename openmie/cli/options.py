@@ -104,7 +104,22 @@ Threshold = Annotated[
         metavar="NUMBER", help="Least score with base, 0 to 1, or LABEL=NUMBER; repeatable. Default: calibrated."
     ),
 ]
-Cache = Annotated[Path | None, typer.Option(help="File that caches all responses: no request is sent twice.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="File that keeps all answers, or none; default: yours, as `openmie answers stats` tells."
+    ),
+]
+MaxSide = Annotated[
+    int | None,
+    typer.Option(metavar="PIXELS", help="Longest side of a picture as a server gets it; 0: any. Default: 2048."),
+]
+Price = Annotated[
+    str, typer.Option(metavar="IN,OUT", help="Price of a million tokens of prompts and of answers: 0.15,0.6")
+]
+Estimate = Annotated[
+    bool, typer.Option("--estimate", help="Print requests, tokens, bytes and cost of the job, and send nothing.")
+]
 VLMOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -161,6 +176,25 @@ def key_values(flag: str, typed: Sequence[str] | None) -> dict[str, str]:
     return given
 
 
+def prices(text: str) -> tuple[float, float] | None:
+    """The two prices of `--price`; None: none were given. OpenMIEError: something else."""
+    from openmie.errors import OpenMIEError
+
+    if not text:
+        return None
+    try:
+        prompt, answer = (float(part) for part in text.split(","))
+        if not (0 <= prompt < float("inf") and 0 <= answer < float("inf")):
+            raise ValueError
+    except ValueError:
+        raise OpenMIEError(
+            f"--price {text} is not two prices",
+            expected="two numbers, the prices of a million tokens, such as 0.15,0.6",
+            remedy="write --price PROMPT,ANSWER",
+        ) from None
+    return prompt, answer
+
+
 def extraction_request(system: str, model: Sequence[str] | None, **options: Any) -> Any:
     """What a vision-language model is asked for, or None where no system is named.
 
@@ -169,6 +203,9 @@ def extraction_request(system: str, model: Sequence[str] | None, **options: Any)
     """
     from openmie.errors import OpenMIEError
 
+    side = options.pop("max_side", None)
+    if side is not None:
+        options["settings"] = [*(options.get("settings") or ()), f"max_side={side}"]
     given = {name: value for name, value in options.items() if value}
     if not system and given:
         flag = {"settings": "vlm-option", "tasks": "task"}.get(next(iter(given)), next(iter(given)))

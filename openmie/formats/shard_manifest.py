@@ -113,8 +113,8 @@ def read_manifest(folder: Path, settings: dict[str, Any], when: str) -> Manifest
 
 
 def _is_kept(path: Path) -> bool:
-    """What a process leaves that is killed before it has a manifest, and answers that `--restart` keeps."""
-    return path.name.startswith((f".{MANIFEST}.", "answers.sqlite"))
+    """What a process leaves that is killed before it has a manifest."""
+    return path.name.startswith(f".{MANIFEST}.")
 
 
 def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], folder: Path) -> None:

@@ -9,24 +9,18 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cache as once
+from dataclasses import dataclass
 from itertools import chain
-from pathlib import Path
 from statistics import fmean, median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from openmie.data import images as pictures
 from openmie.data.document import Document
-from openmie.data.small_pictures import MinSize
 from openmie.errors import DocumentError, ErrorRecord, ImageError, OpenMIEError
 from openmie.formats import output
 from openmie.formats import resumable as resume
-from openmie.vlm.backends.response_cache import Cached, image_key
 from openmie.vlm.generate import Answer, Backend, Request
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
+from openmie.vlm.sent_picture import MAX_SIDE, SentPicture, picture_to_send
+from openmie.vlm.usage import JobUsage
 
 CAMIM_PROMPT = "Please give me a detailed description of the picture"  # the paper's own (Zhang et al., 2024, eq. 3)
 SUMMARY_PROMPT = (  # ours, for summaries of the length of M-MRE's (its table 1: about fifty words)
@@ -35,8 +29,6 @@ SUMMARY_PROMPT = (  # ours, for summaries of the length of M-MRE's (its table 1:
 )
 PROMPTS: Mapping[str, str] = {"camim": CAMIM_PROMPT, "summary": SUMMARY_PROMPT}
 SETTINGS_FILE = "captions.json"  # in the folder: how its captions were generated
-CACHE_FILE = "answers.sqlite"  # in the folder: the response cache
-CAPTIONED_SIZE = MinSize(longer=1536)  # that a captioning model is given at least of a large picture
 MAX_WAITING = 1024  # documents that may wait for an answer
 
 
@@ -48,6 +40,7 @@ class Captioning:
         prompt: the prompt itself; `PROMPTS` has some.
         name: generator of the captions, under which documents keep them; "": the model's name.
         replace: caption documents again that have a caption of this name.
+        max_side: pixels of the longer side of each image, at most; 0: as it is.
 
     Raises:
         OpenMIEError: an empty prompt.
@@ -56,6 +49,7 @@ class Captioning:
     prompt: str = CAMIM_PROMPT
     name: str = ""
     replace: bool = False
+    max_side: int = MAX_SIDE
 
     def __post_init__(self) -> None:
         if not self.prompt.strip():
@@ -68,43 +62,18 @@ class Captioning:
 
 
 @dataclass
-class TokenUsage:
-    """The cost of answers."""
+class CaptionReport(JobUsage):
+    """Counts of a run; each distinct image counts once in `asked`, `stored` and `failed`.
 
-    answers: int = 0
-    prompt_tokens: int = 0
-    tokens: int = 0
-    seconds: float = 0.0  # of generation, summed over calls that may have run in parallel
+    Args:
+        documents: those that were processed.
+        captioned: those that got a caption.
+        num_existing: those that had a caption of this name already.
+    """
 
-    def add(self, answer: Answer) -> None:
-        """Count one more answer."""
-        self.answers += 1
-        self.prompt_tokens += answer.prompt_tokens
-        self.tokens += answer.tokens
-        self.seconds += answer.seconds
-
-    def price(self, prompt: float, answer: float) -> float:
-        """The price, from the prices of a million prompt tokens and of a million generated tokens."""
-        return (self.prompt_tokens * prompt + self.tokens * answer) / 1e6
-
-
-@dataclass
-class CaptionReport:
-    """Counts of a run; each distinct image counts once in `generated`, `cached` and `failed`."""
-
-    generated: TokenUsage = field(default_factory=TokenUsage)  # answers by the model
-    cached: TokenUsage = field(default_factory=TokenUsage)  # answers from the response cache
-    failed: int = 0
-    documents: int = 0  # documents that were processed
-    captioned: int = 0  # documents that got a caption
-    num_existing: int = 0  # documents that had a caption of this name already
-
-    def add(self, answer: Answer | ErrorRecord) -> None:
-        """Count one more answer or failure."""
-        if isinstance(answer, ErrorRecord):
-            self.failed += 1
-        else:
-            (self.cached if answer.cached else self.generated).add(answer)
+    documents: int = 0
+    captioned: int = 0
+    num_existing: int = 0
 
 
 @dataclass
@@ -161,7 +130,7 @@ class _CaptionRun:
                     self.answers[pending.key] = None
                     order.append(pending.key)
                     yield Request(prompt=self.options.prompt, images=(picture,))
-                if len(waiting) >= MAX_WAITING:
+                if len(waiting) >= MAX_WAITING and not order:  # none of them waits for the model
                     return
 
         for answer in self.backend.answers(requests()):
@@ -171,7 +140,7 @@ class _CaptionRun:
                 yield self._captioned(waiting.popleft())
         yield from (self._captioned(pending) for pending in waiting)
 
-    def _pending(self, document: Document) -> tuple[_PendingDocument, Picture | None]:
+    def _pending(self, document: Document) -> tuple[_PendingDocument, SentPicture | None]:
         self.report.documents += 1
         main = document.main_image
         if main is None:
@@ -179,11 +148,10 @@ class _CaptionRun:
         if document.captions.get(self.name) and not self.options.replace:
             self.report.num_existing += 1
             return _PendingDocument(document), None
-        try:
-            picture = pictures.load_small(main, CAPTIONED_SIZE).picture
-        except ImageError as error:
-            return _PendingDocument(document, error=error.record), None
-        return _PendingDocument(document, image_key(picture)), picture
+        picture = picture_to_send(document, main, {}, self.options.max_side)
+        if isinstance(picture, ImageError):
+            return _PendingDocument(document, error=picture.record), None
+        return _PendingDocument(document, picture.key), picture
 
     def _captioned(self, pending: _PendingDocument) -> Document:
         document, answer = pending.document, self.answers.get(pending.key) or pending.error
@@ -231,7 +199,6 @@ def caption_to_folder(
     settings: Mapping[str, Any],
     report: CaptionReport | None = None,
     write_report: output.WriteReport | None = None,
-    cache: str | os.PathLike[str] | None = None,
 ) -> Iterator[Document]:
     """Caption sources into a folder of JSON lines, resumably.
 
@@ -240,13 +207,11 @@ def caption_to_folder(
     Args:
         sources: name of a file -> documents.
         out: the folder, new or of an earlier run with the same settings.
-        backend: the model.
+        backend: the model, behind a store of its answers where none is to be asked for twice.
         options: prompt and name of the captions.
         settings: JSON values on how the folder is made, which are kept in it.
         report: counts to be increased.
         write_report: counts of written documents.
-        cache: file of the response cache; None: answers.sqlite in the folder. An answer that arrived is never requested
-            twice, even if its document was not yet written.
 
     Returns:
         The documents, each after it was written.
@@ -257,14 +222,10 @@ def caption_to_folder(
     name = options.name or backend.name
     notes = {**settings, "prompt": options.prompt, "name": name, "replace": options.replace}
 
-    @once
-    def cached() -> Cached:  # opened in the folder after that is locked
-        return Cached(backend, Path(out) / CACHE_FILE if cache is None else cache)
-
     return resume.write_resumable(
         sources,
         out,
-        lambda some: caption(some, cached(), options, report),
+        lambda some: caption(some, backend, options, report),
         notes,
         SETTINGS_FILE,
         write_report,

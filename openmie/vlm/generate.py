@@ -18,6 +18,8 @@ from openmie.errors import ErrorRecord, OpenMIEError
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
+    from openmie.vlm.sent_picture import SentPicture
+
 Finish = Literal["stop", "length"]  # the model ended the answer itself, or it was truncated at `max_tokens`
 
 
@@ -42,13 +44,14 @@ class Request:
 
     Args:
         prompt: the user message.
-        images: upright RGB pictures (Pillow), in the order in which the prompt refers to them.
+        images: upright RGB pictures (Pillow), or pictures with the bytes that are sent, in the order in which the
+            prompt refers to them.
         schema: what the answer must follow: a JSON Schema, a `Grammar`, or None (free text).
         system: the system message; "": the model's own default.
     """
 
     prompt: str
-    images: tuple[Picture, ...] = ()
+    images: tuple[Picture | SentPicture, ...] = ()
     schema: Mapping[str, Any] | Grammar | None = None
     system: str = ""
 

@@ -20,7 +20,7 @@ def connect(model: str, endpoint: str = "", cache: str | os.PathLike[str] | None
         model: hub id, folder, or the server's name of the model.
         endpoint: base URL of a server with OpenAI's protocol, such as "http://localhost:8000/v1"; "": load the model
             on this machine.
-        cache: sqlite file that keeps answers; None: no response cache.
+        cache: file that keeps answers (`answer_store`); None: none does.
         **settings: fields of `Endpoint` (with an endpoint) or of `Local`; those that are None keep their defaults,
             but the limit of tokens and the temperature are then not sent to a server.
 

@@ -65,7 +65,8 @@ class Endpoint:
         temperature: 0 is greedy; None: not sent, so the server's own.
         dialect: how a schema or grammar is sent (`openai_protocol`), until the server refuses it: "openai", "vllm",
             "guided", "plain".
-        image_format: how images are sent: "png" (exact) or "jpeg" (about a tenth of the size).
+        image_format: how images are sent: "auto" (the file's own bytes where they are small and upright, else JPEG),
+            "jpeg", or "png" (each pixel as it is).
         extra_body: more fields of the request's body, as JSON values; one that is None is not sent.
 
     Raises:
@@ -84,7 +85,7 @@ class Endpoint:
     max_tokens: int | None = 512
     temperature: float | None = 0.0
     dialect: openai_protocol.Dialect = "openai"
-    image_format: openai_protocol.ImageFormat = "png"
+    image_format: openai_protocol.ImageFormat = "auto"
     extra_body: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -105,7 +106,7 @@ class Endpoint:
             ("max_tokens", self.max_tokens is None or self.max_tokens >= 1, "at least 1"),
             ("temperature", self.temperature is None or self.temperature >= 0, "0 or more"),
             ("dialect", self.dialect in openai_protocol.DIALECTS, f"one of {', '.join(openai_protocol.DIALECTS)}"),
-            ("image_format", self.image_format in ("png", "jpeg"), "png or jpeg"),
+            ("image_format", self.image_format in ("auto", "png", "jpeg"), "auto, png or jpeg"),
         )
         for name, valid, expected in checks:
             if not valid:

@@ -23,6 +23,7 @@ from openmie.errors import ErrorRecord, ModelError, OpenMIEError
 from openmie.vlm.backends import chat_template, model_loading
 from openmie.vlm.backends.constrained_decoding import GrammarLogitsProcessor, TokenBytes, compile_constraint
 from openmie.vlm.generate import Answer, GenerationError, Grammar, Request, answer_one
+from openmie.vlm.sent_picture import decoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -234,7 +235,7 @@ class Local:
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.convert_ids_to_tokens(self._eos_ids[0])
         texts = [chat_template.render_prompt(processor, r) for r in requests]
-        images = {"images": [list(r.images) for r in requests]} if requests[0].images else {}
+        images = {"images": [[decoded(image) for image in r.images] for r in requests]} if requests[0].images else {}
         has_bos = bool(tokenizer.bos_token) and texts[0].startswith(tokenizer.bos_token)
         no_more = {"add_special_tokens": False} if has_bos else {}
         inputs = processor(text=texts, padding=True, return_tensors="pt", **images, **no_more)

@@ -10,7 +10,6 @@ what it is sent is asked in another way (`server_parameters`), and JSON is read 
 from __future__ import annotations
 
 import base64
-import io
 import json
 import re
 from collections.abc import Mapping
@@ -22,14 +21,14 @@ from openmie.vlm.backends.server_parameters import RequestForm
 from openmie.vlm.generate import Answer, GenerationError, Grammar, Request
 from openmie.vlm.prompting.tolerant_json import read_json
 from openmie.vlm.reasoning import without_reasoning
+from openmie.vlm.sent_picture import SentPicture, encoded
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 Dialect = Literal["openai", "vllm", "guided", "plain"]
 DIALECTS: tuple[Dialect, ...] = ("openai", "vllm", "guided", "plain")
-ImageFormat = Literal["png", "jpeg"]
-JPEG_QUALITY = 95
+ImageFormat = Literal["auto", "png", "jpeg"]
 _CODE_FENCE = re.compile(r"\s*```(?:json)?\s*\n(.*)\n\s*```\s*", re.DOTALL | re.IGNORECASE)
 
 
@@ -94,12 +93,10 @@ def _without_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [*content[:-1], {"type": "text", "text": f"{head}\n\n{content[-1]['text']}"}]}]
 
 
-def data_url(picture: Picture, image_format: ImageFormat) -> str:
-    """The image as a `data:` URL. PNG keeps each pixel; JPEG has about a tenth of the bytes."""
-    out = io.BytesIO()
-    options = {"quality": JPEG_QUALITY} if image_format == "jpeg" else {}
-    picture.convert("RGB").save(out, format=image_format.upper(), **options)
-    return f"data:image/{image_format};base64,{base64.b64encode(out.getvalue()).decode()}"
+def data_url(picture: Picture | SentPicture, image_format: ImageFormat) -> str:
+    """The image as a `data:` URL: as `openmie.vlm.sent_picture` encodes it."""
+    data, kind = encoded(picture, image_format)
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _utf8(text: str) -> str:

@@ -1,91 +1,50 @@
-"""A response cache in front of any backend, in one sqlite file: a request that was answered is not sent again.
-
-The key is a sha256 over all that determines an answer: the backend's facts (model, revision, parameters), prompt,
-system message, schema or grammar, size and RGB bytes of each image, and the version of this code. Only complete answers
-are stored: no failure, no empty and no truncated answer (unless `keep_truncated`, for the store of one job). An answer
-is stored as soon as it arrives, whatever its neighbours do, so that a killed job pays for none twice; several processes
-may share the file.
-"""
+"""In front of any backend: a request that was answered is not sent again, and a row of failures ends the job."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import sqlite3
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from openmie import __version__
-from openmie.data.replace_file import describe_path
-from openmie.errors import ErrorRecord, OpenMIEError
+from openmie.errors import ErrorRecord
+from openmie.vlm.backends.answer_store import AnswerStore, StoredRequest
+from openmie.vlm.backends.shared_pause import UnusableServer
 from openmie.vlm.generate import Answer, Backend, Grammar, Request, answer_one
+from openmie.vlm.usage import JobUsage
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 T = TypeVar("T")
-CODE_VERSION = 1  # increase it when this package words the same request differently
-LAYOUT_VERSION = 1  # of the file; any other is rejected
-LOCK_TIMEOUT = 60.0  # seconds to wait for another process that writes
-MAX_HITS_AHEAD = 256  # cached answers that may wait for one from the backend
-_TABLE = """CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, model TEXT NOT NULL, text TEXT NOT NULL,
-            prompt_tokens INTEGER NOT NULL, tokens INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID"""
-_TRUNCATED = _TABLE.replace("EXISTS answers", "EXISTS truncated").replace(
-    "seconds REAL", "finish TEXT NOT NULL, seconds REAL"
-)
-
-
-class CacheError(OpenMIEError):
-    """A cache file cannot be used."""
-
-
-def image_key(picture: Picture) -> str:
-    """The sha256 of an image's size and RGB bytes."""
-    rgb = picture.convert("RGB")
-    return hashlib.sha256(f"{rgb.width}x{rgb.height}:".encode() + rgb.tobytes()).hexdigest()
-
-
-def request_key(facts: Mapping[str, Any], request: Request) -> str:
-    """The key of the answer to a request by a backend with these facts."""
-    schema: Any = request.schema
-    if schema is not None:
-        schema = {"grammar": schema.text} if isinstance(schema, Grammar) else {"json": dict(schema)}
-    whole = {
-        "backend": facts,
-        "prompt": request.prompt,
-        "system": request.system,
-        "schema": schema,
-        "images": [image_key(p) for p in request.images],
-        "code": [__version__, CODE_VERSION],
-    }
-    text = json.dumps(whole, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+MAX_HITS_AHEAD = 256  # stored answers that are looked up ahead while nothing is asked
+MAX_FAILURES = 16  # requests one after the other without an answer, before a person is to look
 
 
 class Cached:
-    """A backend with a response cache: requests that were answered before are served from the file.
+    """A backend with a store of answers: requests that were answered before are served from it.
 
     Args:
         backend: the model that answers the others.
-        path: sqlite file of the cache; created where it does not exist. Several processes may share it.
-        keep_truncated: store answers that are truncated or empty too, so that a job that goes on pays for none again.
+        store: its answers, or the file of such a store; None: nothing is kept, and equal requests of one job are sent
+            once all the same.
+        max_failures: requests that may fail one after the other; one more ends the job. 0: any number.
 
     Raises:
-        CacheError: a file that is no cache, of another layout, or damaged.
+        CacheError: a file that is no store, of another layout, or damaged.
     """
 
-    def __init__(self, backend: Backend, path: str | os.PathLike[str], keep_truncated: bool = False) -> None:
-        self.backend, self.path, self.keep_truncated = backend, Path(path), keep_truncated
-        self._lock = threading.Lock()
-        self._open: tuple[int, sqlite3.Connection] | None = None  # with its process id: none outlives a fork
-        self._execute(lambda file: None)
+    def __init__(
+        self,
+        backend: Backend,
+        store: AnswerStore | str | os.PathLike[str] | None,
+        max_failures: int = MAX_FAILURES,
+    ) -> None:
+        self.backend, self.max_failures = backend, max_failures
+        self.store = store if store is None or isinstance(store, AnswerStore) else AnswerStore(store)
+        self.usage = JobUsage()
 
     @property
     def name(self) -> str:
@@ -108,143 +67,85 @@ class Cached:
 
     def __len__(self) -> int:
         """The number of stored answers."""
-        return int(self._execute(lambda file: file.execute("SELECT count(*) FROM answers").fetchone()[0]))
+        return 0 if self.store is None else len(self.store)
 
     def answers(self, requests: Iterable[Request]) -> Iterator[Answer | ErrorRecord]:
         """Answers in the order of the requests; failures of the backend as records."""
         return restore_order(self.answers_as_completed(requests))
 
     def answers_as_completed(self, requests: Iterable[Request]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
-        """(index, answer) in the order of completion, stored before it is yielded; equal requests are sent once."""
-        numbered = enumerate(requests)
-        while (first := next(numbered, None)) is not None:
-            yield from self._answer_some(chain([first], numbered))
+        """(index, answer) in the order of completion, stored before it is yielded; equal requests are sent once.
 
-    def _answer_some(self, numbered: Iterator[tuple[int, Request]]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
-        """Answers until `MAX_HITS_AHEAD` cached ones wait at once or the requests end."""
+        Raises:
+            UnusableServer: more than `max_failures` requests failed one after the other.
+        """
+        numbered, failures = enumerate(requests), _Failures(self.max_failures, self.name)
+        while (first := next(numbered, None)) is not None:
+            for number, answer in self._answer_some(chain([first], numbered), failures):
+                self.usage.add(answer)
+                yield number, answer
+                failures.check()
+
+    def _answer_some(
+        self, numbered: Iterator[tuple[int, Request]], failures: _Failures
+    ) -> Iterator[tuple[int, Answer | ErrorRecord]]:
+        """Answers until `MAX_HITS_AHEAD` stored ones wait and nothing is asked, or the requests end."""
         hits: deque[tuple[int, Answer | ErrorRecord]] = deque()
-        sent: list[str] = []  # keys, in the order in which the backend gets the requests
+        sent: list[StoredRequest] = []  # in the order in which the backend gets the requests
         waiting: dict[str, list[int]] = {}  # key -> indices of the requests that wait for it
 
         def missing() -> Iterator[Request]:
-            while len(hits) < MAX_HITS_AHEAD and (item := next(numbered, None)) is not None:
+            while (waiting or len(hits) < MAX_HITS_AHEAD) and (item := next(numbered, None)) is not None:
                 number, request = item
-                key = request_key(self._facts, request)
-                if key in waiting:
-                    waiting[key].append(number)
-                elif (stored := self._get(key)) is not None:
+                asked = StoredRequest.of(self._facts, request)
+                if asked.key in waiting:
+                    waiting[asked.key].append(number)
+                elif self.store is not None and (stored := self.store.get(asked.key)) is not None:
                     hits.append((number, stored))
                 else:
-                    waiting[key] = [number]
-                    sent.append(key)
+                    waiting[asked.key] = [number]
+                    sent.append(asked)
+                    failures.sent += 1
                     yield request
 
+        begun = failures.sent
         for order, answer in answers_as_completed(self.backend, missing()):
-            if isinstance(answer, Answer):
-                self._put(sent[order], answer)
-            first, *others = waiting.pop(sent[order])
+            failures.count(begun + order, answer)
+            if isinstance(answer, Answer) and self.store is not None:
+                self.store.put(sent[order], answer)
+            first, *others = waiting.pop(sent[order].key)
             repeated = Answer(**{**vars(answer), "cached": True}) if isinstance(answer, Answer) else answer
             yield first, answer
             yield from ((number, repeated) for number in others)
             yield from _drained(hits)
         yield from _drained(hits)
 
-    def _get(self, key: str) -> Answer | None:
-        row = self._execute(
-            lambda file: file.execute(
-                "SELECT text, prompt_tokens, tokens, seconds FROM answers WHERE key = ?", (key,)
-            ).fetchone()
-        )
-        if row is None:
-            return self._get_truncated(key) if self.keep_truncated else None
-        return Answer(text=row[0], prompt_tokens=row[1], tokens=row[2], seconds=row[3], cached=True)
 
-    def _get_truncated(self, key: str) -> Answer | None:
-        statement = "SELECT text, finish, prompt_tokens, tokens, seconds FROM truncated WHERE key = ?"
-        row = self._execute(lambda file: file.execute(statement, (key,)).fetchone())
-        names = ("text", "finish", "prompt_tokens", "tokens", "seconds")
-        return None if row is None else Answer(**dict(zip(names, row)), cached=True)
+class _Failures:
+    """Requests without an answer, one after the other: those that were sent after the last answer had come."""
 
-    def _put(self, key: str, answer: Answer) -> None:
-        text = answer.text.encode("utf8", "replace").decode("utf8")  # lone surrogates cannot be stored
-        if answer.finish != "stop" or not text.strip():
-            if self.keep_truncated:
-                cut = (key, self.name, text, answer.prompt_tokens, answer.tokens, answer.finish, answer.seconds)
-                statement = "INSERT OR IGNORE INTO truncated VALUES (?, ?, ?, ?, ?, ?, ?)"
-                self._execute(lambda file: file.execute(statement, cut))
-            return
-        row = (key, self.name, text, answer.prompt_tokens, answer.tokens, answer.seconds)
-        self._execute(lambda file: file.execute("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)", row))
+    def __init__(self, most: int, model: str) -> None:
+        self.most, self.model, self.sent = most, model, 0
+        self._row, self._since = 0, 0
+        self._last: ErrorRecord | None = None
 
-    def _execute(self, statement: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            with self._lock:
-                return statement(self._connection())
-        except sqlite3.Error as error:
-            busy = "locked" in str(error) or "busy" in str(error)
-            raise CacheError(
-                f"cache cannot be read or written: {error}", expected="an sqlite file of answers",
-                where=f"cache {self.path}",
-                remedy="wait for the other processes, then run again" if busy else
-                "check the disk; move the file away to start a new cache (its answers are then generated again)",
-            ) from error  # fmt: skip
+    def count(self, order: int, answer: Answer | ErrorRecord) -> None:
+        """Count what came of the request that was sent at this place."""
+        if not isinstance(answer, ErrorRecord):
+            self._row, self._since = 0, self.sent
+        elif order >= self._since:
+            self._row, self._last = self._row + 1, answer
 
-    def _connection(self) -> sqlite3.Connection:
-        if self._open is None or self._open[0] != os.getpid():
-            self._open = (os.getpid(), self._opened())
-        return self._open[1]
-
-    def _opened(self) -> sqlite3.Connection:
-        if os.path.exists(self.path) and not self.path.is_file():
-            raise CacheError(
-                describe_path(self.path),
-                expected="an sqlite file of answers, or nothing yet",
-                where=f"cache {self.path}",
-                remedy="name another file; this one was not changed",
+    def check(self) -> None:
+        if self.most and self._row >= self.most and self._last is not None:
+            reason, self._row = self._last, 0
+            raise UnusableServer(
+                f"{self.most} requests one after the other have no answer ({reason.found})",
+                expected="answers",
+                where=reason.where or f"model {self.model}",
+                remedy=f"{reason.remedy or 'look at the reason'}. Is that as it should be? To go on whatever fails, "
+                "set max_failures to 0 (--vlm-option max_failures=0; of caption --max-failures 0)",
             )
-        if not self.path.parent.is_dir():
-            raise CacheError(
-                f"there is no folder {self.path.parent}",
-                expected="a folder to write to",
-                where=f"cache {self.path}",
-                remedy="create it first",
-            )
-        file = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
-        try:
-            self._prepare(file)
-        except BaseException:
-            file.close()
-            raise
-        return file
-
-    def _prepare(self, file: sqlite3.Connection) -> None:
-        """Create the table, with a write-ahead log so that readers and a writer do not wait for each other."""
-        deadline = time.monotonic() + LOCK_TIMEOUT
-        while True:
-            try:
-                file.execute("PRAGMA journal_mode = WAL")
-                break
-            except sqlite3.OperationalError as error:  # the change of mode does not wait for others by itself
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-        file.execute("PRAGMA synchronous = NORMAL")
-        file.execute("BEGIN IMMEDIATE")
-        layout = file.execute("PRAGMA user_version").fetchone()[0]
-        others = file.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if layout not in (0, LAYOUT_VERSION) or (layout == 0 and others):
-            file.execute("ROLLBACK")
-            raise CacheError(
-                f"a database of layout {layout}",
-                expected=f"a cache of layout {LAYOUT_VERSION}, or no file",
-                where=f"cache {self.path}",
-                remedy="name another file",
-            )
-        file.execute(_TABLE)
-        if self.keep_truncated:
-            file.execute(_TRUNCATED)
-        file.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
-        file.execute("COMMIT")
 
 
 def _drained(queue: deque[T]) -> Iterator[T]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from openmie.data import images as pictures
 from openmie.data.document import Document, Image
 from openmie.errors import ErrorRecord, ImageError, RecipeError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
+from openmie.vlm.sent_picture import SentPicture, picture_to_send
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +19,7 @@ class PromptOptions:
         window: characters of text in one request; a longer text is split into overlapping windows.
         overlap: characters that two windows share, so that no shorter name is cut; None: a tenth of the window.
         images: images in one request; of more frames, evenly spaced ones are used.
+        max_side: pixels of the longer side of each image, at most; 0: as it is; None: 2048 on a server, as it is here.
         context: generator of the caption that the prompt contains; "": the caption that a user gave.
         family: how the model writes boxes (a key of `openmie.vlm.boxes.families.ADAPTERS`); "": by the model's name.
         max_pixels: area of the largest image that the model gets (family qwen2.5-vl); 0: the family's default.
@@ -37,6 +35,7 @@ class PromptOptions:
     window: int = 8000
     overlap: int | None = None
     images: int = 8
+    max_side: int | None = None
     context: str = ""
     family: str = ""
     max_pixels: int = 0
@@ -54,6 +53,13 @@ class PromptOptions:
                     where="PromptOptions",
                     remedy="leave it out for the default (window=8000, images=8)",
                 )
+        if self.max_side is not None and self.max_side < 0:
+            raise RecipeError(
+                f"max_side={self.max_side}",
+                expected="pixels, or 0 for pictures as they are",
+                where="PromptOptions",
+                remedy="leave it out for the default",
+            )
         if not 0 <= self.shared_characters < self.window / 2:
             raise RecipeError(
                 f"overlap={self.overlap}",
@@ -74,7 +80,9 @@ def document_record(document: Document, what: str, found: str, expected: str, re
     return ErrorRecord(where=where, found=found, expected=expected, remedy=remedy)
 
 
-def load_images(document: Document, most: int) -> tuple[list[tuple[Image, Picture]], list[ErrorRecord]]:
+def load_images(
+    document: Document, most: int, max_side: int | None
+) -> tuple[list[tuple[Image, SentPicture]], list[ErrorRecord]]:
     """Load the main images and frames of a document for one request.
 
     Main images come first, then frames in their order; of more frames than there is room for, evenly spaced ones.
@@ -82,6 +90,7 @@ def load_images(document: Document, most: int) -> tuple[list[tuple[Image, Pictur
     Args:
         document: the document.
         most: largest number of images.
+        max_side: pixels of the longer side of each, at most; 0 or None: any.
 
     Returns:
         (image, picture) of each image that could be read, and a record for each that is left out.
@@ -100,10 +109,10 @@ def load_images(document: Document, most: int) -> tuple[list[tuple[Image, Pictur
                 f"set images to more than {most}, if the model reads so many",
             )
         )
-    loaded: list[tuple[Image, Picture]] = []
+    loaded: list[tuple[Image, SentPicture]] = []
     cache: dict[str, Any] = {}
     for image in chosen:
-        picture = pictures.image_or_crop(document, image, cache)
+        picture = picture_to_send(document, image, cache, max_side or 0)
         if isinstance(picture, ImageError):
             where = f"document {document.id}, {picture.record.where or 'image ' + image.id}"
             errors.append(picture.record.model_copy(update={"where": where}))

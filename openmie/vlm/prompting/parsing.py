@@ -237,6 +237,9 @@ class _AnswerParser:
         box = self._box(data["box"], size, place)
         if box is None:
             return
+        if self.content.originals and (original := self.content.originals[number - 1]) != size:
+            across, down = original[0] / size[0], original[1] / size[1]
+            box = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
         if item.get("of") not in (None, ""):
             of = self._referent(item["of"], f"{place}.of", "the box was kept without a referent") or ""
         region = Region(image=self.content.images[number - 1].id, box=box, label=data["label"], of=of)

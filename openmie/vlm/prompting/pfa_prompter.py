@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openmie.data import images as pictures
 from openmie.data.document import Document
 from openmie.errors import ErrorRecord, ImageError, RecipeError
 from openmie.metrics.patches import patches
@@ -19,6 +18,7 @@ from openmie.vlm.prompting.options import PromptOptions, document_record
 from openmie.vlm.prompting.parsed_answer import ParsedAnswer
 from openmie.vlm.prompting.schema import Schema
 from openmie.vlm.prompting.windows import merge_windows, split_windows
+from openmie.vlm.sent_picture import picture_to_send
 
 PFA_TASKS = ("summary", "ner", "boxes")  # boxes are those of the patches
 
@@ -51,7 +51,7 @@ class PfaPrompter:
     def prepare(self, document: Document) -> PreparedPfaPrompt:
         """The requests about a document, one a window of its text; none where there is neither text nor image."""
         source = document.without_gold().replace(words=(), times=())
-        readable, images, errors = _readable_images(source, self.options.patches)
+        readable, images, errors = _readable_images(source, self.options.patches, self.options.max_side)
         prepared = PreparedPfaPrompt(self, document, errors=errors)
         spans = split_windows(document.text, self.options.window, self.options.shared_characters)
         for start, end in spans if images or document.text.strip() else ():
@@ -123,13 +123,17 @@ class PreparedPfaPrompt:
         return ParsedAnswer(parsed.summary, moved, [], [], list(parsed.regions), errors)
 
 
-def _readable_images(document: Document, crops: bool) -> tuple[Document, tuple[Any, ...], list[ErrorRecord]]:
+def _readable_images(
+    document: Document, crops: bool, max_side: int | None
+) -> tuple[Document, tuple[Any, ...], list[ErrorRecord]]:
     """The document without unreadable images of its group, so that letters are those of the images that are shown.
 
     Also the group's pictures, and a record for each image that is left out.
     """
     cache: dict[str, Any] = {}
-    group = [(image, pictures.image_or_crop(document, image, cache)) for image in pfa.image_group(document, crops)]
+    group = [
+        (image, picture_to_send(document, image, cache, max_side or 0)) for image in pfa.image_group(document, crops)
+    ]
     broken = {image.id: error for image, error in group if isinstance(error, ImageError)}
     if not broken:
         return document, tuple(picture for _, picture in group), []

@@ -25,6 +25,7 @@ from openmie.vlm.prompting.options import PromptOptions
 from openmie.vlm.prompting.pfa_prompter import PfaPrompter
 from openmie.vlm.prompting.schema import Schema
 from openmie.vlm.prompting.schema_prompter import SchemaPrompter
+from openmie.vlm.sent_picture import MAX_SIDE
 
 SYSTEMS = ("pfa", "schema")
 DEFAULT_TASKS = {"pfa": "summary,grounded", "schema": "ner"}
@@ -143,13 +144,15 @@ def build_prompter(backend: Backend, system: str, labels: Any, tasks: Any, optio
     """The prompter of a system. Raises `RecipeError` for what it cannot ask for."""
     if system not in SYSTEMS:
         raise RecipeError.unknown("system", system, SYSTEMS)
-    schema = Schema.of(labels, tasks or DEFAULT_TASKS[system])
+    schema, local = Schema.of(labels, tasks or DEFAULT_TASKS[system]), _is_local(backend)
+    if options.max_side is None:
+        options = replace(options, max_side=0 if local else MAX_SIDE)
     if system == "schema":
         schema, advice = without_unknown_boxes(schema, options, backend)
         if advice:
             warnings.warn(advice, stacklevel=3)
         return SchemaPrompter(schema, options, model_type(backend))
-    return PfaPrompter(schema, options, _is_local(backend) if options.constrained is None else options.constrained)
+    return PfaPrompter(schema, options, local if options.constrained is None else options.constrained)
 
 
 def without_unknown_boxes(schema: Schema, options: PromptOptions, backend: Backend) -> tuple[Schema, str]:

@@ -1,7 +1,7 @@
 """Words the prompt of a `Schema`: what to find, the form of the answer, the images by number and time, and the text.
 
 Instructions come first and last; all that others wrote stands guarded between them (`injection_guard`). The words are
-part of the key of cached answers: whoever changes them increases `response_cache.CODE_VERSION`.
+part of the key of stored answers: whoever changes them has all posts asked for anew.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class PromptContent:
     part: tuple[int, int] = (1, 1)  # (number, count) of the window
     images: tuple[Image, ...] = ()  # in the order of the request's images
     sizes: tuple[tuple[int, int], ...] = ()  # (width, height) of each image, upright, in pixels
+    originals: tuple[tuple[int, int], ...] = ()  # the same of the files, whose pixels boxes are in
     caption: str = ""
     mentions: tuple[Mention, ...] = ()  # given mentions inside `text`
     chains: tuple[Chain, ...] = ()  # given chains with a mention inside `text`

@@ -14,6 +14,8 @@ from openmie.data.document import Document
 from openmie.data.provenance import digest, public_address
 from openmie.errors import ErrorRecord, RecipeError
 from openmie.vlm.backends import backend_class, connect
+from openmie.vlm.backends.answer_store import open_store
+from openmie.vlm.backends.response_cache import MAX_FAILURES, Cached
 from openmie.vlm.generate import Backend
 from openmie.vlm.prompting.options import PromptOptions
 from openmie.vlm.prompting.predict import DEFAULT_TASKS, SYSTEMS, predict, without_unknown_boxes
@@ -23,6 +25,7 @@ from openmie.vlm.prompting.typed_labels import typed_labels
 DEFAULT_MAX_TOKENS = 1024  # of an answer
 SETTINGS_OF_ASKING = (  # how a model is asked, not what it answers
     "timeout", "retries", "retry_delay", "max_retry_delay", "concurrency", "key_env", "device", "batch_size",
+    "max_failures",
 )  # fmt: skip
 DEFAULT_LABELS = {  # of mentions where a user names none: GMNER's
     "PER": "a person", "LOC": "a place", "ORG": "an organisation", "OTHER": "anything else with a name of its own",
@@ -37,12 +40,12 @@ class ExtractionRequest:
         system: "schema" or "pfa".
         model: hub id, folder, or the server's name of the model.
         endpoint: base URL of a server with OpenAI's protocol; "": run the model on this machine.
-        cache: file of a response cache; None: none.
+        cache: file that keeps the answers, `none` for none; None: the user's own (`answer_store.default_path`).
         tasks: with commas between them; "": all that there are labels for.
         label: LABEL or LABEL=MEANING, of mentions.
         relation: LABEL or LABEL=MEANING, of relations.
         labels: JSON file with label -> meaning, or layer -> label -> meaning.
-        settings: FIELD=VALUE of `PromptOptions`, or of `Local` or `Endpoint`.
+        settings: FIELD=VALUE of `PromptOptions`, or of `Local` or `Endpoint`; and max_failures, of `Cached`.
 
     Raises:
         RecipeError: an unknown system, or no model.
@@ -98,10 +101,11 @@ class ExtractionRequest:
             return DEFAULT_TASKS[self.system]
         return ",".join(task for layer, task in layers.items() if layer in named)
 
-    def backend(self) -> Backend:
-        """Connect to the model, behind the cache where one is named."""
+    def backend(self) -> Cached:
+        """Connect to the model, behind the store of answers."""
         settings = {"max_tokens": DEFAULT_MAX_TOKENS, **self._split_settings()[1]}
-        return connect(self.model, self.endpoint, self.cache, **settings)
+        most = settings.pop("max_failures", MAX_FAILURES)
+        return Cached(connect(self.model, self.endpoint, **settings), open_store(self.cache), most)
 
     def answer_settings(self) -> list[str]:
         """The settings that answers depend on: those of waiting and trying again are left out."""
@@ -166,7 +170,7 @@ class ExtractionRequest:
 def _backend_settings(endpoint: str) -> set[str]:
     """Names of the settings of `Endpoint` or `Local`."""
     kind = backend_class(endpoint)
-    return {f.name for f in fields(kind) if not f.name.startswith("_")} - {"model", "base_url"}
+    return {f.name for f in fields(kind) if not f.name.startswith("_")} - {"model", "base_url"} | {"max_failures"}
 
 
 def _value(text: str) -> Any:

@@ -37,7 +37,7 @@ class SchemaPrompter:
 
     def prepare(self, document: Document) -> PreparedSchemaPrompt:
         """The requests about a document, one a window of its text; none where there is nothing to ask."""
-        loaded, errors = load_images(document, self.options.images)
+        loaded, errors = load_images(document, self.options.images, self.options.max_side)
         given = self._given(document)
         prompted: list[tuple[Schema, PromptContent]] = []
         spans = split_windows(document.text, self.options.window, self.options.shared_characters)
@@ -48,6 +48,7 @@ class SchemaPrompter:
                 part=(number, len(spans)),
                 images=tuple(image for image, _ in loaded),
                 sizes=tuple(picture.size for _, picture in loaded),
+                originals=tuple(picture.original for _, picture in loaded),
                 caption=document.caption(self.options.context),
                 coordinates=self.box_format.description,
                 states_sizes=self.box_format.needs_image_size,

@@ -82,6 +82,7 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(here, monkeypatch):
+    monkeypatch.setenv("OPENMIE_ANSWERS", str(here / "answers"))
     made = Server(here / "paid.log")
     monkeypatch.setattr(asked, "connect", lambda *_, **__: made)
     return made
@@ -110,8 +111,8 @@ def extract(here, monkeypatch, capfd):
 
 
 def files(folder):
-    """What a job leaves, without the answers, whose file has the times of their making."""
-    return {p.name: p.read_bytes() for p in folder.iterdir() if not p.name.startswith("answers")}
+    """What a job leaves, without the summary, which has its times and costs."""
+    return {p.name: p.read_bytes() for p in folder.iterdir() if p.name != "summary.json"}
 
 
 def interrupt(at):
@@ -155,6 +156,7 @@ def test_a_server_is_asked_once_whatever_stops_the_job(extract, server, here):
     assert extract("posts.jsonl", *SERVER, "--out", "whole")[0] == 3
     whole, server.asked = files(here / "whole"), []
     server.log.unlink()
+    (here / "answers").unlink()
     assert set(whole) == {"manifest.json", *(f"part-0000{i}.jsonl" for i in (1, 2, 3))}
     for stop in (interrupt(0), interrupt(9), interrupt(12)):
         server.stop, server.asked = stop, []
@@ -177,10 +179,11 @@ def test_a_server_is_asked_once_whatever_stops_the_job(extract, server, here):
 def test_a_lost_network_ends_the_job_and_the_same_command_goes_on(extract, server, here):
     assert extract("posts.jsonl", *SERVER, "--out", "whole")[0] == 3
     server.log.unlink()
+    (here / "answers").unlink()
     server.asked, server.lost = [], {2, *range(25, 100)}
     code, errors = extract("posts.jsonl", *SERVER, "--out", "found")
     assert code == 2 and len(server.asked) < POSTS - 1
-    assert "16 posts one after the other could not be asked about (no connection, 6 times)" in errors
+    assert "16 requests one after the other have no answer (no connection, 6 times)" in errors
     assert "25 posts are finished and kept in found. To go on, run: openmie extract" in errors
     server.asked, server.lost = [], {5}
     code, errors = extract("posts.jsonl", *SERVER, "--out", "found")

@@ -60,17 +60,17 @@ def test_each_picture_is_asked_for_once_and_documents_keep_their_order():
     assert made[6].captions["other"] == "x" and made[1] == documents[1]
     assert (report.documents, report.captioned, report.num_existing, report.failed) == (8, 5, 1, 0)
     assert (
-        report.generated.answers,
-        report.generated.prompt_tokens,
-        report.generated.tokens,
-        report.generated.seconds,
+        report.asked.answers,
+        report.asked.prompt_tokens,
+        report.asked.tokens,
+        report.asked.seconds,
     ) == (
         3,
         30,
         12,
         1.5,
     )
-    assert report.generated.price(2.0, 5.0) == pytest.approx((30 * 2 + 12 * 5) / 1e6)
+    assert report.asked.price(2.0, 5.0) == pytest.approx((30 * 2 + 12 * 5) / 1e6)
     again = list(caption(documents, Stub(), Captioning(replace=True, name="mine")))
     assert [d.captions.get("mine") for d in again][4] == said(3) and again[4].captions["stub"] == "there"
 
@@ -158,11 +158,12 @@ def folder(tmp_path, n, shared=1):
 JOB = """
 import sys
 from openmie import corpora
+from openmie.vlm.backends.response_cache import Cached
 from openmie.vlm.captions import Captioning, caption_to_folder
 from tests.fixtures.vlm_stub import Stub
 corpus, out, log = sys.argv[1:]
 sources = {"test": corpora.read(corpus + "/test.jsonl")}
-for document in caption_to_folder(sources, out, Stub(log, pause=0.0005), Captioning(), {}):
+for document in caption_to_folder(sources, out, Cached(Stub(log, pause=0.0005), out + ".answers"), Captioning(), {}):
     pass
 """
 
@@ -190,7 +191,7 @@ def test_a_job_of_a_thousand_pictures_killed_five_times_pays_for_none_twice(tmp_
             break
         assert code == -signal.SIGKILL and kills < 5
         kills += 1
-        with sqlite3.connect(out / captions.CACHE_FILE) as file:
+        with sqlite3.connect(tmp_path / "out.answers") as file:
             done |= {text.strip().removeprefix("picture ") for (text,) in file.execute("SELECT text FROM answers")}
     assert kills == 5 and sum(calls.values()) <= 1000 + kills  # one that was under way, at each kill
     assert {p.name for p in out.iterdir()} >= {"test.jsonl", captions.SETTINGS_FILE}
@@ -206,16 +207,19 @@ def test_started_again_it_asks_only_for_what_failed(tmp_path):
     documents = folder(tmp_path, 12, shared=2)
     sources = {"test": documents, "dev": [d.replace(id=f"dev {d.id}") for d in documents]}
     first = Stub(fails={key(1), key(4)})
-    made = list(caption_to_folder(sources, tmp_path / "out", first, Captioning(), {"x": 1}))
+    store = tmp_path / "answers"
+    made = list(caption_to_folder(sources, tmp_path / "out", Cached(first, store), Captioning(), {"x": 1}))
     assert len(first.asked) == 6 + 2 and [d.id for d in made if d.errors] == [
         f"{split}d{i}" for split in ("", "dev ") for i in (2, 3, 8, 9)
     ]
     second, report, tally = Stub(fails={key(4)}), CaptionReport(), output.WriteReport()
-    made = list(caption_to_folder(sources, tmp_path / "out", second, Captioning(), {"x": 1}, report, tally))
+    made = list(
+        caption_to_folder(sources, tmp_path / "out", Cached(second, store), Captioning(), {"x": 1}, report, tally)
+    )
     assert Counter(second.asked) == {key(1): 1, key(4): 2} and len(made) == tally.documents == 24
-    assert report.cached.answers == 3 + 1 + 3 and [d.id for d in made if d.errors] == ["d8", "d9", "dev d8", "dev d9"]
+    assert report.stored.answers == 3 + 1 + 3 and [d.id for d in made if d.errors] == ["d8", "d9", "dev d8", "dev d9"]
     third = Stub()
-    made = list(caption_to_folder(sources, tmp_path / "out", third, Captioning(), {"x": 1}))
+    made = list(caption_to_folder(sources, tmp_path / "out", Cached(third, store), Captioning(), {"x": 1}))
     assert third.asked == [key(4)] and all(d.captions and not d.errors for d in made)
     whole = Stub()
     list(caption_to_folder(sources, tmp_path / "other", whole, Captioning(), {"x": 1}))
@@ -243,10 +247,8 @@ def test_a_cache_of_several_jobs(tmp_path):
     documents, cache = folder(tmp_path, 5), tmp_path / "answers"
     for number in (1, 2):
         stub = Stub()
-        list(caption_to_folder({"test": documents}, tmp_path / str(number), stub, Captioning(), {}, cache=cache))
-        assert (
-            len(stub.asked) == (5 if number == 1 else 0) and not (tmp_path / str(number) / captions.CACHE_FILE).exists()
-        )
+        list(caption_to_folder({"test": documents}, tmp_path / str(number), Cached(stub, cache), Captioning(), {}))
+        assert len(stub.asked) == (5 if number == 1 else 0)
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=20))
@@ -315,6 +317,8 @@ def test_the_command_captions_a_corpus_here(tmp_path, colours):
         tmp_path,
         "--price",
         "1000,10000",
+        "--cache",
+        tmp_path / "answers.sqlite",
     ]
     result = run(*asked)
     assert result.exit_code == 0, result.output
@@ -322,7 +326,7 @@ def test_the_command_captions_a_corpus_here(tmp_path, colours):
     made = list(corpora.load(f"jsonl:{tmp_path / 'out'}", images=str(tmp_path)).test)
     assert [d.captions[name] for d in made] == rows
     assert "characters" in result.output and "5 " in result.output and "4 documents" in result.stderr
-    with sqlite3.connect(tmp_path / "out" / "answers.sqlite") as file:
+    with sqlite3.connect(tmp_path / "answers.sqlite") as file:
         prompt, answer = file.execute("SELECT sum(prompt_tokens), sum(tokens) FROM answers").fetchone()
     assert f"{(prompt * 1000 + answer * 10000) / 1e6:.4f}" in result.stdout
     again = run(*asked)

@@ -10,7 +10,7 @@ for name in ("torch", "transformers", "accelerate", "tokenizers", "safetensors")
 from importlib import import_module
 for name in (
     "", ".generate", ".backends", ".backends.async_pool", ".backends.endpoint", ".backends.openai_protocol",
-    ".backends.server_errors", ".backends.shared_pause",
+    ".backends.answer_store", ".backends.server_errors", ".backends.shared_pause", ".sent_picture", ".usage",
     ".backends.response_cache", ".boxes.coordinates", ".boxes.families", ".boxes.probe", ".captions",
     ".generated_images", ".pfa", ".pfa.grammar", ".pfa.image_entity_pairs", ".pfa.labels", ".pfa.locate",
     ".pfa.parsing", ".pfa.scores", ".prompting", ".prompting.injection_guard", ".prompting.occurrences",

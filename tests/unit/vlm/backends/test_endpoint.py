@@ -315,11 +315,11 @@ def test_what_is_sent(server, tmp_path):
     grammar = Grammar('start: "x"')
     request = Request(prompt="json", images=(picture, picture), system="s \ud800", schema=SCHEMA)
     answers = [
-        *at(server, extra_body={"seed": 3}).answers([request, Request(prompt="fine")]),
+        *at(server, extra_body={"seed": 3}, image_format="png").answers([request, Request(prompt="fine")]),
         *at(server, dialect="vllm", extra_body={"top_k": 1}).answers([Request(prompt="fine a", schema=grammar)]),
         *at(server, dialect="guided").answers([Request(prompt="fine b", schema=grammar)]),
         *at(server, dialect="guided").answers([Request(prompt="json b", schema=SCHEMA)]),
-        *at(server, dialect="plain", max_tokens=None, temperature=None, image_format="jpeg").answers(
+        *at(server, dialect="plain", max_tokens=None, temperature=None).answers(
             [Request(prompt="fine c", schema=SCHEMA, images=(picture,))]
         ),
     ]

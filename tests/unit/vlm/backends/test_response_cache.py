@@ -17,8 +17,10 @@ from PIL import Image as Picture
 
 from openmie.errors import ErrorRecord
 from openmie.vlm.backends import response_cache as cache
+from openmie.vlm.backends.answer_store import AnswerStore, CacheError, default_path, open_store, request_key
 from openmie.vlm.backends.endpoint import Endpoint
-from openmie.vlm.backends.response_cache import Cached, CacheError, request_key, restore_order
+from openmie.vlm.backends.response_cache import Cached, restore_order
+from openmie.vlm.backends.shared_pause import UnusableServer
 from openmie.vlm.generate import Answer, Grammar, Request
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -100,31 +102,23 @@ def test_any_change_of_a_request_is_another_key():
     assert len({request_key(facts, Request(prompt=p, system=s)) for p, s in pairs}) == 4
 
 
-def test_any_change_of_the_backend_or_of_this_code_is_another_key(monkeypatch):
+def test_what_decides_an_answer_is_another_key_and_nothing_else_is():
     plain = Endpoint("http://localhost/v1", "m")
-    changed = [
-        Endpoint("http://localhost:1/v1", "m"),
-        *(
-            replace(plain, **x)
-            for x in (
-                {"model": "n"},
-                {"revision": "2"},
-                {"max_tokens": 9},
-                {"temperature": 0.1},
-                {"extra_body": {"seed": 1}},
-                {"dialect": "plain"},
-                {"image_format": "jpeg"},
-            )
-        ),
-    ]
+    changes = (
+        {"model": "n"}, {"revision": "2"}, {"max_tokens": 9}, {"temperature": 0.1}, {"extra_body": {"seed": 1}},
+        {"dialect": "plain"}, {"image_format": "jpeg"},
+    )  # fmt: skip
+    changed = [replace(plain, **x) for x in changes]
     keys = {request_key(e.facts(), REQUEST) for e in (plain, *changed)}
     assert len(keys) == len(changed) + 1
-    same = [replace(plain, **x) for x in ({"timeout": 1}, {"retries": 1}, {"concurrency": 1}, {"key_env": "OTHER"})]
-    assert {request_key(e.facts(), REQUEST) for e in same} <= keys
-    for name, value in (("CODE_VERSION", cache.CODE_VERSION + 1), ("__version__", "9.9.9")):
-        with monkeypatch.context() as patch:
-            patch.setattr(cache, name, value)
-            assert request_key(plain.facts(), REQUEST) not in keys
+    same = [
+        {"timeout": 1},
+        {"retries": 1},
+        {"concurrency": 1},
+        {"key_env": "OTHER"},
+        {"base_url": "http://127.0.0.1/v1"},
+    ]
+    assert {request_key(replace(plain, **x).facts(), REQUEST) for x in same} == {request_key(plain.facts(), REQUEST)}
 
 
 def test_a_change_is_a_miss(tmp_path):
@@ -139,27 +133,42 @@ def test_a_change_is_a_miss(tmp_path):
     assert other.asked == ["p"]
 
 
-def test_failures_and_what_is_cut_or_empty_are_never_kept(tmp_path):
-    wrong = {
-        "fails": ErrorRecord(found="no"),
-        "cut": Answer(text="half", finish="length"),
-        "empty": Answer(text=""),
-        "blank": Answer(text=" \n\t"),
-    }
-    stub = Stub(**wrong)
+def test_what_was_paid_is_kept_and_failures_and_empty_answers_are_not(tmp_path):
+    wrong = {"fails": ErrorRecord(found="no"), "empty": Answer(text=""), "blank": Answer(text=" \n\t")}
+    stub = Stub(**wrong, cut=Answer(text="half", finish="length"))
     requests = [Request(prompt=p) for p in ("good", "fails", "cut", "fails", "empty", "blank", "good")]
     for times in (1, 2):
         found = list(Cached(stub, tmp_path / "c").answers(requests))
         assert [isinstance(f, ErrorRecord) for f in found] == [False, True, False, True, False, False, False]
         assert found[2].finish == "length" and found[2].text == "half"
-        assert {p: stub.asked.count(p) for p in ("good", *wrong)} == {
-            "good": 1,
-            "fails": 2 * times,
-            "cut": times,
-            "empty": times,
-            "blank": times,
-        }
-    assert len(Cached(stub, tmp_path / "c")) == 1
+        asked = {p: stub.asked.count(p) for p in ("good", "cut", *wrong)}
+        assert asked == {"good": 1, "cut": 1, "fails": 2 * times, "empty": times, "blank": times}
+    assert len(Cached(stub, tmp_path / "c")) == 2
+
+
+def test_a_row_of_failures_asks_a_person_and_stragglers_are_no_row(tmp_path):
+    lost = {f"p{i}": ErrorRecord(found="out of memory", remedy="check it") for i in range(3, 40)}
+    stub, found = Stub(**lost), []
+    with pytest.raises(UnusableServer, match=r"16 requests one after the other.*out of memory.*max_failures"):
+        found.extend(Cached(stub, tmp_path / "c").answers(Request(prompt=f"p{i}") for i in range(50)))
+    assert len(stub.asked) == 3 + 16 and len(AnswerStore(tmp_path / "c")) == 3
+    assert len(list(Cached(Stub(**lost), None, 0).answers(Request(prompt=f"p{i}") for i in range(50)))) == 50
+    rest = Late(**lost)  # all were sent before the first answer came, the failures come last
+    assert len(list(Cached(rest, None).answers(Request(prompt=f"p{i}") for i in range(39, -1, -1)))) == 40
+
+
+def test_the_store_is_on_by_default_and_can_be_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("OPENMIE_ANSWERS", str(tmp_path / "mine" / "c"))
+    store = open_store()
+    assert store is not None and store.path == tmp_path / "mine" / "c"
+    assert open_store("none") is None and open_store(tmp_path / "d").path == tmp_path / "d"
+    monkeypatch.setenv("OPENMIE_ANSWERS", "none")
+    assert open_store() is None
+    monkeypatch.delenv("OPENMIE_ANSWERS")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert default_path() == tmp_path / "openmie" / "answers.sqlite"
+    (tmp_path / "openmie").write_text("a file", encoding="utf8")
+    assert open_store() is None and "No answer is kept" in capsys.readouterr().err
 
 
 def test_requests_are_taken_lazily_and_each_answer_is_kept_before_it_is_given(tmp_path):
@@ -232,7 +241,7 @@ def test_a_damaged_file_says_what_to_do(tmp_path, content):
 def test_a_file_that_is_damaged_later_or_another_database_is_an_error_too(tmp_path):
     memory = Cached(Stub(), tmp_path / "c")
     list(memory.answers(Request(prompt=str(i) + "x" * 500) for i in range(200)))
-    memory._open[1].execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    memory.store._open[1].execute("PRAGMA wal_checkpoint(TRUNCATE)")
     with (tmp_path / "c").open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 40_000)

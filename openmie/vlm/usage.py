@@ -1,0 +1,74 @@
+"""What answers cost: tokens, seconds and, with a price, money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from openmie.errors import ErrorRecord
+from openmie.vlm.generate import Answer
+
+
+@dataclass
+class TokenUsage:
+    """The cost of answers."""
+
+    answers: int = 0
+    prompt_tokens: int = 0
+    tokens: int = 0
+    seconds: float = 0.0  # of generation, summed over calls that may have run in parallel
+
+    def add(self, answer: Answer) -> None:
+        """Count one more answer."""
+        self.answers += 1
+        self.prompt_tokens += answer.prompt_tokens
+        self.tokens += answer.tokens
+        self.seconds += answer.seconds
+
+    def price(self, prompt: float, answer: float) -> float:
+        """The price, from the prices of a million prompt tokens and of a million generated tokens."""
+        return (self.prompt_tokens * prompt + self.tokens * answer) / 1e6
+
+
+@dataclass
+class JobUsage:
+    """What a job has asked so far.
+
+    Args:
+        asked: answers by the model.
+        stored: answers that were there.
+        failed: requests without an answer.
+    """
+
+    asked: TokenUsage = field(default_factory=TokenUsage)
+    stored: TokenUsage = field(default_factory=TokenUsage)
+    failed: int = 0
+
+    def add(self, answer: Answer | ErrorRecord) -> None:
+        """Count one more answer or failure."""
+        if isinstance(answer, ErrorRecord):
+            self.failed += 1
+        else:
+            (self.stored if answer.cached else self.asked).add(answer)
+
+    def line(self, price: tuple[float, float] | None = None) -> str:
+        """What stands beside the bar, and at the end: requests, tokens, cost.
+
+        Args:
+            price: of a million prompt tokens and of a million generated tokens.
+        """
+        asked = self.asked
+        parts = [f"{asked.answers:,} asked", f"{self.stored.answers:,} known", f"{self.failed:,} without answer"]
+        parts = [parts[0], *(p for p in parts[1:] if not p.startswith("0 "))]
+        parts.append(f"{asked.prompt_tokens + asked.tokens:,} tokens")
+        return ", ".join([*parts, *([f"cost {asked.price(*price):.4f}"] if price else [])])
+
+    def facts(self, price: tuple[float, float] | None = None) -> dict[str, Any]:
+        """The counts as JSON values."""
+        asked = self.asked
+        cost = {"cost": round(asked.price(*price), 6), "price": list(price)} if price else {}
+        return {
+            "asked": asked.answers, "known": self.stored.answers, "without_answer": self.failed,
+            "prompt_tokens": asked.prompt_tokens, "answer_tokens": asked.tokens,
+            "seconds": round(asked.seconds, 3), **cost,
+        }  # fmt: skip
