@@ -13,7 +13,7 @@ import { Saver } from "./saving.js";
 const $ = id => document.getElementById(id);
 const DRAFT = "openmie-draft"; // of this tab, so that a reload loses nothing
 const { look } = globalThis;
-const state = { facts: null, models: [], images: new Map(), history: null, chosen: null, shown: new Map(), drawing: null, asked: 0, turn: 0 };
+const state = { facts: null, models: [], images: new Map(), history: null, chosen: null, shown: new Map(), drawing: null, span: null, asked: 0, turn: 0 };
 const saver = new Saver(tellSaving, () => ({ doc: kept(), pictures: state.shown }));
 
 const model = () => state.models.find(m => m.name === $("model").value);
@@ -95,6 +95,8 @@ function open(found, images) {
 const draw = guarded(async () => {
   const now = doc(), turn = ++state.turn;
   stopDrawing();
+  state.span = null;
+  tellSelection();
   listLabels();
   drawLists();
   const labels = [...document.querySelectorAll("#known-labels option")].map(option => option.value);
@@ -157,10 +159,22 @@ function select(chosen, focus = false) {
   else row?.querySelector("button")?.focus({ preventScroll: true });
 }
 
+/** Keep what is selected in the card while fields have the focus, and say what it is. */
+function keepSelection() {
+  const text = state.history && $("card").querySelector(".text"), { anchorNode } = getSelection();
+  if (!text || !anchorNode || !text.contains(anchorNode)) return;
+  state.span = selectedSpan(text, doc());
+  tellSelection();
+}
+
+function tellSelection() {
+  const { span } = state;
+  $("selected-text").textContent = span ? parts.points(doc().text).slice(span.start, span.end).join("") : "no text";
+}
+
 const selected = () => {
-  const span = selectedSpan($("card").querySelector(".text"), doc());
-  if (!span) throw new Error("No text is selected. Select words in the card first.");
-  return span;
+  if (!state.span) throw new Error("No text is selected. Select words in the card first.");
+  return state.span;
 };
 
 const setSelected = guarded(at => {
@@ -183,7 +197,7 @@ function stopDrawing() {
 
 function beginBox(of, region) {
   stopDrawing();
-  $("card").scrollIntoView({ block: "nearest" });
+  $("card").querySelector(".boxed")?.scrollIntoView({ block: "nearest" });
   state.drawing = drawBox($("card"), doc(), (image, box) => {
     state.drawing = null;
     if (box) change(region < 0 ? parts.addRegion(doc(), image, box, of) : parts.setRegion(doc(), region, { image, box }));
@@ -264,6 +278,7 @@ function listen() {
   let wide = innerWidth;
   addEventListener("resize", () => { if (innerWidth !== wide && state.history) { wide = innerWidth; look.drawArcs($("card")); } });
   addEventListener("keydown", pressed);
+  document.addEventListener("selectionchange", keepSelection);
   listenToDrops();
 }
 

@@ -87,10 +87,16 @@ export const setRegion = (doc, at, fields) => ({ ...doc, regions: change(doc.reg
 export const addRegion = (doc, image, box, of) =>
   ({ ...doc, regions: [...doc.regions, { image, box, of, label: find(doc, of)?.label ?? "", text: "", score: null }] });
 
-/** The next edge of a word before (-1) or behind (1) an offset. */
-export function wordEdge(text, at, step) {
-  const all = points(text), letter = i => /[\p{L}\p{N}\p{M}_]/u.test(all[i] ?? " ");
-  let i = at + step;
-  while (i > 0 && i < all.length && letter(i - 1) === letter(i)) i += step;
-  return Math.min(Math.max(i, 0), all.length);
+const WORD = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}]|(?:(?![\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}])[\p{L}\p{N}\p{M}_])+|\S/gu;
+
+/** The next start or end (`side`) of a word before (-1) or behind (1) an offset; a sign and a Han character are words. */
+export function wordEdge(text, at, side, step) {
+  let [units, count] = [0, 0]; // UTF-16 units of the text so far, and its code points
+  const edges = [...text.matchAll(WORD)].map(({ 0: word, index }) => {
+    const edge = side === "start" ? index : index + word.length;
+    count += points(text.slice(units, edge)).length;
+    units = edge;
+    return count;
+  });
+  return (step > 0 ? edges.find(edge => edge > at) : edges.findLast(edge => edge < at)) ?? at;
 }

@@ -46,7 +46,7 @@ function mentionRow(doc, at, act) {
 function mentionTools(doc, at, act) {
   const m = doc.mentions[at];
   const move = (side, step) => () => {
-    const edge = parts.wordEdge(doc.text, m[side], step), [start, end] = side === "start" ? [edge, m.end] : [m.start, edge];
+    const edge = parts.wordEdge(doc.text, m[side], side, step), [start, end] = side === "start" ? [edge, m.end] : [m.start, edge];
     if (start < end) act.change(parts.setSpan(doc, at, start, end));
   };
   const region = doc.regions.findIndex(r => r.of === m.id || doc.chains.some(c => c.id === r.of && c.mentions.includes(m.id)));
