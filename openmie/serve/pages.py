@@ -172,13 +172,22 @@ def _csv(document: Document) -> bytes:
     return _written(document, write_csv, "found.csv")
 
 
+def _turtle(document: Document) -> bytes:
+    from openmie.graph.build import build_graph
+
+    return _written(document, build_graph, "found.ttl")
+
+
 def _written(document: Document, write: Any, name: str) -> bytes:
     with tempfile.TemporaryDirectory(prefix="openmie-page-") as folder:
         write([document], Path(folder) / name)
         return (Path(folder) / name).read_bytes()
 
 
-FORMATS: dict[str, tuple[str, Any]] = {"csv": ("text/csv; charset=utf-8", _csv)}
+FORMATS: dict[str, tuple[str, Any]] = {
+    "csv": ("text/csv; charset=utf-8", _csv),
+    "ttl": ("text/turtle; charset=utf-8", _turtle),
+}
 
 
 def _add_annotations(router: APIRouter, settings: Settings, folder: AnnotationFolder | None) -> None:

@@ -46,21 +46,38 @@ globalThis.look = (() => {
     return found;
   }
 
-  /** One arc with its label; `level` lifts labels over the same words above each other. Between lines: a curve. */
-  function arc({ head, tail }, label, part, level) {
-    const down = tail.top - head.top, same = Math.abs(down) < 10, above = same || down > 0;
-    const end = above ? tail.top - 1 : tail.bottom + 1, peak = tail.top - 14 - 11 * level;
-    const start = same ? head.top : above ? head.bottom : head.top;
-    const bend = same ? 0 : Math.min(Math.abs(end - start) / 2, 40) * Math.sign(down);
-    const path = same ? `M${head.x} ${start}C${head.x} ${peak} ${tail.x} ${peak} ${tail.x} ${end - 4}`
-      : `M${head.x} ${start}C${head.x} ${start + bend} ${tail.x} ${end - bend} ${tail.x} ${end - 4 * Math.sign(down)}`;
-    const point = `M${tail.x - 3.5} ${end - (above ? 6 : -6)}h7l-3.5 ${above ? 6 : -6}z`;
-    const [lower, upper] = down > 0 ? [tail, head] : [head, tail]; // a label stands between two lines of text
-    const x = same || Math.abs(down) < 70 ? (head.x + tail.x) / 2 : lower.x + (upper.x - lower.x) * 0.1;
-    const y = same ? (start + end - 4) / 8 + peak * 3 / 4 : lower.top - 11 - 11 * level;
-    const lines = [element("path", { d: path }), element("path", { d: point, class: "head" })];
+  /** The curve between two marks, as four points: an arc over one line, or from line to line; `level` lifts an arc. */
+  function curve({ head, tail }, level) {
+    const down = tail.top - head.top;
+    if (Math.abs(down) < 10) {
+      const peak = tail.top - 14 - 11 * level;
+      return [[head.x, head.top], [head.x, peak], [tail.x, peak], [tail.x, tail.top - 5]];
+    }
+    const start = down > 0 ? head.bottom : head.top, end = down > 0 ? tail.top - 5 : tail.bottom + 5;
+    const bend = Math.min(Math.abs(end - start) / 2, 40) * Math.sign(down);
+    return [[head.x, start], [head.x, start + bend], [tail.x, end - bend], [tail.x, end]];
+  }
+
+  /** Where a curve is at `t`, from 0 to 1. */
+  const along = (points, t) => [0, 1].map(axis =>
+    [1, 3, 3, 1].reduce((sum, n, i) => sum + n * (1 - t) ** (3 - i) * t ** i * points[i][axis], 0));
+
+  /** The place on a curve where a label of this width lies on none of the places `taken`, which gets it. */
+  function freePlace(points, width, taken) {
+    const over = ([x, y], p) => Math.abs(x - p.x) < (width + p.width) / 2 + 4 && Math.abs(y - p.y) < 11;
+    const tried = [0.5, 0.35, 0.65, 0.2, 0.8].map(t => along(points, t));
+    const [x, y] = tried.find(at => !taken.some(p => over(at, p))) ?? tried[0];
+    taken.push({ x, y, width });
+    return { x, y: y + 4 };
+  }
+
+  /** One arc with its label, its head at the tail of the relation. */
+  function arc(points, label, part, taken) {
+    const [[x0, y0], [x1, y1], [x2, y2], [x3, y3]] = points, tip = y3 > y2 ? 6 : -6;
     const group = element("g", { "data-arc": part });
-    group.append(...lines, element("text", { x, y: y + 4 }, label));
+    group.append(element("path", { d: `M${x0} ${y0}C${x1} ${y1} ${x2} ${y2} ${x3} ${y3}` }),
+      element("path", { d: `M${x3 - 3.5} ${y3 - 1}h7l-3.5 ${tip}z`, class: "head" }),
+      element("text", freePlace(points, 6.4 * label.length, taken), label));
     return group;
   }
 
@@ -79,14 +96,14 @@ globalThis.look = (() => {
       if (!from.width) continue; // not shown
       const places = thing => [...text.querySelectorAll(`mark[data-e="${Number(thing)}"]:not(.faint)`)]
         .map(mark => place(mark, from));
-      const drawing = element("svg", { class: "arcs", "aria-hidden": "true" }), taken = [];
+      const drawing = element("svg", { class: "arcs", "aria-hidden": "true" }), drawn = [], taken = [];
       for (const { part, label, ends } of rows) {
         const pair = closest(places(ends[0]), places(ends[1]));
         if (!pair) continue;
-        const near = taken.filter(p => Math.abs((p.head.x + p.tail.x) - (pair.head.x + pair.tail.x)) < 120
-          && Math.abs(Math.max(p.head.top, p.tail.top) - Math.max(pair.head.top, pair.tail.top)) < 20).length;
-        taken.push(pair);
-        drawing.append(arc(pair, label, part, Math.min(near, 2)));
+        const level = drawn.filter(p => Math.abs(p.head.x + p.tail.x - pair.head.x - pair.tail.x) < 60
+          && p.head.top === pair.head.top && p.tail.top === pair.tail.top).length;
+        drawn.push(pair);
+        drawing.append(arc(curve(pair, Math.min(level, 2)), label, part, taken));
       }
       text.append(drawing);
     }

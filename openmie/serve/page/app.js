@@ -1,19 +1,26 @@
 // The page: from a post to what was found in it, and from there to gold annotation.
 
 import { buildCard, selectedSpan } from "./card.js";
+import { copyText, saveFile } from "./downloads.js";
 import { drawBox, holdBox } from "./boxes.js";
 import * as form from "./form.js";
 import { History } from "./history.js";
 import * as parts from "./parts.js";
 import * as pictures from "./pictures.js";
-import { ask, askBlob, hasToken, keepToken, takeToken } from "./requests.js";
+import { ask, hasToken, keepToken, takeToken } from "./requests.js";
 import { drawReview } from "./review.js";
 import { Saver } from "./saving.js";
 
 const $ = id => document.getElementById(id);
 const DRAFT = "openmie-draft"; // of this tab, so that a reload loses nothing
 const { look } = globalThis;
-const state = { facts: null, models: [], images: new Map(), history: null, chosen: null, shown: new Map(), drawing: null, span: null, asked: 0, turn: 0 };
+const state = {
+  facts: null, models: [], // what the service is and can
+  images: new Map(), // pictures of the form
+  history: null, shown: new Map(), // the document with what was before, and its pictures
+  chosen: null, span: null, drawing: null, // part and text that are selected, and what ends the drawing of a box
+  asked: 0, turn: 0, // numbers of the last extraction and of the last card: answers to earlier ones are late
+};
 const saver = new Saver(tellSaving, () => ({ doc: kept(), pictures: state.shown }));
 
 const model = () => state.models.find(m => m.name === $("model").value);
@@ -44,11 +51,12 @@ function tellSaving(text, conflict = "") {
   if (text.startsWith("Saved")) listStored().catch(tell);
 }
 
-// ---- the post -------------------------------------------------------------------------------------------------------
+// ---- the post -------------------------------------------------------------------------------------------------
 
 function showPictures(told = "") {
   const all = [...state.images.values()];
-  $("thumbs").replaceChildren(...all.map(one => Object.assign(document.createElement("img"), { src: one.url, alt: one.name })));
+  $("thumbs").replaceChildren(...all.map(({ url, name }) =>
+    Object.assign(document.createElement("img"), { src: url, alt: name })));
   $("chosen").textContent = told || (all.length ? all.map(one => one.name).join(", ")
     : "Drop or paste a photograph, or drop a folder of a video’s frames.");
   $("no-picture").hidden = !all.length;
@@ -112,10 +120,13 @@ function refresh() {
   $("least-shown").value = least().toFixed(2);
   look.hideBelow($("card"), least());
   $("card").classList.toggle("by-chain", $("by-chain").checked);
-  for (const part of $("card").querySelectorAll(".selected, .drawn")) part.classList.contains("drawn") ? part.remove() : part.classList.remove("selected");
+  for (const held of $("card").querySelectorAll(".drawn")) held.remove();
+  for (const part of $("card").querySelectorAll(".selected")) part.classList.remove("selected");
   const { chosen } = state, kind = chosen && { mentions: "mention", regions: "region" }[chosen.layer];
   if (chosen) $("card").querySelector(`[data-part="${kind}-${chosen.at}"]`)?.classList.add("selected");
-  if (kind === "region") holdBox($("card"), doc(), chosen.at, box => change(parts.setRegion(doc(), chosen.at, { box })));
+  if (kind === "region") {
+    holdBox($("card"), doc(), chosen.at, box => change(parts.setRegion(doc(), chosen.at, { box })));
+  }
   look.drawArcs($("card"));
 }
 
@@ -123,29 +134,48 @@ function drawLists() {
   drawReview(doc(), least(), state.chosen, { select, change, span: setSelected, draw: beginBox });
   $("undo").disabled = !state.history.canUndo;
   $("redo").disabled = !state.history.canRedo;
-  sessionStorage.setItem(DRAFT, JSON.stringify({ doc: doc(), id: saver.id, version: saver.version, text: $("text").value }));
+  keepDraft();
+}
+
+function keepDraft() {
+  const draft = { doc: doc(), id: saver.id, version: saver.version, text: $("text").value };
+  try {
+    sessionStorage.setItem(DRAFT, JSON.stringify(draft));
+  } catch {
+    sessionStorage.removeItem(DRAFT); // larger than a browser keeps
+  }
 }
 
 function listLabels() {
   const fill = (id, names) => $(id).replaceChildren(...[...new Set(names)].filter(Boolean).sort().map(value =>
     Object.assign(document.createElement("option"), { value })));
   const named = field => Object.keys(form.readLabels($(field).value) ?? {});
-  fill("known-labels", [...Object.keys(model()?.labels ?? {}), ...named("labels"), ...doc().mentions.map(m => m.label)]);
-  fill("known-relations", [...Object.keys(model()?.relations ?? {}), ...named("relations"), ...doc().relations.map(r => r.label)]);
+  const { labels = {}, relations = {} } = model() ?? {}, used = layer => doc()[layer].map(part => part.label);
+  fill("known-labels", [...Object.keys(labels), ...named("labels"), ...used("mentions")]);
+  fill("known-relations", [...Object.keys(relations), ...named("relations"), ...used("relations")]);
 }
 
 // ---- corrections ----------------------------------------------------------------------------------------------------
 
-function change(next) {
-  const focus = document.activeElement?.closest("[id]")?.id, nth = [...document.activeElement?.closest("[id]")?.querySelectorAll("input, button, select") ?? []].indexOf(document.activeElement);
-  state.history.push(next);
-  drawn();
-  $(focus)?.querySelectorAll("input, button, select")[nth]?.focus(); // the lists are new, the place is the same
+/** A new state of the document, and what is selected in it; by itself, what was. */
+function change(next, chosen = undefined) {
+  const controls = place => [...place?.querySelectorAll("input, button, select") ?? []];
+  const focused = document.activeElement, row = focused?.closest("[id]"), at = controls(row).indexOf(focused);
+  step(() => state.history.push(next));
+  if (chosen) select(chosen);
+  else if (row?.id) controls($(row.id))[at]?.focus(); // the lists are new, the place is the same
 }
 
-function drawn() {
-  const { chosen } = state;
-  if (chosen && chosen.at >= doc()[chosen.layer].length) state.chosen = null;
+/** Go to another state: a new one, or back and forth. */
+function step(go) {
+  const { chosen } = state, before = doc();
+  go();
+  if (chosen) {
+    const list = doc()[chosen.layer], part = before[chosen.layer][chosen.at];
+    const at = chosen.layer === "mentions" ? list.findIndex(m => m.id === part?.id)
+      : list.length === before[chosen.layer].length ? chosen.at : list.indexOf(part);
+    state.chosen = at < 0 ? null : { ...chosen, at };
+  }
   saver.changed();
   draw();
 }
@@ -186,8 +216,7 @@ const addMention = guarded(() => {
   const label = $("new-label").value.trim() || $("new-label").placeholder, { start, end } = selected();
   if (!label) throw new Error("The entity has no type. Write one beside the button.");
   const [next, at] = parts.addMention(doc(), start, end, label);
-  state.chosen = { layer: "mentions", at };
-  change(next);
+  change(next, { layer: "mentions", at });
 });
 
 function stopDrawing() {
@@ -217,7 +246,7 @@ async function listStored() {
   const found = await saver.list();
   $("stored").hidden = !found.length;
   $("stored-list").replaceChildren(...found.map(({ id, text, mentions }) => {
-    const item = document.createElement("li"), button = document.createElement("button"), said = document.createElement("bdi");
+    const [item, button, said] = ["li", "button", "bdi"].map(tag => document.createElement(tag));
     said.textContent = text || id;
     button.type = "button";
     button.className = "named";
@@ -236,20 +265,8 @@ const openStored = guarded(async id => {
   open(found.doc, found.pictures);
 });
 
-const download = guarded(async format => {
-  const now = kept(), blob = format === "json" ? new Blob([JSON.stringify(now, null, 1)], { type: "application/json" })
-    : await askBlob(`v1/page/export/${format}`, { document: now });
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: `openmie.${format}` });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-});
-
-const copy = guarded(async (text, button) => {
-  await navigator.clipboard.writeText(text);
-  const name = button.textContent;
-  button.textContent = "Copied";
-  setTimeout(() => { button.textContent = name; }, 1500);
-});
+const download = guarded(format => saveFile(kept(), format));
+const copy = guarded(copyText);
 
 // ---- events ---------------------------------------------------------------------------------------------------------
 
@@ -262,54 +279,51 @@ function listen() {
   on("fill-labels", "click", () => { $("labels").value = form.writeLabels(model()?.labels ?? {}); });
   on("least", "input", () => { refresh(); drawLists(); });
   on("by-chain", "input", refresh);
-  on("undo", "click", () => { state.history.undo(); drawn(); });
-  on("redo", "click", () => { state.history.redo(); drawn(); });
+  on("undo", "click", () => step(() => state.history.undo()));
+  on("redo", "click", () => step(() => state.history.redo()));
   on("accept-all", "click", () => change(parts.acceptAll(kept())));
   on("add-mention", "click", addMention);
   on("save", "click", () => saver.save());
   on("open-stored", "click", event => openStored(event.target.dataset.id));
   on("copy", "click", event => copy(JSON.stringify(kept(), null, 1), event.target));
   on("link", "click", event => copy(new URL(form.address(), location.href).href, event.target));
-  for (const button of document.querySelectorAll("[data-format]")) button.addEventListener("click", () => download(button.dataset.format));
+  for (const button of document.querySelectorAll("[data-format]")) {
+    button.addEventListener("click", () => download(button.dataset.format));
+  }
   on("token-form", "submit", event => { event.preventDefault(); keepToken($("token").value); begin(); });
   for (const id of ["ask", "result"]) on(id, "change", () => history.replaceState(null, "", form.address()));
-  on("card", "click", event => { const part = partOf(event.target); if (part && getSelection().isCollapsed && !state.drawing) select(part); });
+  on("card", "click", event => {
+    const part = partOf(event.target);
+    if (part && getSelection().isCollapsed && !state.drawing) select(part);
+  });
   look.lightArcs($("card"));
   let wide = innerWidth;
-  addEventListener("resize", () => { if (innerWidth !== wide && state.history) { wide = innerWidth; look.drawArcs($("card")); } });
+  addEventListener("resize", () => {
+    if (innerWidth === wide || !state.history) return;
+    wide = innerWidth;
+    look.drawArcs($("card"));
+  });
   addEventListener("keydown", pressed);
   document.addEventListener("selectionchange", keepSelection);
-  listenToDrops();
+  pictures.listen($("drop"), guarded((files, folder) => take(files, folder)), text => { $("text").value = text; });
 }
 
 function pressed(event) {
   const typing = event.target.matches?.("input:not([type=range], [type=checkbox]), textarea");
   const held = event.ctrlKey || event.metaKey, key = event.key.toLowerCase(), part = partOf(event.target);
-  const act = held && key === "enter" ? extract
-    : held && key === "s" && state.history && state.facts?.annotations ? () => saver.save()
-      : held && key === "z" && !typing && state.history ? () => { event.shiftKey ? state.history.redo() : state.history.undo(); drawn(); }
-        : key === "escape" && state.drawing ? stopDrawing
-          : part && key === "enter" ? () => select(part, true)
-            : part?.layer === "mentions" && key === "delete" ? () => change(parts.removeMention(doc(), part.at)) : null;
+  const back = () => step(() => event.shiftKey ? state.history.redo() : state.history.undo());
+  const acts = [ // the first whose condition holds
+    [held && key === "enter", extract],
+    [held && key === "s" && state.history && state.facts?.annotations, () => saver.save()],
+    [held && key === "z" && !typing && state.history, back],
+    [key === "escape" && state.drawing, stopDrawing],
+    [part && key === "enter", () => select(part, true)],
+    [part?.layer === "mentions" && key === "delete", () => change(parts.removeMention(doc(), part.at))],
+  ];
+  const act = acts.find(([holds]) => holds)?.[1];
   if (!act) return;
   event.preventDefault();
   act();
-}
-
-function listenToDrops() {
-  const area = $("drop");
-  addEventListener("dragover", event => { event.preventDefault(); area.classList.add("over"); });
-  addEventListener("dragleave", event => { if (!event.relatedTarget) area.classList.remove("over"); });
-  addEventListener("drop", guarded(async event => {
-    event.preventDefault();
-    area.classList.remove("over");
-    const text = event.dataTransfer.getData("text/plain");
-    if (text && !event.dataTransfer.files.length) $("text").value = text;
-    else take(...await pictures.dropped(event.dataTransfer));
-  }));
-  addEventListener("paste", event => {
-    if (event.clipboardData.files.length) take(event.clipboardData.files, false);
-  });
 }
 
 /** What this tab showed before a reload, without its pictures where they were not saved. */
@@ -337,7 +351,9 @@ const begin = guarded(async () => {
   form.listModels(models);
   form.readAddress(query);
   $("save").hidden = !facts.annotations;
-  for (const button of document.querySelectorAll("[data-format]")) button.hidden = !["json", ...facts.formats].includes(button.dataset.format);
+  for (const button of document.querySelectorAll("[data-format]")) {
+    button.hidden = !["json", ...facts.formats].includes(button.dataset.format);
+  }
   await listStored();
   await restore();
 });

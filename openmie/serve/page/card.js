@@ -43,13 +43,15 @@ export function selectedSpan(text, doc) {
   if (!text || !selection.rangeCount || selection.isCollapsed) return null;
   const range = selection.getRangeAt(0);
   if (!text.contains(range.startContainer) || !text.contains(range.endContainer)) return null;
-  const points = Array.from(doc.text), offsets = points.map((_, i) => i).filter(i => !(points[i] === "\r" && points[i + 1] === "\n"));
+  const points = Array.from(doc.text);
+  const offsets = points.map((_, i) => i).filter(i => points[i] !== "\r" || points[i + 1] !== "\n"); // as it is shown
   let count = 0, first = null, last = 0;
   for (const [node, code] of shown(text)) {
     const chars = code ? ["?"] : Array.from(node.data);
     let at = 0;
     for (const char of chars) {
-      if (range.comparePoint(node, at) === 0 && range.comparePoint(node, Math.min(at + char.length, node.length)) === 0) {
+      const end = Math.min(at + char.length, node.length);
+      if (range.comparePoint(node, at) === 0 && range.comparePoint(node, end) === 0) {
         first ??= count;
         last = count + 1;
       }

@@ -45,7 +45,7 @@ export function choose(files, frames, most) {
 }
 
 /** The files of what was dropped, and whether a folder was: its files, not those of folders in it. */
-export async function dropped(transfer) {
+async function dropped(transfer) {
   const entries = [...transfer.items].filter(i => i.kind === "file").map(i => i.webkitGetAsEntry?.()).filter(Boolean);
   const folder = entries.find(entry => entry.isDirectory);
   if (!folder) return [[...transfer.files], false];
@@ -66,4 +66,20 @@ export async function stored(doc) {
     found.set(image.id, { ...picture(file, image.id, image.kind), name: image.id });
   }
   return found;
+}
+
+/** Take what is dropped on the page or pasted into it: `take(files, folder)` gets files, `write` a text. */
+export function listen(area, take, write) {
+  addEventListener("dragover", event => { event.preventDefault(); area.classList.add("over"); });
+  addEventListener("dragleave", event => { if (!event.relatedTarget) area.classList.remove("over"); });
+  addEventListener("drop", async event => {
+    event.preventDefault();
+    area.classList.remove("over");
+    const text = event.dataTransfer.getData("text/plain");
+    if (text && !event.dataTransfer.files.length) write(text);
+    else take(...await dropped(event.dataTransfer).catch(() => [[], false]));
+  });
+  addEventListener("paste", event => {
+    if (event.clipboardData.files.length) take(event.clipboardData.files, false);
+  });
 }

@@ -109,9 +109,9 @@ def select_text(page, start, end):
     script = """([start, end]) => {
       const text = document.querySelector("#card .text"), walk = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
       while (walk.nextNode()) {
-        const at = walk.currentNode.data.indexOf(start);
+        const node = walk.currentNode, at = node.data.indexOf(start);
         if (at < 0) continue;
-        getSelection().setBaseAndExtent(walk.currentNode, at, walk.currentNode, walk.currentNode.data.indexOf(end) + end.length);
+        getSelection().setBaseAndExtent(node, at, node, node.data.indexOf(end) + end.length);
         return;
       }
     }"""
@@ -144,6 +144,7 @@ def test_from_a_post_to_a_download(browser, service):
         document = Document(**json.loads(download(page, "json")))
         assert [m.text for m in document.mentions] == ["Ada Lovelace", "Bo", "Turin", "Ada"]
         assert '"Ada Lovelace"' in download(page, "csv") and "1843" not in page.inner_text("#mention-list")
+        assert "@prefix" in (turtle := download(page, "ttl")) and '"Ada Lovelace"' in turtle
         assert violations(page) == []
         assert "least=0.7" in page.url and "Ada" not in page.url and TOKEN not in page.url
 
@@ -226,13 +227,9 @@ def test_pages_of_a_view_are_drawn_alike(browser, tmp_path):
     ada, bo = (
         Mention(id=n, start=s, end=s + len(n), label="PER", score=p) for n, s, p in (("Ada", 0, 0.9), ("Bo", 8, 0.4))
     )
-    posts = [
-        Document(
-            id=f"p{i}", text="Ada met Bo", mentions=(ada, bo), relations=(Relation(head="Ada", tail="Bo", label="met"),),
-            images=(Image(id="i", pixels=np.zeros((9, 9, 3), np.uint8)),),
-        )
-        for i in range(2)
-    ]  # fmt: skip
+    layers = {"mentions": (ada, bo), "relations": (Relation(head="Ada", tail="Bo", label="met"),)}
+    picture = Image(id="i", pixels=np.zeros((9, 9, 3), np.uint8))
+    posts = [Document(id=f"p{i}", text="Ada met Bo", images=(picture,), **layers) for i in range(2)]
     write_view(lambda: iter(posts), tmp_path, "result")
     page = browser.new_page(viewport={"width": 900, "height": 700})
     page.goto((tmp_path / "index.html").as_uri())
