@@ -299,6 +299,7 @@ class Base:
             relations=tuple(relations),
             chains=tuple(chains),
             regions=(),
+            records=(),
             summary="",
             source=source_with(document.source, provenance([self.identity(query)], openmie.__version__)),
             errors=tuple(dict.fromkeys((*document.errors, *errors))),

@@ -62,6 +62,7 @@ def caption(
     """
     from openmie import __version__
     from openmie.formats import output
+    from openmie.formats.image_folders import ImageFolders
     from openmie.inference import pipeline as extract
     from openmie.vlm import backends, captions
     from openmie.vlm.backends.answer_store import open_store
@@ -92,16 +93,18 @@ def caption(
                 "temperature": temperature, "openmie": __version__, **columns.options()}  # fmt: skip
     settings |= {"from": from_} if from_ else {}
     report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
+    folders = ImageFolders(out)
     passed = progress.PostCounts()
     documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally)
     for document in progress.watched(
         documents, "captioning", passed, lambda: progress.count_sources(corpus, sources, data)
     ):
+        folders.add(document)
         texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])
     _print_report(report, texts, prices)
-    there = out if data else out / f"{next(iter(sources))}.jsonl"
+    there = folders.corpus(f"jsonl:{out if data else out / f'{next(iter(sources))}.jsonl'}")
     print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents, {passed.failed} failed: "
-          f"jsonl:{there}", file=sys.stderr)  # fmt: skip
+          f"{there}", file=sys.stderr)  # fmt: skip
     console.say(tally.result())
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
     console.say_notes(passed)

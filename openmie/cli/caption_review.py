@@ -36,6 +36,7 @@ def caption_review(
     read: Annotated[
         Path | None, typer.Option(help="The review: a CSV with `correct` yes, no or empty, or Label Studio's JSON.")
     ] = None,
+    image_dir: options.ImageDir = None,
     name: Annotated[str, typer.Option(help='Generator of the better captions; default: "GENERATOR (corrected)".')] = "",
 ) -> None:
     """Count how many captions are right (CapAcc) and how long they are (CapLen, in words), each image once.
@@ -50,7 +51,6 @@ def caption_review(
 
     Example: openmie caption-review jsonl:DIR --generator summary --out review.json
     """
-    from openmie import corpora
     from openmie.annotation import caption_review as review
 
     wrong = [
@@ -62,7 +62,7 @@ def caption_review(
             expected="--sample with --out FILE, --name with --read",
             remedy=f"leave {wrong[0]} out",
         )
-    data = corpora.load(corpus)
+    data = options.load_corpus(corpus, image_dir)
     if read:
         found = [j for j in review.read(read) if not generator or j.generator in generator]
         _judged(review, data, split, found, name, out)
@@ -92,6 +92,7 @@ def _review(out: Path) -> str:
 def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out: Path | None) -> None:
     """Print what a reader said; write the corpus with the reader's captions if asked to."""
     from openmie.formats import output
+    from openmie.formats.image_folders import ImageFolders
     from openmie.formats.registry import write
 
     if not found:
@@ -104,11 +105,13 @@ def _judged(review: Any, data: Any, split: str, found: list[Any], name: str, out
     whole = review.apply(data.split(split), found, name, fill=True)
     if out:
         names = {j.generator: review.new_name(j.generator, name) for j in found}
+        folders = ImageFolders(out)
         with output.new_folder(out) as folder:
             for other in data.sources:
                 documents = whole if other == split else _filled(review, data.split(other), names)
-                console.say(write(documents, folder / f"{other}.jsonl"))
-        print(f"the corpus with {', '.join(sorted(names.values()))}: jsonl:{out}", file=sys.stderr)
+                console.say(write(folders.passed(documents), folder / f"{other}.jsonl"))
+        spec = folders.corpus(f"jsonl:{out}")
+        print(f"the corpus with {', '.join(sorted(names.values()))}: {spec}", file=sys.stderr)
     else:
         for _ in whole:  # each judgement is of a document and caption that are there
             pass

@@ -23,6 +23,7 @@ def evaluate(
             "gold_mentions or gold_chains."
         ),
     ] = "predicted",
+    image_dir: options.ImageDir = None,
     bootstrap: options.Bootstrap = 1000,
     parts: options.Parts = None,
 ) -> None:
@@ -32,7 +33,7 @@ def evaluate(
 
     Example: openmie evaluate runs/m3d --corpus m3d:DIR --candidates gold_chains --predictions gold_chains.jsonl
     """
-    from openmie import __version__, corpora
+    from openmie import __version__
     from openmie.base.loading import check_trained_name
     from openmie.data import provenance
     from openmie.formats.registry import write
@@ -43,7 +44,7 @@ def evaluate(
     from openmie.train import evaluate as scoring
 
     options.load_parts(parts)
-    data = corpora.load(corpus)
+    data = options.load_corpus(corpus, image_dir)
     with console.telling_skipped(data):
         loaded, gold = load(model), list(data.split(split))
         scores, predicted = scoring.evaluate(

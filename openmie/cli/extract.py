@@ -23,7 +23,7 @@ def extract(
         typer.Argument(
             metavar="[SOURCE]...",
             help="Posts: JSON lines or array, CSV, TSV, Parquet, text (a post a line), a folder of images; several, "
-            "and patterns such as 'posts/*.csv'; - is stdin.",
+            "and patterns such as 'posts/*.csv'; - is stdin; or a split of a corpus, FORMAT:PATH#SPLIT.",
         ),
     ] = None,
     text: Annotated[str, typer.Option(help="Text of one post.")] = "",
@@ -58,6 +58,11 @@ def extract(
     label: options.Label = None,
     relation: options.RelationLabel = None,
     labels: options.LabelsFile = None,
+    schema: options.RecordSchemaFile = None,
+    attribute: options.Attribute = None,
+    examples: options.Examples = None,
+    instructions: options.Instructions = "",
+    passes: options.Passes = 0,
     threshold: options.Threshold = None,
     cache: options.Cache = None,
     vlm_option: options.VLMOption = None,
@@ -74,14 +79,21 @@ def extract(
 
     Example: openmie extract --text "Ada Lovelace spoke in Turin" --image photo.jpg --format table
 
+    All models take the same posts and give the same rows, which `openmie score` compares with gold: with --task, only
+    the layers of those tasks.
+
     Example: openmie extract posts.jsonl --label PER --label BRAND="a brand" --threshold 0.7 --out found.jsonl
 
     Example: openmie extract posts.jsonl --out found --format csv
     Example: openmie extract posts.csv more.parquet photos --text-column tweet --image-dir photos --out found.jsonl
 
+    Example: openmie extract diorama:test=20#test --system pfa --model NAME --endpoint URL --task ner --out found.jsonl
+
+    Example: openmie extract posts.csv --system schema --model NAME --schema offer.json --examples annotated.jsonl
+
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
-    from openmie.cli import base_options
+    from openmie.cli import base_options, extract_tasks
     from openmie.inference import pipeline
 
     named: dict[str, Any] = {"label": label, "relation": relation, "labels": labels}
@@ -92,6 +104,11 @@ def extract(
         tasks=task,
         cache=cache,
         settings=vlm_option,
+        record_schema=schema,
+        attribute=attribute,
+        examples=examples,
+        instructions=instructions,
+        passes=passes,
         **(named if system else {}),
     )
     if system and threshold:
@@ -103,7 +120,10 @@ def extract(
     columns = options.post_columns(text_column, image_column, id_column)
     one = pipeline.make_document(text, image or (), caption) if text or image or caption else None
     posts = _posts(source or [], one, image_dir, columns, from_)
-    predictor = _Predictor(request, lambda: base_options.load_models(model, **named, threshold=threshold, parts=parts))
+    tasks = () if system else extract_tasks.read_tasks(task)
+    predictor = _Predictor(
+        request, tasks, lambda: base_options.load_models(model, **named, threshold=threshold, parts=parts)
+    )
     if _write(context.params, posts, predictor):
         raise typer.Exit(options.PARTIAL)
 
@@ -163,18 +183,20 @@ class _Predictor:
 
     Args:
         request: an ExtractionRequest, or None.
+        tasks: of the other models.
         load: loads the other models.
         models: those that have predicted.
     """
 
     request: Any
+    tasks: tuple[str, ...]
     load: Callable[[], list[Any]]
     models: list[Any] = field(default_factory=list)
 
     def __call__(self, items: Any, when: str) -> Any:
         """The documents of a job that began `when`."""
         from openmie import __version__
-        from openmie.cli import base_options
+        from openmie.cli import base_options, extract_tasks
         from openmie.data import provenance
         from openmie.inference import pipeline
 
@@ -185,7 +207,7 @@ class _Predictor:
         else:
             self.models = self.load()
             base_options.say_what_base_is(self.models)
-            found = pipeline.predict_each(self.models, items)
+            found = extract_tasks.kept_layers(pipeline.predict_each(self.models, items), self.tasks)
         told = provenance.provenance([m.identity() for m in self.models], __version__, when)
         return provenance.stamp(found, told)
 

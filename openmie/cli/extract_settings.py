@@ -34,6 +34,7 @@ def settings_of(given: Mapping[str, Any], models: Sequence[str], suffix: str, re
 
     source = given.get("source") or ()
     posts = [_contents(path) for name in ([source] if isinstance(source, str) else source) for path in _paths(name)]
+    posts = posts or ([source] if isinstance(source, str) else list(source))  # a split of a corpus, by its name
     found = {"posts": posts[0] if len(posts) == 1 else posts, "openmie": __version__, "format": suffix}
     found["--model"] = [_model(name) for name in models]
     if request:

@@ -30,6 +30,7 @@ def mmre(
     format: Annotated[str, typer.Option(help="With --llava: llava, or messages (OpenAI's roles).")] = "llava",
     task: Annotated[str, typer.Option(help="With --llava: joint, summary or ner.")] = "joint",
     plain: Annotated[bool, typer.Option(help="With --llava: without the Prompt Format Adapter.")] = False,
+    image_dir: options.ImageDir = None,
     seed: Annotated[int, typer.Option(help="Which documents are test; -1: the corpus's own splits.")] = 0,
     dev: Annotated[float, typer.Option(help="Share of train that is put aside as dev.")] = 0.1,
 ) -> None:
@@ -45,13 +46,13 @@ def mmre(
 
     Example: openmie mmre diorama:train=50,dev=10,test=10 --llava exported
     """
-    from openmie import corpora
     from openmie.annotation import caption_review as reviews
     from openmie.datasets import mmre as dataset
     from openmie.formats import output
+    from openmie.formats.image_folders import ImageFolders
     from openmie.formats.registry import write
 
-    data = corpora.load(corpus)
+    data = options.load_corpus(corpus, image_dir)
     made = dataset.build_mmre(data, summary=summary, seed=max(seed, 0), dev=dev, split=seed >= 0)
     read_so_far = progress.PostCounts()
     splits = {name: list(progress.watched(made.split(name), f"reading {name}", read_so_far)) for name in made.sources}
@@ -62,10 +63,11 @@ def mmre(
         splits = _corrected(reviews, splits, read, summary)
     _print_sizes(splits, made.name)
     if out:
+        folders = ImageFolders(out)
         with output.new_folder(out) as folder:
             for name, documents in splits.items():
-                console.say(write(documents, folder / f"{name}.jsonl"))
-        print(f"the corpus: jsonl:{out}", file=sys.stderr)
+                console.say(write(folders.passed(documents), folder / f"{name}.jsonl"))
+        print(f"the corpus: {folders.corpus(f'jsonl:{out}')}", file=sys.stderr)
     refused = _export(splits, made.labels.mentions, llava, format, task, plain) if llava else 0
     if console.say_skipped(data, made) or refused:
         raise typer.Exit(options.PARTIAL)

@@ -87,7 +87,9 @@ Endpoint = Annotated[
 ]
 Tasks = Annotated[
     str,
-    typer.Option(help="Of a vision-language model: summary, ner, chains, re, boxes, joint, grounded; with commas."),
+    typer.Option(
+        help="ner, chains, re, boxes, joint, grounded; of a vision-language model also summary, records; with commas."
+    ),
 ]
 Label = Annotated[
     list[str] | None, typer.Option(metavar="LABEL=MEANING", help='A label to find, such as PER="a person"; repeatable.')
@@ -97,6 +99,31 @@ RelationLabel = Annotated[
 ]
 LabelsFile = Annotated[
     Path | None, typer.Option(help='JSON: {"PER": "a person"}, or such an object for mentions, relations, ...')
+]
+Examples = Annotated[
+    Path | None,
+    typer.Option(
+        help="Annotated documents that prompts of a vision-language model show: those nearest to the post "
+        "(--vlm-option nearest=false: always the first; shown_examples=3). Their labels count where none are given."
+    ),
+]
+Instructions = Annotated[
+    str, typer.Option(help="What a vision-language model is told beside the task: a text, or a text file.")
+]
+RecordSchemaFile = Annotated[
+    Path | None,
+    typer.Option("--schema", help="JSON Schema of records to extract, with descriptions; with --system schema."),
+]
+Attribute = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=MEANING",
+        help='What is asked of each mention beside its label, such as role="what they do", or PER.role=...; '
+        "repeatable; with --system schema.",
+    ),
+]
+Passes = Annotated[
+    int, typer.Option(help="Times that a vision-language model reads each text; what they find is united. Default: 1.")
 ]
 Threshold = Annotated[
     list[str] | None,
@@ -150,6 +177,13 @@ def post_columns(text: str, image: str, id: str) -> PostColumns:
     from openmie.formats.post_columns import PostColumns
 
     return PostColumns.of({"text_column": text, "image_column": image, "id_column": id})
+
+
+def load_corpus(spec: str, image_dir: str | None) -> Any:
+    """The corpus of a name, its images in the folder of `--image-dir` where one is given."""
+    from openmie import corpora
+
+    return corpora.load(spec, **({"images": image_dir} if image_dir else {}))
 
 
 def reader_options(image_dir: str | None, text: str, image: str, id: str) -> dict[str, str]:
@@ -207,8 +241,9 @@ def extraction_request(system: str, model: Sequence[str] | None, **options: Any)
     if side is not None:
         options["settings"] = [*(options.get("settings") or ()), f"max_side={side}"]
     given = {name: value for name, value in options.items() if value}
-    if not system and given:
-        flag = {"settings": "vlm-option", "tasks": "task"}.get(next(iter(given)), next(iter(given)))
+    if not system and set(given) - {"tasks"}:
+        name = next(name for name in given if name != "tasks")
+        flag = {"settings": "vlm-option", "record_schema": "schema"}.get(name, name)
         raise OpenMIEError(
             f"--{flag} without --system",
             expected="--system schema or --system pfa",

@@ -5,6 +5,7 @@ The bar is on stderr, and only where that is a terminal. `PostCounts` counts wha
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -138,6 +139,8 @@ def count_file(path: str) -> int | None:
 
 def count_files(sources: Sequence[str]) -> int | None:
     """How many posts files and patterns have together; None: not known of one of them."""
+    if any("#" in source and not os.path.lexists(source) for source in sources):
+        return None  # a split of a corpus, which counting would read
     counts = [count_file(path) for path in expand(sources)]
     return None if None in counts or not counts else sum(n for n in counts if n is not None)
 

@@ -1,8 +1,9 @@
-"""The table that `openmie extract --format table` prints: a row for each entity, relation, object, line of words, link
-and error of a document."""
+"""The table that `openmie extract --format table` prints: a row for each entity, attribute, relation, object, line of
+words, link, record and error of a document."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -37,6 +38,7 @@ def _rows(document: Document) -> Iterator[list[str]]:
     for m in document.mentions:
         place = f"{m.start}:{m.end}" if m.status != "unlocated" else "not in the text"
         yield ["entity", m.label, m.text, place, _score(m)]
+        yield from (["attribute", name, f"{m.text}: {_shown(value)}", "", ""] for name, value in m.attributes.items())
     for c in document.chains:
         yield ["chain", c.label, " = ".join(_name(document, m) for m in c.mentions), "", _score(c)]
     for r in document.relations:
@@ -52,8 +54,14 @@ def _rows(document: Document) -> Iterator[list[str]]:
             yield ["entity", region.label, region.text, f"photograph {place}", _score(region)]
         else:
             yield ["object", region.label, "", place, _score(region)]
+    for record in document.records:
+        yield ["record", record.label, _shown(record.data), "", _score(record)]
     for error in document.errors:
         yield ["error", "", str(error), "", ""]
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _name(document: Document, id: str) -> str:

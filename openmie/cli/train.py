@@ -30,6 +30,7 @@ def train(
     checkpoint_every: Annotated[
         int, typer.Option(min=0, help="Steps between checkpoints; 0: only after each epoch.")
     ] = 200,
+    image_dir: options.ImageDir = None,
     parts: options.Parts = None,
 ) -> None:
     """Train a system on a corpus. Dev selects the epoch; the test split is not opened.
@@ -45,14 +46,13 @@ def train(
 
     Example: openmie train baseline --ablate text --corpus twitter:DIR --out runs/text --set training.epochs=4
     """
-    from openmie import corpora
     from openmie.train import fit
     from openmie.train.card import corpus_name
     from openmie.train.feeding import UnfedError
     from openmie.train.tensorboard import logged
 
     options.load_parts(parts)
-    data = corpora.load(corpus)
+    data = options.load_corpus(corpus, image_dir)
     if paper == BASE:
         refuse_recipe_options(
             flavour=flavour != system.FLAVOUR, ablate=ablate, task=task, set=set_, precision=precision != "no"

@@ -24,6 +24,9 @@ def zero_shot(
     label: options.Label = None,
     relation: options.RelationLabel = None,
     labels: options.LabelsFile = None,
+    examples: options.Examples = None,
+    instructions: options.Instructions = "",
+    passes: options.Passes = 0,
     image_dir: options.ImageDir = None,
     max_documents: options.MaxDocuments = 0,
     cache: options.Cache = None,
@@ -56,6 +59,9 @@ def zero_shot(
         labels=labels,
         cache=cache,
         settings=vlm_option,
+        examples=examples,
+        instructions=instructions,
+        passes=passes,
     )
     sources, data = extract.open_sources(
         corpus, [split] if corpus != "-" and not Path(corpus).exists() else None, image_dir

@@ -25,6 +25,8 @@ from openmie.data.layers import (
     Layer,
     Mention,
     Phrase,
+    Record,
+    RecordSpan,
     Region,
     Relation,
     Status,
@@ -43,6 +45,8 @@ __all__ = [
     "ImageKind",
     "Mention",
     "Phrase",
+    "Record",
+    "RecordSpan",
     "Region",
     "Relation",
     "Status",
@@ -102,6 +106,7 @@ class Document(Layer):
         chains: coreference chains.
         relations: between mentions or chains.
         regions: boxes in the images.
+        records: structured data by a schema of the user's own.
         phrases: queries that object images were detected with.
         captions: generator -> caption of the main image.
         summary: of text and images.
@@ -123,6 +128,7 @@ class Document(Layer):
     chains: tuple[Chain, ...] = ()
     relations: tuple[Relation, ...] = ()
     regions: tuple[Region, ...] = ()
+    records: tuple[Record, ...] = ()
     phrases: tuple[Phrase, ...] = ()
     captions: dict[str, str] = Field(default={})
     summary: str = ""
@@ -136,7 +142,8 @@ class Document(Layer):
     @model_validator(mode="after")
     def _check(self) -> Self:
         n = len(self.text)
-        for start, end, *_ in (*self.words, *self.times):
+        of_records = [(s.start, s.end) for r in self.records for s in r.spans]
+        for start, end, *_ in (*self.words, *self.times, *of_records):
             if not 0 <= start <= end <= n:
                 raise self._error(f"span {start}:{end} in a text of {n} code points")
         for m in self.mentions:
@@ -230,7 +237,8 @@ class Document(Layer):
 
         All annotation is removed, and so is `source`, where a corpus may store more (Diorama its latent state).
         """
-        return self.replace(mentions=(), chains=(), relations=(), regions=(), summary="", errors=(), source={})
+        none: dict[str, Any] = dict.fromkeys(("mentions", "chains", "relations", "regions", "records", "errors"), ())
+        return self.replace(**none, summary="", source={})
 
     def to_spacy(self, nlp: Any = None) -> Any:
         """The text with its mentions as spans of a `spacy.tokens.Doc`; see `openmie.data.spacy_doc.to_spacy`.

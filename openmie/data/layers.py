@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
+from openmie.data.json_values import validate_json
 from openmie.errors import DocumentError
 
 ImageKind = Literal["main", "object", "patch", "frame", "generated"]
 USER_CAPTION = "given"  # name of a caption that a user gave, whoever or whatever wrote it
 Status = Literal["located", "orphan", "unlocated"]
 Box = tuple[float, float, float, float]
+
+
+def _checked(value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    return validate_json(value, str(info.field_name)) if value else value
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(_checked)]
 
 
 class Word(NamedTuple):
@@ -42,6 +50,20 @@ class TimeSpan(NamedTuple):
     end_time: float
 
 
+class RecordSpan(NamedTuple):
+    """Where a value of a record stands in the text.
+
+    Attributes:
+        path: of the value in the record's data, a JSON Pointer (RFC 6901) such as "/items/0/price".
+        start: first code point; equal to `end` for a value that was looked for and is not in the text.
+        end: code point after the last one.
+    """
+
+    path: str
+    start: int
+    end: int
+
+
 class Layer(BaseModel):
     """Frozen; `score` and `pixels` do not affect equality."""
 
@@ -61,7 +83,7 @@ class Layer(BaseModel):
         return self._key() == other._key() if isinstance(other, Layer) and type(self) is type(other) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._key())
+        return hash(tuple(v for v in self._key() if not isinstance(v, dict)))
 
 
 def validation_error(what: str, error: ValidationError) -> DocumentError:
@@ -129,6 +151,7 @@ class Mention(Layer):
         end: code point after the last one.
         label: entity type; "" where the corpus has none.
         text: the surface form; filled in from the document.
+        attributes: what is said of it beside its type, by name; JSON values.
         status: "located"; "orphan" for an `I-` run without its `B-`, which strict scoring leaves out; "unlocated" for
             a name that a model predicted and the text does not contain (`start == end`, the name is in `text`).
         score: confidence of a prediction.
@@ -141,6 +164,7 @@ class Mention(Layer):
     text: str = ""
     status: Status = "located"
     score: float | None = None
+    attributes: JsonObject = Field(default={})
 
 
 class Chain(Layer):
@@ -172,6 +196,22 @@ class Relation(Layer):
     head: str
     tail: str
     label: str = ""
+    score: float | None = None
+
+
+class Record(Layer):
+    """Structured data that the text states, in the form of a JSON Schema of the user's own.
+
+    Attributes:
+        label: name of the schema.
+        data: the object.
+        spans: where its values stand in the text, of those that are copied from it.
+        score: confidence of a prediction.
+    """
+
+    label: str = ""
+    data: JsonObject = Field(default={})
+    spans: tuple[RecordSpan, ...] = ()
     score: float | None = None
 
 

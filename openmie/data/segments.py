@@ -77,6 +77,7 @@ def part(document: Document, segment: Segment) -> Document:
             if a < end and b > start
         ),
         regions=(),
+        records=(),
         errors=(),
     )
 

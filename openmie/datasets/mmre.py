@@ -16,7 +16,7 @@ paper says nothing. On Diorama the splits and patches are its own and the summar
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 
 from openmie.data.box_iou import box_iou
@@ -85,15 +85,25 @@ def _posts(source: Corpus, name: str) -> Iterator[Item]:
 
 
 def _groundable_documents(source: Corpus, name: str, summary: str) -> Iterator[Item]:
-    return (with_patches_and_summary(d, summary) for d in source.split(name) if groundable(d))
+    return _some_with(summary, name, (d for d in source.split(name) if groundable(d)))
 
 
 def _drawn_split(source: Corpus, name: str, summary: str, assignment: object) -> Iterator[Item]:
     where: dict[str, str] = assignment()  # type: ignore[operator]
-    for split in source.sources:
-        for document in source.split(split):
-            if where.get(document.id) == name:
-                yield with_patches_and_summary(document, summary)
+    every = (document for split in source.sources for document in source.split(split))
+    return _some_with(summary, name, (d for d in every if where.get(d.id) == name))
+
+
+def _some_with(summary: str, split: str, documents: Iterable[Document]) -> Iterator[Item]:
+    """The documents with patches and summary. CorpusError where none of them has a caption of the generator."""
+    number, found, there = 0, 0, set[str]()
+    for document in documents:
+        there |= {generator for generator, text in document.captions.items() if text.strip()}
+        made = with_patches_and_summary(document, summary)
+        number, found = number + 1, found + bool(made.summary)
+        yield made
+    if summary and number and not found:
+        raise CorpusError.unknown("generator of captions", summary, sorted(there), where=f"split {split}, --summary")
 
 
 def with_patches_and_summary(document: Document, summary: str = "") -> Document:

@@ -26,6 +26,7 @@ CANNOT_HOLD = (
     "images",
     "chains",
     "regions",
+    "records",
     "phrases",
     "captions",
     "summary",
@@ -36,6 +37,7 @@ CANNOT_HOLD = (
     "mentions.status",
     "mentions.score",
     "relations.score",
+    "mentions.attributes",
 )
 
 _MARK = "\ufeff"  # what some editors put in front of a UTF-8 file

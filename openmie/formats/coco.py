@@ -25,6 +25,7 @@ CANNOT_HOLD = (
     "mentions",
     "chains",
     "relations",
+    "records",
     "phrases",
     "captions",
     "summary",

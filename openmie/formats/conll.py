@@ -28,6 +28,7 @@ CANNOT_HOLD = (
     "chains",
     "relations",
     "regions",
+    "records",
     "phrases",
     "captions",
     "summary",
@@ -36,6 +37,7 @@ CANNOT_HOLD = (
     "source",
     "errors",
     "mentions.score",
+    "mentions.attributes",
 )
 
 _WHITE = re.compile(r"[\t\n\r]")

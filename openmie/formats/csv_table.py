@@ -1,4 +1,4 @@
-"""CSV: a flat table with a row for each post and one for each mention, chain, relation, region and error in it.
+"""CSV: a flat table with a row for each post and one for each mention, chain, relation, region, record and error in it.
 
 Columns of a user's own follow those of `COLUMNS`, on every row of their post. No cell begins what a spreadsheet runs.
 """
@@ -21,7 +21,7 @@ from openmie.formats import output
 COLUMNS = ("document", "kind", "id", "label", "text", "start", "end", "head", "tail", "image", "box", "score", "status")
 MORE = "more columns"  # of posts whose columns are not among those of the first `HEAD_POSTS`: a JSON object
 HEAD_POSTS = 1024  # posts that are read before the header is written
-CANNOT_HOLD = ("words", "images", "phrases", "captions", "times", "lang")
+CANNOT_HOLD = ("words", "images", "phrases", "captions", "times", "lang", "records.spans")
 _FORMULA = "=+-@\u2212"  # and what is one of these in another width, which some spreadsheets fold
 _BLANK_LETTERS = "\u115f\u1160\u3164\uffa0\u2800"  # letters and a sign that show nothing
 
@@ -32,6 +32,7 @@ def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
     The row of kind `post` has the document's text and, as `image`, the paths of its images; a summary is a row, too.
     What could not be read or done for a document is a row of kind `error`, with the reason as its text; a note, by
     which nothing is lost, is one of kind `note`.
+    Of an attribute, `id` is its mention's and `label` its name; of a record, `text` is its data as JSON.
     Of a relation, head and tail are ids and `text` joins their names; of a chain, `tail` lists its mentions' ids; of a
     region, `head` is what it shows, `text` the words in the box or else the name of what it shows, and `box` is
     "x y right bottom" in pixels.
@@ -43,6 +44,8 @@ def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
             yield _row(document, "summary", document, id="", text=document.summary)
         for m in document.mentions:
             yield _row(document, "mention", m, id=m.id, text=m.text, start=m.start, end=m.end, status=m.status)
+            for name, value in m.attributes.items():
+                yield _row(document, "attribute", m, id=m.id, label=name, text=_text(value), score="")
         for c in document.chains:
             yield _row(document, "chain", c, id=c.id, text=_name(document, c.id), tail=" ".join(c.mentions))
         for r in document.relations:
@@ -52,6 +55,8 @@ def table_rows(documents: Iterable[Document]) -> Iterator[dict[str, str]]:
             box = " ".join(f"{x:g}" if abs(x) < 1e6 else repr(x) for x in b.box)
             words = b.text or _name(document, b.of)
             yield _row(document, "region", b, text=words, head=b.of, image=b.image, box=box)
+        for record in document.records:
+            yield _row(document, "record", record, text=_text(record.data))
         for e in document.errors:
             yield _row(document, "note" if e.note else "error", e, text=str(e))
 
@@ -121,13 +126,17 @@ def _cells(document: Document, names: Sequence[str], more: bool) -> list[bytes]:
     return [csv_line([*map(escape_formula, row.values()), *others]) for row in table_rows([document])]
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def _value(value: Any) -> str:
     """A cell of a user's own column; a number is no formula, whatever its sign."""
     if value is None:
         return ""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    return escape_formula(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return escape_formula(_text(value))
 
 
 def csv_line(cells: Iterable[str]) -> bytes:

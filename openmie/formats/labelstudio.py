@@ -32,6 +32,7 @@ __all__ = ["CANNOT_HOLD", "SHOWS", "is_labelstudio", "labelling_interface", "rea
 CANNOT_HOLD = (
     "words",
     "chains",
+    "records",
     "phrases",
     "captions",
     "summary",
@@ -47,6 +48,7 @@ CANNOT_HOLD = (
     "mentions.status",
     "relations.score",
     "regions.text",
+    "mentions.attributes",
 )
 SHOWS = "shows"  # label of the relation from a box to its mention
 

@@ -1,7 +1,7 @@
 """Parquet: a row per document, a nested column per layer, written and read by row groups. An exact round trip.
 
-`source` is a column of JSON text; all else is typed, so that other tools can query it. Files of tokens and tags, as the
-library datasets writes them, are read too (`openmie.formats.token_rows`).
+`source`, `records` and attributes are JSON text; all else is typed, so that other tools can query it. Files of tokens
+and tags, as the library datasets writes them, are read too (`openmie.formats.token_rows`).
 """
 
 from __future__ import annotations
@@ -62,10 +62,16 @@ def schema() -> Any:
                     relevance=relevance,
                 ),
             ),
-            ("mentions", rows(id=text, start=whole, end=whole, label=text, text=text, status=text, score=number)),
+            (
+                "mentions",
+                rows(
+                    id=text, start=whole, end=whole, label=text, text=text, status=text, score=number, attributes=text
+                ),
+            ),
             ("chains", rows(id=text, mentions=pa.list_(text), label=text, score=number)),
             ("relations", rows(head=text, tail=text, label=text, score=number)),
             ("regions", rows(image=text, box=box, label=text, of=text, text=text, score=number)),
+            ("records", text),
             ("phrases", rows(text=text, image=text)),
             ("captions", pa.map_(text, text)),
             ("summary", text),
@@ -120,13 +126,20 @@ def _row(document: Document, folder: Path, report: output.WriteReport) -> dict[s
         report.note_outside(document, image)
     row = document.model_dump()
     source = Document(id=document.id, source=document.source).to_json()  # refuses what JSON cannot hold
-    row["source"] = json.dumps(json.loads(source).get("source", {}), ensure_ascii=False, sort_keys=True)
+    row["source"] = _json(json.loads(source).get("source", {}))
+    row["records"] = _json(row["records"]) if document.records else ""
+    for mention in row["mentions"]:
+        mention["attributes"] = _json(mention["attributes"]) if mention["attributes"] else None
     row["captions"] = sorted(document.captions.items())
     row["words"] = [w._asdict() for w in document.words]
     row["times"] = [t._asdict() for t in document.times]
     for image in row["images"]:
         image["relevance"] = [{"name": name, "score": score} for name, score in image["relevance"]]
     return row
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def read(
@@ -314,6 +327,9 @@ def _document(row: dict[str, Any] | Exception, where: str, folder: Path, images:
         row["words"] = [Word(**w) for w in row.get("words", ())]
         row["times"] = [TimeSpan(**{_RENAMED.get(k, k): v for k, v in t.items()}) for t in row.get("times", ())]
         row["source"] = json.loads(row.get("source") or "{}")
+        row["records"] = json.loads(row.get("records") or "[]")
+        for mention in row["mentions"]:
+            mention["attributes"] = json.loads(mention.get("attributes") or "{}")
         return paths.resolve_paths(Document(**row), folder, images)
     except DocumentError as error:
         return error.record.model_copy(update={"where": f"{where}, {error.record.where}".rstrip(", ")})

@@ -33,7 +33,7 @@ def make_document(text: str, image: str | Sequence[str] = (), caption: str = "",
 def read_posts(
     source: str | Sequence[str], images: str | None = None, columns: PostColumns = USUAL, format: str | None = None
 ) -> Iterator[Document | ErrorRecord]:
-    """Posts of files, folders and patterns, as `openmie.formats.sources` reads them.
+    """Posts of files, folders and patterns, as `openmie.formats.sources` reads them, or a corpus's `FORMAT:PATH#SPLIT`.
 
     The first post is read at once, so that what cannot be read is told before a model is loaded.
 
@@ -44,9 +44,23 @@ def read_posts(
         format: of all sources; None: each as it is recognised.
     """
     options = columns.options() | ({"images": images} if images else {})
-    items = read_sources([source] if isinstance(source, str) else source, format, **options)
+    sources = [source] if isinstance(source, str) else source
+    corpus, mark, split = sources[0].rpartition("#")
+    if len(sources) == 1 and mark and not os.path.lexists(sources[0]) and not glob.has_magic(sources[0]):
+        items: Iterator[Document | ErrorRecord] = _of_split(corpora.load(corpus, **options), split)
+    else:
+        items = read_sources(sources, format, **options)
     first = list(islice(items, 1))
     return chain(first, items)
+
+
+def _of_split(corpus: corpora.Corpus, split: str) -> Iterator[Document | ErrorRecord]:
+    """The documents of a split, then what of it could not be read."""
+    told = set()
+    for document in corpus.split(split):
+        told.update(document.errors)
+        yield document
+    yield from (record for record in corpus.skipped if record not in told)
 
 
 def read_rows(path: str, images: str | None = None) -> Iterator[Document | ErrorRecord]:
@@ -129,7 +143,7 @@ def _predicted(model: Model, documents: Sequence[Document]) -> list[Document]:
         if len(documents) > 1:
             return [found for document in documents for found in _predicted(model, [document])]
         (document,) = documents
-        none: dict[str, Any] = dict.fromkeys(("mentions", "chains", "relations", "regions"), ())
+        none: dict[str, Any] = dict.fromkeys(("mentions", "chains", "relations", "regions", "records"), ())
         return [document.replace(**none, errors=(*document.errors, error.record))]
 
 

@@ -94,4 +94,4 @@ def by_pairs(model: Model, document: Document, batch_size: int, candidates: Cand
     whole = merged(found)
     relations = [relation for _, relation in sorted(zip(order, whole.relations), key=lambda x: x[0])]
     kept = {"relations": tuple(relations), "source": whole.source, "errors": whole.errors, "summary": ""}
-    return document.replace(**kept, chains=(), regions=())
+    return document.replace(**kept, chains=(), regions=(), records=())

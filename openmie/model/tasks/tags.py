@@ -83,7 +83,7 @@ def _by_candidate(d: DecodedDocument, mentions: tuple[Mention, ...], spans: Arra
     if "spans" not in spans:
         return {}
     by_id = {m.id: m for m in mentions}
-    own = d.encoded.document.replace(mentions=mentions, chains=(), relations=(), regions=())
+    own = d.encoded.document.replace(mentions=mentions, chains=(), relations=(), regions=(), records=())
     at = {span: by_id[id] for id, span in word_spans(own).items()}
     real = np.flatnonzero(spans["spans_mask"]).tolist()
     places = [(n, tuple(spans["spans"][n].tolist())) for n in real]

@@ -27,9 +27,16 @@ class PromptOptions:
         constrained: decode under the JSON Schema or grammar of the answer; None: yes, except a grammar on a server.
         patches: format pfa: the candidate regions of the main image are shown, with letters.
         injection_guard: format pfa: the text stands between marks; False: as in fine-tuning.
+        passes: requests about one window, whose answers are united (`passes`).
+        before: characters in front of a window that its request shows as context; nothing is taken from there.
+        pictures_once: the pictures go with the first window alone; None: yes, unless boxes are asked for.
+        shown_examples: examples in one request; of fewer, all.
+        nearest: the examples that are nearest to the text are shown; False: always the first of the file.
+        instructions: what the model is told beside the task.
 
     Raises:
-        RecipeError: a window or number of images below 1, an overlap of half the window or more.
+        RecipeError: a window or number of images or passes below 1, a negative number of characters, an overlap of half
+            the window or more.
     """
 
     window: int = 8000
@@ -43,15 +50,21 @@ class PromptOptions:
     constrained: bool | None = None
     patches: bool = True
     injection_guard: bool = True
+    passes: int = 1
+    before: int = 0
+    pictures_once: bool | None = None
+    shown_examples: int = 3
+    nearest: bool = True
+    instructions: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("window", "images"):
-            if getattr(self, name) < 1:
+        for name, least in (("window", 1), ("images", 1), ("passes", 1), ("shown_examples", 1), ("before", 0)):
+            if getattr(self, name) < least:
                 raise RecipeError(
                     f"{name}={getattr(self, name)}",
-                    expected="at least 1",
+                    expected=f"at least {least}",
                     where="PromptOptions",
-                    remedy="leave it out for the default (window=8000, images=8)",
+                    remedy="leave it out for the default (window=8000, images=8, passes=1, shown_examples=3, before=0)",
                 )
         if self.max_side is not None and self.max_side < 0:
             raise RecipeError(
@@ -67,6 +80,10 @@ class PromptOptions:
                 where="PromptOptions",
                 remedy="leave it out for a tenth of the window",
             )
+
+    def shows_pictures(self, window: int, boxes: bool) -> bool:
+        """Whether the request about a window, 0 for the first, has the pictures; `boxes`: whether any are asked for."""
+        return window == 0 or not (not boxes if self.pictures_once is None else self.pictures_once)
 
     @property
     def shared_characters(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from openmie.data.document import Chain, Mention, Region, Relation
+from openmie.data.document import Chain, Mention, Record, Region, Relation
 from openmie.data.json_values import replace_surrogates
 from openmie.errors import ErrorRecord
 
@@ -20,6 +20,7 @@ class ParsedAnswer:
     relations: list[Relation] = field(default_factory=list)
     regions: list[Region] = field(default_factory=list)
     errors: list[ErrorRecord] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
 
 def id_text(id: Any) -> str:

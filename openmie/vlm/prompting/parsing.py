@@ -14,11 +14,13 @@ from openmie.data.document import Box, Chain, Mention, Region, Relation
 from openmie.data.json_values import replace_surrogates
 from openmie.errors import ErrorRecord
 from openmie.vlm.generate import Answer
+from openmie.vlm.prompting.attributes import read_attributes
 from openmie.vlm.prompting.box_items import read_box_item
 from openmie.vlm.prompting.injection_guard import JOINER
 from openmie.vlm.prompting.occurrences import locate_names, normalise_name
 from openmie.vlm.prompting.parsed_answer import ParsedAnswer, id_text, quote
 from openmie.vlm.prompting.prompt import PromptContent
+from openmie.vlm.prompting.records import read_records
 from openmie.vlm.prompting.schema import ANSWER_FIELD, NONE, Schema
 from openmie.vlm.prompting.tolerant_json import read_json
 
@@ -63,6 +65,9 @@ def parse_answer(
                 parse(item, f"{ANSWER_FIELD[task]}[{number}]")
         if task == "ner":
             parser.locate_mentions()
+    if "records" in schema.tasks and schema.record:
+        items = parser.items(data, "records")
+        parser.parsed.records += read_records(items, schema.record, content.text, content.start, parser.note)
     if content.pairs is not None:
         parser.note_unanswered_pairs()
     return parser.parsed
@@ -76,6 +81,7 @@ class _AnswerParser:
         self.all_occurrences = all_occurrences
         self.parsed = ParsedAnswer()
         self.named: list[tuple[str, str, str]] = []  # (id in the answer, name, label)
+        self.attributes: list[dict[str, Any]] = []  # of each of them
         self.ids: dict[str, str] = content.mention_ids()  # id in the answer -> id in `parsed` or of a given mention
         self.chain_ids: dict[str, str] = content.chain_ids()
         self.chain_of: dict[str, str] = {m: c.id for c in content.chains for m in c.mentions}
@@ -156,16 +162,18 @@ class _AnswerParser:
             self.note(place, f"id {quote(id)} is used twice", "unique ids", "references were read as the first")
             id = ""
         self.named.append((id, name, data["label"]))
+        known = self.schema.attribute_names(data["label"])
+        self.attributes.append(read_attributes(item.get("attributes"), known, place, self.note))
 
     def locate_mentions(self) -> None:
         """Locate the mentions in the text; their ids in `parsed` are their numbers."""
         located = locate_names(self.content.text, [name for _, name, _ in self.named], self.all_occurrences)
         first: dict[str, Mention] = {}
-        for (known, name, label), spans in zip(self.named, located):
+        for (known, name, label), attributes, spans in zip(self.named, self.attributes, located):
             key = normalise_name(name)
             one = first.get(key) if self.all_occurrences else None
             if one is None:
-                one = first[key] = self._add_mentions(name, label, spans)
+                one = first[key] = self._add_mentions(name, label, spans, attributes)
                 self.names.setdefault(name, []).append(one.id)
             elif label != one.label:
                 self.note(
@@ -177,18 +185,19 @@ class _AnswerParser:
             if known:
                 self.ids[known] = one.id
 
-    def _add_mentions(self, name: str, label: str, spans: Sequence[tuple[int, int]]) -> Mention:
+    def _add_mentions(
+        self, name: str, label: str, spans: Sequence[tuple[int, int]], attributes: Mapping[str, Any]
+    ) -> Mention:
         """Add a mention for each span, or an unlocated one; returns the first."""
         mentions, start, text = self.parsed.mentions, self.content.start, self.content.text
         at = len(mentions)
+        own: dict[str, Any] = {"label": label, "attributes": dict(attributes)}
         for a, b in spans:
             mentions.append(
-                Mention(id=f"answer:m{len(mentions)}", start=start + a, end=start + b, label=label, text=text[a:b])
+                Mention(id=f"answer:m{len(mentions)}", start=start + a, end=start + b, text=text[a:b], **own)
             )
         if not spans:
-            mentions.append(
-                Mention(id=f"answer:m{at}", start=start, end=start, label=label, text=name, status="unlocated")
-            )
+            mentions.append(Mention(id=f"answer:m{at}", start=start, end=start, text=name, status="unlocated", **own))
         return mentions[at]
 
     def chain(self, item: Any, place: str) -> None:

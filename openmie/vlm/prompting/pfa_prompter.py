@@ -13,9 +13,11 @@ from openmie.vlm import pfa
 from openmie.vlm.generate import Answer, Grammar, Request
 from openmie.vlm.pfa.grammar import grammar
 from openmie.vlm.pfa.parsing import ANSWER_PLACE
+from openmie.vlm.prompting.examples import ExampleSet, check_examples
 from openmie.vlm.prompting.injection_guard import JOINER, InjectionGuard
 from openmie.vlm.prompting.options import PromptOptions, document_record
 from openmie.vlm.prompting.parsed_answer import ParsedAnswer
+from openmie.vlm.prompting.passes import merge_passes
 from openmie.vlm.prompting.schema import Schema
 from openmie.vlm.prompting.windows import merge_windows, split_windows
 from openmie.vlm.sent_picture import picture_to_send
@@ -30,12 +32,15 @@ class PfaPrompter:
         schema: tasks and labels of mentions.
         options: how documents are prompted.
         constrained: whether requests carry the grammar of PFA.
+        examples: annotated documents.
 
     Raises:
-        RecipeError: tasks that the format does not have, or mentions without labels.
+        RecipeError: tasks or attributes that the format does not have, or mentions without labels.
     """
 
-    def __init__(self, schema: Schema, options: PromptOptions, constrained: bool = True) -> None:
+    def __init__(
+        self, schema: Schema, options: PromptOptions, constrained: bool = True, examples: Sequence[Document] = ()
+    ) -> None:
         beyond = [task for task in schema.tasks if task not in PFA_TASKS]
         if beyond or schema.tasks == ("boxes",):
             raise RecipeError(
@@ -43,10 +48,23 @@ class PfaPrompter:
                 expected=f"some of {', '.join(PFA_TASKS)}, and boxes only with ner",
                 remedy="use the system schema, which has all tasks",
             )
+        if schema.attributes:
+            raise RecipeError(
+                "attributes with the system pfa",
+                expected="labels alone, which its format has",
+                remedy="use the system schema, or leave --attribute out",
+            )
         self.tasks = tuple(task for task in pfa.TASKS if task in schema.tasks)
         self.labels, self.options, self.constrained = dict(schema.mentions), options, constrained
         if "ner" in self.tasks and not self.labels:
             raise RecipeError("no labels", expected="labels of mentions", remedy='name them: {"PER": "a person"}')
+        check_examples(examples, schema)
+        self.examples = ExampleSet(examples, self._example_answer, options.shown_examples, options.nearest)
+
+    def _example_answer(self, example: Document) -> str:
+        """The answer about an example; its patches are not shown."""
+        mentions = tuple(m for m in example.mentions if m.label in self.labels)
+        return pfa.render(example.replace(mentions=mentions, regions=(), images=()), self.labels, self.tasks)
 
     def prepare(self, document: Document) -> PreparedPfaPrompt:
         """The requests about a document, one a window of its text; none where there is neither text nor image."""
@@ -54,11 +72,18 @@ class PfaPrompter:
         readable, images, errors = _readable_images(source, self.options.patches, self.options.max_side)
         prepared = PreparedPfaPrompt(self, document, errors=errors)
         spans = split_windows(document.text, self.options.window, self.options.shared_characters)
-        for start, end in spans if images or document.text.strip() else ():
-            part = readable.replace(text=document.text[start:end])
-            prepared.parts.append((start, part))
+        examples, options = self.examples.chosen(document.text), self.options
+        boxes = options.patches and bool(patches(readable))
+        for number, (start, end) in enumerate(spans if images or document.text.strip() else ()):
+            part, shown = readable.replace(text=document.text[start:end]), images
+            if not options.shows_pictures(number, boxes):
+                part, shown = part.replace(images=(), phrases=()), ()
             form = self._grammar(part) if self.constrained else None
-            prepared.requests.append(Request(prompt=self._prompt(part), images=images, schema=form))
+            before = document.text[max(0, start - options.before) : start]
+            for reading in range(1, options.passes + 1):
+                prepared.parts.append((start, part))
+                prompt = self._prompt(part, before, examples, reading)
+                prepared.requests.append(Request(prompt=prompt, images=shown, schema=form))
         return prepared
 
     def _grammar(self, part: Document) -> Grammar:
@@ -66,13 +91,28 @@ class PfaPrompter:
         letters = len(patches(part)) if self.options.patches else 0
         return grammar(self.labels, letters, self.tasks, part.text if part.text.strip() else None)
 
-    def _prompt(self, part: Document) -> str:
+    def _prompt(self, part: Document, before: str, examples: Sequence[tuple[str, str]], reading: int) -> str:
         """PFA's own prompt; the text at its end is guarded, unless the model was fine-tuned on bare texts."""
         instruction = pfa.instruction(part, self.labels, self.tasks, self.options.patches)
-        if not self.options.injection_guard or not part.text.strip():
+        guard = InjectionGuard(part.text, *filter(None, (before, *(text for text, _ in examples))))
+        guarded = self.options.injection_guard and bool(part.text.strip())
+
+        def written(text: str) -> str:
+            return guard.wrap(text) if guarded else text
+
+        more = [self.options.instructions.strip()]
+        more += [f"Example {n}. Text:\n{written(x)}\nIts answer:\n{y}" for n, (x, y) in enumerate(examples, 1)]
+        if before.strip():
+            more.append(f"What stands before the text, as context; name nothing of it:\n{written(before)}")
+        if reading > 1:
+            more.append(f"This is reading {reading} of {self.options.passes}: look for what is easily missed.")
+        told = "".join(f"{line}\n" for line in more if line)
+        if not guarded and not told:
             return instruction
-        guard = InjectionGuard(part.text)
-        return f"{guard.rule}\n{instruction.removesuffix(part.text).rstrip()}\n{guard.wrap(part.text)}"
+        head = instruction.removesuffix(part.text).rstrip()
+        if told:
+            head = f"{head.removesuffix('Text:').rstrip()}\n{told}Text:"
+        return f"{guard.rule}\n{head}\n{written(part.text)}" if guarded else f"{head} {part.text}"
 
 
 @dataclass
@@ -88,20 +128,27 @@ class PreparedPfaPrompt:
     def finish(self, answers: Sequence[Answer | ErrorRecord]) -> Document:
         """The predicted document: the answers about all parts, merged; a part without an answer leaves a record."""
         document, parsed = self.document, []
-        for number, ((start, part), answer) in enumerate(zip(self.parts, answers, strict=True), 1):
-            where = f"document {document.id}" + (f", part {number} of {len(self.parts)}" if len(self.parts) > 1 else "")
+        passes = self.prompter.options.passes
+        windows = len(self.parts) // passes
+        for number, ((start, part), answer) in enumerate(zip(self.parts, answers, strict=True)):
+            where = f"document {document.id}"
+            where += f", part {number // passes + 1} of {windows}" if windows > 1 else ""
+            where += f", pass {number % passes + 1} of {passes}" if passes > 1 else ""
             if isinstance(answer, ErrorRecord):
                 place = ", ".join(x for x in (where, answer.where) if x)
                 parsed.append(ParsedAnswer(errors=[answer.model_copy(update={"where": place})]))
             else:
                 parsed.append(self._parse(answer, start, part, where))
-        merged = merge_windows(parsed, f"document {document.id}")
+        where = f"document {document.id}"
+        united = [merge_passes(parsed[at : at + passes], where) for at in range(0, len(parsed), passes)]
+        merged = merge_windows(united, where)
         return document.replace(
             mentions=tuple(merged.mentions),
             regions=tuple(merged.regions),
             summary=merged.summary,
             chains=(),
             relations=(),
+            records=(),
             errors=tuple(dict.fromkeys((*document.errors, *self.errors, *merged.errors))),
         )
 

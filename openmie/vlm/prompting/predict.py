@@ -53,9 +53,10 @@ def predict(
     backend: Backend,
     documents: Iterable[Document | ErrorRecord],
     system: str = "schema",
-    labels: Labels | Mapping[str, Any] | Sequence[str] = (),
+    labels: Schema | Labels | Mapping[str, Any] | Sequence[str] = (),
     tasks: str | Iterable[str] = "",
     options: PromptOptions | None = None,
+    examples: Sequence[Document] = (),
 ) -> Iterator[Document]:
     """Predict documents, one for each, in order and as soon as they are ready.
 
@@ -67,10 +68,12 @@ def predict(
         backend: the model.
         documents: documents, or error records in their place, which come out as empty documents with the record.
         system: "schema" or "pfa".
-        labels: labels of mentions (a sequence, or label -> description), layer -> labels, or a corpus's `Labels`.
+        labels: labels of mentions (a sequence, or label -> description), layer -> labels, a corpus's `Labels`, or a
+            `Schema`.
         tasks: of summary, ner, chains, re, boxes, with commas between them; "joint" is ner and re, "grounded" is ner
             and boxes; "": ner, for pfa summary and grounded.
         options: how documents are prompted.
+        examples: annotated documents that prompts show, each checked in its own text (`examples`).
 
     Returns:
         The predicted documents. What could not be shown, asked or parsed is in their `errors`.
@@ -78,7 +81,7 @@ def predict(
     Raises:
         RecipeError: at once, for an unknown system, task or box family, or labels that do not fit.
     """
-    prompter = build_prompter(backend, system, labels, tasks, options or PromptOptions())
+    prompter = build_prompter(backend, system, labels, tasks, options or PromptOptions(), examples)
     return _predicted(backend, documents, prompter)
 
 
@@ -140,7 +143,9 @@ def _no_answer(backend: Backend) -> ErrorRecord:
     )
 
 
-def build_prompter(backend: Backend, system: str, labels: Any, tasks: Any, options: PromptOptions) -> Prompter:
+def build_prompter(
+    backend: Backend, system: str, labels: Any, tasks: Any, options: PromptOptions, examples: Sequence[Document] = ()
+) -> Prompter:
     """The prompter of a system. Raises `RecipeError` for what it cannot ask for."""
     if system not in SYSTEMS:
         raise RecipeError.unknown("system", system, SYSTEMS)
@@ -151,8 +156,9 @@ def build_prompter(backend: Backend, system: str, labels: Any, tasks: Any, optio
         schema, advice = without_unknown_boxes(schema, options, backend)
         if advice:
             warnings.warn(advice, stacklevel=3)
-        return SchemaPrompter(schema, options, model_type(backend))
-    return PfaPrompter(schema, options, local if options.constrained is None else options.constrained)
+        return SchemaPrompter(schema, options, model_type(backend), examples)
+    constrained = local if options.constrained is None else options.constrained
+    return PfaPrompter(schema, options, constrained, examples)
 
 
 def without_unknown_boxes(schema: Schema, options: PromptOptions, backend: Backend) -> tuple[Schema, str]:

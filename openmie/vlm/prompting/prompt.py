@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from openmie.data.document import Chain, Image, Mention
 from openmie.datasets.relation_directions import example_label
-from openmie.vlm.prompting.injection_guard import InjectionGuard
+from openmie.vlm.prompting.injection_guard import InjectionGuard, escape_special_tokens
 from openmie.vlm.prompting.schema import ANSWER_FIELD, NONE, Schema, boxes_have_referents
 
 IdPair = tuple[str, str]  # ids of head and tail
@@ -25,6 +25,10 @@ class PromptContent:
     text: str = ""
     start: int = 0  # offset of `text` in the document's text
     part: tuple[int, int] = (1, 1)  # (number, count) of the window
+    before: str = ""  # the text in front of `text`, which is context only
+    reading: tuple[int, int] = (1, 1)  # (number, count) of the pass over this window
+    examples: tuple[tuple[str, str], ...] = ()  # (text, answer) of annotated documents
+    instructions: str = ""  # of the user, beside the task
     images: tuple[Image, ...] = ()  # in the order of the request's images
     sizes: tuple[tuple[int, int], ...] = ()  # (width, height) of each image, upright, in pixels
     originals: tuple[tuple[int, int], ...] = ()  # the same of the files, whose pixels boxes are in
@@ -49,6 +53,7 @@ def answerable_tasks(schema: Schema, content: PromptContent) -> tuple[str, ...]:
     possible = {"summary": bool(content.images or content.text.strip()), "boxes": bool(content.images)}
     possible["ner"] = bool(content.text.strip())
     named = possible["ner"] if "ner" in schema.tasks else len(content.chains or content.mentions) > 1
+    possible["records"] = possible["ner"]
     possible["chains"], possible["re"] = named or bool(content.mentions), named and content.pairs != ()
     return tuple(task for task in schema.tasks if possible[task])
 
@@ -62,12 +67,15 @@ def build_prompt(schema: Schema, content: PromptContent, all_occurrences: bool =
         all_occurrences: ask for each name once, instead of for each mention.
     """
     given = _given(content)
-    guard = InjectionGuard(content.text, content.caption, given)
+    examples = [text for text, _ in content.examples]
+    guard = InjectionGuard(content.text, content.caption, given, *filter(None, (content.before, *examples)))
     parts = [
         "You extract information from a text and its images. Answer with one JSON object and nothing else.",
         guard.rule,
         "What to find:\n" + "\n".join(_instructions(schema, content, all_occurrences)),
         "The form of the answer, with your own values; a list may be empty:\n" + _form(schema, content),
+        *([f"Instructions:\n{content.instructions.strip()}"] if content.instructions.strip() else []),
+        *_examples(schema, content, guard),
         _images(content),
     ]
     if content.caption.strip():
@@ -76,13 +84,32 @@ def build_prompt(schema: Schema, content: PromptContent, all_occurrences: bool =
         )
     if given:
         parts.append("What is known already; use these ids:\n" + guard.wrap(given))
+    if content.before.strip():
+        parts.append(
+            "What stands before it, to know who or what is meant; take nothing from there:\n"
+            + guard.wrap(content.before)
+        )
     if content.text.strip():
         number, of = content.part
         parts.append(
             ("The text" if of == 1 else f"Part {number} of {of} of the text") + ":\n" + guard.wrap(content.text)
         )
+    if content.reading[0] > 1:
+        number, of = content.reading
+        parts.append(f"This is reading {number} of {of} of the same text: look above all for what is easily missed.")
     parts.append("Now answer with the JSON object only. Labels are those listed above and no others.")
     return "\n\n".join(part for part in parts if part)
+
+
+def _examples(schema: Schema, content: PromptContent, guard: InjectionGuard) -> list[str]:
+    """The examples, one part of the prompt each: a guarded text with its answer."""
+    number = len(content.examples)
+    boxes = " Their images are not shown, so their boxes are left out." if "boxes" in schema.tasks else ""
+    head = f"Answers to {number} other text{'s' if number > 1 else ''}, as examples of form and labels.{boxes}"
+    return [head] * bool(number) + [
+        f"Example {n}, its text:\n{guard.wrap(text)}\nExample {n}, its answer:\n{escape_special_tokens(answer)}"
+        for n, (text, answer) in enumerate(content.examples, 1)
+    ]
 
 
 def _instructions(schema: Schema, content: PromptContent, all_occurrences: bool) -> list[str]:
@@ -90,9 +117,25 @@ def _instructions(schema: Schema, content: PromptContent, all_occurrences: bool)
     makers = {"summary": _summary, "ner": _mentions, "chains": _chains, "re": _relations, "boxes": _boxes}
     lines = []
     for task in schema.tasks:
+        if task == "records" and schema.record:
+            told = f"; {schema.record.schema['description']}" if schema.record.schema.get("description") else ""
+            lines.append(f'- "records": each {schema.record.name} that the text states{told}; an object with:')
+            lines += [f"    {line}" for line in schema.record.lines()]
+            continue
         text, labels = makers[task](schema, content, all_occurrences)
         lines.append(f'- "{ANSWER_FIELD[task]}": {text}')
         lines += [f"    {name}: {meaning}" if meaning else f"    {name}" for name, meaning in labels.items()]
+        lines += _attributes(schema) if task == "ner" else []
+    return lines
+
+
+def _attributes(schema: Schema) -> list[str]:
+    """The attributes of mentions, by the label that has them."""
+    lines = []
+    for label, named in schema.attributes.items():
+        of = f"those labelled {label}" if label else "each of them"
+        lines.append(f'  The "attributes" of {of}, or null where nothing is said:')
+        lines += [f"    {name}: {meaning}" if meaning else f"    {name}" for name, meaning in named.items()]
     return lines
 
 
@@ -137,14 +180,20 @@ def _boxes(schema: Schema, content: PromptContent, all_occurrences: bool) -> tup
 def _form(schema: Schema, content: PromptContent) -> str:
     of = {"of": "..."} if boxes_have_referents(schema, content.mentions) else {}
     pair = {"head": "...", "tail": "...", "label": "..."}
-    forms = {
+    forms: dict[str, object] = {
         "summary": "...",
-        "mentions": [{"id": "m1", "text": "...", **_label(schema.mentions)}],
+        "mentions": [{"id": "m1", "text": "...", **_label(schema.mentions), **_attribute_form(schema)}],
         "chains": [{"id": "c1", **_label(schema.chains), "mentions": ["m1"]}],
         "relations": [pair],
         "boxes": [{"image": 1, "box": ["number", "number", "number", "number"], **_label(schema.regions), **of}],
     }
+    forms["records"] = [schema.record.form()] if schema.record else []
     return json.dumps({ANSWER_FIELD[t]: forms[ANSWER_FIELD[t]] for t in schema.tasks}, ensure_ascii=False)
+
+
+def _attribute_form(schema: Schema) -> dict[str, dict[str, str]]:
+    names = schema.attribute_names()
+    return {"attributes": dict.fromkeys(names, "...")} if names else {}
 
 
 def _label(labels: Mapping[str, str]) -> dict[str, str]:

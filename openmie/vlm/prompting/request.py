@@ -17,8 +17,11 @@ from openmie.vlm.backends import backend_class, connect
 from openmie.vlm.backends.answer_store import open_store
 from openmie.vlm.backends.response_cache import MAX_FAILURES, Cached
 from openmie.vlm.generate import Backend
+from openmie.vlm.prompting.attributes import typed_attributes
+from openmie.vlm.prompting.examples import labels_of, read_examples
 from openmie.vlm.prompting.options import PromptOptions
 from openmie.vlm.prompting.predict import DEFAULT_TASKS, SYSTEMS, predict, without_unknown_boxes
+from openmie.vlm.prompting.record_schema import RecordSchema
 from openmie.vlm.prompting.schema import LAYERS, Schema
 from openmie.vlm.prompting.typed_labels import typed_labels
 
@@ -45,6 +48,11 @@ class ExtractionRequest:
         label: LABEL or LABEL=MEANING, of mentions.
         relation: LABEL or LABEL=MEANING, of relations.
         labels: JSON file with label -> meaning, or layer -> label -> meaning.
+        record_schema: file with the JSON Schema of records.
+        attribute: NAME=MEANING or LABEL.NAME=MEANING, of mentions.
+        examples: file of annotated documents that prompts show.
+        instructions: what the model is told beside the task, or a text file with it.
+        passes: requests about one window, whose answers are united; 0: one.
         settings: FIELD=VALUE of `PromptOptions`, or of `Local` or `Endpoint`; and max_failures, of `Cached`.
 
     Raises:
@@ -59,6 +67,11 @@ class ExtractionRequest:
     label: Sequence[str] = ()
     relation: Sequence[str] = ()
     labels: Path | None = None
+    record_schema: Path | None = None
+    attribute: Sequence[str] = ()
+    examples: Path | None = None
+    instructions: str = ""
+    passes: int = 0
     settings: Sequence[str] = ()
 
     def __post_init__(self) -> None:
@@ -72,7 +85,7 @@ class ExtractionRequest:
             )
 
     def schema(self, corpus_labels: Labels | None = None) -> Schema:
-        """Tasks and labels: those of the request, else those of a corpus, else `DEFAULT_LABELS` for mentions.
+        """Tasks and labels: those of the request, of a corpus, of the examples, or `DEFAULT_LABELS` for mentions.
 
         Args:
             corpus_labels: labels of the corpus that is predicted; None: there is no corpus.
@@ -81,25 +94,38 @@ class ExtractionRequest:
             RecipeError: neither the request nor the corpus has labels.
         """
         given = typed_labels(self.label, self.relation, self.labels)
+        record = RecordSchema.read(self.record_schema) if self.record_schema else None
+        asked = set(self.tasks.split(",")) if self.tasks or not record else {"records"}
         if corpus_labels is not None and not given:
             given = {layer: dict.fromkeys(getattr(corpus_labels, layer), "") for layer in LAYERS}
-        elif corpus_labels is None and set(self.tasks.split(",")) - {"summary", "re"}:
+        elif corpus_labels is None and not given and self.examples:
+            given = labels_of(self.example_documents())
+        if corpus_labels is None and (asked - {"summary", "re", "records"} or self.attribute):
             given = {"mentions": DEFAULT_LABELS, **given}
         named = {layer: labels for layer, labels in given.items() if labels}
-        if not named and not set(self.tasks.split(",")) <= {"summary"}:
+        if not named and not asked <= {"summary", "records"}:
             raise RecipeError(
                 "no labels",
                 expected="labels of what is to be extracted",
                 remedy='name them: --label PER="a person" --label LOC="a place", or --labels FILE.json',
             )
-        return Schema.of(given, self.tasks or self._default_tasks(named))
+        attributes = typed_attributes(self.attribute, named.get("mentions", {}))
+        tasks = self.tasks or self._default_tasks(named, record is not None)
+        return Schema.of(given or {"mentions": {}}, tasks, attributes, record)
 
-    def _default_tasks(self, named: Mapping[str, Any]) -> str:
-        """All tasks that there are labels for and the system has; ner where only mentions have labels."""
+    def example_documents(self) -> list[Document]:
+        """The annotated documents of the file of examples; read once."""
+        if "_examples" not in self.__dict__:
+            self.__dict__["_examples"] = read_examples(self.examples) if self.examples else []
+        return self.__dict__["_examples"]
+
+    def _default_tasks(self, named: Mapping[str, Any], records: bool) -> str:
+        """All tasks that there are labels or a schema for and the system has; ner where only mentions have labels."""
         layers = {"mentions": "ner", "chains": "chains", "relations": "re", "regions": "boxes"}
-        if self.system == "pfa" or set(named) == {"mentions"}:
+        if self.system == "pfa" or (set(named) == {"mentions"} and not records):
             return DEFAULT_TASKS[self.system]
-        return ",".join(task for layer, task in layers.items() if layer in named)
+        tasks = [task for layer, task in layers.items() if layer in named]
+        return ",".join([*tasks, *(["records"] if records else [])])
 
     def backend(self) -> Cached:
         """Connect to the model, behind the store of answers."""
@@ -117,13 +143,23 @@ class ExtractionRequest:
         Args:
             schema: tasks and labels; None: those of the request.
         """
-        asked = digest([self.system, (schema or self.schema()).facts(), self.answer_settings()])
+        asked: list[Any] = [self.system, (schema or self.schema()).facts(), self.answer_settings()]
+        more = [self.passes, self._instructions(), *(d.to_json() for d in self.example_documents())]
+        asked += more if any(more) else []
         server = {"endpoint": public_address(self.endpoint)} if self.endpoint else {}
-        return {"name": self.model, **server, "prompt": asked}
+        return {"name": self.model, **server, "prompt": digest(asked)}
 
     def options(self) -> PromptOptions:
         """The settings that say how documents are prompted."""
-        return PromptOptions(**self._split_settings()[0])
+        more: dict[str, Any] = {"passes": self.passes, "instructions": self._instructions()}
+        return PromptOptions(**self._split_settings()[0] | {name: value for name, value in more.items() if value})
+
+    def _instructions(self) -> str:
+        """The instructions, read from the file where they name one."""
+        file = Path(self.instructions)
+        if not self.instructions or len(self.instructions) > 250 or "\n" in self.instructions or not file.is_file():
+            return self.instructions
+        return file.read_text(encoding="utf-8-sig").strip()
 
     def _split_settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """(settings of `PromptOptions`, settings of the backend)."""
@@ -163,8 +199,7 @@ class ExtractionRequest:
         """
         backend = self.backend() if backend is None else backend  # an empty cache has the length 0
         schema = self.answerable(schema, backend)
-        layers = {k: v for k, v in schema.facts().items() if k != "tasks"}
-        return predict(backend, documents, self.system, layers, schema.tasks, self.options())
+        return predict(backend, documents, self.system, schema, schema.tasks, self.options(), self.example_documents())
 
 
 def _backend_settings(endpoint: str) -> set[str]:

@@ -8,7 +8,10 @@ The answer is one JSON object with a field for each task, in the order of `TASKS
      "mentions": [{"id": "m1", "text": "Ada", "label": "PER"}],
      "chains": [{"id": "c1", "label": "PER", "mentions": ["m1", "m4"]}],
      "relations": [{"head": "m1", "tail": "m2", "label": "peer"}],
-     "boxes": [{"image": 1, "box": [12, 40, 230, 410], "label": "PER", "of": "m1"}]}
+     "boxes": [{"image": 1, "box": [12, 40, 230, 410], "label": "PER", "of": "m1"}],
+     "records": [{"product": "ladder", "price": 30}]}
+
+Mentions have "attributes" where some are asked for; records follow a JSON Schema of the user's (`record_schema`).
 
 Labels are enumerations, and so are the ids of given mentions and chains. Every property is required and no other is
 allowed, as strict servers demand. `prompt` words the request, and `parsing` reads the answer.
@@ -17,15 +20,19 @@ allowed, as strict servers demand. `prompt` words the request, and `parsing` rea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openmie.data.corpus import Labels
 from openmie.errors import RecipeError
+from openmie.vlm.prompting.record_schema import RecordSchema
 
-TASKS = ("summary", "ner", "chains", "re", "boxes")
+TASKS = ("summary", "ner", "chains", "re", "boxes", "records")
 TASK_ALIASES = {"joint": ("ner", "re"), "grounded": ("ner", "boxes")}  # as `openmie score` names them
-ANSWER_FIELD = {"summary": "summary", "ner": "mentions", "chains": "chains", "re": "relations", "boxes": "boxes"}
+ANSWER_FIELD = {
+    "summary": "summary", "ner": "mentions", "chains": "chains", "re": "relations", "boxes": "boxes",
+    "records": "records",
+}  # fmt: skip
 LAYERS = ("mentions", "chains", "relations", "regions")
 NONE = "None"  # the label of a pair without a relation
 
@@ -42,9 +49,12 @@ class Schema:
         chains: the same for coreference chains; empty: the labels of mentions.
         relations: the same for relations.
         regions: the same for boxes; empty: the labels of mentions.
+        attributes: label of mentions, or "" for all -> name of an attribute -> description.
+        record: the JSON Schema of records.
 
     Raises:
-        RecipeError: an unknown task, or relations without labels.
+        RecipeError: an unknown task, relations without labels, records without a schema, attributes of a label that is
+            not there.
     """
 
     tasks: tuple[str, ...] = ("ner",)
@@ -52,6 +62,8 @@ class Schema:
     chains: Mapping[str, str] = field(default_factory=dict)
     relations: Mapping[str, str] = field(default_factory=dict)
     regions: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    record: RecordSchema | None = None
 
     def __post_init__(self) -> None:
         for layer in ("chains", "regions"):
@@ -69,15 +81,32 @@ class Schema:
                 where="labels",
                 remedy='name them: --relation couple="are a couple", or {"relations": {"couple": "are a couple"}}',
             )
+        if "records" in self.tasks and self.record is None:
+            raise RecipeError(
+                "records have no schema",
+                expected="a JSON Schema of one record",
+                where="tasks",
+                remedy="name the file with it: --schema FILE.json",
+            )
+        if unknown := [label for label in self.attributes if label and label not in self.mentions]:
+            raise RecipeError.unknown("label", unknown[0], self.mentions, where="--attribute")
 
     @classmethod
-    def of(cls, labels: Labels | Mapping[str, Any] | Sequence[str], tasks: str | Iterable[str] = "ner") -> Schema:
+    def of(
+        cls,
+        labels: Schema | Labels | Mapping[str, Any] | Sequence[str],
+        tasks: str | Iterable[str] = "ner",
+        attributes: Mapping[str, Mapping[str, str]] | None = None,
+        record: RecordSchema | None = None,
+    ) -> Schema:
         """Build a schema from labels in any form.
 
         Args:
-            labels: labels of mentions, layer -> labels, or a corpus's `Labels`. Labels are a sequence, or
-                label -> description.
+            labels: labels of mentions, layer -> labels, a corpus's `Labels`, or a schema of other tasks. Labels are a
+                sequence, or label -> description.
             tasks: names with commas between them, or a sequence; "joint" is ner and re, "grounded" ner and boxes.
+            attributes: of mentions, by label.
+            record: the JSON Schema of records.
 
         Raises:
             RecipeError: an unknown task or layer, a label that is no text, relations without labels.
@@ -85,6 +114,8 @@ class Schema:
         named = tasks.split(",") if isinstance(tasks, str) else list(tasks)
         requested = {t for task in named for t in TASK_ALIASES.get(task.strip(), (task.strip(),)) if t}
         ordered = (*(t for t in TASKS if t in requested), *sorted(requested - set(TASKS)))
+        if isinstance(labels, Schema):
+            return replace(labels, tasks=ordered)
         if isinstance(labels, Labels):
             labels = {layer: getattr(labels, layer) for layer in LAYERS}
         layered = isinstance(labels, Mapping) and any(not isinstance(v, str) for v in labels.values())
@@ -92,16 +123,27 @@ class Schema:
         if unknown := sorted(given.keys() - set(LAYERS)):
             hint = "write label -> description for mentions alone"
             raise RecipeError.unknown("layer", unknown[0], LAYERS, where="labels", remedy=hint)
-        return cls(tasks=ordered, **{layer: _described(layer, some) for layer, some in given.items()})
+        named_labels = {layer: _described(layer, some) for layer, some in given.items()}
+        return cls(tasks=ordered, **named_labels, attributes=attributes or {}, record=record)
 
     def labels(self, layer: str) -> tuple[str, ...]:
         """The labels of a layer, without descriptions."""
         return tuple(getattr(self, layer))
 
     def facts(self) -> dict[str, Any]:
-        """Tasks and labels as JSON values."""
-        data = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {**{k: dict(v) for k, v in data.items() if k != "tasks"}, "tasks": list(self.tasks)}
+        """Tasks, labels, and where there are any attributes and the schema of records, as JSON values."""
+        found: dict[str, Any] = {layer: dict(getattr(self, layer)) for layer in LAYERS}
+        if self.attributes:
+            found["attributes"] = {label: dict(named) for label, named in self.attributes.items()}
+        if self.record:
+            found["record"] = self.record.facts()
+        return {**found, "tasks": list(self.tasks)}
+
+    def attribute_names(self, label: str | None = None) -> dict[str, str]:
+        """The attributes of mentions with this label, None for any: name -> description."""
+        if label is None:
+            return {name: told for named in self.attributes.values() for name, told in named.items()}
+        return {**self.attributes.get("", {}), **(self.attributes.get(label, {}) if label else {})}
 
 
 def _described(layer: str, labels: DescribedLabels) -> dict[str, str]:
@@ -131,7 +173,14 @@ def answer_json_schema(
     """
     properties = {
         "summary": {"type": "string"},
-        "mentions": _list({"id": {"type": "string"}, "text": {"type": "string"}, **_label(schema.mentions)}),
+        "mentions": _list(
+            {
+                "id": {"type": "string"},
+                "text": {"type": "string"},
+                **_label(schema.mentions),
+                **_attributes(schema.attribute_names()),
+            }
+        ),
         "chains": _list(
             {
                 "id": {"type": "string"},
@@ -155,6 +204,8 @@ def answer_json_schema(
             }
         ),
     }
+    if schema.record:
+        properties["records"] = {"type": "array", "items": schema.record.wire()}
     return _object({ANSWER_FIELD[t]: properties[ANSWER_FIELD[t]] for t in schema.tasks})
 
 
@@ -173,6 +224,11 @@ def _list(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _label(labels: Mapping[str, str]) -> dict[str, Any]:
     return {"label": {"type": "string", "enum": list(labels)}} if labels else {}
+
+
+def _attributes(names: Mapping[str, str]) -> dict[str, Any]:
+    texts = {name: {"anyOf": [{"type": "string"}, {"type": "null"}]} for name in names}
+    return {"attributes": _object(texts)} if names else {}
 
 
 def _id(given: Sequence[str], *also: str) -> dict[str, Any]:

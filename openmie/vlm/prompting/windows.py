@@ -138,6 +138,7 @@ class _Merger:
             alike = (b for b in before if (b.image, b.label, b.of) == key)
             if all(box_iou(b.box, new_region.box) <= SAME_BOX_IOU for b in alike):
                 merged.regions.append(new_region)
+        merged.records += [r for r in part.records if r not in merged.records]
         merged.errors += part.errors
 
 

@@ -18,6 +18,7 @@ from openmie.formats.output import WriteReport
 from openmie.model.pretrained import Model
 from tests.fixtures import small
 from tests.fixtures.base_stub import stub_base
+from tests.fixtures.prompted_server import chat_server, people
 
 ONE = ("extract", "--text", "Ada Lovelace spoke in Turin")
 
@@ -47,6 +48,31 @@ def trained(tmp_path_factory, bert):
     folder = tmp_path_factory.mktemp("trained") / "model"
     Model.new(small.recipe("ner", "text", encode__text__name=bert)).save_pretrained(folder)
     return folder
+
+
+def test_one_command_for_every_kind_of_model(trained, tmp_path):
+    """Base, a trained recipe and both prompt formats: the same posts and options, rows of one form, one scorer."""
+    split, gold = "diorama:train=1,dev=1,test=3#test", tmp_path / "gold.jsonl"
+    run("convert", split, gold)
+    number = sum(len(json.loads(line)["mentions"]) for line in gold.read_text(encoding="utf8").splitlines())
+    ids = [json.loads(line)["id"] for line in gold.read_text(encoding="utf8").splitlines()]
+    with chat_server(people) as server:
+        remote = ["--endpoint", server.url, "--model", "m", "--label", "PER"]
+        kinds = {"base": [], "recipe": ["--model", trained], "schema": ["--system", "schema", *remote],
+                 "pfa": ["--system", "pfa", *remote]}  # fmt: skip
+        for kind, more in kinds.items():
+            out = tmp_path / f"{kind}.jsonl"
+            assert not run("extract", split, "--task", "ner", "--out", out, *more).exit_code
+            rows = [json.loads(line) for line in out.read_text(encoding="utf8").splitlines()]
+            layers = {"mentions", "relations", "regions", "chains", "summary", "records"}
+            assert [r["id"] for r in rows] == ids and {k for r in rows for k in r} & layers <= {"mentions"}
+            (score, *_) = json.loads(run("score", gold, out, "--bootstrap", 0, "--format", "json").stdout)
+            assert score["gold"] == number
+    everything = json.loads(run(*ONE).stdout)
+    assert {"mentions", "relations"} <= set(everything)
+    for wrong in ("summary", "nre"):
+        with pytest.raises(OpenMIEError, match=wrong):
+            run(*ONE, "--task", wrong)
 
 
 @pytest.mark.parametrize("model", [(), ("--model", "base")])
