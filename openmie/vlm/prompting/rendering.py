@@ -40,7 +40,7 @@ def _content(document: Document, schema: Schema) -> dict[str, Any]:
         own = {**dict.fromkeys(schema.attribute_names()), **own}
         label = {"label": m.label} if schema.mentions else {}
         mentions.append({"id": ids[m.id], "text": m.text, **label, **({"attributes": own} if own else {})})
-    chains = []
+    chains: list[dict[str, Any]] = []
     for chain in document.chains if "chains" in asked else ():
         members = [ids[m] for m in chain.mentions if m in ids]
         if members and (not schema.chains or chain.label in schema.chains):

@@ -40,7 +40,7 @@ ERRORS = {  # arguments, with {work} for a folder that has gold.jsonl -> words o
     "extract --text y --label =PER": "--label '=PER', which has no name.",
     "extract --text y --label PER --label PER=x": "--label 'PER' twice.",
     "extract --text y --threshold 2": "--threshold 2. Expected a number from 0 to 1, or LABEL=NUMBER.",
-    "extract --text y --task ner": "--task without --system.",
+    "extract --text y --task nre": "Unknown task of this model 'nre'. Choose one of: ner, chains,",
     "extract --text y --labels {work}/gold.jsonl": "gold.jsonl:",
     "labels --format xml": "Unknown --format 'xml'. Choose one of: table, jsonl.",
     "extract none.jsonl --model no/where/here": "In none.jsonl: no such file or folder.",

@@ -142,7 +142,7 @@ def test_a_label_that_is_nearly_a_built_in_one(name, hint):
         (("--threshold", "0.5", "--threshold", "0.6"), "2 thresholds"),
         (("--threshold", "0.5", "--system", "schema", "--model", "m"), "--threshold with --system"),
         (("--endpoint", "http://localhost:1"), "--endpoint without --system"),
-        (("--task", "ner"), "--task without --system"),
+        (("--task", "nre"), "task of this model 'nre'"),
         (("--model", "./nowhere"), "No folder"),
     ],
 )
