@@ -56,7 +56,7 @@ def read_posts(
 
 def _of_split(corpus: corpora.Corpus, split: str) -> Iterator[Document | ErrorRecord]:
     """The documents of a split, then what of it could not be read."""
-    told = set()
+    told: set[ErrorRecord] = set()
     for document in corpus.split(split):
         told.update(document.errors)
         yield document
