@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources as package_files
 from pathlib import Path
 from typing import IO, Any
 
+from openmie.data import temporary_siblings as siblings
 from openmie.data.document import Document
 from openmie.errors import OpenMIEError
 from openmie.formats import output
@@ -208,8 +211,8 @@ def build_graph(
     names, mapping = GraphNames(options.base), read_mapping(options.types)
     paths = _relative_to(target.parent if single else target)
     opened: Any = output.new_folder(target) if not single or single.folder else output.open_output(out)
-    with opened as place, tempfile.TemporaryDirectory(dir=_disk(target), prefix=".openmie-graph-") as folder:
-        store, built = fill_store(Path(folder) / "facts", documents, options)
+    with opened as place, _working_folder(target) as folder:
+        store, built = fill_store(folder / "facts", documents, options)
         with store:
             graph = _Graph(store, names, mapping, options, paths, built.rules)
             if table is not None:
@@ -264,11 +267,24 @@ def _write_folder(graph: _Graph, place: Path, formats: Iterable[str]) -> None:
     (place / SHAPES).write_bytes(shapes)
 
 
-def _disk(target: Path) -> Path | None:
-    """The folder of the output, where there is room; None: that of temporary files, for pipes and devices."""
-    parent = Path(os.path.realpath(target)).parent
-    regular = not target.exists() or target.is_file() or target.is_dir()
-    return parent if regular and parent.is_dir() and os.access(parent, os.W_OK) else None
+@contextmanager
+def _working_folder(target: Path) -> Iterator[Path]:
+    """A folder beside the output, where there is room, and where the next writer removes what a killed one left.
+
+    For pipes and devices, the folder of temporary files.
+    """
+    place = Path(os.path.realpath(target))
+    regular = not place.exists() or place.is_file() or place.is_dir()
+    beside = regular and os.access(place.parent, os.W_OK)
+    if beside:
+        siblings.remove_left_behind(place)
+    prefix = siblings.name_part(place) if beside else "openmie-graph-"
+    made = Path(tempfile.mkdtemp(dir=place.parent if beside else None, prefix=prefix, suffix=".tmp"))
+    try:
+        with siblings.held(siblings.opened(made)):
+            yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def _relative_to(folder: Path) -> Callable[[str], str]:

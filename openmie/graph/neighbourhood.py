@@ -15,6 +15,7 @@ from openmie.graph.query import ask, graph_names, rows
 from openmie.graph.selectors import parse_xywh
 
 MOST_POSTS = 60  # that a page shows
+MOST_LINKS = 50_000  # documents of links that are read
 MOST_SIGHTS = 3  # thumbnails of one entity
 
 
@@ -138,7 +139,9 @@ class _Reader:
 
     def query(self, query: str, entities: Iterable[str] = ()) -> list[dict[str, Any]]:
         values = " ".join(f"<{iri}>" for iri in entities)
-        return rows(ask(self.store, query.replace("$ENTITIES", values), self.prefixes))
+        return rows(
+            ask(self.store, query.replace("$ENTITIES", values).replace("{MOST_LINKS}", str(MOST_LINKS)), self.prefixes)
+        )
 
     def read(self, centre: str, steps: int, most: int) -> Neighbourhood:
         chosen, left = [centre], 0
@@ -164,11 +167,11 @@ class _Reader:
         found: dict[tuple[str, str, str], dict[str, None]] = {}
         relations = """SELECT DISTINCT ?h ?t ?label ?d { VALUES ?e { $ENTITIES } { ?r rdf:subject ?e } UNION
           { ?r rdf:object ?e } ?r a mie:Relation ; rdf:subject ?h ; rdf:object ?t ; mie:label ?label ;
-          prov:wasDerivedFrom ?d } ORDER BY ?h ?t ?label ?d"""
+          prov:wasDerivedFrom ?d } ORDER BY ?h ?t ?label ?d LIMIT {MOST_LINKS}"""
         for row in self.query(relations, entities):
             found.setdefault((row["h"], row["t"], row["label"]), {})[row["d"]] = None
         beside = """SELECT DISTINCT ?e ?o ?d { VALUES ?e { $ENTITIES } ?e mie:seenIn ?i . ?o mie:seenIn ?i .
-          ?i schema:isPartOf ?d FILTER(?e != ?o) } ORDER BY ?e ?o ?d"""
+          ?i schema:isPartOf ?d FILTER(?e != ?o) } ORDER BY ?e ?o ?d LIMIT {MOST_LINKS}"""
         for row in self.query(beside, entities):
             pair = sorted((row["e"], row["o"]))
             found.setdefault((pair[0], pair[1], ""), {})[row["d"]] = None

@@ -52,9 +52,7 @@ def load_script(labels: Iterable[str]) -> str:
         for label, name in types:
             chosen = _condition(label, [x for x, _ in written]) if kind == "RELATION" else ""
             assigned = _assignments("r", kind)
-            body = f"WITH row{chosen} {ends} CREATE (a)-[r:{name or label}]->(b)" + (
-                f" SET {assigned}" if assigned else ""
-            )
+            body = f"{chosen}{ends} CREATE (a)-[r:{name or label}]->(b)" + (f" SET {assigned}" if assigned else "")
             lines.append(_load(kind, body))
     return "\n".join(lines) + "\n"
 
@@ -72,15 +70,13 @@ _ENDS = {
 
 def _condition(label: str, written: list[str]) -> str:
     if label == "RELATION":  # those whose label no statement of its own loads
-        return f" WHERE NOT coalesce(row.label, '') IN [{', '.join(map(_string, written))}]"
-    return f" WHERE row.label = {_string(label)}"
+        return f"WITH row WHERE NOT coalesce(row.label, '') IN [{', '.join(map(_string, written))}] "
+    return f"WITH row WHERE row.label = {_string(label)} "
 
 
 def _load(kind: str, body: str) -> str:
     source = f"LOAD CSV WITH HEADERS FROM 'file:///{kind.lower()}.csv' AS row"
-    return f"{source} CALL {{ WITH row {body} }} IN TRANSACTIONS OF 10000 ROWS;".replace(
-        "CALL { WITH row WITH", "CALL { WITH"
-    )
+    return f"{source} CALL {{ WITH row {body} }} IN TRANSACTIONS OF 10000 ROWS;"
 
 
 def _assignments(variable: str, kind: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ IN_MEMORY = 512 << 20  # bytes of an RDF file that is read into memory
 
 
 def fill_oxigraph(resources: Iterable[Resource], folder: Path) -> None:
-    """Write resources into a new store, through a file beside it, so that memory is bounded.
+    """Write resources into a new store, through a file in it, so that memory is bounded.
 
     Args:
         resources: of the graph.
@@ -40,13 +39,13 @@ def fill_oxigraph(resources: Iterable[Resource], folder: Path) -> None:
     """
     from pyoxigraph import RdfFormat, Store
 
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".openmie-graph-") as temporary:
-        path = Path(temporary) / "graph.trig"
-        with path.open("wb") as file:
-            write_trig(resources, file, PREFIXES)
-        store = Store(str(folder))
-        store.bulk_load(path=str(path), format=RdfFormat.TRIG, lenient=True)
-        store.flush()
+    path = folder / "graph.trig"
+    with path.open("wb") as file:
+        write_trig(resources, file, PREFIXES)
+    store = Store(str(folder))
+    store.bulk_load(path=str(path), format=RdfFormat.TRIG, lenient=True)
+    store.flush()
+    path.unlink()
 
 
 def open_store(path: str | os.PathLike[str]) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import groupby
 from typing import IO, Any
 
@@ -56,7 +57,7 @@ def write_jsonld(resources: Iterable[Resource], file: IO[bytes], prefixes: Mappi
 
 
 def _short_lines(properties: Properties) -> str:
-    return " ;\n  ".join(f"{_predicate(name)} {_short(value)}" for name, value in properties)
+    return " ;\n  ".join([f"{_known_predicate(name)} {_short(value)}" for name, value in properties])
 
 
 def _full(value: Value) -> str:
@@ -77,6 +78,9 @@ def _predicate(name: str) -> str:
     if name == "rdf:type":
         return "a"
     return name if name.partition(":")[0] in PREFIXES else f"<{name}>"
+
+
+_known_predicate = lru_cache(1 << 12)(_predicate)  # predicates are few, subjects and objects are not
 
 
 def _literal(value: Value, datatype: Callable[[str], str]) -> str:

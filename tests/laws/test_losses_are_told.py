@@ -169,6 +169,7 @@ def test_commands_on_files(format, tmp_path):
     if registry.guess(path, reading=True) == format:
         told(run("score", path, path, *asked), where)
         told(run("score", path, path, *asked, "--format", "json"), where)
+        told(run("graph", "build", path, "--out", tmp_path / "graph.ttl"), where)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ const nodes = [...svg.querySelectorAll(".node")].map(at => ({ at, n: Number(at.d
   point: at.getAttribute("transform").match(/[\d.]+/g).map(Number) }));
 const lines = [...svg.querySelectorAll("[data-ends]")].map(at => ({ at, ends: at.dataset.ends.split(" ").map(Number),
   bend: Number(at.dataset.bend), radius: Number(at.dataset.radius || 0) }));
+const posts = [...document.querySelectorAll(".post")];
 let chosen = -1;
 
 function place({ at, ends, bend, radius }) { // the formula of link_path in openmie/graph/page.py
@@ -29,12 +30,12 @@ function choose(n) {
   for (const line of lines) line.at.classList.toggle("dim", n >= 0 && !line.ends.includes(n));
   for (const item of document.querySelectorAll(".entities li")) item.hidden = n >= 0 && !near.has(Number(item.dataset.n));
   let shown = 0;
-  for (const post of document.querySelectorAll(".post")) {
+  for (const post of posts) {
     post.hidden = n >= 0 && !post.dataset.entities.split(" ").includes(String(n));
     shown += !post.hidden;
   }
   all.hidden = n < 0;
-  said.textContent = n < 0 ? "" : `${nodes[n].at.querySelector("title").textContent}: ${near.size - 1} entities, ${shown} posts`;
+  said.textContent = n < 0 ? "" : `${nodes[n].at.querySelector("title").textContent}: ${near.size - 1} beside it, in ${shown} of ${posts.length} posts`;
 }
 
 function toDrawing(event) {
@@ -45,6 +46,8 @@ function toDrawing(event) {
 for (const node of nodes) {
   let start = null, moved = false;
   node.at.addEventListener("pointerdown", event => {
+    event.preventDefault();
+    node.at.focus({ preventScroll: true });
     start = toDrawing(event).map((value, i) => value - node.point[i]);
     moved = false;
     node.at.setPointerCapture(event.pointerId);

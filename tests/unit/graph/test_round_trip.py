@@ -1,5 +1,7 @@
 """Documents through RDF and back, and the three serialisations against each other and against rdflib."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -33,14 +35,16 @@ def test_documents_come_back(files, suffix):
     assert [layers(d) for d in found] == [layers(without_crops(d)) for d in DOCUMENTS]
 
 
-def test_rdflib_reads_the_same_triples(files):
+def test_rdflib_reads_the_same_triples(tmp_path):
     import rdflib
 
-    graphs = [set(rdflib.Graph().parse(files / f"g{suffix}")) for suffix in (".ttl", ".jsonld")]
+    for suffix in OF_SUFFIX:
+        build_graph([DOCUMENTS[-2], DOCUMENTS[-1]], tmp_path / f"g{suffix}")
+    graphs = [set(rdflib.Graph().parse(tmp_path / f"g{suffix}")) for suffix in (".ttl", ".jsonld")]
     quads = rdflib.Dataset()
-    quads.parse(files / "g.nq", format="nquads")
+    quads.parse(tmp_path / "g.nq", format="nquads")
     graphs.append({(s, p, o) for s, p, o, _ in quads.quads()})
-    assert len(graphs[0]) > 1000 and graphs[0] == graphs[1] == graphs[2]
+    assert len(graphs[0]) > 150 and graphs[0] == graphs[1] == graphs[2]
 
 
 def test_a_named_graph_holds_what_one_document_says(files):
@@ -103,6 +107,11 @@ def test_what_is_no_graph_is_an_error(tmp_path, name, data):
 
 
 def test_nothing_is_left_beside_the_graph(tmp_path):
+    """Nor what a killed process left there an hour ago."""
+    left = tmp_path / ".g.ttl.0123abcd.tmp"
+    left.mkdir()
+    (left / "facts").write_bytes(b"")
+    os.utime(left, (time.time() - 3600,) * 2)
     build_graph([scored(DOCUMENTS[0])], tmp_path / "g.oxigraph")
     build_graph([scored(DOCUMENTS[0])], tmp_path / "g.ttl")
     assert {p.name for p in Path(tmp_path).iterdir()} == {"g.oxigraph", "g.ttl"}
