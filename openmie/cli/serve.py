@@ -97,6 +97,7 @@ def serve(
         if check:
             print(f"ready to serve {', '.join(models)} at {address}")
             return
+        opened.listen(server.BACKLOG)  # who connects from now on is answered as soon as it runs
         _say(address, models, tokens[0] if generated else "", plain=host not in server.LOOPBACK and not tls)
         with suppress(KeyboardInterrupt):  # which uvicorn raises once more when all is answered
             server.run(application, opened, timeout, tls)

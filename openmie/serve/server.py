@@ -12,6 +12,7 @@ from openmie.errors import OpenMIEError
 from openmie.serve import logs
 
 GRACE = 10  # seconds beyond a post's timeout, for answers to be sent
+BACKLOG = 512  # connections that wait for the server
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -97,7 +98,7 @@ def run(application: Any, opened: socket.socket, timeout: float, tls: dict[str, 
         timeout_keep_alive=15,
         timeout_graceful_shutdown=int(timeout) + GRACE,
         h11_max_incomplete_event_size=1 << 14,
-        backlog=512,
+        backlog=BACKLOG,
         **tls,
     )
     uvicorn.Server(config).run(sockets=[opened])

@@ -1,0 +1,326 @@
+"""`openmie serve` under load, on this machine's loopback: throughput, memory, large pictures, and a kill.
+
+    python benchmarks/serve.py [--only throughput memory pictures kill] [--posts 128] [--pictured 16] [--rounds 3]
+
+throughput: openmie-base, texts and texts with a photograph, 1, 8 and 32 clients, each of which sends its next post when
+    it has its answer. In each round the same posts go through `predict_each`, as `openmie extract` runs them; numbers
+    are posts a second as a share of that, by the clock and by CPU time (of the server, against that of the job).
+memory: resident memory of a service over 20,000 requests, with a model that answers at once, and with base over 1,000.
+pictures: the most memory that base's service takes for the largest pictures that it accepts, and for those it refuses.
+kill: SIGKILL under 16 clients; what was answered is whole and right, the rest is answered after a restart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+TOKEN = "benchmark-of-serve"
+PHOTOGRAPH = Path(__file__).resolve().parent.parent / "docs" / "collins.jpg"
+CLIENTS = (1, 8, 32)
+
+
+class Process(NamedTuple):
+    """A service that runs."""
+
+    pid: int
+    port: int
+    running: Any
+
+    def seconds(self) -> float:
+        """CPU seconds so far, of user and system."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def mebibytes(self, name: str = "VmRSS") -> float:
+        """Resident memory now, or at most (`VmHWM`)."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf8")
+        return int(re.findall(rf"{name}:\s+(\d+)", status)[0]) / 1024
+
+    def forget_peak(self) -> None:
+        """Begin to measure the most memory anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5", encoding="utf8")
+
+
+@contextmanager
+def service(*arguments: str, port: int = 0) -> Iterator[Process]:
+    """A service in a process of its own."""
+    command = [sys.executable, *arguments, "--port", str(port)]
+    env = {**os.environ, "OPENMIE_TOKEN": TOKEN}
+    running = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert running.stdout is not None
+    line = running.stdout.readline()
+    found = re.search(r":(\d+)/", line)
+    assert found, f"no service: {line}"
+    try:
+        yield Process(running.pid, int(found[1]), running)
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.wait(60)
+
+
+BASE = ("-m", "openmie", "serve", "--rate", "0")
+
+
+class Answer(NamedTuple):
+    """What a client got."""
+
+    status: int
+    body: bytes
+    seconds: float
+
+
+async def ask(streams: Any, body: bytes) -> Answer:
+    """Send a post over an open connection, and read its answer."""
+    reader, writer = streams
+    began = time.perf_counter()
+    head = (
+        f"POST /v1/extract HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+    )
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    await writer.drain()
+    answered = await reader.readuntil(b"\r\n\r\n")
+    size = int(re.findall(rb"(?i)content-length: (\d+)", answered)[0])
+    return Answer(int(answered.split()[1]), await reader.readexactly(size), time.perf_counter() - began)
+
+
+async def load(
+    port: int, bodies: Sequence[bytes], clients: int, answered: Callable[[int], None] = lambda number: None
+) -> list[Answer | None]:
+    """The answer to each body, of so many clients; None of one whose connection broke; `answered` is told how many."""
+    left, found = iter(enumerate(bodies)), dict[int, Answer | None]()
+
+    async def client() -> None:
+        streams = None
+        for n, body in left:
+            found[n] = None
+            try:
+                streams = streams or await asyncio.open_connection("127.0.0.1", port)
+                found[n] = await ask(streams, body)
+                answered(len(found))
+            except (OSError, asyncio.IncompleteReadError):
+                streams = None
+        if streams:
+            streams[1].close()
+
+    await asyncio.gather(*(client() for _ in range(clients)))
+    return [found[n] for n in range(len(bodies))]
+
+
+def posts(count: int, pictured: bool) -> tuple[list[Any], list[bytes]]:
+    """Made-up posts as Documents, and as the bodies of requests."""
+    from openmie import diorama
+    from openmie.data.document import Document, Image
+
+    told = diorama.generate(diorama.Config(documents=True, seed=3), "test", count, pixels=False)
+    texts = [document.text for document in told]
+    data = base64.b64encode(PHOTOGRAPH.read_bytes()).decode()
+    images = (Image(path=str(PHOTOGRAPH), id="main"),) if pictured else ()
+    documents = [Document(id=str(n), text=text, images=images) for n, text in enumerate(texts)]
+    given = [{"id": d.id, "text": d.text, "images": [data] if pictured else []} for d in documents]
+    return documents, [json.dumps(x).encode() for x in given]
+
+
+def measure_throughput(count: int, pictured: int, rounds: int) -> None:
+    """Shares of the speed of `extract`, by clients and kind of post."""
+    from openmie.base.loading import load as load_model
+    from openmie.inference.pipeline import predict_each
+
+    model = load_model("base")
+    for kind, number in (("text", count), ("text and photograph", pictured)):
+        documents, bodies = posts(number, kind != "text")
+        list(predict_each([model], documents[:8]))
+        shares: dict[int, list[tuple[float, float]]] = {clients: [] for clients in CLIENTS}
+        waits: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+        with service(*BASE) as process:
+            for _ in range(rounds):
+                wall, spent = time.perf_counter(), time.process_time()
+                expected = list(predict_each([model], documents))
+                speed, cost = number / (time.perf_counter() - wall), (time.process_time() - spent) / number
+                for clients in CLIENTS:
+                    some = bodies if clients > 1 else bodies[: max(number // 4, 4)]
+                    wall, spent = time.perf_counter(), process.seconds()
+                    answers = asyncio.run(load(process.port, some, clients))
+                    taken, spent = time.perf_counter() - wall, process.seconds() - spent
+                    check_answers(answers, expected)
+                    shares[clients].append((len(some) / taken / speed, cost * len(some) / spent))
+                    waits[clients] += [a.seconds * speed for a in answers if a]
+        for clients in CLIENTS:
+            by_clock, by_cpu = (statistics.median(x) for x in zip(*shares[clients]))
+            low, high = min(x for x, _ in shares[clients]), max(x for x, _ in shares[clients])
+            p50, p95 = (statistics.quantiles(waits[clients], n=100)[q] for q in (49, 94))
+            print(
+                f"{kind}, {clients} clients: {by_clock:.2f} ({low:.2f} to {high:.2f}) of extract by the clock, "
+                f"{by_cpu:.2f} by CPU time; wait for an answer, in posts of extract: median {p50:.1f}, p95 {p95:.1f}"
+            )
+
+
+def check_answers(answers: Sequence[Answer | None], expected: Sequence[Any]) -> None:
+    """Every answer is there, and is what the model predicts."""
+    for answer, document in zip(answers, expected):
+        assert answer is not None and answer.status == 200, answer
+        told = json.loads(answer.body)
+        found = [(m["start"], m["end"], m["label"]) for m in told.get("mentions", ())]
+        assert told["id"] == document.id and found == [(m.start, m.end, m.label) for m in document.mentions]
+
+
+def measure_memory(requests: int) -> None:
+    """Resident memory while requests go by."""
+    for name, arguments, number in (("instant model", (__file__, "--stub"), requests), ("base", BASE, requests // 20)):
+        _, bodies = posts(64, False)
+        with service(*arguments) as process:
+            rows = []
+            for part in (0.1, 0.25, 0.25, 0.4):
+                some = [bodies[n % len(bodies)] for n in range(int(part * number))]
+                answers = asyncio.run(load(process.port, some, 16))
+                assert all(a and a.status == 200 for a in answers)
+                rows.append(f"{process.mebibytes():.0f}")
+        print(f"memory, {name}: MiB after 10%, 35%, 60% and all of {number:,} requests: {', '.join(rows)}")
+
+
+def pictures() -> Iterator[tuple[str, bytes]]:
+    """The largest pictures that are accepted, of each kind that takes most memory; and some that are refused."""
+    from PIL import Image
+
+    def saved(picture: Any, format: str, **options: Any) -> bytes:
+        file = BytesIO()
+        picture.save(file, format, **options)
+        return file.getvalue()
+
+    wide = (8000, 6250)
+    yield "PNG, RGBA, 50 megapixels", saved(Image.new("RGBA", wide, (9, 99, 200, 90)), "PNG")
+    yield "PNG, RGBA, 16 megapixels", saved(Image.new("RGBA", (3999, 3999), (9, 99, 200, 90)), "PNG")
+    yield "PNG, 16 bits, 16 megapixels", saved(Image.new("I;16", (3999, 3999), 999), "PNG")
+    yield "GIF, 16 megapixels", saved(Image.new("P", (3999, 3999), 7), "GIF", transparency=7)
+    yield "WebP, 16 megapixels", saved(Image.new("RGBA", (3999, 3999), (9, 99, 200, 90)), "WEBP", lossless=True)
+    yield "JPEG, progressive, 50 megapixels", saved(Image.new("RGB", wide, (9, 99, 200)), "JPEG", progressive=True)
+    yield "TIFF, 50 megapixels", saved(Image.new("RGB", wide), "TIFF", compression="tiff_deflate")
+    yield "refused: PNG, 169 megapixels", saved(Image.new("1", (13000, 13000)), "PNG")
+    yield "refused: WebP, 268 megapixels", saved(Image.new("RGB", (16383, 16383)), "WEBP", quality=1)
+
+
+def measure_pictures() -> None:
+    """The most memory over that of the loaded model."""
+    with service(*BASE) as process:
+        _, bodies = posts(2, True)
+        asyncio.run(load(process.port, bodies, 1))
+        before = process.mebibytes()
+        for name, file in pictures():
+            body = json.dumps({"text": "Ada", "images": [base64.b64encode(file).decode()]}).encode()
+            process.forget_peak()
+            answers = asyncio.run(load(process.port, [body] * 4, 4))
+            statuses = {a.status if a else None for a in answers}
+            over = process.mebibytes("VmHWM") - before
+            print(f"{name}: {len(file):,} bytes, status {statuses}, {over:.0f} MiB over the model")
+
+
+def measure_kill(requests: int) -> None:
+    """A kill in the middle, and a restart."""
+    _, some = posts(64, False)
+    bodies = [json.dumps({**json.loads(some[n % 64]), "id": str(n)}).encode() for n in range(requests)]
+    folder = tempfile.mkdtemp()
+    os.environ["TMPDIR"] = folder
+    with service(__file__, "--stub", "--seconds", "0.01") as process:
+
+        def kill(answered: int) -> None:
+            if answered >= requests // 2:
+                process.running.kill()
+
+        answers = asyncio.run(load(process.port, bodies, 16, kill))
+    whole = [n for n, answer in enumerate(answers) if answer is not None]
+    for n in whole:
+        check_stub(answers[n], bodies[n])
+    left = [body for n, body in enumerate(bodies) if answers[n] is None]
+    with service(__file__, "--stub", port=process.port) as again:
+        for answer, body in zip(asyncio.run(load(again.port, left, 16)), left):
+            check_stub(answer, body)
+    print(
+        f"kill: {len(whole):,} of {requests:,} answered before, all whole and right; the other {len(left):,} after a "
+        f"restart on the same port; {len(os.listdir(folder))} files left behind"
+    )
+
+
+def check_stub(answer: Answer | None, body: bytes) -> None:
+    """The answer of the instant model to this very post."""
+    post = json.loads(body)
+    assert answer is not None and answer.status == 200, answer
+    told = json.loads(answer.body)
+    assert told["id"] == post["id"] and told["mentions"][0]["text"] == post["text"].split()[0]
+
+
+class Stub:
+    """A model that finds the first word at once, or after some time."""
+
+    kind, takes_labels, reads_images = "base", True, False
+    labels, relations = {"W": "a word"}, dict[str, str]()
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def query(self, labels: Any, relations: Any, threshold: Any) -> Any:
+        """See `openmie.serve.served_model.ServedModel`."""
+        from openmie.serve.served_model import Query
+
+        return Query(key="", predict=self._predict)
+
+    def _predict(self, documents: Sequence[Any]) -> list[Any]:
+        from openmie.data.document import Mention
+
+        time.sleep(self.seconds)
+        first = [d.text.split()[0] for d in documents]
+        at = [(d.text.index(w), d.text.index(w) + len(w)) for d, w in zip(documents, first)]
+        return [d.replace(mentions=(Mention(id="m0", start=a, end=b, label="W"),)) for d, (a, b) in zip(documents, at)]
+
+
+def serve_stub(port: int, seconds: float) -> None:
+    """The service of a `Stub`."""
+    from openmie.serve import Settings, create_application, server
+
+    with server.open_socket("127.0.0.1", port) as opened:
+        opened.listen(server.BACKLOG)
+        print(server.address_of(opened, tls=False) + "/", flush=True)
+        settings = Settings(tokens=(TOKEN,), rate=0)
+        server.run(create_application({"stub": Stub(seconds)}, settings), opened, settings.timeout, {})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--only", nargs="+", default=["throughput", "memory", "pictures", "kill"])
+    parser.add_argument("--posts", type=int, default=128)
+    parser.add_argument("--pictured", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--stub", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--seconds", type=float, default=0.0, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.stub:
+        serve_stub(given.port, given.seconds)
+        return
+    jobs: dict[str, Callable[[], None]] = {
+        "kill": lambda: measure_kill(given.requests // 5),
+        "memory": lambda: measure_memory(given.requests),
+        "throughput": lambda: measure_throughput(given.posts, given.pictured, given.rounds),
+        "pictures": measure_pictures,
+    }
+    for name in given.only:
+        jobs[name]()
+
+
+if __name__ == "__main__":
+    main()
