@@ -52,7 +52,7 @@ class BatchQueue:
         self._freed = asyncio.Condition()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"model-{name}")
         self._task: asyncio.Task[None] | None = None
-        self._seconds_per_post = 0.1
+        self._seconds_per_post, self._is_busy = 0.1, False
 
     def start(self) -> None:
         """Begin to predict; called in the event loop."""
@@ -60,7 +60,7 @@ class BatchQueue:
 
     async def stop(self) -> None:
         """Predict what waits, and end."""
-        while self._waiting:
+        while self._waiting or self._is_busy:
             await asyncio.sleep(0.01)
         if self._task is not None:
             self._task.cancel()
@@ -111,10 +111,11 @@ class BatchQueue:
     async def _run(self) -> None:
         while True:
             if not self._waiting:
+                self._is_busy = False
                 self._arrived.clear()
                 await self._arrived.wait()
                 await self._linger()
-            batch = self._next_batch()
+            self._is_busy, batch = True, self._next_batch()
             if batch:
                 await self._answer(batch)
             async with self._freed:

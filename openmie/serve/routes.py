@@ -15,6 +15,7 @@ from openmie.base.labels import LABELS, RELATIONS
 from openmie.data.document import Document
 from openmie.errors import OpenMIEError
 from openmie.serve import metrics, openapi
+from openmie.serve.connection import while_connected
 from openmie.serve.multipart import parse_multipart
 from openmie.serve.post_request import make_post, parse_post, parse_request
 from openmie.serve.problems import Problem, without_paths
@@ -39,7 +40,8 @@ async def extract(request: Request) -> Response:
         post = parse_post(await request.body(), service.settings)
     else:
         raise _other_type(kind, ("application/json", "multipart/form-data"))
-    return Response(_json(await service.predict(post)), media_type="application/json")
+    found = await while_connected(request, service.predict(post))
+    return Response(_json(found), media_type="application/json")
 
 
 @router.post("/v1/extract/batch", **openapi.BATCH)

@@ -93,14 +93,14 @@ def test_what_was_accepted_is_answered_when_the_service_stops():
 
         def ask():
             with suppress(httpx.TransportError):  # a client that came too late
-                found.append(httpx.post(f"{url}/v1/extract", json={"text": "a b"}, headers=HEADERS, timeout=20))
+                found.append(
+                    httpx.post(f"{url}/v1/extract", json={"text": "a b"}, headers=HEADERS, timeout=20, verify=False)
+                )
 
         clients = [threading.Thread(target=ask) for _ in range(10)]
         for client in clients:
             client.start()
-        until = monotonic() + 10
-        while sum(len(b) for b in model.batches) < 2 and monotonic() < until:
-            sleep(0.005)
+        _until(lambda: sum(map(len, model.batches)) >= 2)
         process.should_exit = True
         for client in clients:
             client.join(20)
@@ -108,3 +108,28 @@ def test_what_was_accepted_is_answered_when_the_service_stops():
     assert all(a.status_code == 200 and a.json()["mentions"] for a in found)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/health")
+
+
+def test_a_post_whose_client_has_gone_is_not_predicted():
+    model = WordsModel()
+    model.free.clear()
+    with running(served(model, batch_size=1)) as (url, _):
+        first = threading.Thread(target=httpx.post, args=(f"{url}/v1/extract",), kwargs=_post("first"))
+        first.start()
+        _until(lambda: model.batches)
+        with suppress(httpx.ReadTimeout):
+            httpx.post(f"{url}/v1/extract", **{**_post("gone"), "timeout": 0.2})
+        model.free.set()
+        first.join(20)
+        last = httpx.post(f"{url}/v1/extract", **_post("last"))
+    assert last.status_code == 200 and model.batches == [["first"], ["last"]]
+
+
+def _post(id):
+    return {"json": {"id": id, "text": "a"}, "headers": HEADERS, "timeout": 20, "verify": False}
+
+
+def _until(condition):
+    until = monotonic() + 10
+    while not condition() and monotonic() < until:
+        sleep(0.005)
