@@ -168,6 +168,7 @@ EXTRAS = {  # module -> the extra of pyproject.toml that brings it
     **dict.fromkeys(("rapidocr", "onnxruntime"), "ocr"),
     "skimage": "demo",
     "pillow_heif": "heic",
+    **dict.fromkeys(("ray", "fsspec"), "ray"),
     "openai": "endpoint",
     **dict.fromkeys(("fastapi", "starlette", "uvicorn", "python_multipart", "prometheus_client", "httpx"), "serve"),
     **dict.fromkeys(("rdflib", "pyoxigraph", "networkx"), "graph"),

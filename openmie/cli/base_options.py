@@ -120,11 +120,3 @@ def typed_threshold(texts: Sequence[str]) -> tuple[float | None, dict[str, float
             f"{len(general)} thresholds for all labels", expected="one", remedy="name the label: --threshold PER=0.5"
         )
     return (general[0] if general else None), found
-
-
-def say_what_base_is(models: Sequence[Any]) -> None:
-    """On stderr, once: which model this is, what it was measured at, and how to do better."""
-    for model in models:
-        if hasattr(model, "facts"):
-            print(model.facts.sentences(), file=sys.stderr)
-            return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +11,7 @@ from openmie.cli import console, options, progress
 from openmie.errors import OpenMIEError
 
 if TYPE_CHECKING:
+    from openmie.cli.extract_predictor import ExtractPredictor
     from openmie.formats.post_columns import PostColumns
 
 
@@ -67,6 +66,15 @@ def extract(
     cache: options.Cache = None,
     vlm_option: options.VLMOption = None,
     parts: options.Parts = None,
+    engine: Annotated[
+        str, typer.Option(help="local: on this machine; ray: on a cluster, or on Ray that is started here.")
+    ] = "local",
+    workers: Annotated[
+        int, typer.Option(help="Worker processes; 0: none of its own, or with ray one for each processor.")
+    ] = 0,
+    address: Annotated[
+        str, typer.Option(help="Ray cluster that runs: auto, HOST:6379 or ray://HOST:10001; default: RAY_ADDRESS.")
+    ] = "",
 ) -> None:
     """Extract entities, relations, objects and words from posts, with the model that is installed with openmie (base).
 
@@ -84,7 +92,13 @@ def extract(
 
     Example: openmie extract posts.jsonl --label PER --label BRAND="a brand" --threshold 0.7 --out found.jsonl
 
+    With --workers, reading, prediction and writing overlap, and a post whose image or text crashes its worker is
+    recorded; with --engine ray, the workers are those of a cluster. The rows are the same for any number of them.
+
     Example: openmie extract posts.jsonl --out found --format csv
+
+    Example: openmie extract posts/ --engine ray --workers 16 --format parquet --out found
+
     Example: openmie extract posts.csv more.parquet photos --text-column tweet --image-dir photos --out found.jsonl
 
     Example: openmie extract diorama:test=20#test --system pfa --model NAME --endpoint URL --task ner --out found.jsonl
@@ -93,37 +107,21 @@ def extract(
 
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
-    from openmie.cli import base_options, extract_tasks
+    from openmie.cli.extract_engines import check_engine
+    from openmie.cli.extract_predictor import ExtractPredictor
     from openmie.inference import pipeline
 
-    named: dict[str, Any] = {"label": label, "relation": relation, "labels": labels}
-    request = options.extraction_request(
-        system,
-        model,
-        endpoint=endpoint,
-        tasks=task,
-        cache=cache,
-        settings=vlm_option,
-        record_schema=schema,
-        attribute=attribute,
-        examples=examples,
-        instructions=instructions,
-        passes=passes,
-        **(named if system else {}),
-    )
+    predictor = ExtractPredictor(context.params)
     if system and threshold:
         raise OpenMIEError(
             "--threshold with --system",
             expected="--threshold with base",
             remedy="leave it out: a vision-language model gives no scores",
         )
+    check_engine(context.params)
     columns = options.post_columns(text_column, image_column, id_column)
     one = pipeline.make_document(text, image or (), caption) if text or image or caption else None
     posts = _posts(source or [], one, image_dir, columns, from_)
-    tasks = () if system else extract_tasks.read_tasks(task)
-    predictor = _Predictor(
-        request, tasks, lambda: base_options.load_models(model, **named, threshold=threshold, parts=parts)
-    )
     if _write(context.params, posts, predictor):
         raise typer.Exit(options.PARTIAL)
 
@@ -141,9 +139,10 @@ def _posts(source: list[str], one: Any, image_dir: str | None, columns: PostColu
     return [one] if one else pipeline.read_posts(source, image_dir, columns, format or None)
 
 
-def _write(given: dict[str, Any], posts: Any, predictor: _Predictor) -> bool:
+def _write(given: dict[str, Any], posts: Any, predictor: ExtractPredictor) -> bool:
     """Predict, write and tell, as the parameters of the command say; whether anything was lost."""
     from openmie.cli import base_options, extract_output, extract_settings
+    from openmie.cli.extract_engines import documents, folder_documents
     from openmie.cli.result_files import choose_format
     from openmie.data.provenance import now
     from openmie.inference import pipeline
@@ -154,11 +153,10 @@ def _write(given: dict[str, Any], posts: Any, predictor: _Predictor) -> bool:
     counts, count = progress.PostCounts(), partial(progress.count_files, given["source"] or ())
     if extract_output.is_folder(out):
         rows = extract_output.write_folder(
-            posts,
+            partial(folder_documents, given, posts, predictor),
             out,
             chosen,
             extract_settings.settings_of(given, given["model"] or [base_options.BASE], chosen.suffix, request),
-            predictor,
             lambda found, left: progress.watched(found, "extracting", counts, lambda: left(count())),
             unit=1 if request else pipeline.PREDICTED_TOGETHER,
             when=now(),
@@ -166,7 +164,7 @@ def _write(given: dict[str, Any], posts: Any, predictor: _Predictor) -> bool:
         )
         lost = extract_output.tell(rows, counts)
     else:
-        shown = progress.watched(predictor(posts, now()), "extracting", counts, count, out != "-")
+        shown = progress.watched(documents(given, posts, predictor, now()), "extracting", counts, count, out != "-")
         failed = console.write_results(shown, format, out)
         console.say_notes(counts)
         console.say_failed([*counts.records, *failed])
@@ -175,44 +173,3 @@ def _write(given: dict[str, Any], posts: Any, predictor: _Predictor) -> bool:
         lost = bool(counts.records or failed)
     predictor.tell_of_images(counts.pictured)
     return lost
-
-
-@dataclass
-class _Predictor:
-    """Predictions by the vision-language model that is requested, or by models in turn.
-
-    Args:
-        request: an ExtractionRequest, or None.
-        tasks: of the other models.
-        load: loads the other models.
-        models: those that have predicted.
-    """
-
-    request: Any
-    tasks: tuple[str, ...]
-    load: Callable[[], list[Any]]
-    models: list[Any] = field(default_factory=list)
-
-    def __call__(self, items: Any, when: str) -> Any:
-        """The documents of a job that began `when`."""
-        from openmie import __version__
-        from openmie.cli import base_options, extract_tasks
-        from openmie.data import provenance
-        from openmie.inference import pipeline
-
-        request = self.request
-        if request:
-            self.models = [request]
-            found = request.predict(items, request.schema(), request.backend())
-        else:
-            self.models = self.load()
-            base_options.say_what_base_is(self.models)
-            found = extract_tasks.kept_layers(pipeline.predict_each(self.models, items), self.tasks)
-        told = provenance.provenance([m.identity() for m in self.models], __version__, when)
-        return provenance.stamp(found, told)
-
-    def tell_of_images(self, pictured: int) -> None:
-        """Say that posts with images were given to models that read none."""
-        if pictured and self.models and not any(getattr(model, "reads_images", True) for model in self.models):
-            posts = progress.number(pictured, "post")
-            console.say_line(f"{posts} with images, which this model does not read; base and others do (--model base)")

@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,14 @@ import typer
 from openmie.cli import console, progress
 from openmie.cli.result_files import ResultFormat
 from openmie.data.document import Document
-from openmie.errors import ErrorRecord, OpenMIEError
+from openmie.errors import OpenMIEError
 from openmie.formats import partial_output
 from openmie.formats.shard_manifest import OtherJob
 from openmie.formats.sharded_output import OutputFolder, open_output_folder
 
-Items = Iterable[Document | ErrorRecord]
 Left = Callable[[int | None], int | None]  # of the number of posts, those that are not there yet
 Watch = Callable[[Iterable[Document], Left], Iterable[Document]]
-Predict = Callable[[Items, str], Iterable[Document]]  # posts, time of the job
+Documents = Callable[[OutputFolder], Iterable[Document]]  # of the posts that have no row yet
 
 
 def is_folder(out: str) -> bool:
@@ -49,11 +47,10 @@ def check(out: str, restart: bool) -> None:
 
 
 def write_folder(
-    posts: Items,
+    documents: Documents,
     out: str,
     format: ResultFormat,
     settings: Mapping[str, Any],
-    predict: Predict,
     watch: Watch,
     *,
     unit: int,
@@ -63,11 +60,10 @@ def write_folder(
     """Predict what is not there yet, into the folder. No model is loaded where all is there.
 
     Args:
-        posts: all posts of the job.
+        documents: predicts the posts that have no row yet.
         out: the folder.
         format: of the shards.
         settings: what the rows depend on, see `open_output_folder`.
-        predict: loads the models and predicts.
         watch: passes the documents on.
         unit: posts that are predicted together.
         when: now; rows say on which day their folder was begun.
@@ -85,13 +81,9 @@ def write_folder(
         ) as rows,
         _saying_how_to_go_on(rows),
     ):  # fmt: skip
-        pending = iter(rows.pending(posts))
-        if (first := next(pending, None)) is not None:
-            documents = predict(chain([first], pending), rows.when)
-            done = rows.done
-            shown = watch(documents, lambda posts: posts and max(posts - done, 0))
-            for document in shown:
-                rows.add(document)
+        done = rows.done
+        for document in watch(documents(rows), lambda posts: posts and max(posts - done, 0)):
+            rows.add(document)
         rows.finish()
     return rows
 

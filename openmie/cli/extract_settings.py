@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from openmie.data.object_stores import expand_url, facts_of, is_url
 from openmie.errors import CorpusError
 
 WHOLE = 1 << 30  # bytes of a model folder's files that are read whole; of larger ones, both ends
 END = 1 << 20
 _OTHERWISE = (  # told in another way, or no matter
     "source", "model", "format", "out", "restart", "cache", "vlm_option", "max_side", "endpoint", "price", "estimate",
+    "engine", "workers", "address",
 )  # fmt: skip
 
 
@@ -50,6 +52,8 @@ def _value(value: Any) -> Any:
 
 
 def _paths(source: str) -> list[str]:
+    if is_url(source):
+        return expand_url(source)
     return [source] if source == "-" or os.path.lexists(source) else sorted(glob.glob(source, recursive=True))
 
 
@@ -57,6 +61,8 @@ def _contents(path: str) -> Any:
     """Size and hash of a file, or of the names and sizes in a folder; standard input is known by its posts only."""
     if path == "-":
         return "standard input"
+    if is_url(path):
+        return facts_of(path)
     if os.path.isdir(path):
         files = sorted(p for p in Path(path).rglob("*") if p.is_file())
         names = [[p.relative_to(path).as_posix(), p.stat().st_size] for p in files]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from openmie.data import images as pictures
 from openmie.data.document import Document, Image
+from openmie.data.object_stores import is_url
 from openmie.errors import ErrorRecord, ImageError
 
 Folder = str | os.PathLike[str]
@@ -79,11 +80,12 @@ def relative_paths(document: Document, folder: Path | None) -> tuple[Document, S
     if folder is None or not any(i.path for i in document.images):
         return document, ()
     root = os.path.abspath(folder)
-    paths = [os.path.relpath(os.path.abspath(i.path), root) if i.path else "" for i in document.images]
-    outside = [i for i, p in zip(document.images, paths) if p.split(os.sep)[0] == os.pardir]
+    here = [bool(i.path) and not is_url(i.path) for i in document.images]
+    paths = [os.path.relpath(os.path.abspath(i.path), root) if h else i.path for h, i in zip(here, document.images)]
+    outside = [i for i, p in zip(document.images, paths) if p.split(os.sep)[0] == os.pardir or is_url(p)]
     moved = tuple(
         i
-        if not i.path or (i in outside and os.path.isabs(i.path))
+        if not i.path or (i in outside and (os.path.isabs(i.path) or is_url(i.path)))
         else i.model_copy(update={"path": Path(p).as_posix()})
         for i, p in zip(document.images, paths)
     )

@@ -170,7 +170,7 @@ def guess(path: str | os.PathLike[str], reading: bool, columns: PostColumns = US
     if os.fspath(path) == "-":
         return (guess_content(path, columns) if reading else "") or "jsonl"
     if reading and target.is_dir():
-        found = _guess_folder(target)
+        found = guess_folder(target)
     else:
         found = next((n for n, row in FORMATS.items() if suffix in row.suffixes), "")
         if reading and (suffix in (".txt", ".tsv") or not found):
@@ -187,7 +187,8 @@ def guess(path: str | os.PathLike[str], reading: bool, columns: PostColumns = US
     return found
 
 
-def _guess_folder(folder: Path) -> str:
+def guess_folder(folder: Path) -> str:
+    """The format of a folder as a whole; "" for none."""
     found = next((n for n, row in FORMATS.items() if any(_matches(folder, p) for p in row.folder)), "")
     tests = ((n, row) for n, row in FORMATS.items() if row.folder_test)
     return found or next((n for n, row in tests if row.function(row.folder_test)(folder)), "")

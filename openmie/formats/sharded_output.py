@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from openmie.data import replace_file as writing
 from openmie.data.document import Document
@@ -37,6 +37,7 @@ from openmie.formats.shard_manifest import MANIFEST, Manifest, OtherJob, check_s
 
 SHARD_POSTS = 1024  # posts of a shard; part of what a folder was begun with
 Writer = Callable[[Iterable[Document], Path], object]
+P = TypeVar("P", "Document | ErrorRecord", "HashedPost")
 
 
 @contextmanager
@@ -88,6 +89,37 @@ def open_output_folder(
             yield rows
         finally:
             rows.close()
+
+
+@dataclass(frozen=True)
+class HashedPost:
+    """A post that was read elsewhere.
+
+    Args:
+        hash: as `hash_post` makes it.
+        read: whether it is a document, not the record of one that could not be read.
+    """
+
+    hash: str
+    read: bool
+
+
+@dataclass(frozen=True)
+class FinishedPlaces:
+    """The numbers of the posts that have finished rows, from 0.
+
+    Args:
+        shards: numbers of the shards whose posts all have.
+        posts: posts of a shard.
+        rows: numbers of other posts.
+    """
+
+    shards: frozenset[int] = frozenset()
+    posts: int = SHARD_POSTS
+    rows: frozenset[int] = frozenset()
+
+    def __contains__(self, at: int) -> bool:
+        return at // self.posts in self.shards or at in self.rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,13 +193,20 @@ class OutputFolder:
         opened = [j for index, j in self._journals.items() if index >= len(self.manifest.shards)]
         return [row for journal in opened for row in journal.entries.values()]
 
-    def pending(self, posts: Iterable[Document | ErrorRecord]) -> Iterator[Document | ErrorRecord]:
+    @property
+    def finished(self) -> FinishedPlaces:
+        """The posts that `pending` passes over."""
+        whole = frozenset(index for index in range(len(self.manifest.shards)) if index not in self._journals)
+        rows = (at for j in self._journals.values() for at, row in j.entries.items() if row.state != AGAIN)
+        return FinishedPlaces(whole, SHARD_POSTS, frozenset(rows))
+
+    def pending(self, posts: Iterable[P]) -> Iterator[P]:
         """The posts that have no finished row yet; the others are compared with what the folder was begun with."""
         for at, post in enumerate(posts):
             self._posts = at + 1
-            of = _post_hash(post)
-            if not self._is_finished(at, of):
-                self._queue.append((at, of, isinstance(post, Document)))
+            known = post if isinstance(post, HashedPost) else HashedPost(hash_post(post), isinstance(post, Document))
+            if not self._is_finished(at, known.hash):
+                self._queue.append((at, known.hash, known.read))
                 yield post
 
     def add(self, document: Document) -> None:
@@ -271,7 +310,7 @@ class OutputFolder:
         )
 
 
-def _post_hash(post: Document | ErrorRecord) -> str:
+def hash_post(post: Document | ErrorRecord) -> str:
     """A hash of what was read, wherever the file and its images lie."""
     if isinstance(post, ErrorRecord):
         whole: list[Any] = [post.found]

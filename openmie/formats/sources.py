@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from openmie.data.document import Document
+from openmie.data.object_stores import DATA, expand_url, fetched, is_url
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import registry
 from openmie.formats.equal_ids import remark_equal_ids
+from openmie.formats.object_sources import read_object, read_with_images
 from openmie.formats.post_columns import PostColumns
 
 Item = Document | ErrorRecord
@@ -26,16 +28,21 @@ Item = Document | ErrorRecord
 def expand(sources: Sequence[str]) -> list[str]:
     """The files and folders that sources name, patterns such as `posts/*.jsonl` replaced by what they match, sorted.
 
+    A folder of files of posts stands for these (`DATA`); a folder of another format, such as one of images, for itself.
+
     Args:
-        sources: paths or patterns (`**` is any number of folders); "-" is standard input.
+        sources: paths or patterns (`**` is any number of folders), here or in an object store (`s3://...`); "-" is
+            standard input.
 
     Raises:
         CorpusError: nothing is there, or nothing matches.
     """
     found: list[str] = []
     for source in sources:
-        if source == "-" or os.path.lexists(source):
-            found.append(source)
+        if is_url(source):
+            found.extend(expand_url(source))
+        elif source == "-" or os.path.lexists(source):
+            found.extend(_data_files(source) or [source])
         elif matches := sorted(glob.glob(source, recursive=True)):
             found.extend(matches)
         else:
@@ -67,15 +74,39 @@ def read_sources(sources: Sequence[str], format: str | None = None, **options: A
         CorpusError: nothing at a path, an unknown format or option, a table without the columns that were named.
     """
     paths = expand(sources)
-    known = [format or registry.guess(path, reading=True, columns=PostColumns.of(options)) for path in paths]
+    known = [format or _guess(path, PostColumns.of(options)) for path in paths]
     taken = [registry.accepted_options(name) for name in known]
     used = {option for accepted in taken for option in accepted}  # of some of the sources
     opened = []
     for path, name, accepted, prefix in zip(paths, known, taken, _names(paths)):
         given = {k: v for k, v in options.items() if k in accepted or k not in used}
         given |= {"id_prefix": f"{prefix}:"} if len(paths) > 1 and "id_prefix" in accepted else {}
-        opened.append(registry.read_items(path, name, **given))
+        if is_url(path):
+            opened.append(read_object(path, name, given))
+        elif is_url(str(given.get("images") or "")):
+            opened.append(read_with_images(Path(path), path, name, given))
+        else:
+            opened.append(registry.read_items(path, name, **given))
     return remark_equal_ids(chain.from_iterable(opened)) if len(opened) > 1 else opened[0]
+
+
+def _guess(path: str, columns: PostColumns) -> str:
+    """The format of a file; one of an object store is known by its name, or looked at."""
+    if not is_url(path):
+        return registry.guess(path, reading=True, columns=columns)
+    if Path(path).suffix.lower() in DATA:
+        return registry.guess(path, reading=False)
+    with fetched(path) as local:
+        return registry.guess(local, reading=True, columns=columns)
+
+
+def _data_files(source: str) -> list[str]:
+    """The files of posts in a folder that is of no other format; none where there are no such files."""
+    folder = Path(source)
+    if source == "-" or not folder.is_dir() or registry.guess_folder(folder):
+        return []
+    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in DATA and not p.name.startswith("."))
+    return [os.path.join(source, name) for name in names]
 
 
 def _names(paths: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from openmie import corpora
 from openmie.data.document import USER_CAPTION, Document, Image
+from openmie.data.object_stores import local_images
 from openmie.errors import CorpusError, DocumentError, ErrorRecord
 from openmie.formats import output
 from openmie.formats.post_columns import USUAL, PostColumns
@@ -128,8 +129,10 @@ def predict_each(
     """
     for part in _chunks(items, batch):
         documents = [item for _, item in part if isinstance(item, Document)]
-        for model in models:
-            documents = _predicted(model, documents)
+        with local_images(documents) as (documents, led_back):
+            for model in models:
+                documents = _predicted(model, documents)
+            documents = [*map(led_back, documents)]
         ready = iter(documents)
         for number, item in part:
             yield next(ready) if isinstance(item, Document) else as_document(item, number)
@@ -142,9 +145,13 @@ def _predicted(model: Model, documents: Sequence[Document]) -> list[Document]:
     except DocumentError as error:
         if len(documents) > 1:
             return [found for document in documents for found in _predicted(model, [document])]
-        (document,) = documents
-        none: dict[str, Any] = dict.fromkeys(("mentions", "chains", "relations", "regions", "records"), ())
-        return [document.replace(**none, errors=(*document.errors, error.record))]
+        return [failed_document(documents[0], error.record)]
+
+
+def failed_document(document: Document, record: ErrorRecord) -> Document:
+    """The document without predictions, and with the reason."""
+    none: dict[str, Any] = dict.fromkeys(("mentions", "chains", "relations", "regions", "records"), ())
+    return document.replace(**none, errors=(*document.errors, record))
 
 
 def _chunks(items: Iterable[Document | ErrorRecord], size: int) -> Iterator[list[tuple[int, Document | ErrorRecord]]]:

@@ -240,7 +240,6 @@ def test_extract(tmp_path, monkeypatch):
     monkeypatch.setattr(
         base_options, "load_models", lambda *_, **__: [SimpleNamespace(predict=list, identity=lambda: {"name": "none"})]
     )
-    monkeypatch.setattr(base_options, "say_what_base_is", lambda _: None)
     code, said = run("extract", tmp_path / "a.jsonl", "--out", tmp_path / "out.jsonl")
     assert code == cli.PARTIAL and "2 records with errors" in said and "a.jsonl:1" in said and "a.ann:2" in said
     assert sum(bool(d.errors) for d in registry.read(tmp_path / "out.jsonl")) == 2

@@ -12,10 +12,12 @@ import pytest
 
 from openmie.cli import application as cli
 from openmie.cli import base_options
+from openmie.cli.extract_predictor import make_worker_predictor
 from openmie.data.document import Document, Mention
 from openmie.data.folder_lock import hold_folder
 from openmie.errors import ErrorRecord
 from openmie.formats import parquet, sharded_output
+from openmie.inference.post_lines import decode, encode
 from openmie.vlm.backends import endpoint
 from openmie.vlm.generate import Answer
 from openmie.vlm.prompting import request as asked
@@ -66,6 +68,20 @@ class Batched:
         size = sum(len(d.text) for d in documents) / 1000
         found = Mention(id="m", start=0, end=3, label="PER", score=size)
         return [d.replace(mentions=(found,)) if d.text else d for d in documents]
+
+
+class InProcess:
+    """A worker without a process: what `make_worker_predictor` makes of the parameters predicts here."""
+
+    def __init__(self, spec, model):
+        arguments = json.loads(json.dumps(spec.arguments))
+        self.made, self.told = make_worker_predictor(**arguments), {"says": "", "reads_images": True}
+
+    def predict(self, lines):
+        return [encode(document) for document in self.made([decode(line) for line in lines])]
+
+    def close(self):
+        pass
 
 
 @pytest.fixture
@@ -318,3 +334,45 @@ def test_paths_of_images_are_those_of_the_posts(out, extract, batched, here):
     written = here / out if out.endswith("parquet") else here / out / "part-00001.parquet"
     (document,) = parquet.read(written, images=here)
     assert os.path.samefile(document.images[0].path, here / "a.png") and not document.errors
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        (("--engine", "spark"), "local, ray"),
+        (("--engine", "ray", "--out", "o.jsonl"), "--out FOLDER"),
+        (("--engine", "ray", "--out", "o", "-"), "files that each node"),
+        (("--workers", "-1", "--out", "o"), "0 or more"),
+        (("--address", "auto", "--out", "o"), "--engine ray"),
+    ],
+)
+def test_engines_that_cannot_work_are_told_before_a_model_is_loaded(batched, extract, options, told):
+    source = () if options[-1] == "-" else ("posts.jsonl",)
+    code, errors = extract(*source, *options)
+    assert code == 2 and told in errors and not batched.predicted
+
+
+def test_a_folder_that_one_engine_began_another_finishes(here, batched, extract, monkeypatch):
+    """Workers, and Ray's actor without a cluster, write the bytes that one process writes."""
+    from openmie.inference import post_batches, ray_engine
+
+    assert extract("posts.jsonl", "--out", "whole")[0] == 3
+    whole = files(here / "whole")
+    monkeypatch.setattr("openmie.inference.worker_process.WorkerProcess", lambda spec: InProcess(spec, batched))
+    monkeypatch.setattr("openmie.inference.worker_pool.WorkerProcess", lambda spec: InProcess(spec, batched))
+    monkeypatch.setattr(ray_engine, "WorkerProcess", lambda spec: InProcess(spec, batched))
+
+    def batches(job, finished):
+        actor = ray_engine._PredictingActor(job.spec)
+        for block in ray_engine._read_blocks(job, finished):
+            (row,) = actor(block).to_pylist()
+            yield post_batches.PostBatch.of_columns(row["hashed"], row["lines"]), json.loads(row["told"])
+
+    monkeypatch.setattr(ray_engine, "_batches", batches)
+    monkeypatch.setattr(ray_engine.RayJob, "batch", 5, raising=False)
+    batched.stop = interrupt(len(batched.predicted) + 23)
+    assert extract("posts.jsonl", "--out", "o", "--workers", "2")[0] == 130
+    batched.stop = lambda number: None
+    code, errors = extract("posts.jsonl", "--out", "o", "--engine", "ray", "--workers", "3")
+    assert code == 3 and files(here / "o") == whole, errors
+    assert extract("posts.jsonl", "--out", "o", "--engine", "ray")[0] == 3

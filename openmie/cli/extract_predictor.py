@@ -1,0 +1,131 @@
+"""What `openmie extract` predicts with, made of the parameters of the command: in its own process, or in a worker's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from openmie.cli import console, options, progress
+from openmie.data.document import Document
+from openmie.data.object_stores import local_images
+from openmie.inference.worker_process import PredictorSpec
+
+_PARAMETERS = (  # of the command, that a predictor depends on
+    "model", "system", "endpoint", "task", "label", "relation", "labels", "threshold", "cache", "vlm_option", "parts",
+)  # fmt: skip
+
+
+class ExtractPredictor:
+    """Predictions by the vision-language model that is requested, or by models in turn.
+
+    Args:
+        given: the parameters of the command.
+
+    Attributes:
+        request: an ExtractionRequest, or None.
+        told: what is to be said of the models, once they are loaded.
+    """
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.given, self.told = given, dict[str, Any]()
+        self.request = options.extraction_request(
+            given["system"],
+            given["model"],
+            endpoint=given["endpoint"],
+            tasks=given["task"],
+            cache=given["cache"],
+            settings=given["vlm_option"],
+            **(self._named() if given["system"] else {}),
+        )
+        self._models: list[Any] = []
+        self._backend: Any = None
+
+    def _named(self) -> dict[str, Any]:
+        return {name: self.given[name] for name in ("label", "relation", "labels")}
+
+    def load(self) -> None:
+        """Load the models; what is to be told of them is in `told` then."""
+        from openmie.cli import base_options
+
+        if self._models:
+            return
+        given = self.given
+        self._models = (
+            [self.request]
+            if self.request
+            else base_options.load_models(
+                given["model"], **self._named(), threshold=given["threshold"], parts=given["parts"]
+            )
+        )
+        said = next((model.facts.sentences() for model in self._models if hasattr(model, "facts")), "")
+        self.told = {"says": said, "reads_images": any(getattr(m, "reads_images", True) for m in self._models)}
+
+    def __call__(self, items: Iterable[Any], when: str) -> Iterator[Any]:
+        """The documents of a job that began `when`."""
+        from openmie import __version__
+        from openmie.data import provenance
+        from openmie.inference import pipeline
+
+        self.load()
+        request = self.request
+        if request:
+            self._backend = request.backend() if self._backend is None else self._backend  # an empty cache has length 0
+            found = request.predict(items, request.schema(), self._backend)
+        else:
+            found = pipeline.predict_each(self._models, items)
+        told = provenance.provenance([m.identity() for m in self._models], __version__, when)
+        return provenance.stamp(found, told)
+
+    def tell(self, told: Mapping[str, Any] | None = None) -> None:
+        """Say what the model is, on stderr; None: the one that was loaded here."""
+        self.told = dict(self.told if told is None else told)
+        if said := self.told.get("says"):
+            console.say_line(said)
+
+    def tell_of_images(self, pictured: int) -> None:
+        """Say that posts with images were given to models that read none."""
+        if pictured and not self.told.get("reads_images", True):
+            posts = progress.number(pictured, "post")
+            console.say_line(f"{posts} with images, which this model does not read; base and others do (--model base)")
+
+
+def worker_spec(given: Mapping[str, Any], when: str, folder: str) -> PredictorSpec:
+    """How a worker makes the predictor of these parameters.
+
+    Args:
+        given: the parameters of the command.
+        when: the job began.
+        folder: working folder of the command.
+    """
+    asked = {name: _plain(given[name]) for name in _PARAMETERS}
+    return PredictorSpec("openmie.cli.extract_predictor:make_worker_predictor", {"given": asked, "when": when}, folder)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def make_worker_predictor(given: Mapping[str, Any], when: str) -> _WorkerPredictor:
+    """The predictor of a worker, its models loaded; see `worker_spec`."""
+    from openmie.cli.terminal import quiet_libraries
+
+    quiet_libraries()
+    paths = {name: Path(given[name]) for name in ("labels", "cache") if given[name]}
+    parts = [Path(part) for part in given["parts"]] if given["parts"] else None
+    made = ExtractPredictor({**given, **paths, "parts": parts})
+    made.load()
+    return _WorkerPredictor(made, when)
+
+
+class _WorkerPredictor:
+    def __init__(self, made: ExtractPredictor, when: str, answers: Path | None) -> None:
+        self._made, self._when, self._answers, self.told = made, when, answers, made.told
+
+    def __call__(self, items: Sequence[Any]) -> Iterable[Any]:
+        with local_images([item for item in items if isinstance(item, Document)]) as (documents, led_back):
+            local = iter(documents)
+            here = [next(local) if isinstance(item, Document) else item for item in items]
+            return [led_back(document) for document in self._made(here, self._when)]
