@@ -42,7 +42,7 @@ class Sleeping:
     """
 
     def __init__(self, seconds: float) -> None:
-        self.seconds, self.told = seconds, dict[str, Any]()
+        self.seconds, self.facts = seconds, dict[str, Any]()
 
     def __call__(self, items: Sequence[Document | ErrorRecord]) -> Iterator[Document]:
         time.sleep(self.seconds * len(items))

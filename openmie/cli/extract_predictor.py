@@ -24,11 +24,11 @@ class ExtractPredictor:
 
     Attributes:
         request: an ExtractionRequest, or None.
-        told: what is to be said of the models, once they are loaded.
+        facts: what is to be said of the models, once they are loaded.
     """
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        self.given, self.told = given, dict[str, Any]()
+        self.given, self.facts = given, dict[str, Any]()
         self.request = options.extraction_request(
             given["system"],
             given["model"],
@@ -45,7 +45,7 @@ class ExtractPredictor:
         return {name: self.given[name] for name in ("label", "relation", "labels")}
 
     def load(self) -> None:
-        """Load the models; what is to be told of them is in `told` then."""
+        """Load the models; what is to be told of them is in `facts` then."""
         from openmie.cli import base_options
 
         if self._models:
@@ -59,7 +59,7 @@ class ExtractPredictor:
             )
         )
         said = next((model.facts.sentences() for model in self._models if hasattr(model, "facts")), "")
-        self.told = {"says": said, "reads_images": any(getattr(m, "reads_images", True) for m in self._models)}
+        self.facts = {"says": said, "reads_images": any(getattr(m, "reads_images", True) for m in self._models)}
 
     def __call__(self, items: Iterable[Any], when: str) -> Iterator[Any]:
         """The documents of a job that began `when`."""
@@ -79,13 +79,13 @@ class ExtractPredictor:
 
     def tell(self, told: Mapping[str, Any] | None = None) -> None:
         """Say what the model is, on stderr; None: the one that was loaded here."""
-        self.told = dict(self.told if told is None else told)
-        if said := self.told.get("says"):
+        self.facts = dict(self.facts if told is None else told)
+        if said := self.facts.get("says"):
             console.say_line(said)
 
     def tell_of_images(self, pictured: int) -> None:
         """Say that posts with images were given to models that read none."""
-        if pictured and not self.told.get("reads_images", True):
+        if pictured and not self.facts.get("reads_images", True):
             posts = progress.number(pictured, "post")
             console.say_line(f"{posts} with images, which this model does not read; base and others do (--model base)")
 
@@ -122,7 +122,7 @@ def make_worker_predictor(given: Mapping[str, Any], when: str) -> _WorkerPredict
 
 class _WorkerPredictor:
     def __init__(self, made: ExtractPredictor, when: str, answers: Path | None) -> None:
-        self._made, self._when, self._answers, self.told = made, when, answers, made.told
+        self._made, self._when, self._answers, self.facts = made, when, answers, made.facts
 
     def __call__(self, items: Sequence[Any]) -> Iterable[Any]:
         with local_images([item for item in items if isinstance(item, Document)]) as (documents, led_back):

@@ -165,7 +165,7 @@ class _PredictingActor:
         if row["error"] or not batch.lines:
             return _table(batch, error=row["error"])
         try:
-            return _table(PostBatch(batch.hashed, self._isolation.predict(batch.lines)), self._worker.told)
+            return _table(PostBatch(batch.hashed, self._isolation.predict(batch.lines)), self._worker.facts)
         except OpenMIEError as error:
             return _table(PostBatch(), error=error.record.model_dump_json())
 

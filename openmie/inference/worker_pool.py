@@ -68,7 +68,7 @@ def predict_in_workers(
             lines = running.popleft().result()
             if not told:
                 told = True
-                tell(next((w.told for w in made if w.told), {}))
+                tell(next((w.facts for w in made if w.facts), {}))
             yield from map(decode_document, lines)
     finally:
         for future in running:

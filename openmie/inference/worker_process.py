@@ -31,10 +31,10 @@ class Predictor(Protocol):
     """What a worker runs.
 
     Attributes:
-        told: JSON values that the command is to know of it.
+        facts: JSON values that the command is to know of it.
     """
 
-    told: Mapping[str, Any]
+    facts: Mapping[str, Any]
 
     def __call__(self, items: Sequence[Document | ErrorRecord]) -> Iterable[Document]:
         """One document for each item, in order."""
@@ -78,11 +78,11 @@ class WorkerProcess:
         spec: how it makes its predictor.
 
     Attributes:
-        told: what its predictor tells, once it has been started.
+        facts: what its predictor tells, once it has been started.
     """
 
     def __init__(self, spec: PredictorSpec) -> None:
-        self.spec, self.told = spec, dict[str, Any]()
+        self.spec, self.facts = spec, dict[str, Any]()
         self._process: subprocess.Popen[bytes] | None = None
 
     def predict(self, lines: Sequence[bytes]) -> list[bytes]:
@@ -124,7 +124,7 @@ class WorkerProcess:
             try:
                 _send(process.stdin, [json.dumps(asdict(self.spec)).encode()])
                 (told,) = self._answer(process)
-                self.told = json.loads(told)
+                self.facts = json.loads(told)
                 return process
             except (OSError, EOFError):
                 reason = self._reason()
@@ -169,7 +169,7 @@ def _read_line(stream: IO[bytes]) -> bytes:
     return line[:-1]
 
 
-def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
+def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Make the predictor that the first line names, and predict until the input ends."""
 
     def answer(call: Callable[..., list[bytes]], *given: Any) -> bool:
@@ -189,15 +189,15 @@ def serve(asked: IO[bytes], answers: IO[bytes]) -> None:
 
     def make(line: bytes) -> list[bytes]:
         made.append(PredictorSpec(**json.loads(line)).make())
-        return [json.dumps(dict(made[0].told)).encode()]
+        return [json.dumps(dict(made[0].facts)).encode()]
 
     def predict(lines: list[bytes]) -> list[bytes]:
         return [encode(document) for document in made[0]([*map(decode, lines)])]
 
-    if not answer(make, asked.readline()):
+    if not answer(make, requests.readline()):
         return
-    while count := asked.readline():
-        answer(predict, [_read_line(asked) for _ in range(int(count))])
+    while count := requests.readline():
+        answer(predict, [_read_line(requests) for _ in range(int(count))])
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ class InProcess:
 
     def __init__(self, spec, model):
         arguments = json.loads(json.dumps(spec.arguments))
-        self.made, self.told = make_worker_predictor(**arguments), {"says": "", "reads_images": True}
+        self.made, self.facts = make_worker_predictor(**arguments), {"says": "", "reads_images": True}
 
     def predict(self, lines):
         return [encode(document) for document in self.made([decode(line) for line in lines])]

@@ -133,9 +133,8 @@ def test_a_folder_of_images(here: Path) -> None:
     assert [(d.id, d.text, images(d)) for d in (a, b)] == [("a", "Ada in Turin", ["a.png"]), ("b", "", ["b.png"])]
     assert (inner.id, images(inner)) == ("in/a", ["a.JPG"])
     assert [e.note for e in a.errors] == [True] and "notes.pdf" in a.errors[0].found
-    lines("photos/rows.jsonl", {"text": "x"})
-    with pytest.raises(CorpusError, match="no format"):
-        read_sources(["photos"])
+    lines("photos/rows.jsonl", {"text": "x", "image": "a.png"})  # with files of posts it stands for these
+    assert [(d.text, images(d)) for d in documents("photos")] == [("x", ["a.png"])]
 
 
 def test_several_sources_and_patterns(here: Path) -> None:
