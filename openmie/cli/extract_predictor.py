@@ -11,10 +11,6 @@ from openmie.data.document import Document
 from openmie.data.object_stores import local_images
 from openmie.inference.worker_process import PredictorSpec
 
-_PARAMETERS = (  # of the command, that a predictor depends on
-    "model", "system", "endpoint", "task", "label", "relation", "labels", "threshold", "cache", "vlm_option", "parts",
-)  # fmt: skip
-
 
 class ExtractPredictor:
     """Predictions by the vision-language model that is requested, or by models in turn.
@@ -98,7 +94,7 @@ def worker_spec(given: Mapping[str, Any], when: str, folder: str) -> PredictorSp
         when: the job began.
         folder: working folder of the command.
     """
-    asked = {name: _plain(given[name]) for name in _PARAMETERS}
+    asked = {name: _plain(value) for name, value in given.items() if name not in ("source", "text", "image")}
     return PredictorSpec("openmie.cli.extract_predictor:make_worker_predictor", {"given": asked, "when": when}, folder)
 
 
@@ -121,8 +117,8 @@ def make_worker_predictor(given: Mapping[str, Any], when: str) -> _WorkerPredict
 
 
 class _WorkerPredictor:
-    def __init__(self, made: ExtractPredictor, when: str, answers: Path | None) -> None:
-        self._made, self._when, self._answers, self.facts = made, when, answers, made.facts
+    def __init__(self, made: ExtractPredictor, when: str) -> None:
+        self._made, self._when, self.facts = made, when, made.facts
 
     def __call__(self, items: Sequence[Any]) -> Iterable[Any]:
         with local_images([item for item in items if isinstance(item, Document)]) as (documents, led_back):
