@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from openmie.cli import console, options, progress
+from openmie.cli import console, extract_tasks, options, progress
 from openmie.data.document import Document
 from openmie.data.object_stores import local_images
 from openmie.inference.worker_process import PredictorSpec
@@ -32,8 +32,14 @@ class ExtractPredictor:
             tasks=given["task"],
             cache=given["cache"],
             settings=given["vlm_option"],
+            record_schema=given["schema"],
+            attribute=given["attribute"],
+            examples=given["examples"],
+            instructions=given["instructions"],
+            passes=given["passes"],
             **(self._named() if given["system"] else {}),
         )
+        self._tasks = () if given["system"] else extract_tasks.read_tasks(given["task"])
         self._models: list[Any] = []
         self._backend: Any = None
 
@@ -69,7 +75,7 @@ class ExtractPredictor:
             self._backend = request.backend() if self._backend is None else self._backend  # an empty cache has length 0
             found = request.predict(items, request.schema(), self._backend)
         else:
-            found = pipeline.predict_each(self._models, items)
+            found = extract_tasks.kept_layers(pipeline.predict_each(self._models, items), self._tasks)
         told = provenance.provenance([m.identity() for m in self._models], __version__, when)
         return provenance.stamp(found, told)
 
@@ -94,8 +100,14 @@ def worker_spec(given: Mapping[str, Any], when: str, folder: str) -> PredictorSp
         when: the job began.
         folder: working folder of the command.
     """
-    asked = {name: _plain(value) for name, value in given.items() if name not in ("source", "text", "image")}
-    return PredictorSpec("openmie.cli.extract_predictor:make_worker_predictor", {"given": asked, "when": when}, folder)
+    asked = {name: value for name, value in given.items() if name not in ("source", "text", "image")}
+    paths = [name for name, value in asked.items() if _is_path(value)]
+    arguments = {"given": {name: _plain(value) for name, value in asked.items()}, "paths": paths, "when": when}
+    return PredictorSpec("openmie.cli.extract_predictor:make_worker_predictor", arguments, folder)
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, Path) or (isinstance(value, list | tuple) and any(map(_is_path, value)))
 
 
 def _plain(value: Any) -> Any:
@@ -104,14 +116,16 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def make_worker_predictor(given: Mapping[str, Any], when: str) -> _WorkerPredictor:
+def _as_path(value: Any) -> Any:
+    return [Path(part) for part in value] if isinstance(value, list) else Path(value)
+
+
+def make_worker_predictor(given: Mapping[str, Any], paths: Sequence[str], when: str) -> _WorkerPredictor:
     """The predictor of a worker, its models loaded; see `worker_spec`."""
     from openmie.cli.terminal import quiet_libraries
 
     quiet_libraries()
-    paths = {name: Path(given[name]) for name in ("labels", "cache") if given[name]}
-    parts = [Path(part) for part in given["parts"]] if given["parts"] else None
-    made = ExtractPredictor({**given, **paths, "parts": parts})
+    made = ExtractPredictor({**given, **{name: _as_path(given[name]) for name in paths}})
     made.load()
     return _WorkerPredictor(made, when)
 
