@@ -97,11 +97,11 @@ class Run:
     def event(self, kind: str, values: dict[str, Any]) -> Event:
         return Event(kind, self.progress.step, self.progress.epoch, self.steps, values)
 
-    def in_any_process(self, told: bool) -> bool:
-        """Whether it is so in this process or another one; all of them have to ask."""
+    def in_any_process(self, value: bool) -> bool:
+        """Whether the value is true in this process or another one; all of them have to call this at one step."""
         if self.accelerator.num_processes == 1:
-            return told
-        count = torch.tensor(int(told), device=self.accelerator.device)
+            return value
+        count = torch.tensor(int(value), device=self.accelerator.device)
         return bool(self.accelerator.reduce(count, "sum"))
 
     def epoch(self) -> Iterator[dict[str, Any]]:
