@@ -60,16 +60,33 @@ def _by_id(documents: Sequence[Document], which: str) -> dict[str, int]:
     return out
 
 
+class MicroCounts:
+    """Micro counts, overall and by label, of documents that are added one at a time."""
+
+    def __init__(self) -> None:
+        self._totals: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
+        self._counts: list[tuple[int, int, int]] = []
+
+    def add(self, row: Row) -> None:
+        """Count a document."""
+        self._counts.append((len(row[0]), len(row[1]), len(row[2])))
+        for total, labels in zip(self._totals, row):
+            total.update(labels)
+
+    def scores(self, bootstrap: int = 0, seed: int = 0, accuracy: float | None = None) -> Scores:
+        """The scores, overall and by label, with a bootstrap interval."""
+        correct, predicted, gold = self._totals
+        by_label = {x: Scores(correct[x], predicted[x], gold[x]) for x in sorted(set(predicted) | set(gold))}
+        counts = np.array(self._counts, dtype=np.int64).reshape(-1, 3)
+        return scores_from_counts(counts, by_label, bootstrap, seed, accuracy)
+
+
 def micro_scores(rows: Iterable[Row], bootstrap: int = 0, seed: int = 0, accuracy: float | None = None) -> Scores:
     """Micro scores, overall and by label, with a bootstrap interval, from the labels of each document."""
-    totals: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
-    counts = []
+    counts = MicroCounts()
     for row in rows:
-        counts.append((len(row[0]), len(row[1]), len(row[2])))
-        for total, labels in zip(totals, row):
-            total.update(labels)
-    by_label = {x: Scores(totals[0][x], totals[1][x], totals[2][x]) for x in sorted(set(totals[1]) | set(totals[2]))}
-    return scores_from_counts(np.array(counts, dtype=np.int64).reshape(-1, 3), by_label, bootstrap, seed, accuracy)
+        counts.add(row)
+    return counts.scores(bootstrap, seed, accuracy)
 
 
 def scores_from_counts(

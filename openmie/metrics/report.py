@@ -13,7 +13,7 @@ from openmie.metrics.counting import listed
 from openmie.metrics.documents import documents
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
-from openmie.metrics.mentions import spans
+from openmie.metrics.mentions import spans_by_mode
 from openmie.metrics.mre import mre
 from openmie.metrics.region_links import region_links
 from openmie.metrics.scores import Scores
@@ -80,7 +80,7 @@ def score(
     if task == "mre":
         found = mre(gold, predicted, **draws)
         return {"entities": found.ner, "image-entity": found.pairs, **(found.text.measures if found.text else {})}
-    entities = {mode: spans(gold, predicted, mode, **draws) for mode in ("strict", "lenient")} if task != "re" else {}
+    entities = spans_by_mode(gold, predicted, **draws) if task != "re" else {}
     if task == "ner":
         return entities  # type: ignore[return-value]
     if task == "re":

@@ -74,3 +74,19 @@ def test_ids_that_are_there_twice_or_not_in_gold_are_errors():
         metrics.spans(gold, PackedDocuments([*posts(2), *posts(1)]))
     with pytest.raises(MetricError, match="does not have"):
         metrics.spans(gold, PackedDocuments(posts(4)))
+
+
+def test_strict_and_lenient_scores_read_the_documents_once():
+    """Making a document again is what the time of a score goes into."""
+
+    class Counted(PackedDocuments):
+        made = 0
+
+        def __getitem__(self, at):
+            self.made += 1
+            return super().__getitem__(at)
+
+    gold, predicted = Counted(posts(30)), Counted(answers(posts(30)))
+    found = metrics.score(gold, predicted, "ner", bootstrap=10, span_edges=None)
+    assert (gold.made, predicted.made) == (30, 29)
+    assert found == {mode: metrics.spans(list(gold), list(predicted), mode, bootstrap=10) for mode in found}
