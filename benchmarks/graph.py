@@ -1,4 +1,4 @@
-"""Time, memory and bytes of `openmie graph build`: made-up posts, each with a chain, three mentions, two relations, a box.
+"""Time, memory and bytes of `openmie graph build` on made-up posts: a chain, three mentions, two relations, a box each.
 
     python benchmarks/graph.py 100000 --format turtle
 
