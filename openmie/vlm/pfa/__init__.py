@@ -26,6 +26,7 @@ from openmie.data.json_values import replace_surrogates
 from openmie.errors import ErrorRecord, ImageError, OpenMIEError
 from openmie.metrics.patches import NOWHERE, letter, mentions_by_patch, patch_location, patches
 from openmie.vlm.generate import Request
+from openmie.vlm.name_locator import NameLocator
 from openmie.vlm.pfa.grammar import grammar
 from openmie.vlm.pfa.image_entity_pairs import EntityRef, ImageEntityPair, render_pairs
 from openmie.vlm.pfa.labels import (
@@ -39,7 +40,6 @@ from openmie.vlm.pfa.labels import (
     label_text,
     unescape,
 )
-from openmie.vlm.pfa.locate import NameLocator, find_spans
 from openmie.vlm.pfa.parsing import (
     ANSWER_PLACE,
     LINE_BREAK,
@@ -53,6 +53,7 @@ from openmie.vlm.pfa.parsing import (
     check_tasks,
     parse_pfa_answer,
 )
+from openmie.vlm.pfa.referents import Referents
 
 __all__ = ["TASKS", "grammar", "image_group", "instruction", "parse", "parsed_cleanly", "patches", "prompt", "render"]
 
@@ -115,16 +116,17 @@ def _occurrence(locator: NameLocator, mention: Mention) -> int | None:
     if span is None:
         return 0
     locator.take(*span)
-    return find_spans(locator.text, mention.text).index(span) + 1
+    return locator.number(mention.text, span)
 
 
 def _entity_refs(of: Sequence[int], document: Document, unambiguous: bool) -> list[EntityRef]:
     """The mentions of a patch by name, which means all mentions of the name; by number where that would be too many."""
     out: list[EntityRef] = []
+    shown = set(of)
+    elsewhere = {m.text for i, m in enumerate(document.mentions) if i not in shown}
     for n in of:
         name = document.mentions[n].text
-        same = [i for i, m in enumerate(document.mentions) if m.text == name]
-        if unambiguous or not set(same) <= set(of):
+        if unambiguous or name in elsewhere:
             out.append(n + 1)
         elif name not in out:
             out.append(name)
@@ -237,8 +239,9 @@ def _regions(
     boxes = {letter(n): patch_location(source, p) for n, p in enumerate(patches(source))} if source else {}
     regions: dict[Region, None] = {}
     errors = []
-    for name, entity in answer.pairs:
-        of = _referents(entity, answer.entities)
+    referents = Referents(answer.entities)
+    for name, entity in dict.fromkeys(answer.pairs):
+        of = referents.of(entity)
         spot = boxes.get(name.strip().lower()) if source else (name, NOWHERE)
         if not of or spot is None:
             expected = "an entity of the answer" if spot else f"the letter of one of {len(boxes)} patches"
@@ -254,18 +257,6 @@ def _regions(
         for n in of:
             regions[Region(image=spot[0], box=spot[1], label=mentions[n].label, of=mentions[n].id)] = None
     return tuple(regions), errors
-
-
-def _referents(ref: EntityRef, entities: Sequence[AnswerEntity]) -> list[int]:
-    """Indices of the entities that a value refers to: by number, by name, or by name up to case and blanks."""
-    if isinstance(ref, int):
-        return [ref - 1] if 0 < ref <= len(entities) else []
-    exact = [n for n, e in enumerate(entities) if e.text == ref]
-    return exact or [n for n, e in enumerate(entities) if _folded(e.text) == _folded(ref)]
-
-
-def _folded(text: str) -> str:
-    return "".join(text.split()).casefold()
 
 
 def parsed_cleanly(document: Document) -> bool:

@@ -239,11 +239,12 @@ def _entities(text: str, names: LabelSet, report: ReportProblem, source: str | N
     if head.strip():
         report(head.strip(), ":label;entity with a requested label")
     entities: list[AnswerEntity] = []
+    in_text = {source[max(m.start() - 1, 0) : m.end() + 1] for m in names.separator.finditer(source or "") if source}
     for n, separator in enumerate(separators):
         raw = text[separator.end() : separators[n + 1].start() if n + 1 < len(separators) else len(text)]
         label, exact = names.label_of(separator)
         around = text[max(separator.start() - 1, 0) : separator.end() + 1]
-        if label is None or not exact or (n and source and len(around) > len(separator[0]) + 1 and around in source):
+        if label is None or not exact or (n and len(around) > len(separator[0]) + 1 and around in in_text):
             report(around + raw[1:], "a label spelled as requested, and not part of the text itself")
         entity = _entity(raw, label or "", names, report, source)
         if label is not None and entity is not None:
@@ -258,7 +259,8 @@ def _entity(raw: str, label: str, names: LabelSet, report: ReportProblem, source
     end = line.start() if line else len(raw)
     if source is not None and "\\" not in raw:
         ends = [len(raw), end, *([unknown.start()] if unknown else []), *([cut] if cut is not None else [])]
-        end = next((e for e in ends if raw[:e].strip() and raw[:e].strip() in source), end)
+        if min(ends) < len(raw):
+            end = next((e for e in ends if raw[:e].strip() and raw[:e].strip() in source), end)
     if raw[end:].strip():
         report(raw[end:].strip(), f"one entity of {label!r}, or another with a requested label")
     text = raw[:end].strip()

@@ -82,6 +82,7 @@ class _AnswerParser:
         self.parsed = ParsedAnswer()
         self.named: list[tuple[str, str, str]] = []  # (id in the answer, name, label)
         self.attributes: list[dict[str, Any]] = []  # of each of them
+        self.named_ids: set[str] = set()
         self.ids: dict[str, str] = content.mention_ids()  # id in the answer -> id in `parsed` or of a given mention
         self.chain_ids: dict[str, str] = content.chain_ids()
         self.chain_of: dict[str, str] = {m: c.id for c in content.chains for m in c.mentions}
@@ -158,9 +159,10 @@ class _AnswerParser:
             self.note(place, f"no name in {quote(item)}", "words of the text in `text`")
             return
         id = id_text(data["id"])
-        if id in {known for known, _, _ in self.named}:
+        if id in self.named_ids:
             self.note(place, f"id {quote(id)} is used twice", "unique ids", "references were read as the first")
             id = ""
+        self.named_ids.add(id)
         self.named.append((id, name, data["label"]))
         known = self.schema.attribute_names(data["label"])
         self.attributes.append(read_attributes(item.get("attributes"), known, place, self.note))

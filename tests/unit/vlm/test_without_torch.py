@@ -8,17 +8,12 @@ import sys
 for name in ("torch", "transformers", "accelerate", "tokenizers", "safetensors"):
     sys.modules[name] = None  # an import of it fails
 from importlib import import_module
-for name in (
-    "", ".generate", ".backends", ".backends.async_pool", ".backends.endpoint", ".backends.openai_protocol",
-    ".backends.answer_store", ".backends.server_errors", ".backends.shared_pause", ".sent_picture", ".usage",
-    ".backends.response_cache", ".boxes.coordinates", ".boxes.families", ".boxes.probe", ".captions",
-    ".generated_images", ".pfa", ".pfa.grammar", ".pfa.image_entity_pairs", ".pfa.labels", ".pfa.locate",
-    ".pfa.parsing", ".pfa.scores", ".prompting", ".prompting.injection_guard", ".prompting.occurrences",
-    ".prompting.options", ".prompting.parsed_answer", ".prompting.parsing", ".prompting.pfa_prompter",
-    ".prompting.predict", ".prompting.prompt", ".prompting.request", ".prompting.schema",
-    ".prompting.schema_prompter", ".prompting.scoring", ".prompting.tolerant_json", ".prompting.windows",
-):
-    import_module("openmie.vlm" + name)
+import openmie.vlm
+from pathlib import Path
+for file in sorted(Path(openmie.vlm.__file__).parent.rglob("*.py")):
+    name = ".".join(file.relative_to(Path(openmie.vlm.__file__).parent).with_suffix("").parts)
+    if not name.startswith(("sft.", "backends.local", "backends.model_loading", "backends.constrained_decoding")):
+        import_module("openmie.vlm." + name.removesuffix(".__init__"))
 
 from openmie.data.document import Document
 from openmie.errors import ModelError, OpenMIEError
