@@ -46,7 +46,7 @@ def serve(
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds from a post's acceptance to its answer.")] = 120.0,
     max_waiting: Annotated[int, typer.Option(min=1, help="Posts that may wait for a model; others get 429.")] = 256,
     max_body: Annotated[int, typer.Option(min=1, help="Mebibytes of a request.")] = 32,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of an image, in millions.")] = 50,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of an image, in millions.")] = 32,
     batch_size: Annotated[int, typer.Option(min=1, help="Posts that a model reads together.")] = 32,
     annotations: Annotated[
         Path | None, typer.Option(help="Folder that the page saves corrected posts to, for `train base`.")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
     from PIL.ImageFile import ImageFile
 
+_STRIP = 1 << 20  # pixels that are converted at once
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright, 5 to 8 swap width and height
 
 
@@ -71,8 +72,6 @@ def turned(picture: Picture, orientation: int) -> Picture:
 
 def to_rgb(picture: Picture, path: Path) -> Picture:
     """8-bit RGB: grey of 16 bits is scaled, transparency goes onto white, CMYK and palettes are converted."""
-    import PIL.Image
-
     if picture.mode == "RGB" and "transparency" not in picture.info:
         return picture
     if picture.mode.startswith("I"):
@@ -80,10 +79,21 @@ def to_rgb(picture: Picture, path: Path) -> Picture:
     if picture.mode == "F":
         raise image_error(path, "floating-point pixels", "8 or 16 bits a channel", "convert the image to PNG or JPEG")
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        return PIL.Image.alpha_composite(white, picture).convert("RGB")
+        return _on_white(picture)
     return picture.convert("RGB")
+
+
+def _on_white(picture: Picture) -> Picture:
+    """Transparency on white, strip by strip: in one piece it would be held four times over."""
+    import PIL.Image
+
+    width, height = picture.size
+    out, rows = PIL.Image.new("RGB", picture.size), max(_STRIP // max(width, 1), 1)
+    for top in range(0, height, rows):
+        strip = picture.crop((0, top, width, min(top + rows, height))).convert("RGBA")
+        white = PIL.Image.new("RGBA", strip.size, (255, 255, 255, 255))
+        out.paste(PIL.Image.alpha_composite(white, strip).convert("RGB"), (0, top))
+    return out
 
 
 def _sixteen_bits(picture: Picture, path: Path) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from asyncio import to_thread
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -69,7 +70,7 @@ async def parse_multipart(request: Request, settings: Settings) -> Post:
                 "send images as files of the field image, everything else as texts, each once",
                 "form",
             )
-    return make_post(parse_request(_encoded(data)), settings, tuple(uploaded))
+    return await to_thread(make_post, parse_request(_encoded(data)), settings, tuple(uploaded))
 
 
 def _value(name: str, text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import to_thread
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -23,6 +24,7 @@ from openmie.serve.service import Service
 
 router = APIRouter()
 JSON_LINES = "application/jsonl"
+LARGE = 1 << 16  # bytes of a body that is read in a thread
 _JSON_LINES = (JSON_LINES, "application/x-ndjson", "application/json-lines", "application/jsonlines")
 
 
@@ -37,7 +39,9 @@ async def extract(request: Request) -> Response:
     if kind == "multipart/form-data":
         post = await parse_multipart(request, service.settings)
     elif kind == "application/json":
-        post = parse_post(await request.body(), service.settings)
+        body = await request.body()
+        in_thread = len(body) > LARGE  # which would hold up all others
+        post = await to_thread(parse_post, body, service.settings) if in_thread else parse_post(body, service.settings)
     else:
         raise _other_type(kind, ("application/json", "multipart/form-data"))
     found = await while_connected(request, service.predict(post))
@@ -77,7 +81,12 @@ async def _answer(service: Service, line: bytes, number: int) -> Document:
     try:
         request = parse_request(line)
         id = request.id
-        return await service.predict(make_post(request, service.settings), patient=True)
+        post = (
+            await to_thread(make_post, request, service.settings)
+            if len(line) > LARGE
+            else make_post(request, service.settings)
+        )
+        return await service.predict(post, patient=True)
     except OpenMIEError as error:
         where = f"line {number}, {error.record.where}".rstrip(", ")
         record = error.record if isinstance(error, Problem) else without_paths(error.record)

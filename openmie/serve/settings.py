@@ -36,7 +36,7 @@ class Settings:
     max_body: int = 32 * MEBIBYTE
     max_text: int = 200_000
     max_images: int = 8
-    max_pixels: int = 50_000_000
+    max_pixels: int = 32_000_000
     max_labels: int = 100
     max_held: int = 128 * MEBIBYTE
     max_waiting: int = 256

@@ -1,5 +1,6 @@
 """Who may ask, what is never done, and what is refused before it is decoded."""
 
+import asyncio
 import base64
 import json
 import re
@@ -7,6 +8,7 @@ import struct
 import zlib
 from io import BytesIO
 
+import httpx
 import pytest
 from PIL import Image as Picture
 from PIL.ImageFile import ImageFile
@@ -152,6 +154,35 @@ def test_bounds_hold_before_anything_is_decoded(client):
     assert client.post("/v1/extract", content=b"{}", headers=large).status_code == 413
     parts = (b" " * (1 << 20) for _ in range(5))  # chunked: nothing tells the size
     assert client.post("/v1/extract", content=parts, headers={"Content-Type": "application/json"}).status_code == 413
+
+
+def asked(content, **given):
+    """The answer to a body that arrives bit by bit."""
+
+    async def ask():
+        transport = httpx.ASGITransport(application({"words": WordsModel()}, **given))
+        async with httpx.AsyncClient(transport=transport, base_url="http://service", headers=HEADERS) as client:
+            return await client.post("/v1/extract", content=content(), headers={"Content-Type": "application/json"})
+
+    return asyncio.run(ask())
+
+
+def test_a_body_that_does_not_arrive_is_given_up():
+    async def slowly():
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            yield b" "
+
+    answer = asked(slowly, body_timeout=0.1)
+    assert answer.status_code == 408 and "arrive" in answer.json()["found"]
+
+
+def test_bodies_are_bounded_together():
+    async def large():
+        yield b" " * 2000
+
+    answer = asked(large, max_held=1500)
+    assert answer.status_code == 429 and answer.headers["Retry-After"] == "2"
 
 
 def chunk(kind, data):
