@@ -16,7 +16,7 @@ import PIL.Image
 import pytest
 from PIL import ImageOps
 
-from openmie.data import images
+from openmie.data import image_pixels, images
 from openmie.data.document import Image
 from openmie.errors import ImageError
 from openmie.formats import yolo
@@ -95,6 +95,19 @@ def test_modes(tmp_path: Path) -> None:
     PIL.Image.fromarray(np.ones((2, 2), np.float32)).save(tmp_path / "float.tiff")
     with pytest.raises(ImageError, match="floating-point"):
         images.load_image(tmp_path / "float.tiff")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_goes_onto_white_in_strips_as_in_one_piece(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (37, 11, 4), dtype=np.uint8)
+    picture = PIL.Image.fromarray(pixels, "RGBA")
+    picture = picture.convert("RGB").quantize(9) if mode == "P" else picture.convert(mode)
+    if mode == "P":
+        picture.info["transparency"] = 3
+    white = PIL.Image.new("RGBA", picture.size, "white")
+    whole = PIL.Image.alpha_composite(white, picture.convert("RGBA")).convert("RGB")
+    monkeypatch.setattr(image_pixels, "_STRIP", 50)  # four rows of eleven
+    assert np.array_equal(np.asarray(image_pixels.to_rgb(picture, Path("x"))), np.asarray(whole))
 
 
 @pytest.mark.parametrize("ending", ["gif", "webp", "png", "tiff"])
@@ -239,7 +252,7 @@ def test_bombs_are_refused_before_decoding(tmp_path: Path) -> None:
     corners().save(tmp_path / "small.png")
     code = """
 import resource, sys
-from openmie.data import images
+from openmie.data import image_pixels, images
 from openmie.errors import ImageError
 images.load_image(sys.argv[1] + "/small.png")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
