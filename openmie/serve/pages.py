@@ -43,6 +43,7 @@ HEADERS = {
 }
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 Asked = TypeVar("Asked", bound=BaseModel)
+MOST_PARTS = 5000  # entities, chains, relations and boxes of a card
 SHARED = "look.js"  # of openmie.report: it draws in the pages of `openmie view`, too
 
 
@@ -154,7 +155,11 @@ def _add_cards(router: APIRouter, settings: Settings, saves: bool) -> None:
 
 def draw_card(asked: CardRequest) -> dict[str, Any]:
     """The card of a document, and the number of each label's colour; no file is opened for its images."""
-    view = compare(_document(asked.document))
+    document = _document(asked.document)
+    parts = sum(map(len, (document.mentions, document.chains, document.relations, document.regions)))
+    if parts > MOST_PARTS:
+        raise Problem.refused(413, f"{parts:,} parts", f"at most {MOST_PARTS:,}", "show a part of the text", "document")
+    view = compare(document)
     colours = assign_colours([*asked.labels, *view_labels(view)])
     return {"card": card_tree(str(render_cards([view], 1, colours, 0, _address))), "colours": colours}
 

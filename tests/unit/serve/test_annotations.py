@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -18,6 +19,7 @@ from openmie.report.comparison import compare
 from openmie.report.posts import render_cards
 from openmie.serve import openapi
 from openmie.serve.card_tree import card_tree
+from tests.fixtures import adversarial_inputs
 from tests.fixtures.injections import INJECTIONS
 from tests.fixtures.serving import HEADERS, application
 
@@ -192,6 +194,26 @@ def test_sixty_injections_are_texts_and_values_only(client):
     assert tags | attributes - {"id", "data-labels", "src", "style"} <= allowed and len(tags) > 15
     assert not allowed & {"script", "iframe", "a", "svg", "style", "href", "srcdoc", "form", "onclick"}
     assert all(bad in texts for bad in INJECTIONS if bad.isprintable())
+
+
+def test_no_document_is_an_error_of_the_server(client):
+    """Adversarial documents, wrong values in each field, and too many parts: a card and files, or a problem."""
+    documents = [json.loads(adversarial_inputs.document(random.Random(n), ("A", "B")).to_json()) for n in range(12)]
+    wrong = [
+        {**found(), key: value} for key in ("id", "mentions", "images", "source", "x") for value in (7, [7], {"a": []})
+    ]
+    codes = {True: set(), False: set()}
+    for document in [*documents, *wrong]:
+        for path in ("card", "export/csv", "export/ttl"):
+            answer = client.post(f"/v1/page/{path}", json={"document": document})
+            codes[document in documents].add(answer.status_code)
+        codes[document in documents].add(save(client, document).status_code)
+    assert codes[True] <= {200, 422} and codes[False] <= {200, 422} and 200 in codes[True]
+    many = [{"id": f"m{i}", "start": 0, "end": 1} for i in range(5001)]
+    assert (
+        client.post("/v1/page/card", json={"document": {"id": "a", "text": "a", "mentions": many}}).status_code == 413
+    )
+    assert client.post("/v1/page/card", content=b'{"document": {"id": "\\ud800"}}').status_code == 422
 
 
 def test_a_tree_says_what_its_html_says():
