@@ -144,7 +144,7 @@ mark.right>.badge{color:color-mix(in srgb,var(--c) 85%,var(--ink))}
 .chains{margin:0 0 16px;padding:0;list-style:none;font-size:.9375rem}
 .chains li{display:flex;flex-wrap:wrap;gap:4px 6px;align-items:baseline;padding:3px 0}
 mark.faint{background:none;border:0;padding:0;color:inherit}.faint>.badge,.faint:not(mark){display:none}
-.arced{position:relative;padding-top:22px;line-height:2.7}
+.arced{position:relative;padding-top:22px;line-height:2.8}
 .arcs{position:absolute;inset:0;width:100%;height:100%;overflow:visible;pointer-events:none}
 .arcs path{fill:none;stroke:var(--quiet);stroke-width:1.5;opacity:.7}
 .arcs .head{fill:var(--quiet);stroke:none}

@@ -65,20 +65,35 @@ globalThis.look = (() => {
   /** The place on a curve where a label of this width lies on none of the places `taken`, which gets it. */
   function freePlace(points, width, taken) {
     const over = ([x, y], p) => Math.abs(x - p.x) < (width + p.width) / 2 + 4 && Math.abs(y - p.y) < 11;
-    const tried = [0.5, 0.35, 0.65, 0.2, 0.8].map(t => along(points, t));
+    const tried = [0, -11].flatMap(up => [0.5, 0.35, 0.65, 0.2, 0.8].map(t => along(points, t)).map(([x, y]) => [x, y + up]));
     const [x, y] = tried.find(at => !taken.some(p => over(at, p))) ?? tried[0];
     taken.push({ x, y, width });
     return { x, y: y + 4 };
   }
 
   /** One arc with its label, its head at the tail of the relation. */
-  function arc(points, label, part, taken) {
+  function arc(points, label, parts, taken) {
     const [[x0, y0], [x1, y1], [x2, y2], [x3, y3]] = points, tip = y3 > y2 ? 6 : -6;
-    const group = element("g", { "data-arc": part });
+    const group = element("g", { "data-arc": parts.join(" ") });
     group.append(element("path", { d: `M${x0} ${y0}C${x1} ${y1} ${x2} ${y2} ${x3} ${y3}` }),
       element("path", { d: `M${x3 - 3.5} ${y3 - 1}h7l-3.5 ${tip}z`, class: "head" }),
       element("text", freePlace(points, 6.4 * label.length, taken), label));
     return group;
+  }
+
+  /** The relations of a post that are shown, those between the same two things as one: {ends, parts, label}. */
+  function shownRelations(post) {
+    const found = new Map();
+    for (const row of [...post.querySelectorAll(".relations tbody tr:not(.faint)")].slice(0, MOST)) {
+      const ends = [...row.querySelectorAll(".chip")].map(chip => chip.dataset.e).filter(Boolean);
+      if (ends.length !== 2 || ends[0] === ends[1]) continue;
+      const one = found.get(ends.join()) ?? { ends, parts: [], labels: new Set() };
+      one.parts.push(row.dataset.part ?? "");
+      one.labels.add(row.querySelector(".label")?.textContent ?? "");
+      found.set(ends.join(), one);
+    }
+    const short = ([first, ...more]) => more.length ? `${first} +${more.length}` : first;
+    return [...found.values()].map(one => ({ ...one, label: short([...one.labels]) }));
   }
 
   /** Draw the relations of each post as arcs, anew. The table that lists them stays, to be read and pointed at. */
@@ -86,10 +101,7 @@ globalThis.look = (() => {
     for (const post of root.querySelectorAll(".post")) {
       const text = post.querySelector(".text");
       text.querySelector(".arcs")?.remove();
-      const rows = [...post.querySelectorAll(".relations tbody tr:not(.faint)")].slice(0, MOST).map(row => {
-        const ends = [...row.querySelectorAll(".chip")].map(chip => chip.dataset.e).filter(Boolean);
-        return { part: row.dataset.part ?? "", label: row.querySelector(".label")?.textContent ?? "", ends };
-      }).filter(({ ends }) => ends.length === 2 && ends[0] !== ends[1]);
+      const rows = shownRelations(post);
       text.classList.toggle("arced", rows.length > 0);
       if (!rows.length) continue;
       const from = text.getBoundingClientRect();
@@ -97,13 +109,13 @@ globalThis.look = (() => {
       const places = thing => [...text.querySelectorAll(`mark[data-e="${Number(thing)}"]:not(.faint)`)]
         .map(mark => place(mark, from));
       const drawing = element("svg", { class: "arcs", "aria-hidden": "true" }), drawn = [], taken = [];
-      for (const { part, label, ends } of rows) {
+      for (const { parts, label, ends } of rows) {
         const pair = closest(places(ends[0]), places(ends[1]));
         if (!pair) continue;
         const level = drawn.filter(p => Math.abs(p.head.x + p.tail.x - pair.head.x - pair.tail.x) < 60
           && p.head.top === pair.head.top && p.tail.top === pair.tail.top).length;
         drawn.push(pair);
-        drawing.append(arc(curve(pair, Math.min(level, 2)), label, part, taken));
+        drawing.append(arc(curve(pair, Math.min(level, 2)), label, parts, taken));
       }
       text.append(drawing);
     }
@@ -119,7 +131,8 @@ globalThis.look = (() => {
       const named = row => row.querySelector(`.chip[data-e="${Number(at.dataset.e)}"]`);
       const rows = !at ? [] : at.dataset.e ? [...post.querySelectorAll(".relations tr")].filter(named) : [at];
       const parts = new Set(rows.map(row => row.dataset.part));
-      for (const group of drawing.children) group.classList.toggle("lit", parts.has(group.dataset.arc));
+      const lit = group => group.dataset.arc.split(" ").some(part => parts.has(part));
+      for (const group of drawing.children) group.classList.toggle("lit", lit(group));
       drawing.classList.toggle("some", drawing.querySelector(".lit") !== null);
     };
     for (const kind of ["pointerover", "pointerout", "focusin", "focusout"]) root.addEventListener(kind, light);

@@ -3,8 +3,15 @@
 /** Code points of a text: offsets of Documents count them. */
 export const points = text => Array.from(text);
 
-/** A document with all its layers: JSON leaves empty ones out. */
-export const whole = doc => ({ text: "", images: [], mentions: [], chains: [], relations: [], regions: [], ...doc });
+/** A document with all its layers and their labels: JSON leaves out what is empty. */
+export function whole(doc) {
+  const layer = (name, empty) => (doc[name] ?? []).map(part => ({ ...empty, ...part }));
+  return {
+    ...doc, text: doc.text ?? "", images: doc.images ?? [], mentions: layer("mentions", { label: "", text: "" }),
+    chains: layer("chains", { mentions: [], label: "" }), relations: layer("relations", { label: "" }),
+    regions: layer("regions", { label: "", of: "", text: "" }),
+  };
+}
 
 /** The mention or chain with this id. */
 export const find = (doc, id) => doc.mentions.find(m => m.id === id) ?? doc.chains.find(c => c.id === id);

@@ -79,11 +79,11 @@ function chooser(what, doc, value, none, change) {
 
 function regionRow(doc, at, act) {
   const r = doc.regions[at], what = `box ${at + 1}`, shown = r.text || r.label || "box";
-  const side = i => make("input", { type: "number", step: "any", value: r.box[i], className: "side",
+  const side = i => make("input", { type: "number", step: "any", value: Math.round(r.box[i] * 10) / 10, className: "side",
     ariaLabel: `${["Left", "Top", "Right", "Bottom"][i]} of ${what} in pixels`, onchange: event => {
       const box = r.box.map((v, k) => k === i ? Number(event.target.value) : v);
       if (event.target.value !== "" && box[0] < box[2] && box[1] < box[3]) act.change(parts.setRegion(doc, at, { box }));
-      else event.target.value = r.box[i];
+      else event.target.value = Math.round(r.box[i] * 10) / 10;
     } });
   const row = make("li", { id: `row-region-${at}` }, make("div", { className: "line" },
     button(shown, `Select ${what}, ${shown}`, () => act.select({ layer: "regions", at })),
