@@ -42,7 +42,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
 }
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-Asked = TypeVar("Asked", bound=BaseModel)
+Received = TypeVar("Received", bound=BaseModel)
 MOST_PARTS = 5000  # entities, chains, relations and boxes of a card
 SHARED = "look.js"  # of openmie.report: it draws in the pages of `openmie view`, too
 
@@ -141,8 +141,8 @@ def _add_cards(router: APIRouter, settings: Settings, saves: bool) -> None:
     @router.post("/v1/page/card")
     async def card(request: Request) -> Response:
         """A document as a card."""
-        asked = _parse(CardRequest, await request.body())
-        return JSONResponse(await run_in_threadpool(draw_card, asked))
+        sent = _parse(CardRequest, await request.body())
+        return JSONResponse(await run_in_threadpool(draw_card, sent))
 
     @router.post("/v1/page/export/{name}")
     async def export(name: str, request: Request) -> Response:
@@ -153,14 +153,14 @@ def _add_cards(router: APIRouter, settings: Settings, saves: bool) -> None:
         return Response(await run_in_threadpool(FORMATS[name][1], document), media_type=FORMATS[name][0])
 
 
-def draw_card(asked: CardRequest) -> dict[str, Any]:
+def draw_card(sent: CardRequest) -> dict[str, Any]:
     """The card of a document, and the number of each label's colour; no file is opened for its images."""
-    document = _document(asked.document)
+    document = _document(sent.document)
     parts = sum(map(len, (document.mentions, document.chains, document.relations, document.regions)))
     if parts > MOST_PARTS:
         raise Problem.refused(413, f"{parts:,} parts", f"at most {MOST_PARTS:,}", "show a part of the text", "document")
     view = compare(document)
-    colours = assign_colours([*asked.labels, *view_labels(view)])
+    colours = assign_colours([*sent.labels, *view_labels(view)])
     return {"card": card_tree(str(render_cards([view], 1, colours, 0, _address))), "colours": colours}
 
 
@@ -222,31 +222,31 @@ def _add_annotations(router: APIRouter, settings: Settings, folder: AnnotationFo
     @router.post("/v1/annotations")
     async def save(request: Request) -> Response:
         """Save a document as gold."""
-        target, asked = opened(), _parse(SaveRequest, await request.body())
-        return _told(await run_in_threadpool(save_annotation, target, asked, settings))
+        target, sent = opened(), _parse(SaveRequest, await request.body())
+        return _told(await run_in_threadpool(save_annotation, target, sent, settings))
 
 
-def save_annotation(folder: AnnotationFolder, asked: SaveRequest, settings: Settings) -> Saved:
+def save_annotation(folder: AnnotationFolder, sent: SaveRequest, settings: Settings) -> Saved:
     """Save a document with its images.
 
     Args:
         folder: where to.
-        asked: document, images and version.
+        sent: document, images and version.
         settings: bounds.
 
     Raises:
         Problem: what the page sent cannot be stored (422), or another version is stored (409).
     """
-    document = _document(asked.document)
+    document = _document(sent.document)
     check_paths(document)
     known = {image.id for image in document.images}
-    if unknown := [id for id in asked.images if id not in known]:
+    if unknown := [id for id in sent.images if id not in known]:
         raise Problem.refused(422, f"an image {unknown[0][:80]!r}", "images of the document", "leave it out", "images")
     files = {}
-    for id, data in asked.images.items():
+    for id, data in sent.images.items():
         files[id] = decode_base64(data, f"images.{id[:80]}", settings)
         check_image(files[id], f"images.{id[:80]}", settings)
-    return folder.save(document, files, asked.version)
+    return folder.save(document, files, sent.version)
 
 
 def _entry(saved: Saved) -> dict[str, Any]:
@@ -268,7 +268,7 @@ def _document(values: dict[str, Any]) -> Document:
         raise Problem.of_error(known) from None
 
 
-def _parse(kind: type[Asked], body: bytes) -> Asked:
+def _parse(kind: type[Received], body: bytes) -> Received:
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
