@@ -10,7 +10,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from openmie.data.document import Document, Image, Mention, Relation
+from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.report.view import write_view
 from openmie.serve.served_model import Query, ServedBase
 from tests.fixtures.base_stub import stub_base, stub_photographs
@@ -51,6 +51,9 @@ def service(tmp_path_factory):
     models = {"base": base, "hostile": HostileModel()}
     with running(application(models, annotations=folder / "gold")) as (address, _):
         PIL.Image.new("RGB", (400, 300), "#789").save(folder / "photo.png")
+        (folder / "frames").mkdir()
+        for i in range(1, 13):
+            shutil.copyfile(folder / "photo.png", folder / "frames" / f"f{i}.png")
         yield address, folder
 
 
@@ -146,6 +149,21 @@ def test_from_a_post_to_a_download(browser, service):
         assert '"Ada Lovelace"' in download(page, "csv") and "1843" not in page.inner_text("#mention-list")
         assert "@prefix" in (turtle := download(page, "ttl")) and '"Ada Lovelace"' in turtle
         assert violations(page) == []
+        drop = """() => {
+          const given = new DataTransfer();
+          given.items.add(new File(["x"], "dropped.png", { type: "image/png" }));
+          dispatchEvent(new DragEvent("drop", { dataTransfer: given, cancelable: true }));
+        }"""
+        page.evaluate(drop)
+        until(page, "document.getElementById('chosen').textContent === 'dropped.png'")
+        page.set_input_files("#frames", folder / "frames")  # of 12, evenly 8, in the order of their numbers
+        until(page, "document.querySelectorAll('#thumbs img').length === 8")
+        assert page.inner_text("#chosen") == ", ".join(f"f{i}.png" for i in (1, 2, 4, 5, 7, 8, 10, 11)) + (
+            ". 4 more than 8 pictures are left out."
+        )
+        page.click("#extract")
+        until(page, "document.querySelectorAll('#card img').length === 8")
+        assert page.inner_text("#card figcaption >> nth=0") == "Frame image"
         assert "least=0.7" in page.url and "Ada" not in page.url and TOKEN not in page.url
 
 
@@ -228,12 +246,20 @@ def test_pages_of_a_view_are_drawn_alike(browser, tmp_path):
         Mention(id=n, start=s, end=s + len(n), label="PER", score=p) for n, s, p in (("Ada", 0, 0.9), ("Bo", 8, 0.4))
     )
     layers = {"mentions": (ada, bo), "relations": (Relation(head="Ada", tail="Bo", label="met"),)}
+    layers["regions"] = (Region(image="i", box=(1, 1, 8, 8), label="PER", of="Ada", score=0.8),)
     picture = Image(id="i", pixels=np.zeros((9, 9, 3), np.uint8))
     posts = [Document(id=f"p{i}", text="Ada met Bo", images=(picture,), **layers) for i in range(2)]
     write_view(lambda: iter(posts), tmp_path, "result")
     page = browser.new_page(viewport={"width": 900, "height": 700})
     page.goto((tmp_path / "index.html").as_uri())
     assert page.locator(".arcs path.head").count() == 2 and violations(page) == []
+    value = "e => getComputedStyle(e).getPropertyValue('--share') + getComputedStyle(e).getPropertyValue('--edge')"
+    ends = {"mark": "#p1 mark >> nth=0", "box": "#p1 .box"}
+    for one, other, lit in (("mark", "box", "4px"), ("box", "mark", "45%")):
+        page.hover("h1")
+        assert lit not in page.eval_on_selector(ends[other], value)
+        page.hover(ends[one])
+        assert lit in page.eval_on_selector(ends[other], value)
     page.fill("#least", "0.5")
     assert page.locator(".arcs path.head").count() == 0 and page.locator("tr.faint").count() == 2
     page.close()
