@@ -34,11 +34,18 @@ def build_mmre(source: Corpus, *, summary: str = "", seed: int = 0, dev: float =
 
     `summary` names the generator of the captions that become summaries; "" takes a document's own summary, or its only
     caption. `seed` draws the splits and `dev` is the share of train that is put aside; with `split=False`, and always
-    on Diorama, the corpus's own splits are kept. Errors: a share that leaves no train.
+    on Diorama, the corpus's own splits are kept. Errors: a share that leaves no train, captions that nobody wrote.
     """
     if not 0 <= dev < 1:
         raise CorpusError(f"dev={dev}", expected="a share from 0, below 1", where="mmre.corpus", remedy="0.1 is usual")
     if source.generated:
+        if summary:
+            raise CorpusError(
+                f"unknown generator of captions {summary!r}",
+                expected=f"none: {source.name} writes the summaries itself",
+                where="--summary",
+                remedy="leave it out",
+            )
         own = {s: partial(_posts, source, s) for s in source.sources}
         return Corpus(source.name, own, source.symmetric, source.declared)
     if not split:

@@ -36,7 +36,7 @@ _UNSUPPORTED = re.compile(
     re.IGNORECASE,
 )
 _SCHEMA_WORDS = re.compile(
-    r"response[ _-]?format|json[ _-]?(?:schema|object|mode)|structured|guided|grammar|schema|\benum\b|(?:min|max)Items"
+    r"response[ _-]?format|json[ _-]?(?:schema|object|mode)|structured|guided|grammar|sampler|schema|\benum\b|(?:min|max)Items"
     r"|additionalProperties|must contain the word .?json|no endpoints found that can handle the requested param",
     re.IGNORECASE,
 )

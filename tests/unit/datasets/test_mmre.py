@@ -196,3 +196,8 @@ def test_gmner_has_5612_tweets_to_ground(request):
             pairs += len(found)
             assert len(found) == len(document.images) - 1  # each patch shows at least one name
     assert 8000 < patches <= 8058 and patches == pairs
+
+
+def test_a_generator_that_wrote_nothing_is_an_error_where_the_corpus_writes_its_summaries():
+    with pytest.raises(CorpusError, match="unknown generator of captions 'WRONG'"):
+        mmre.build_mmre(corpora.load("diorama:patches=4,train=4,dev=2,test=2"), summary="WRONG")

@@ -1,7 +1,9 @@
 """Who talks to a server needs neither torch nor transformers: all that an endpoint needs imports and runs without."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 CODE = """
 import sys
@@ -41,8 +43,42 @@ for call in (lambda: connect("."), ExtractionRequest(system="schema", model=".")
     else:
         raise AssertionError("a model ran without torch")
 """
+COMMANDS = """
+import json, os, sys
+for name in ("torch", "transformers", "accelerate", "tokenizers", "safetensors"):
+    sys.modules[name] = None
+from PIL import Image
+from openmie.cli import main
+from tests.fixtures.server_shapes import playing
+
+Image.new("RGB", (9, 9)).save("p.png")
+with open("posts.jsonl", "w", encoding="utf8") as file:
+    file.write(json.dumps({"id": "d", "text": "Ada saw Rome", "image": "p.png"}))
+with playing({"mentions": [{"id": "m1", "text": "Ada", "label": "PER"}]}) as server:
+    for command in (
+        f"extract posts.jsonl --system schema --model gpt-5 --endpoint {server.address} --label PER --out a.jsonl",
+        f"caption posts.jsonl --model gpt-5 --endpoint {server.address} --out captioned --max-tokens 20",
+        f"zero-shot posts.jsonl --model sentence --endpoint {server.address} --label PER --out b.jsonl",
+    ):
+        sys.argv = ["openmie", *command.split()]
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, (command, end.code)
+"""
 
 
 def test_an_endpoint_needs_no_torch(tmp_path):
     done = subprocess.run([sys.executable, "-c", CODE], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_commands_of_an_endpoint_need_no_torch(tmp_path):
+    """A server like that of gpt-5 is asked to extract and to caption where no torch is."""
+    around = {**os.environ, "NO_PROXY": "127.0.0.1", "OPENMIE_ANSWERS": "answers.sqlite", "PYTHONPATH": os.pathsep.join(["", str(Path(__file__).parents[3])])}
+    code = [sys.executable, "-c", COMMANDS]
+    done = subprocess.run(code, cwd=tmp_path, env=around, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "max_completion_tokens in place of max_tokens" in done.stderr and "Ada" in (tmp_path / "a.jsonl").read_text(
+        "utf8"
+    )

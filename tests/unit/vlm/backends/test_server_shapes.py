@@ -75,6 +75,7 @@ def test_a_system_message_that_a_server_refuses_heads_the_prompt(server):
 def test_the_command_line_asks_a_server_like_that_of_gpt_5(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(server, "answer", {"mentions": ANSWER["mentions"]})
+    monkeypatch.setenv("OPENMIE_ANSWERS", "none")
     command = ["extract", "--system", "schema", "--endpoint", server.address, "--model", "gpt-5", "--text", "Ada",
                "--label", "PER=a person", "--out", "found.jsonl"]  # fmt: skip
     before = len(server.sent("gpt-5"))
