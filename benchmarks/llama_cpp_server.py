@@ -88,7 +88,9 @@ def start(path: Path) -> Any:
 def report(name: str, started: float, answer: Any, told: list[Any]) -> None:
     """Print one request: what came, how long it took, what was refused."""
     refused = "; ".join(str(w.message) for w in told)
-    found = str(answer) if isinstance(answer, ErrorRecord) else f"{answer.finish}, {answer.tokens} tokens: {answer.text}"
+    found = (
+        str(answer) if isinstance(answer, ErrorRecord) else f"{answer.finish}, {answer.tokens} tokens: {answer.text}"
+    )
     print(f"{name}: {time.monotonic() - started:.1f} s, {found[:160]!r} {refused}")
 
 

@@ -36,8 +36,9 @@ _UNSUPPORTED = re.compile(
     re.IGNORECASE,
 )
 _SCHEMA_WORDS = re.compile(
-    r"response[ _-]?format|json[ _-]?(?:schema|object|mode)|structured|guided|grammar|sampler|schema|\benum\b|(?:min|max)Items"
-    r"|additionalProperties|must contain the word .?json|no endpoints found that can handle the requested param",
+    r"response[ _-]?format|json[ _-]?(?:schema|object|mode)|structured|guided|grammar|sampler|schema|\benum\b"
+    r"|(?:min|max)Items|additionalProperties|must contain the word .?json"
+    r"|no endpoints found that can handle the requested param",
     re.IGNORECASE,
 )
 _OWN_LIMITS = re.compile(r"too (?:large|long|many)|context (?:length|window)|maximum|exceed", re.IGNORECASE)
