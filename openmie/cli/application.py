@@ -12,6 +12,8 @@ from typing import Annotated
 import typer
 
 from openmie.cli import (
+    answers,
+    batch,
     bench,
     caption,
     caption_review,
@@ -69,6 +71,8 @@ COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
         "caption": caption.caption,
         "caption-review": caption_review.caption_review,
         "mmre": mmre.mmre,
+        "answers": answers.app,
+        "batch": batch.app,
     },
     "Video": {"video": video.app},
 }

@@ -61,6 +61,7 @@ def caption(
     Example: openmie caption jsonl:DIR --model MODEL --endpoint http://localhost:8000/v1 --prompt summary --out DIR
     """
     from openmie import __version__
+    from openmie.cli.costs import JobCosts, print_estimate
     from openmie.formats import output
     from openmie.formats.image_folders import ImageFolders
     from openmie.inference import pipeline as extract
@@ -68,16 +69,10 @@ def caption(
     from openmie.vlm.backends.answer_store import open_store
     from openmie.vlm.backends.response_cache import Cached
 
-    prices = options.prices(price)
     only = {"--batch-size": batch_size, "--device": device, "--dtype": dtype} if endpoint else {
         "--concurrency": concurrency, "--timeout": timeout, "--retries": retries, "--api-key-env": api_key_env,
         "--image-format": image_format}  # fmt: skip
-    if wrong := [flag for flag, value in only.items() if value is not None]:
-        raise OpenMIEError(
-            f"{wrong[0]} {'with' if endpoint else 'without'} --endpoint",
-            expected=f"settings of a model {'behind a server' if endpoint else 'that runs here'}",
-            remedy=f"leave {wrong[0]} out",
-        )
+    _check_flags(only, endpoint)
     columns = options.post_columns(text_column, image_column, id_column)
     sources, data = extract.open_sources(corpus, split, image_dir, columns, from_)
     asking = backends.connect(
@@ -85,23 +80,28 @@ def caption(
         batch_size=batch_size, concurrency=concurrency, timeout=timeout, retries=retries, key_env=api_key_env,
         image_format=image_format,
     )  # fmt: skip
-    backend = Cached(asking, open_store(cache), max_failures)
-    side = {} if max_side is None else {"max_side": max_side}
-    asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace, **side)
-    named = corpus[0] if len(corpus) == 1 else corpus
-    settings = {"corpus": named, "images": image_dir, "model": model, "revision": revision, "max_tokens": max_tokens,
-                "temperature": temperature, "openmie": __version__, **columns.options()}  # fmt: skip
-    settings |= {"from": from_} if from_ else {}
+    backend, costs = Cached(asking, open_store(cache), max_failures), JobCosts(options.prices(price))
+    side = captions.MAX_SIDE if max_side is None else max_side
+    asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace, max_side=side)
+    settings = {
+        "corpus": corpus[0] if len(corpus) == 1 else corpus, "images": image_dir, "model": model, "revision": revision,
+        "max_tokens": max_tokens, "temperature": temperature, "openmie": __version__, **columns.options(),
+        **({"from": from_} if from_ else {}),
+    }  # fmt: skip
+    if estimate:
+        return print_estimate(_estimate(sources, backend, asked), costs.price)
+    costs.of(backend)
     report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
     folders = ImageFolders(out)
     passed = progress.PostCounts()
     documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally)
     for document in progress.watched(
-        documents, "captioning", passed, lambda: progress.count_sources(corpus, sources, data)
+        documents, "captioning", passed, lambda: progress.count_sources(corpus, sources, data), more=costs.line
     ):
         folders.add(document)
         texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])
-    _print_report(report, texts, prices)
+    _print_report(report, texts, costs.price)
+    costs.keep(out)
     there = folders.corpus(f"jsonl:{out if data else out / f'{next(iter(sources))}.jsonl'}")
     print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents, {passed.failed} failed: "
           f"{there}", file=sys.stderr)  # fmt: skip
@@ -111,6 +111,27 @@ def caption(
     console.say_failed(passed.records)
     if passed.records or tally.lost or skipped:
         raise typer.Exit(options.PARTIAL)
+
+
+def _check_flags(others: dict[str, Any], endpoint: str) -> None:
+    """OpenMIEError: a setting of a server for a model that runs here, or the other way round."""
+    if wrong := [flag for flag, value in others.items() if value is not None]:
+        raise OpenMIEError(
+            f"{wrong[0]} {'with' if endpoint else 'without'} --endpoint",
+            expected=f"settings of a model {'behind a server' if endpoint else 'that runs here'}",
+            remedy=f"leave {wrong[0]} out",
+        )
+
+
+def _estimate(sources: Any, backend: Any, asked: Any) -> Any:
+    """What captioning the sources would ask for."""
+    from openmie.vlm import captions
+    from openmie.vlm.estimate import Estimate, Unasked
+
+    found = Estimate(backend)
+    for documents in sources.values():
+        found.posts += sum(1 for _ in captions.caption(documents, Unasked(backend, found.add), asked))
+    return found
 
 
 def _print_report(report: Any, texts: list[str], prices: tuple[float, float] | None) -> None:
@@ -124,7 +145,7 @@ def _print_report(report: Any, texts: list[str], prices: tuple[float, float] | N
     columns = ["responses", "number", "prompt tokens", "answer tokens", "seconds", *(["price"] if prices else [])]
     rows = [[label, use.answers, use.prompt_tokens, use.tokens, use.seconds,
              *([f"{use.price(*prices):.4f}"] if prices else [])]
-            for label, use in (("requested now", report.asked), ("known before", report.stored))]  # fmt: skip
+            for label, use in (("requested now", report.sent), ("known before", report.stored))]  # fmt: skip
     console.table(columns, rows)
     if report.num_existing:
         print(f"{report.num_existing} documents had a caption of this name and keep it; --replace captions them again, "

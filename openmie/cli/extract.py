@@ -64,6 +64,9 @@ def extract(
     passes: options.Passes = 0,
     threshold: options.Threshold = None,
     cache: options.Cache = None,
+    max_side: options.MaxSide = None,
+    estimate: options.Estimate = False,
+    price: options.Price = "",
     vlm_option: options.VLMOption = None,
     parts: options.Parts = None,
     engine: Annotated[
@@ -83,7 +86,8 @@ def extract(
     is written, a failed one with the reason; the exit code is 3 if there was any.
 
     With --out FOLDER, rows are kept as they are made, in files of 1,024 posts: stopped by Ctrl-C, a full disk, a lost
-    network or a kill, the same command goes on, and no server is asked again for what it answered.
+    network or a kill, the same command goes on. No server is asked again for what it answered, wherever rows go
+    (`openmie answers`).
 
     Example: openmie extract --text "Ada Lovelace spoke in Turin" --image photo.jpg --format table
 
@@ -107,6 +111,7 @@ def extract(
 
     Example: openmie extract --text "Ada in Turin" --image a.jpg --system schema --model NAME --label PER="a person"
     """
+    from openmie.cli.costs import estimated
     from openmie.cli.extract_engines import check_engine
     from openmie.cli.extract_predictor import ExtractPredictor
     from openmie.inference import pipeline
@@ -122,6 +127,8 @@ def extract(
     columns = options.post_columns(text_column, image_column, id_column)
     one = pipeline.make_document(text, image or (), caption) if text or image or caption else None
     posts = _posts(source or [], one, image_dir, columns, from_)
+    if estimated(predictor.request, posts, estimate, price):
+        return
     if _write(context.params, posts, predictor):
         raise typer.Exit(options.PARTIAL)
 
@@ -152,24 +159,29 @@ def _write(given: dict[str, Any], posts: Any, predictor: ExtractPredictor) -> bo
     extract_output.check(out, given["restart"])
     counts, count = progress.PostCounts(), partial(progress.count_files, given["source"] or ())
     if extract_output.is_folder(out):
-        rows = extract_output.write_folder(
-            partial(folder_documents, given, posts, predictor),
-            out,
-            chosen,
-            extract_settings.settings_of(given, given["model"] or [base_options.BASE], chosen.suffix, request),
-            lambda found, left: progress.watched(found, "extracting", counts, lambda: left(count())),
-            unit=1 if request else pipeline.PREDICTED_TOGETHER,
-            when=now(),
-            restart=given["restart"],
-        )
+        with predictor.costs.kept(out):
+            rows = extract_output.write_folder(
+                partial(folder_documents, given, posts, predictor),
+                out,
+                chosen,
+                extract_settings.settings_of(given, given["model"] or [base_options.BASE], chosen.suffix, request),
+                lambda found, left: progress.watched(
+                    found, "extracting", counts, lambda: left(count()), more=predictor.costs.line
+                ),
+                unit=1 if request else pipeline.PREDICTED_TOGETHER,
+                when=now(),
+                restart=given["restart"],
+            )
         lost = extract_output.tell(rows, counts)
     else:
-        shown = progress.watched(documents(given, posts, predictor, now()), "extracting", counts, count, out != "-")
+        found = documents(given, posts, predictor, now())
+        shown = progress.watched(found, "extracting", counts, count, out != "-", predictor.costs.line)
         failed = console.write_results(shown, format, out)
         console.say_notes(counts)
         console.say_failed([*counts.records, *failed])
         if out != "-":
             console.say_line(counts.line(out))
         lost = bool(counts.records or failed)
+    predictor.costs.tell()
     predictor.tell_of_images(counts.pictured)
     return lost

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from openmie.cli import console, extract_tasks, options, progress
+from openmie.cli.costs import JobCosts
 from openmie.data.document import Document
 from openmie.data.object_stores import local_images
 from openmie.inference.worker_process import PredictorSpec
@@ -21,6 +22,7 @@ class ExtractPredictor:
     Attributes:
         request: an ExtractionRequest, or None.
         facts: what is to be said of the models, once they are loaded.
+        costs: of the vision-language model, as far as this process asks it.
     """
 
     def __init__(self, given: Mapping[str, Any]) -> None:
@@ -37,9 +39,11 @@ class ExtractPredictor:
             examples=given["examples"],
             instructions=given["instructions"],
             passes=given["passes"],
+            max_side=given["max_side"],
             **(self._named() if given["system"] else {}),
         )
         self._tasks = () if given["system"] else extract_tasks.read_tasks(given["task"])
+        self.costs = JobCosts(options.prices(given["price"]))
         self._models: list[Any] = []
         self._backend: Any = None
 
@@ -72,7 +76,8 @@ class ExtractPredictor:
         self.load()
         request = self.request
         if request:
-            self._backend = request.backend() if self._backend is None else self._backend  # an empty cache has length 0
+            if self._backend is None:
+                self._backend = self.costs.of(request.backend())
             found = request.predict(items, request.schema(), self._backend)
         else:
             found = extract_tasks.kept_layers(pipeline.predict_each(self._models, items), self._tasks)

@@ -71,6 +71,7 @@ def watched(
     counts: PostCounts,
     total: Callable[[], int | None] = lambda: None,
     shown: bool = True,
+    more: Callable[[], str] = lambda: "",
 ) -> Iterator[Any]:
     """Pass documents on and count them, with a bar where stderr is a terminal.
 
@@ -80,6 +81,7 @@ def watched(
         counts: counts them.
         total: how many there will be, asked only where there is a bar; None: not known.
         shown: False: no bar.
+        more: what else stands beside the bar, such as tokens and cost.
     """
     if not (shown and sys.stderr is not None and sys.stderr.isatty()):
         for document in documents:
@@ -96,8 +98,8 @@ def watched(
         task = bar.add_task(description, total=count, told="")
         for document in documents:
             counts.count(document)
-            told = progress_text(counts, count, monotonic() - began)
-            bar.update(task, completed=counts.posts, told=told)
+            beside = [progress_text(counts, count, monotonic() - began), more()]
+            bar.update(task, completed=counts.posts, told=", ".join(part for part in beside if part))
             yield document
 
 

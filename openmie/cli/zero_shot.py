@@ -30,6 +30,9 @@ def zero_shot(
     image_dir: options.ImageDir = None,
     max_documents: options.MaxDocuments = 0,
     cache: options.Cache = None,
+    max_side: options.MaxSide = None,
+    estimate: options.Estimate = False,
+    price: options.Price = "",
     vlm_option: options.VLMOption = None,
     scores: Annotated[Path | None, typer.Option(help="Write scores, data hash, model and settings here.")] = None,
     bootstrap: options.Bootstrap = 1000,
@@ -44,6 +47,7 @@ def zero_shot(
     Example: openmie zero-shot diorama:test=20 --system pfa --split test --model MODEL --out predicted.jsonl
     """
     from openmie import __version__
+    from openmie.cli.costs import JobCosts, estimated
     from openmie.data import provenance
     from openmie.data.corpus import Labels
     from openmie.formats.registry import write
@@ -62,24 +66,31 @@ def zero_shot(
         examples=examples,
         instructions=instructions,
         passes=passes,
+        max_side=max_side,
     )
     sources, data = extract.open_sources(
         corpus, [split] if corpus != "-" and not Path(corpus).exists() else None, image_dir
     )
-    backend = request.backend()
-    schema = request.answerable(request.schema(data.labels if data else Labels()), backend)
+    costs, given = JobCosts(options.prices(price)), data.labels if data else Labels()
+    posts = islice(next(iter(sources.values())), max_documents or None)
+    if estimated(request, posts, estimate, price, given):
+        return
+    backend = costs.of(request.backend())
+    schema = request.answerable(request.schema(given), backend)
     gold: list[Any] = []
     predicted: list[Any] = []
     passed = progress.PostCounts()
-    documents = _kept(islice(next(iter(sources.values())), max_documents or None), gold)
+    documents = _kept(posts, gold)
     facts = provenance.provenance([request.identity(schema)], __version__, provenance.now())
     found = progress.watched(
         provenance.stamp(request.predict(documents, schema, backend), facts),
         "prompting",
         passed,
         lambda: max_documents or progress.count_sources(corpus, sources, data),
+        more=costs.line,
     )
     console.say(write(_kept(found, predicted), out, "jsonl"))
+    costs.tell()
     _score(gold, predicted, schema, backend, data, bootstrap, scores, corpus=corpus, split=split, system=system)
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
     console.say_notes(passed)

@@ -18,6 +18,7 @@ from openmie.formats import jsonl
 from openmie.formats.row_journal import AGAIN, LOST, NOTED, RowJournal
 
 MANIFEST = "manifest.json"
+SUMMARY = "summary.json"  # what the runs into the folder have asked and cost
 _SHOWN = 60  # characters of a setting that an error shows
 
 
@@ -113,8 +114,8 @@ def read_manifest(folder: Path, settings: dict[str, Any], when: str) -> Manifest
 
 
 def _is_kept(path: Path) -> bool:
-    """What a process leaves that is killed before it has a manifest."""
-    return path.name.startswith(f".{MANIFEST}.")
+    """What a process leaves that is killed before it has a manifest, and the summary, which `--restart` keeps."""
+    return path.name == SUMMARY or path.name.startswith(f".{MANIFEST}.")
 
 
 def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], folder: Path) -> None:

@@ -63,7 +63,7 @@ class Captioning:
 
 @dataclass
 class CaptionReport(JobUsage):
-    """Counts of a run; each distinct image counts once in `asked`, `stored` and `failed`.
+    """Counts of a run; each distinct image counts once in `sent`, `stored` and `failed`.
 
     Args:
         documents: those that were processed.

@@ -35,12 +35,12 @@ class JobUsage:
     """What a job has asked so far.
 
     Args:
-        asked: answers by the model.
+        sent: requests that the model answered.
         stored: answers that were there.
         failed: requests without an answer.
     """
 
-    asked: TokenUsage = field(default_factory=TokenUsage)
+    sent: TokenUsage = field(default_factory=TokenUsage)
     stored: TokenUsage = field(default_factory=TokenUsage)
     failed: int = 0
 
@@ -49,7 +49,7 @@ class JobUsage:
         if isinstance(answer, ErrorRecord):
             self.failed += 1
         else:
-            (self.stored if answer.cached else self.asked).add(answer)
+            (self.stored if answer.cached else self.sent).add(answer)
 
     def line(self, price: tuple[float, float] | None = None) -> str:
         """What stands beside the bar, and at the end: requests, tokens, cost.
@@ -57,18 +57,18 @@ class JobUsage:
         Args:
             price: of a million prompt tokens and of a million generated tokens.
         """
-        asked = self.asked
-        parts = [f"{asked.answers:,} asked", f"{self.stored.answers:,} known", f"{self.failed:,} without answer"]
+        sent = self.sent
+        parts = [f"{sent.answers:,} asked", f"{self.stored.answers:,} known", f"{self.failed:,} without answer"]
         parts = [parts[0], *(p for p in parts[1:] if not p.startswith("0 "))]
-        parts.append(f"{asked.prompt_tokens + asked.tokens:,} tokens")
-        return ", ".join([*parts, *([f"cost {asked.price(*price):.4f}"] if price else [])])
+        parts.append(f"{sent.prompt_tokens + sent.tokens:,} tokens")
+        return ", ".join([*parts, *([f"cost {sent.price(*price):.4f}"] if price else [])])
 
     def facts(self, price: tuple[float, float] | None = None) -> dict[str, Any]:
         """The counts as JSON values."""
-        asked = self.asked
-        cost = {"cost": round(asked.price(*price), 6), "price": list(price)} if price else {}
+        sent = self.sent
+        cost = {"cost": round(sent.price(*price), 6), "price": list(price)} if price else {}
         return {
-            "asked": asked.answers, "known": self.stored.answers, "without_answer": self.failed,
-            "prompt_tokens": asked.prompt_tokens, "answer_tokens": asked.tokens,
-            "seconds": round(asked.seconds, 3), **cost,
+            "requests": sent.answers, "known": self.stored.answers, "without_answer": self.failed,
+            "prompt_tokens": sent.prompt_tokens, "answer_tokens": sent.tokens,
+            "seconds": round(sent.seconds, 3), **cost,
         }  # fmt: skip

@@ -32,7 +32,7 @@ from openmie.vlm.backends.async_pool import AsyncPool
 from openmie.vlm.backends.chat_call import call_as_accepted
 from openmie.vlm.backends.response_body import MalformedResponse
 from openmie.vlm.backends.response_cache import restore_order
-from openmie.vlm.backends.server_errors import AskedToWait, RetryableTry, Unreachable, status_error
+from openmie.vlm.backends.server_errors import RetryableTry, SlowDown, Unreachable, status_error
 from openmie.vlm.backends.server_parameters import RequestForm, ServerParameters
 from openmie.vlm.backends.shared_pause import SharedPause, UnusableServer
 from openmie.vlm.backends.vendor_headers import without_vendor_headers
@@ -150,6 +150,17 @@ class Endpoint:
         _import_openai()
         return self.__dict__["_pool"].map_unordered(requests, self._answer, self.concurrency)
 
+    def body(self, request: Request) -> dict[str, Any]:
+        """The whole body of a request, as a batch file has it: with the fields that the server is known to accept."""
+        messages = openai_protocol.build_messages(request, self.image_format)
+        fields = self._fields(messages, request, self._parameters.form)
+        return {**{k: v for k, v in fields.items() if k != "extra_body"}, **fields.get("extra_body", {})}
+
+    def _fields(self, messages: Messages, request: Request, form: RequestForm) -> dict[str, Any]:
+        limits = (self.max_tokens, self.temperature)
+        known = openai_protocol.request_fields(messages, request.schema, self.dialect, form, *limits)
+        return {**openai_protocol.with_extra(known, self.extra_body), "model": self.model}
+
     async def _answer(self, request: Request) -> Answer | ErrorRecord:
         try:
             messages = await asyncio.to_thread(openai_protocol.build_messages, request, self.image_format)
@@ -196,7 +207,7 @@ class Endpoint:
             return f"no whole answer in {self.timeout:g} seconds"
         except (MalformedResponse, RetryableTry) as error:
             return self._redacted(str(error))
-        except AskedToWait as error:
+        except SlowDown as error:
             pause.hold(ticket, error.wait, self._redacted(str(error)))
             return ""
         except Unreachable as error:
@@ -220,9 +231,7 @@ class Endpoint:
         openai = _import_openai()
 
         def fields(form: RequestForm) -> dict[str, Any]:
-            limits = (self.max_tokens, self.temperature)
-            known = openai_protocol.request_fields(messages, request.schema, self.dialect, form, *limits)
-            return {**openai_protocol.with_extra(known, self.extra_body), "model": self.model}
+            return self._fields(messages, request, form)
 
         try:
             return await call_as_accepted(openai, self._client(openai), fields, self._parameters, request)

@@ -22,7 +22,7 @@ class RetryableTry(Exception):
     """A try that failed, where another may not."""
 
 
-class AskedToWait(Exception):
+class SlowDown(Exception):
     """The server asks all to slow down. `wait`: for how many seconds, if it says so."""
 
     def __init__(self, found: str, wait: float | None = None) -> None:
@@ -48,7 +48,7 @@ def status_error(error: Any, where: str, key_env: str, redacted: Callable[[str],
     if remedy := _remedy_of_all(status, str(getattr(error, "code", "")), str(error.message), key_env):
         return UnusableServer(message, expected="status 200", where=where, remedy=remedy)
     if status == 429 or (wait is not None and status >= 500):
-        return AskedToWait(message, wait)
+        return SlowDown(message, wait)
     if status in RETRY_STATUSES or status >= 500:
         return RetryableTry(message)
     remedy = "check this request: is the text too long, or are there too many images?"

@@ -16,6 +16,7 @@ from openmie.errors import ErrorRecord, RecipeError
 from openmie.vlm.backends import backend_class, connect
 from openmie.vlm.backends.answer_store import open_store
 from openmie.vlm.backends.response_cache import MAX_FAILURES, Cached
+from openmie.vlm.estimate import Estimate, Unasked
 from openmie.vlm.generate import Backend
 from openmie.vlm.prompting.attributes import typed_attributes
 from openmie.vlm.prompting.examples import labels_of, read_examples
@@ -200,6 +201,18 @@ class ExtractionRequest:
         backend = self.backend() if backend is None else backend  # an empty cache has the length 0
         schema = self.answerable(schema, backend)
         return predict(backend, documents, self.system, schema, schema.tasks, self.options(), self.example_documents())
+
+    def estimate(self, documents: Iterable[Document | ErrorRecord], labels: Labels | None = None) -> Estimate:
+        """Count what predicting the documents would ask for, without asking.
+
+        Args:
+            documents: documents, or error records in their place.
+            labels: of the corpus, as in `schema`.
+        """
+        told = Estimate(self.backend())
+        for _ in self.predict(documents, self.schema(labels), Unasked(told.backend, told.add)):
+            told.posts += 1
+        return told
 
 
 def _backend_settings(endpoint: str) -> set[str]:

@@ -60,17 +60,17 @@ def test_each_picture_is_asked_for_once_and_documents_keep_their_order():
     assert made[6].captions["other"] == "x" and made[1] == documents[1]
     assert (report.documents, report.captioned, report.num_existing, report.failed) == (8, 5, 1, 0)
     assert (
-        report.asked.answers,
-        report.asked.prompt_tokens,
-        report.asked.tokens,
-        report.asked.seconds,
+        report.sent.answers,
+        report.sent.prompt_tokens,
+        report.sent.tokens,
+        report.sent.seconds,
     ) == (
         3,
         30,
         12,
         1.5,
     )
-    assert report.asked.price(2.0, 5.0) == pytest.approx((30 * 2 + 12 * 5) / 1e6)
+    assert report.sent.price(2.0, 5.0) == pytest.approx((30 * 2 + 12 * 5) / 1e6)
     again = list(caption(documents, Stub(), Captioning(replace=True, name="mine")))
     assert [d.captions.get("mine") for d in again][4] == said(3) and again[4].captions["stub"] == "there"
 

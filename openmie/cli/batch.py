@@ -1,0 +1,89 @@
+"""`openmie batch`: the requests of an extraction as batch files, which vendors answer at half the price."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from openmie.cli import console, options
+from openmie.errors import ErrorRecord, OpenMIEError
+
+app = typer.Typer(no_args_is_help=True, help="Batch files of a vision-language model: requests out, answers in.")
+VENDOR = "https://api.openai.com/v1"  # stands for whoever will answer; nothing is sent
+
+
+@app.command("write")
+def write(
+    source: options.Sources,
+    model: options.VLM,
+    out: Annotated[Path, typer.Option(help="Folder to write: files of at most 50,000 requests.")],
+    system: options.System = "schema",
+    task: options.Tasks = "",
+    label: options.Label = None,
+    relation: options.RelationLabel = None,
+    labels: options.LabelsFile = None,
+    image_dir: options.ImageDir = None,
+    from_: options.From = "",
+    text_column: options.TextColumn = "",
+    image_column: options.ImageColumn = "",
+    id_column: options.IdColumn = "",
+    cache: options.Cache = None,
+    max_side: options.MaxSide = None,
+    vlm_option: options.VLMOption = None,
+) -> None:
+    """Write the requests of `openmie extract --system` as batch files, but those whose answers are known.
+
+    Send the files to the vendor, read its answers with `openmie batch read`, then run `openmie extract` with the same
+    options: it finds all answers, and asks for none.
+
+    Example: openmie batch write posts.jsonl --model gpt-4o-mini --label PER="a person" --out batches
+    """
+    from openmie.formats import output
+    from openmie.inference import pipeline
+    from openmie.vlm.batch_files import BatchFiles
+    from openmie.vlm.estimate import Unasked
+
+    request = options.extraction_request(
+        system, [model], endpoint=VENDOR, tasks=task, label=label, relation=relation, labels=labels, cache=cache,
+        settings=vlm_option, max_side=max_side,
+    )  # fmt: skip
+    backend, columns = request.backend(), options.post_columns(text_column, image_column, id_column)
+    if backend.store is None:
+        raise OpenMIEError("no store of answers", expected="a file of answers", remedy="leave --cache none out")
+    failed: Counter[str] = Counter()
+    with output.new_folder(out) as folder:
+        files = BatchFiles(folder, backend.backend, backend.store)
+        posts = pipeline.read_posts(source, image_dir, columns, from_ or None)
+        for document in request.predict(posts, request.schema(), Unasked(backend, files.add)):
+            failed.update(str(e) for e in document.errors if not e.note and "not asked" not in e.found)
+        files.close()
+        names = ", ".join(path.name for path in files.files)
+    console.say_line(f"{files.written:,} requests in {out} ({names or 'no file'}), {files.known:,} answers known")
+    console.say_failed(list(failed))
+    if failed:
+        raise typer.Exit(options.PARTIAL)
+
+
+@app.command("read")
+def read(
+    answers: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of answers, and of errors.")],
+    cache: options.Cache = None,
+) -> None:
+    """Put the answers of batch files where `openmie extract` finds them. The exit code is 3 if some line is none.
+
+    Example: openmie batch read answers.jsonl errors.jsonl
+    """
+    from openmie.vlm.backends.answer_store import open_store
+    from openmie.vlm.batch_files import read_answers
+
+    store = open_store(cache)
+    if store is None:
+        raise OpenMIEError("no store of answers", expected="a file of answers", remedy="leave --cache none out")
+    lines: list[Any] = [line for path in answers for line in read_answers(path, store)]
+    lost: list[ErrorRecord] = [line for line in lines if line is not None]
+    console.say_line(f"{len(lines) - len(lost):,} answers read, {len(lost):,} without answer")
+    if console.say_records(lost):
+        raise typer.Exit(options.PARTIAL)
