@@ -85,4 +85,4 @@ def test_the_commands_of_an_endpoint_need_no_torch(tmp_path):
     done = subprocess.run(code, cwd=tmp_path, env=around, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "max_completion_tokens in place of max_tokens" in done.stderr
-    assert '"text": "Ada"' in (tmp_path / "a.jsonl").read_text(encoding="utf8")
+    assert '"text":"Ada"' in (tmp_path / "a.jsonl").read_text(encoding="utf8")
