@@ -35,7 +35,7 @@ function choose(n) {
     shown += !post.hidden;
   }
   all.hidden = n < 0;
-  said.textContent = n < 0 ? "" : `${nodes[n].at.querySelector("title").textContent}: ${near.size - 1} beside it, in ${shown} of ${posts.length} posts`;
+  said.textContent = n < 0 ? "" : `${nodes[n].at.querySelector("title").textContent}: ${near.size - 1} around it, in ${shown} of ${posts.length} posts`;
 }
 
 function toDrawing(event) {
