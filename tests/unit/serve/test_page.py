@@ -10,7 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
+from openmie import report
 from openmie.data.document import Document, Image, Mention, Region, Relation
+from openmie.graph import build_graph, write_neighbourhood
+from openmie.report import Bars, Curves, Table
 from openmie.report.view import write_view
 from openmie.serve.served_model import Query, ServedBase
 from tests.fixtures.base_stub import stub_base, stub_photographs
@@ -262,4 +265,30 @@ def test_pages_of_a_view_are_drawn_alike(browser, tmp_path):
         assert lit in page.eval_on_selector(ends[other], value)
     page.fill("#least", "0.5")
     assert page.locator(".arcs path.head").count() == 0 and page.locator("tr.faint").count() == 2
+    page.close()
+
+
+def test_reports_and_graphs_have_no_violation(browser, tmp_path):
+    """The rules of access on `report.html`, light and dark, and on the page of a neighbourhood."""
+    pytest.importorskip("pyoxigraph", reason="pyoxigraph is not installed")
+    ada, bo = (Mention(id=name, start=s, end=s + len(name), label="PER") for name, s in (("Ada", 0), ("Bo", 8)))
+    gold = Document(
+        id="p", text="Ada met Bo", mentions=(ada, bo), relations=(Relation(head="Ada", tail="Bo", label="met"),)
+    )
+    charts = [Table(title="t", columns=["a", "b"], rows=[["x", 1.0]]), Bars(title="b", bars={"x": 3}, lines={"top": 9})]
+    lines = [Curves(title="c", x="step", y="loss", lines={"loss": [(0, 1), (1, 0.5)]})]
+    documents = [(gold, gold.replace(mentions=(ada,), relations=()))]
+    report.write(tmp_path / "report.html", title="r", tables=charts, curves=lines, documents=documents, notes=["n"])
+    build_graph([gold], tmp_path / "graph", ["oxigraph"])
+    write_neighbourhood(tmp_path / "graph", "Ada", tmp_path / "ada.html")
+    page = browser.new_page(viewport={"width": 900, "height": 700})
+    for name, scheme in (
+        ("report.html", "light"),
+        ("report.html", "dark"),
+        ("ada.html", "light"),
+        ("ada.html", "dark"),
+    ):
+        page.emulate_media(color_scheme=scheme)
+        page.goto((tmp_path / name).as_uri())
+        assert violations(page) == [], (name, scheme)
     page.close()
