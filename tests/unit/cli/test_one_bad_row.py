@@ -368,12 +368,19 @@ def nested(n):
 
 
 def of_json_lines(document, where):
-    """How it is read back: without an id it is the row of a post, which has its line's number, a note where nothing is
-    in it, and records that say where they are from."""
+    """How it is read back: without an id it is the row of a post, which has its line's number and a note of that, a
+    note where nothing is in it, and records that say where they are from."""
     if document.id:
         return document
     empty = not (document.text.strip() or document.images or document.errors)
-    records = [e if e.where else e.model_copy(update={"where": where}) for e in (*document.errors, *[EMPTY] * empty)]
+    numbered = ErrorRecord(
+        found="an empty id under 'id'",
+        expected="an id, by which predictions and scores are paired",
+        remedy="give it one; its number, 1, was taken",
+        note=True,
+    )
+    told = (*document.errors, *[EMPTY] * empty, numbered)
+    records = [e if e.where else e.model_copy(update={"where": where}) for e in told]
     return document.model_copy(update={"id": "1", "errors": tuple(records)})
 
 
