@@ -80,7 +80,7 @@ class ExtractPredictor:
                 self._backend = self.costs.of(request.backend())
             found = request.predict(items, request.schema(), self._backend)
         else:
-            found = extract_tasks.kept_layers(pipeline.predict_each(self._models, items), self._tasks)
+            found = extract_tasks.select_layers(pipeline.predict_each(self._models, items), self._tasks)
         told = provenance.provenance([m.identity() for m in self._models], __version__, when)
         return provenance.stamp(found, told)
 

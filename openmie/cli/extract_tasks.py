@@ -27,7 +27,7 @@ def read_tasks(text: str) -> tuple[str, ...]:
     return tuple(task for task in TASKS if task in asked) if asked else TASKS
 
 
-def kept_layers(documents: Iterable[Document], tasks: tuple[str, ...]) -> Iterator[Document]:
+def select_layers(documents: Iterable[Document], tasks: tuple[str, ...]) -> Iterator[Document]:
     """The documents with the layers of the tasks; mentions stay beside the chains and relations that name them."""
     for document in documents:
         if tasks == TASKS:
