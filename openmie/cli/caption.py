@@ -69,10 +69,9 @@ def caption(
     from openmie.vlm.backends.answer_store import open_store
     from openmie.vlm.backends.response_cache import Cached
 
-    only = {"--batch-size": batch_size, "--device": device, "--dtype": dtype} if endpoint else {
-        "--concurrency": concurrency, "--timeout": timeout, "--retries": retries, "--api-key-env": api_key_env,
-        "--image-format": image_format}  # fmt: skip
-    _check_flags(only, endpoint)
+    here = {"--batch-size": batch_size, "--device": device, "--dtype": dtype}
+    there = {"--concurrency": concurrency, "--timeout": timeout, "--retries": retries, "--api-key-env": api_key_env}
+    _check_flags(here if endpoint else {**there, "--image-format": image_format}, endpoint)
     columns = options.post_columns(text_column, image_column, id_column)
     sources, data = extract.open_sources(corpus, split, image_dir, columns, from_)
     asking = backends.connect(
@@ -92,8 +91,7 @@ def caption(
         return print_estimate(_estimate(sources, backend, asked), costs.price)
     costs.of(backend)
     report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
-    folders = ImageFolders(out)
-    passed = progress.PostCounts()
+    folders, passed = ImageFolders(out), progress.PostCounts()
     documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally)
     for document in progress.watched(
         documents, "captioning", passed, lambda: progress.count_sources(corpus, sources, data), more=costs.line
@@ -102,9 +100,9 @@ def caption(
         texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])
     _print_report(report, texts, costs.price)
     costs.keep(out)
-    there = folders.corpus(f"jsonl:{out if data else out / f'{next(iter(sources))}.jsonl'}")
-    print(f"{len(texts)} captions {name or backend.name!r} in {tally.documents} documents, {passed.failed} failed: "
-          f"{there}", file=sys.stderr)  # fmt: skip
+    written = folders.corpus(f"jsonl:{out if data else out / f'{next(iter(sources))}.jsonl'}")
+    counts = f"{tally.documents} documents, {passed.failed} failed: {written}"
+    print(f"{len(texts)} captions {name or backend.name!r} in {counts}", file=sys.stderr)
     console.say(tally.result())
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
     console.say_notes(passed)
