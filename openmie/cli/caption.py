@@ -82,11 +82,8 @@ def caption(
     backend, costs = Cached(asking, open_store(cache), max_failures), JobCosts(options.prices(price))
     side = captions.MAX_SIDE if max_side is None else max_side
     asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace, max_side=side)
-    settings = {
-        "corpus": corpus[0] if len(corpus) == 1 else corpus, "images": image_dir, "model": model, "revision": revision,
-        "max_tokens": max_tokens, "temperature": temperature, "openmie": __version__, **columns.options(),
-        **({"from": from_} if from_ else {}),
-    }  # fmt: skip
+    settings = _job_settings(corpus, from_, images=image_dir, model=model, revision=revision, max_tokens=max_tokens,
+                             temperature=temperature, openmie=__version__, **columns.options())  # fmt: skip
     if estimate:
         return print_estimate(_estimate(sources, backend, asked), costs.price)
     costs.of(backend)
@@ -119,6 +116,11 @@ def _check_flags(others: dict[str, Any], endpoint: str) -> None:
             expected=f"settings of a model {'behind a server' if endpoint else 'that runs here'}",
             remedy=f"leave {wrong[0]} out",
         )
+
+
+def _job_settings(corpus: list[str], format: str, **others: Any) -> dict[str, Any]:
+    """How a folder of captions is made, as it is kept there."""
+    return {"corpus": corpus[0] if len(corpus) == 1 else corpus, **others, **({"from": format} if format else {})}
 
 
 def _estimate(sources: Any, backend: Any, asked: Any) -> Any:

@@ -139,7 +139,7 @@ Cache = Annotated[
 ]
 MaxSide = Annotated[
     int | None,
-    typer.Option(metavar="PIXELS", help="Longest side of a picture as a server gets it; 0: any. Default: 2048."),
+    typer.Option(metavar="PIXELS", help="Longest side of a picture as a server gets it; 0: any. Default: 2016."),
 ]
 Price = Annotated[
     str, typer.Option(metavar="IN,OUT", help="Price of a million tokens of prompts and of answers: 0.15,0.6")

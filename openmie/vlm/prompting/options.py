@@ -19,7 +19,7 @@ class PromptOptions:
         window: characters of text in one request; a longer text is split into overlapping windows.
         overlap: characters that two windows share, so that no shorter name is cut; None: a tenth of the window.
         images: images in one request; of more frames, evenly spaced ones are used.
-        max_side: pixels of the longer side of each image, at most; 0: as it is; None: 2048 on a server, as it is here.
+        max_side: pixels of the longer side of each image, at most; 0: as it is; None: 2016 on a server, as it is here.
         context: generator of the caption that the prompt contains; "": the caption that a user gave.
         family: how the model writes boxes (a key of `openmie.vlm.boxes.families.ADAPTERS`); "": by the model's name.
         max_pixels: area of the largest image that the model gets (family qwen2.5-vl); 0: the family's default.

@@ -16,6 +16,8 @@ from openmie.data.folder_lock import hold_folder
 from openmie.model.pretrained import Model
 from openmie.papers import mgips_cl
 from openmie.recipe import set_field
+from openmie.vlm.backends.answer_store import AnswerStore, StoredRequest
+from openmie.vlm.generate import Answer
 from openmie.vlm.prompting import request as asked
 from tests.fixtures import file_nodes as nodes
 from tests.fixtures import small
@@ -47,6 +49,7 @@ FILES = {
     "video agree json": (("video", "agree", "{work}/a.jsonl", "{work}/b.jsonl", "--out", "OUT"), "o.json"),
     "video agree --resolved": (("video", "agree", "{work}/a.jsonl", "{work}/b.jsonl", "--decided", "{work}/differ.csv",
                                 "--resolved", "OUT", "--undecided", "a"), "o.jsonl"),
+    "answers export": (("answers", "export", "--cache", "{work}/kept.answers", "--out", "OUT"), "o.jsonl"),
     "view": (("view", "{work}/test.jsonl", "--no-open", "--out", "OUT"), "o.html"),
     "graph build": (("graph", "build", "{work}/test.jsonl", "--out", "OUT"), "o.ttl"),
     "graph query": (("graph", "query", "{work}/graph.ttl", "SELECT * {{ ?s ?p ?o }}", "--out", "OUT"), "o.txt"),
@@ -72,10 +75,41 @@ FOLDERS = {
     "video build": ("video", "build", "{work}/film.mp4", "--out", "OUT"),
     "video export": ("video", "export", "{work}/clips.jsonl", "--out", "OUT"),
     "video split": ("video", "split", "{work}/clips.jsonl", "--out", "OUT"),
+    "batch write": (
+        "batch",
+        "write",
+        "{work}/test.jsonl",
+        "--model",
+        "m",
+        "--label",
+        "PER",
+        "--cache",
+        "{work}/batch.answers",
+        "--out",
+        "OUT",
+    ),
     "objects": ("objects", "jsonl:{work}", "--model", "{work}/none", "--out", "OUT"),
     "caption": ("caption", "jsonl:{work}", "--model", "x", "--endpoint", "http://localhost:9", "--out", "OUT"),
 }
 CACHED = {
+    **{
+        f"answers {name}": ("answers", name, *more, "--cache", "OUT")
+        for name, more in (("stats", ()), ("export", ()), ("prune", ("--all",)))
+    },
+    "batch read": ("batch", "read", "{work}/test.jsonl", "--cache", "OUT"),
+    "batch write": (
+        "batch",
+        "write",
+        "{work}/test.jsonl",
+        "--model",
+        "m",
+        "--label",
+        "PER",
+        "--out",
+        "{work}/told",
+        "--cache",
+        "OUT",
+    ),
     "extract": ("extract", "{work}/test.jsonl", *ASK, "--endpoint", "http://localhost:9", "--cache", "OUT"),
     "zero-shot": (
         "zero-shot",
@@ -118,6 +152,7 @@ def work(tmp_path_factory, bert):
     Model.new(contrast).save_pretrained(folder / "contrast")
     clips = [Document(id=f"v{i}_0", text="Ada is here", source={"video": f"v{i}"}) for i in range(10)]
     corpora.write(clips, folder / "clips.jsonl")
+    AnswerStore(folder / "kept.answers").put(StoredRequest("k", "m", "{}", "p", "", "[]"), Answer(text="said"))
     corpora.write(clips, folder / "brat", "brat")
     corpora.write(clips, folder / "b.jsonl")
     corpora.write(
@@ -171,7 +206,7 @@ def test_the_tables_know_every_option_that_names_what_is_written():
     tables = [a for a, _ in FILES.values()] + list(FOLDERS.values()) + list(CACHED.values())
     known = {}
     for told in tables:
-        group = " ".join(told[:2]) if told[0] in ("video", "show", "graph") else told[0]
+        group = " ".join(told[:2]) if told[0] in ("video", "show", "graph", "answers", "batch") else told[0]
         before = told[told.index("OUT") - 1]
         known.setdefault(group, set()).add(before if before.startswith("--") else "target")
     assert known == found
