@@ -197,7 +197,7 @@ def hanging(folder: Path, scale: int) -> None:
     server = Server(reply)
     process = start(command(server.url, posts, folder / "hanging.jsonl"), folder)
     last, since = -1, time.monotonic()
-    while time.monotonic() - since < 10 and len(server.calls) < 400:
+    while time.monotonic() - since < (10 if server.calls else 120) and len(server.calls) < 400:
         if len(server.calls) != last:
             last, since = len(server.calls), time.monotonic()
         time.sleep(0.1)

@@ -62,19 +62,18 @@ def export(
 
 @app.command("prune")
 def prune(
-    older_than: Annotated[int, typer.Option(metavar="DAYS", help="Only answers that are older.")] = -1,
+    older_than: Annotated[int, typer.Option(metavar="DAYS", help="Only answers that are older; 0: all.")] = -1,
     model: Model = "",
-    all: Annotated[bool, typer.Option("--all", help="All answers.")] = False,
     cache: options.Cache = None,
 ) -> None:
     """Remove answers, which are then asked for and paid again when they are needed.
 
     Example: openmie answers prune --older-than 90
     """
-    if not (all or model or older_than >= 0):
+    if not model and older_than < 0:
         raise OpenMIEError(
-            "neither --older-than, --model nor --all", expected="which answers are to go", remedy="name one of them"
+            "neither --older-than nor --model", expected="which answers are to go", remedy="name one of them"
         )
-    day = (datetime.now(UTC) - timedelta(days=older_than)).strftime("%Y-%m-%dT%H:%M:%SZ") if older_than >= 0 else ""
+    day = (datetime.now(UTC) - timedelta(days=older_than)).strftime("%Y-%m-%dT%H:%M:%SZ") if older_than > 0 else ""
     removed = _store(cache).prune(day, model)
     console.say_line(f"{removed:,} answers removed")

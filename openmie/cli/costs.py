@@ -46,7 +46,7 @@ class JobCosts:
             console.say_line(f"model {self.backend.name}: {line}")
 
     @contextmanager
-    def kept(self, folder: str | Path) -> Iterator[None]:
+    def summary_in(self, folder: str | Path) -> Iterator[None]:
         """Keep what the block costs, even where it is stopped."""
         try:
             yield

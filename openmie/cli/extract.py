@@ -159,7 +159,7 @@ def _write(given: dict[str, Any], posts: Any, predictor: ExtractPredictor) -> bo
     extract_output.check(out, given["restart"])
     counts, count = progress.PostCounts(), partial(progress.count_files, given["source"] or ())
     if extract_output.is_folder(out):
-        with predictor.costs.kept(out):
+        with predictor.costs.summary_in(out):
             rows = extract_output.write_folder(
                 partial(folder_documents, given, posts, predictor),
                 out,

@@ -62,7 +62,7 @@ def test_extract_zero_shot_and_caption_share_one_store_and_a_moved_server_is_ask
     assert "0 answers removed" in run("answers", "prune", "--older-than", 1).stderr
     with pytest.raises(OpenMIEError, match="--older-than"):
         run("answers", "prune")
-    assert f"{POSTS + 1} answers removed" in run("answers", "prune", "--all").stderr
+    assert f"{POSTS + 1} answers removed" in run("answers", "prune", "--older-than", 0).stderr
     run(*ask(server.url, "--cache", "none"))
     assert len(server.prompts) == 2 * POSTS + 1
 

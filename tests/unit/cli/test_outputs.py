@@ -94,7 +94,7 @@ FOLDERS = {
 CACHED = {
     **{
         f"answers {name}": ("answers", name, *more, "--cache", "OUT")
-        for name, more in (("stats", ()), ("export", ()), ("prune", ("--all",)))
+        for name, more in (("stats", ()), ("export", ()), ("prune", ("--older-than", "0")))
     },
     "batch read": ("batch", "read", "{work}/test.jsonl", "--cache", "OUT"),
     "batch write": (
