@@ -71,7 +71,7 @@ class RequestForm:
     stream: bool = False
     schema: str = "schema"
 
-    def told(self) -> str:
+    def description(self) -> str:
         """The steps that were taken, in words; "" for none."""
         words = (
             ("max_completion_tokens in place of max_tokens", self.limit == "max_completion_tokens"),
@@ -105,7 +105,7 @@ class ServerParameters:
         merged = _further(self.form, form)
         if merged != self.form:
             self.form = merged
-            warnings.warn(f"{self.name} refuses some fields; requests go out with {merged.told()}", stacklevel=2)
+            warnings.warn(f"{self.name} refuses some fields; requests go out with {merged.description()}", stacklevel=2)
 
     def next_form(
         self, form: RequestForm, sent: Mapping[str, Any], request: Request, status: int, message: str
