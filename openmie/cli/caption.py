@@ -100,12 +100,17 @@ def caption(
     written = folders.corpus(f"jsonl:{out if data else out / f'{next(iter(sources))}.jsonl'}")
     counts = f"{tally.documents} documents, {passed.failed} failed: {written}"
     print(f"{len(texts)} captions {name or backend.name!r} in {counts}", file=sys.stderr)
+    if _say_losses(passed, tally, data):
+        raise typer.Exit(options.PARTIAL)
+
+
+def _say_losses(passed: progress.PostCounts, tally: Any, data: Any) -> bool:
+    """Say what was noted, could not be read, captioned or written; whether anything was lost."""
     console.say(tally.result())
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
     console.say_notes(passed)
     console.say_failed(passed.records)
-    if passed.records or tally.lost or skipped:
-        raise typer.Exit(options.PARTIAL)
+    return bool(passed.records or tally.lost or skipped)
 
 
 def _check_flags(others: dict[str, Any], endpoint: str) -> None:

@@ -96,7 +96,8 @@ def test_ids(here: Path) -> None:
     rows = [{"id": id, "text": "x"} for id in (5, 5.0, "5", "", {"a": 1}, [], True, 1.5)]
     found = list(read_sources([lines("p.jsonl", *rows)]))
     kept = [d for d in found if isinstance(d, Document)]
-    assert [d.id for d in kept] == ["5", "5", "5", "4"] and [len(d.errors) for d in kept] == [0, 1, 1, 0]
+    assert [d.id for d in kept] == ["5", "5", "5", "4"] and [len(d.errors) for d in kept] == [0, 1, 1, 1]
+    assert kept[3].errors[0].note and "empty id" in kept[3].errors[0].found
     assert all(d.errors[0].note and "earlier" in d.errors[0].found for d in kept[1:3])
     assert all(isinstance(r, ErrorRecord) and "an id that is" in r.found for r in found[4:])
 
