@@ -62,7 +62,7 @@ class AnnotationFolder:
         for found in self.saved():
             if found.document.id == id:
                 return found
-        raise Problem.refused(404, "no annotation with this id", "one of /v1/annotations", "list them again", "id")
+        raise Problem.of_facts(404, "no annotation with this id", "one of /v1/annotations", "list them again", "id")
 
     def image(self, name: str) -> bytes:
         """The file of an image, by the name that a document has for it.
@@ -72,7 +72,7 @@ class AnnotationFolder:
         """
         path = self.folder / IMAGES / name
         if not _IMAGE.fullmatch(f"{IMAGES}/{name}") or not path.is_file() or path.is_symlink():
-            raise Problem.refused(404, "no such image", "one that an annotation names", "list them again", "image")
+            raise Problem.of_facts(404, "no such image", "one that an annotation names", "list them again", "image")
         return path.read_bytes()
 
     def save(self, document: Document, files: Mapping[str, bytes], version: str) -> Saved:
@@ -95,7 +95,7 @@ class AnnotationFolder:
                 with hold_folder(self.folder):
                     return self._save(document, files, version)
             except FolderInUse:
-                raise Problem.refused(
+                raise Problem.of_facts(
                     503, "a folder in use", "one writer at a time", "save again", retry_after=1
                 ) from None
 
@@ -121,7 +121,7 @@ class AnnotationFolder:
         """The image with the path of its file, which is written where it is not there yet."""
         if content is None:
             if image.path and not (self.folder / image.path).is_file():
-                raise Problem.refused(
+                raise Problem.of_facts(
                     422, "an image that is not stored", "its file, or a stored path", "send it with the document"
                 )
             return image
@@ -144,7 +144,7 @@ def check_paths(document: Document) -> None:
         Problem: another path, status 422.
     """
     if any(image.path and not _IMAGE.fullmatch(image.path) for image in document.images):
-        raise Problem.refused(
+        raise Problem.of_facts(
             422, "a path of an image", "the name that a save gave it, or none", "send the image itself", "images"
         )
 
@@ -177,7 +177,7 @@ def _content_id(document: Document) -> str:
 def _conflict(there: str, id: str) -> Problem:
     found = "a version that was saved meanwhile" if there else "no version of this document"
     remedy = "open what is stored, and change that" if there else "save it as a new one"
-    return Problem.refused(409, found, "the version that was opened", remedy, f"document {id}")
+    return Problem.of_facts(409, found, "the version that was opened", remedy, f"document {id}")
 
 
 def _ending(content: bytes) -> str:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 import openmie
 from openmie.errors import OpenMIEError
 from openmie.serve import openapi, pages, routes
-from openmie.serve.gate import Gate
+from openmie.serve.gate import RequestGuard
 from openmie.serve.metrics import Metrics
 from openmie.serve.problems import Problem, response
 from openmie.serve.served_model import ServedModel
@@ -57,7 +57,7 @@ def create_application(models: Mapping[str, ServedModel], settings: Settings) ->
     application.openapi = partial(openapi.describe, application)  # type: ignore[method-assign]
     application.add_exception_handler(OpenMIEError, _tell_error)
     application.add_exception_handler(HTTPException, _tell_status)
-    application.add_middleware(Gate, settings=settings, metrics=metrics)
+    application.add_middleware(RequestGuard, settings=settings, metrics=metrics)
     return application
 
 
@@ -70,7 +70,7 @@ async def _tell_status(_: Request, error: Exception) -> Response:
     """Unknown paths, and methods that a path does not have."""
     assert isinstance(error, HTTPException)
     found = {404: "no such path", 405: "a method that this path does not have"}
-    problem = Problem.refused(
+    problem = Problem.of_facts(
         error.status_code,
         found.get(error.status_code, HTTPStatus(error.status_code).phrase.lower()),
         "a path and a method that /openapi.json lists",

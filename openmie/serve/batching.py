@@ -21,7 +21,7 @@ from openmie.serve import logs
 from openmie.serve.metrics import Metrics
 from openmie.serve.post_request import Post
 from openmie.serve.problems import Problem, internal_error
-from openmie.serve.served_model import Query
+from openmie.serve.served_model import ModelQuery
 from openmie.serve.settings import Settings
 from openmie.serve.uploads import open_files, with_paths, without_image_paths
 
@@ -31,7 +31,7 @@ IMAGE_WEIGHT = 7  # texts that take a model as long as one image, roughly: a bat
 @dataclass(frozen=True, eq=False)
 class _Waiting:
     post: Post
-    query: Query
+    query: ModelQuery
     answer: asyncio.Future[Document]
     weight: int
 
@@ -71,7 +71,7 @@ class BatchQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def predict(self, post: Post, query: Query, *, patient: bool = False) -> Document:
+    async def predict(self, post: Post, query: ModelQuery, *, patient: bool = False) -> Document:
         """The prediction of a post.
 
         Args:
@@ -86,7 +86,7 @@ class BatchQueue:
             async with self._freed:
                 await self._freed.wait_for(lambda: len(self._waiting) < self.settings.max_waiting)
         if len(self._waiting) >= self.settings.max_waiting:
-            raise Problem.refused(
+            raise Problem.of_facts(
                 429,
                 f"{len(self._waiting)} posts that wait for this model",
                 f"fewer than {self.settings.max_waiting}",
@@ -100,7 +100,7 @@ class BatchQueue:
         try:
             return await asyncio.wait_for(one.answer, self.settings.timeout)
         except TimeoutError:
-            raise Problem.refused(
+            raise Problem.of_facts(
                 504,
                 f"no prediction within {self.settings.timeout:g} seconds",
                 "a post that the model reads in time",

@@ -28,7 +28,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Result]) -
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise Problem.refused(408, "a client that has gone", "one that waits for its answer", "wait longer")
+        raise Problem.of_facts(408, "a client that has gone", "one that waits for its answer", "wait longer")
     finally:
         task.cancel()
         gone.cancel()

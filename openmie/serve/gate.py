@@ -26,7 +26,7 @@ OPEN_BELOW = "/page/"  # files of the page, which hold nothing of anybody
 SECURITY_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
 
 
-class Gate:
+class RequestGuard:
     """The middleware.
 
     Args:
@@ -65,7 +65,7 @@ class Gate:
             scope["token"] = self.tokens.check(headers.get("authorization"))
         body.announce(headers.get("content-length"))
         if headers.get("content-encoding", "identity") != "identity":
-            raise Problem.refused(415, "a compressed body", "a body as it is", "leave Content-Encoding out")
+            raise Problem.of_facts(415, "a compressed body", "a body as it is", "leave Content-Encoding out")
         await self.application(scope, body, answer)
 
     def _tell(self, scope: Scope, answer: _Answer, size: int) -> None:
@@ -92,7 +92,7 @@ class _Body:
         receive: of the server.
     """
 
-    def __init__(self, gate: Gate, receive: Receive) -> None:
+    def __init__(self, gate: RequestGuard, receive: Receive) -> None:
         self.gate, self.receive, self.size, self.read = gate, receive, 0, 0
         self.until = monotonic() + gate.settings.body_timeout
         self.done = False
@@ -105,13 +105,13 @@ class _Body:
     def _hold(self, size: int) -> None:
         most, all_bodies = self.gate.settings.max_body, self.gate.settings.max_held
         if size > most:
-            raise Problem.refused(
+            raise Problem.of_facts(
                 413, f"a body of {size:,} bytes", f"at most {most:,}", "send fewer posts or smaller images at a time"
             )
         more = size - self.size
         if more > 0:
             if self.gate.held + more > all_bodies:
-                raise Problem.refused(
+                raise Problem.of_facts(
                     429,
                     "too many large requests at once",
                     f"{all_bodies:,} bytes in all",
@@ -128,7 +128,7 @@ class _Body:
             async with asyncio.timeout(self.until - monotonic()):
                 message = await self.receive()
         except TimeoutError:
-            raise Problem.refused(
+            raise Problem.of_facts(
                 408,
                 "a body that does not arrive",
                 f"all of it within {self.gate.settings.body_timeout:g} seconds",

@@ -46,7 +46,7 @@ async def parse_multipart(request: Request, settings: Settings) -> Post:
     try:
         form = await parser.parse()
     except (MultiPartException, KeyError, ValueError, UnicodeError):
-        raise Problem.refused(
+        raise Problem.of_facts(
             422,
             "a form that cannot be read, or one with too many parts",
             f"at most {settings.max_images} files, and the fields {', '.join((*TEXTS, *VALUES))}",
@@ -63,7 +63,7 @@ async def parse_multipart(request: Request, settings: Settings) -> Post:
         elif isinstance(value, str) and name in VALUES and name not in data:
             data[name] = _value(name, value)
         else:
-            raise Problem.refused(
+            raise Problem.of_facts(
                 422,
                 f"the field {name[:60]!r}" + (" twice" if name in data else ""),
                 f"one of: {', '.join((*TEXTS, *VALUES, *FILES))}",
@@ -77,7 +77,7 @@ def _value(name: str, text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise Problem.refused(
+        raise Problem.of_facts(
             422, "no JSON", "JSON in this field of the form", "write null to leave it out", name
         ) from None
 

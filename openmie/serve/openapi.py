@@ -42,7 +42,7 @@ ANSWER = {
     ],
 }
 PROBLEM = body_of(
-    Problem.refused(422, "an address or a path", "the file itself in base64", "send the file", "images[0]")
+    Problem.of_facts(422, "an address or a path", "the file itself in base64", "send the file", "images[0]")
 )
 _STATUSES = {
     400: "A request that is no HTTP.",

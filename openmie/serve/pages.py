@@ -116,7 +116,7 @@ def page_file(name: str) -> Response:
     """
     files = _files()
     if name not in files:
-        raise Problem.refused(404, "no such file of the page", "one that the page names", "open the page again")
+        raise Problem.of_facts(404, "no such file of the page", "one that the page names", "open the page again")
     return Response(files[name], headers=HEADERS, media_type=TYPES[Path(name).suffix])
 
 
@@ -158,7 +158,9 @@ def draw_card(sent: CardRequest) -> dict[str, Any]:
     document = _document(sent.document)
     parts = sum(map(len, (document.mentions, document.chains, document.relations, document.regions)))
     if parts > MOST_PARTS:
-        raise Problem.refused(413, f"{parts:,} parts", f"at most {MOST_PARTS:,}", "show a part of the text", "document")
+        raise Problem.of_facts(
+            413, f"{parts:,} parts", f"at most {MOST_PARTS:,}", "show a part of the text", "document"
+        )
     view = compare(document)
     colours = assign_colours([*sent.labels, *view_labels(view)])
     return {"card": card_tree(str(render_cards([view], 1, colours, 0, _address))), "colours": colours}
@@ -198,7 +200,7 @@ FORMATS: dict[str, tuple[str, Any]] = {
 def _add_annotations(router: APIRouter, settings: Settings, folder: AnnotationFolder | None) -> None:
     def opened() -> AnnotationFolder:
         if folder is None:
-            raise Problem.refused(
+            raise Problem.of_facts(
                 404, "no folder for annotation", "a server with one", "start it with --annotations FOLDER"
             )
         return folder
@@ -241,7 +243,7 @@ def save_annotation(folder: AnnotationFolder, sent: SaveRequest, settings: Setti
     check_paths(document)
     known = {image.id for image in document.images}
     if unknown := [id for id in sent.images if id not in known]:
-        raise Problem.refused(422, f"an image {unknown[0][:80]!r}", "images of the document", "leave it out", "images")
+        raise Problem.of_facts(422, f"an image {unknown[0][:80]!r}", "images of the document", "leave it out", "images")
     files = {}
     for id, data in sent.images.items():
         files[id] = decode_base64(data, f"images.{id[:80]}", settings)

@@ -159,6 +159,6 @@ def _check_bounds(request: PostRequest, settings: Settings, uploaded: int) -> No
     )
     for found, most, what, where in counts:
         if found > most:
-            raise Problem.refused(413, f"{found:,} {what}", f"at most {most:,}", "send less at a time", where)
+            raise Problem.of_facts(413, f"{found:,} {what}", f"at most {most:,}", "send less at a time", where)
     if not (request.text or request.images or uploaded):
-        raise Problem.refused(422, "neither text nor image", "a text, images, or both", "send one of them", "request")
+        raise Problem.of_facts(422, "neither text nor image", "a text, images, or both", "send one of them", "request")

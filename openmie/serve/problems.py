@@ -30,7 +30,7 @@ class Problem(OpenMIEError):
         self.status, self.headers = status, dict(headers or {})
 
     @classmethod
-    def refused(
+    def of_facts(
         cls, status: int, found: str, expected: str, remedy: str, where: str = "", retry_after: int = 0
     ) -> Problem:
         """A problem from its four facts.
@@ -81,4 +81,6 @@ def response(problem: Problem) -> Response:
 
 def internal_error() -> Problem:
     """An error that is the server's own: nothing of its cause is told, the log has it."""
-    return Problem.refused(500, "an error of the server", "an answer", "ask whoever runs the server to look at its log")
+    return Problem.of_facts(
+        500, "an error of the server", "an answer", "ask whoever runs the server to look at its log"
+    )

@@ -142,7 +142,7 @@ def _media_type(request: Request) -> str:
 
 def _other_type(found: str, known: Iterable[str]) -> Problem:
     shown = found[:60] if found else "no Content-Type"
-    return Problem.refused(415, shown, f"one of: {', '.join(known)}", "name it in Content-Type", "Content-Type")
+    return Problem.of_facts(415, shown, f"one of: {', '.join(known)}", "name it in Content-Type", "Content-Type")
 
 
 def _json(document: Document) -> bytes:

@@ -21,7 +21,7 @@ Threshold = float | Mapping[str, float] | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Query:
+class ModelQuery:
     """One thing that a model is asked for; posts with equal keys are predicted together.
 
     Args:
@@ -50,7 +50,7 @@ class ServedModel(Protocol):
     labels: Mapping[str, str]
     relations: Mapping[str, str]
 
-    def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
+    def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> ModelQuery:
         """What a request asks for.
 
         Raises:
@@ -73,11 +73,11 @@ class ServedBase:
         self.relations: Mapping[str, str] = base.query.relations
         self.reads_images = base.images is not None
 
-    def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
+    def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> ModelQuery:
         """See `ServedModel`."""
         bound = self.base.with_query(labels, relations, threshold)
         identity = bound.identity()
-        return Query(key=identity["query"], predict=lambda documents: _stamped(bound.predict(documents), identity))
+        return ModelQuery(key=identity["query"], predict=lambda documents: _stamped(bound.predict(documents), identity))
 
 
 class ServedTrained:
@@ -98,7 +98,7 @@ class ServedTrained:
         self.labels: Mapping[str, str] = {label: "" for labels in typing for label in labels}
         self.relations: Mapping[str, str] = {label: "" for head in relating for label in head.labels if label != "None"}
 
-    def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
+    def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> ModelQuery:
         """See `ServedModel`."""
         given = {"labels": labels, "relations": relations, "threshold": threshold}
         if named := [name for name, value in given.items() if value is not None]:
@@ -108,7 +108,7 @@ class ServedTrained:
                 where=named[0],
                 remedy=f"leave {named[0]} out, or name a model that takes labels: /v1/models lists them",
             )
-        return Query(key="", predict=lambda documents: _stamped(self.model.predict(documents), self.identity))
+        return ModelQuery(key="", predict=lambda documents: _stamped(self.model.predict(documents), self.identity))
 
 
 class ServedVisionLanguage:
@@ -125,7 +125,7 @@ class ServedVisionLanguage:
         self.labels: Mapping[str, str] = self.schema.mentions
         self.relations: Mapping[str, str] = self.schema.relations
 
-    def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> Query:
+    def query(self, labels: LabelSet | None, relations: LabelSet | None, threshold: Threshold) -> ModelQuery:
         """See `ServedModel`."""
         if threshold is not None:
             raise RecipeError(
@@ -147,7 +147,7 @@ class ServedVisionLanguage:
             )
         identity = {k: v for k, v in self.request.identity(schema).items() if k != "endpoint"}
         identity["name"] = identity["name"].replace("\\", "/").rstrip("/").rpartition("/")[2]
-        return Query(
+        return ModelQuery(
             key=digest(schema.facts()),
             predict=lambda documents: _stamped(self.request.predict(documents, schema, self.backend), identity),
         )

@@ -78,7 +78,7 @@ class TokenCheck:
         left = min(left + (now - then) * rate, float(self.settings.burst))
         if left < 1:
             self._buckets[number] = left, now
-            raise Problem.refused(
+            raise Problem.of_facts(
                 429,
                 "more requests than this token may send",
                 f"{rate:g} per second on average",
@@ -88,7 +88,7 @@ class TokenCheck:
         self._buckets[number] = left - 1, now
 
 
-_UNKNOWN = Problem.refused(
+_UNKNOWN = Problem.of_facts(
     401,
     "no valid token",
     "the header `Authorization: Bearer TOKEN`",

@@ -32,7 +32,7 @@ def decode_base64(data: str, where: str, settings: Settings) -> bytes:
         Problem: an address or a path, which is never followed (422); no base64 (422).
     """
     if _PLACE.match(data[:200]) and not data.startswith("/9j/"):  # how a JPEG begins in base64
-        raise Problem.refused(
+        raise Problem.of_facts(
             422,
             "an address or a path",
             "the file itself in base64: nothing is fetched and no file of the server is read",
@@ -42,7 +42,7 @@ def decode_base64(data: str, where: str, settings: Settings) -> bytes:
     try:
         return base64.b64decode("".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise Problem.refused(
+        raise Problem.of_facts(
             422, "no base64", "a file in base64, with its padding", "encode the file, not its name", where
         ) from None
 
@@ -64,7 +64,7 @@ def check_image(file: bytes, where: str, settings: Settings) -> tuple[int, int]:
         except ImageError as error:
             raise Problem(422, without_paths(error.record).model_copy(update={"where": where})) from None
     if width * height > settings.max_pixels:
-        raise Problem.refused(
+        raise Problem.of_facts(
             413, f"{width} x {height} pixels", f"at most {settings.max_pixels:,} pixels", "scale the image down", where
         )
     return width, height

@@ -113,12 +113,14 @@ def test_what_was_accepted_is_answered_when_the_service_stops():
 def test_a_post_whose_client_has_gone_is_not_predicted():
     model = WordsModel()
     model.free.clear()
-    with running(served(model, batch_size=1)) as (url, _):
+    app = served(model, batch_size=1)
+    with running(app) as (url, _):
         first = threading.Thread(target=httpx.post, args=(f"{url}/v1/extract",), kwargs=_post("first"))
         first.start()
         _until(lambda: model.batches)
-        with suppress(httpx.ReadTimeout):
+        with suppress(httpx.TimeoutException):
             httpx.post(f"{url}/v1/extract", **{**_post("gone"), "timeout": 0.2})
+        _until(lambda: b'status="408"' in app.state.service.metrics.text())
         model.free.set()
         first.join(20)
         last = httpx.post(f"{url}/v1/extract", **_post("last"))

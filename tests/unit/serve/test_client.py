@@ -94,7 +94,7 @@ def test_a_busy_service_is_asked_again_when_it_says(monkeypatch):
     from openmie import client as module
 
     slept, answers = [], [429, 503, 200]
-    problem = Problem.refused(429, "busy", "less", "wait", retry_after=7)
+    problem = Problem.of_facts(429, "busy", "less", "wait", retry_after=7)
 
     def answer(_):
         status = answers.pop(0)

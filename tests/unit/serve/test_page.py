@@ -15,7 +15,7 @@ from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.graph import build_graph, write_neighbourhood
 from openmie.report import Bars, Curves, Table
 from openmie.report.view import write_view
-from openmie.serve.served_model import Query, ServedBase
+from openmie.serve.served_model import ModelQuery, ServedBase
 from tests.fixtures.base_stub import stub_base, stub_photographs
 from tests.fixtures.injections import INJECTIONS
 from tests.fixtures.serving import TOKEN, WordsModel, application, running
@@ -31,7 +31,7 @@ class HostileModel(WordsModel):
     """Predicts `hostile` in whatever it is asked, on the picture of the post."""
 
     def query(self, labels, relations, threshold):
-        return Query(key="", predict=lambda documents: [self.predicted(d) for d in documents])
+        return ModelQuery(key="", predict=lambda documents: [self.predicted(d) for d in documents])
 
     def predicted(self, document):
         bad = hostile(document.text).replace(id=document.id, images=document.images)
