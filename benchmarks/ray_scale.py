@@ -3,10 +3,10 @@
     python benchmarks/ray_scale.py [--workers 1 2 4 8] [--milliseconds 20] [--batches 6] [--posts 4000] [--out FILE]
 
 The first table is a simulation: a model that sleeps MILLISECONDS a post, so that any number of workers fits on two
-cores; efficiency is the rate against that of one worker, times their number. The second table is the machinery alone: a
-model that costs nothing, in this process, in worker processes and on Ray, all writing the same folder of rows; its
-CPU seconds are those of this process, its rate is what one job can reach at most. Rates are of the steady state: from
-the first row to the last. What starting Ray and its workers takes stands beside them.
+cores; efficiency is the share of the time between a worker's first and last batch in which it had one. The second
+table is the machinery alone: a model that costs nothing, in this process, in worker processes and on Ray, all writing
+the same folder of rows; its CPU seconds are those of this process, its rate is what one job can reach at most. Rates
+are of the time from the first row to the last. What starting Ray and its workers takes stands beside them.
 """
 
 from __future__ import annotations
@@ -39,20 +39,36 @@ class Sleeping:
 
     Args:
         seconds: that a post takes.
+        log: folder in which each process writes when its batches began and ended; "": none.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, log: str = "") -> None:
         self.seconds, self.facts = seconds, dict[str, Any]()
+        self.log = Path(log) / f"{os.getpid()}" if log else None
 
     def __call__(self, items: Sequence[Document | ErrorRecord]) -> Iterator[Document]:
+        began = time.time()
         time.sleep(self.seconds * len(items))
+        if self.log is not None:
+            with open(self.log, "a", encoding="utf-8") as file:
+                print(began, time.time(), file=file)
         for number, item in enumerate(items, 1):
             yield as_document(item, number).replace(mentions=(Mention(id="m", start=0, end=3, label="PER", score=0.9),))
 
 
-def sleeping(seconds: float) -> Sleeping:
+def sleeping(seconds: float, log: str = "") -> Sleeping:
     """How a worker makes it."""
-    return Sleeping(seconds)
+    return Sleeping(seconds, log)
+
+
+def fed(log: Path) -> float:
+    """The share of the time between its first and its last batch in which a worker had one, over all workers."""
+    busy = whole = 0.0
+    for path in log.iterdir():
+        times = [tuple(map(float, line.split())) for line in path.read_text(encoding="utf-8").splitlines()]
+        busy += sum(end - began for began, end in times)
+        whole += times[-1][1] - times[0][0]
+    return busy / whole
 
 
 def timed(
@@ -77,8 +93,8 @@ def timed(
 
 def write_posts(path: Path, count: int) -> str:
     """Posts of one sentence each."""
-    lines = (json.dumps({"id": f"p{i}", "text": TEXT.format(i)}) for i in range(count))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with open(path, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps({"id": f"p{i}", "text": TEXT.format(i)}) + "\n" for i in range(count))
     return str(path)
 
 
@@ -87,17 +103,19 @@ def scaling(folder: Path, workers: Sequence[int], seconds: float, batches: int) 
     made: dict[str, Any] = {}
     for count in workers:
         posts = PREDICTED_TOGETHER * count * batches
+        log = folder / f"times-{count}"
+        log.mkdir()
         job = RayJob(
-            spec=PredictorSpec("ray_scale:sleeping", {"seconds": seconds}),
+            spec=PredictorSpec("ray_scale:sleeping", {"seconds": seconds, "log": str(log)}),
             reading={"source": write_posts(folder / "scaled.jsonl", posts)},
             workers=count,
         )
         found = timed(folder / f"scaled-{count}", lambda rows, job=job: predict_on_ray(job, rows), posts, count)
-        made[str(count)] = {**found, "of the sleep": round(found["posts a second"] * seconds / count, 3)}
-    least = min(workers)
-    for count in workers:
-        rate = made[str(count)]["posts a second"] / made[str(least)]["posts a second"]
-        made[str(count)]["efficiency"] = round(rate * least / count, 3)
+        made[str(count)] = {
+            **found,
+            "efficiency": round(fed(log), 3),
+            "workers that predicted": len(list(log.iterdir())),
+        }
     return made
 
 
