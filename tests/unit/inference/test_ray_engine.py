@@ -1,6 +1,6 @@
 """Ray Data on two nodes of one machine: the folder is that of one process, whatever is lost in between.
 
-One cluster for the file: starting it and its workers takes about 9 CPU seconds, the whole file about 20. Without the extra `ray` the file is
+One cluster for the file: starting it and its workers takes about 9 CPU seconds. Without the extra `ray` the file is
 skipped; `.ci/run` installs it.
 """
 
