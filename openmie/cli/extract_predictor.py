@@ -84,9 +84,9 @@ class ExtractPredictor:
         told = provenance.provenance([m.identity() for m in self._models], __version__, when)
         return provenance.stamp(found, told)
 
-    def tell(self, told: Mapping[str, Any] | None = None) -> None:
+    def tell(self, facts: Mapping[str, Any] | None = None) -> None:
         """Say what the model is, on stderr; None: the one that was loaded here."""
-        self.facts = dict(self.facts if told is None else told)
+        self.facts = dict(self.facts if facts is None else facts)
         if said := self.facts.get("says"):
             console.say_line(said)
 
