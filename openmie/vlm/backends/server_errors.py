@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from openmie.vlm.backends.server_parameters import refusal_text
 from openmie.vlm.backends.shared_pause import UnusableServer
 from openmie.vlm.generate import GenerationError
 
@@ -44,8 +45,11 @@ def status_error(error: Any, where: str, key_env: str, redacted: Callable[[str],
         redacted: takes the key out of a text.
     """
     status, wait = error.status_code, retry_after(error.response.headers)
-    message = redacted(f"status {status}: {' '.join(str(error.message).split())[:300]}")
-    if remedy := _remedy_of_all(status, str(getattr(error, "code", "")), str(error.message), key_env):
+    words = str(error.message)
+    if re.fullmatch(r"Error code: \d+", words):  # the client drops what is not under error.message
+        words = " - ".join(part for part in (words, refusal_text(error.body)) if part)
+    message = redacted(f"status {status}: {' '.join(words.split())[:300]}")
+    if remedy := _remedy_of_all(status, str(getattr(error, "code", "")), words, key_env):
         return UnusableServer(message, expected="status 200", where=where, remedy=remedy)
     if status == 429 or (wait is not None and status >= 500):
         return SlowDown(message, wait)

@@ -114,6 +114,15 @@ def test_what_else_a_server_refuses_is_told_and_asked_once(server):
     del SHAPES["refuser"]
 
 
+def test_what_a_server_says_is_told_wherever_it_says_it(server):
+    for body in ({"error": "too hot"}, {"detail": "too hot"}, [{"error": {"message": "too hot"}}],
+                 {"message": "too hot"}, {"detail": [{"msg": "too hot", "input": "secret"}]}, {"error": {"message": "too hot"}}):  # fmt: skip
+        SHAPES["refuser"] = type(SHAPES["vllm"])(refuses=(("model", 400, body),))
+        found, _ = asked(server, "refuser", posts=1)
+        assert "too hot" in found[0].errors[0].found and "secret" not in found[0].errors[0].found, body
+    del SHAPES["refuser"]
+
+
 def test_a_refusal_without_reason_is_followed_a_few_times_only(server):
     SHAPES["mute"] = type(SHAPES["vllm"])(refuses=(("model", 400, {"error": {"message": "Bad Request"}}),))
     found, told = asked(server, "mute", posts=40)
