@@ -72,14 +72,14 @@ def caption(
     here = {"--batch-size": batch_size, "--device": device, "--dtype": dtype}
     there = {"--concurrency": concurrency, "--timeout": timeout, "--retries": retries, "--api-key-env": api_key_env}
     _check_flags(here if endpoint else {**there, "--image-format": image_format}, endpoint)
-    columns = options.post_columns(text_column, image_column, id_column)
+    columns, costs = options.post_columns(text_column, image_column, id_column), JobCosts(options.prices(price))
     sources, data = extract.open_sources(corpus, split, image_dir, columns, from_)
     asking = backends.connect(
         model, endpoint, max_tokens=max_tokens, temperature=temperature, revision=revision, device=device, dtype=dtype,
         batch_size=batch_size, concurrency=concurrency, timeout=timeout, retries=retries, key_env=api_key_env,
         image_format=image_format,
     )  # fmt: skip
-    backend, costs = Cached(asking, open_store(cache), max_failures), JobCosts(options.prices(price))
+    backend = Cached(asking, open_store(cache), max_failures)
     side = captions.MAX_SIDE if max_side is None else max_side
     asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace, max_side=side)
     settings = _job_settings(corpus, from_, images=image_dir, model=model, revision=revision, max_tokens=max_tokens,

@@ -74,19 +74,19 @@ def test_extract_with_labels_of_ones_own(stub, tmp_path):
         "--cache",
         tmp_path / "answers.db",
     ]
-    found = Document.from_json(run(*ONE, "--image", tmp_path / "a.png", *asked).output)
+    found = Document.from_json(run(*ONE, "--image", tmp_path / "a.png", *asked).stdout)
     assert [(m.text, m.label) for m in found.mentions] == [("Ada", "PER"), ("Bo", "PER")]
     ((model, endpoint, cache, settings),) = stub.connected
     assert (model, endpoint, cache) == ("some/model", url, None) and (tmp_path / "answers.db").exists()
     assert settings == {"max_tokens": 99, "dialect": "plain"}
     assert "PER: a person" in stub.asked[0].prompt and stub.asked[0].images[0].size == (50, 40)
     assert "Ada" in run(*ONE, *asked, "--format", "table").output
-    lines = run(*ONE, *asked, "--format", "csv").output.splitlines()  # below the header the post, then its mentions
+    lines = run(*ONE, *asked, "--format", "csv").stdout.splitlines()  # below the header the post, then its mentions
     assert [line.split(",")[1] for line in lines] == ['"kind"', '"post"', '"mention"', '"mention"']
 
 
 def test_extract_with_pfa(stub):
-    found = Document.from_json(run(*ONE, "--system", "pfa", "--label", "PER").output)
+    found = Document.from_json(run(*ONE, "--system", "pfa", "--label", "PER").stdout)
     assert [m.text for m in found.mentions] == ["Ada", "Bo"] and found.summary == "A dome." and not found.errors
 
 
@@ -192,7 +192,9 @@ def test_prompt_reads_diorama_with_every_task(stub, tmp_path):
 @pytest.mark.parametrize(("family", "name"), [("qwen2-vl", "Qwen/Qwen2-VL-2B"), ("paligemma", "m"), ("llava", "m")])
 def test_doctor_tells_the_family_of_a_models_boxes(stub, family, name):
     shown = {(p.picture.tobytes(), p.colour, p.shape): p.box for p in box_doctor.make_probes(16)}
-    alike = {"qwen2-vl": {"qwen2-vl", "qwen3-vl", "internvl", "glm-v", "minicpm-v", "deepseek-vl2", "florence-2"}}
+    alike = {
+        "qwen2-vl": {"qwen2-vl", "qwen3-vl", "internvl", "glm-v", "minicpm-v", "deepseek-vl2", "florence-2", "mistral"}
+    }
 
     def points(request):
         (picture,) = request.images
