@@ -81,8 +81,8 @@ class ExtractPredictor:
             found = request.predict(items, request.schema(), self._backend)
         else:
             found = extract_tasks.select_layers(pipeline.predict_each(self._models, items), self._tasks)
-        told = provenance.provenance([m.identity() for m in self._models], __version__, when)
-        return provenance.stamp(found, told)
+        origin = provenance.provenance([m.identity() for m in self._models], __version__, when)
+        return provenance.stamp(found, origin)
 
     def tell(self, facts: Mapping[str, Any] | None = None) -> None:
         """Say what the model is, on stderr; None: the one that was loaded here."""

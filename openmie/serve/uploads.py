@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 
 from openmie.data.document import Document
 from openmie.data.images import image_size
@@ -90,14 +90,10 @@ def _memory_file(content: bytes) -> Iterator[str]:
 
 @contextmanager
 def _file(content: bytes) -> Iterator[str]:
-    handle, path = tempfile.mkstemp(prefix="openmie-")
-    try:
-        with open(handle, "wb") as file:
-            file.write(content)
-        yield path
-    finally:
-        with suppress(OSError):
-            os.unlink(path)
+    with tempfile.NamedTemporaryFile(prefix="openmie-") as file:
+        file.write(content)
+        file.flush()
+        yield file.name
 
 
 def with_paths(document: Document, paths: Sequence[str]) -> Document:
