@@ -187,6 +187,8 @@ def main() -> None:
     arguments.add_argument("--profile", action="store_true")
     arguments.add_argument("--out", type=Path)
     given = arguments.parse_args()
+    if given.posts <= TOGETHER:  # the model remembers the states of the last texts, which are read together
+        arguments.error(f"--posts {given.posts}: more than {TOGETHER} are needed")
     torch.set_num_threads(1)
     base = Base.load()
     base = Base(base.text, None, facts=base.facts, query=base.query)
