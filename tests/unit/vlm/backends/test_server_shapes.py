@@ -115,8 +115,14 @@ def test_what_else_a_server_refuses_is_told_and_asked_once(server):
 
 
 def test_what_a_server_says_is_told_wherever_it_says_it(server):
-    for body in ({"error": "too hot"}, {"detail": "too hot"}, [{"error": {"message": "too hot"}}],
-                 {"message": "too hot"}, {"detail": [{"msg": "too hot", "input": "secret"}]}, {"error": {"message": "too hot"}}):  # fmt: skip
+    for body in (
+        {"error": "too hot"},
+        {"detail": "too hot"},
+        [{"error": {"message": "too hot"}}],
+        {"message": "too hot"},
+        {"detail": [{"msg": "too hot", "input": "secret"}]},
+        {"error": {"message": "too hot"}},
+    ):
         SHAPES["refuser"] = type(SHAPES["vllm"])(refuses=(("model", 400, body),))
         found, _ = asked(server, "refuser", posts=1)
         assert "too hot" in found[0].errors[0].found and "secret" not in found[0].errors[0].found, body
@@ -162,7 +168,6 @@ def test_organisation_headers_go_to_the_vendor_alone(server, monkeypatch):
 
 
 def test_a_refused_grammar_is_left_out(server):
-    backend = Endpoint(server.address, "transformers-serve", dialect="vllm", retries=0)
     SHAPES["grammarless"] = type(SHAPES["vllm"])(
         refuses=(("structured_outputs", 422, {"detail": "Unexpected fields: {'structured_outputs'}"}),), text="said"
     )
