@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from openmie.data.document import Document
 from openmie.errors import OpenMIEError
@@ -52,17 +53,17 @@ class BatchQueue:
         self._freed = asyncio.Condition()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"model-{name}")
         self._task: asyncio.Task[None] | None = None
-        self._seconds_per_post, self._is_busy = 0.1, False
+        self._seconds_per_post, self._accepted = 0.1, 0
 
     def start(self) -> None:
         """Begin to predict; called in the event loop."""
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Predict what waits, and end."""
-        while self._waiting or self._is_busy:
-            await asyncio.sleep(0.01)
+        """Predict what was accepted, and end: what waits, what waits for a place, and what the model is reading."""
         if self._task is not None:
+            while self._accepted and not self._task.done():
+                await asyncio.sleep(0.01)
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
@@ -82,6 +83,13 @@ class BatchQueue:
         Raises:
             Problem: the queue is full (429), or the time is over (504).
         """
+        self._accepted += 1
+        try:
+            return await self._predict(post, query, patient)
+        finally:
+            self._accepted -= 1
+
+    async def _predict(self, post: Post, query: ModelQuery, patient: bool) -> Document:
         if patient:
             async with self._freed:
                 await self._freed.wait_for(lambda: len(self._waiting) < self.settings.max_waiting)
@@ -111,13 +119,11 @@ class BatchQueue:
     async def _run(self) -> None:
         while True:
             if not self._waiting:
-                self._is_busy = False
                 self._arrived.clear()
                 await self._arrived.wait()
                 await self._linger()
-            self._is_busy, batch = True, self._next_batch()
-            if batch:
-                await self._answer(batch)
+            if batch := self._next_batch():
+                await _to_its_end(self._answer(batch))
             async with self._freed:
                 self._freed.notify_all()
 
@@ -152,7 +158,7 @@ class BatchQueue:
         """Predict a batch; one that fails is predicted post by post, so that no post harms another."""
         began = monotonic()
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._thread, _predict, batch)
+            found = await asyncio.get_running_loop().run_in_executor(self._thread, _predict_together, batch)
         except Exception as error:  # whatever a model raises, the service goes on
             if len(batch) > 1:
                 for one in batch:
@@ -172,7 +178,17 @@ class BatchQueue:
                 one.answer.set_result(document)
 
 
-def _predict(batch: Sequence[_Waiting]) -> list[Document]:
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Await work that goes on, and is awaited, where the task that awaits it is cancelled."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+def _predict_together(batch: Sequence[_Waiting]) -> list[Document]:
     """In the model's thread: the images of the batch are files in memory for as long as it takes."""
     with open_files([file for one in batch for file in one.post.files]) as paths:
         left = iter(paths)

@@ -8,7 +8,10 @@ from time import monotonic, sleep
 import httpx
 import pytest
 
-from tests.fixtures.serving import HEADERS, WordsModel, application, running
+from openmie.serve.batching import BatchQueue
+from openmie.serve.metrics import Metrics
+from openmie.serve.post_request import PostRequest, make_post
+from tests.fixtures.serving import HEADERS, WordsModel, application, running, settings
 
 
 def served(model, **given):
@@ -108,6 +111,36 @@ def test_what_was_accepted_is_answered_when_the_service_stops():
     assert all(a.status_code == 200 and a.json()["mentions"] for a in found)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/health")
+
+
+def test_a_batch_that_is_being_read_is_answered_when_its_task_is_cancelled_and_the_queue_stops():
+    """And so is a post that waits for a place in a full queue, which no queue holds yet."""
+    model = WordsModel()
+    model.free.clear()
+    query = model.query(None, None, None)
+    posts = [make_post(PostRequest(id=f"{i}", text="a b"), settings()) for i in range(3)]
+
+    async def stopped(cancelled):
+        queue = BatchQueue("words", settings(batch_size=1, max_waiting=1), Metrics())
+        queue.start()
+        some = posts[:1] if cancelled else posts
+        asked = []
+        for n, post in enumerate(some):
+            asked.append(asyncio.create_task(queue.predict(post, query, patient=n == 2)))
+            await asyncio.sleep(0.03)
+        if cancelled:
+            queue._task.cancel()
+        ending = asyncio.create_task(queue.stop())
+        await asyncio.sleep(0.03)
+        assert not ending.done()
+        model.free.set()
+        found = await asyncio.wait_for(asyncio.gather(*asked), 5)
+        await asyncio.wait_for(ending, 5)
+        return [document.id for document in found]
+
+    assert asyncio.run(stopped(True)) == ["0"]
+    model.free.clear()
+    assert asyncio.run(stopped(False)) == ["0", "1", "2"]
 
 
 def test_a_post_whose_client_has_gone_is_not_predicted():
