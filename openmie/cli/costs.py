@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -19,31 +20,48 @@ from openmie.formats.shard_manifest import SUMMARY
 
 @dataclass
 class JobCosts:
-    """Requests, tokens and cost of the backend of a job.
+    """Requests, tokens and cost of the model of a job, asked by this process or by workers.
 
     Args:
         price: of a million prompt tokens and of a million answer tokens; None: no cost is told.
-        backend: a `Cached`, once there is one.
+        model: its name, once it is known.
+        usage: a `JobUsage`, once the model may be asked.
     """
 
     price: tuple[float, float] | None = None
-    backend: Any = None
+    model: str = ""
+    usage: Any = None
+    _lock: Any = field(default_factory=Lock)
     _began: float = field(default_factory=monotonic)
     _when: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def of(self, backend: Any) -> Any:
-        """Count what this backend is asked, and pass it on."""
-        self.backend = backend
+        """Count what this backend, a `Cached`, is asked, and pass it on."""
+        self.model, self.usage = backend.name, backend.usage
         return backend
+
+    def take(self) -> dict[str, Any]:
+        """What was asked since the last call, as JSON values for `add` of another process; {}: nothing."""
+        return {} if self.usage is None else {"model": self.model, **self.usage.take()}
+
+    def add(self, taken: Mapping[str, Any]) -> None:
+        """Count what a worker asked, which its `take` tells; several threads may call it."""
+        from openmie.vlm.usage import JobUsage
+
+        if not taken:
+            return
+        with self._lock:
+            self.model, self.usage = taken["model"], self.usage or JobUsage()
+            self.usage.merge(JobUsage.of_counts(taken))
 
     def line(self) -> str:
         """What stands beside the bar; "" where no vision-language model is asked."""
-        return self.backend.usage.line(self.price) if self.backend is not None else ""
+        return self.usage.line(self.price) if self.usage is not None else ""
 
     def tell(self) -> None:
         """Say at the end what was asked."""
         if line := self.line():
-            console.say_line(f"model {self.backend.name}: {line}")
+            console.say_line(f"model {self.model}: {line}")
 
     @contextmanager
     def summary_in(self, folder: str | Path) -> Iterator[None]:
@@ -55,7 +73,7 @@ class JobCosts:
 
     def keep(self, folder: str | Path) -> None:
         """Add this run to the summary in the folder of the result: a list of runs, and their sums."""
-        if self.backend is None:
+        if self.usage is None:
             return
         path, runs = Path(folder) / SUMMARY, []
         if path.is_file():
@@ -63,10 +81,10 @@ class JobCosts:
                 runs = list(json.loads(path.read_text(encoding="utf8"))["runs"])
             except (ValueError, KeyError, TypeError):
                 runs = []
-        told = self.backend.usage.facts(self.price)
+        told = self.usage.facts(self.price)
         runs.append({
             "began": f"{self._when:%Y-%m-%dT%H:%M:%SZ}", "lasted": round(monotonic() - self._began, 1),
-            "model": self.backend.name, **told,
+            "model": self.model, **told,
         })  # fmt: skip
         names = ("requests", "known", "without_answer", "prompt_tokens", "answer_tokens", "cost")
         sums = {name: sum(run.get(name, 0) for run in runs) for name in names if any(name in run for run in runs)}

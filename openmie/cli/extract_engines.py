@@ -72,8 +72,8 @@ def _local(given: Mapping[str, Any], posts: Items, predictor: ExtractPredictor, 
     from openmie.inference.worker_pool import predict_in_workers
 
     if given["workers"]:
-        spec = worker_spec(given, when, os.getcwd())
-        return predict_in_workers(spec, posts, given["workers"], pipeline.PREDICTED_TOGETHER, predictor.tell)
+        spec, costs = worker_spec(given, when, os.getcwd()), predictor.costs
+        return predict_in_workers(spec, posts, given["workers"], pipeline.PREDICTED_TOGETHER, predictor.tell, costs.add)
     found = predictor(posts, when)
     predictor.tell()
     return found
@@ -91,4 +91,4 @@ def _on_ray(given: Mapping[str, Any], predictor: ExtractPredictor, rows: OutputF
     }
     spec = worker_spec(given, rows.when, os.getcwd())
     job = RayJob(spec=spec, reading=reading, workers=given["workers"], address=given["address"])
-    return predict_on_ray(job, rows, predictor.tell)
+    return predict_on_ray(job, rows, predictor.tell, predictor.costs.add)

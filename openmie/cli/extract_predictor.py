@@ -22,7 +22,7 @@ class ExtractPredictor:
     Attributes:
         request: an ExtractionRequest, or None.
         facts: what is to be said of the models, once they are loaded.
-        costs: of the vision-language model, as far as this process asks it.
+        costs: of the vision-language model, whether this process asks it or workers do.
     """
 
     def __init__(self, given: Mapping[str, Any]) -> None:
@@ -144,3 +144,7 @@ class _WorkerPredictor:
             local = iter(documents)
             here = [next(local) if isinstance(item, Document) else item for item in items]
             return [led_back(document) for document in self._made(here, self._when)]
+
+    def take_usage(self) -> dict[str, Any]:
+        """What the model was asked since the last call, and what of it was known."""
+        return self._made.costs.take()

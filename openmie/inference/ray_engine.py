@@ -15,7 +15,7 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ from openmie.inference import pipeline
 from openmie.inference.isolation import Isolation
 from openmie.inference.post_batches import PostBatch, batches_of
 from openmie.inference.post_lines import decode_document
-from openmie.inference.worker_process import PredictorSpec, WorkerProcess
+from openmie.inference.worker_process import PredictorSpec, Used, WorkerProcess, ignore_usage
 
 _CPUS = 1.0  # of an actor
 
@@ -56,7 +56,10 @@ class RayJob:
 
 
 def predict_on_ray(
-    job: RayJob, rows: OutputFolder, tell: Callable[[Mapping[str, Any]], None] = lambda told: None
+    job: RayJob,
+    rows: OutputFolder,
+    tell: Callable[[Mapping[str, Any]], None] = lambda told: None,
+    used: Used = ignore_usage,
 ) -> Iterator[Document]:
     """The documents of the posts that have no row yet, in order, for `rows.add`.
 
@@ -64,6 +67,7 @@ def predict_on_ray(
         job: what is read and predicted.
         rows: the folder.
         tell: called once with what the predictors tell.
+        used: called with what each batch used.
 
     Raises:
         MissingPackageError: without the extra `ray`.
@@ -74,7 +78,7 @@ def predict_on_ray(
 
     def hashed() -> Iterator[HashedPost]:
         told = False
-        for batch, facts in _batches(job, rows.finished):
+        for batch, facts in _batches(job, rows.finished, used):
             if facts and not told:
                 told = True
                 tell(facts)
@@ -85,7 +89,7 @@ def predict_on_ray(
         yield decode_document(found.popleft())
 
 
-def _batches(job: RayJob, finished: FinishedPlaces) -> Iterator[tuple[PostBatch, Mapping[str, Any]]]:
+def _batches(job: RayJob, finished: FinishedPlaces, used: Used) -> Iterator[tuple[PostBatch, Mapping[str, Any]]]:
     """Predicted batches in order, with what their predictor tells."""
     with _cluster(job) as ray:
         workers = job.workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
@@ -106,6 +110,8 @@ def _batches(job: RayJob, finished: FinishedPlaces) -> Iterator[tuple[PostBatch,
             )
             for block in predicted.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
                 for row in block.to_pylist():
+                    for part in json.loads(row["used"]):
+                        used(part)
                     if row["error"]:
                         raise OpenMIEError.of(ErrorRecord.model_validate_json(row["error"]))
                     yield PostBatch.of_columns(row["hashed"], row["lines"]), json.loads(row["told"])
@@ -122,11 +128,14 @@ def _read_blocks(job: RayJob, finished: FinishedPlaces) -> Iterator[Any]:
         yield _table(PostBatch(), error=error.record.model_dump_json())
 
 
-def _table(batch: PostBatch, told: Mapping[str, Any] | None = None, error: str = "") -> Any:
+def _table(
+    batch: PostBatch, told: Mapping[str, Any] | None = None, used: Sequence[Mapping[str, Any]] = (), error: str = ""
+) -> Any:
     import pyarrow as pa
 
-    columns = {**batch.columns(), "told": json.dumps(dict(told or {})), "error": error}
-    types = {"hashed": pa.large_binary(), "lines": pa.large_binary(), "told": pa.string(), "error": pa.string()}
+    told_of = {"told": json.dumps(dict(told or {})), "used": json.dumps(list(used)), "error": error}
+    columns = {**batch.columns(), **told_of}
+    types = {"hashed": pa.large_binary(), "lines": pa.large_binary(), **dict.fromkeys(told_of, pa.string())}
     return pa.table({name: pa.array([value], types[name]) for name, value in columns.items()})
 
 
@@ -152,7 +161,8 @@ class _PredictingActor:
     """One worker process, and the batches that come to it."""
 
     def __init__(self, spec: PredictorSpec) -> None:
-        self._worker = WorkerProcess(spec)
+        self._used: list[Mapping[str, Any]] = []
+        self._worker = WorkerProcess(spec, self._used.append)
         self._isolation = Isolation(self._worker)
 
     def __call__(self, block: Any) -> Any:
@@ -164,10 +174,12 @@ class _PredictingActor:
         batch = PostBatch.of_columns(row["hashed"], row["lines"])
         if row["error"] or not batch.lines:
             return _table(batch, error=row["error"])
+        self._used.clear()
         try:
-            return _table(PostBatch(batch.hashed, self._isolation.predict(batch.lines)), self._worker.facts)
+            found = PostBatch(batch.hashed, self._isolation.predict(batch.lines))
+            return _table(found, self._worker.facts, self._used)
         except OpenMIEError as error:
-            return _table(PostBatch(), error=error.record.model_dump_json())
+            return _table(PostBatch(), used=self._used, error=error.record.model_dump_json())
 
 
 @contextmanager

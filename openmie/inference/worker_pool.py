@@ -19,7 +19,7 @@ from openmie.data.document import Document
 from openmie.errors import ErrorRecord
 from openmie.inference.isolation import Isolation
 from openmie.inference.post_lines import decode_document, encode
-from openmie.inference.worker_process import PredictorSpec, WorkerProcess
+from openmie.inference.worker_process import PredictorSpec, Used, WorkerProcess, ignore_usage
 
 AHEAD = 2  # batches a worker: one is predicted, one waits
 
@@ -30,6 +30,7 @@ def predict_in_workers(
     workers: int,
     batch: int,
     tell: Callable[[Mapping[str, Any]], None] = lambda told: None,
+    used: Used = ignore_usage,
 ) -> Iterator[Document]:
     """Predictions in the order of the items. At most `AHEAD` batches a worker are held.
 
@@ -39,13 +40,14 @@ def predict_in_workers(
         workers: number of processes.
         batch: posts that are predicted together.
         tell: called once with what the predictors tell.
+        used: called with what each batch used, in a thread of its worker.
 
     Raises:
         OpenMIEError: the predictor cannot be made, or cannot work.
     """
     threads = spec.threads or int(os.environ.get("OMP_NUM_THREADS", "0") or 0)
     spec = replace(spec, threads=threads or max(1, (os.cpu_count() or 1) // workers))
-    made = [WorkerProcess(spec) for _ in range(workers)]
+    made = [WorkerProcess(spec, used) for _ in range(workers)]
     free: SimpleQueue[Isolation] = SimpleQueue()
     for worker in made:
         free.put(Isolation(worker))

@@ -4,8 +4,8 @@
 
 The process reads a line of JSON that says how its predictor is made, and answers with what is to be told of it. Then it
 reads batches: a line with the number of posts, and a line for each (`openmie.inference.post_lines`); it answers each
-with the number of predicted documents and a line for each, or with the reason why there are none. It ends with its
-standard input, so that it outlives nobody.
+with the number of predicted documents and a line for each, or with the reason why there are none, and in either case
+with what was used. It ends with its standard input, so that it outlives nobody.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ class Predictor(Protocol):
     def __call__(self, items: Sequence[Document | ErrorRecord]) -> Iterable[Document]:
         """One document for each item, in order."""
 
+    def take_usage(self) -> Mapping[str, Any]:
+        """JSON values that the command is to know of what was used since the last call, such as tokens; {}: nothing."""
+
 
 @dataclass(frozen=True)
 class PredictorSpec:
@@ -63,6 +66,13 @@ class PredictorSpec:
         return made
 
 
+Used = Callable[[Mapping[str, Any]], None]  # is called with what `Predictor.take_usage` tells, batch by batch
+
+
+def ignore_usage(used: Mapping[str, Any]) -> None:
+    """For predictors that use nothing that is counted."""
+
+
 class WorkerEnded(Exception):
     """The process ended before it answered."""
 
@@ -76,13 +86,14 @@ class WorkerProcess:
 
     Args:
         spec: how it makes its predictor.
+        used: is told what each batch used; what a process used for a batch that it ended in is not known.
 
     Attributes:
         facts: what its predictor tells, once it has been started.
     """
 
-    def __init__(self, spec: PredictorSpec) -> None:
-        self.spec, self.facts = spec, dict[str, Any]()
+    def __init__(self, spec: PredictorSpec, used: Used = ignore_usage) -> None:
+        self.spec, self.facts, self._used = spec, dict[str, Any](), used
         self._process: subprocess.Popen[bytes] | None = None
 
     def predict(self, lines: Sequence[bytes]) -> list[bytes]:
@@ -140,6 +151,8 @@ class WorkerProcess:
     def _answer(self, process: subprocess.Popen[bytes]) -> list[bytes]:
         assert process.stdout is not None
         head = json.loads(_read_line(process.stdout))
+        if used := head.get("used"):
+            self._used(used)
         if "error" in head:
             raise OpenMIEError.of(ErrorRecord(**head["error"]))
         if "failed" in head:
@@ -172,6 +185,8 @@ def _read_line(stream: IO[bytes]) -> bytes:
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     """Make the predictor that the first line names, and predict until the input ends."""
 
+    made: list[Predictor] = []
+
     def answer(call: Callable[..., list[bytes]], *given: Any) -> bool:
         try:
             lines = call(*given)
@@ -182,10 +197,10 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
             head, lines = {"failed": f"{type(error).__name__}: {str(error)[:300]}"}, []
         else:
             head = {"lines": len(lines)}
+        if made:
+            head["used"] = dict(made[0].take_usage())
         _send(answers, [json.dumps(head).encode(), *lines])
         return "lines" in head
-
-    made: list[Predictor] = []
 
     def make(line: bytes) -> list[bytes]:
         made.append(PredictorSpec(**json.loads(line)).make())

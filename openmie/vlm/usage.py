@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from openmie.errors import ErrorRecord
@@ -24,6 +25,13 @@ class TokenUsage:
         self.prompt_tokens += answer.prompt_tokens
         self.tokens += answer.tokens
         self.seconds += answer.seconds
+
+    def merge(self, other: TokenUsage) -> None:
+        """Count the answers of another count, too."""
+        self.answers += other.answers
+        self.prompt_tokens += other.prompt_tokens
+        self.tokens += other.tokens
+        self.seconds += other.seconds
 
     def price(self, prompt: float, answer: float) -> float:
         """The price, from the prices of a million prompt tokens and of a million generated tokens."""
@@ -50,6 +58,23 @@ class JobUsage:
             self.failed += 1
         else:
             (self.stored if answer.cached else self.sent).add(answer)
+
+    def merge(self, other: JobUsage) -> None:
+        """Count what another process asked, too."""
+        self.sent.merge(other.sent)
+        self.stored.merge(other.stored)
+        self.failed += other.failed
+
+    def take(self) -> dict[str, Any]:
+        """The counts as JSON values, which `of_counts` reads; they begin at nothing again."""
+        taken = {"sent": asdict(self.sent), "stored": asdict(self.stored), "failed": self.failed}
+        self.sent, self.stored, self.failed = TokenUsage(), TokenUsage(), 0
+        return taken
+
+    @classmethod
+    def of_counts(cls, counts: Mapping[str, Any]) -> JobUsage:
+        """The counts that `take` told."""
+        return cls(TokenUsage(**counts["sent"]), TokenUsage(**counts["stored"]), counts["failed"])
 
     def line(self, price: tuple[float, float] | None = None) -> str:
         """What stands beside the bar, and at the end: requests, tokens, cost.

@@ -97,6 +97,17 @@ def test_the_folder_has_a_summary_of_all_runs(here):
     assert found["runs"][0]["model"] == "m" and "cost" not in found["runs"][1]
 
 
+def test_what_workers_ask_is_counted(here, server):
+    """One worker process; five answers are known before."""
+    lines = (here / "posts.jsonl").read_text(encoding="utf8").splitlines()
+    (here / "few.jsonl").write_text("\n".join(lines[:5]), encoding="utf8")
+    run("extract", "few.jsonl", *ask(server.url, "--out", "few")[2:])
+    told = run(*ask(server.url, "--out", "found", "--price", "10,100", "--workers", 1))
+    assert "model m: 7 asked, 5 known, 840 tokens, cost 0.0210" in told.stderr and len(server.prompts) == POSTS
+    (one,) = json.loads((here / "found" / "summary.json").read_text(encoding="utf8"))["runs"]
+    assert (one["requests"], one["known"], one["prompt_tokens"], one["cost"]) == (7, 5, 700, 0.021)
+
+
 def test_batch_files_go_out_and_their_answers_come_back(here, server):
     run(*ask(server.url, "--out", "one.jsonl", "--cache", "other"))  # as single calls, for comparison
     bodies, server.prompts = server.prompts, []

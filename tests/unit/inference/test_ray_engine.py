@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import signal
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from openmie.inference.ray_engine import RayJob, predict_on_ray  # noqa: E402
 ROOT = Path(__file__).parents[3]
 STUB = "tests.fixtures.post_workers:first_word"
 POSTS = 300
+USED = Counter()
 pytestmark = pytest.mark.slow
 
 
@@ -65,7 +67,8 @@ def run(folder, engine, *, workers=1, seconds=0.0, source="posts", stop=None, lo
     spec = PredictorSpec(STUB, {"log": str(log), "seconds": seconds}, folder=os.getcwd())
     with open_output_folder(folder, {"--model": "stub"}, unit=16) as rows:
         if engine == "ray":
-            found = predict_on_ray(RayJob(spec=spec, reading={"source": [source]}, workers=workers, batch=16), rows)
+            job = RayJob(spec=spec, reading={"source": [source]}, workers=workers, batch=16)
+            found = predict_on_ray(job, rows, used=lambda part: USED.update(part))
         else:
             found = predict_in_workers(spec, rows.pending(pipeline.read_posts([source])), workers, 16)
         for number, document in enumerate(found):
@@ -109,6 +112,7 @@ def test_ray_goes_on_where_a_job_stopped_and_writes_what_one_machine_writes(clus
     log.mkdir()
     assert run(here / "ray", "ray", log=log) == whole
     assert len(list(log.iterdir())) <= (POSTS - 128) // 16 + 8, "what was finished is not predicted again"
+    assert USED["read"] >= POSTS - 1, "what workers use comes back with their batches"
     told = [d for d in registry.read(here / "ray" / "part-00002.jsonl") if d.errors]
     assert [(d.id, d.errors[0].found) for d in told] == [
         ("p70", "the process that read this post ended (signal SIGSEGV)")

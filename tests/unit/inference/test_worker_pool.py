@@ -71,9 +71,10 @@ def test_processes_predict_as_this_one_does_and_survive_their_end(tmp_path):
     """Two processes: one is killed once, one post crashes it; order, records and batches are those of one process."""
     items = posts(20, p3="poison", p9="once only")
     items[5] = UNREAD
-    told = []
+    told, used = [], []
     spec = PredictorSpec(STUB, {"log": str(tmp_path)})
-    found = list(predict_in_workers(spec, items, 2, 4, told.append))
+    found = list(predict_in_workers(spec, items, 2, 4, told.append, used.append))
+    assert sum(u["read"] for u in used) == 20 - 1  # all but the post that crashes its process
     (tmp_path / "once").touch()
     whole = [FirstWord(str(tmp_path))(items[at : at + 4]) for at in range(4, 20, 4)]
     expected = [d for batch in whole for d in batch if d.id != "p9"]
