@@ -14,23 +14,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from openmie.characters import printable, whole
+
 _CHOOSE = ("choose one", "choose one of them")  # remedies that "Choose one of: ..." says already
-
-
-def whole(text: str) -> str:
-    """The text, its lone surrogates (halves of UTF-16 pairs, which no file can hold) as the escapes that name them."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-# ESC and the other C0 characters but tab and line feed, DEL and C1, line separators, overrides of the writing direction
-_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def printable(text: str) -> str:
-    """The text for a terminal: each character that would act there, and each lone surrogate, as its code `\\u001b`."""
-    if text.isascii() and text.isprintable():
-        return text
-    return whole(_ACTING.sub(lambda m: f"\\u{ord(m[0]):04x}", text))
 
 
 class ErrorRecord(BaseModel):
@@ -69,7 +55,7 @@ def sentences(record: ErrorRecord) -> str:
         record: the facts; any of them may be empty.
 
     Returns:
-        Printable text, see `printable`; one line for facts of one line each, such as
+        Printable text, see `openmie.characters.printable`; one line for facts of one line each, such as
         "In document x: 140 frames. Expected at most 120. Increase ...".
     """
     parts = [_found(record.found, record.where)] if record.found or record.where else []

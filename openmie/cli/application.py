@@ -1,81 +1,21 @@
-"""The command `openmie`: the list of its commands, in the groups in which `openmie --help` shows them.
+"""The command `openmie`: its own options, and what is printed of an error. `openmie.cli.commands` lists the commands.
 
-A command is a function in a file of its own; `COMMANDS` registers it. One with sub-commands is a `typer.Typer`.
+What takes long to import (pydantic, rich) is imported where it is needed: `openmie --help` needs neither.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from openmie.cli import (
-    answers,
-    batch,
-    bench,
-    caption,
-    caption_review,
-    convert,
-    demo,
-    diorama,
-    doctor,
-    evaluate,
-    extract,
-    graph,
-    labels,
-    mmre,
-    objects,
-    score,
-    serve,
-    show,
-    split,
-    train,
-    video,
-    view,
-    zero_shot,
-)
+from openmie.cli.commands import COMMANDS
+from openmie.cli.exit_codes import INTERRUPTED, PARTIAL, READER_GONE
 from openmie.cli.groups import Root
-from openmie.cli.options import PARTIAL
 from openmie.cli.terminal import guard_terminal, quiet_libraries
-from openmie.errors import MissingPackageError, OpenMIEError, sentences
 
 __all__ = ["COMMANDS", "PARTIAL", "app", "main"]
-
-COMMANDS: dict[str, dict[str, Callable[..., None] | typer.Typer]] = {
-    "Extract": {
-        "demo": demo.demo,
-        "extract": extract.extract,
-        "view": view.view,
-        "graph": graph.app,
-        "labels": labels.labels,
-        "serve": serve.serve,
-    },
-    "Data": {
-        "convert": convert.convert,
-        "split": split.split,
-        "score": score.score,
-        "doctor": doctor.app,
-        "diorama": diorama.diorama,
-        "objects": objects.objects,
-    },
-    "Train and compare": {
-        "show": show.app,
-        "train": train.train,
-        "evaluate": evaluate.evaluate,
-        "bench": bench.bench,
-    },
-    "Vision-language models": {
-        "zero-shot": zero_shot.zero_shot,
-        "caption": caption.caption,
-        "caption-review": caption_review.caption_review,
-        "mmre": mmre.mmre,
-        "answers": answers.app,
-        "batch": batch.app,
-    },
-    "Video": {"video": video.app},
-}
 
 app = typer.Typer(
     cls=Root,
@@ -104,23 +44,15 @@ def openmie(
     """Multimodal information extraction: text with images in; entities, relations and boxes out, as data."""
 
 
-for _group, _commands in COMMANDS.items():
-    for _name, _command in _commands.items():
-        if isinstance(_command, typer.Typer):
-            app.add_typer(_command, name=_name, rich_help_panel=_group)
-        else:
-            app.command(_name, rich_help_panel=_group)(_command)
-
-
 def explain(error: Exception) -> str:
-    """What `main` prints of an error that a user can meet, as sentences."""
-    if isinstance(error, OSError) and not isinstance(
-        error, OpenMIEError
-    ):  # a folder that cannot be written, a full disk
-        from openmie.errors import ErrorRecord
+    """What `main` prints of an error that a user can meet, as sentences; "" of a bug of ours, which keeps its trace."""
+    from openmie.errors import ErrorRecord, MissingPackageError, OpenMIEError, sentences
 
+    if isinstance(error, ModuleNotFoundError) and not isinstance(error, OpenMIEError):
+        return str(MissingPackageError.of_import(error) or "")
+    if isinstance(error, OSError) and not isinstance(error, OpenMIEError):  # a folder nobody may write, a full disk
         return sentences(ErrorRecord(found=error.strerror or str(error), where=str(error.filename or "")))
-    return str(error)
+    return str(error) if isinstance(error, OpenMIEError) else ""
 
 
 def main() -> None:
@@ -129,19 +61,15 @@ def main() -> None:
     quiet_libraries()
     try:
         app()
-    except ModuleNotFoundError as error:
-        missing = MissingPackageError.of_import(error)
-        if missing is None:
-            raise
-        print(f"openmie: {missing}", file=sys.stderr)
-        sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone
-        sys.exit(141)
-    except (OpenMIEError, OSError) as error:
-        print(f"openmie: {explain(error)}", file=sys.stderr)
-        for note in getattr(error, "__notes__", ()):
-            print(f"openmie: {note}", file=sys.stderr)
+        sys.exit(READER_GONE)
+    except Exception as error:
+        told = explain(error)
+        if not told:
+            raise
+        for line in (told, *getattr(error, "__notes__", ())):
+            print(f"openmie: {line}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("openmie: Interrupted. A training resumes from its last checkpoint when started again.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)

@@ -11,9 +11,10 @@ from typing import Any
 
 import typer
 
-from openmie.cli.options import PARTIAL
+from openmie.characters import printable
+from openmie.cli.exit_codes import PARTIAL
 from openmie.cli.progress import PostCounts
-from openmie.errors import ErrorRecord, OpenMIEError, printable
+from openmie.errors import ErrorRecord, OpenMIEError
 
 
 def progress(name: str, events: Iterable[Any]) -> Iterator[Any]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from openmie.bench import system as systems
+from openmie.cli.exit_codes import PARTIAL as PARTIAL
 
 if TYPE_CHECKING:
     from openmie.formats.post_columns import PostColumns
 
-PARTIAL = 3  # exit code: some records could not be read, or some runs failed; the output holds the rest and the reasons
 PAPERS = systems.names()
 
 Source = Annotated[

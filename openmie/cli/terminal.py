@@ -3,8 +3,8 @@
 A terminal acts on control characters: ESC begins sequences that clear the screen, set the title or answer in the
 user's name, C1 characters are the same in one byte, overrides of the direction of writing show a text as another. So
 both streams are wrapped for as long as a command runs: whatever prints, a library too, its control characters come out
-as their codes (`openmie.errors.printable`). rich writes escapes of its own and goes around the wrapper; its texts pass
-`openmie.cli.terminal_console`. What goes into a pipe or a file is data, and stays as it is.
+as their codes (`openmie.characters.printable`). rich writes escapes of its own and goes around the wrapper; its texts
+pass `openmie.cli.terminal_console`. What goes into a pipe or a file is data, and stays as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-from openmie.errors import printable
+from openmie.characters import printable
 
 QUIET = {  # transformers, huggingface_hub, datasets and tokenizers read these where they are imported
     "TRANSFORMERS_VERBOSITY": "error",

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.segment import Segment
 
-from openmie.errors import printable
+from openmie.characters import printable
 
 
 class TerminalConsole(Console):

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from openmie.characters import whole
 from openmie.data import images as pictures
 from openmie.data import replace_file as writing
 from openmie.data import temporary_siblings as siblings
 from openmie.data.document import Document, Image
-from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError, whole
+from openmie.errors import CorpusError, ErrorRecord, ImageError, OpenMIEError
 
 BESIDE = (
     "images beside the file",

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from openmie.errors import printable
+from openmie.characters import printable
 from openmie.formats import output
 from openmie.formats.csv_table import csv_line, escape_formula
 from openmie.graph.query import ask, graph_names, open_store, rows, shorten

@@ -17,12 +17,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from openmie.characters import whole
 from openmie.data.document import Document
 from openmie.data.folder_lock import NAME as LOCK
 from openmie.data.folder_lock import hold_folder
 from openmie.data.provenance import describe, read_provenance
 from openmie.data.replace_file import describe_path
-from openmie.errors import CorpusError, ErrorRecord, OpenMIEError, whole
+from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
 from openmie.formats import output
 from openmie.report.comparison import compare, view_labels
 from openmie.report.label_colours import assign_colours

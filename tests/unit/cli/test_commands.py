@@ -53,10 +53,16 @@ def test_options_of_one_name_are_of_one_kind():
 
 def test_help_shows_the_commands_in_groups():
     said = run("--help").output
-    at = [said.index(f" {group} ") for group in cli.COMMANDS]
+    at = [said.index(f"\n{group}:\n") for group in cli.COMMANDS]
     assert at == sorted(at)
     assert all(f" {name} " in said for group in cli.COMMANDS.values() for name in group)
     assert run("--version").output == f"openmie {__version__}\n"
+
+
+def test_the_list_says_of_a_command_what_its_own_help_says():
+    root = typer.main.get_command(cli.app)
+    listed = {name: command.help for group in cli.COMMANDS.values() for name, command in group.items()}
+    assert listed == {name: " ".join(c.help.split("\n\n")[0].split()) for name, c in root.commands.items()}
 
 
 def test_the_reference_is_up_to_date():

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from openmie.base import loading
+from openmie.characters import printable
 from openmie.cli import application as cli
 from openmie.cli import console, progress
 from openmie.cli.terminal import QUIET, PrintableStream, quiet_libraries
 from openmie.cli.terminal_console import TerminalConsole
 from openmie.data.document import Document, Mention
-from openmie.errors import ErrorRecord, OpenMIEError, printable
+from openmie.errors import ErrorRecord, OpenMIEError
 from tests.fixtures.base_stub import stub_base
 
 HOSTILE = {
