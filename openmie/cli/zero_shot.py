@@ -14,9 +14,19 @@ from openmie.cli import console, options, progress
 
 
 def zero_shot(
+    context: typer.Context,
     corpus: options.Source,
     model: options.VLM,
-    out: Annotated[Path, typer.Option(help="JSON lines of predicted documents, as `openmie score` reads them.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            help="JSON lines of predicted documents, as `openmie score` reads them: a file (a name with an ending), or "
+            "a folder, which a stopped command goes on in; - is stdout."
+        ),
+    ],
+    restart: Annotated[
+        bool, typer.Option(help="Remove the rows that are in the folder --out, and begin anew.")
+    ] = False,
     system: options.System = "schema",
     endpoint: options.Endpoint = "",
     split: Annotated[str, typer.Option(help="Split of the corpus.")] = "dev",
@@ -40,19 +50,19 @@ def zero_shot(
     """Prompt a vision-language model on a corpus, without training, and score it as trained systems are scored.
 
     Labels are the corpus's (of train, never of test) unless given; tasks are those that it has labels for. Every
-    document is written, a failed one with the reason; the exit code is 3 if there was any.
+    document is written, a failed one with the reason; the exit code is 3 if there was any. With --out FOLDER, the same
+    command goes on where it was stopped, and scores all rows.
 
     Example: openmie zero-shot gmner:DIR --model Qwen/Qwen2.5-VL-7B-Instruct --endpoint URL --out predicted.jsonl
 
     Example: openmie zero-shot diorama:test=20 --system pfa --split test --model MODEL --out predicted.jsonl
     """
-    from openmie import __version__
+    from openmie.cli import extract_output
     from openmie.cli.costs import JobCosts, estimated
-    from openmie.data import provenance
     from openmie.data.corpus import Labels
-    from openmie.formats.registry import write
     from openmie.inference import pipeline as extract
 
+    extract_output.check(out, restart)
     request = options.extraction_request(
         system,
         [model],
@@ -75,28 +85,79 @@ def zero_shot(
     posts = islice(next(iter(sources.values())), max_documents or None)
     if estimated(request, posts, estimate, price, given):
         return
-    backend = costs.of(request.backend())
+    backend = request.backend()
     schema = request.answerable(request.schema(given), backend)
     gold: list[Any] = []
-    predicted: list[Any] = []
     passed = progress.PostCounts()
-    documents = _kept(posts, gold)
-    facts = provenance.provenance([request.identity(schema)], __version__, provenance.now())
-    found = progress.watched(
-        provenance.stamp(request.predict(documents, schema, backend), facts),
-        "prompting",
+    predicted, lost = _predicted(
+        context.params,
+        lambda posts: request.predict(posts, schema, costs.of(backend)),
+        _kept(posts, gold),
+        request,
+        request.identity(schema),
+        lambda found, left: progress.watched(
+            found,
+            "prompting",
+            passed,
+            lambda: left(max_documents or progress.count_sources(corpus, sources, data)),
+            more=costs.line,
+        ),
         passed,
-        lambda: max_documents or progress.count_sources(corpus, sources, data),
-        more=costs.line,
+        costs,
     )
-    console.say(write(_kept(found, predicted), out, "jsonl"))
     costs.tell()
     _score(gold, predicted, schema, backend, data, bootstrap, scores, corpus=corpus, split=split, system=system)
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
-    console.say_notes(passed)
-    console.say_failed(passed.records)
-    if passed.records or skipped:
+    if lost or skipped:
         raise typer.Exit(options.PARTIAL)
+
+
+def _predicted(
+    given: dict[str, Any], predict: Any, posts: Iterator[Any], request: Any, identity: dict[str, str], watch: Any,
+    passed: progress.PostCounts, costs: Any,
+) -> tuple[list[Any], bool]:  # fmt: skip
+    """The predicted documents, which are written as `--out` says, and whether anything was lost.
+
+    Args:
+        given: the parameters of the command.
+        predict: predicts posts.
+        posts: all of them.
+        request: an ExtractionRequest.
+        identity: of the model and its prompts.
+        watch: passes documents on, with a bar.
+        passed: what passed.
+        costs: of the job.
+    """
+    from openmie import __version__
+    from openmie.cli import extract_output
+    from openmie.cli.extract_settings import settings_of
+    from openmie.cli.result_files import FORMATS
+    from openmie.data import provenance
+    from openmie.formats import registry
+
+    def documents(some: Iterable[Any], when: str) -> Iterator[Any]:
+        return provenance.stamp(predict(some), provenance.provenance([identity], __version__, when))
+
+    out: str = given["out"]
+    if not extract_output.is_folder(out):
+        predicted: list[Any] = []
+        found = watch(documents(posts, provenance.now()), lambda count: count)
+        failed = console.write_results(_kept(found, predicted), "jsonl", out)
+        console.say_notes(passed)
+        console.say_failed([*passed.records, *failed])
+        if out != "-":
+            console.say_line(passed.line(out))
+        return predicted, bool(passed.records or failed)
+    about = {name: given[name] for name in ("split", "max_documents", "system", "task", "image_dir")}
+    settings = settings_of({"source": given["corpus"], **about}, [given["model"]], ".jsonl", request)
+    with costs.summary_in(out):
+        rows = extract_output.write_folder(
+            lambda rows: documents(rows.pending(posts), rows.when), out, FORMATS["jsonl"],
+            settings | {"labels and prompt": identity["prompt"]}, watch, unit=1, when=provenance.now(),
+            restart=given["restart"],
+        )  # fmt: skip
+    lost = extract_output.tell(rows, passed)
+    return [d for shard in rows.manifest.shards for d in registry.read(rows.folder / shard.file)], lost
 
 
 def _kept(items: Iterable[Any], all_: list[Any]) -> Iterator[Any]:

@@ -33,7 +33,7 @@ FILES = {
     "extract parquet": (("extract", "{work}/test.jsonl", *ASK, "--out", "OUT"), "o.parquet"),
     **{f"convert {to}": (("convert", "{work}/test.jsonl", "OUT", "--to", to), "o")
        for to in ("jsonl", "json", "parquet", "conll", "coco", "labelstudio")},
-    "zero-shot --out": (("zero-shot", "jsonl:{work}", "--split", "test", *ASK, "--out", "OUT"), "o"),
+    "zero-shot --out": (("zero-shot", "jsonl:{work}", "--split", "test", *ASK, "--out", "OUT"), "o.jsonl"),
     "zero-shot --scores": (
         ("zero-shot", "jsonl:{work}", "--split", "test", *ASK, "--out", "-", "--scores", "OUT"), "o"
     ),
@@ -278,7 +278,8 @@ def test_what_cannot_be_written_to(command, openmie, tmp_path):
     (tmp_path / name).mkdir()
     (tmp_path / name / "kept").write_bytes(b"old")
     code, errors = openmie(arguments, tmp_path / name)
-    told = "something is there already" if arguments[0] == "extract" else "a folder"  # it writes into folders, too
+    into_folders = arguments[0] == "extract" or (arguments[0], arguments[-2]) == ("zero-shot", "--out")
+    told = "something is there already" if into_folders else "a folder"
     assert code == 2 and told in errors and os.listdir(tmp_path / name) == ["kept"]
 
 

@@ -170,6 +170,31 @@ def test_prompt_scores_a_corpus_as_trained_systems_are(stub, tmp_path):
     assert len(stub.asked) == 6
 
 
+def test_zero_shot_goes_on_in_its_folder_and_scores_all_rows(stub, tmp_path):
+    corpora.write([d.replace(images=(), relations=()) for d in small.documents(12)], tmp_path / "dev.jsonl")
+    ask = ("zero-shot", tmp_path / "dev.jsonl", "--model", "m", "--label", "PER", "--cache", "none", "--bootstrap", 0)
+    whole = run(*ask, "--out", tmp_path / "whole.jsonl").stdout
+    assert len(stub.asked) == 12 and "strict" in whole
+
+    def stopped(request):
+        if len(stub.asked) == 12 + 6:
+            raise KeyboardInterrupt
+        return names(request)
+
+    stub.says = stopped
+    assert run(*ask, "--out", tmp_path / "found").exit_code == 130
+    stub.says, asked_before = names, len(stub.asked)
+    again = run(*ask, "--out", tmp_path / "found")
+    assert again.stdout == whole and 5 <= len(stub.asked) - asked_before <= 8
+    rows = list(corpora.read(tmp_path / "found" / "part-00001.jsonl"))
+    assert [d.mentions for d in rows] == [d.mentions for d in corpora.read(tmp_path / "whole.jsonl")]
+    assert run(*ask, "--out", tmp_path / "found").stdout == whole and len(stub.asked) - asked_before <= 8
+    with pytest.raises(OpenMIEError, match="labels and prompt"):
+        run(*ask, "--label", "LOC", "--out", tmp_path / "found")
+    with pytest.raises(OpenMIEError, match="--restart with the file"):
+        run(*ask, "--restart", "--out", tmp_path / "whole.jsonl")
+
+
 def test_prompt_reads_diorama_with_every_task(stub, tmp_path):
     gold = {d.text: d for d in diorama.generate(diorama.Config(seed=0), "test", 12)}
 
