@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "openmie").rglob("*.py"))
+SCRIPTS = sorted((ROOT / "openmie").rglob("*.js"))
 TREES = {f: ast.parse(f.read_text(encoding="utf8")) for f in FILES}
 
 
@@ -34,6 +35,12 @@ def test_a_file_is_one_idea_with_a_docstring():
     assert not [f for f in FILES if not (ast.get_docstring(TREES[f]) or not texts[f].strip())], "no docstring"
     assert not [f for f in FILES if texts[f].count("\n") > 350], "more than 350 lines"
     assert not [f for f in FILES if f.stem in ("utils", "helpers", "base", "common")]
+
+
+def test_a_script_of_a_page_is_one_idea_that_its_first_line_says():
+    texts = {f: f.read_text(encoding="utf-8") for f in SCRIPTS}
+    assert len(texts) >= 10 and not [f for f in SCRIPTS if texts[f].count("\n") > 350], "more than 350 lines"
+    assert not [f for f in SCRIPTS if not re.match(r'("use strict";\n)?(// |/\*)', texts[f])], "no first line"
 
 
 def test_functions_are_short_and_forwards_shorter():

@@ -1,18 +1,20 @@
 // The page: from a post to what was found in it, and from there to gold annotation.
 
-import { buildCard, selectedSpan } from "./card.js";
+import { buildCard, partOf, selectedSpan } from "./card.js";
 import { copyText, saveFile } from "./downloads.js";
 import { drawBox, holdBox } from "./boxes.js";
+import { keepDraft, readDraft } from "./draft.js";
 import * as form from "./form.js";
 import { History } from "./history.js";
+import { actOf } from "./keys.js";
 import * as parts from "./parts.js";
 import * as pictures from "./pictures.js";
 import { ask, hasToken, keepToken, takeToken } from "./requests.js";
 import { drawReview } from "./review.js";
 import { Saver } from "./saving.js";
+import { drawStored } from "./stored.js";
 
 const $ = id => document.getElementById(id);
-const DRAFT = "openmie-draft"; // of this tab, so that a reload loses nothing
 const { look } = globalThis;
 const state = {
   facts: null, models: [], // what the service is and can
@@ -53,20 +55,11 @@ function tellSaving(text, conflict = "") {
 
 // ---- the post -------------------------------------------------------------------------------------------------
 
-function showPictures(told = "") {
-  const all = [...state.images.values()];
-  $("thumbs").replaceChildren(...all.map(({ url, name }) =>
-    Object.assign(document.createElement("img"), { src: url, alt: name })));
-  $("chosen").textContent = told || (all.length ? all.map(one => one.name).join(", ")
-    : "Drop or paste a photograph, or drop a folder of a video’s frames.");
-  $("no-picture").hidden = !all.length;
-}
-
 function take(files, frames) {
   const [images, told] = pictures.choose(files, frames, state.facts?.limits.images ?? 8);
   if (state.images !== state.shown) pictures.forget(state.images);
   state.images = images;
-  showPictures([[...images.values()].map(one => one.name).join(", "), told].filter(Boolean).join(". "));
+  pictures.show(images, told);
 }
 
 const extract = guarded(async () => {
@@ -105,7 +98,7 @@ const draw = guarded(async () => {
   stopDrawing();
   state.span = null;
   tellSelection();
-  listLabels();
+  form.listKnown(model(), now);
   drawLists();
   const labels = [...document.querySelectorAll("#known-labels option")].map(option => option.value);
   const { card } = await ask("v1/page/card", { document: now, labels });
@@ -134,25 +127,7 @@ function drawLists() {
   drawReview(doc(), least(), state.chosen, { select, change, span: setSelected, draw: beginBox });
   $("undo").disabled = !state.history.canUndo;
   $("redo").disabled = !state.history.canRedo;
-  keepDraft();
-}
-
-function keepDraft() {
-  const draft = { doc: doc(), id: saver.id, version: saver.version, text: $("text").value };
-  try {
-    sessionStorage.setItem(DRAFT, JSON.stringify(draft));
-  } catch {
-    sessionStorage.removeItem(DRAFT); // larger than a browser keeps
-  }
-}
-
-function listLabels() {
-  const fill = (id, names) => $(id).replaceChildren(...[...new Set(names)].filter(Boolean).sort().map(value =>
-    Object.assign(document.createElement("option"), { value })));
-  const named = field => Object.keys(form.readLabels($(field).value) ?? {});
-  const { labels = {}, relations = {} } = model() ?? {}, used = layer => doc()[layer].map(part => part.label);
-  fill("known-labels", [...Object.keys(labels), ...named("labels"), ...used("mentions")]);
-  fill("known-relations", [...Object.keys(relations), ...named("relations"), ...used("relations")]);
+  keepDraft({ doc: doc(), id: saver.id, version: saver.version, text: $("text").value });
 }
 
 // ---- corrections ----------------------------------------------------------------------------------------------------
@@ -179,6 +154,9 @@ function step(go) {
   saver.changed();
   draw();
 }
+
+const undo = () => step(() => state.history.undo());
+const redo = () => step(() => state.history.redo());
 
 function select(chosen, focus = false) {
   state.chosen = chosen;
@@ -233,35 +211,17 @@ function beginBox(of, region) {
   });
 }
 
-/** The part of the card that an event is at: {layer, at}. */
-function partOf(target) {
-  const [kind, at] = target.closest?.("[data-part]")?.dataset.part.split("-") ?? [];
-  return kind === "mention" || kind === "region" ? { layer: `${kind}s`, at: Number(at) } : null;
-}
-
 // ---- saving and downloading -----------------------------------------------------------------------------------------
 
 async function listStored() {
-  if (!state.facts?.annotations) return;
-  const found = await saver.list();
-  $("stored").hidden = !found.length;
-  $("stored-list").replaceChildren(...found.map(({ id, text, mentions }) => {
-    const [item, button, said] = ["li", "button", "bdi"].map(tag => document.createElement(tag));
-    said.textContent = text || id;
-    button.type = "button";
-    button.className = "named";
-    button.append(said, ` (${mentions} entities)`);
-    button.addEventListener("click", () => openStored(id));
-    item.append(button);
-    return item;
-  }));
+  if (state.facts?.annotations) drawStored(await saver.list(), openStored);
 }
 
 const openStored = guarded(async id => {
   const found = await saver.open(id);
   $("text").value = found.doc.text;
   state.images = found.pictures;
-  showPictures();
+  pictures.show(found.pictures);
   open(found.doc, found.pictures);
 });
 
@@ -269,6 +229,17 @@ const download = guarded(format => saveFile(kept(), format));
 const copy = guarded(copyText);
 
 // ---- events ---------------------------------------------------------------------------------------------------------
+
+/** What keys do: null where there is nothing to do it to. */
+const ACTS = {
+  extract: () => extract,
+  save: () => state.history && state.facts?.annotations ? () => saver.save() : null,
+  undo: () => state.history && undo,
+  redo: () => state.history && redo,
+  endDrawing: () => state.drawing && stopDrawing,
+  select: part => () => select(part, true),
+  reject: part => part.layer === "mentions" ? () => change(parts.removeMention(doc(), part.at)) : null,
+};
 
 function listen() {
   const on = (id, kind, act) => $(id).addEventListener(kind, act);
@@ -279,8 +250,8 @@ function listen() {
   on("fill-labels", "click", () => { $("labels").value = form.writeLabels(model()?.labels ?? {}); });
   on("least", "input", () => { refresh(); drawLists(); });
   on("by-chain", "input", refresh);
-  on("undo", "click", () => step(() => state.history.undo()));
-  on("redo", "click", () => step(() => state.history.redo()));
+  on("undo", "click", undo);
+  on("redo", "click", redo);
   on("accept-all", "click", () => change(parts.acceptAll(kept())));
   on("add-mention", "click", addMention);
   on("save", "click", () => saver.save());
@@ -303,32 +274,19 @@ function listen() {
     wide = innerWidth;
     look.drawArcs($("card"));
   });
-  addEventListener("keydown", pressed);
+  addEventListener("keydown", event => {
+    const act = actOf(event, partOf(event.target), ACTS);
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
   document.addEventListener("selectionchange", keepSelection);
   pictures.listen($("drop"), guarded((files, folder) => take(files, folder)), text => { $("text").value = text; });
 }
 
-function pressed(event) {
-  const typing = event.target.matches?.("input:not([type=range], [type=checkbox]), textarea");
-  const held = event.ctrlKey || event.metaKey, key = event.key.toLowerCase(), part = partOf(event.target);
-  const back = () => step(() => event.shiftKey ? state.history.redo() : state.history.undo());
-  const acts = [ // the first whose condition holds
-    [held && key === "enter", extract],
-    [held && key === "s" && state.history && state.facts?.annotations, () => saver.save()],
-    [held && key === "z" && !typing && state.history, back],
-    [key === "escape" && state.drawing, stopDrawing],
-    [part && key === "enter", () => select(part, true)],
-    [part?.layer === "mentions" && key === "delete", () => change(parts.removeMention(doc(), part.at))],
-  ];
-  const act = acts.find(([holds]) => holds)?.[1];
-  if (!act) return;
-  event.preventDefault();
-  act();
-}
-
 /** What this tab showed before a reload, without its pictures where they were not saved. */
 async function restore() {
-  const draft = JSON.parse(sessionStorage.getItem(DRAFT) ?? "null");
+  const draft = readDraft();
   if (!draft) return;
   $("text").value = draft.text;
   if (draft.version) {

@@ -65,3 +65,9 @@ export function selectedSpan(text, doc) {
   while (end > start && /\s/u.test(points[end - 1])) end -= 1;
   return start < end ? { start, end } : null;
 }
+
+/** The part of the card that an event is at: {layer, at}. */
+export function partOf(target) {
+  const [kind, at] = target.closest?.("[data-part]")?.dataset.part.split("-") ?? [];
+  return kind === "mention" || kind === "region" ? { layer: `${kind}s`, at: Number(at) } : null;
+}

@@ -61,3 +61,13 @@ export function listModels(models) {
   }));
   $("model").dataset.usual = models[0]?.name ?? "";
 }
+
+/** The labels to choose from while a document is corrected: of its model, of the form, and its own. */
+export function listKnown(model, doc) {
+  const fill = (id, names) => $(id).replaceChildren(...[...new Set(names)].filter(Boolean).sort().map(value =>
+    Object.assign(document.createElement("option"), { value })));
+  const named = field => Object.keys(readLabels($(field).value) ?? {});
+  const { labels = {}, relations = {} } = model ?? {}, used = layer => doc[layer].map(part => part.label);
+  fill("known-labels", [...Object.keys(labels), ...named("labels"), ...used("mentions")]);
+  fill("known-relations", [...Object.keys(relations), ...named("relations"), ...used("relations")]);
+}

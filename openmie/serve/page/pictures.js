@@ -44,6 +44,16 @@ export function choose(files, frames, most) {
   return [new Map(made.map(one => [one.id, one])), left.join(" ")];
 }
 
+/** Show which pictures are chosen, and what was left out. */
+export function show(images, told = "") {
+  const all = [...images.values()], $ = id => document.getElementById(id);
+  $("thumbs").replaceChildren(...all.map(({ url, name }) =>
+    Object.assign(document.createElement("img"), { src: url, alt: name })));
+  $("chosen").textContent = [all.map(one => one.name).join(", "), told].filter(Boolean).join(". ")
+    || "Drop or paste a photograph, or drop a folder of a video’s frames.";
+  $("no-picture").hidden = !all.length;
+}
+
 /** The files of what was dropped, and whether a folder was: its files, not those of folders in it. */
 async function dropped(transfer) {
   const entries = [...transfer.items].filter(i => i.kind === "file").map(i => i.webkitGetAsEntry?.()).filter(Boolean);

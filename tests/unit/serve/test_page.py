@@ -181,6 +181,9 @@ def test_a_correction_is_undone_saved_and_kept_apart_in_two_tabs(browser, servic
         page.focus("#card mark >> nth=4")
         page.keyboard.press("Delete")
         until(page, "document.querySelectorAll('#card mark').length === 4")
+        for keys, left in (("Control+z", 5), ("Control+Shift+z", 4), ("Control+z", 5), ("Control+y", 4)):
+            page.keyboard.press(keys)
+            until(page, f"document.querySelectorAll('#card mark').length === {left}")
         page.click("#undo")
         until(page, "document.querySelectorAll('#card mark').length === 5")
         select_text(page, " met", "met ")
@@ -190,6 +193,10 @@ def test_a_correction_is_undone_saved_and_kept_apart_in_two_tabs(browser, servic
         page.click("text=end ▸")  # the entity is "met Bo" now, which holds another
         until(page, "document.querySelectorAll('#card mark mark').length === 1")
         page.click("text=Draw box")
+        page.keyboard.press("Escape")
+        assert page.locator("#card .drawing").count() == 0
+        page.click("text=Draw box")
+        assert page.locator("#card .drawing").count() == 1
         frame = page.locator("#card .boxed")
         size = frame.bounding_box()
         frame.hover(position={"x": size["width"] / 4, "y": size["height"] / 4})
