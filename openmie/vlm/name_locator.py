@@ -254,10 +254,11 @@ def _clusters(text: str) -> Iterator[Span]:
 
 
 def _is_whole_words(text: str, start: int, end: int) -> bool:
-    """Whether the span cuts no word at either end."""
-    cuts_start = start > 0 and _is_letter(text[start - 1]) and _is_letter(text[start])
-    cuts_end = end < len(text) and _is_letter(text[end - 1]) and _is_letter(text[end])
-    return not (cuts_start or cuts_end)
+    """Whether the span cuts no word at either end, nor what is composed of several characters ("-" with an accent)."""
+    return not any(
+        0 < at < len(text) and (_combines(text[at]) or (_is_letter(text[at - 1]) and _is_letter(text[at])))
+        for at in (start, end)
+    )
 
 
 @lru_cache(maxsize=8192)
