@@ -12,7 +12,8 @@ import io
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +91,38 @@ class AnnotationFolder:
             Problem: another version is stored (409), or another process writes at this moment (503).
             OutputError: a folder that cannot be written.
         """
+        with self._held():
+            return self._save(document, files, version)
+
+    def delete(self, id: str, version: str) -> None:
+        """Delete a document, and the files of its images that no JSON lines of the folder name any more.
+
+        Args:
+            id: of the document.
+            version: that is to be deleted.
+
+        Raises:
+            Problem: no such document (404), another version (409), or another process writes at this moment (503).
+            OutputError: a folder that cannot be written.
+        """
+        with self._held():
+            there = self.find(id)
+            if there.version != version:
+                raise _conflict(there.version, id)
+            kept = [line for line in self._lines() if not ((read := _read(line)) and read.document.id == id)]
+            self._write(kept)
+            left = b"\n".join(path.read_bytes() for path in self.folder.glob("*.jsonl") if path.is_file())
+            for image in there.document.images:
+                if (named := _IMAGE.fullmatch(image.path)) and named[1].encode() not in left:
+                    (self.folder / image.path).unlink(missing_ok=True)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """One writer at a time."""
         with self._lock:
             try:
                 with hold_folder(self.folder):
-                    return self._save(document, files, version)
+                    yield
             except FolderInUse:
                 raise Problem.of_facts(
                     503, "a folder in use", "one writer at a time", "save again", retry_after=1
@@ -113,9 +142,12 @@ class AnnotationFolder:
         if there != version:
             raise _conflict(there, gold.id)
         lines[len(lines) if at is None else at :] = [line] if at is None else [line, *lines[at + 1 :]]
+        self._write(lines)
+        return new
+
+    def _write(self, lines: Iterable[bytes]) -> None:
         with replace_file(self.folder / FILE) as file:
             file.write(b"".join(one + b"\n" for one in lines))
-        return new
 
     def _store(self, image: Image, content: bytes | None) -> Image:
         """The image with the path of its file, which is written where it is not there yet."""

@@ -216,6 +216,12 @@ def _add_annotations(router: APIRouter, settings: Settings, folder: AnnotationFo
         """One document with its version."""
         return _told(await run_in_threadpool(opened().find, id))
 
+    @router.delete("/v1/annotations/document")
+    async def delete(id: str, version: str) -> Response:
+        """Delete one document of this version, with its images."""
+        await run_in_threadpool(opened().delete, id, version)
+        return JSONResponse({"deleted": id})
+
     @router.get("/v1/annotations/images/{name}")
     async def image(name: str) -> Response:
         """The file of an image."""

@@ -214,8 +214,13 @@ function beginBox(of, region) {
 // ---- saving and downloading -----------------------------------------------------------------------------------------
 
 async function listStored() {
-  if (state.facts?.annotations) drawStored(await saver.list(), openStored);
+  if (state.facts?.annotations) drawStored(await saver.list(), openStored, deleteStored);
 }
+
+const deleteStored = guarded(async (id, version) => {
+  await saver.delete(id, version).finally(listStored);
+  $("stored-title").focus();
+});
 
 const openStored = guarded(async id => {
   const found = await saver.open(id);

@@ -21,10 +21,10 @@ export function takeToken(query) {
 export const keepToken = token => sessionStorage.setItem(KEY, token.trim());
 export const hasToken = () => Boolean(sessionStorage.getItem(KEY));
 
-async function answer(path, body) {
+async function answer(path, body, method = body === undefined ? "GET" : "POST") {
   const headers = { authorization: `Bearer ${sessionStorage.getItem(KEY) ?? ""}` };
-  const options = body === undefined ? { headers } : {
-    method: "POST", headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(body),
+  const options = body === undefined ? { method, headers } : {
+    method, headers: { ...headers, "content-type": "application/json" }, body: JSON.stringify(body),
   };
   let found;
   try {
@@ -38,6 +38,9 @@ async function answer(path, body) {
 
 /** JSON from a path; with a body, sent there. */
 export const ask = async (path, body) => (await answer(path, body)).json();
+
+/** Delete what is at a path. */
+export const askToDelete = path => answer(path, undefined, "DELETE");
 
 /** Bytes from a path, as a Blob. */
 export const askBlob = async (path, body) => (await answer(path, body)).blob();

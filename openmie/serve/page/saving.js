@@ -1,6 +1,6 @@
 // Saves gold annotation. Each save names the version that it changes: what another tab saved is never overwritten.
 
-import { ask } from "./requests.js";
+import { ask, askToDelete } from "./requests.js";
 import { whole } from "./parts.js";
 import { base64, stored } from "./pictures.js";
 
@@ -65,6 +65,17 @@ export class Saver {
     const pictures = await stored(doc);
     this.begin(doc, version);
     return { doc, pictures };
+  }
+
+  /** Delete what was saved, in this version; where it is the document that is open, it is a new one again. */
+  async delete(id, version) {
+    clearTimeout(this.#timer);
+    await this.#running;
+    const current = id === this.id ? this.version || version : version;
+    await askToDelete(`v1/annotations/document?${new URLSearchParams({ id, version: current })}`);
+    if (id !== this.id) return;
+    this.begin();
+    this.tell("Deleted. Save it to keep it after all.");
   }
 
   /** What was saved: [{id, version, text, mentions}]. */

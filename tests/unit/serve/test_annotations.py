@@ -85,6 +85,25 @@ def test_two_tabs_do_not_overwrite_each_other(client):
     assert save(client, mine, first["version"]).status_code == 200  # again: the answer was lost on its way
 
 
+def test_a_saved_post_is_deleted_with_the_pictures_that_are_its_own(client):
+    """In the version that was seen; what others wrote stays, and so does a picture that another post shows."""
+    client.folder.mkdir()
+    (client.folder / "train.jsonl").write_text('{"text": "a row"}\n', encoding="utf8")
+    one, two = (save(client, {**with_image(), "text": f"Ada in {place}"}, images={"main": DOT}).json()
+                for place in ("Turin", "Rome"))  # fmt: skip
+    picture = client.folder / one["document"]["images"][0]["path"]
+
+    def delete(saved, **other):
+        asked = {"id": saved["document"]["id"], "version": saved["version"], **other}
+        return client.delete("/v1/annotations/document", params=asked).status_code
+
+    assert delete(one, version="older") == 409 and delete(one, id="none") == 404
+    assert delete(one) == 200 and picture.is_file() and delete(one) == 404
+    assert [e["id"] for e in client.get("/v1/annotations").json()["annotations"]][-1] == two["document"]["id"]
+    assert delete(two) == 200 and not picture.exists()
+    assert (client.folder / "train.jsonl").read_text(encoding="utf8") == '{"text": "a row"}\n'
+
+
 def test_many_at_once_are_all_kept(client):
     with ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda i: save(client, found(f"Ada number {i}")).status_code, range(24)))

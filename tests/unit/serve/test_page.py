@@ -228,6 +228,14 @@ def test_a_correction_is_undone_saved_and_kept_apart_in_two_tabs(browser, servic
         page.reload()
         until(page, "document.querySelectorAll('#card mark').length === 5")
         assert page.eval_on_selector("#card img", "image => image.naturalWidth") == 400
+        page.click("#stored-list li >> text=Delete")
+        assert violations(page) == [] and len(saved(folder)) == 1  # it asks first
+        page.click("text=Delete for good")
+        page.wait_for_selector("#stored", state="hidden")
+        assert not saved(folder) and page.locator("#card mark").count() == 5
+        page.keyboard.press("Control+s")  # what is open can be saved again, with its picture
+        until(page, "document.getElementById('saving').textContent.startsWith('Saved at')")
+        assert (folder / "gold" / saved(folder)[0].images[0].path).is_file()
 
 
 def test_sixty_injections_run_nowhere(browser, service):
