@@ -24,6 +24,7 @@ class Output(NamedTuple):
         num_rows: For each loss, over how many rows of the batch it is taken: documents, given pairs of a relation head,
             and for an alignment `num_pairs`.
         diagnostics: Numbers for the log, `alignment/name`, such as the retrieval accuracy of an alignment.
+        num_terms: For each loss, over how many terms it is a mean: words of a head with `loss_per="word"`, else rows.
     """
 
     streams: Streams
@@ -32,6 +33,7 @@ class Output(NamedTuple):
     num_pairs: dict[str, Tensor]
     diagnostics: dict[str, Tensor]
     num_rows: dict[str, Tensor]
+    num_terms: dict[str, Tensor]
 
     @property
     def total(self) -> Tensor:
@@ -45,6 +47,14 @@ def rows_of(head: Any, fused: Streams, batch: Batch) -> Tensor:
         return batch.given["pairs_mask"].sum()
     stream = fused[head.input_stream]
     return (stream.mask.any(1) & stream.present).sum()  # type: ignore[operator]
+
+
+def terms_of(head: Any, fused: Streams, batch: Batch) -> Tensor:
+    """Over how many terms a head's loss is a mean: words where it is one over words, else `rows_of`."""
+    pairs = "pairs_mask" in batch.given and "relations" in batch.targets
+    if getattr(head, "per", "") == "word" and not pairs:
+        return fused[head.input_stream].mask.sum()
+    return rows_of(head, fused, batch)
 
 
 class Fusion(NamedTuple):
@@ -117,9 +127,11 @@ class Extractor(nn.Module):
         losses: dict[str, Tensor] = {}
         weights: dict[str, float] = {}
         num_rows: dict[str, Tensor] = {}
+        num_terms: dict[str, Tensor] = {}
         for head in self.heads:
             losses[head.name], weights[head.name] = head.loss(fused, batch.given, batch.targets), head.weight
             num_rows[head.name] = rows_of(head, fused, batch)
+            num_terms[head.name] = terms_of(head, fused, batch)
         for own in own_losses:  # such as the KL of an auto-encoder; those of one name are summed
             for name, (weight, loss) in own.items():
                 losses[name], weights[name] = losses.get(name, 0.0) + loss, weight
@@ -132,7 +144,7 @@ class Extractor(nn.Module):
                 losses[name], weights[name], num_rows[name] = loss, weight, aligned.num_pairs
             num_pairs[align.name] = aligned.num_pairs
             diagnostics |= {f"{align.name}/{k}": v for k, v in aligned.diagnostics.items()}
-        return Output(fused, losses, weights, num_pairs, diagnostics, num_rows)
+        return Output(fused, losses, weights, num_pairs, diagnostics, num_rows, {**num_rows, **num_terms})
 
     def predict(self, fused: Streams, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Predictions of the heads in their declared order; a later head may read an earlier one's.

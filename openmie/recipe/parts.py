@@ -64,7 +64,7 @@ class Training:
 
     Args:
         epochs: number of passes over the training documents.
-        batch_size: documents per step; with entity markers, entity pairs per step.
+        batch_size: documents per step, of all processes together; with entity markers, entity pairs per step.
         param_groups: parameter groups.
         lr_schedule: after the warm-up: `linear` or `cosine` decay to 0, or `constant`.
         warmup_ratio: share of all steps in which the learning rate rises from 0.

@@ -12,9 +12,11 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from openmie.errors import ErrorRecord
 from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.features.images import needed_size, pictures_of
 from openmie.model.pretrained import Model
+from openmie.train.gather import json_across_processes
 
 IMAGE_BATCH = 32  # images of one pass
 
@@ -60,8 +62,27 @@ def weights_key(tower: nn.Module) -> str:
 
 
 @torch.inference_mode()
-def cache_frozen(model: Model, examples: Sequence[EncodedDocument], path: Path, batch_size: int = 32) -> int:
-    """Give every example the keys of its frozen backbone states, computing those not there yet: how many."""
+def cache_frozen(
+    model: Model,
+    examples: Sequence[EncodedDocument],
+    path: Path,
+    batch_size: int = 32,
+    process: int = 0,
+    processes: int = 1,
+) -> int:
+    """Give every example the keys of its frozen backbone states, computing those not there yet.
+
+    Args:
+        model: whose frozen backbones run.
+        examples: of the documents, in every process the same.
+        path: of the sqlite file, which all processes can write to.
+        batch_size: texts of one pass.
+        process: number of this process.
+        processes: that share the work: each reads and computes its part, then tells the others the keys.
+
+    Returns:
+        How many states this process has computed.
+    """
     encode, computed = model.extractor.encode, 0
     if not encode.cacheable:
         return 0
@@ -69,13 +90,27 @@ def cache_frozen(model: Model, examples: Sequence[EncodedDocument], path: Path, 
     model.featurizer.cached_states = store
     model.extractor.eval()
     keys = {name: weights_key(encode.get_submodule(name)) for name in encode.cacheable}
-    for at in range(0, len(examples), batch_size):
+    mine = [*range(process * batch_size, len(examples), processes * batch_size)]
+    for at in mine:
         part = examples[at : at + batch_size]
         if "text" in keys:
             computed += _text(model, part, keys["text"], store)
         if "vision" in keys:
             computed += _vision(model, part, keys["vision"], store)
+    if processes > 1:
+        _exchange(examples, [i for at in mine for i in range(at, min(at + batch_size, len(examples)))], model)
     return computed
+
+
+def _exchange(examples: Sequence[EncodedDocument], mine: Sequence[int], model: Model) -> None:
+    """Tell the other processes what this one knows of its examples, and take what they know of theirs."""
+    told = [(i, examples[i].cached, [(k, v.model_dump()) for k, v in examples[i].errors.items()]) for i in mine]
+    for part in json_across_processes(told, next(model.extractor.parameters()).device):
+        for i, cached, errors in part:
+            if "vision" in cached:
+                cached["vision"] = [(slot, key) for slot, key in cached["vision"]]
+            examples[i].cached = cached
+            examples[i].errors = {what: ErrorRecord(**record) for what, record in errors}
 
 
 def _text(model: Model, part: Sequence[EncodedDocument], weights: str, store: Features) -> int:

@@ -99,7 +99,8 @@ def _fit(
     if done := checkpoint.latest(out / "checkpoints"):
         run.progress = checkpoint.restore(done, *_state(model, run), key, accelerator.process_index)
         yield run.event("resume", {"from": done.name})
-    cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite")
+    share = (accelerator.process_index, accelerator.num_processes)
+    cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite", 32, *share)
     rates = {group.match or "the rest": group.lr for group in training.param_groups}
     about = {"examples": len(examples), "parameters": run.size(), "lr": rates}
     facts = CardFacts(corpus or named_corpora(train), len(train), len(dev), len(examples))

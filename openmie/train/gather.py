@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather as gather_with_gradient
@@ -24,3 +27,15 @@ def across_processes(x: Tensor) -> Tensor:
         parts = [torch.zeros_like(padded) for _ in range(world)]
         torch.distributed.all_gather(parts, padded)
     return torch.cat([p[: int(s)] for p, s in zip(parts, sizes)])
+
+
+def json_across_processes(value: Any, device: torch.device) -> list[Any]:
+    """The values of all processes, in their order; each is what JSON can hold. Every process calls it.
+
+    Args:
+        value: of this process.
+        device: that tensors are exchanged on.
+    """
+    data = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8).to(device)
+    sizes = across_processes(torch.tensor([len(data)], device=device)).tolist()
+    return [json.loads(part.numpy().tobytes()) for part in across_processes(data).cpu().split(sizes)]

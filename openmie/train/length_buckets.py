@@ -12,23 +12,33 @@ from torch.utils.data import Sampler
 class Buckets(Sampler[list[int]]):
     """Shuffles all documents, sorts them by length within pools of many batches, cuts batches, shuffles the batches.
 
-    The last batch, which is not full, is kept (`drop_last` is False). `skip` batches at the start of the epoch are left
-    out: where a resumed run goes on.
+    The last batch, which is not full, is kept. `skip` batches at the start of the epoch are left out: where a resumed
+    run goes on.
 
-    Several processes get as many full batches each: the last ones are filled up from the start of the epoch, as
-    Accelerate does, which would take what a resumed run begins with.
+    The batches are the same for any number of processes, which share each of them: process r of P takes every P-th
+    document from the r-th on. A batch of fewer documents than processes, which only an epoch's short one can be, is
+    filled up with its own documents.
 
     Args:
         lengths: tokens of each document.
-        batch_size: documents of a batch.
+        batch_size: documents of a batch, those of all processes together.
         seed: with the epoch it decides the order.
         pool: batches of a pool.
-        processes: that the batches are dealt out to.
+        process: number of this process, from 0.
+        processes: that share the batches.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, pool: int = 20, processes: int = 1) -> None:
-        self.lengths, self.seed, self.pool, self.processes = np.asarray(lengths), seed, pool, processes
-        self.batch_size, self.drop_last = batch_size, False  # under the names that Accelerate looks for
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        batch_size: int,
+        seed: int,
+        pool: int = 20,
+        process: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.lengths, self.batch_size, self.seed, self.pool = np.asarray(lengths), batch_size, seed, pool
+        self.process, self.processes = process, processes
         self.epoch, self.skip = 0, 0
 
     def __len__(self) -> int:
@@ -40,18 +50,12 @@ class Buckets(Sampler[list[int]]):
         size = self.batch_size * self.pool
         pools = [order[i : i + size] for i in range(0, len(order), size)]
         order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
-        batches = [order[i : i + self.batch_size].tolist() for i in range(0, len(order), self.batch_size)]
-        draw.shuffle(batches)
-        if self.processes > 1:
-            batches = self._evened(batches)
-        yield from batches[self.skip :]
+        starts = [*range(0, len(order), self.batch_size)]
+        draw.shuffle(starts)
+        for start in starts[self.skip :]:
+            yield self._share(order[start : start + self.batch_size].tolist())
 
-    def _evened(self, batches: list[list[int]]) -> list[list[int]]:
-        """A number of batches that the processes can share, all full, the one that was not at the end."""
-        batches.sort(key=lambda b: len(b) < self.batch_size)  # stable
-        first = [i for batch in batches[: self.processes] for i in batch]
-        again = cycle(first)
-        batches[-1] += islice(again, self.batch_size - len(batches[-1]))
-        while len(batches) % self.processes:
-            batches.append(list(islice(again, self.batch_size)))
-        return batches
+    def _share(self, batch: list[int]) -> list[int]:
+        if len(batch) < self.processes:
+            batch = list(islice(cycle(batch), self.processes))
+        return batch[self.process :: self.processes]

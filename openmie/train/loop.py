@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from openmie.errors import TrainError
@@ -22,6 +24,7 @@ from openmie.train import checkpoint
 from openmie.train.gather import across_processes
 from openmie.train.length_buckets import Buckets
 from openmie.train.optimizer import build_optimizer, build_schedule
+from openmie.train.shared_batch import SharedBatch, weighted_sum
 
 
 @dataclass(frozen=True)
@@ -46,9 +49,10 @@ class Event:
 
 
 def prepare_machine(seed: int, precision: str) -> Accelerator:
-    """Seeds all generators; one process, or those that `torchrun` started."""
+    """Seeds all generators; one process, or those that `torchrun` or `accelerate launch` started."""
     if not 0 <= seed < 2**32:
         raise TrainError(f"seed {seed}", expected="0 to 4294967295", where="seed", remedy="choose another")
+    _check_launch()
     set_seed(seed)
     # torchrun on a machine without a GPU: unless told, Accelerate takes each process for a run of its own
     several = int(os.environ.get("WORLD_SIZE", 1)) > 1 and not torch.accelerator.is_available()
@@ -64,6 +68,19 @@ def prepare_machine(seed: int, precision: str) -> Accelerator:
         ) from error
 
 
+def _check_launch() -> None:
+    """TrainError where `accelerate launch --cpu` was asked for several processes: it starts one, without a word."""
+    asked = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true") and "MASTER_PORT" in os.environ
+    if asked and not {"WORLD_SIZE", "RANK", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE"} & {*os.environ}:
+        raise TrainError(
+            "one process, where `accelerate launch --cpu` was asked for several (without mpirun it starts one)",
+            expected="as many as --num_processes says",
+            where="accelerate launch",
+            remedy="start the command with torchrun --nproc-per-node N, or with accelerate launch --multi_gpu "
+            "--num_processes N, which starts N processes without a GPU, too",
+        )
+
+
 class Run:
     """Model, optimiser, schedule and batches of one run, prepared for the machine."""
 
@@ -73,23 +90,32 @@ class Run:
         training = recipe.training
         self.accelerator, self.clip, self.progress = accelerator, training.max_grad_norm, checkpoint.TrainingProgress()
         processes = accelerator.num_processes
-        self.buckets = Buckets([e.length for e in examples], training.batch_size, seed, processes=processes)
-        loader: DataLoader[Any] = DataLoader(
+        if training.batch_size < processes:
+            raise TrainError(
+                f"a batch of {training.batch_size} for {processes} processes, which share it",
+                expected="at least one document for each",
+                where="training.batch_size",
+                remedy="start fewer processes, or raise it (--set training.batch_size=N)",
+            )
+        lengths = [e.length for e in examples]
+        self.buckets = Buckets(
+            lengths, training.batch_size, seed, process=accelerator.process_index, processes=processes
+        )
+        self.loader: DataLoader[Any] = DataLoader(  # of this process's share: nothing else is read
             examples,  # type: ignore[arg-type]
             batch_sampler=self.buckets,
             collate_fn=model.featurizer.collate,  # type: ignore[arg-type]
             generator=torch.Generator().manual_seed(seed),
         )
-        self.per_epoch = -(-len(self.buckets) // accelerator.num_processes)
-        self.steps = training.epochs * self.per_epoch
+        self.steps = training.epochs * len(self.buckets)
         optimizer = build_optimizer(model.extractor.named_parameters(), training.param_groups)
         schedule = build_schedule(optimizer, training, self.steps)
-        self.loader = accelerator.prepare_data_loader(loader, device_placement=False)
         self.model, self.optimizer = accelerator.prepare(model.extractor, optimizer)
         self.schedule = schedule  # stepped once a step, whatever the number of processes
         if processes > 1:
             for align in model.extractor.align:
                 align.gather = across_processes
+            set_seed((seed + accelerator.process_index) % 2**32)  # dropout of its own in each, with equal weights
 
     def size(self) -> int:
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
@@ -108,37 +134,44 @@ class Run:
         """One optimiser step at a time; yields the losses."""
         self.model.train()
         self.buckets.epoch, self.buckets.skip = self.progress.epoch, self.progress.in_epoch
-        world, started = self.accelerator.num_processes, time.perf_counter()
+        started = time.perf_counter()
         for batch in self.loader:
             values = self._step(batch.to(self.accelerator.device))
             self.progress.step += 1
-            self.progress.in_epoch += world
+            self.progress.in_epoch += 1
             now = time.perf_counter()
             yield values | {"seconds": now - started}
             started = now
 
     def _step(self, batch: Batch) -> dict[str, Any]:
         output = self.model(batch)
-        total = output.total
-        if not torch.isfinite(total):
-            raise TrainError(
-                f"loss {total.item()} at step {self.progress.step}",
-                expected="a finite loss",
-                remedy="lower the learning rates, or set training.max_grad_norm=1.0",
-                where=", ".join(f"{name} {value.item():.4g}" for name, value in output.losses.items()),
-            )
-        self.accelerator.backward(total)
+        shared = SharedBatch(output, self.accelerator.num_processes)
+        losses = shared.losses()
+        loss = self._finite(losses, output)
+        self.accelerator.backward(shared.total())
         norm = self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip) if self.clip else None
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
-        values: dict[str, Any] = {"loss": total.item(), "lr": self.schedule.get_last_lr()[0]}
-        values |= {f"loss/{k}": v.item() for k, v in output.losses.items()} | {
+        values: dict[str, Any] = {"loss": loss, "lr": self.schedule.get_last_lr()[0]}
+        values |= {f"loss/{k}": v.item() for k, v in losses.items()} | {
             f"num_pairs/{k}": int(v) for k, v in output.num_pairs.items()
         }
         self._count(output)
         values |= {f"diagnostics/{k}": v.item() for k, v in output.diagnostics.items()}
         return values | ({"norm": float(norm)} if norm is not None else {})
+
+    def _finite(self, losses: dict[str, Tensor], output: Output) -> float:
+        """The weighted sum of the losses of a batch, in every process the same."""
+        loss = weighted_sum(losses, output.weights)
+        if not math.isfinite(loss):
+            raise TrainError(
+                f"loss {loss} at step {self.progress.step}",
+                expected="a finite loss",
+                remedy="lower the learning rates, or set training.max_grad_norm=1.0",
+                where=", ".join(f"{name} {value.item():.4g}" for name, value in losses.items()),
+            )
+        return loss
 
     def _count(self, output: Output) -> None:
         """Add the rows of a step to those of the epoch; an alignment has counted those of all processes itself."""

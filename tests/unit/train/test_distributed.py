@@ -1,13 +1,20 @@
 """Two processes on one machine: contrastive losses see the rows of both, and training ends in one model."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from openmie.errors import TrainError
+from openmie.model.pretrained import Model
 from openmie.nn.align.infonce import InfoNCE
+from openmie.train import fit
+from openmie.train.feature_cache import Features, cache_frozen
+from openmie.train.loop import prepare_machine
+from tests.fixtures import small
 
 # Started and supervised by torchrun's own agent, as forks, since importing is most of the time; one launch and one
 # process group for all: each part writes what its test reads.
@@ -19,6 +26,7 @@ from openmie.nn.align.infonce import InfoNCE
 from openmie.train import fit
 from openmie.train.gather import across_processes
 from tests.fixtures import small
+from tests.unit.train.test_distributed import cached, curve
 out, bert = Path(sys.argv[1]), sys.argv[2]
 
 def train(name, recipe, documents, dev, **options):
@@ -27,7 +35,7 @@ def train(name, recipe, documents, dev, **options):
     (out / f"{name}-{dist.get_rank()}.json").write_text(json.dumps(told))
 
 def work():
-    recipe = small.recipe("ner", encode__text__name=bert, training__epochs="2")
+    recipe = small.recipe("ner", encode__text__name=bert, training__epochs="2", training__batch_size="16")
     train("model", recipe, small.documents(40), small.documents(8), seed=3)
     for event in fit(recipe, small.documents(40), small.documents(8), out=out / "again", seed=3, checkpoint_every=2):
         if event.step == 5:
@@ -46,6 +54,9 @@ def work():
     bare = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(11))]
     recipe = small.recipe("ner", encode__text__name=bert, training__epochs="4", training__batch_size="2")
     train("bare", recipe, bare, small.documents(2))
+    computed = len(cached(out / "features.sqlite", out / "bert", dist.get_rank(), 2)[1])
+    (out / f"computed-{dist.get_rank()}.json").write_text(json.dumps(computed))
+    (out / f"curve-{dist.get_rank()}.json").write_text(json.dumps(curve(out / "curve", out / "bert")))
 
     torch.manual_seed(0)
     a, b, layer = torch.randn(6, 4), torch.randn(6, 4), torch.nn.Linear(4, 4)
@@ -63,10 +74,47 @@ elastic_launch(where, work)()
 """
 
 
+def curve(out, bert):
+    """Numbers of each step, with the last dev score, of a training without what is each process's own.
+
+    That is dropout, and the statistics of batch normalisation, which a frozen vision encoder does not take.
+    """
+    vision = '{"kind": "Vision", "freeze": true}'
+    recipe = small.recipe(
+        "ner", encode__text__name=str(bert), fuse__dropout="0.0", heads__dropout="0.0", encode__vision=vision
+    )
+    found = []
+    for event in fit(recipe, small.documents(43, every=5), small.documents(8), out=out, seed=3):
+        if event.kind == "step":
+            found.append({k: v for k, v in event.values.items() if k.startswith(("loss", "norm"))} | {"f1": 0.0})
+        if event.kind == "dev":
+            found[-1]["f1"] = event.values["f1"]
+    return found
+
+
+def cached(path, bert, process=0, processes=1):
+    """Examples with keys of their frozen states, and the keys of those that this process computed."""
+    frozen = {"encode__vision": '{"kind": "Vision", "freeze": true}', "encode__text__freeze": "true"}
+    torch.manual_seed(0)
+    model, put = Model.new(small.recipe("ner", encode__text__name=str(bert), **frozen)), []
+    model.featurizer.cached_states = store = Features(path)
+    write = store.put
+    store.put = lambda states: (put.extend(states), write(states))
+    documents = [d.replace(text=f"{d.text} {i}", words=()) for i, d in enumerate(small.documents(11))]
+    examples = model.featurizer.featurize(documents)
+    cache_frozen(model, examples, path, 2, process, processes)
+    assert all(key in store for e in examples for key in (*e.cached["text"], *(k for _, k in e.cached["vision"])))
+    return examples, put
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, bert, python):
     """What the two processes left."""
     out = tmp_path_factory.mktemp("distributed")
+    shutil.copytree(bert, out / "bert")
+    config = json.loads((out / "bert" / "config.json").read_text())
+    config |= {"attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0}
+    (out / "bert" / "config.json").write_text(json.dumps(config))
     done = python.run(SCRIPT, out, bert, cwd=Path(__file__).parents[3])
     assert done.returncode == 0, done.stderr[-3000:]
     return out
@@ -118,5 +166,37 @@ def test_ctrl_c_in_one_process_saves_once_and_ends_both(folder):
 
 
 def test_several_processes_are_one_run(folder):
-    """Two processes share six batches an epoch, the short one too; a process may see no image in a step."""
-    assert [t[:3] for t in told(folder, "bare")] == [[2, "done", 12]] * 2
+    """Two processes share each batch, the short one too; a process may see no image in a step."""
+    assert [t[:3] for t in told(folder, "bare")] == [[2, "done", 24]] * 2
+
+
+@pytest.mark.slow
+def test_loss_curves_of_two_processes_are_those_of_one(folder, tmp_path):
+    """Of head and alignment, with texts of other lengths, documents without images and a last batch of three."""
+    one, two = curve(tmp_path, folder / "bert"), told(folder, "curve")
+    assert two[0] == two[1] and len(one) == len(two[0]) == 12
+    assert one[-1]["loss/tags"] < 0.7 * one[0]["loss/tags"]
+    for name in ("loss", "loss/tags", "loss/infonce(text,vision)", "norm", "f1"):
+        torch.testing.assert_close(
+            torch.tensor([e[name] for e in two[0]]), torch.tensor([e[name] for e in one]), atol=2e-4, rtol=2e-4
+        )
+
+
+@pytest.mark.slow
+def test_frozen_states_are_computed_once_by_all_processes_together(folder, tmp_path):
+    """Each reads its part of the documents, and knows the keys of all."""
+    examples, put = cached(tmp_path / "one.sqlite", folder / "bert")
+    shares = told(folder, "computed")
+    assert sum(shares) == len(put) == len({*put}) and min(shares) >= len(put) // 3
+    again, none = cached(folder / "features.sqlite", folder / "bert")
+    assert not none and [e.cached for e in again] == [e.cached for e in examples]
+
+
+def test_one_process_where_accelerate_was_asked_for_several_is_an_error(monkeypatch):
+    """`accelerate launch --cpu --num_processes 2` starts one process, which has these variables of it."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    for name in ("WORLD_SIZE", "RANK"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(TrainError, match=r"one process.*torchrun --nproc-per-node N.*--multi_gpu"):
+        prepare_machine(0, "no")

@@ -59,28 +59,22 @@ def test_buckets_cover_all_and_depend_on_seed_and_epoch_alone():
     assert waste < 1.25  # padded to the longest of each batch; unsorted batches waste about 0.7 more
 
 
-@pytest.mark.parametrize("examples", [1, 7, 8, 16, 40, 43])
+@pytest.mark.parametrize("examples", [1, 2, 7, 8, 16, 40, 43])
 @pytest.mark.parametrize("processes", [2, 3])
-def test_processes_get_the_same_batches_after_a_resume_as_accelerate_gives_a_whole_epoch(examples, processes):
-    """The oracle is Accelerate's own filling up, over an epoch that nothing interrupts."""
-    from accelerate.data_loader import BatchSamplerShard
-
+def test_processes_share_the_batches_of_one(examples, processes):
+    """Together they hold each batch of one process, in any epoch and after a resume; none has an empty share."""
     lengths = [1 + i % 5 for i in range(examples)]
-    plain = list(Buckets(lengths, 8, seed=3))
-    plain.sort(key=lambda b: len(b) < 8)
-    whole = Buckets(lengths, 8, seed=3, processes=processes)
-
-    def dealt(batches):
-        class Given(list):
-            batch_size, drop_last = 8, False
-
-        return [list(BatchSamplerShard(Given([*b] for b in batches), processes, i)) for i in range(processes)]
-
-    assert dealt(plain) == dealt(whole)
-    for skip in range(processes, len(list(whole)), processes):
-        resumed = Buckets(lengths, 8, seed=3, processes=processes)
-        resumed.skip = skip
-        assert dealt(resumed) == [each[skip // processes :] for each in dealt(whole)]
+    shares = [Buckets(lengths, 8, seed=3, process=r, processes=processes) for r in range(processes)]
+    for epoch, skip in ((0, 0), (1, 0), (1, 1)):
+        one = Buckets(lengths, 8, seed=3)
+        for each in (one, *shares):
+            each.epoch, each.skip = epoch, skip
+        whole, dealt = list(one), list(zip(*map(list, shares), strict=True))
+        assert len(whole) == len(dealt) == len(one) - skip
+        for batch, parts in zip(whole, dealt):
+            together = sorted(i for part in parts for i in part)
+            assert all(parts) and set(together) == set(batch)
+            assert together == sorted(batch) or len(batch) < processes
 
 
 def test_training_learns_and_selects_on_dev(tmp_path, bert):
