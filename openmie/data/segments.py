@@ -45,7 +45,8 @@ def cut(document: Document, most: int, overlap: int) -> list[Segment]:
         return [Segment((0, count), (0, count))]
     number = -(-total // max(most - 2 * overlap, 1))
     marks = np.arange(1, number) * total // number
-    bounds = np.unique([0, *np.searchsorted(reach, marks).tolist(), count]).tolist()
+    cuts = np.searchsorted(reach, marks).clip(1)  # behind the first word at least, however long it is
+    bounds = np.unique([0, *cuts.tolist(), count]).tolist()
     before = np.concatenate([[0], reach])
     firsts = np.searchsorted(before, before[bounds[:-1]] - overlap)
     lasts = np.searchsorted(before, before[bounds[1:]] + overlap, "right") - 1
