@@ -1,6 +1,6 @@
 // The page: from a post to what was found in it, and from there to gold annotation.
 
-import { buildCard, partOf, selectedSpan } from "./card.js";
+import { buildCard, partOf } from "./card.js";
 import { copyText, saveFile } from "./downloads.js";
 import { drawBox, holdBox } from "./boxes.js";
 import { keepDraft, readDraft } from "./draft.js";
@@ -10,8 +10,10 @@ import { actOf } from "./keys.js";
 import * as parts from "./parts.js";
 import * as pictures from "./pictures.js";
 import { ask, hasToken, keepToken, takeToken } from "./requests.js";
+import { isResults, Results } from "./results.js";
 import { drawReview } from "./review.js";
 import { Saver } from "./saving.js";
+import * as selection from "./selection.js";
 import { drawStored } from "./stored.js";
 
 const $ = id => document.getElementById(id);
@@ -20,10 +22,11 @@ const state = {
   facts: null, models: [], // what the service is and can
   images: new Map(), // pictures of the form
   history: null, shown: new Map(), // the document with what was before, and its pictures
-  chosen: null, span: null, drawing: null, // part and text that are selected, and what ends the drawing of a box
+  chosen: null, drawing: null, // part that is selected, and what ends the drawing of a box
   asked: 0, turn: 0, // numbers of the last extraction and of the last card: answers to earlier ones are late
 };
 const saver = new Saver(tellSaving, () => ({ doc: kept(), pictures: state.shown }));
+const results = new Results(openResult);
 
 const model = () => state.models.find(m => m.name === $("model").value);
 const least = () => Number($("least").value);
@@ -50,17 +53,26 @@ function tellSaving(text, conflict = "") {
   $("saving").textContent = text;
   $("open-stored").hidden = !conflict;
   $("open-stored").dataset.id = conflict;
-  if (text.startsWith("Saved")) listStored().catch(tell);
+  if (!text.startsWith("Saved")) return;
+  listStored().catch(tell);
+  results.keep(doc(), saver.id);
 }
 
 // ---- the post -------------------------------------------------------------------------------------------------
 
 function take(files, frames) {
+  if ([...files].some(isResults)) return takeResults(files);
   const [images, told] = pictures.choose(files, frames, state.facts?.limits.images ?? 8);
   if (state.images !== state.shown) pictures.forget(state.images);
   state.images = images;
   pictures.show(images, told);
+  return null;
 }
+
+const takeResults = guarded(async files => {
+  await results.take(files);
+  $("results-title").focus({ preventScroll: true });
+});
 
 const extract = guarded(async () => {
   const text = $("text").value, images = state.images, turn = ++state.asked;
@@ -72,6 +84,7 @@ const extract = guarded(async () => {
     const found = await ask("v1/extract", { text, images: sent, ...form.asked(model()) });
     if (turn !== state.asked) return;
     saver.begin();
+    results.leave();
     open(found, images);
     const { mentions, relations, regions } = doc();
     $("status").textContent = `${mentions.length} entities, ${relations.length} relations, ${regions.length} boxes`;
@@ -96,8 +109,7 @@ function open(found, images) {
 const draw = guarded(async () => {
   const now = doc(), turn = ++state.turn;
   stopDrawing();
-  state.span = null;
-  tellSelection();
+  selection.forget();
   form.listKnown(model(), now);
   drawLists();
   const labels = [...document.querySelectorAll("#known-labels option")].map(option => option.value);
@@ -127,6 +139,7 @@ function drawLists() {
   drawReview(doc(), least(), state.chosen, { select, change, span: setSelected, draw: beginBox });
   $("undo").disabled = !state.history.canUndo;
   $("redo").disabled = !state.history.canRedo;
+  results.keep(doc(), saver.version && saver.id);
   keepDraft({ doc: doc(), id: saver.id, version: saver.version, text: $("text").value });
 }
 
@@ -167,31 +180,13 @@ function select(chosen, focus = false) {
   else row?.querySelector("button")?.focus({ preventScroll: true });
 }
 
-/** Keep what is selected in the card while fields have the focus, and say what it is. */
-function keepSelection() {
-  const text = state.history && $("card").querySelector(".text"), { anchorNode } = getSelection();
-  if (!text || !anchorNode || !text.contains(anchorNode)) return;
-  state.span = selectedSpan(text, doc());
-  tellSelection();
-}
-
-function tellSelection() {
-  const { span } = state;
-  $("selected-text").textContent = span ? parts.points(doc().text).slice(span.start, span.end).join("") : "no text";
-}
-
-const selected = () => {
-  if (!state.span) throw new Error("No text is selected. Select words in the card first.");
-  return state.span;
-};
-
 const setSelected = guarded(at => {
-  const { start, end } = selected();
+  const { start, end } = selection.selected();
   change(parts.setSpan(doc(), at, start, end));
 });
 
 const addMention = guarded(() => {
-  const label = $("new-label").value.trim() || $("new-label").placeholder, { start, end } = selected();
+  const label = $("new-label").value.trim() || $("new-label").placeholder, { start, end } = selection.selected();
   if (!label) throw new Error("The entity has no type. Write one beside the button.");
   const [next, at] = parts.addMention(doc(), start, end, label);
   change(next, { layer: "mentions", at });
@@ -222,13 +217,29 @@ const deleteStored = guarded(async (id, version) => {
   $("stored-title").focus();
 });
 
-const openStored = guarded(async id => {
+/** A post of results: as it was read or corrected, or as it was saved meanwhile. */
+async function openResult(found, images, saved) {
+  if (saved) {
+    await openStored(saved, true);
+    return;
+  }
+  saver.begin();
+  showPost(found, images);
+}
+
+const openStored = guarded(async (id, ofResults = false) => {
   const found = await saver.open(id);
-  $("text").value = found.doc.text;
-  state.images = found.pictures;
-  pictures.show(found.pictures);
-  open(found.doc, found.pictures);
+  if (!ofResults) results.leave();
+  showPost(found.doc, found.pictures);
 });
+
+function showPost(found, images) {
+  $("text").value = found.text;
+  if (state.images !== state.shown) pictures.forget(state.images);
+  state.images = images;
+  pictures.show(images);
+  open(found, images);
+}
 
 const download = guarded(format => saveFile(kept(), format));
 const copy = guarded(copyText);
@@ -251,6 +262,7 @@ function listen() {
   on("ask", "submit", event => { event.preventDefault(); extract(); });
   on("photograph", "change", event => { take(event.target.files, false); event.target.value = ""; });
   on("frames", "change", event => { take(event.target.files, true); event.target.value = ""; });
+  on("results-file", "change", event => { takeResults([...event.target.files]); event.target.value = ""; });
   on("no-picture", "click", () => take([], false));
   on("fill-labels", "click", () => { $("labels").value = form.writeLabels(model()?.labels ?? {}); });
   on("least", "input", () => { refresh(); drawLists(); });
@@ -285,7 +297,7 @@ function listen() {
     event.preventDefault();
     act();
   });
-  document.addEventListener("selectionchange", keepSelection);
+  document.addEventListener("selectionchange", () => state.history && selection.keep(doc()));
   pictures.listen($("drop"), guarded((files, folder) => take(files, folder)), text => { $("text").value = text; });
 }
 

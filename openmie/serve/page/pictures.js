@@ -78,6 +78,12 @@ export async function stored(doc) {
   return found;
 }
 
+/** The pictures of a document among files by name: those whose names its images' paths end in. */
+export function ofDocument(doc, files) {
+  const named = doc.images.map(image => [image, files.get((image.path ?? "").split(/[\\/]/).at(-1))]);
+  return new Map(named.filter(([, file]) => file).map(([{ id, kind }, file]) => [id, picture(file, id, kind ?? "main")]));
+}
+
 /** Take what is dropped on the page or pasted into it: `take(files, folder)` gets files, `write` a text. */
 export function listen(area, take, write) {
   addEventListener("dragover", event => { event.preventDefault(); area.classList.add("over"); });

@@ -238,6 +238,44 @@ def test_a_correction_is_undone_saved_and_kept_apart_in_two_tabs(browser, servic
         assert (folder / "gold" / saved(folder)[0].images[0].path).is_file()
 
 
+def test_results_are_shown_and_corrected(browser, service):
+    """JSON lines with their pictures: each post in turn, corrections stay, one is saved; a bad line is told."""
+    address, folder = service
+    ada = Mention(id="m0", start=0, end=3, label="PER", score=0.9)
+    picture = Image(id="main", path="/elsewhere/photo.png", width=400, height=300)
+    seen = Region(image="main", box=(10, 10, 90, 90), label="PER", of="m0", score=0.8)
+    posts = [
+        Document(id="one", text="Ada in Rome", images=(picture,), mentions=(ada,), regions=(seen,)),
+        Document(id="two", text="Ada & <b>Bo</b>", mentions=(ada,)),
+    ]
+    lines = "\n".join([*(post.to_json() for post in posts), "no json"])
+    (folder / "results.jsonl").write_text(lines, encoding="utf8")
+    with opened(browser, address) as page:
+        page.set_input_files("#results-file", [folder / "results.jsonl", folder / "photo.png"])
+        until(page, "document.querySelector('#card img')?.naturalWidth === 400")
+        assert marks(page) == [("Ada", "PER", True)] and page.locator("#card .box").count() == 1
+        assert page.inner_text("#results-told") == "2 posts. 1 lines are no Documents." and violations(page) == []
+        page.fill("#row-mention-0 input", "WRITER")
+        page.press("#row-mention-0 input", "Enter")
+        until(page, "document.querySelector('#card mark .label').textContent === 'WRITER'")
+        page.click("#results-list button >> nth=1")
+        until(page, "document.querySelector('#card .text').textContent.includes('<b>Bo</b>')")
+        page.click("#results-list button >> nth=0")
+        until(page, "document.querySelector('#card mark .label').textContent === 'WRITER'")
+        page.click("#save")
+        until(page, "document.getElementById('saving').textContent.startsWith('Saved at')")
+        gold = next(document for document in saved(folder) if document.text == "Ada in Rome")
+        assert gold.mentions[0].label == "WRITER" and (folder / "gold" / gold.images[0].path).is_file()
+        drop = """text => {
+          const given = new DataTransfer();
+          given.items.add(new File([text], "dropped.jsonl"));
+          dispatchEvent(new DragEvent("drop", { dataTransfer: given, cancelable: true }));
+        }"""
+        page.evaluate(drop, posts[1].to_json())
+        until(page, "document.querySelectorAll('#results-list li').length === 1")
+        until(page, "document.querySelector('#card .text').textContent.includes('<b>Bo</b>')")
+
+
 def test_sixty_injections_run_nowhere(browser, service):
     """In text, labels, relations, ids, captions, words of boxes and the file's name: all of them are seen as texts."""
     address, folder = service
