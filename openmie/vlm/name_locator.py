@@ -1,9 +1,10 @@
 """Locates the names of an answer in the text: the one locator of all prompt formats, in time linear in both.
 
 An occurrence is verbatim, up to what models change inadvertently: runs of white space, the shape of quotes and dashes,
-composed or decomposed accents, word joiners. Matching is case-sensitive. An occurrence that cuts a word ("Bo" in "Bob")
-counts only where there is no other, and one inside another name of the answer ("York" in "New York") only after those
-that stand alone. A name that does not occur is never guessed.
+composed or decomposed accents, word joiners. An occurrence that cuts a word ("Bo" in "Bob") counts only where there is
+no other, and one inside another name of the answer ("York" in "New York") only after those that stand alone. Where a
+name has no occurrence at all, `any_case` takes those in other capitals ("ADA" for "Ada", by full case folding)
+that cut no word; `note_capitals` tells them. A name that does not occur is never guessed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 
+from openmie.errors import ErrorRecord
 from openmie.vlm.prompting.injection_guard import JOINER
 
 Span = tuple[int, int]
@@ -52,23 +54,29 @@ class NameLocator:
         self.text, self.in_order = text, in_order
         self._raw = _WordIndex(text)
         self._normalised: tuple[_WordIndex, list[int], list[int]] | None = None
+        self._folded: tuple[_WordIndex, list[int], list[int]] | None = None
         self._covered = bytearray(len(text))
         self._taken: set[Span] = set()
-        self._names: dict[str, _Occurrences] = {}
+        self._names: dict[tuple[str, bool], _Occurrences] = {}
         self._last = 0
 
-    def occurrences(self, name: str) -> list[Span]:
-        """All spans of a name, in reading order: those that cut no word or, if there are none, the others."""
-        return self._of(name).spans
+    def occurrences(self, name: str, any_case: bool = False) -> list[Span]:
+        """All spans of a name, in reading order: those that cut no word or, if there are none, the others.
 
-    def find(self, name: str) -> Span | None:
-        """Take the next occurrence of a name; None where the text has no further one."""
-        span = self.peek(name)
+        Args:
+            name: the name.
+            any_case: where there are none at all, those in other capitals.
+        """
+        return self._of(name, any_case).spans
+
+    def find(self, name: str, any_case: bool = False) -> Span | None:
+        """Take the next occurrence of a name, see `occurrences`; None where the text has no further one."""
+        span = self.peek(name, any_case)
         return self.take(*span) if span else None
 
-    def peek(self, name: str) -> Span | None:
+    def peek(self, name: str, any_case: bool = False) -> Span | None:
         """The occurrence that `find` would take."""
-        found = self._of(name)
+        found = self._of(name, any_case)
         after = bisect_left(found.spans, (self._last, 0)) if self.in_order else 0
         for left, clean in ((found.clean, True), (found.free, False)):
             for start in (after, 0) if after else (0,):
@@ -99,11 +107,25 @@ class NameLocator:
         span = spans[n]
         return span not in self._taken and not (clean and 1 in self._covered[span[0] : span[1]])
 
-    def _of(self, name: str) -> _Occurrences:
-        if name not in self._names:
+    def _of(self, name: str, any_case: bool) -> _Occurrences:
+        if (name, any_case) not in self._names:
             known = normalise_name(name).translate(_SAME_SHAPE)  # nothing but blanks and joiners is no name
-            self._names[name] = _Occurrences((self._whole(name, known) or self._places(name, known)) if known else [])
-        return self._names[name]
+            if any_case:
+                found = self._of(name, False).spans or (self._in_other_capitals(known) if known else [])
+            else:
+                found = (self._whole(name, known) or self._places(name, known)) if known else []
+            self._names[name, any_case] = _Occurrences(found)
+        return self._names[name, any_case]
+
+    def _in_other_capitals(self, known: str) -> list[Span]:
+        """The places of a name that cut no word, whatever the capitals."""
+        if self._folded is None:
+            index, starts, ends = self._normal()
+            plain, starts, ends = _folded(index.text, starts, ends)
+            self._folded = _WordIndex(plain), starts, ends
+        index, starts, ends = self._folded
+        name = known.casefold()
+        return sorted(s for s in _mapped(index.find(name), len(name), starts, ends) if _is_whole_words(self.text, *s))
 
     def _whole(self, name: str, known: str) -> list[Span]:
         """The places of a name that cut no word, by the index of words."""
@@ -131,9 +153,37 @@ class NameLocator:
         return self._normalised
 
 
-def occurrences(text: str, name: str) -> list[Span]:
-    """All spans of a name in the text, in reading order: those that cut no word or, if there are none, the others."""
-    return NameLocator(text).occurrences(name.strip())
+def occurrences(text: str, name: str, any_case: bool = False) -> list[Span]:
+    """All spans of a name in the text, see `NameLocator.occurrences`."""
+    return NameLocator(text).occurrences(name.strip(), any_case)
+
+
+def has_other_capitals(name: str, surface: str) -> bool:
+    """Whether a name and the words at its occurrence differ in their capitals."""
+    plain = [normalise_name(words).translate(_SAME_SHAPE) for words in (name, surface)]
+    return plain[0] != plain[1]
+
+
+def note_capitals(where: str, pairs: Sequence[tuple[str, str]]) -> list[ErrorRecord]:
+    """One note of the names that an answer writes in other capitals than the text; none where there are none.
+
+    Args:
+        where: the place of the note.
+        pairs: (name of the answer, words at its occurrence).
+    """
+    other = [pair for pair in pairs if has_other_capitals(*pair)]
+    if not other:
+        return []
+    some = f"{len(other)} names, the first" if len(other) > 1 else "a name"
+    return [
+        ErrorRecord(
+            where=where,
+            found=f"{some} in other capitals than the text's: {other[0][0][:80]!r} for {other[0][1][:80]!r}",
+            expected="names as the text writes them",
+            remedy="they were located as the text has them; look at them where capitals matter",
+            note=True,
+        )
+    ]
 
 
 class _Occurrences:
@@ -236,6 +286,24 @@ def _normalised(text: str) -> tuple[str, list[int], list[int]]:
             starts += [start, *[-1] * (len(plain) - 1)]
             ends += [*[-1] * (len(plain) - 1), end]
     return "".join(parts), starts, ends
+
+
+def _folded(text: str, starts: list[int], ends: list[int]) -> tuple[str, list[int], list[int]]:
+    """The text without capitals, which may be longer ("ß" is "ss"), and the spans that its characters are from."""
+    folded = text.casefold()
+    if len(folded) == len(text) and all(len(c.casefold()) == 1 for c in set(text)):
+        return folded, starts, ends
+    firsts: list[int] = []
+    lasts: list[int] = []
+    for start, end, length in zip(starts, ends, map(_folded_length, text)):
+        firsts += [start, *[-1] * (length - 1)]
+        lasts += [*[-1] * (length - 1), end]
+    return folded, firsts, lasts
+
+
+@lru_cache(maxsize=8192)
+def _folded_length(c: str) -> int:
+    return len(c.casefold())
 
 
 def _clusters(text: str) -> Iterator[Span]:

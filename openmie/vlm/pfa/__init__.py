@@ -26,7 +26,7 @@ from openmie.data.json_values import replace_surrogates
 from openmie.errors import ErrorRecord, ImageError, OpenMIEError
 from openmie.metrics.patches import NOWHERE, letter, mentions_by_patch, patch_location, patches
 from openmie.vlm.generate import Request
-from openmie.vlm.name_locator import NameLocator
+from openmie.vlm.name_locator import NameLocator, Span, note_capitals
 from openmie.vlm.pfa.grammar import grammar
 from openmie.vlm.pfa.image_entity_pairs import EntityRef, ImageEntityPair, render_pairs
 from openmie.vlm.pfa.labels import (
@@ -40,6 +40,7 @@ from openmie.vlm.pfa.labels import (
     label_text,
     unescape,
 )
+from openmie.vlm.pfa.occurrences import locate_entities, number_occurrence
 from openmie.vlm.pfa.parsing import (
     ANSWER_PLACE,
     LINE_BREAK,
@@ -97,26 +98,13 @@ def _content(document: Document, tasks: Sequence[str], unambiguous: bool) -> Pfa
     if "ner" not in tasks:
         return PfaAnswer(summary)
     locator = NameLocator(document.text)
-    entities = tuple(AnswerEntity(m.label, m.text, _occurrence(locator, m)) for m in document.mentions)
+    entities = tuple(AnswerEntity(m.label, m.text, number_occurrence(locator, m)) for m in document.mentions)
     pairs = [
         ImageEntityPair(name, entity)
         for name, of in mentions_by_patch(document).items()
         for entity in _entity_refs(of, document, unambiguous)
     ]
     return PfaAnswer(summary, entities, tuple(pairs))
-
-
-def _occurrence(locator: NameLocator, mention: Mention) -> int | None:
-    """The number of a mention's occurrence; None where it is the one that would be located anyway."""
-    span = None if mention.status == "unlocated" else (mention.start, mention.end)
-    if (found := locator.peek(mention.text)) == span and (span or mention.text):
-        if found:
-            locator.take(*found)
-        return None
-    if span is None:
-        return 0
-    locator.take(*span)
-    return locator.number(mention.text, span)
 
 
 def _entity_refs(of: Sequence[int], document: Document, unambiguous: bool) -> list[EntityRef]:
@@ -211,7 +199,10 @@ def parse(
     source_text = source.text if source else None
     answer = parse_pfa_answer(replace_surrogates(text), names, tasks, plain=plain, source=source_text, id=base.id)
     locator = NameLocator(base.text)
-    mentions = tuple(_mention(n, entity, locator) for n, entity in enumerate(answer.entities))
+    spans = locate_entities(answer.entities, locator)
+    mentions = tuple(_mention(n, entity, spans[n]) for n, entity in enumerate(answer.entities))
+    said = [(entity.text, base.text[span[0] : span[1]]) for entity, span in zip(answer.entities, spans) if span]
+    capitals = note_capitals(f"document {base.id}, PFA names", said)
     regions, pair_errors = _regions(answer, mentions, source)
     errors = [e for e in base.errors if not e.where.endswith(ANSWER_PLACE)]
     return base.replace(
@@ -220,13 +211,11 @@ def parse(
         summary=answer.summary,
         chains=(),
         relations=(),
-        errors=(*errors, *answer.errors, *pair_errors),
+        errors=(*errors, *answer.errors, *pair_errors, *capitals),
     )
 
 
-def _mention(n: int, entity: AnswerEntity, locator: NameLocator) -> Mention:
-    has_number = entity.nth is not None
-    span = locator.nth(entity.text, entity.nth or 0) if has_number else locator.find(entity.text)
+def _mention(n: int, entity: AnswerEntity, span: Span | None) -> Mention:
     if span is None:
         return Mention(id=f"m{n}", start=0, end=0, label=entity.label, text=entity.text, status="unlocated")
     return Mention(id=f"m{n}", start=span[0], end=span[1], label=entity.label)

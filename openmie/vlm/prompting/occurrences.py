@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from openmie.vlm.name_locator import NameLocator, Span, normalise_name, occurrences
+from openmie.vlm.name_locator import NameLocator, Span, normalise_name, note_capitals, occurrences
 
-__all__ = ["locate_names", "normalise_name", "occurrences"]
+__all__ = ["locate_names", "normalise_name", "note_capitals", "occurrences"]
 
 
 def locate_names(text: str, names: Sequence[str], all_occurrences: bool = False) -> list[list[Span]]:
-    """Locate names in a text; longer names are located first.
+    """Locate names in a text; longer names are located first, and last those that it has in other capitals only.
 
     Args:
         text: the text.
@@ -25,13 +25,13 @@ def locate_names(text: str, names: Sequence[str], all_occurrences: bool = False)
     mentions: dict[str, list[int]] = {}
     for number, name in enumerate(names):
         mentions.setdefault(normalise_name(name), []).append(number)
-    for short in sorted(mentions, key=lambda n: (-len(n), n)):
-        numbers = mentions[short]
-        name = names[numbers[0]].strip() if short else ""
+    said = {short: names[numbers[0]].strip() if short else "" for short, numbers in mentions.items()}
+    for short in sorted(mentions, key=lambda n: (not locator.occurrences(said[n]), -len(n), n)):
+        numbers, name = mentions[short], said[short]
         if all_occurrences:
-            found[numbers[0]] = [locator.take(*span) for span in locator.occurrences(name)]
+            found[numbers[0]] = [locator.take(*span) for span in locator.occurrences(name, any_case=True)]
             continue
-        placed = sorted(span for _ in numbers if (span := locator.find(name)) is not None)
+        placed = sorted(span for _ in numbers if (span := locator.find(name, any_case=True)) is not None)
         for number, span in zip(numbers, placed):
             found[number] = [span]
     return found

@@ -17,7 +17,7 @@ from openmie.vlm.generate import Answer
 from openmie.vlm.prompting.attributes import read_attributes
 from openmie.vlm.prompting.box_items import read_box_item
 from openmie.vlm.prompting.injection_guard import JOINER
-from openmie.vlm.prompting.occurrences import locate_names, normalise_name
+from openmie.vlm.prompting.occurrences import locate_names, normalise_name, note_capitals
 from openmie.vlm.prompting.parsed_answer import ParsedAnswer, id_text, quote
 from openmie.vlm.prompting.prompt import PromptContent
 from openmie.vlm.prompting.records import read_records
@@ -67,7 +67,8 @@ def parse_answer(
             parser.locate_mentions()
     if "records" in schema.tasks and schema.record:
         items = parser.items(data, "records")
-        parser.parsed.records += read_records(items, schema.record, content.text, content.start, parser.note)
+        told = parser.note, parser.note_capitals
+        parser.parsed.records += read_records(items, schema.record, content.text, content.start, *told)
     if content.pairs is not None:
         parser.note_unanswered_pairs()
     return parser.parsed
@@ -95,6 +96,9 @@ class _AnswerParser:
     def note(self, place: str, found: str, expected: str, remedy: str = LEFT_OUT) -> None:
         where = f"{self.where}, {place}" if place else self.where
         self.parsed.errors.append(ErrorRecord(where=where, found=found[:200], expected=expected, remedy=remedy))
+
+    def note_capitals(self, place: str, pairs: Sequence[tuple[str, str]]) -> None:
+        self.parsed.errors += note_capitals(f"{self.where}, {place}", pairs)
 
     # -- the object and its lists
 
@@ -169,7 +173,9 @@ class _AnswerParser:
 
     def locate_mentions(self) -> None:
         """Locate the mentions in the text; their ids in `parsed` are their numbers."""
-        located = locate_names(self.content.text, [name for _, name, _ in self.named], self.all_occurrences)
+        text, names = self.content.text, [name for _, name, _ in self.named]
+        located = locate_names(text, names, self.all_occurrences)
+        self.note_capitals("mentions", [(name, text[a:b]) for name, spans in zip(names, located) for a, b in spans[:1]])
         first: dict[str, Mention] = {}
         for (known, name, label), attributes, spans in zip(self.named, self.attributes, located):
             key = normalise_name(name)

@@ -11,9 +11,12 @@ from openmie.vlm.prompting.occurrences import locate_names, occurrences
 from openmie.vlm.prompting.record_schema import RecordSchema
 
 Note = Callable[[str, str, str], None]  # (place, what was found, what was expected)
+Capitals = Callable[[str, Sequence[tuple[str, str]]], None]  # (place, pairs of a text and the words at its place)
 
 
-def read_records(items: Sequence[Any], schema: RecordSchema, text: str, start: int, note: Note) -> list[Record]:
+def read_records(
+    items: Sequence[Any], schema: RecordSchema, text: str, start: int, note: Note, capitals: Capitals
+) -> list[Record]:
     """The records of an answer, each once.
 
     The texts of all records are located together: the k-th value with a name is its k-th occurrence, and where there
@@ -25,6 +28,7 @@ def read_records(items: Sequence[Any], schema: RecordSchema, text: str, start: i
         text: that was shown.
         start: offset of that text in the document's text.
         note: is told of what is left out, with its place.
+        capitals: is told of all texts with the words at their places, which may have other capitals.
     """
     read = []
     for number, item in enumerate(items):
@@ -36,15 +40,18 @@ def read_records(items: Sequence[Any], schema: RecordSchema, text: str, start: i
     names = [name for _, texts in read for _, name in texts]
     located = iter(locate_names(text, names))
     records: list[Record] = []
+    said: list[tuple[str, str]] = []
     for data, texts in read:
         spans = []
         for path, name in texts:
-            found = next(located) or occurrences(text, name)[:1]
+            found = next(located) or occurrences(text, name, any_case=True)[:1]
             a, b = found[0] if found else (0, 0)
+            said += [(name, text[a:b])] if found else []
             spans.append(RecordSpan(path, start + a, start + b))
         record = Record(label=schema.name, data=data, spans=tuple(spans))
         if record not in records:
             records.append(record)
+    capitals("records", said)
     return records
 
 
