@@ -1,8 +1,9 @@
-"""`openmie batch`: the requests of an extraction as batch files, which vendors answer at half the price."""
+"""`openmie batch`: the requests of an extraction or of captions as batch files, answered at half the price."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,23 +42,72 @@ def write(
 
     Example: openmie batch write posts.jsonl --model gpt-4o-mini --label PER="a person" --out batches
     """
-    from openmie.formats import output
     from openmie.inference import pipeline
-    from openmie.vlm.batch_files import BatchFiles
-    from openmie.vlm.estimate import Unasked
 
     request = options.extraction_request(
         system, [model], endpoint=VENDOR, tasks=task, label=label, relation=relation, labels=labels, cache=cache,
         settings=vlm_option, max_side=max_side,
     )  # fmt: skip
     backend, columns = request.backend(), options.post_columns(text_column, image_column, id_column)
+    posts = pipeline.read_posts(source, image_dir, columns, from_ or None)
+    _write_requests(backend, out, lambda unasked: request.predict(posts, request.schema(), unasked))
+
+
+@app.command("write-captions")
+def write_captions(
+    source: options.Sources,
+    model: options.VLM,
+    out: Annotated[Path, typer.Option(help="Folder to write: files of at most 50,000 requests.")],
+    prompt: Annotated[str, typer.Option(help="camim (that paper's), summary (ours), or the text of one.")] = "camim",
+    name: Annotated[str, typer.Option(help="Generator of the captions; default: the model's name.")] = "",
+    split: options.Splits = None,
+    image_dir: options.ImageDir = None,
+    from_: options.From = "",
+    text_column: options.TextColumn = "",
+    image_column: options.ImageColumn = "",
+    id_column: options.IdColumn = "",
+    cache: options.Cache = None,
+    replace: Annotated[bool, typer.Option(help="Caption again where a document has a caption of this name.")] = False,
+    max_tokens: Annotated[int, typer.Option(help="Longest caption, in tokens.")] = 256,
+    temperature: Annotated[float, typer.Option(help="Of sampling; 0: greedy decoding.")] = 0.0,
+    revision: options.Revision = "",
+    max_side: options.MaxSide = None,
+) -> None:
+    """Write the requests of `openmie caption --endpoint` as batch files, but those whose answers are known.
+
+    When `openmie batch read` has read the vendor's answers, `openmie caption` with the same options asks for none.
+
+    Example: openmie batch write-captions twitter:DIR --image-dir IMAGES --model gpt-4o-mini --out batches
+    """
+    from itertools import chain
+
+    from openmie.inference import pipeline
+    from openmie.vlm import backends, captions
+    from openmie.vlm.backends.answer_store import open_store
+    from openmie.vlm.backends.response_cache import Cached
+
+    columns = options.post_columns(text_column, image_column, id_column)
+    sources, _ = pipeline.open_sources(source, split, image_dir, columns, from_)
+    asked = backends.connect(model, VENDOR, max_tokens=max_tokens, temperature=temperature, revision=revision)
+    side = captions.MAX_SIDE if max_side is None else max_side
+    how = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace, max_side=side)
+    documents = chain.from_iterable(sources.values())
+    backend = Cached(asked, open_store(cache))
+    _write_requests(backend, out, lambda unasked: captions.caption(documents, unasked, how))
+
+
+def _write_requests(backend: Any, out: Path, predict: Callable[[Any], Iterable[Any]]) -> None:
+    """Write what is asked of a backend that answers nothing, and say how much it is."""
+    from openmie.formats import output
+    from openmie.vlm.batch_files import BatchFiles
+    from openmie.vlm.estimate import Unasked
+
     if backend.store is None:
         raise OpenMIEError("no store of answers", expected="a file of answers", remedy="leave --cache none out")
     failed: Counter[str] = Counter()
     with output.new_folder(out) as folder:
         files = BatchFiles(folder, backend.backend, backend.store)
-        posts = pipeline.read_posts(source, image_dir, columns, from_ or None)
-        for document in request.predict(posts, request.schema(), Unasked(backend, files.add)):
+        for document in predict(Unasked(backend, files.add)):
             failed.update(str(e) for e in document.errors if not e.note and "not asked" not in e.found)
         files.close()
         names = ", ".join(path.name for path in files.files)

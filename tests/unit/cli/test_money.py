@@ -133,3 +133,21 @@ def test_batch_files_go_out_and_their_answers_come_back(here, server):
     assert len(server.prompts) == 3  # those without an answer
     told = run("batch", "write", "posts.jsonl", "--model", "m", "--label", "PER", "--out", "again")
     assert "0 requests in again (no file), 12 answers known" in told.stderr
+
+
+def test_batch_files_of_captions_are_those_that_caption_asks_for(here, server):
+    ask = ("posts.jsonl", "--model", "m", "--prompt", "What is it?", "--max-tokens", 50)
+    told = run("batch", "write-captions", *ask, "--out", "batches")
+    assert not told.exit_code and "1 requests in batches" in told.stderr and not server.prompts  # one picture
+    (line,) = (here / "batches" / "requests-0001.jsonl").read_text(encoding="utf8").splitlines()
+    asked = json.loads(line)
+    assert asked["body"]["max_tokens"] == 50 and asked["body"]["messages"][0]["content"][-1]["text"] == "What is it?"
+    answer = {"custom_id": asked["custom_id"], "response": {"status_code": 200, "body": said("A wave.")[2]}}
+    (here / "answers.jsonl").write_text(json.dumps(answer), encoding="utf8")
+    assert "1 answers read, 0 without answer" in run("batch", "read", "answers.jsonl").stderr
+    run("caption", *ask, "--endpoint", server.url, "--out", "captioned")
+    rows = [json.loads(x) for x in (here / "captioned" / "posts.jsonl").read_text(encoding="utf8").splitlines()]
+    assert [row["captions"] for row in rows] == [{"m": "A wave."}] * POSTS and not server.prompts
+    (here / "bad.jsonl").write_text('{"text": "a", "image": "none.jpg"}', encoding="utf8")
+    told = run("batch", "write-captions", "bad.jsonl", *ask[1:], "--out", "none")
+    assert told.exit_code == 3 and "none.jpg" in told.stderr

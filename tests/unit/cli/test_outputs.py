@@ -59,6 +59,17 @@ FILES = {
                         "OUT"), "o.html"),
 }  # fmt: skip
 FOLDERS = {
+    "batch write-captions": (
+        "batch",
+        "write-captions",
+        "{work}/test.jsonl",
+        "--model",
+        "m",
+        "--cache",
+        "{work}/kept.answers",
+        "--out",
+        "OUT",
+    ),
     "view": ("view", "{work}/test.jsonl", "--no-open", "--out", "OUT"),
     "convert brat": ("convert", "{work}/test.jsonl", "OUT", "--to", "brat"),
     "convert yolo": ("convert", "{work}/test.jsonl", "OUT", "--to", "yolo"),
