@@ -17,7 +17,9 @@ FORMATS = ("table", "json")
 def score(
     gold: Annotated[str, typer.Argument(help="File or folder of the gold documents.")],
     predicted: Annotated[str, typer.Argument(help="File or folder of the predicted documents.")],
-    task: Annotated[str, typer.Option(help="ner, re, joint, boxes, grounded, document, summary or mre.")] = "ner",
+    task: Annotated[
+        str, typer.Option(help="ner, re, joint, boxes, grounded, document, summary, mre, records or attributes.")
+    ] = "ner",
     symmetric: options.Symmetric = None,
     iou: Annotated[float, typer.Option(help="Least overlap at which a predicted box is right.")] = 0.5,
     bootstrap: options.Bootstrap = 1000,

@@ -10,6 +10,7 @@ from openmie.metrics.chain_relations import chain_relations
 from openmie.metrics.chains import ChainScores, chains
 from openmie.metrics.documents import DocumentScores, documents
 from openmie.metrics.errors_table import ErrorTable, errors
+from openmie.metrics.fields import attributes, records
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans
@@ -27,6 +28,7 @@ __all__ = [
     "MreScores",
     "Scores",
     "TextScores",
+    "attributes",
     "average_precision",
     "boxes",
     "chain_relations",
@@ -37,6 +39,7 @@ __all__ = [
     "mre",
     "normalised_gain",
     "pairs",
+    "records",
     "region_links",
     "relations",
     "score",

@@ -34,6 +34,10 @@ OF: Mapping[str, tuple[str, ...]] = {  # what is of interest beside the scores o
     "boxes": ("regions",),
     "grounded": ("entities", "regions"),
     "document": TASKS,
+    "mre": ("entities",),
+    "attributes": ("entities",),
+    "records": (),
+    "summary": (),
 }
 CAUSES: Mapping[tuple[str, Side, str], tuple[str, ...]] = {  # task, side, kind -> causes
     ("entities", "predicted", "boundary"): ("overlaps an entity", "no entity there", "not in the text"),

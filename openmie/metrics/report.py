@@ -11,6 +11,7 @@ from openmie.metrics.chain_relations import chain_relations
 from openmie.metrics.chains import chains
 from openmie.metrics.counting import listed
 from openmie.metrics.documents import documents
+from openmie.metrics.fields import attributes, records
 from openmie.metrics.grounding import boxes, grounded
 from openmie.metrics.links import pairs, relations
 from openmie.metrics.mentions import spans_by_mode
@@ -21,7 +22,7 @@ from openmie.metrics.span_edges import at_whole_words
 from openmie.metrics.text import text
 from openmie.text.span_edges import SpanEdges
 
-Task = Literal["ner", "re", "joint", "boxes", "grounded", "document", "summary", "mre"]
+Task = Literal["ner", "re", "joint", "boxes", "grounded", "document", "summary", "mre", "records", "attributes"]
 
 
 class ScoreLine(TypedDict):
@@ -55,7 +56,7 @@ def score(
     Args:
         gold: Gold documents.
         predicted: Predicted documents, paired with gold by id; a gold document without one counts as empty.
-        task: "ner", "re", "joint", "boxes", "grounded", "document", "summary" or "mre".
+        task: "ner", "re", "joint", "boxes", "grounded", "document", "summary", "mre", "records" or "attributes".
         symmetric: Relation labels without direction (re, joint, document).
         iou: Threshold of the intersection over union of boxes (boxes, grounded, document).
         bootstrap: Number of bootstrap samples of documents for 95% intervals; 0: none.
@@ -80,6 +81,8 @@ def score(
     if task == "mre":
         found = mre(gold, predicted, **draws)
         return {"entities": found.ner, "image-entity": found.pairs, **(found.text.measures if found.text else {})}
+    if task == "records":
+        return {"records": records(gold, predicted, **draws)}
     entities = spans_by_mode(gold, predicted, **draws) if task != "re" else {}
     if task == "ner":
         return entities  # type: ignore[return-value]
@@ -88,6 +91,8 @@ def score(
         return {"relations": relations(gold, predicted, symmetric=symmetric, **draws), "as_released": released}
     if task == "joint":
         return {"pairs": pairs(gold, predicted, symmetric, **draws), "entities": entities["strict"]}
+    if task == "attributes":
+        return {"attributes": attributes(gold, predicted, **draws), "entities": entities["strict"]}
     if task == "boxes":
         return {"boxes": boxes(gold, predicted, iou, **draws)}
     return {
