@@ -220,7 +220,10 @@ def test_a_schema_that_is_none_of_a_record_is_an_error(server, tmp_path, schema,
 def test_values_of_records_are_their_occurrences_in_turn():
     schema = RecordSchema.of({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}})
     text = "Bo, Al, Bo"
-    records = read_records([{"a": "Bo", "b": "Al"}, {"a": "Bo", "b": "Al"}], schema, text, 5, lambda *_: None)
+    told, items = [], [{"a": "Bo", "b": "Al"}, {"a": "Bo", "b": "AL"}]
+    records = read_records(items, schema, text, 5, lambda *_: None, lambda place, pairs: told.extend(pairs))
+    assert told == [("Bo", "Bo"), ("Al", "Al"), ("Bo", "Bo"), ("AL", "Al")]
+    records = read_records(items[:1] * 2, schema, text, 5, lambda *_: None, lambda place, pairs: told.extend(pairs))
     assert [r.spans for r in records] == [
         (RecordSpan("/a", 5, 7), RecordSpan("/b", 9, 11)), (RecordSpan("/a", 13, 15), RecordSpan("/b", 9, 11))
     ]  # fmt: skip
