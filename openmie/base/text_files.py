@@ -28,10 +28,13 @@ FILE = "text.safetensors"
 def state_of(model: TextModel) -> dict[str, Tensor]:
     """What was trained of a model whose adapters are not merged."""
     upper = {f"upper.{name}": value for name, value in adapter.trained_state(model.upper).items()}
-    heads = {
+    return upper | _heads(model)
+
+
+def _heads(model: TextModel) -> dict[str, Tensor]:
+    return {
         f"{name}.{k}": v.detach() for name in ("spans", "pairs") for k, v in getattr(model, name).state_dict().items()
     }
-    return upper | heads
 
 
 def save(model: TextModel, folder: Path) -> None:
@@ -54,8 +57,9 @@ def load_into(model: TextModel, folder: Path, merged: bool = True) -> None:
         ModelError: no such file, or tensors of another model.
     """
     path = folder / FILE
-    adapter.adapt(model.upper, model.settings.rank)
-    expected = {name: value.shape for name, value in state_of(model).items()}
+    upper = adapter.trained_shapes(model.upper, model.settings.rank)
+    expected = {f"upper.{name}": shape for name, shape in upper.items()}
+    expected |= {name: value.shape for name, value in _heads(model).items()}
     try:
         found = load_file(path)
     except (OSError, SafetensorError) as error:
@@ -64,13 +68,15 @@ def load_into(model: TextModel, folder: Path, merged: bool = True) -> None:
         odd = sorted(name for name in {*found, *expected} if name not in found or name not in expected)[:3]
         raise _error(f"tensors of another model ({', '.join(odd) or 'other shapes'})", path)
     check_finite(found, path)
+    if merged:
+        adapter.merge_state(model.upper, {name: found.pop(f"upper.{name}") for name in upper})
+        model.requires_grad_(False)
+    else:
+        adapter.adapt(model.upper, model.settings.rank)
     with torch.no_grad():
         own = dict(model.named_parameters())
         for name, value in found.items():
             own[name].copy_(value)
-    if merged:
-        adapter.merge(model.upper)
-        model.requires_grad_(False)
     model.eval()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from openmie.cli import console, extract_tasks, options, progress
 from openmie.cli.costs import JobCosts
+from openmie.cli.garbage import collector_paused
 from openmie.data.document import Document
 from openmie.data.object_stores import local_images
 from openmie.inference.worker_process import PredictorSpec
@@ -52,20 +53,20 @@ class ExtractPredictor:
 
     def load(self) -> None:
         """Load the models; what is to be told of them is in `facts` then."""
-        from openmie.cli import base_options
-
         if self._models:
             return
-        given = self.given
-        self._models = (
-            [self.request]
-            if self.request
-            else base_options.load_models(
-                given["model"], **self._named(), threshold=given["threshold"], parts=given["parts"]
-            )
-        )
+        self._models = [self.request] if self.request else self._trained()
         said = next((model.facts.sentences() for model in self._models if hasattr(model, "facts")), "")
         self.facts = {"says": said, "reads_images": any(getattr(m, "reads_images", True) for m in self._models)}
+
+    def _trained(self) -> list[Any]:
+        given = self.given
+        with collector_paused():
+            from openmie.cli import base_options
+
+            return base_options.load_models(
+                given["model"], **self._named(), threshold=given["threshold"], parts=given["parts"]
+            )
 
     def __call__(self, items: Iterable[Any], when: str) -> Iterator[Any]:
         """The documents of a job that began `when`."""

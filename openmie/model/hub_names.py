@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
@@ -79,6 +77,9 @@ def query_hub(name: str) -> str:
     """Why a hub id cannot be loaded, asked once; "" where it can, or where only the client can tell."""
     if os.environ.get("HF_HUB_OFFLINE", "0").upper() in ("1", "TRUE", "YES", "ON"):
         return "no hub is asked (HF_HUB_OFFLINE)"
+    import urllib.error
+    import urllib.request
+
     host = os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
     request = urllib.request.Request(f"{host}/api/models/{name}", method="HEAD")
     try:

@@ -193,7 +193,9 @@ def _vocabulary(file: _Bytes, size_of_table: int) -> tuple[dict[str, int], dict[
     begins = (np.frombuffer(data, "u1") & 0xC0) != 0x80  # the first byte of each character
     if not begins[ends[:-1]].all():
         raise file.error("a piece that begins within a character", "pieces in UTF-8")
-    cuts = np.concatenate([[0], np.cumsum(begins)])[ends].tolist()
+    characters = np.zeros(size + 1, np.int32)  # that begin before a byte
+    np.cumsum(begins.view("u1"), dtype=np.int32, out=characters[1:])
+    cuts = characters[ends].tolist()
     ids = dict(zip((text[a:b] for a, b in pairwise(cuts)), range(n)))
     if len(ids) < n:
         raise file.error(f"{n - len(ids)} pieces twice", "each piece once")

@@ -93,6 +93,27 @@ def test_merged_adapters_are_what_they_were() -> None:
     assert names and not any("parametrizations" in name for name in model.state_dict())
 
 
+def test_weights_are_read_merged_as_adapters_are_merged(
+    tower: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny_model()
+    adapter.adapt(model.upper, 4)
+    for parameter in filter(lambda p: p.requires_grad, model.upper.parameters()):
+        torch.nn.init.normal_(parameter, std=0.3)
+    text_files.save(model, tmp_path)
+    slow = tiny_model()
+    text_files.load_into(slow, tmp_path, merged=False)
+    assert adapter.trained_shapes(tiny_model().upper, 4) == {
+        name: value.shape for name, value in adapter.trained_state(slow.upper).items()
+    }
+    adapter.merge(slow.upper)
+    monkeypatch.setattr(adapter, "adapt", lambda *_: pytest.fail("an adapter is drawn that is replaced at once"))
+    fast = tiny_model()
+    text_files.load_into(fast, tmp_path)
+    found, wanted = fast.upper.state_dict(), slow.upper.state_dict()
+    assert found.keys() == wanted.keys() and all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
 @pytest.mark.parametrize("broken", ["no settings", "unknown field", "no weights", "other rank", "no tensors"])
 def test_files_that_do_not_fit_are_refused(tower: None, tmp_path: Path, broken: str) -> None:
     model = tiny_model()
