@@ -18,8 +18,8 @@ from pathlib import Path
 from openmie.data.document import Document
 from openmie.errors import CorpusError, ErrorRecord, RecipeError
 from openmie.vlm.generate import Answer
+from openmie.vlm.prompting.given_layers import given_content
 from openmie.vlm.prompting.parsing import parse_answer
-from openmie.vlm.prompting.prompt import PromptContent
 from openmie.vlm.prompting.rendering import render_answer
 from openmie.vlm.prompting.schema import LAYERS, Schema
 
@@ -56,11 +56,15 @@ class ExampleSet:
 
     def chosen(self, text: str) -> list[tuple[str, str]]:
         """(text, answer) of the examples of a prompt about a text; an example with the very text is never shown."""
+        return [(d.text, self.render(d)) for d in self.nearest_to(text)]
+
+    def nearest_to(self, text: str) -> list[Document]:
+        """The examples of a prompt about a text, in the order in which they are shown."""
         others = [n for n, d in enumerate(self.documents) if d.text != text]
         if self.nearest and len(others) > self.shown:
             vector = self._vector(_features(text))
             others = sorted(others, key=lambda n: (-_cosine(vector, self._vectors[n]), n))[: self.shown][::-1]
-        return [(self.documents[n].text, self.render(self.documents[n])) for n in others[: self.shown]]
+        return [self.documents[n] for n in others[: self.shown]]
 
     def _vector(self, counts: Counter[str]) -> dict[str, float]:
         found = {name: log(1 + n) * self._idf[name] for name, n in counts.items() if name in self._idf}
@@ -122,7 +126,7 @@ def check_examples(documents: Sequence[Document], schema: Schema, where: str = "
     for document in documents:
         answer = Answer(text=render_answer(document, schema))
         wanted = Schema.of(schema, [t for t in schema.tasks if t != "boxes"]) if schema.tasks != ("boxes",) else schema
-        content = PromptContent(text=document.text)
+        content = given_content(document, schema)
         parsed = parse_answer(answer, wanted, content, lambda values, size: None, where=f"{where}, {document.id}")
         lost = [m.text for m in parsed.mentions if m.status == "unlocated"]
         lost += [f"the value of {s.path}" for r in parsed.records for s in r.spans if s.start == s.end]

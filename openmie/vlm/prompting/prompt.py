@@ -28,6 +28,7 @@ class PromptContent:
     before: str = ""  # the text in front of `text`, which is context only
     reading: tuple[int, int] = (1, 1)  # (number, count) of the pass over this window
     examples: tuple[tuple[str, str], ...] = ()  # (text, answer) of annotated documents
+    known: tuple[str, ...] = ()  # what is given with the text of each example, or nothing
     instructions: str = ""  # of the user, beside the task
     images: tuple[Image, ...] = ()  # in the order of the request's images
     sizes: tuple[tuple[int, int], ...] = ()  # (width, height) of each image, upright, in pixels
@@ -66,8 +67,8 @@ def build_prompt(schema: Schema, content: PromptContent, all_occurrences: bool =
         content: what the request contains of the document.
         all_occurrences: ask for each name once, instead of for each mention.
     """
-    given = _given(content)
-    examples = [text for text, _ in content.examples]
+    given = list_given(content)
+    examples = [*(text for text, _ in content.examples), *content.known]
     guard = InjectionGuard(content.text, content.caption, given, *filter(None, (content.before, *examples)))
     parts = [
         "You extract information from a text and its images. Answer with one JSON object and nothing else.",
@@ -106,10 +107,16 @@ def _examples(schema: Schema, content: PromptContent, guard: InjectionGuard) -> 
     number = len(content.examples)
     boxes = " Their images are not shown, so their boxes are left out." if "boxes" in schema.tasks else ""
     head = f"Answers to {number} other text{'s' if number > 1 else ''}, as examples of form and labels.{boxes}"
-    return [head] * bool(number) + [
-        f"Example {n}, its text:\n{guard.wrap(text)}\nExample {n}, its answer:\n{escape_special_tokens(answer)}"
-        for n, (text, answer) in enumerate(content.examples, 1)
-    ]
+    shown = [head] * bool(number)
+    for n, (text, answer) in enumerate(content.examples, 1):
+        known = content.known[n - 1] if content.known else ""
+        parts = [
+            f"Example {n}, its text:\n{guard.wrap(text)}",
+            *([f"Example {n}, what is known of it:\n{guard.wrap(known)}"] if known else []),
+            f"Example {n}, its answer:\n{escape_special_tokens(answer)}",
+        ]
+        shown.append("\n".join(parts))
+    return shown
 
 
 def _instructions(schema: Schema, content: PromptContent, all_occurrences: bool) -> list[str]:
@@ -210,7 +217,7 @@ def _images(content: PromptContent) -> str:
     return "The images, in order:\n" + "\n".join(lines) if lines else ""
 
 
-def _given(content: PromptContent) -> str:
+def list_given(content: PromptContent) -> str:
     """Given mentions and chains as JSON, one a line."""
     named = {id: short for short, id in content.mention_ids().items()}
     lines: list[Mapping[str, object]] = [

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 from openmie.data.document import Document
+from openmie.vlm.prompting.given_layers import given_content
 from openmie.vlm.prompting.schema import ANSWER_FIELD, Schema
 
 
@@ -33,7 +34,9 @@ def _content(document: Document, schema: Schema) -> dict[str, Any]:
     asked = set(schema.tasks)
     kept = [m for m in document.mentions if not schema.mentions or m.label in schema.mentions]
     kept = sorted(kept, key=lambda m: (m.start, m.end)) if "ner" in asked else []
-    ids = {m.id: f"m{n}" for n, m in enumerate(kept, 1)}
+    given = given_content(document, schema)  # nothing where mentions are asked for
+    ids = {id: short for short, id in {**given.mention_ids(), **given.chain_ids()}.items()}
+    ids |= {m.id: f"m{n}" for n, m in enumerate(kept, 1)}
     mentions = []
     for m in kept:
         own = {name: m.attributes.get(name) for name in schema.attribute_names(m.label)}

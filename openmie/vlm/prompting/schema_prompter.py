@@ -8,18 +8,19 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from openmie.data.document import Chain, Document, Mention
+from openmie.data.document import Document
 from openmie.errors import ErrorRecord
 from openmie.vlm.boxes.coordinates import BoxFormat
 from openmie.vlm.generate import Answer, Request
 from openmie.vlm.prompting.examples import ExampleSet, check_examples
-from openmie.vlm.prompting.options import PromptOptions, document_record, load_images
+from openmie.vlm.prompting.given_layers import GivenLayers, given_content
+from openmie.vlm.prompting.options import PromptOptions, load_images
 from openmie.vlm.prompting.parsed_answer import ParsedAnswer
 from openmie.vlm.prompting.parsing import parse_answer
 from openmie.vlm.prompting.passes import merge_passes
-from openmie.vlm.prompting.prompt import PromptContent, answerable_tasks, build_prompt
+from openmie.vlm.prompting.prompt import PromptContent, answerable_tasks, build_prompt, list_given
 from openmie.vlm.prompting.rendering import render_answer
-from openmie.vlm.prompting.schema import NONE, Schema, answer_json_schema
+from openmie.vlm.prompting.schema import Schema, answer_json_schema
 from openmie.vlm.prompting.windows import merge_windows, split_windows
 
 
@@ -50,7 +51,8 @@ class SchemaPrompter:
     def prepare(self, document: Document) -> PreparedSchemaPrompt:
         """The requests about a document, one a window of its text and pass; none where there is nothing to ask."""
         loaded, errors = load_images(document, self.options.images, self.options.max_side)
-        given = self._given(document)
+        given = GivenLayers.of(document, self.schema)
+        examples = self.examples.nearest_to(document.text)
         prompted: list[tuple[Schema, PromptContent]] = []
         options, boxes = self.options, "boxes" in self.schema.tasks
         spans = split_windows(document.text, options.window, options.shared_characters)
@@ -61,7 +63,8 @@ class SchemaPrompter:
                 start=start,
                 part=(number, len(spans)),
                 before=document.text[max(0, start - options.before) : start],
-                examples=tuple(self.examples.chosen(document.text)),
+                examples=tuple((d.text, self.examples.render(d)) for d in examples),
+                known=tuple(list_given(given_content(d, self.schema)) for d in examples),
                 instructions=options.instructions,
                 images=tuple(image for image, _ in shown),
                 sizes=tuple(picture.size for _, picture in shown),
@@ -87,18 +90,9 @@ class SchemaPrompter:
             schema=None if self.options.constrained is False else form,
         )
 
-    def _given(self, document: Document) -> _GivenLayers:
-        tasks = set(self.schema.tasks)
-        if "ner" in tasks or not tasks & {"chains", "re"}:
-            return _GivenLayers()
-        mentions = tuple(m for m in document.mentions if m.status != "unlocated")
-        chains = document.chains if "chains" not in tasks else ()
-        listed = document.relations if "re" in tasks and NONE in self.schema.relations else ()
-        return _GivenLayers(mentions, chains, tuple(dict.fromkeys((r.head, r.tail) for r in listed)), bool(listed))
-
     def predicted(self, document: Document, parsed: ParsedAnswer, errors: Sequence[ErrorRecord]) -> Document:
         """The document with the parsed layers; given layers stay, all others are emptied."""
-        tasks, given = set(self.schema.tasks), self._given(document)
+        tasks, given = set(self.schema.tasks), GivenLayers.of(document, self.schema)
         return document.replace(
             mentions=tuple(parsed.mentions) if "ner" in tasks else document.mentions if given.mentions else (),
             chains=tuple(parsed.chains) if "chains" in tasks else given.chains,
@@ -149,42 +143,3 @@ class PreparedSchemaPrompt:
         windows = [merge_passes([part for _, part in of], where, taken) for _, of in numbered]
         merged = merge_windows(windows, where, taken)
         return prompter.predicted(document, merged, self.errors)
-
-
-@dataclass(frozen=True)
-class _GivenLayers:
-    """Mentions and chains of the document that an answer may refer to, and pairs of their ids."""
-
-    mentions: tuple[Mention, ...] = ()
-    chains: tuple[Chain, ...] = ()
-    pairs: tuple[tuple[str, str], ...] = ()
-    only_pairs: bool = False  # the pairs are all that is asked
-
-    def inside(self, start: int, end: int) -> dict[str, Any]:
-        """Fields of `PromptContent` for a window: the mentions inside it, their chains and pairs."""
-        mentions = sorted(
-            (m for m in self.mentions if start <= m.start and m.end <= end), key=lambda m: (m.start, m.end)
-        )
-        inside = {m.id for m in mentions}
-        chains = tuple(c for c in self.chains if inside & set(c.mentions))
-        names = {m.id: f"m{n}" for n, m in enumerate(mentions, 1)} | {c.id: f"c{n}" for n, c in enumerate(chains, 1)}
-        pairs = tuple((names[a], names[b]) for a, b in self.pairs if a in names and b in names)
-        return {"mentions": tuple(mentions), "chains": chains, "pairs": pairs if self.only_pairs else None}
-
-    def separated_pairs(self, document: Document, prompted: Sequence[PromptContent]) -> list[ErrorRecord]:
-        """A record for each pair whose head and tail are in no window together."""
-        seen: set[tuple[str, str]] = set()
-        for content in prompted:
-            ids = {**content.mention_ids(), **content.chain_ids()}
-            seen |= {(ids[a], ids[b]) for a, b in content.pairs or ()}
-        return [
-            document_record(
-                document,
-                f"relation {a} {b}",
-                "head and tail are in no part of the text together, and the pair was not asked for",
-                "a distance of less than a window",
-                "raise window",
-            )
-            for a, b in self.pairs
-            if (a, b) not in seen
-        ]

@@ -126,6 +126,35 @@ def test_rendered_answers_hold_all_layers():
     }  # fmt: skip
 
 
+def test_examples_of_relations_between_given_mentions(server, tmp_path):
+    def pair(id, text, label):
+        head, tail = text.split()[0], text.split()[-1]
+        spans = ((0, len(head)), (len(text) - len(tail), len(text)))
+        named = tuple(Mention(id=f"{id}{n}", start=a, end=b, label="PER") for n, (a, b) in enumerate(spans))
+        return Document(
+            id=id, text=text, mentions=named, relations=(Relation(head=f"{id}0", tail=f"{id}1", label=label),)
+        )
+
+    corpora.write([pair("x", "Ada taught Bo", "taught")], tmp_path / "examples.jsonl")
+    corpora.write([pair("y", "Cleo met Dan", "")], tmp_path / "posts.jsonl")
+    server.says = lambda prompt: {"relations": [{"head": "m2", "tail": "m1", "label": "taught"}]}
+    ask = ["--system", "schema", "--model", "m", "--endpoint", server.url, "--task", "re", "--relation", "taught"]
+    ask = ["extract", tmp_path / "posts.jsonl", *ask, "--examples", tmp_path / "examples.jsonl"]
+    run(*ask, "--out", tmp_path / "o.jsonl")
+    (prompt,) = server.prompts()
+    assert '{"id": "m1", "text": "Ada", "label": "PER"}' in prompt and "Example 1, what is known of it" in prompt
+    assert '{"relations": [{"head": "m1", "tail": "m2", "label": "taught"}]}' in prompt
+    (found,) = corpora.read(tmp_path / "o.jsonl")
+    assert [(r.head, r.tail, r.label) for r in found.relations] == [("y1", "y0", "taught")] and not found.errors
+    corpora.write([pair("x", "Ada taught Bo", "other")], tmp_path / "examples.jsonl")
+    with pytest.raises(OpenMIEError, match="without anything that is asked for"):
+        run(*ask)
+    more = pair("x", "Ada taught Bo", "other"), pair("z", "Eve saw Fay", "None"), pair("y", "Ida taught Jo", "taught")
+    corpora.write(more, tmp_path / "examples.jsonl")  # a label that is not asked for, and none
+    run(*ask, "--relation", "None")
+    assert '"label": "None"}' in server.prompts()[-1] and '"label": "other"}' not in server.prompts()[-1]
+
+
 def test_nearness_is_the_cosine_that_a_double_loop_finds():
     texts = ["red boats on the sea", "a boat", "red soup", "the sea the sea"]
     shown = ExampleSet([Document(id=t, text=t) for t in texts], lambda d: d.id, shown=1)
