@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.features.images import needed_size, pictures_of
 from openmie.model.pretrained import Model
 from openmie.train.gather import json_across_processes
+from openmie.train.lazy_examples import LazyExamples
 
 IMAGE_BATCH = 32  # images of one pass
 
@@ -90,27 +92,33 @@ def cache_frozen(
     model.featurizer.cached_states = store
     model.extractor.eval()
     keys = {name: weights_key(encode.get_submodule(name)) for name in encode.cacheable}
-    mine = [*range(process * batch_size, len(examples), processes * batch_size)]
-    for at in mine:
-        part = examples[at : at + batch_size]
+    told: list[tuple[int, Any, Any]] = []  # number of an example, keys, records
+    for at in range(process * batch_size, len(examples), processes * batch_size):
+        part = [examples[i] for i in range(at, min(at + batch_size, len(examples)))]
         if "text" in keys:
             computed += _text(model, part, keys["text"], store)
         if "vision" in keys:
             computed += _vision(model, part, keys["vision"], store)
-    if processes > 1:
-        _exchange(examples, [i for at in mine for i in range(at, min(at + batch_size, len(examples)))], model)
+        for i, example in enumerate(part, at):
+            if isinstance(examples, LazyExamples):
+                examples.keep_cached(i, example.cached, example.errors.values())
+            if processes > 1:
+                told.append((i, example.cached, [(k, v.model_dump()) for k, v in example.errors.items()]))
+    for theirs in json_across_processes(told, next(model.extractor.parameters()).device) if processes > 1 else ():
+        _take(examples, theirs)
     return computed
 
 
-def _exchange(examples: Sequence[EncodedDocument], mine: Sequence[int], model: Model) -> None:
-    """Tell the other processes what this one knows of its examples, and take what they know of theirs."""
-    told = [(i, examples[i].cached, [(k, v.model_dump()) for k, v in examples[i].errors.items()]) for i in mine]
-    for part in json_across_processes(told, next(model.extractor.parameters()).device):
-        for i, cached, errors in part:
-            if "vision" in cached:
-                cached["vision"] = [(slot, key) for slot, key in cached["vision"]]
-            examples[i].cached = cached
-            examples[i].errors = {what: ErrorRecord(**record) for what, record in errors}
+def _take(examples: Sequence[EncodedDocument], told: Iterable[tuple[int, Any, Any]]) -> None:
+    """Take what a process tells of its examples."""
+    for i, cached, errors in told:
+        if "vision" in cached:
+            cached["vision"] = [(slot, key) for slot, key in cached["vision"]]
+        records = {what: ErrorRecord(**record) for what, record in errors}
+        if isinstance(examples, LazyExamples):
+            examples.keep_cached(i, cached, records.values())
+        else:
+            examples[i].cached, examples[i].errors = cached, records
 
 
 def _text(model: Model, part: Sequence[EncodedDocument], weights: str, store: Features) -> int:

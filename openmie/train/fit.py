@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -16,12 +16,12 @@ import numpy as np
 
 from openmie import recipe as recipes
 from openmie.data.document import Document
+from openmie.data.document_file import DocumentFile
 from openmie.data.folder_lock import hold_folder
-from openmie.errors import TrainError
+from openmie.errors import ErrorRecord, TrainError
 from openmie.metrics.span_edges import at_whole_words
 from openmie.model import char_tokenizer as characters
 from openmie.model.features.context import context_generator
-from openmie.model.features.encoded_document import EncodedDocument
 from openmie.model.hub_names import check_backbones
 from openmie.model.pretrained import Model
 from openmie.recipe import Recipe, Training
@@ -31,6 +31,7 @@ from openmie.train.card import CardFacts, card, named_corpora
 from openmie.train.checkpoint import TrainingProgress
 from openmie.train.feature_cache import cache_frozen
 from openmie.train.feeding import check_fed
+from openmie.train.lazy_examples import LazyExamples
 from openmie.train.loop import Event, Run, prepare_machine
 from openmie.train.random_state import random_states
 from openmie.train.selection import dev_score, num_gold
@@ -84,27 +85,28 @@ def _fit(
     (train, dev, corpus), training, encode = data, recipe.training, recipe.encode
     vision: Any = encode.vision if encode.inputs.reads_images else None
     check_backbones(encode.text.name, vision.name if vision else "")
-    train, dev, cut = _at_whole_words(_subsample(train, training.train_fraction, seed), list(dev), training)
+    train, dev, cut = _at_whole_words(_subsample(train, training.train_fraction, seed, out), list(dev), training, out)
     check_images(recipe, train)
     recipe = with_context(with_vocabulary(recipe, train), train)
     model = Model.new(recipe)
-    examples = model.featurizer.featurize(train, gold=True)
+    examples = LazyExamples(model.featurizer, train)
     dev_examples = model.featurizer.featurize(dev, candidates="gold_chains")
     # what cannot be scored is an error here, not after an epoch
     _check(recipe, examples, num_gold(dev, recipe), len(dev), train)
     run = Run(model, accelerator, recipe, examples, seed)
-    key = fingerprint(recipe, seed, examples, dev)
+    key = fingerprint(recipe, seed, train.digest, dev)
     if not resume:
         shutil.rmtree(out / "checkpoints", ignore_errors=True)
     if done := checkpoint.latest(out / "checkpoints"):
         run.progress = checkpoint.restore(done, *_state(model, run), key, accelerator.process_index)
         yield run.event("resume", {"from": done.name})
     share = (accelerator.process_index, accelerator.num_processes)
-    cache_frozen(model, [*examples, *dev_examples], out / "features.sqlite", 32, *share)
+    for part in (examples, dev_examples):
+        cache_frozen(model, part, out / "features.sqlite", 32, *share)
     rates = {group.match or "the rest": group.lr for group in training.param_groups}
     about = {"examples": len(examples), "parameters": run.size(), "lr": rates}
     facts = CardFacts(corpus or named_corpora(train), len(train), len(dev), len(examples))
-    yield run.event("start", about | _context(recipe, train) | _skipped(examples) | cut)
+    yield run.event("start", about | _context(recipe, train) | _skipped(examples.records) | cut)
     save, progress = partial(_save, out, model, run, key), run.progress
 
     def select() -> Event:
@@ -115,7 +117,8 @@ def _fit(
         yield run.event("interrupted", {"out": str(out)})
         return
     ended = {"best": progress.best, "best_epoch": progress.best_epoch, "out": str(out)} | {"rows": progress.epoch_rows}
-    yield run.event("done", ended | _skipped([*examples, *dev_examples]))
+    records = examples.records | dict.fromkeys(r for e in dev_examples for r in e.errors.values())
+    yield run.event("done", ended | _skipped(records))
 
 
 def _epochs(
@@ -186,24 +189,46 @@ def _is_late(training: Training, progress: TrainingProgress) -> bool:
     return training.patience > 0 and since >= training.patience
 
 
-def _subsample(documents: Iterable[Document], fraction: float, seed: int) -> list[Document]:
+def _subsample(documents: Iterable[Document], fraction: float, seed: int, folder: Path) -> Iterable[Document]:
     """A fraction of the documents, at least one, in their order; of one seed, subsets are nested."""
-    documents = list(documents)
     if fraction == 1:
         return documents
-    kept = np.random.default_rng(seed).permutation(len(documents))[: max(1, round(fraction * len(documents)))]
-    return [documents[i] for i in np.sort(kept)]
+    known = _on_disk(documents, folder)
+    kept = np.random.default_rng(seed).permutation(len(known))[: max(1, round(fraction * len(known)))]
+    return (known[i] for i in np.sort(kept).tolist())
+
+
+def _on_disk(documents: Iterable[Document], folder: Path) -> DocumentFile:
+    try:
+        return DocumentFile(documents, folder)
+    except OSError as error:
+        if error.filename:  # of the documents' own files
+            raise
+        raise TrainError(
+            f"{folder} cannot hold the training documents: {error.strerror or error}",
+            expected="about as much room as their compressed JSON takes",
+            where="out",
+            remedy="make room, or name another --out",
+        ) from error
 
 
 def _at_whole_words(
-    train: list[Document], dev: list[Document], training: Training
-) -> tuple[list[Document], list[Document], dict[str, Any]]:
+    train: Iterable[Document], dev: list[Document], training: Training, folder: Path
+) -> tuple[DocumentFile, list[Document], dict[str, Any]]:
     """Both splits with their mentions at whole words, and how many were moved or refused."""
-    learnt = [whole_words(d, training.span_edges) for d in train]
+    counts = {"moved": 0, "refused": 0}
+
+    def learnt() -> Iterable[Document]:
+        for document in train:
+            found = whole_words(document, training.span_edges)
+            counts["moved"] += len(found.moved)
+            counts["refused"] += len(found.skipped)
+            yield found.document
+
+    known = _on_disk(learnt(), folder)
     scored, _, _ = at_whole_words(dev, dev, training.span_edges)
-    counts = {"moved": sum(len(x.moved) for x in learnt), "refused": sum(len(x.skipped) for x in learnt)}
     about = {"span_edges": {"rule": training.span_edges, **counts}} if any(counts.values()) else {}
-    return [x.document for x in learnt], list(scored), about
+    return known, list(scored), about
 
 
 def _folder(out: str | Path) -> Path:
@@ -220,7 +245,7 @@ def _folder(out: str | Path) -> Path:
     return Path(out)
 
 
-def _check(recipe: Recipe, examples: list[EncodedDocument], gold: float, dev: int, train: list[Document]) -> None:
+def _check(recipe: Recipe, examples: LazyExamples, gold: float, dev: int, train: Sequence[Document]) -> None:
     """There is something to learn from, something to find on dev, and a context where the recipe reads one."""
     if not examples or not gold:
         raise TrainError(
@@ -230,8 +255,8 @@ def _check(recipe: Recipe, examples: list[EncodedDocument], gold: float, dev: in
             remedy="check the corpus with `openmie doctor`",
         )
     name = recipe.encode.inputs.context
-    if name and not any(len(e.context) for e in examples):
-        known = sorted({c for e in examples for c in e.document.captions})
+    if name and not examples.has_context:
+        known = sorted({c for d in train for c in d.captions})
         raise TrainError(
             f"no training document has the context {name!r}",
             where="encode.context",
@@ -241,9 +266,9 @@ def _check(recipe: Recipe, examples: list[EncodedDocument], gold: float, dev: in
     check_fed(recipe, train)
 
 
-def _skipped(examples: list[EncodedDocument]) -> dict[str, Any]:
+def _skipped(records: Iterable[ErrorRecord]) -> dict[str, Any]:
     """How many annotations, images and captions could not be used so far, and the records of the first ones."""
-    records = list(dict.fromkeys(r for e in examples for r in e.errors.values()))
+    records = list(records)
     return {"skipped": len(records), "records": records[:20]}
 
 
@@ -256,14 +281,14 @@ def with_vocabulary(recipe: Recipe, documents: Iterable[Document]) -> Recipe:
     return replace(recipe, encode=replace(recipe.encode, text=text))
 
 
-def with_context(recipe: Recipe, documents: list[Document]) -> Recipe:
+def with_context(recipe: Recipe, documents: Iterable[Document]) -> Recipe:
     """The recipe with the caption generator that its context of `*` stands for in these documents."""
     encode: Any = recipe.encode
     name = context_generator(encode.inputs.context, documents)
     return recipe if name == encode.inputs.context else replace(recipe, encode=replace(encode, context=name))
 
 
-def _context(recipe: Recipe, documents: list[Document]) -> dict[str, Any]:
+def _context(recipe: Recipe, documents: Sequence[Document]) -> dict[str, Any]:
     """Whose captions are the context, and how many documents have none."""
     name = recipe.encode.inputs.context
     if not name:
@@ -272,11 +297,16 @@ def _context(recipe: Recipe, documents: list[Document]) -> dict[str, Any]:
     return {"context": {"generator": name, "documents": len(documents) - lacking, "without": lacking}}
 
 
-def fingerprint(recipe: Recipe, seed: int, examples: list[EncodedDocument], dev: list[Document]) -> str:
-    """Of recipe, seed, training examples (targets too) and dev documents; pixels and precision are not in it."""
-    digest = hashlib.sha256(json.dumps([recipes.dump(recipe), seed], sort_keys=True, default=str).encode())
-    for example in examples:
-        digest.update(example.document.to_json().encode("utf8", "surrogatepass"))
+def fingerprint(recipe: Recipe, seed: int, train: str, dev: list[Document]) -> str:
+    """Of recipe, seed, training documents and dev documents; pixels and precision are not in it.
+
+    Args:
+        recipe: that is trained.
+        seed: of all that is drawn.
+        train: digest of the training documents.
+        dev: as they are scored.
+    """
+    digest = hashlib.sha256(json.dumps([recipes.dump(recipe), seed, train], sort_keys=True, default=str).encode())
     for document in dev:
         digest.update(document.to_json().encode("utf8", "surrogatepass"))
     return digest.hexdigest()

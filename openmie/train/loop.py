@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from openmie.model.pretrained import Model
 from openmie.recipe import Recipe
 from openmie.train import checkpoint
 from openmie.train.gather import across_processes
+from openmie.train.lazy_examples import LazyExamples
 from openmie.train.length_buckets import Buckets
 from openmie.train.optimizer import build_optimizer, build_schedule
 from openmie.train.shared_batch import SharedBatch, weighted_sum
@@ -81,11 +83,18 @@ def _check_launch() -> None:
         )
 
 
+def _collate(model: Model, examples: LazyExamples, chosen: list[EncodedDocument]) -> Batch:
+    """A batch, whose images are read now; what cannot be is noted."""
+    batch = model.featurizer.collate(chosen)
+    examples.note(chosen)
+    return batch
+
+
 class Run:
     """Model, optimiser, schedule and batches of one run, prepared for the machine."""
 
     def __init__(
-        self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: list[EncodedDocument], seed: int
+        self, model: Model, accelerator: Accelerator, recipe: Recipe, examples: LazyExamples, seed: int
     ) -> None:
         training = recipe.training
         self.accelerator, self.clip, self.progress = accelerator, training.max_grad_norm, checkpoint.TrainingProgress()
@@ -97,14 +106,13 @@ class Run:
                 where="training.batch_size",
                 remedy="start fewer processes, or raise it (--set training.batch_size=N)",
             )
-        lengths = [e.length for e in examples]
         self.buckets = Buckets(
-            lengths, training.batch_size, seed, process=accelerator.process_index, processes=processes
+            examples.lengths, training.batch_size, seed, process=accelerator.process_index, processes=processes
         )
         self.loader: DataLoader[Any] = DataLoader(  # of this process's share: nothing else is read
             examples,  # type: ignore[arg-type]
             batch_sampler=self.buckets,
-            collate_fn=model.featurizer.collate,  # type: ignore[arg-type]
+            collate_fn=partial(_collate, model, examples),
             generator=torch.Generator().manual_seed(seed),
         )
         self.steps = training.epochs * len(self.buckets)

@@ -126,13 +126,16 @@ def test_runs_in_bfloat16(corpus, full):
         assert total.isfinite() and all(p.grad is None or p.grad.isfinite().all() for p in model.extractor.parameters())
 
 
-def test_a_share_is_part_of_a_larger_one(corpus):
+def test_a_share_is_part_of_a_larger_one(corpus, tmp_path):
     posts = list(corpus.train)
-    ids = {s: [d.id for d in _subsample(posts, s, 3)] for s in (0.1, 0.5, 1.0)}
+    ids = {s: [d.id for d in _subsample(posts, s, 3, tmp_path)] for s in (0.1, 0.5, 1.0)}
     assert set(ids[0.1]) < set(ids[0.5]) < set(ids[1.0]) and [len(v) for v in ids.values()] == [5, 24, 48]
     order = {d.id: i for i, d in enumerate(posts)}
     assert all(sorted(v, key=order.get) == v for v in ids.values())
-    assert ids[0.5] != [d.id for d in _subsample(posts, 0.5, 4)] and len(_subsample(posts[:1], 0.1, 0)) == 1
+    assert (
+        ids[0.5] != [d.id for d in _subsample(posts, 0.5, 4, tmp_path)]
+        and len([*_subsample(posts[:1], 0.1, 0, tmp_path)]) == 1
+    )
 
 
 def test_a_tower_that_does_not_fit_is_told(full):

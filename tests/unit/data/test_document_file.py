@@ -1,0 +1,28 @@
+"""Documents in a temporary file are the documents, one at a time."""
+
+import pytest
+
+from openmie.data.document_file import DocumentFile
+from tests.fixtures import small
+
+
+def test_documents_in_a_file_are_what_was_written(tmp_path):
+    documents = [d.replace(images=()) if i % 2 else d for i, d in enumerate(small.documents(7))]
+    found = DocumentFile(iter(documents), tmp_path)
+    assert (
+        len(found) == 7
+        and list(found) == documents
+        and [found[i] for i in (5, 0, 3)] == [documents[i] for i in (5, 0, 3)]
+    )
+    assert found[0] is documents[0]  # its pixels are in no file
+    assert not list(tmp_path.iterdir())  # the file has no name, so that a kill leaves nothing
+    with pytest.raises(IndexError):
+        found[7]
+
+
+def test_the_digest_is_of_the_documents_and_their_order(tmp_path):
+    documents = small.documents(3)
+    digest = DocumentFile(documents, tmp_path).digest
+    assert digest == DocumentFile(iter(documents), tmp_path).digest
+    assert digest != DocumentFile(documents[::-1], tmp_path).digest
+    assert digest != DocumentFile([*documents[:2], documents[2].replace(mentions=())], tmp_path).digest
