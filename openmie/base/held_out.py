@@ -51,7 +51,7 @@ def collect(
         found: is added to.
     """
     words, golds = zip(*sentences)
-    names, vectors = list(labels), model.tower.encode_labels(labels)
+    names, vectors = list(labels), model.spans.label_vectors(model.tower.encode_labels(labels))
     general = model.generality(labels)
     ones, least = torch.ones(len(names)), torch.full((len(names),), LEAST)
     for gold, states in zip(golds, model.encode(words)):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Protocol
 
 PERSONS = frozenset({"per", "person", "people", "人物", "人名", "人", "peop"})
@@ -65,6 +66,7 @@ def chains_of(text: str, mentions: Sequence[Named]) -> list[list[int]]:
     return [sorted(chain) for chain in chains if len(chain) > 1]
 
 
+@lru_cache(maxsize=1 << 14)
 def name_words(name: str, label: str = "") -> tuple[str, ...]:
     """The words of a name that tell it from others: folded, without possessives, titles and legal forms."""
     plain = unicodedata.normalize("NFKD", re.sub(r"['’]s$", "", name)).casefold()

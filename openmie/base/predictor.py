@@ -133,6 +133,7 @@ class Base:
     ) -> None:
         self.text, self.images, self.facts = text, images, facts
         self.query = query or ExtractionQuery.of()
+        self._digest: tuple[ExtractionQuery, str] | None = None  # of the query that was asked last
 
     @classmethod
     def load(cls, folder: str | Path | None = None) -> Base:
@@ -152,8 +153,10 @@ class Base:
 
     def identity(self, query: ExtractionQuery | None = None) -> dict[str, str]:
         """Name and version of the model, and a hash of what is asked of it; None: what it is asked by default."""
-        asked = query or self.query
-        return {**self.facts.identity(), "query": digest([asked.labels, asked.relations, asked.threshold])}
+        asked, known = query or self.query, self._digest
+        if known is None or known[0] is not asked:
+            known = self._digest = (asked, digest([asked.labels, asked.relations, asked.threshold]))
+        return {**self.facts.identity(), "query": known[1]}
 
     def with_query(
         self, labels: LabelSet | None = None, relations: LabelSet | None = None, threshold: Threshold = None

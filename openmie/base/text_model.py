@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -194,6 +195,7 @@ class TextModel(nn.Module):
         vectors = self.tower.encode_labels(labels)
         scale, least = self._calibration(names, thresholds)
         general = self.generality(labels) if len(names) > 1 else torch.zeros(1)
+        vectors = self.spans.label_vectors(vectors)
         found: list[list[Entity]] = []
         for states, where in self._read(texts):
             best = self.best_spans(states, vectors, general, scale, least)
@@ -211,11 +213,16 @@ class TextModel(nn.Module):
         return scale, torch.logit(least.clamp(0, 1)).float()
 
     def span_candidates(self, states: Tensor, vectors: Tensor) -> Iterator[tuple[int, Tensor]]:
-        """Blocks of a text's spans: number of the first word, and logits (words, W, L)."""
+        """Blocks of a text's spans: number of the first word, and logits (words, W, L).
+
+        Args:
+            states: of its words, (T, 2 D).
+            vectors: of labels in the head's common space, (L, 3, K): `spans.label_vectors`.
+        """
         widest = self.settings.widest
         for begin in range(0, len(states), BLOCK):
             part = states[begin : begin + BLOCK + widest - 1]
-            logits = span_logits(self.spans(part[None], vectors), widest)[0]
+            logits = span_logits(self.spans.score(part[None], vectors), widest)[0]
             yield begin, logits[:BLOCK]
 
     def best_spans(
@@ -225,7 +232,7 @@ class TextModel(nn.Module):
 
         Args:
             states: of its words, (T, 2 D).
-            vectors: of labels, (L, D).
+            vectors: of labels, as for `span_candidates`.
             general: `generality` of the labels, (L,): of overlapping spans the one is taken whose logit is highest
                 above it (times its weight), so that "scientist" goes before "person".
             scale: 1 / temperature, (L,).
@@ -269,7 +276,7 @@ class TextModel(nn.Module):
         """
         if not relations or not any(len(found) > 1 for found in entities):
             return [[] for _ in texts]
-        names, vectors = list(relations), self.tower.encode_labels(relations)
+        names, vectors = list(relations), self.pairs.labels(self.tower.encode_labels(relations))
         least = _or(threshold, self.settings.relation_threshold)
         result: list[list[Pair]] = []
         for (states, where), own in zip(self._read(texts), entities):
@@ -278,10 +285,11 @@ class TextModel(nn.Module):
             kept = []
             for at in range(0, len(pairs), 4096):
                 rows = torch.tensor(pairs[at : at + 4096])
-                logits = self.pairs(states[None], rows[:, :5], vectors) / self.settings.relation_temperature
+                logits = self.pairs.score(states[None], rows[:, :5], vectors) / self.settings.relation_temperature
                 chances = logits.sigmoid()
-                for n, r in (chances >= least).nonzero().tolist():
-                    kept.append(Pair(int(rows[n, 5]), int(rows[n, 6]), names[r], float(chances[n, r])))
+                places = (chances >= least).nonzero()
+                for (n, r), chance in zip(places.tolist(), chances[tuple(places.T)].tolist()):
+                    kept.append(Pair(*pairs[at + n][5:], names[r], chance))
             result.append(sorted(kept, key=lambda p: (-p.score, p)))
         return result
 
@@ -304,13 +312,11 @@ def near_pairs(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
 
 def word_spans(places: Sequence[tuple[int, int]], entities: Sequence[Entity]) -> list[tuple[int, int]]:
     """Entities as half-open numbers of words: those that they touch, one at least."""
-    starts, ends = torch.tensor([p[0] for p in places]), torch.tensor([p[1] for p in places])
-    if not len(entities) or not len(places):
+    if not places:
         return []
-    first = torch.searchsorted(ends, torch.tensor([e.start for e in entities]), right=True)
-    last = torch.searchsorted(starts, torch.tensor([e.end for e in entities]))
-    first = first.clamp(max=len(places) - 1)
-    return list(zip(first.tolist(), torch.maximum(last, first + 1).tolist()))
+    starts, ends = zip(*places)
+    first = [min(bisect_right(ends, e.start), len(places) - 1) for e in entities]
+    return [(at, max(bisect_left(starts, e.end), at + 1)) for at, e in zip(first, entities)]
 
 
 def _above(logits: Tensor, least: Tensor) -> tuple[list[tuple[int, int, int]], list[float]]:

@@ -50,11 +50,19 @@ class LabelledSpanHead(nn.Module):
 
     def forward(self, states: Tensor, labels: Tensor, guideline: Tensor | None = None) -> Tensor:
         """states (B, T, D), labels (L, label width), guideline (B,) or None: the first one -> logits (B, T, L, 3)."""
+        return self.score(states, self.label_vectors(labels), guideline)
+
+    def label_vectors(self, labels: Tensor) -> Tensor:
+        """Labels (L, label width) in the common space, (L, 3, K): the same for all texts."""
+        vectors: Tensor = self.labels(labels).unflatten(-1, (3, -1))
+        return vectors
+
+    def score(self, states: Tensor, vectors: Tensor, guideline: Tensor | None = None) -> Tensor:
+        """`forward`, of `label_vectors` (L, 3, K)."""
         x = self.hidden(self.norm(states))
         x = x + (self.guideline.weight[0] if guideline is None else self.guideline(guideline)[:, None])
         x = F.dropout(F.gelu(x), self.sizes.dropout, self.training)
         words = self.words(x).unflatten(-1, (3, -1))  # (B, T, 3, K)
-        vectors = self.labels(labels).unflatten(-1, (3, -1))  # (L, 3, K)
         return torch.einsum("btkd,lkd->btlk", words, vectors) / self.sizes.common**0.5 + self.bias
 
 

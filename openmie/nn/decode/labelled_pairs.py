@@ -47,6 +47,10 @@ class LabelledPairHead(nn.Module):
 
     def forward(self, states: Tensor, pairs: Tensor, labels: Tensor) -> Tensor:
         """states (B, T, D), pairs (N, 5): row, head start and end, tail start and end; labels (R, .) -> (N, R)."""
+        return self.score(states, pairs, self.labels(labels))
+
+    def score(self, states: Tensor, pairs: Tensor, vectors: Tensor) -> Tensor:
+        """`forward`, of relations in the common space, `self.labels(labels)` (R, K): the same for all texts."""
         row, a, b, c, d = pairs.unbind(1)
         x = self.norm(states)
         first, last = torch.minimum(b, d), torch.maximum(a, c)  # words between the spans
@@ -55,7 +59,8 @@ class LabelledPairHead(nn.Module):
         code = bucket(last - first) + len(DISTANCES) * (a > c)
         h = self.spans(torch.cat(parts, -1)) + self.distance(code)
         h = F.dropout(F.gelu(h), self.sizes.dropout, self.training)
-        return self.pairs(h) @ self.labels(labels).T / self.sizes.common**0.5 + self.bias
+        found: Tensor = self.pairs(h) @ vectors.T / self.sizes.common**0.5 + self.bias
+        return found
 
 
 def mean_of(x: Tensor, row: Tensor, start: Tensor, end: Tensor) -> Tensor:

@@ -164,7 +164,7 @@ def test_of_two_labels_for_a_span_the_one_that_says_more_is_taken(monkeypatch: p
     model = tiny_model()
     logits = torch.full((1, 3, 2, 3), -9.0)
     logits[0, 0] = torch.tensor([[4.0, 9.0, 4.0], [3.5, 9.0, 3.5]])
-    monkeypatch.setattr(model.spans, "forward", lambda states, vectors: logits)
+    monkeypatch.setattr(model.spans, "score", lambda states, vectors: logits)
     common = (torch.zeros(3, 64), torch.zeros(2, 32))
     scale, least = torch.ones(2), torch.zeros(2)
     ((start, end, label, z),) = model.best_spans(*common, torch.tensor([-1.0, -4.0]), scale, least)
@@ -195,11 +195,23 @@ def test_spans_of_a_long_text_are_those_of_one_block() -> None:
     model = tiny_model()
     states = torch.randn(700, 64)
     vectors = torch.randn(2, 32)
-    found = torch.cat([logits for _, logits in model.span_candidates(states, vectors)])
+    found = torch.cat([logits for _, logits in model.span_candidates(states, model.spans.label_vectors(vectors))])
     from openmie.nn.decode.labelled import span_logits
 
     whole = span_logits(model.spans(states[None], vectors), model.settings.widest)[0]
     torch.testing.assert_close(found, whole, atol=1e-3, rtol=1e-4)
+
+
+def test_labels_are_projected_once_for_all_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is the same for all texts of a call is computed once: labels and relations in their common spaces."""
+    model, asked = tiny_model(threshold=0.0), list[str]()
+    for name, head in (("spans", model.spans), ("pairs", model.pairs)):
+        head.labels.register_forward_hook(lambda *_, name=name: asked.append(name))
+    texts = ["Ada Lovelace in Turin", "Bob in Rome", "Eve in Oslo"]
+    found = [[Entity(0, 3, "PER", 0.9), Entity(text.index(" in ") + 4, len(text), "LOC", 0.9)] for text in texts]
+    model.entities(texts, {"PER": ""})
+    model.relations(texts, found, {"lives in": ""}, threshold=0.0)
+    assert asked == ["spans", "pairs"]
 
 
 def test_words_of_entities_and_entities_within_words() -> None:
