@@ -289,7 +289,7 @@ class TextModel(nn.Module):
                 chances = logits.sigmoid()
                 places = (chances >= least).nonzero()
                 for (n, r), chance in zip(places.tolist(), chances[tuple(places.T)].tolist()):
-                    kept.append(Pair(*pairs[at + n][5:], names[r], chance))
+                    kept.append(Pair(pairs[at + n][5], pairs[at + n][6], names[r], chance))
             result.append(sorted(kept, key=lambda p: (-p.score, p)))
         return result
 
