@@ -64,20 +64,9 @@ def zero_shot(
 
     extract_output.check(out, restart)
     request = options.extraction_request(
-        system,
-        [model],
-        endpoint=endpoint,
-        tasks=task,
-        label=label,
-        relation=relation,
-        labels=labels,
-        cache=cache,
-        settings=vlm_option,
-        examples=examples,
-        instructions=instructions,
-        passes=passes,
-        max_side=max_side,
-    )
+        system, [model], endpoint=endpoint, tasks=task, label=label, relation=relation, labels=labels, cache=cache,
+        settings=vlm_option, examples=examples, instructions=instructions, passes=passes, max_side=max_side,
+    )  # fmt: skip
     sources, data = extract.open_sources(
         corpus, [split] if corpus != "-" and not Path(corpus).exists() else None, image_dir
     )
@@ -89,19 +78,18 @@ def zero_shot(
     schema = request.answerable(request.schema(given), backend)
     gold: list[Any] = []
     passed = progress.PostCounts()
+
+    def watch(found: Any, left: Any) -> Any:
+        total = lambda: left(max_documents or progress.count_sources(corpus, sources, data))  # noqa: E731
+        return progress.watched(found, "prompting", passed, total, more=costs.line)
+
     predicted, lost = _predicted(
         context.params,
         lambda posts: request.predict(posts, schema, costs.of(backend)),
         _kept(posts, gold),
         request,
         request.identity(schema),
-        lambda found, left: progress.watched(
-            found,
-            "prompting",
-            passed,
-            lambda: left(max_documents or progress.count_sources(corpus, sources, data)),
-            more=costs.line,
-        ),
+        watch,
         passed,
         costs,
     )
