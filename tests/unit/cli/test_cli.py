@@ -252,5 +252,6 @@ def test_the_flags_of_training_are_frozen():
         "restart",
         "precision",
         "checkpoint_every",  # of the job, not of the model
+        "image_dir",  # of the corpus, as convert and extract have it
         "parts",
     ]

@@ -379,5 +379,5 @@ def test_errors_before_anything_is_trained(lessons, fresh, tmp_path):
         finetune(*fresh(), [], lessons, tmp_path / "m")
     with pytest.raises(TrainError, match="0 of dev"):
         finetune(*fresh(), lessons, [], tmp_path / "m")
-    with pytest.raises(TrainError, match="a hub id or a folder"):
+    with pytest.raises(TrainError, match="a hub id, or a folder"):
         load_model(str(tmp_path / "none"), FAST)
