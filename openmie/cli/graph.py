@@ -46,7 +46,7 @@ def build(
         Path | None, typer.Option(help="TOML or JSON: labels -> schema.org, Wikidata or other IRIs.")
     ] = None,
     base: Annotated[str, typer.Option(help="What the graph's own IRIs begin with.")] = "urn:openmie:",
-    text: Annotated[bool, typer.Option("--text/--no-text", help="Whether documents carry their texts.")] = True,
+    text: Annotated[bool, typer.Option("--texts/--no-texts", help="Whether documents carry their texts.")] = True,
     image_dir: options.ImageDir = None,
 ) -> None:
     """Build a knowledge graph: entities as nodes, relations as edges, each fact with its place, image, model and score.
