@@ -110,7 +110,7 @@ def page(
     entity: Annotated[str, typer.Argument(help="Name of the entity, its key (PER/ada), or its IRI.")],
     out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("neighbourhood.html"),
     steps: Annotated[int, typer.Option(help="How many relations or shared images away.", min=1, max=3)] = 1,
-    most: Annotated[int, typer.Option(help="Entities that are drawn at most.", min=2, max=200)] = 30,
+    max_entities: Annotated[int, typer.Option(help="Entities that are drawn at most.", min=2, max=200)] = 30,
     image_dir: options.ImageDir = None,
 ) -> None:
     """Draw what surrounds an entity: its relations, who is seen beside it, faces and boxes, and the posts that say so.
@@ -122,10 +122,10 @@ def page(
     """
     from openmie.graph.page import write_neighbourhood
 
-    found = write_neighbourhood(store, entity, out, steps=steps, most=most, image_dir=image_dir)
+    found = write_neighbourhood(store, entity, out, steps=steps, most=max_entities, image_dir=image_dir)
     console.say_line(f"{len(found.entities)} entities, {len(found.links)} links, {len(found.posts)} posts: {out}")
     if found.left_out:
-        console.say_line(f"{found.left_out} more entities are not drawn; raise --most")
+        console.say_line(f"{found.left_out} more entities are not drawn; raise --max-entities")
     if found.unread:
         console.say_line(f"{found.unread} images were not read: name their folder with --image-dir")
 
