@@ -358,11 +358,11 @@ def test_a_folder_that_one_engine_began_another_finishes(here, batched, extract,
 
     assert extract("posts.jsonl", "--out", "whole")[0] == 3
     whole = files(here / "whole")
-    monkeypatch.setattr("openmie.inference.worker_process.WorkerProcess", lambda spec: InProcess(spec, batched))
-    monkeypatch.setattr("openmie.inference.worker_pool.WorkerProcess", lambda spec: InProcess(spec, batched))
-    monkeypatch.setattr(ray_engine, "WorkerProcess", lambda spec: InProcess(spec, batched))
+    monkeypatch.setattr("openmie.inference.worker_process.WorkerProcess", lambda spec, used: InProcess(spec, batched))
+    monkeypatch.setattr("openmie.inference.worker_pool.WorkerProcess", lambda spec, used: InProcess(spec, batched))
+    monkeypatch.setattr(ray_engine, "WorkerProcess", lambda spec, used: InProcess(spec, batched))
 
-    def batches(job, finished):
+    def batches(job, finished, used):
         actor = ray_engine._PredictingActor(job.spec)
         for block in ray_engine._read_blocks(job, finished):
             (row,) = actor(block).to_pylist()

@@ -108,6 +108,17 @@ CACHED = {
         for name, more in (("stats", ()), ("export", ()), ("prune", ("--older-than", "0")))
     },
     "batch read": ("batch", "read", "{work}/test.jsonl", "--cache", "OUT"),
+    "batch write-captions": (
+        "batch",
+        "write-captions",
+        "{work}/test.jsonl",
+        "--model",
+        "m",
+        "--out",
+        "{work}/told-captions",
+        "--cache",
+        "OUT",
+    ),
     "batch write": (
         "batch",
         "write",
