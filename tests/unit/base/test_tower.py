@@ -248,6 +248,7 @@ def test_a_folder_of_another_size_agrees_with_the_library(tmp_path, library, kin
     assert tower.encode(long)[0].shape == (200, 32)
 
 
+@pytest.mark.slow
 def test_chinese_is_read_as_it_is_written_where_asked_for(tmp_path, library, real):
     """Without marks of blanks: the library's own pieces of the unbroken text, but for its beginning; folders alike."""
     saved(tmp_path, "bert", library[1])

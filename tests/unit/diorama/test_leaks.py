@@ -75,6 +75,7 @@ def test_ambiguous_sentences_are_uniform_given_types_and_relation():
     assert independent((d.source["cue"], d.source["relation"]) for d in ambiguous(2)) > P
 
 
+@pytest.mark.slow
 def test_lengths_of_ambiguous_posts_and_names_are_alike():
     by_type = {t: [d for d in ambiguous(1) if d.mentions[0].label == t] for t in ("PER", "LOC", "ORG", "MISC")}
     for other in ("LOC", "ORG", "MISC"):

@@ -198,6 +198,7 @@ def test_no_path_that_loads_runs_code_of_the_folder(originals, python, tmp_path)
     assert loaded == UNREAD, "\n".join(lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "plant", "call"),
     [

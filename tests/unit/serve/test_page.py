@@ -170,6 +170,7 @@ def test_from_a_post_to_a_download(browser, service):
         assert "least=0.7" in page.url and "Ada" not in page.url and TOKEN not in page.url
 
 
+@pytest.mark.slow
 def test_a_correction_is_undone_saved_and_kept_apart_in_two_tabs(browser, service):
     """Type, span, box, accept and reject; undo; what another tab saved is not overwritten, but can be opened."""
     address, folder = service

@@ -165,6 +165,7 @@ def test_ctrl_c_in_one_process_saves_once_and_ends_both(folder):
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_several_processes_are_one_run(folder):
     """Two processes share each batch, the short one too; a process may see no image in a step."""
     assert [t[:3] for t in told(folder, "bare")] == [[2, "done", 24]] * 2

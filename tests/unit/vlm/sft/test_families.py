@@ -18,6 +18,8 @@ from openmie.vlm.backends.model_loading import load_processor, save_processor  #
 from openmie.vlm.pfa.parsing import ANSWER_PLACE  # noqa: E402
 from tests.fixtures import vlm_small  # noqa: E402
 
+pytestmark = pytest.mark.slow  # trains
+
 CORPUS = "diorama:train=4,dev=2,test=2,translation=false,patches=4,size=64"
 FAMILIES = {"llava": vlm_small.llava, "idefics3": vlm_small.idefics3, "qwen25": vlm_small.qwen25}
 

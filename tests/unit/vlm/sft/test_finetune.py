@@ -22,6 +22,8 @@ from openmie.vlm.sft.dataset import PromptSpec, build_sft_dataset, texts  # noqa
 from openmie.vlm.sft.finetune import adapted, finetune, load_model  # noqa: E402
 from openmie.vlm.sft.settings import Lora, SFTTraining, parameter_groups, part_of  # noqa: E402
 
+pytestmark = pytest.mark.slow  # trains
+
 SIZES = tiny.Tiny(width=32, layers=2, heads=2, channels=16)
 FAST = SFTTraining(epochs=2, batch=4, lr=3e-3, vision_lr=3e-3, merger_lr=3e-3, dev_batch=8)
 LABELS = ("LOC", "MISC", "ORG", "PER")
@@ -274,7 +276,6 @@ class Killed(Exception):
     pass
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("change", [{}, {"every": 3}, {"lora": Lora(rank=2, alpha=4)}], ids=["epochs", "steps", "lora"])
 def test_killed_it_goes_on_to_the_same_bits(lessons, fresh, tmp_path, change):
     """A checkpoint at the end of an epoch, and one within; random generators count where adapters have dropout."""
