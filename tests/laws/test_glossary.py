@@ -52,6 +52,8 @@ GUESSED = (  # by people who read the pages without having seen the project
     *("annotation layer", "bootstrap interval", "clip", "data hash", "entity markers", "extra", "implicit positives"),
     *("level", "model card", "seed", "singleton", "stage", "state", "summary", "sweep", "target", "text-only", "token"),
     *("candidate", "ceiling", "component", "context", "departure", "flavour", "gap closure", "phrases", "record"),
+    *("converged", "encoded document", "endpoint", "label", "link", "model folder", "note", "result folder", "row"),
+    *("task", "threshold", "variant", "window", "worker"),
 )
 
 
