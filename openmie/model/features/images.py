@@ -189,7 +189,7 @@ def collate_images(
 
     One picture is held at a time: each becomes its pixels before the next one is read.
     """
-    found: list[tuple[int, int, Any]] = []  # document, slot, pixels (3, H, W) or cached states
+    found: list[tuple[int, int, Any]] = []  # document, slot, pixels (1, 3, H, W) or cached states
     cached = all("vision" in d.cached for d in documents)
     read: dict[int, list[tuple[int, Any]]] = {}  # by the records of a document, which all of its pairs share
     pictures: list[tuple[int, Any]]
@@ -198,7 +198,7 @@ def collate_images(
             pictures = [(s, states[key]) for s, key in d.cached["vision"]]
         else:
             if id(d.errors) not in read:
-                read[id(d.errors)] = [(s, process([p])[0]) for s, p in pictures_of(d, inputs, needed_size(process))]
+                read[id(d.errors)] = [(s, process([p])) for s, p in pictures_of(d, inputs, needed_size(process))]
             pictures = read[id(d.errors)]
         if inputs.default_picture and not pictures:
             pictures = [(slot, None) for slot in range(1, 1 + inputs.objects)] or [(0, None)]
@@ -225,8 +225,9 @@ def _stacked(pixels: Sequence[Tensor | None], process: Callable[[Sequence[Any]],
     """(K, 3, H, W); None stands for the default picture, which is zero after the preprocessing."""
     from PIL import Image as Pillow
 
-    real = [p for p in pixels if p is not None] or [process([Pillow.new("RGB", (8, 8))])[0]]
-    return torch.stack([torch.zeros_like(real[0]) if p is None else p for p in pixels])
+    real = [p for p in pixels if p is not None] or [process([Pillow.new("RGB", (8, 8))])]
+    # `cat`, not `stack`: it keeps the layout of `process`, and convolutions over channels-last pixels are faster
+    return torch.cat([torch.zeros_like(real[0]) if p is None else p for p in pixels])
 
 
 def masked_modalities(encoded: EncodedDocument, inputs: EncoderInputs, object_stream: bool) -> list[str]:

@@ -55,6 +55,16 @@ def test_one_picture_is_held_at_a_time_and_small(models, photographs):
     assert found["pixels"].shape == (3, 3, 64, 64) and found["image"].tolist() == [0, 1, 2]
 
 
+def test_pixels_have_the_values_and_the_layout_of_a_batch_that_is_made_at_once(models):
+    """Convolutions are faster over channels-last pixels; another layout rounds otherwise, so weights change."""
+    model = models["ner"]
+    process, documents = model.featurizer.vision.process, [small.document(n) for n in range(3)]
+    found = collate_images(model.featurizer.featurize(documents), model.featurizer.inputs, process, {})["pixels"]
+    expected = process([PIL.Image.fromarray(d.images[0].pixels) for d in documents])
+    assert torch.equal(found, expected) and found.stride() == expected.stride()
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_the_pairs_of_a_document_have_its_picture_read_once(models, photographs):
     model, process = models["re"], Process()
     document = small.document(1).replace(images=(Image(path=photographs[0], id="main"),), relations=())
