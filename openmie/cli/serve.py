@@ -64,6 +64,7 @@ def serve(
     Example: openmie serve
 
     Example: openmie serve --model base --model mine=runs/mine --port 8080 --token-file tokens.txt
+
     Example: openmie serve --annotations gold
 
     Example: openmie serve --vlm NAME --endpoint http://localhost:8001/v1
