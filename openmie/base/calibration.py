@@ -5,8 +5,9 @@ logit z, the label it is for, and whether it is right. With temperature T its pr
 candidates, B bins.
 
 Sources: Guo et al. (2017) for temperature and the expected calibration error; equal-mass bins as in Nguyen and O'Connor
-(2015). Departures: T has a prior around 1, so that few candidates change little, and thresholds of rare labels are the
-shared one.
+(2015). Departures: T has a prior around 1, so that few candidates change little; thresholds of rare labels are the shared
+one; and no threshold is below a least one, for the highest F1 of a label that is found badly lies at half of that F1
+(Lipton et al., 2014), where nearly all that is predicted is wrong.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from openmie.errors import MetricError
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 LOWEST, HIGHEST = 0.05, 20.0  # of a temperature
+ABSTAIN = 0.2  # least threshold: where a label's F1 is highest for guesses, nothing is predicted instead
 _PRIOR = 2.0  # what log T weighs in the summed negative log-likelihood: PRIOR * (log T)^2, a normal of variance 1/4
 
 
@@ -186,8 +188,11 @@ def choose_thresholds(
     labels: Sequence[str],
     missed: Mapping[str, int] | None = None,
     enough: int = 30,
+    least: float = ABSTAIN,
 ) -> tuple[float, dict[str, float]]:
     """A threshold for all labels together, and one for each label with enough gold, each of the highest F1.
+
+    One that would lie below `least` is `least`.
 
     Args:
         probabilities: (N,) of the candidates.
@@ -195,6 +200,7 @@ def choose_thresholds(
         labels: of the N candidates.
         missed: label -> gold items that are no candidate.
         enough: gold items that a label needs for a threshold of its own.
+        least: lowest threshold.
 
     Returns:
         The shared threshold, and label -> its own.
@@ -204,13 +210,13 @@ def choose_thresholds(
     """
     p, right = _checked(probabilities, correct, labels)
     gone = dict(missed or {})
-    shared, _ = best_threshold(p, right, sum(gone.values()))
+    shared = max(best_threshold(p, right, sum(gone.values()))[0], least)
     names = np.array(labels, dtype=object)
     own = {}
     for label in sorted({*labels, *gone}):
         mine = names == label
         if right[mine].any() and right[mine].sum() + gone.get(label, 0) >= enough:
-            own[label] = best_threshold(p[mine], right[mine], gone.get(label, 0), shared)[0]
+            own[label] = max(best_threshold(p[mine], right[mine], gone.get(label, 0), shared)[0], least)
     return shared, own
 
 

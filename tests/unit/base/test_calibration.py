@@ -132,6 +132,15 @@ def test_thresholds_of_labels():
     assert best_threshold([0.9, 0.4], [False, False], default=0.6) == (0.6, 0.0)
 
 
+def test_a_label_that_is_found_badly_abstains():
+    labels, p = ["A"] * 40 + ["B"] * 100, [0.8] * 40 + [0.06] * 100
+    correct = [True] * 40 + [True] * 40 + [False] * 60  # of B, the highest F1 is that of guesses
+    assert best_threshold(p[40:], correct[40:])[0] < 0.06
+    shared, own = choose_thresholds(p, correct, labels)
+    assert own == {"A": pytest.approx(0.4), "B": 0.2} and shared == 0.2
+    assert choose_thresholds(p, correct, labels, least=0.0)[1]["B"] < 0.06
+
+
 @pytest.mark.parametrize(
     "call",
     [
