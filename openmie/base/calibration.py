@@ -4,10 +4,10 @@ A candidate is something that a model could have predicted: a span with a label,
 logit z, the label it is for, and whether it is right. With temperature T its probability is sigmoid(z / T). Legend: N
 candidates, B bins.
 
-Sources: Guo et al. (2017) for temperature and the expected calibration error; equal-mass bins as in Nguyen and O'Connor
-(2015). Departures: T has a prior around 1, so that few candidates change little; thresholds of rare labels are the shared
-one; and no threshold is below a least one, for the highest F1 of a label that is found badly lies at half of that F1
-(Lipton et al., 2014), where nearly all that is predicted is wrong.
+Sources: Guo et al. (2017) for temperature and the expected calibration error; equal-mass bins as in Nguyen and
+O'Connor (2015). Departures: T has a prior around 1, so that few candidates change little. Thresholds of rare labels
+are the shared one. No threshold is below a least one: the highest F1 of a label that is found badly lies at half of
+that F1 (Lipton et al., 2014), where nearly all that is predicted is wrong.
 """
 
 from __future__ import annotations
