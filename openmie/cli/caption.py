@@ -16,7 +16,7 @@ def caption(
     corpus: options.Sources,
     model: options.VLM,
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
-    endpoint: options.Endpoint = "",
+    endpoint: options.Endpoints = None,
     prompt: Annotated[str, typer.Option(help="camim (that paper's), summary (ours), or the text of one.")] = "camim",
     name: Annotated[str, typer.Option(help="Generator of the captions; default: the model's name.")] = "",
     split: options.Splits = None,
@@ -75,9 +75,9 @@ def caption(
     columns, costs = options.post_columns(text_column, image_column, id_column), JobCosts(options.prices(price))
     sources, data = extract.open_sources(corpus, split, image_dir, columns, from_)
     asking = backends.connect(
-        model, endpoint, max_tokens=max_tokens, temperature=temperature, revision=revision, device=device, dtype=dtype,
-        batch_size=batch_size, concurrency=concurrency, timeout=timeout, retries=retries, key_env=api_key_env,
-        image_format=image_format,
+        model, endpoint or "", max_tokens=max_tokens, temperature=temperature, revision=revision, device=device,
+        dtype=dtype, batch_size=batch_size, concurrency=concurrency, timeout=timeout, retries=retries,
+        key_env=api_key_env, image_format=image_format,
     )  # fmt: skip
     backend = Cached(asking, open_store(cache), max_failures)
     side = captions.MAX_SIDE if max_side is None else max_side
@@ -113,7 +113,7 @@ def _say_losses(passed: progress.PostCounts, tally: Any, data: Any) -> bool:
     return bool(passed.records or tally.lost or skipped)
 
 
-def _check_flags(others: dict[str, Any], endpoint: str) -> None:
+def _check_flags(others: dict[str, Any], endpoint: list[str] | None) -> None:
     """OpenMIEError: a setting of a server for a model that runs here, or the other way round."""
     if wrong := [flag for flag, value in others.items() if value is not None]:
         raise OpenMIEError(

@@ -52,7 +52,7 @@ def extract(
         bool, typer.Option(help="Remove the rows that are in the folder --out, and begin anew.")
     ] = False,
     system: options.System = "",
-    endpoint: options.Endpoint = "",
+    endpoint: options.Endpoints = None,
     task: options.Tasks = "",
     label: options.Label = None,
     relation: options.RelationLabel = None,

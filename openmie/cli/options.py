@@ -85,6 +85,15 @@ System = Annotated[
 Endpoint = Annotated[
     str, typer.Option(help="Server with OpenAI's protocol, such as http://localhost:8000/v1; default: run it here.")
 ]
+Endpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoint",
+        metavar="URL",
+        help="Server with OpenAI's protocol, such as http://localhost:8000/v1; repeatable: servers of one model share "
+        "the job. Limits of one stand behind it: URL#concurrency=4,key_env=NAME. Default: run it here.",
+    ),
+]
 Tasks = Annotated[
     str,
     typer.Option(

@@ -28,7 +28,7 @@ def zero_shot(
         bool, typer.Option(help="Remove the rows that are in the folder --out, and begin anew.")
     ] = False,
     system: options.System = "schema",
-    endpoint: options.Endpoint = "",
+    endpoint: options.Endpoints = None,
     split: Annotated[str, typer.Option(help="Split of the corpus.")] = "dev",
     task: options.Tasks = "",
     label: options.Label = None,

@@ -122,7 +122,7 @@ class Endpoint:
                 remedy="give the fields as they are sent",
             ) from None
         self.__dict__["_pool"] = AsyncPool()
-        self.__dict__["_accepted"] = ServerParameters(self._where)
+        self.__dict__["_accepted"] = ServerParameters(self.where)
 
     @property
     def name(self) -> str:
@@ -147,7 +147,7 @@ class Endpoint:
 
     def answers_as_completed(self, requests: Iterable[Request]) -> Iterator[tuple[int, Answer | ErrorRecord]]:
         """(index, answer) in the order of completion: a cache stores an answer before a slower neighbour is ready."""
-        _import_openai()
+        import_openai()
         return self.__dict__["_pool"].map_unordered(requests, self._answer, self.concurrency)
 
     def body(self, request: Request) -> dict[str, Any]:
@@ -167,22 +167,30 @@ class Endpoint:
             return await self._with_retries(messages, request)
         except UnusableServer:
             raise
-        except OpenMIEError as error:
-            found = self._redacted(error.record.found)
-            return error.record.model_copy(update={"where": self._where, "found": found})
         except Exception as error:  # whatever the client or an image raises, the other requests go on
-            return self._record(
-                f"request failed with {type(error).__name__}: {str(error)[:300]}",
-                "an answer",
-                "check this request's images and text",
-            )
+            return self.recorded(error)
+
+    def recorded(self, error: Exception) -> ErrorRecord:
+        """What is in the place of an answer where a request raised an error."""
+        if isinstance(error, OpenMIEError):
+            found = self._redacted(error.record.found)
+            return error.record.model_copy(update={"where": self.where, "found": found})
+        return self._record(
+            f"request failed with {type(error).__name__}: {str(error)[:300]}",
+            "an answer",
+            "check this request's images and text",
+        )
+
+    def gave_up(self, failure: str, tries: int) -> ErrorRecord:
+        """What is in the place of an answer where so many tries failed."""
+        return self._record(f"{failure}, {tries} times", "an answer", _RUN_AGAIN)
 
     async def _with_retries(self, messages: Messages, request: Request) -> Answer | ErrorRecord:
-        failure, tries, pause = "", 0, self._pause()
+        failure, tries, pause = "", 0, self.pause()
         while tries <= self.retries:
             ticket = await pause.turn()
             try:
-                found = await self._try(messages, request, pause, ticket)
+                found = await self.try_once(messages, request, pause, ticket)
             finally:
                 pause.leave()
             if not isinstance(found, str):
@@ -190,13 +198,17 @@ class Endpoint:
             if not found:  # all were asked to wait, which is no fault of this request
                 continue
             failure, tries = found, tries + 1
-            pause.failed(failure, self._patience)
+            pause.failed(failure, self.patience)
             if tries <= self.retries:
-                longest = min(self.max_retry_delay, self.retry_delay * 2.0 ** (tries - 1))
-                await asyncio.sleep(random.uniform(longest / 2, longest))
-        return self._record(f"{failure}, {tries} times", "an answer", _RUN_AGAIN)
+                await asyncio.sleep(self.delay(tries))
+        return self.gave_up(failure, tries)
 
-    async def _try(self, messages: Messages, request: Request, pause: SharedPause, ticket: float) -> Answer | str:
+    def delay(self, tries: int) -> float:
+        """Seconds before the next try, after so many that failed."""
+        longest = min(self.max_retry_delay, self.retry_delay * 2.0 ** (tries - 1))
+        return random.uniform(longest / 2, longest)
+
+    async def try_once(self, messages: Messages, request: Request, pause: SharedPause, ticket: float) -> Answer | str:
         """An answer, or how the try failed; "" for a try that does not count."""
         started = time.monotonic()
         try:
@@ -222,13 +234,13 @@ class Endpoint:
         return answer
 
     @property
-    def _patience(self) -> float:
+    def patience(self) -> float:
         """Seconds that a server which has answered nothing may go on failing: the delays of one request."""
         return sum(min(self.max_retry_delay, self.retry_delay * 2.0**n) for n in range(self.retries)) / 2
 
     async def _post(self, messages: Messages, request: Request) -> bytes:
         """The raw body of one try's response."""
-        openai = _import_openai()
+        openai = import_openai()
 
         def fields(form: RequestForm) -> dict[str, Any]:
             return self._fields(messages, request, form)
@@ -236,7 +248,7 @@ class Endpoint:
         try:
             return await call_as_accepted(openai, self._client(openai), fields, self._parameters, request)
         except openai.APIStatusError as error:
-            raise status_error(error, self._where, self.key_env, self._redacted) from None
+            raise status_error(error, self.where, self.key_env, self._redacted) from None
 
     @property
     def _parameters(self) -> ServerParameters:
@@ -261,21 +273,22 @@ class Endpoint:
             held = self.__dict__["_held"] = (key, loop, client)
         return held[2]
 
-    def _pause(self) -> SharedPause:
+    def pause(self) -> SharedPause:
         """The pause of all requests on this loop."""
         loop = asyncio.get_running_loop()
         held = self.__dict__.get("_paused")
         if held is None or held[0] is not loop:
-            pause = SharedPause(self._where, self.concurrency, self.retries + 1, self.retry_delay, self.max_retry_delay)
+            pause = SharedPause(self.where, self.concurrency, self.retries + 1, self.retry_delay, self.max_retry_delay)
             held = self.__dict__["_paused"] = (loop, pause)
         return held[1]
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """How records call model and server."""
         return f"model {self.model} at {self.base_url}"
 
     def _record(self, found: str, expected: str, remedy: str) -> ErrorRecord:
-        return ErrorRecord(where=self._where, found=self._redacted(found), expected=expected, remedy=remedy)
+        return ErrorRecord(where=self.where, found=self._redacted(found), expected=expected, remedy=remedy)
 
     def _redacted(self, text: str) -> str:
         key = os.environ.get(self.key_env, "").strip()
@@ -290,7 +303,8 @@ def is_unavailable(record: ErrorRecord) -> bool:
     return not record.note and record.remedy.startswith(_RUN_AGAIN)
 
 
-def _import_openai() -> Any:
+def import_openai() -> Any:
+    """The package openai. ModelError: it is not installed."""
     try:
         return import_module("openai")
     except ImportError as error:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
+from math import inf
 from time import monotonic
 
 from openmie.vlm.generate import GenerationError
@@ -44,7 +45,7 @@ class SharedPause:
         self.where, self.concurrency, self.tries = where, concurrency, tries
         self.first, self.longest = first, longest
         self._allowed = float(concurrency)
-        self._open = 0
+        self.open = 0  # requests in flight
         self._until = 0.0  # nobody sends before
         self._began = -1.0  # of the last pause
         self._pauses = 0  # without an answer in between
@@ -57,19 +58,28 @@ class SharedPause:
         """Wait until a request may be sent. The ticket is the time of its sending."""
         if self._changed is None:
             self._changed = asyncio.Event()
-        while True:
-            if (left := self._until - monotonic()) > 0:
+        while left := self.seconds_left():
+            if left < inf:
                 await asyncio.sleep(left)
-            elif self._open >= max(int(self._allowed), 1):
+            else:
                 self._changed.clear()
                 await self._changed.wait()
-            else:
-                self._open += 1
-                return monotonic()
+        return self.take()
+
+    def seconds_left(self) -> float:
+        """Seconds until a request may be sent; 0: now; infinity: as many are in flight as may be."""
+        if (left := self._until - monotonic()) > 0:
+            return left
+        return inf if self.open >= max(int(self._allowed), 1) else 0.0
+
+    def take(self) -> float:
+        """A request is sent now; its ticket."""
+        self.open += 1
+        return monotonic()
 
     def leave(self) -> None:
         """A request has ended, or will try again."""
-        self._open -= 1
+        self.open -= 1
         self._wake()
 
     def answered(self) -> None:
@@ -102,7 +112,7 @@ class SharedPause:
                 )
         seconds = self._delay() if wait is None else wait
         if seconds >= TOLD and self._until < monotonic() + seconds - TOLD:
-            print(f"{self.where} asks to wait: all requests pause for {seconds:.0f} seconds.", file=sys.stderr)
+            print(f"{self.where} asks to wait: all requests to it pause for {seconds:.0f} seconds.", file=sys.stderr)
         self._wait(seconds)
 
     def unreachable(self, ticket: float, reason: str) -> None:

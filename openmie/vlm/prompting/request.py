@@ -13,7 +13,7 @@ from openmie.data.corpus import Labels
 from openmie.data.document import Document
 from openmie.data.provenance import digest, public_address
 from openmie.errors import ErrorRecord, RecipeError
-from openmie.vlm.backends import backend_class, connect
+from openmie.vlm.backends import addresses, backend_class, connect
 from openmie.vlm.backends.answer_store import open_store
 from openmie.vlm.backends.response_cache import MAX_FAILURES, Cached
 from openmie.vlm.estimate import Estimate, Unasked
@@ -43,7 +43,8 @@ class ExtractionRequest:
     Args:
         system: "schema" or "pfa".
         model: hub id, folder, or the server's name of the model.
-        endpoint: base URL of a server with OpenAI's protocol; "": run the model on this machine.
+        endpoint: base URL of a server with OpenAI's protocol, or of several, as `connect` takes them; "": run the model
+            on this machine.
         cache: file that keeps the answers, `none` for none; None: the user's own (`answer_store.default_path`).
         tasks: with commas between them; "": all that there are labels for.
         label: LABEL or LABEL=MEANING, of mentions.
@@ -62,7 +63,7 @@ class ExtractionRequest:
 
     system: str
     model: str
-    endpoint: str = ""
+    endpoint: str | Sequence[str] = ""
     cache: Path | None = None
     tasks: str = ""
     label: Sequence[str] = ()
@@ -147,7 +148,7 @@ class ExtractionRequest:
         asked: list[Any] = [self.system, (schema or self.schema()).facts(), self.answer_settings()]
         more = [self.passes, self._instructions(), *(d.to_json() for d in self.example_documents())]
         asked += more if any(more) else []
-        server = {"endpoint": public_address(self.endpoint)} if self.endpoint else {}
+        server = {"endpoint": ", ".join(map(public_address, addresses(self.endpoint)))} if self.endpoint else {}
         return {"name": self.model, **server, "prompt": digest(asked)}
 
     def options(self) -> PromptOptions:
@@ -215,7 +216,7 @@ class ExtractionRequest:
         return told
 
 
-def _backend_settings(endpoint: str) -> set[str]:
+def _backend_settings(endpoint: str | Sequence[str]) -> set[str]:
     """Names of the settings of `Endpoint` or `Local`."""
     kind = backend_class(endpoint)
     return {f.name for f in fields(kind) if not f.name.startswith("_")} - {"model", "base_url"} | {"max_failures"}
