@@ -119,11 +119,11 @@ def naming_ablations(error: Any, name: str, full: Any, documents: Iterable[Any])
         error: of `openmie.train.fit`.
         name: of the page.
         full: the full system.
-        documents: of the training.
+        documents: of the training, read once for each ablation.
     """
     from openmie.train.feeding import with_ablations
 
-    return with_ablations(error, load_paper_module(name).ablations(full), list(documents))
+    return with_ablations(error, load_paper_module(name).ablations(full), documents)
 
 
 def change(recipe: Recipe, changes: Iterable[str]) -> Recipe:

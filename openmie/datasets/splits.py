@@ -1,14 +1,15 @@
-"""A user's own corpus: one file per split, in a file format that can be a corpus (`openmie.formats.registry`)."""
+"""A user's own corpus: a file or shards per split, in a format that can be a corpus (`openmie.formats.registry`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from openmie.data.corpus import Corpus, Item
-from openmie.datasets.reading.split_files import SPLIT_NAMES, one_file_per_split, split_files, split_of
+from openmie.datasets.reading.shards import shards_per_split
+from openmie.datasets.reading.split_files import SPLIT_NAMES, split_of
 from openmie.errors import CorpusError
 from openmie.formats.post_columns import USUAL, PostColumns
 from openmie.formats.registry import FORMATS, accepted_options, guess, read_items
@@ -26,26 +27,26 @@ NAMES = tuple(dict.fromkeys(row.dataset for row in FORMATS.values() if row.can_b
 
 
 def load_split_files(format: str, path: Path, *, symmetric: str | tuple[str, ...] = (), **options: Any) -> Corpus:
-    """Load a folder with `train`, `dev` (`valid`, `val`) and `test` files, or a single file.
+    """Load a folder with `train`, `dev` (`valid`, `val`) and `test` files, or shards of them, or a single file.
 
     Args:
         format: the format's name in `load("NAME:PATH")`, one of `NAMES`.
-        path: the folder or file; a file whose name contains no split is `test`.
+        path: the folder (`openmie.datasets.reading.shards`) or file; a file whose name contains no split is `test`.
         symmetric: relation labels without direction (separated by commas in a spec).
         **options: of the format's reader.
 
     Returns:
-        The corpus; files are opened when its splits are iterated.
+        The corpus; files are opened when its splits are iterated, and their documents come one at a time.
 
     Raises:
-        CorpusError: no file, or several for one split.
+        CorpusError: no file, or several for one split that are no shards of it.
     """
     formats = {suffix: name for name, row in FORMATS.items() if row.dataset == format for suffix in row.suffixes}
-    files = one_file_per_split(split_files(path, tuple(formats), within=(format,)))
+    files = shards_per_split(path, tuple(formats), within=(format,))
     names = symmetric.split(",") if isinstance(symmetric, str) else symmetric
     return Corpus(
         f"{format}:{path}",
-        {s: partial(_documents, f, formats.get(f.suffix.lower(), format), options) for s, f in files.items()},
+        {s: partial(_documents, f, formats, format, options) for s, f in files.items()},
         symmetric=frozenset(n for n in names if n),
     )
 
@@ -110,5 +111,11 @@ def split_options(format: str) -> tuple[str, ...]:
     return ("symmetric", *dict.fromkeys(option for name in names for option in accepted_options(name)))
 
 
-def _documents(path: Path, format: str, options: dict[str, Any]) -> Iterator[Item]:
-    yield from read_items(path, format, **options)
+def _documents(
+    files: Sequence[Path], formats: Mapping[str, str], format: str, options: dict[str, Any]
+) -> Iterator[Item]:
+    kinds = {formats.get(f.suffix.lower(), format) for f in files}
+    if len(files) == 1:
+        yield from read_items(files[0], kinds.pop(), **options)
+    else:
+        yield from read_sources(list(map(str, files)), kinds.pop() if len(kinds) == 1 else None, **options)

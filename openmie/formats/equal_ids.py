@@ -21,7 +21,8 @@ def remark_equal_ids(items: Iterable[Document | ErrorRecord]) -> Iterator[Docume
                 remedy="both were kept; rename one, for predictions and scores are paired by id",
                 note=True,
             )
-            item = item.model_copy(update={"errors": (*item.errors, told)})
+            if told not in item.errors:  # of its own file
+                item = item.model_copy(update={"errors": (*item.errors, told)})
         yield item
 
 

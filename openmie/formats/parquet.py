@@ -28,6 +28,7 @@ from openmie.formats.token_rows import TOKENS, class_names, is_token_row, text_r
 
 CANNOT_HOLD = ("images.pixels",)
 
+_BUFFER = 1 << 20  # bytes of a column that are read at a time: a row group may be the whole file
 _RENAMED = {"begin": "start_time", "finish": "end_time"}  # columns of files written before November 2026
 _LAYERS = ("images", "mentions", "chains", "relations", "regions", "phrases", "errors")
 
@@ -192,7 +193,7 @@ def _opened(path: str | os.PathLike[str], data: bytes | None, done: list[int]) -
 
     try:
         with open_binary(path) if data is None else BytesIO(data) as file:
-            yield pq.ParquetFile(file)
+            yield pq.ParquetFile(file, buffer_size=_BUFFER)
     except (
         pa.ArrowException,
         OSError,

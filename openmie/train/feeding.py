@@ -52,12 +52,12 @@ def check_fed(recipe: Recipe, documents: Sequence[Document]) -> None:
         )
 
 
-def unfed(recipe: Recipe, documents: Sequence[Document]) -> Iterator[ErrorRecord]:
+def unfed(recipe: Recipe, documents: Iterable[Document]) -> Iterator[ErrorRecord]:
     """A record for each part of a recipe that none of these documents can feed; `found` is what none has.
 
     Args:
         recipe: a checked one.
-        documents: of the training.
+        documents: of the training; read twice.
     """
     encode: Any = recipe.encode
     name = context_generator(encode.inputs.context, documents)
@@ -99,7 +99,7 @@ def _attach(needed: Iterable[Sequence[str]]) -> str:
     return "attach " + "; ".join(ways) if ways else "look at the corpus with `openmie doctor`"
 
 
-def with_ablations(error: UnfedError, variants: Mapping[str, Recipe], documents: Sequence[Document]) -> UnfedError:
+def with_ablations(error: UnfedError, variants: Mapping[str, Recipe], documents: Iterable[Document]) -> UnfedError:
     """The same error, naming the variants that these documents can feed.
 
     Args:

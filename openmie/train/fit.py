@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -31,10 +31,12 @@ from openmie.train.card import CardFacts, card, named_corpora
 from openmie.train.checkpoint import TrainingProgress
 from openmie.train.feature_cache import cache_frozen
 from openmie.train.feeding import check_fed
+from openmie.train.gather import Processes
 from openmie.train.lazy_examples import LazyExamples
 from openmie.train.loop import Event, Run, prepare_machine
 from openmie.train.random_state import random_states
 from openmie.train.selection import dev_score, num_gold
+from openmie.train.shared_documents import documents_on_disk
 from openmie.train.unreadable_images import check_images
 
 if TYPE_CHECKING:
@@ -85,11 +87,15 @@ def _fit(
     (train, dev, corpus), training, encode = data, recipe.training, recipe.encode
     vision: Any = encode.vision if encode.inputs.reads_images else None
     check_backbones(encode.text.name, vision.name if vision else "")
-    train, dev, cut = _at_whole_words(_subsample(train, training.train_fraction, seed, out), list(dev), training, out)
+    processes = Processes(
+        accelerator.process_index, accelerator.num_processes, accelerator.is_local_main_process, accelerator.device
+    )
+    sample = _subsample(train, training.train_fraction, seed, out)
+    train, dev, cut = _at_whole_words(sample, list(dev), training, out, processes)
     check_images(recipe, train)
     recipe = with_context(with_vocabulary(recipe, train), train)
     model = Model.new(recipe)
-    examples = LazyExamples(model.featurizer, train)
+    examples = LazyExamples(model.featurizer, train, processes)
     dev_examples = model.featurizer.featurize(dev, candidates="gold_chains")
     # what cannot be scored is an error here, not after an epoch
     _check(recipe, examples, num_gold(dev, recipe), len(dev), train)
@@ -100,9 +106,8 @@ def _fit(
     if done := checkpoint.latest(out / "checkpoints"):
         run.progress = checkpoint.restore(done, *_state(model, run), key, accelerator.process_index)
         yield run.event("resume", {"from": done.name})
-    share = (accelerator.process_index, accelerator.num_processes)
     for part in (examples, dev_examples):
-        cache_frozen(model, part, out / "features.sqlite", 32, *share)
+        cache_frozen(model, part, out / "features.sqlite", 32, processes.index, processes.count)
     rates = {group.match or "the rest": group.lr for group in training.param_groups}
     about = {"examples": len(examples), "parameters": run.size(), "lr": rates}
     facts = CardFacts(corpus or named_corpora(train), len(train), len(dev), len(examples))
@@ -189,31 +194,18 @@ def _is_late(training: Training, progress: TrainingProgress) -> bool:
     return training.patience > 0 and since >= training.patience
 
 
-def _subsample(documents: Iterable[Document], fraction: float, seed: int, folder: Path) -> Iterable[Document]:
+def _subsample(documents: Iterable[Document], fraction: float, seed: int, folder: Path) -> Iterator[Document]:
     """A fraction of the documents, at least one, in their order; of one seed, subsets are nested."""
     if fraction == 1:
-        return documents
-    known = _on_disk(documents, folder)
+        yield from documents
+        return
+    known = documents_on_disk(documents, folder)
     kept = np.random.default_rng(seed).permutation(len(known))[: max(1, round(fraction * len(known)))]
-    return (known[i] for i in np.sort(kept).tolist())
-
-
-def _on_disk(documents: Iterable[Document], folder: Path) -> DocumentFile:
-    try:
-        return DocumentFile(documents, folder)
-    except OSError as error:
-        if error.filename:  # of the documents' own files
-            raise
-        raise TrainError(
-            f"{folder} cannot hold the training documents: {error.strerror or error}",
-            expected="about as much room as their compressed JSON takes",
-            where="out",
-            remedy="make room, or name another --out",
-        ) from error
+    yield from (known[i] for i in np.sort(kept).tolist())
 
 
 def _at_whole_words(
-    train: Iterable[Document], dev: list[Document], training: Training, folder: Path
+    train: Iterable[Document], dev: list[Document], training: Training, folder: Path, processes: Processes
 ) -> tuple[DocumentFile, list[Document], dict[str, Any]]:
     """Both splits with their mentions at whole words, and how many were moved or refused."""
     counts = {"moved": 0, "refused": 0}
@@ -225,7 +217,7 @@ def _at_whole_words(
             counts["refused"] += len(found.skipped)
             yield found.document
 
-    known = _on_disk(learnt(), folder)
+    known = documents_on_disk(learnt(), folder, processes, counts)
     scored, _, _ = at_whole_words(dev, dev, training.span_edges)
     about = {"span_edges": {"rule": training.span_edges, **counts}} if any(counts.values()) else {}
     return known, list(scored), about

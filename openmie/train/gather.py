@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributed.nn.functional import all_gather as gather_with_gradient
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes that train together.
+
+    Args:
+        index: number of this one.
+        count: how many there are.
+        is_first_here: whether it is the first one of its machine.
+        device: that tensors are exchanged on.
+    """
+
+    index: int = 0
+    count: int = 1
+    is_first_here: bool = True
+    device: str | torch.device = "cpu"
+
+    def exchange(self, value: Any) -> list[Any]:
+        """The values of all processes, which JSON can hold, in their order. Every process calls it."""
+        return [value] if self.count == 1 else json_across_processes(value, self.device)
 
 
 def across_processes(x: Tensor) -> Tensor:
@@ -29,7 +51,7 @@ def across_processes(x: Tensor) -> Tensor:
     return torch.cat([p[: int(s)] for p, s in zip(parts, sizes)])
 
 
-def json_across_processes(value: Any, device: torch.device) -> list[Any]:
+def json_across_processes(value: Any, device: str | torch.device) -> list[Any]:
     """The values of all processes, in their order; each is what JSON can hold. Every process calls it.
 
     Args:

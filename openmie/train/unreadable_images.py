@@ -6,6 +6,7 @@ A training goes on without an image that is broken; without most of them it woul
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from openmie.data import images as pictures
 from openmie.data.document import Document
@@ -13,6 +14,8 @@ from openmie.errors import ErrorRecord, ImageError, TrainError
 from openmie.formats.image_paths import image_refusals
 from openmie.model.features.images import select_images
 from openmie.recipe import Recipe
+
+KNOWN = 4096  # images that are remembered: posts of one image mostly follow each other
 
 
 def check_images(recipe: Recipe, documents: Iterable[Document]) -> None:
@@ -26,8 +29,8 @@ def check_images(recipe: Recipe, documents: Iterable[Document]) -> None:
         TrainError: a larger share, with the first reason.
     """
     most = recipe.training.max_unreadable_images
-    known: dict[str, ErrorRecord | None] = {}
-    total, bad = 0, list[ErrorRecord]()
+    look = lru_cache(KNOWN)(_record)
+    total, bad, first = 0, 0, ""
     for document in documents:
         refused = image_refusals(document)
         for _, image in select_images(document, recipe.encode.inputs):
@@ -36,14 +39,15 @@ def check_images(recipe: Recipe, documents: Iterable[Document]) -> None:
                     continue
                 record: ErrorRecord | None = refused[0]
             elif image.pixels is None:
-                record = known[image.path] if image.path in known else known.setdefault(image.path, _record(image.path))
+                record = look(image.path)
             else:
                 record = None
             total += 1
-            bad += [record] if record else []
-    if len(bad) > most * total:
+            bad += record is not None
+            first = first or str(record or "")
+    if bad > most * total:
         raise TrainError(
-            f"{len(bad):,} of {total:,} images that cannot be read, the first: {bad[0]}",
+            f"{bad:,} of {total:,} images that cannot be read, the first: {first}",
             expected=f"at most {most:.0%}",
             where="training documents",
             remedy="correct the images or their folder, train on the text alone (--ablate text), or allow more "

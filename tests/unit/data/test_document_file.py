@@ -26,3 +26,12 @@ def test_the_digest_is_of_the_documents_and_their_order(tmp_path):
     assert digest == DocumentFile(iter(documents), tmp_path).digest
     assert digest != DocumentFile(documents[::-1], tmp_path).digest
     assert digest != DocumentFile([*documents[:2], documents[2].replace(mentions=())], tmp_path).digest
+
+
+def test_another_process_opens_the_file_by_its_name(tmp_path):
+    documents = [d.replace(images=()) for d in small.documents(5)]
+    written = DocumentFile(documents, tmp_path, "shared")
+    found = DocumentFile.opened(tmp_path / "shared", written.digest)
+    assert written.is_whole and not DocumentFile(small.documents(1), tmp_path).is_whole
+    written.unlink()
+    assert not list(tmp_path.iterdir()) and list(found) == list(written) == documents and found.digest == written.digest
