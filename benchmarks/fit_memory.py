@@ -71,12 +71,14 @@ def one(n: int, shards: str = "") -> None:
     recipe = baseline.ablations(baseline.recipe(LABELS, task="ner"))["text"]
     begun, steps = time.process_time(), list[float]()
     with tempfile.TemporaryDirectory() as folder:
-        events = fit(recipe, train, list(posts(50)), out=folder, checkpoint_every=0)
+        events = fit(recipe, train, list(posts(50)), out=folder, checkpoint_every=0, corpus="parquet:made-up")
         for event in events:
             now = time.process_time()
             if event.kind == "start":
                 print(
-                    f"{n:>9,} documents: {now - begun:6.1f} CPU s and {peak():5.0f} MB before the first step", end="; "
+                    f"{n:>9,} documents: {now - begun:6.1f} CPU s and {peak():5.0f} MB before the first step",
+                    end="; ",
+                    flush=True,
                 )
             if event.kind == "step":
                 steps.append(now - begun)

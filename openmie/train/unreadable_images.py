@@ -28,6 +28,8 @@ def check_images(recipe: Recipe, documents: Iterable[Document]) -> None:
     Raises:
         TrainError: a larger share, with the first reason.
     """
+    if not recipe.encode.inputs.reads_images:
+        return
     most = recipe.training.max_unreadable_images
     look = lru_cache(KNOWN)(_record)
     total, bad, first = 0, 0, ""

@@ -71,7 +71,7 @@ def test_requests_go_to_the_server_with_the_fewest_in_flight():
     """One that is ten times as slow gets few of them."""
     with ChatServer(Slow(0.2)) as slow, ChatServer(Slow(0.01)) as quick:
         texts(at(slow.url, quick.url, concurrency=4), 40)
-    assert len(slow.times) <= 10 and len(quick.times) >= 30
+    assert len(slow.times) < 16 and len(quick.times) > 24
 
 
 def test_a_server_that_asks_to_wait_pauses_alone_and_its_requests_go_to_the_others():
