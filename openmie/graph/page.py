@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from openmie.data.document import Image
+from openmie.data.document import Box, Image
 from openmie.data.images import crop, load_small
 from openmie.data.small_pictures import MinSize
 from openmie.errors import ErrorRecord, ImageError
 from openmie.formats.image_paths import resolve_path
 from openmie.graph.layout import HEIGHT, WIDTH, Point, place_entities
+from openmie.graph.link_labels import Curve, place_link_labels
 from openmie.graph.neighbourhood import (
     DrawnEntity,
     DrawnLink,
@@ -42,6 +43,7 @@ SIDE = 128  # pixels of a thumbnail
 FINE = 512  # pixels of a photograph's longer side at least, of which thumbnails are cut
 LONGEST_LABEL = 22  # characters of a name in the drawing
 BEND = 26  # how far several links between two entities are bent apart
+SAID, NAMED = 5.8, 7.4  # width of a character of a label, and of a name
 
 
 def write_neighbourhood(
@@ -133,14 +135,14 @@ def _page(found: Neighbourhood, pictures: _Thumbnails) -> Markup:
     nodes = [
         _node(entity, numbers, places, colours, posts, pictures, entity is centre) for entity in found.entities.values()
     ]
-    counts = f"{len(nodes) - 1} entities around it, {len(found.posts)} posts"
-    left = f"; {found.left_out} more entities are not drawn" if found.left_out else ""
-    many = "" if centre.documents == 1 else "s"
+    around = f"{_count(len(nodes) - 1, 'entity', 'entities')} around it"
+    left = f"; {_count(found.left_out, 'more entity', 'more entities')} left out" if found.left_out else ""
+    counts = f"{around}, {_count(len(found.posts), 'post', 'posts')}"
     return render(
         "graph.html",
         policy=f"{POLICY}; script-src {allowed}",
         title=centre.name,
-        intro=f"{centre.type or 'entity'}, in {centre.documents} document{many}. {counts}{left}.",
+        intro=f"{centre.type or 'entity'}, in {_count(centre.documents, 'document', 'documents')}. {counts}{left}.",
         style=Markup(style_sheet()),
         sections=[],
         width=WIDTH,
@@ -151,6 +153,10 @@ def _page(found: Neighbourhood, pictures: _Thumbnails) -> Markup:
         posts=[_post(post, numbers, found.entities, colours) for post in found.posts],
         script=source,
     )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def _node(
@@ -178,6 +184,7 @@ def _node(
         "y": number(y),
         "at": (x, y),
         "radius": 40 if centre else 26,
+        "half": round(NAMED * len(name) / 2),
         "face": faces[0][0] if faces else "",
         "faces": faces,
         "centre": centre,
@@ -200,33 +207,55 @@ def _links(
             merged.setdefault(key, {})[link.label or "seen together"] = None
             told.setdefault(key, {}).update(dict.fromkeys(link.documents))
     lines: dict[frozenset[str], int] = {}
-    found = []
+    found, curves = list[dict[str, Any]](), list[Curve]()
     for (head, tail, relation), labels in merged.items():
         pair = frozenset((head, tail))
         bend = (0, 1, -1)[lines.get(pair, 0) % 3] * BEND * (1 if numbers[head] < numbers[tail] else -1)
         lines[pair] = lines.get(pair, 0) + 1
-        ends = numbers[head], numbers[tail]
-        path, middle = link_path(places[head], places[tail], nodes[ends[1]]["radius"], bend)
+        ends, documents = (numbers[head], numbers[tail]), told[head, tail, relation]
+        curves.append(link_curve(places[head], places[tail], bend))
+        label = (", ".join(labels) if relation else "") + (f" ×{len(documents)}" if len(documents) > 1 else "")
         found.append({
-            "ends": ends, "relation": relation, "label": ", ".join(labels), "bend": bend, "path": path,
-            "x": number(middle[0]), "y": number(middle[1]), "documents": len(told[head, tail, relation]),
-            "posts": " ".join(str(posts[d]) for d in told[head, tail, relation] if d in posts),
+            "ends": ends, "relation": relation, "label": label, "bend": bend,
+            "path": link_path(curves[-1], nodes[ends[1]]["radius"], nodes[ends[1]]["half"]),
+            "posts": " ".join(str(posts[d]) for d in documents if d in posts),
         })  # fmt: skip
+    shares = place_link_labels(curves, [SAID * len(drawn["label"]) for drawn in found], _node_boxes(nodes))
+    for drawn, curve, share in zip(found, curves, shares):
+        x, y = curve.at(share)
+        drawn.update(x=number(x), y=number(y), share=number(share))
     return found
 
 
-def link_path(head: Point, tail: Point, radius: float, bend: float) -> tuple[str, Point]:
-    """A curve from one node to the edge of another, and where its label stands; `graph.js` has the same formula."""
+def _node_boxes(nodes: list[dict[str, Any]]) -> Iterator[Box]:
+    """Discs, and the names below them."""
+    for node in nodes:
+        (x, y), radius, half = node["at"], node["radius"], node["half"]
+        yield x - radius, y - radius, x + radius, y + radius
+        yield x - half, y + radius + 4, x + half, y + radius + 22
+
+
+def link_curve(head: Point, tail: Point, bend: float) -> Curve:
+    """The curve from one node to another; `graph.js` has the same formula."""
     dx, dy = tail[0] - head[0], tail[1] - head[1]
     length = math.hypot(dx, dy) or 1.0
-    normal = -dy / length, dx / length
-    control = (head[0] + tail[0]) / 2 + normal[0] * 2 * bend, (head[1] + tail[1]) / 2 + normal[1] * 2 * bend
-    back = math.hypot(tail[0] - control[0], tail[1] - control[1]) or 1.0
-    share = (radius + 5) / back
-    end = tail[0] - (tail[0] - control[0]) * share, tail[1] - (tail[1] - control[1]) * share
-    middle = (head[0] + 2 * control[0] + tail[0]) / 4, (head[1] + 2 * control[1] + tail[1]) / 4
+    middle = (head[0] + tail[0]) / 2, (head[1] + tail[1]) / 2
+    return Curve(head, (middle[0] - dy / length * 2 * bend, middle[1] + dx / length * 2 * bend), tail)
+
+
+def link_path(curve: Curve, radius: float, half: float) -> str:
+    """The curve as a path that ends at the edge of its tail, or below its name, of which `half` is half the width.
+
+    `graph.js` has the same formula.
+    """
+    head, control, tail = curve
+    dx, dy = control[0] - tail[0], control[1] - tail[1]
+    share = (radius + 5) / (math.hypot(dx, dy) or 1.0)
+    if dy > 0 and abs(dx) / dy * (radius + 22) < half:  # from below, through the name
+        share = min((radius + 26) / dy, 1.0)
+    end = tail[0] + dx * share, tail[1] + dy * share
     points = [number(value) for point in (head, control, end) for value in point]
-    return "M{} {}Q{} {} {} {}".format(*points), middle
+    return "M{} {}Q{} {} {} {}".format(*points)
 
 
 def _post(

@@ -233,7 +233,9 @@ def _boxes(frames: Sequence[BoxView], width: int, height: int, look: Any) -> lis
     for frame, (x0, y0, x1, y1), name, spot in zip(frames, boxes, names, found):
         left, top, right, bottom = (number(100 * v) for v in (x0 / width, y0 / height, 1 - x1 / width, 1 - y1 / height))
         above = number(100 - 100 * y0 / height)
-        vertical = {"above": f"bottom:{above}%", "inside": f"top:{top}%", "below": f"top:{number(100 * y1 / height)}%"}
+        down = spot.y - y0 * scale
+        inside = f"top:calc({top}% + {number(down)}px)" if down else f"top:{top}%"
+        vertical = {"above": f"bottom:{above}%", "inside": inside, "below": f"top:{number(100 * y1 / height)}%"}
         sides = f"left:{left}%;top:{top}%;right:{right}%;bottom:{bottom}%"
         at = f"left:{number(100 * spot.x / SHOWN)}%;{vertical[spot.side]}"
         kind = look(frame.label, frame.verdict) + " words" * frame.words

@@ -111,7 +111,7 @@ background:color-mix(in srgb,var(--c) var(--veil),transparent);box-shadow:0 0 0 
 inset 0 0 0 1px rgb(255 255 255/.85)}
 .box.missed{border-style:dashed}
 .box.words{border:1.5px dotted #1b2027;box-shadow:0 0 0 1px rgb(255 255 255/.7)}
-.name{position:absolute;background:var(--c);color:#fff;font:600 12px/18px system-ui,sans-serif;padding:0 6px;
+.name{position:absolute;z-index:1;background:var(--c);color:#fff;font:600 12px/18px system-ui,sans-serif;padding:0 6px;
 border-radius:3px;white-space:nowrap;max-width:200px;overflow:hidden;text-overflow:ellipsis}
 .name.missed{background:#fff;color:var(--c);outline:1.5px dashed var(--c);outline-offset:-1.5px}
 .text{font-size:1.125rem;line-height:2.05;white-space:pre-wrap;overflow-wrap:anywhere;margin:-6px 0 16px}
@@ -148,7 +148,7 @@ mark.faint{background:none;border:0;padding:0;color:inherit}.faint>.badge,.faint
 .arcs{position:absolute;inset:0;width:100%;height:100%;overflow:visible;pointer-events:none}
 .arcs path{fill:none;stroke:var(--quiet);stroke-width:1.5;opacity:.7}
 .arcs .head{fill:var(--quiet);stroke:none}
-.arcs text{font:600 11px/1 system-ui,sans-serif;fill:var(--ink);stroke:var(--card);stroke-width:4px;paint-order:stroke;
+.arcs text{font:600 11px/1 system-ui,sans-serif;fill:var(--ink);stroke:var(--card);stroke-width:7px;paint-order:stroke;
 stroke-linejoin:round;text-anchor:middle}
 .arcs.some g:not(.lit){opacity:.2}.arcs .lit path{stroke:var(--ink);opacity:1;stroke-width:2}
 .more{margin-top:12px;font-size:.9375rem}.more summary{color:var(--quiet);cursor:pointer}

@@ -4,20 +4,22 @@ const svg = document.getElementById("graph"), all = document.getElementById("all
 const nodes = [...svg.querySelectorAll(".node")].map(at => ({ at, n: Number(at.dataset.n),
   point: at.getAttribute("transform").match(/[\d.]+/g).map(Number) }));
 const lines = [...svg.querySelectorAll("[data-ends]")].map(at => ({ at, ends: at.dataset.ends.split(" ").map(Number),
-  bend: Number(at.dataset.bend), radius: Number(at.dataset.radius || 0) }));
+  ...Object.fromEntries(["bend", "radius", "half", "share"].map(name => [name, Number(at.dataset[name] || 0)])) }));
 const posts = [...document.querySelectorAll(".post")];
 let chosen = -1;
 
-function place({ at, ends, bend, radius }) { // the formula of link_path in openmie/graph/page.py
+function place({ at, ends, bend, radius, half, share }) { // the formulas of link_curve and link_path in openmie/graph/page.py
   const [[x0, y0], [x1, y1]] = ends.map(n => nodes[n].point), length = Math.hypot(x1 - x0, y1 - y0) || 1;
   const cx = (x0 + x1) / 2 - (y1 - y0) / length * 2 * bend, cy = (y0 + y1) / 2 + (x1 - x0) / length * 2 * bend;
   if (at.tagName === "text") {
-    at.setAttribute("x", (x0 + 2 * cx + x1) / 4);
-    at.setAttribute("y", (y0 + 2 * cy + y1) / 4);
+    const parts = [(1 - share) ** 2, 2 * share * (1 - share), share ** 2];
+    at.setAttribute("x", parts[0] * x0 + parts[1] * cx + parts[2] * x1);
+    at.setAttribute("y", parts[0] * y0 + parts[1] * cy + parts[2] * y1);
     return;
   }
-  const share = (radius + 5) / (Math.hypot(x1 - cx, y1 - cy) || 1);
-  at.setAttribute("d", `M${x0} ${y0}Q${cx} ${cy} ${x1 - (x1 - cx) * share} ${y1 - (y1 - cy) * share}`);
+  const dx = cx - x1, dy = cy - y1, below = dy > 0 && Math.abs(dx) / dy * (radius + 22) < half;
+  const back = below ? Math.min((radius + 26) / dy, 1) : (radius + 5) / (Math.hypot(dx, dy) || 1);
+  at.setAttribute("d", `M${x0} ${y0}Q${cx} ${cy} ${x1 + dx * back} ${y1 + dy * back}`);
 }
 
 function choose(n) {

@@ -12,7 +12,9 @@ from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.errors import OpenMIEError
 from openmie.graph import build_graph, write_neighbourhood
 from openmie.graph.layout import HEIGHT, LEAST, WIDTH, place_entities
+from openmie.graph.link_labels import Curve, place_link_labels
 from openmie.graph.neighbourhood import find_entity, read_neighbourhood
+from openmie.graph.page import link_curve, link_path
 from openmie.graph.query import open_store
 from tests.fixtures.graph_results import HOSTILE, hostile
 
@@ -110,3 +112,20 @@ def test_no_two_entities_overlap(number):
     assert all(0 < x < WIDTH and 0 < y < HEIGHT for x, y in places.values())
     pairs = [(a, b) for i, a in enumerate(places.values()) for b in list(places.values())[i + 1 :]]
     assert all(math.hypot((a[0] - b[0]) / LEAST[0], (a[1] - b[1]) / LEAST[1]) > 0.6 for a, b in pairs)
+
+
+def test_arrows_end_outside_of_names():
+    """From below through the name: under it; from the side and from above: at the edge of the disc."""
+    for head, end in (((50, 300), (50, 152)), ((400, 100), (131, 100)), ((50, -200), (50, 69))):
+        path = link_path(link_curve(head, (50 if head[0] == 50 else 100, 100), 0), 26, 60)
+        assert path.split()[-2:] == [str(v) for v in end]
+
+
+def test_labels_of_links_give_way():
+    """To a node in the middle of a link, and to the label of a link that crosses it; one without a label takes none."""
+    along, down = Curve((0, 50), (50, 50), (100, 50)), Curve((50, 0), (50, 50), (50, 100))
+    assert along.at(0.5) == (50, 50) and along.at(0) == (0, 50) and down.at(1) == (50, 100)
+    assert place_link_labels([along], [20], []) == [0.5]
+    assert place_link_labels([along, down, down], [20, 0, 20], []) == [0.5, 0.5, 0.34]
+    (share,) = place_link_labels([along], [20], [(40, 40, 60, 60)])
+    assert abs(along.at(share)[0] - 50) >= 20

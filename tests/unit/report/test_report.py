@@ -464,6 +464,14 @@ def test_spots(found: list[tuple[tuple[int, int, int, int], int]]) -> None:
             assert a[1] >= 0 and a[3] <= 30 and all(box_iou(a, b) == 0 for b in rows[:i])
 
 
+def test_names_of_equal_boxes_are_written_below_each_other() -> None:
+    """Boxes of one thing, as of all mentions of a chain, that fill the picture: no name hides another."""
+    places = place_labels([(1, 1, 20, 29)] * 3, [(10, 4)] * 3, 30, 30)
+    rows = [(s.x, s.y, s.x + 10, s.y + 4) for s in places]
+    assert [s.side for s in places] == ["inside"] * 3 and rows[0][1] == 1 and rows[2][3] <= 30
+    assert all(box_iou(a, b) == 0 for i, a in enumerate(rows) for b in rows[:i])
+
+
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
 def test_ticks(low: float, span: float) -> None:
     found = ticks(low, low + span)
