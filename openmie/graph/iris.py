@@ -71,6 +71,11 @@ def encode_segment(text: str) -> str:
     return quote(text, safe="")
 
 
+@lru_cache(1 << 12)
+def _encode_key(key: str) -> str:
+    return quote(key, safe="/")
+
+
 class GraphNames:
     """The IRIs of one graph.
 
@@ -100,7 +105,7 @@ class GraphNames:
 
     def entity(self, key: str) -> str:
         """What is merged across documents, by its key."""
-        return f"{self.base}entity/{quote(key, safe='/')}"
+        return f"{self.base}entity/{_encode_key(key)}"
 
     def relation(self, label: str) -> str:
         """A relation as a property."""

@@ -2,14 +2,19 @@
 
 import os
 import time
+from io import BytesIO
 from pathlib import Path
 
+import pyoxigraph
 import pytest
 
 from openmie.data.document import Document, Image, Mention
 from openmie.errors import OpenMIEError
 from openmie.graph import GraphOptions, build_graph, read_graph
+from openmie.graph.iris import PREFIXES, Iri, expand_iri
 from openmie.graph.query import open_store
+from openmie.graph.rdf_writing import write_turtle
+from openmie.graph.resources import Resource
 from tests.fixtures.graph_results import hostile, results, scored, without_crops
 
 DOCUMENTS = [*results(6, 6), hostile()]
@@ -115,3 +120,11 @@ def test_nothing_is_left_beside_the_graph(tmp_path):
     build_graph([scored(DOCUMENTS[0])], tmp_path / "g.oxigraph")
     build_graph([scored(DOCUMENTS[0])], tmp_path / "g.ttl")
     assert {p.name for p in Path(tmp_path).iterdir()} == {"g.oxigraph", "g.ttl"}
+
+
+def test_rdf_type_is_short_as_a_predicate_only():
+    """`a` is no term of its own: as an object, as of a mapping to `rdf:type`, the name is written out."""
+    said = [("rdf:type", Iri("mie:Relation")), ("rdf:predicate", Iri("rdf:type")), ("rdfs:label", 'a "b"\\\n\x01')]
+    write_turtle([Resource("urn:x", said, "urn:g")], file := BytesIO(), PREFIXES)
+    found = {triple.object.value for triple in pyoxigraph.parse(file.getvalue(), pyoxigraph.RdfFormat.TURTLE)}
+    assert found == {expand_iri("mie:Relation"), expand_iri("rdf:type"), 'a "b"\\\n\x01'}
