@@ -6,7 +6,8 @@ throughput: openmie-base, texts and texts with a photograph, 1, 8 and 32 clients
     it has its answer. The same posts go through `predict_each`, as `openmie extract` runs them, before and after each
     number of clients; numbers are posts a second as a share of the mean of both, by the clock and by CPU time (of the
     server, against that of the job). Both: where cores are shared, CPU time of one post varies by half in a minute.
-memory: resident memory of a service over 20,000 requests, with a model that answers at once, and with base over 1,000.
+memory: resident memory of a service over 20,000 requests, with a model that answers at once, and with base over 1,000
+    posts with a small photograph, each text another (a twentieth of `--requests`).
 pictures: the most memory that base's service takes for the largest pictures that it accepts, and for those it refuses.
 kill: SIGKILL under 16 clients; what was answered is whole and right, the rest is answered after a restart.
 """
@@ -212,16 +213,32 @@ def check_answers(answers: Sequence[Answer | None], expected: Sequence[Any]) -> 
 
 def measure_memory(requests: int) -> None:
     """Resident memory while requests go by."""
-    for name, arguments, number in (("instant model", (__file__, "--stub"), requests), ("base", BASE, requests // 20)):
-        _, bodies = posts(64, False)
+    _, same = posts(64, False)
+    instant, few = ([same[n % len(same)] for n in range(requests)], small_posts(requests // 20))
+    for name, arguments, bodies in (("instant model", (__file__, "--stub"), instant), ("base", BASE, few)):
         with service(*arguments) as process:
-            rows = []
-            for part in (0.1, 0.25, 0.25, 0.4):
-                some = [bodies[n % len(bodies)] for n in range(int(part * number))]
-                answers = asyncio.run(load(process.port, some, 16))
+            rows, tenth = [], len(bodies) // 10
+            for part in range(10):
+                answers = asyncio.run(load(process.port, bodies[part * tenth : (part + 1) * tenth], 16))
                 assert all(a and a.status == 200 for a in answers)
                 rows.append(f"{process.mebibytes():.0f}")
-        print(f"memory, {name}: MiB after 10%, 35%, 60% and all of {number:,} requests: {', '.join(rows)}")
+                print(f"memory, {name}: {rows[-1]} MiB after {(part + 1) * tenth:,} requests", flush=True)
+            peak = process.mebibytes("VmHWM")
+        print(f"memory, {name}: MiB after each tenth of {10 * tenth:,} requests: {', '.join(rows)}; most {peak:.0f}")
+
+
+def small_posts(count: int) -> list[bytes]:
+    """Bodies of short posts, each text another, with one of 32 small photographs."""
+    from PIL import Image
+
+    data = []
+    for path in photographs(min(count, 32)):
+        with Image.open(path) as picture:
+            picture.thumbnail((240, 240))
+            picture.save(file := BytesIO(), "JPEG")
+        data.append(base64.b64encode(file.getvalue()).decode())
+    texts = [f"Eileen Collins, pilot {n} of NASA, came back from Elmira on day {n % 97}" for n in range(count)]
+    return [json.dumps({"text": text, "images": [data[n % len(data)]]}).encode() for n, text in enumerate(texts)]
 
 
 def pictures() -> Iterator[tuple[str, bytes]]:
