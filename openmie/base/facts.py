@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import openmie
-from openmie.base.loading import MARKER
+from openmie.base.settings import FILE
 from openmie.errors import ModelError
 
 WEIGHTS = Path(__file__).parent / "weights"  # those that are installed with openmie
@@ -41,11 +41,11 @@ class ModelFacts:
             ModelError: no `text.json`, or a broken one.
         """
         try:
-            data = json.loads((folder / MARKER).read_text(encoding="utf8"))
+            data = json.loads((folder / FILE).read_text(encoding="utf8"))
             known = {k: data[k] for k in ("name", "version", "labels", "relations", "measured") if data.get(k)}
         except (OSError, ValueError, AttributeError) as error:
             raise ModelError(
-                f"no readable {MARKER} ({type(error).__name__}: {str(error)[:120]})",
+                f"no readable {FILE} ({type(error).__name__}: {str(error)[:120]})",
                 expected="a folder of openmie-base",
                 where=str(folder),
                 remedy="install openmie again, or name the folder that `openmie train base` wrote",

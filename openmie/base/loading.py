@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openmie.base.settings import FILE
 from openmie.errors import MissingPackageError
 
 if TYPE_CHECKING:
@@ -15,12 +16,11 @@ if TYPE_CHECKING:
     from openmie.model.pretrained import Model
 
 BASE = "base"
-MARKER = "text.json"  # the file that only a folder of openmie-base has
 
 
 def is_base(name: str | Path) -> bool:
     """Whether a model's name is openmie-base, or a folder that was fine-tuned from it."""
-    return name == BASE or (Path(name) / MARKER).is_file()
+    return name == BASE or (Path(name) / FILE).is_file()
 
 
 def check_trained_name(name: str) -> None:

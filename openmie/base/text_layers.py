@@ -9,7 +9,7 @@ from openmie.base.labels import RELATIONS
 from openmie.data.document import Chain, Mention, Relation
 
 if TYPE_CHECKING:
-    from openmie.base.predictor import ExtractionQuery
+    from openmie.base.extraction_query import ExtractionQuery
     from openmie.base.text_model import Entity, Pair
 
 

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from openmie.base.extraction_query import ExtractionQuery
 from openmie.base.labels import LABELS
 from openmie.base.loading import BASE, check_trained_name, is_base, load
-from openmie.base.predictor import ExtractionQuery
 from openmie.cli.options import load_parts
 from openmie.errors import OpenMIEError
 from openmie.model.hub_names import HUB_ID, is_cached
