@@ -213,6 +213,7 @@ def simulated(rng: random.Random, truth: list, reliability: float) -> list[Docum
     return documents
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_kappa_of_simulated_annotators_is_what_they_are_worth(seed) -> None:
     rng = random.Random(seed)

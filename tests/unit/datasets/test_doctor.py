@@ -203,6 +203,7 @@ def test_twitter_2017(corpora, reports):
     assert report.side_files == ("captions blip2",) and report.records == ()
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_mnre(corpora, reports):
     start = time.process_time()
@@ -228,6 +229,7 @@ def test_mnre(corpora, reports):
     assert sum(blanks) == 9201 + 3
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_gmner(corpora, reports):
     report = real(reports, corpora, "gmner")

@@ -112,6 +112,7 @@ def picture(layout, i, noise=8):
     return small.reshape(-1) / 255
 
 
+@pytest.mark.slow
 def test_scenes_without_their_figures_tell_nothing():
     types = [facts.types[0] for facts, _ in scenes()]
     model = make_pipeline(LogisticRegression(max_iter=400, C=0.01))

@@ -285,6 +285,7 @@ def each(formats: Iterable[str], law: Callable[[str], None]) -> None:
             raise
 
 
+@pytest.mark.slow
 @THOUSAND
 @given(ANY)
 def test_round_trip(made: list[Document]) -> None:
@@ -294,6 +295,7 @@ def test_round_trip(made: list[Document]) -> None:
     each(rows, lambda format: ROUND_TRIPS[format].law(made, format))
 
 
+@pytest.mark.slow
 @settings(THOUSAND, max_examples=180)
 @given(ROUND_TRIPS["conll"].documents)
 def test_round_trip_of_conll(made: list[Document]) -> None:
