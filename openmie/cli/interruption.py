@@ -1,4 +1,7 @@
-"""Ctrl-C in a training: the step is ended, a checkpoint is written, and then the command ends, in all processes."""
+"""Ctrl-C in a training: the step is ended, a checkpoint is written, and then the command ends, in all processes.
+
+Systems that are trained by `openmie.train.fit` give events, vision-language models call a function.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +27,7 @@ def interruptible(events: Generator[Any, bool | None, None]) -> Iterator[Any]:
         event = next(events, None)
         while event is not None:
             if event.kind == "interrupted":
-                raise _stopped(event)
+                raise _stopped(event.step)
             interrupted.armed = True
             yield event
             try:
@@ -33,12 +36,29 @@ def interruptible(events: Generator[Any, bool | None, None]) -> Iterator[Any]:
                 return
 
 
-def _stopped(event: Any) -> KeyboardInterrupt:
+@contextmanager
+def stopping_watch(
+    watch: Callable[[str, Mapping[str, Any]], None],
+) -> Iterator[Callable[[str, Mapping[str, Any]], bool]]:
+    """A watcher of `openmie.vlm.sft.finetune` that has the training stopped as `interruptible` does."""
+    with _noticed() as interrupted:
+
+        def watched(kind: str, values: Mapping[str, Any]) -> bool:
+            if kind == "interrupted":
+                raise _stopped(values["step"])
+            interrupted.armed = kind != "done"
+            watch(kind, values)
+            return interrupted.asked
+
+        yield watched
+
+
+def _stopped(step: int) -> KeyboardInterrupt:
     """What ends the command, with the sentence that says how to go on."""
     found = KeyboardInterrupt()
     processes = int(os.environ.get("WORLD_SIZE", "1"))  # as torchrun started them
     several = f", with {processes} processes" if processes > 1 else ""
-    found.add_note(f"Step {event.step} is saved; started again{several}, the training goes on from there.")
+    found.add_note(f"Step {step} is saved; started again{several}, the training goes on from there.")
     return found
 
 

@@ -11,7 +11,7 @@ import typer
 
 from openmie.bench import system
 from openmie.cli import console, options
-from openmie.cli.interruption import interruptible
+from openmie.cli.interruption import interruptible, stopping_watch
 from openmie.cli.train_base import BASE, refuse_recipe_options, train_base
 
 
@@ -96,7 +96,8 @@ def _fine_tune(recipe: Any, corpus: Any, out: Path, seed: int, restart: bool) ->
         with hold_folder(out):
             shutil.rmtree(out, ignore_errors=True)
     dev = data.dev if "dev" in data.sources else ()
-    found = fit_sft(recipe, data.train, dev, out, seed=seed, watch=console.steps(recipe.name))
+    with stopping_watch(console.steps(recipe.name)) as watch:
+        found = fit_sft(recipe, data.train, dev, out, seed=seed, watch=watch)
     kept = "weights of the last step" if found["best"] is None else f"best dev loss {found['best']:.4f}"
     print(
         f"{kept}; model: {out}, which `openmie zero-shot --system pfa --model {out} "

@@ -36,7 +36,8 @@ from openmie.vlm.sft.example import SFTExample
 from openmie.vlm.sft.model_folder import CHECKPOINTS, FACTS, facts_of_training, save
 from openmie.vlm.sft.settings import SFTTraining, part_of
 
-Watch = Callable[[str, Mapping[str, Any]], None]  # `start`, `step`, `dev`, `done`, and values
+# Called with `start`, `step`, `dev`, `step_end`, `interrupted` or `done`, and values; True at `step_end` ends it
+Watch = Callable[[str, Mapping[str, Any]], bool | None]
 
 
 def load_model(name: str, training: SFTTraining, revision: str = "") -> tuple[Any, Any]:
@@ -83,8 +84,9 @@ def finetune(
 ) -> dict[str, Any]:
     """Fine-tune a model and keep the weights of the lowest dev loss.
 
-    An interrupted run resumes from its last dev loss when it is started again with the same settings; a finished one is
-    not run again. Adapters are merged into what is saved, and are also in `out/adapter`.
+    An interrupted run resumes from its last checkpoint when it is started again with the same settings: that of its
+    last dev loss, or of the step at whose end `watch` stopped it. A finished one is not run again. Adapters are merged
+    into what is saved, and are also in `out/adapter`.
 
     Args:
         model: of Transformers, for images and text.
@@ -94,7 +96,7 @@ def finetune(
         out: the model folder to write.
         training: rates, epochs and the like; None: the defaults of `SFTTraining`.
         seed: of dropout and of the order.
-        watch: called with what happens and its values.
+        watch: called with what happens and its values; True at `step_end` ends the training, saved.
         name: of the recipe, for the card.
 
     Returns:
@@ -103,6 +105,7 @@ def finetune(
     Raises:
         TrainError: no examples, a run of other settings or data in `out`, another process that trains into it, TRL or
             PEFT not installed.
+        KeyboardInterrupt: `watch` ended it.
     """
     training, out = training or SFTTraining(), Path(out)
     if not train or (training.keep == "best" and not dev):

@@ -50,6 +50,8 @@ class SFTSystem:
         """`fit_sft`; each event is passed to `watch` with the line `told` that a console may print."""
 
         def tell(kind: str, values: Mapping[str, Any]) -> None:
+            if kind in ("step_end", "interrupted"):  # a bench goes on from the last dev loss
+                return
             best = values.get("best")
             told = {**values, "best": "not looked at" if best is None else f"{best:.4f}"}
             watch(kind, values if kind not in EVENTS else {**values, "told": EVENTS[kind].format(**told)})

@@ -34,7 +34,10 @@ except ImportError as missing:  # of the extra `vlm`
 
 
 class Trainer(trl.SFTTrainer):
-    """Adds to TRL's: `watch`, `mark` (of settings and data), rates by part, and checkpoints (`sft.checkpoint`)."""
+    """Adds to TRL's: `watch`, `mark` (of settings and data), rates by part, and checkpoints (`sft.checkpoint`).
+
+    Where `watch` answers True at the end of a step, the training ends there, once it is saved (`_StopWhenAsked`).
+    """
 
     watch: Any = staticmethod(lambda kind, values: None)
     mark: str = ""
@@ -139,17 +142,46 @@ class Trainer(trl.SFTTrainer):
 
     def resume(self, folder: Path | None) -> None:
         """Train, from a checkpoint where there is one; then put the weights of the lowest dev loss back."""
+        self.add_callback(_StopWhenAsked(self))
         if folder is not None:
             self.add_callback(_Restore(self, folder))
         self.train(resume_from_checkpoint=str(folder) if folder else None)
         if self.training.keep == "best" and self.state.best_model_checkpoint:
             checkpoint.restore_weights(Path(self.state.best_model_checkpoint), self.bare(), self.args.process_index)
 
+    def in_any_process(self, value: bool) -> bool:
+        """Whether it is true in any of the processes, all of which ask at the same time."""
+        if self.args.world_size == 1:
+            return value
+        here = torch.tensor(float(value), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(here, "sum").item())
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Nothing: `_Restore` puts all back once the model is sharded; the library's own wants files of its own.
 
         It is called by `train(resume_from_checkpoint=...)`, which is the only way to have its counters read.
         """
+
+
+class _StopWhenAsked(TrainerCallback):  # type: ignore[misc]
+    """Ends the training in all processes at the end of a step at which a watcher answers True, once it is saved."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.stopping = trainer, False
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """Have this step saved; at an epoch's end it is saved with the dev loss that is taken there."""
+        asked = self.trainer.in_any_process(self.trainer.watch("step_end", {"step": state.global_step}) is True)
+        if asked and state.global_step < state.max_steps:  # the last step ends it by itself
+            self.stopping = True
+            control.should_save |= args.save_strategy == "steps" or not float(state.epoch).is_integer()
+
+    def on_save(self, args: Any, state: Any, control: Any, **parts: Any) -> None:
+        """Before dev is looked at within an epoch, as it would be at the end of one."""
+        if self.stopping:
+            self.trainer.accelerator.wait_for_everyone()
+            self.trainer.watch("interrupted", {"step": state.global_step})
+            raise KeyboardInterrupt
 
 
 class _Restore(TrainerCallback):  # type: ignore[misc]

@@ -16,7 +16,7 @@ import torch
 from typer.testing import CliRunner
 
 from openmie.cli import application as cli
-from openmie.cli.interruption import interruptible
+from openmie.cli.interruption import interruptible, stopping_watch
 from openmie.errors import TrainError
 from openmie.train import checkpoint, fit
 from openmie.train.loop import Event
@@ -123,6 +123,23 @@ def test_ctrl_c_ends_the_step_and_asks_the_training_to_stop() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
     assert seen == [0, 1, 2] and done == [0, 1, -1]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_ends_a_fine_tuning_that_calls_a_function() -> None:
+    """Its step answers True, and `interrupted` ends the command; a second Ctrl-C ends it at once."""
+    told, before = [], signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt) as ended, stopping_watch(lambda kind, _: told.append(kind)) as watch:
+        assert not watch("start", {}) and not watch("step_end", {"step": 1})
+        os.kill(os.getpid(), signal.SIGINT)
+        assert watch("step_end", {"step": 2}) is True
+        watch("interrupted", {"step": 2})
+    assert "Step 2 is saved; started again, the training goes on" in ended.value.__notes__[0]
+    assert told == ["start", "step_end", "step_end"] and signal.getsignal(signal.SIGINT) is before
+    with pytest.raises(KeyboardInterrupt), stopping_watch(lambda kind, _: None) as watch:
+        watch("start", {})
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        pytest.fail("a second Ctrl-C was waited for")
 
 
 def test_a_second_ctrl_c_ends_at_once() -> None:

@@ -308,6 +308,34 @@ def test_killed_it_goes_on_to_the_same_bits(lessons, fresh, tmp_path, change):
     assert files[0] == files[1]
 
 
+@pytest.mark.parametrize(
+    "change, steps",
+    [({}, (1, 2, 3, 5)), ({"every": 3}, (3, 4)), ({"keep": "last"}, (3,))],
+    ids=["epochs", "steps", "last"],
+)
+def test_asked_to_stop_it_saves_the_step_and_goes_on_to_the_same_bits(lessons, fresh, tmp_path, change, steps):
+    """Within an epoch of two steps, at its end and behind the best loss; the last step ends the training by itself."""
+    training = replace(FAST, epochs=3, **change)
+    whole = finetune(*fresh(), lessons, lessons[:2], tmp_path / "whole", training, seed=3)
+    cut, said = tmp_path / "cut", []
+
+    def run(stop):
+        def watch(kind, values):
+            said.append((kind, values.get("step")))
+            return kind == "step_end" and values["step"] == stop
+
+        return finetune(*fresh(), lessons, lessons[:2], cut, training, seed=3, watch=watch)
+
+    for step in steps:
+        with pytest.raises(KeyboardInterrupt):
+            run(step)
+        assert said[-1] == ("interrupted", step)
+        assert (cut / "checkpoints" / f"checkpoint-{step}" / "whole").exists()
+    again = run(whole["steps"])
+    assert said[-1][0] == "done" and again["curve"] == whole["curve"]
+    assert (cut / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
+
+
 def test_a_checkpoint_cut_while_it_was_written_is_not_taken(tmp_path):
     from openmie.vlm.sft.checkpoint import latest
 
