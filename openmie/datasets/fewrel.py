@@ -8,30 +8,59 @@ places, the others are mentions "h.1", "t.1", ..., and a chain "head" or "tail" 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 from openmie.data.corpus import Corpus, Item
 from openmie.data.document import Chain, Document, Mention, Relation
-from openmie.datasets.reading.split_files import one_file_per_split, split_files
+from openmie.datasets.reading.split_files import one_file_per_split, split_files, split_of
 from openmie.datasets.twitter import word_spans
+from openmie.errors import CorpusError
 from openmie.formats.text_lines import catch_invalid_document, line_error, read_text, shorten
 
 EXPECTED = "tokens, and h and t as [name, id, lists of consecutive token indices]"
 
 
-def load_fewrel(path: Path) -> Corpus:
-    """Load one file, such as `val_wiki.json`, or a folder with one file per split.
+def load_fewrel(path: Path, *, domain: str = "") -> Corpus:
+    """Load one file, such as `val_wiki.json`, or a folder such as the published one, with files of several domains.
 
     Args:
         path: the file or folder.
+        domain: what stands beside the split in the names of the files: `wiki` of `val_wiki.json`. Where a split has
+            several, that of the training file is the default.
 
     Raises:
-        CorpusError: files that are not there, or several for one split.
+        CorpusError: files that are not there, or several for one split of which none is chosen.
     """
-    files = one_file_per_split(split_files(path, (".json",)))
-    return Corpus(f"fewrel:{path}", {s: partial(read_pairs, f, s) for s, f in files.items()})
+    found = split_files(path, (".json",))
+    if domain and domain not in (known := sorted({_domain(f) for files in found.values() for f in files})):
+        raise CorpusError.unknown("domain", domain, known, where=str(path))
+    trained = {_domain(f) for f in found.get("train", ())}
+    usual = trained.pop() if len(trained) == 1 else None
+    files = {}
+    for split, several in found.items():
+        own = [f for f in several if _domain(f) == (domain or usual)]
+        if own or not domain:
+            files[split] = own or several
+    names = [f.name for several in files.values() if len(several) > 1 for f in several]
+    if names and not domain:
+        raise CorpusError(
+            f"{', '.join(names)}: several files for one split, and no training file that tells the domain",
+            expected="one domain",
+            where=str(path),
+            remedy=f"name it: fewrel:{path}?domain={_domain(Path(names[0]))}, or name one file: "
+            f"fewrel:{path / names[0]}",
+        )
+    chosen = one_file_per_split(files)
+    return Corpus(f"fewrel:{path}", {s: partial(read_pairs, f, s) for s, f in chosen.items()})
+
+
+def _domain(file: Path) -> str:
+    """`wiki` of `val_wiki.json`, "" of `val.json`."""
+    words = re.findall(r"[^\W_]+", file.stem.lower())
+    return "_".join(word for word in words if not split_of(Path(word)))
 
 
 def read_pairs(path: Path, split: str) -> Iterator[Item]:

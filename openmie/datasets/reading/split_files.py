@@ -58,7 +58,7 @@ def one_file_per_split(files: dict[str, list[Path]]) -> dict[str, Path]:
             raise CorpusError(
                 f"{len(bare)} files for {split}: {', '.join(f.name for f in bare)}",
                 expected="one file a split",
-                remedy="name one file after the colon, or move the others away",
+                remedy=f"name one of them after the colon, such as {bare[0]}, or move the others away",
             )
         chosen[split] = bare[0]
     return chosen

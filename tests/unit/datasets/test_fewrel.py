@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from openmie.corpora import load
+from openmie.errors import CorpusError
 
 TOKENS = ["Mira", "Tolk", "left", "Quend", "Bay", "for", "Quend", "."]
 ROW = {"tokens": TOKENS, "h": ["mira tolk", "Q1", [[0, 1]]], "t": ["quend", "Q2", [[3, 4], [6]]]}
@@ -25,6 +26,23 @@ def test_places_are_mentions_and_several_are_a_chain(tmp_path):
     assert {m.id: m.text for m in made.mentions} == {"h": "Mira Tolk", "t": "Quend Bay", "t.1": "Quend"}
     assert [(c.id, c.mentions) for c in made.chains] == [("tail", ("t", "t.1"))]
     assert [(r.head, r.tail, r.label) for r in made.relations] == [("h", "t", "P551")]
+
+
+def test_a_folder_of_several_domains(tmp_path):
+    """The training file tells the domain; it is named where there is none, and the error says what to type."""
+    for name in ("val_nyt", "val_wiki", "pid2name"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({name: [ROW]}), encoding="utf-8")
+    with pytest.raises(CorpusError) as error:
+        load(f"fewrel:{tmp_path}")
+    for typed in (f"fewrel:{tmp_path}?domain=nyt", f"fewrel:{tmp_path}/val_nyt.json"):
+        assert typed in error.value.record.remedy and [d.id for d in load(typed).dev] == ["dev-val_nyt-0"]
+    (tmp_path / "train_wiki.json").write_text(json.dumps({"train": [ROW]}), encoding="utf-8")
+    found = load(f"fewrel:{tmp_path}")
+    assert [d.relations[0].label for d in (*found.train, *found.dev)] == ["train", "val_wiki"]
+    other = load(f"fewrel:{tmp_path}?domain=nyt")
+    assert list(other.sources) == ["dev"] and [d.relations[0].label for d in other.dev] == ["val_nyt"]
+    with pytest.raises(CorpusError, match="nyt, wiki"):
+        load(f"fewrel:{tmp_path}?domain=pubmed")
 
 
 @pytest.mark.parametrize(
