@@ -28,6 +28,7 @@ from openmie.bench import system
 from openmie.bench.ceilings import against_ceilings, generative_ceilings
 from openmie.bench.freshness import REQUESTED
 from openmie.bench.run_spec import RunSpec, dataset_name, read
+from openmie.bench.unread import joined, unread
 from openmie.data.corpus import Corpus
 from openmie.data.document import Document
 from openmie.errors import TrainError
@@ -39,18 +40,8 @@ from openmie.train.evaluate import evaluate, record, write_record
 from openmie.train.feeding import UnfedError
 from openmie.train.system import System, Watch
 
-COPIED = (
-    "corpus",
-    "dev",
-    "curve",
-    "examples",
-    "parameters",
-    "rows",
-    "context",
-    "skipped",
-    "attempts",
-    "machine",
-)  # of `train.json`
+# of `train.json`
+COPIED = "corpus", "dev", "curve", "examples", "parameters", "rows", "context", "skipped", "attempts", "machine"
 NOTED = 30.0  # seconds between two notes of the time that a training has taken
 
 
@@ -143,6 +134,7 @@ def _train(cell: RunSpec, trainable: System, corpus: Corpus, folder: Path, watch
         "cell": cell.dump(),
         "corpus": {"name": data.name, "train": train.facts(), "dev": dev.facts()},
         "machine": machine(),
+        "unread": unread(corpus.skipped),
         **told(),
         **facts,
     }
@@ -192,8 +184,9 @@ def _score(
     cell: RunSpec, trainable: System, corpus: Corpus, trained: Mapping[str, Any], out: str | Path
 ) -> dict[str, Any]:
     """Score the test split, and with its images shuffled where that is asked for; keep the predictions."""
-    started, folder = time.perf_counter(), cell.folder(out) / "model"
+    started, folder, before = time.perf_counter(), cell.folder(out) / "model", frozenset(corpus.skipped)
     gold, previous = list(trainable.data(corpus).test), cell.record(out)
+    lost = joined(trained.get("unread"), unread(r for r in corpus.skipped if r not in before))
     if previous and previous["documents"] != len(gold):
         raise TrainError(
             f"{len(gold)} test documents",
@@ -231,6 +224,7 @@ def _score(
         "peak_mb": {"train": trained.get("peak_mb", 0), "score": peak_mb()},
         "test": {"name": corpus.name, "place": dataset_name(cell.test or cell.corpus)},
         "with images": sum(has_image(d) for d in gold),
+        "unread": lost,
         **({REQUESTED: trained["recipe"]} if trained["recipe"] != found["recipe"] else {}),
         **{k: trained[k] for k in COPIED if k in trained},
     }

@@ -19,7 +19,7 @@ from torch import Tensor
 from openmie import corpora, report
 from openmie.bench.entity_space.picture import find
 from openmie.data.document import Document
-from openmie.errors import ModelError, OpenMIEError
+from openmie.errors import ErrorRecord, ModelError, OpenMIEError
 from openmie.model.pretrained import Model, load
 from openmie.nn.align.topk import TopK
 from openmie.report.dots import Dots
@@ -95,9 +95,17 @@ def _chosen(loss: Any, a: Tensor, b: Tensor) -> frozenset[tuple[int, int]]:
     return frozenset(found)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RelevancePage:
+    """What was written, and what of the posts could not be read."""
+
+    path: Path
+    records: tuple[ErrorRecord, ...]
+
+
 def show(
     run: str | Path, corpus: str = "", *, split: str = "test", posts: int = 16, out: str | Path = "relevance.html"
-) -> Path:
+) -> RelevancePage:
     """Write the page of a run: the matrix of the first documents of a split, and these below it.
 
     Args:
@@ -117,7 +125,8 @@ def show(
             expected="a corpus whose posts are shown",
             remedy="name one: --corpus twitter:DIR, or the bench run",
         )
-    documents = list(islice(corpora.load(corpus or own).split(split), posts))
+    data = corpora.load(corpus or own)
+    documents = list(islice(data.split(split), posts))
     found = relevance(load(folder), documents)
     numbers = [str(i + 1) for i in range(len(found.documents))]
     dots = Dots(
@@ -136,13 +145,14 @@ def show(
         ["texts that their own image fits best, %", found.own_first],
         ["the same by chance, %", 100 / len(numbers)],
     ]
-    return report.write(
+    path = report.write(
         out,
         title=f"Relevance in a batch: {load_name(folder)}",
         intro=f"{len(numbers)} posts of {corpus or own}, split {split}. Cosines from {low:.3f} to {high:.3f}.",
         tables=[dots, report.Table(title="In numbers", columns=["", "value"], rows=rows)],
         documents=[d.replace(id=f"{n} · {d.id}") for n, d in zip(numbers, found.documents)],
     )
+    return RelevancePage(path=path, records=data.skipped)
 
 
 def load_name(folder: str) -> str:

@@ -58,6 +58,7 @@ def bench(
     Example: openmie bench baseline --corpus diorama:train=2000 --seeds 3 --ablate all
     """
     from openmie import bench as benches
+    from openmie.bench.unread import say_unread
 
     own_parts = options.load_parts(parts)
     if cases:
@@ -93,7 +94,7 @@ def bench(
     for format in ("md", "csv", "html"):
         benches.write(found, out, format)
     print(benches.markdown(found))
-    if failed:
+    if say_unread(cells, out) or failed:
         raise typer.Exit(options.PARTIAL)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from io import StringIO
 from time import monotonic
@@ -194,12 +194,25 @@ def say_skipped(*corpora: Any, shown: Collection[str] = ()) -> bool:
 @contextmanager
 def telling_skipped(*corpora: Any) -> Iterator[None]:
     """Tell at the end, of an error too, what of the corpora could not be read; the exit code is then `PARTIAL`."""
+    with _telling(lambda: say_skipped(*corpora)):
+        yield
+
+
+@contextmanager
+def telling_records(records: Collection[ErrorRecord]) -> Iterator[None]:
+    """The same of records that are collected meanwhile: where an error says that too little is left, they are why."""
+    with _telling(lambda: say_records(records)):
+        yield
+
+
+@contextmanager
+def _telling(say: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     except (OpenMIEError, typer.Exit):
-        say_skipped(*corpora)
+        say()
         raise
-    if say_skipped(*corpora):
+    if say():
         raise typer.Exit(PARTIAL)
 
 

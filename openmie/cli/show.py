@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from openmie.bench import system
-from openmie.cli import options
+from openmie.cli import console, options
 from openmie.cli.groups import WithDefault
 
 app = typer.Typer(
@@ -80,7 +80,10 @@ def relevance(
     from openmie.bench import relevance as relevances
 
     options.load_parts(parts)
-    print(relevances.show(run, corpus, split=split, posts=max_documents, out=out))
+    found = relevances.show(run, corpus, split=split, posts=max_documents, out=out)
+    print(found.path)
+    if console.say_records(found.records):
+        raise typer.Exit(options.PARTIAL)
 
 
 @app.command("embeddings")
@@ -100,4 +103,7 @@ def embeddings(
     from openmie.bench import entity_space
 
     options.load_parts(parts)
-    print(entity_space.show(run, corpus, split=split, most=max_entities, seed=seed, out=out))
+    found = entity_space.show(run, corpus, split=split, most=max_entities, seed=seed, out=out)
+    print(found)
+    if console.say_records(found.records):
+        raise typer.Exit(options.PARTIAL)

@@ -47,16 +47,17 @@ def split(
     place = ImagePlacement(out, images, records=records)
     given = options.reader_options(image_dir, text_column, image_column, id_column)
     documents = console.documents_of(read_sources(source, from_ or None, **given), records)
-    found = split_posts(documents, seed, wanted, together or ())
     lost = 0
-    with hold_folder(out):
-        for name, posts in found.items():
-            if wanted[name]:
-                written = write(place(posts), out / f"{name}.jsonl")
-                lost += written.lost
-                print(f"{name}: ", end="", file=sys.stderr)
-                console.say(written)
-    if console.say_records(records) or lost:
+    with console.telling_records(records):
+        found = split_posts(documents, seed, wanted, together or ())
+        with hold_folder(out):
+            for name, posts in found.items():
+                if wanted[name]:
+                    written = write(place(posts), out / f"{name}.jsonl")
+                    lost += written.lost
+                    print(f"{name}: ", end="", file=sys.stderr)
+                    console.say(written)
+    if lost:
         raise typer.Exit(options.PARTIAL)
 
 

@@ -73,7 +73,7 @@ def _beside(result: str) -> str:
 def _reading(result: str, image_dir: str | None) -> Callable[[], Iterable[Any]]:
     """What opens the result, as often as it is asked. Images may lie below the working folder: posts do, mostly."""
     from openmie import corpora
-    from openmie.formats.registry import accepted_options, guess, read_items
+    from openmie.formats.registry import accepted_options, guess, guess_folder, read_items
 
     def read(path: str | Path) -> Iterable[Any]:
         takes = "images" in accepted_options(guess(path, reading=True), "read")
@@ -83,7 +83,8 @@ def _reading(result: str, image_dir: str | None) -> Callable[[], Iterable[Any]]:
         kept = list(read(result))
         return lambda: kept
     path = Path(result)
-    if path.is_dir() and (files := [f for kind in RESULTS for f in sorted(path.glob(kind))]):
+    results = path.is_dir() and guess_folder(path) in ("", "images")  # YOLO's folder has JSON lines of ours beside it
+    if results and (files := [f for kind in RESULTS for f in sorted(path.glob(kind))]):
         return lambda: (item for file in files for item in read(file))
     named, hash_, split = result.rpartition("#")
     spec = named if hash_ else result

@@ -212,6 +212,27 @@ def test_commands_on_corpora(dataset, tmp_path, stubs):
         told(run("train", system, "--corpus", spec, "--out", tmp_path / "model"), where)
 
 
+def test_convert_and_doctor_name_each_annotation_that_brat_s_reader_left_out(tmp_path):
+    """One whose text is elsewhere and one of two parts: two records, told when they are read and ever after."""
+    (tmp_path / "a.txt").write_text("Kei near Oslo\n")
+    (tmp_path / "a.ann").write_text("T1\tPER 0 3\tKei\nT2\tLOC 4 8\tOslo\nT3\tMISC 0 3;9 13\tKei Oslo\n")
+    for command in (
+        ("convert", tmp_path, tmp_path / "o.jsonl", "--from", "brat"),
+        ("doctor", f"jsonl:{tmp_path}/o.jsonl"),
+    ):
+        code, said = run(*command)
+        assert code == cli.PARTIAL and "2 records of what could not be read" in said, said
+        assert "a.ann:2" in said and "a.ann:3" in said
+    assert [m.text for m in next(registry.read(tmp_path / "o.jsonl")).mentions] == ["Kei"]
+
+
+def test_convert_of_a_split_says_what_it_leaves_out(tmp_path):
+    (tmp_path / "train.conll").write_text("Kei\tB-PER\nsings\tO\n\nbad line here\n\nBo\tB-PER\n")
+    code, said = run("convert", f"conll:{tmp_path}#train", tmp_path / "o.jsonl")
+    assert code == cli.PARTIAL and "1 records of what could not be read" in said and "train.conll:4" in said
+    assert [d.text for d in registry.read(tmp_path / "o.jsonl")] == ["Kei sings", "Bo"]
+
+
 def test_an_error_does_not_hide_what_could_not_be_read(tmp_path, stubs, monkeypatch):
     """Where nothing is left to train on, what was lost is the reason."""
 

@@ -15,7 +15,7 @@ from openmie import corpora
 from openmie.bench.entity_space.space import NEIGHBOURS, Separation, needed, perplexity, project, separation
 from openmie.bench.entity_space.vectors import Entities, entities
 from openmie.bench.run_spec import read
-from openmie.errors import ModelError, OpenMIEError
+from openmie.errors import ErrorRecord, ModelError, OpenMIEError
 from openmie.model.pretrained import load
 from openmie.report import Table
 from openmie.report.embeddings import UNTYPED, write
@@ -28,6 +28,7 @@ class EntitySpacePage:
     path: Path
     entities: Entities
     separation: Separation
+    records: tuple[ErrorRecord, ...] = ()  # of what could not be read
 
     def __str__(self) -> str:
         mb, n = self.path.stat().st_size / 1e6, len(self.entities.entities)
@@ -92,7 +93,7 @@ def show(
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
     }
     path = _page(out, found, points, parted, about, [str(r) for r in data.skipped])
-    return EntitySpacePage(path=path, entities=found, separation=parted)
+    return EntitySpacePage(path=path, entities=found, separation=parted, records=data.skipped)
 
 
 def _page(

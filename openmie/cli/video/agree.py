@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from openmie.cli import console
-from openmie.errors import CorpusError
+from openmie.errors import CorpusError, ErrorRecord
 
 
 def agree(
@@ -35,7 +35,7 @@ def agree(
     from openmie.annotation import agreement as measures
     from openmie.annotation.guidelines import LABELS
     from openmie.data.frame_files import copy_frames
-    from openmie.formats.registry import read, write
+    from openmie.formats.registry import read_items, write
 
     if (decided is None) != (resolved is None):
         raise CorpusError(
@@ -43,14 +43,20 @@ def agree(
             expected="both",
             remedy="name the file with the decisions and the file to write",
         )
-    a, b = list(read(first)), list(read(second))
+    records: dict[ErrorRecord, None] = {}
+    a, b = (list(console.documents_of(read_items(path), records)) for path in (first, second))
     turned = LABELS.symmetric | {*(symmetric or ())}
-    if decided and resolved:
-        told: dict[str, Any] = {"symmetric": turned, "undecided": undecided or "error"}
-        agreed = measures.resolve(a, b, measures.read_decisions(decided), **told)
-        console.say(write(copy_frames(agreed, resolved.parent), resolved))
-        return
-    found = measures.agreement(a, b, symmetric=turned)
+    with console.telling_records(records):
+        if decided and resolved:
+            told: dict[str, Any] = {"symmetric": turned, "undecided": undecided or "error"}
+            agreed = measures.resolve(a, b, measures.read_decisions(decided), **told)
+            console.say(write(copy_frames(agreed, resolved.parent), resolved))
+        else:
+            _print_agreement(measures.agreement(a, b, symmetric=turned), out)
+
+
+def _print_agreement(found: Any, out: Path | None) -> None:
+    """Print kappas, and write the disagreements."""
     known = {layer: k for layer, k in found.layers.items() if k.n}
     rows = [[layer, found.kappa[layer], k.n, 100 * k.observed, 100 * k.expected] for layer, k in known.items()]
     rows.append(["overall", found.kappa["overall"], "", "", ""])

@@ -9,15 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from openmie.cli import options
+from openmie.cli import console, options
 from openmie.errors import CorpusError, ErrorRecord
 
 Clips = Annotated[Path, typer.Argument(help="Folder that `openmie video build` wrote, or a file of Documents.")]
 
 
-def read_clips(paths: Iterable[Path]) -> list[Any]:
-    """The documents of files, and of the `clips.jsonl` of folders that `build` wrote."""
-    from openmie.formats.registry import read
+def read_clips(paths: Iterable[Path], records: dict[ErrorRecord, None]) -> list[Any]:
+    """The documents of files, and of the `clips.jsonl` of folders that `build` wrote; `records` is filled."""
+    from openmie.formats.registry import read_items
 
     files = [f for p in paths for f in (_built(p) if p.is_dir() else [p])]
     if not files:
@@ -27,7 +27,7 @@ def read_clips(paths: Iterable[Path]) -> list[Any]:
             where=", ".join(map(str, paths)),
             remedy="check the path",
         )
-    return [d for f in files for d in read(f)]
+    return [d for f in files for d in console.documents_of(read_items(f), records)]
 
 
 def _built(folder: Path) -> list[Path]:

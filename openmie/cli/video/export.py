@@ -10,6 +10,7 @@ import typer
 
 from openmie.cli import console
 from openmie.cli.video.clips import Clips, read_clips
+from openmie.errors import ErrorRecord
 
 
 def export(
@@ -24,6 +25,8 @@ def export(
     from openmie.annotation.export_import import TOOLS
     from openmie.annotation.export_import import export as write
 
-    for tool, written in write(read_clips([clips]), out, tuple(to or TOOLS)).items():
-        print(f"{tool}:", file=sys.stderr)
-        console.say(written)
+    records: dict[ErrorRecord, None] = {}
+    with console.telling_records(records):
+        for tool, written in write(read_clips([clips], records), out, tuple(to or TOOLS)).items():
+            print(f"{tool}:", file=sys.stderr)
+            console.say(written)

@@ -27,10 +27,10 @@ def import_annotations(
     from openmie.data.frame_files import copy_frames
     from openmie.formats.registry import write
 
-    failed: list[str] = []
-    written = write(copy_frames(_documents(collect(read_clips([clips]), text, boxes), failed), out.parent), out)
-    console.say(written)
-    end(failed)
+    failed, records = list[str](), dict[ErrorRecord, None]()
+    read = read_clips([clips], records)
+    console.say(write(copy_frames(_documents(collect(read, text, boxes), failed), out.parent), out))
+    end(dict.fromkeys([*map(str, records), *failed]))
 
 
 def _documents(found: Iterable[Any], failed: list[str]) -> Iterator[Any]:

@@ -10,6 +10,7 @@ import typer
 
 from openmie.cli import console, options
 from openmie.cli.video.clips import read_clips
+from openmie.errors import ErrorRecord
 
 
 def split(
@@ -26,8 +27,9 @@ def split(
     from openmie.data.frame_files import copy_frames
     from openmie.formats.registry import write
 
-    with hold_folder(out):
-        for name, documents in library.split_by_video(read_clips(clips), seed).items():
+    records: dict[ErrorRecord, None] = {}
+    with hold_folder(out), console.telling_records(records):
+        for name, documents in library.split_by_video(read_clips(clips, records), seed).items():
             videos = len({d.source["video"] for d in documents})
             print(f"{name}: {videos} videos", file=sys.stderr)
             console.say(write(copy_frames(documents, out), out / f"{name}.jsonl"))

@@ -56,7 +56,7 @@ def test_the_page_has_a_dot_for_each_pair_and_the_posts(model, tmp_path):
     folder = tmp_path / "model"
     model.save_pretrained(folder)
     spec = "diorama:train=2,dev=2,test=4,missing_image=0"
-    page = show(folder, spec, posts=3, out=tmp_path / "page.html").read_text(encoding="utf8")
+    page = show(folder, spec, posts=3, out=tmp_path / "page.html").path.read_text(encoding="utf8")
     assert page.count("<circle") == 9 and page.count('class="chosen c0"') == 6 and page.count("<article") == 3
     assert "text 2, image 3: " in page and "<script" not in page
     with pytest.raises(OpenMIEError, match="No --corpus"):

@@ -199,6 +199,20 @@ def test_blanks_at_the_ends_of_spans_are_cut_off_and_counted(tmp_path: Path) -> 
     assert note.note and note.found.startswith("2 spans with white space")
 
 
+def test_offsets_that_count_crlf_as_one(tmp_path: Path) -> None:
+    """As browsers show the text; and with a character of two UTF-16 units before it."""
+    for before in ("", "\U0001f600 "):
+        seen = len(before.encode("utf-16-le")) // 2
+        spans = [("a", seen + 6, "Kei"), ("b", seen + 13, "Oslo")]
+        result = [
+            {**KEI, "id": id, "value": {"start": at, "end": at + len(word), "text": word, "labels": ["PER"]}}
+            for id, at, word in spans
+        ]
+        document = one(tmp_path, result, {"text": before + "Hello\r\nKei\r\nin Oslo"})
+        assert [m.text for m in document.mentions] == ["Kei", "Oslo"] and not document.errors
+        assert document.mentions[0].start == len(before) + 7
+
+
 def test_json_min_is_named(tmp_path: Path) -> None:
     row = {"id": 1, "text": TEXT, "label": [], "annotator": 1, "annotation_id": 2, "lead_time": 1.0}
     (tmp_path / "min.json").write_text(json.dumps([row]))
