@@ -36,9 +36,13 @@ def load_script(labels: Iterable[str]) -> str:
     """Cypher that loads the files; a relation's label becomes the type of its edge.
 
     Args:
-        labels: of the relations; those with control characters are loaded as `RELATION` with a property `label`.
+        labels: of the relations; those with control characters, or a backslash, which Cypher may read as the beginning
+            of a character's code, are loaded as `RELATION` with a property `label`.
     """
-    lines = ["// In the folder `import` of Neo4j 5: cypher-shell -f load.cypher"]
+    lines = [
+        "// In the folder `import` of Neo4j 5: cypher-shell -f load.cypher",
+        "// Cells are quoted as in RFC 4180; for texts with backslashes set db.import.csv.legacy_quote_escaping=false",
+    ]
     for kind in NODES:
         lines.append(f"CREATE CONSTRAINT {kind.lower()}_id IF NOT EXISTS FOR (n:{kind}) REQUIRE n.id IS UNIQUE;")
     for kind in NODES:
@@ -47,7 +51,7 @@ def load_script(labels: Iterable[str]) -> str:
     for kind in EDGES:
         source, target = _ENDS[kind]
         ends = f"MATCH (a:{source} {{id: row.source}}) MATCH (b:{target} {{id: row.target}})"
-        written = [(label, _quoted(label)) for label in labels if label.isprintable() and label]
+        written = [(x, _quoted(x)) for x in labels if x and x.isprintable() and "\\" not in x]
         types = [("RELATION", ""), *written] if kind == "RELATION" else [(kind, "")]
         for label, name in types:
             chosen = _condition(label, [x for x, _ in written]) if kind == "RELATION" else ""
@@ -85,7 +89,7 @@ def _assignments(variable: str, kind: str) -> str:
 
 def _quoted(label: str) -> str:
     """A name in Cypher that nothing in it can end."""
-    escaped = label.replace("\\", "\\\\").replace("`", "``")
+    escaped = label.replace("`", "``")
     return f"`{escaped}`"
 
 
