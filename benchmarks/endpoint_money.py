@@ -231,10 +231,10 @@ CASES = {"pictures": pictures, "limits": limits, "dead": dead, "key": key, "hang
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("cases", nargs="*", choices=[*CASES, []], default=list(CASES))
+    parser.add_argument("cases", nargs="*", choices=[*CASES, []])
     parser.add_argument("--scale", type=int, default=1, help="divides sizes and times")
     given = parser.parse_args()
-    for name in given.cases:
+    for name in given.cases or CASES:
         with tempfile.TemporaryDirectory() as folder:
             CASES[name](Path(folder), given.scale)
 

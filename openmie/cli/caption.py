@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from openmie.cli import console, options, progress
 from openmie.errors import OpenMIEError
 
+if TYPE_CHECKING:
+    from openmie.vlm.captions import Captioning
+
 
 def caption(
+    context: typer.Context,
     corpus: options.Sources,
     model: options.VLM,
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
+    restart: options.Restart = False,
     endpoint: options.Endpoints = None,
-    prompt: Annotated[str, typer.Option(help="camim (that paper's), summary (ours), or the text of one.")] = "camim",
-    name: Annotated[str, typer.Option(help="Generator of the captions; default: the model's name.")] = "",
+    prompt: options.CaptionPrompt = "camim",
+    name: options.CaptionName = "",
     split: options.Splits = None,
     image_dir: options.ImageDir = None,
     from_: options.From = "",
@@ -26,9 +31,9 @@ def caption(
     image_column: options.ImageColumn = "",
     id_column: options.IdColumn = "",
     cache: options.Cache = None,
-    replace: Annotated[bool, typer.Option(help="Caption again where a document has a caption of this name.")] = False,
-    max_tokens: Annotated[int, typer.Option(help="Longest caption, in tokens.")] = 256,
-    temperature: Annotated[float, typer.Option(help="Of sampling; 0: greedy decoding.")] = 0.0,
+    replace: options.ReplaceCaptions = False,
+    max_tokens: options.CaptionTokens = 256,
+    temperature: options.Temperature = 0.0,
     revision: options.Revision = "",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default: the GPU where there is one.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, bfloat16, ...; default: as fits the device.")] = None,
@@ -52,17 +57,17 @@ def caption(
     """Caption the main image of each document with a vision-language model, run here or behind a server.
 
     An image that several documents share is captioned once. Each document is written, a failed one with the reason;
-    the exit code is 3 if there was any. Started again with the same --out, an interrupted run resumes and retries what
-    failed. At the end the lengths of the captions and their costs are printed. `openmie caption-review` has a reader
-    judge them.
+    the exit code is 3 if there was any. Stopped by Ctrl-C, a full disk, a lost network or a kill, the same command
+    goes on, and retries what failed. At the end the lengths of the captions and their costs are printed.
+    `openmie caption-review` has a reader judge them.
 
     Example: openmie caption twitter:DIR --image-dir IMAGES --model Qwen/Qwen2.5-VL-7B-Instruct --out captioned
 
     Example: openmie caption jsonl:DIR --model MODEL --endpoint http://localhost:8000/v1 --prompt summary --out DIR
     """
-    from openmie import __version__
+    from openmie.cli import extract_output
     from openmie.cli.costs import JobCosts, print_estimate
-    from openmie.formats import output
+    from openmie.cli.result_files import FORMATS
     from openmie.formats.image_folders import ImageFolders
     from openmie.inference import pipeline as extract
     from openmie.vlm import backends, captions
@@ -82,35 +87,32 @@ def caption(
     backend = Cached(asking, open_store(cache), max_failures)
     side = captions.MAX_SIDE if max_side is None else max_side
     asked = captions.Captioning(prompt=captions.PROMPTS.get(prompt, prompt), name=name, replace=replace, max_side=side)
-    settings = _job_settings(corpus, from_, images=image_dir, model=model, revision=revision, max_tokens=max_tokens,
-                             temperature=temperature, openmie=__version__, **columns.options())  # fmt: skip
     if estimate:
         return print_estimate(_estimate(sources, backend, asked), costs.price)
-    costs.of(backend)
-    report, tally, texts = captions.CaptionReport(), output.WriteReport(), []  # type: ignore[var-annotated]
-    folders, passed = ImageFolders(out), progress.PostCounts()
-    documents = captions.caption_to_folder(sources, out, backend, asked, settings, report, tally)
-    for document in progress.watched(
-        documents, "captioning", passed, lambda: progress.count_sources(corpus, sources, data), more=costs.line
-    ):
+    report, passed, name = captions.CaptionReport(), progress.PostCounts(), name or backend.name
+    with costs.summary_in(out):
+        rows = extract_output.write_folder(
+            lambda rows: extract_output.each_split(
+                rows, sources, lambda some: captions.caption(some, costs.of(backend), asked, report)
+            ),
+            str(out), FORMATS["jsonl"], _settings(context.params, model, name, asked),
+            lambda found, left: progress.watched(
+                found, "captioning", passed, lambda: left(progress.count_sources(corpus, sources, data)),
+                more=costs.line,
+            ),
+            unit=1, restart=restart, splits=sources, again=lambda document: captions.has_failed(document, name),
+        )  # fmt: skip
+    folders, texts = ImageFolders(out), []
+    for document in extract_output.written_documents(rows):
         folders.add(document)
-        texts.extend([text] if (text := document.captions.get(name or backend.name)) else [])
+        texts.extend([document.captions[name]] if document.captions.get(name) else [])
     _print_report(report, texts, costs.price)
-    costs.keep(out)
     written = folders.corpus(f"jsonl:{out if data else out / f'{next(iter(sources))}.jsonl'}")
-    counts = f"{tally.documents} documents, {passed.failed} failed: {written}"
-    print(f"{len(texts)} captions {name or backend.name!r} in {counts}", file=sys.stderr)
-    if _say_losses(passed, tally, data):
-        raise typer.Exit(options.PARTIAL)
-
-
-def _say_losses(passed: progress.PostCounts, tally: Any, data: Any) -> bool:
-    """Say what was noted, could not be read, captioned or written; whether anything was lost."""
-    console.say(tally.result())
+    counts = f"{rows.totals.posts} documents, {rows.totals.failed} failed: {written}"
+    lost = extract_output.tell(rows, passed, f"{len(texts)} captions {name!r} in {counts}")
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
-    console.say_notes(passed)
-    console.say_failed(passed.records)
-    return bool(passed.records or tally.lost or skipped)
+    if lost or skipped:
+        raise typer.Exit(options.PARTIAL)
 
 
 def _check_flags(others: dict[str, Any], endpoint: list[str] | None) -> None:
@@ -123,9 +125,14 @@ def _check_flags(others: dict[str, Any], endpoint: list[str] | None) -> None:
         )
 
 
-def _job_settings(corpus: list[str], format: str, **others: Any) -> dict[str, Any]:
-    """How a folder of captions is made, as it is kept there."""
-    return {"corpus": corpus[0] if len(corpus) == 1 else corpus, **others, **({"from": format} if format else {})}
+def _settings(given: dict[str, Any], model: str, name: str, asked: Captioning) -> dict[str, Any]:
+    """What the captions of a folder depend on, see `settings_of`."""
+    from openmie.cli.extract_settings import settings_of
+
+    names = ("split", "image_dir", "from_", "text_column", "image_column", "id_column", "replace", "max_tokens",
+             "temperature", "revision", "dtype")  # fmt: skip
+    about = {"source": given["corpus"], "prompt": asked.prompt, "name": name, **{n: given[n] for n in names}}
+    return settings_of(about, [model], ".jsonl", None) | {"--max-side": asked.max_side}
 
 
 def _estimate(sources: Any, backend: Any, asked: Any) -> Any:

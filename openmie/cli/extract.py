@@ -48,9 +48,7 @@ def extract(
             help="File (a name with an ending), or a folder, which a stopped command goes on in; - is stdout."
         ),
     ] = "-",
-    restart: Annotated[
-        bool, typer.Option(help="Remove the rows that are in the folder --out, and begin anew.")
-    ] = False,
+    restart: options.Restart = False,
     system: options.System = "",
     endpoint: options.Endpoints = None,
     task: options.Tasks = "",
@@ -169,7 +167,6 @@ def _write(given: dict[str, Any], posts: Any, predictor: ExtractPredictor) -> bo
                     found, "extracting", counts, lambda: left(count()), more=predictor.costs.line
                 ),
                 unit=1 if request else pipeline.PREDICTED_TOGETHER,
-                when=now(),
                 restart=given["restart"],
             )
         lost = extract_output.tell(rows, counts)

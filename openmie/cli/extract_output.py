@@ -1,4 +1,4 @@
-"""Where `openmie extract` writes: a file or stream, or a folder that the same command goes on with."""
+"""Where commands write what models find: a file or stream, or a folder that the same command goes on with."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ import typer
 
 from openmie.cli import console, progress
 from openmie.cli.result_files import ResultFormat
+from openmie.data import provenance
 from openmie.data.document import Document
 from openmie.errors import OpenMIEError
+from openmie.formats import image_paths as paths
 from openmie.formats import partial_output
 from openmie.formats.shard_manifest import OtherJob
 from openmie.formats.sharded_output import OutputFolder, open_output_folder
@@ -46,6 +48,12 @@ def check(out: str, restart: bool) -> None:
     partial_output.check_target(out)
 
 
+def _could_not_be_asked(document: Document) -> bool:
+    from openmie.vlm.backends.endpoint import is_unavailable
+
+    return any(map(is_unavailable, document.errors))
+
+
 def write_folder(
     documents: Documents,
     out: str,
@@ -54,8 +62,9 @@ def write_folder(
     watch: Watch,
     *,
     unit: int,
-    when: str,
     restart: bool,
+    splits: Iterable[str] = (),
+    again: Callable[[Document], bool] = _could_not_be_asked,
 ) -> OutputFolder:
     """Predict what is not there yet, into the folder. No model is loaded where all is there.
 
@@ -66,18 +75,14 @@ def write_folder(
         settings: what the rows depend on, see `open_output_folder`.
         watch: passes the documents on.
         unit: posts that are predicted together.
-        when: now; rows say on which day their folder was begun.
         restart: remove the rows that are there.
+        splits: names of the splits of a corpus, each of which gets a file of JSON lines; (): shards.
+        again: whether a document is to be made again by the next process.
     """
-    from openmie.vlm.backends.endpoint import is_unavailable
-
-    def again(document: Document) -> bool:
-        return any(map(is_unavailable, document.errors))
-
     with (
         open_output_folder(
-            out, settings, suffix=format.suffix, write=format.write, unit=unit, again=again, when=when[:10],
-            restart=restart,
+            out, settings, suffix=format.suffix, files=[f"{name}.jsonl" for name in splits], write=format.write,
+            unit=unit, again=again, when=provenance.now()[:10], restart=restart,
         ) as rows,
         _saying_how_to_go_on(rows),
     ):  # fmt: skip
@@ -88,23 +93,39 @@ def write_folder(
     return rows
 
 
-def tell(rows: OutputFolder, now: progress.PostCounts) -> bool:
+def each_split(
+    rows: OutputFolder,
+    sources: Mapping[str, Iterable[Document]],
+    make: Callable[[Iterable[Any]], Iterable[Document]],
+) -> Iterator[Document]:
+    """What `make` makes of the documents of each split that the folder lacks."""
+    for number, documents in enumerate(sources.values()):
+        yield from make(rows.pending(documents, number))
+
+
+def written_documents(rows: OutputFolder) -> Iterator[Document]:
+    """All documents of a finished folder of JSON lines."""
+    for shard in rows.manifest.shards:
+        with open(rows.folder / shard.file, "rb") as file:
+            yield from (paths.paths_from(Document.from_json(line), rows.folder) for line in file)
+
+
+def tell(rows: OutputFolder, now: progress.PostCounts, summary: str = "") -> bool:
     """Say on stderr what is in the folder; whether any post failed.
 
     Args:
         rows: what was written, now and before.
         now: counts of the posts that were made now, with what their errors and notes say.
+        summary: the last line; "": the counts.
     """
     totals = rows.totals
     console.say_notes(now)
-    for line in [*now.records, *map(str, rows.lost)][:20]:
-        console.say_line(line)
+    console.say_failed([*now.records, *map(str, rows.lost)])
     if totals.again:
         console.say_line(f"{totals.again:,} posts could not be asked about. To ask again, run: {command()}")
     told = progress.PostCounts(posts=totals.posts, mentions=totals.mentions, failed=totals.failed, noted=totals.noted)
-    console.say_line(
-        told.line(f"{rows.folder}{'' if totals.failed == 0 else '; the rows of those that failed say why'}")
-    )
+    why = "; the rows of those that failed say why" if totals.failed else ""
+    console.say_line(summary or told.line(f"{rows.folder}{why}"))
     return bool(totals.failed)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,11 +11,13 @@ from openmie.cli import console, options, progress
 
 
 def objects(
+    context: typer.Context,
     corpus: options.Sources,
     model: Annotated[
         str, typer.Option(help="Detector, a hub id or a folder: OWL-ViT, OWLv2, Grounding DINO, MM Grounding DINO.")
     ],
     out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
+    restart: options.Restart = False,
     split: options.Splits = None,
     image_dir: options.ImageDir = None,
     from_: options.From = "",
@@ -43,13 +44,13 @@ def objects(
 ) -> None:
     """Find candidate objects in main and generated images: the noun phrases of the text are asked of a detector.
 
-    Each document is written, a failed one with the reason; the exit code is 3 if there was any. Started again with the
-    same --out, an interrupted run resumes.
+    Each document is written, a failed one with the reason; the exit code is 3 if there was any. Stopped by Ctrl-C, a
+    full disk or a kill, the same command goes on.
 
     Example: openmie objects twitter:DIR --image-dir IMAGES --model google/owlvit-base-patch32 --out found
     """
-    from openmie import __version__
-    from openmie.formats import output
+    from openmie.cli import extract_output
+    from openmie.cli.result_files import FORMATS
     from openmie.model.hub_names import check_model_name
 
     check_model_name(model, expected="a detector: a hub id, such as google/owlvit-base-patch32, or a folder")
@@ -67,33 +68,33 @@ def objects(
     columns = options.post_columns(text_column, image_column, id_column)
     sources, data = extract.open_sources(corpus, split, image_dir, columns, from_)
     found = detector.load(model, device, revision)
-    settings = {
-        "corpus": corpus[0] if len(corpus) == 1 else corpus,
-        "images": image_dir,
-        "model": model,
-        "search": asdict(proposals),
-        "openmie": __version__,
-    }
-    settings |= columns.options() | {k: v for k, v in (("revision", revision), ("from", from_)) if v}
-    passed = progress.PostCounts()
-    tally, number, boxes = output.WriteReport(), 0, 0
-    documents = search.propose_into(
-        sources,
-        out,
-        lambda some: search.propose_objects(some, found, proposals, batch_size),
-        settings,
-        tally,
-        batch_size,
-    )
-    for document in progress.watched(
-        documents, "searching", passed, lambda: progress.count_sources(corpus, sources, data)
-    ):
+    passed, number, boxes = progress.PostCounts(), 0, 0
+    rows = extract_output.write_folder(
+        lambda rows: extract_output.each_split(
+            rows, sources, lambda some: search.propose_objects(some, found, proposals, batch_size)
+        ),
+        str(out), FORMATS["jsonl"], _settings(context.params),
+        lambda made, left: progress.watched(
+            made, "searching", passed, lambda: left(progress.count_sources(corpus, sources, data))
+        ),
+        unit=batch_size, restart=restart, splits=sources,
+    )  # fmt: skip
+    for document in extract_output.written_documents(rows):
         here = sum(image.kind == "object" for image in document.images)
         number, boxes = number + bool(here), boxes + here
-    console.say_line(f"{boxes} objects in {number} of {tally.documents} documents, {passed.failed} failed, in {out}")
-    console.say(tally.result())
+    counts = f"{boxes} objects in {number} of {rows.totals.posts} documents, {rows.totals.failed} failed, in {out}"
+    lost = extract_output.tell(rows, passed, counts)
     skipped = bool(data) and console.say_skipped(data, shown=passed.records)
-    console.say_notes(passed)
-    console.say_failed(passed.records)
-    if passed.records or skipped:
+    if lost or skipped:
         raise typer.Exit(options.PARTIAL)
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """What the candidates of a folder depend on, see `settings_of`."""
+    from openmie.cli.extract_settings import settings_of
+
+    names = ("split", "image_dir", "from_", "text_column", "image_column", "id_column", "max_candidates", "max_queries",
+             "replace", "revision")  # fmt: skip
+    about = {"source": given["corpus"], **{name: given[name] for name in names}}
+    numbers = {"--threshold": given["threshold"], "--overlap": given["overlap"], "--batch-size": given["batch_size"]}
+    return settings_of(about, [given["model"]], ".jsonl", None) | numbers

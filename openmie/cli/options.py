@@ -37,6 +37,9 @@ ImageDir = Annotated[
     typer.Option("--image-dir", help="Folder of the images that the source names; absolute paths may lead into it."),
 ]
 Splits = Annotated[list[str] | None, typer.Option(help="A split; repeatable. Default: all of the corpus.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Remove the rows that are in the folder --out, and begin anew.")
+]
 Revision = Annotated[str, typer.Option(help="Commit, branch or tag of a hub id; default: its main branch.")]
 Seed = Annotated[int, typer.Option(help="Seed of the random numbers.")]
 Bootstrap = Annotated[int, typer.Option(help="Resamples for the confidence interval; 0: none.")]
@@ -150,6 +153,13 @@ MaxSide = Annotated[
     int | None,
     typer.Option(metavar="PIXELS", help="Longest side of a picture as a server gets it; 0: any. Default: 2016."),
 ]
+CaptionPrompt = Annotated[str, typer.Option(help="camim (that paper's), summary (ours), or the text of one.")]
+CaptionName = Annotated[str, typer.Option(help="Generator of the captions; default: the model's name.")]
+ReplaceCaptions = Annotated[
+    bool, typer.Option("--replace", help="Caption again where a document has a caption of this name.")
+]
+CaptionTokens = Annotated[int, typer.Option(help="Longest caption, in tokens.")]
+Temperature = Annotated[float, typer.Option(help="Of sampling; 0: greedy decoding.")]
 Price = Annotated[
     str, typer.Option(metavar="IN,OUT", help="Price of a million tokens of prompts and of answers: 0.15,0.6")
 ]

@@ -24,9 +24,7 @@ def zero_shot(
             "a folder, which a stopped command goes on in; - is stdout."
         ),
     ],
-    restart: Annotated[
-        bool, typer.Option(help="Remove the rows that are in the folder --out, and begin anew.")
-    ] = False,
+    restart: options.Restart = False,
     system: options.System = "schema",
     endpoint: options.Endpoints = None,
     split: Annotated[str, typer.Option(help="Split of the corpus.")] = "dev",
@@ -121,7 +119,6 @@ def _predicted(
     from openmie.cli.extract_settings import settings_of
     from openmie.cli.result_files import FORMATS
     from openmie.data import provenance
-    from openmie.formats import registry
 
     def documents(some: Iterable[Any], when: str) -> Iterator[Any]:
         return provenance.stamp(predict(some), provenance.provenance([identity], __version__, when))
@@ -141,11 +138,10 @@ def _predicted(
     with costs.summary_in(out):
         rows = extract_output.write_folder(
             lambda rows: documents(rows.pending(posts), rows.when), out, FORMATS["jsonl"],
-            settings | {"labels and prompt": identity["prompt"]}, watch, unit=1, when=provenance.now(),
-            restart=given["restart"],
+            settings | {"labels and prompt": identity["prompt"]}, watch, unit=1, restart=given["restart"],
         )  # fmt: skip
     lost = extract_output.tell(rows, passed)
-    return [d for shard in rows.manifest.shards for d in registry.read(rows.folder / shard.file)], lost
+    return list(extract_output.written_documents(rows)), lost
 
 
 def _kept(items: Iterable[Any], all_: list[Any]) -> Iterator[Any]:

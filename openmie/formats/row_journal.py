@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 
 from openmie.data import replace_file as writing
+from openmie.errors import CorpusError
 
 SYNC_EVERY = 5.0  # seconds that a power failure may cost; a kill costs nothing that was appended
 FINE, FAILED, AGAIN, NOTED = range(4)  # states of a row: with no error, or some; AGAIN: its post could not be asked
@@ -22,7 +23,7 @@ LOST = (FAILED, AGAIN)  # about; NOTED: with notes alone, by which nothing is lo
 _LINE = re.compile(rb"(\d+) ([0-9a-f]+) ([0123]) (\d+) (\{.*\})\n")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JournalRow:
     """Where in the journal a post's row is, and what is known of it.
 
@@ -41,14 +42,29 @@ class JournalRow:
     mentions: int
 
 
+def check_regular_file(path: Path) -> None:
+    """It is a file, through links or not, or nothing is there. CorpusError: something else is, such as a pipe."""
+    if os.path.lexists(path) and not path.is_file():
+        raise CorpusError(
+            writing.describe_path(path),
+            expected="a file, or nothing yet: a stopped process goes on in it",
+            where=str(path),
+            remedy="remove it, or choose another folder; it was not touched",
+        )
+
+
 class RowJournal:
     """Rows by the number of their post, in a file that is there until it is removed.
 
     Args:
         path: the file, new or of a stopped process.
+
+    Raises:
+        CorpusError: something else has its name, such as a pipe.
     """
 
     def __init__(self, path: Path) -> None:
+        check_regular_file(path)
         self.path, self.entries, self.end, self._synced = path, dict[int, JournalRow](), 0, monotonic()
         with writing.report_disk_errors(str(path)):
             self._file = open(path, "a+b", buffering=0)  # noqa: SIM115, closed by `close`

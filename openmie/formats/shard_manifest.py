@@ -106,7 +106,7 @@ def read_manifest(folder: Path, settings: dict[str, Any], when: str) -> Manifest
             where=str(path),
             remedy="choose another folder",
         ) from None
-    if not manifest.shards and not any(p.stat().st_size for p in folder.glob(".part-*.rows")):
+    if not manifest.shards and not any(p.stat().st_size for p in folder.glob(".*.rows")):
         manifest = Manifest(settings, when)  # nothing is finished: an option may have been corrected
         manifest.save(folder)
     _check_settings(manifest.settings, settings, folder)

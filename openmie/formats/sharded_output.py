@@ -11,16 +11,18 @@ number of posts each and appear when they are whole; the rows of the shard that 
 flushed to the disk. Rows whose post could not be asked about (`again`) are written with the reason and made again when
 the command is started again.
 
+A corpus that is made from another has a file for each of its splits in the place of shards: `files` names them, and
+`pending` says which one posts belong to.
+
 The folder is for one job: other posts, another model or other options than those in the manifest are refused.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,10 +34,21 @@ from openmie.data.folder_lock import hold_folder
 from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import jsonl, output
-from openmie.formats.row_journal import AGAIN, FAILED, FINE, LOST, NOTED, JournalRow, RowJournal
+from openmie.formats.hashed_post import HashedPost, hash_post
+from openmie.formats.row_journal import (
+    AGAIN,
+    FAILED,
+    FINE,
+    LOST,
+    NOTED,
+    JournalRow,
+    RowJournal,
+    check_regular_file,
+)
 from openmie.formats.shard_manifest import MANIFEST, Manifest, OtherJob, check_shards, read_manifest, shard_of
 
 SHARD_POSTS = 1024  # posts of a shard; part of what a folder was begun with
+SPLIT_POSTS = 1 << 40  # posts that a split has at most
 Writer = Callable[[Iterable[Document], Path], object]
 P = TypeVar("P", "Document | ErrorRecord", "HashedPost")
 
@@ -46,6 +59,7 @@ def open_output_folder(
     settings: Mapping[str, Any],
     *,
     suffix: str = ".jsonl",
+    files: Sequence[str] = (),
     write: Writer | None = None,
     unit: int = 1,
     again: Callable[[Document], bool] = lambda document: False,
@@ -58,6 +72,7 @@ def open_output_folder(
         folder: where the rows go.
         settings: what rows depend on, name -> JSON value, the names in words of the command line.
         suffix: of the shards.
+        files: names of files, such as those of splits, each of which has all posts of one source; (): shards.
         write: writes a shard in another format than JSON lines.
         unit: posts that are predicted together, a divisor of `SHARD_POSTS`: of these all are made again where some are
             missing, so that rows do not depend on where a process was stopped.
@@ -68,7 +83,7 @@ def open_output_folder(
     Raises:
         CorpusError: something else is in the folder, other settings, a damaged shard, another process.
     """
-    if SHARD_POSTS % unit:
+    if not files and SHARD_POSTS % unit:
         raise ValueError(f"{SHARD_POSTS} posts a shard are no multiple of {unit}")
     path = Path(folder)
     if os.path.lexists(path) and not path.is_dir():
@@ -80,28 +95,15 @@ def open_output_folder(
         )
     with hold_folder(path):
         if restart:
-            _remove_rows(path)
+            _remove_rows(path, files)
         manifest = read_manifest(path, dict(settings), when)
         _remove_temporary_files(path)
         check_shards(path, manifest)
-        rows = OutputFolder(path, manifest, suffix, write, unit, again)
+        rows = OutputFolder(path, manifest, files or suffix, write, unit, again)
         try:
             yield rows
         finally:
             rows.close()
-
-
-@dataclass(frozen=True)
-class HashedPost:
-    """A post that was read elsewhere.
-
-    Args:
-        hash: as `hash_post` makes it.
-        read: whether it is a document, not the record of one that could not be read.
-    """
-
-    hash: str
-    read: bool
 
 
 @dataclass(frozen=True)
@@ -148,22 +150,24 @@ class OutputFolder:
         self,
         folder: Path,
         manifest: Manifest,
-        suffix: str,
+        names: str | Sequence[str],
         write: Writer | None,
         unit: int,
         again: Callable[[Document], bool],
     ) -> None:
-        self.folder, self.manifest, self.suffix = folder, manifest, suffix
+        self.folder, self.manifest = folder, manifest
+        self._suffix, self._files = (names, ()) if isinstance(names, str) else ("", names)
+        self._size = SPLIT_POSTS if self._files else SHARD_POSTS
         self._write, self._unit, self._again = write, unit, again
         self._journals: dict[int, RowJournal] = {}
         self._changed: set[int] = set()
         self._queue: deque[tuple[int, str, bool]] = deque()  # number, hash, and whether it was read
         self.lost: list[ErrorRecord] = []  # of documents that cannot be written
-        self._posts = 0  # read so far
+        self._read = Counter[int]()  # posts of each shard, so far
         self._passed = hashlib.sha256()  # of the posts of a finished shard that go by
-        for index in range(len(manifest.shards) + 1):
-            if self._journal_path(index).exists():
-                self._journals[index] = self._opened(index)
+        for index in range(len(self._files) or len(manifest.shards) + 1):
+            if os.path.lexists(self._journal_path(index)):
+                self._journal(index)
 
     @property
     def when(self) -> str:
@@ -198,12 +202,17 @@ class OutputFolder:
         """The posts that `pending` passes over."""
         whole = frozenset(index for index in range(len(self.manifest.shards)) if index not in self._journals)
         rows = (at for j in self._journals.values() for at, row in j.entries.items() if row.state != AGAIN)
-        return FinishedPlaces(whole, SHARD_POSTS, frozenset(rows))
+        return FinishedPlaces(whole, self._size, frozenset(rows))
 
-    def pending(self, posts: Iterable[P]) -> Iterator[P]:
-        """The posts that have no finished row yet; the others are compared with what the folder was begun with."""
-        for at, post in enumerate(posts):
-            self._posts = at + 1
+    def pending(self, posts: Iterable[P], file: int = 0) -> Iterator[P]:
+        """The posts that have no finished row yet; the others are compared with what the folder was begun with.
+
+        Args:
+            posts: all posts; with `files`, all of the one of this number.
+            file: its number; one is read after the other.
+        """
+        for at, post in enumerate(posts, file * self._size):
+            self._read[at // self._size] += 1
             known = post if isinstance(post, HashedPost) else HashedPost(hash_post(post), isinstance(post, Document))
             if not self._is_finished(at, known.hash):
                 self._queue.append((at, known.hash, known.read))
@@ -213,31 +222,28 @@ class OutputFolder:
         """Keep the document of the next post of `pending`."""
         at, of, read = self._queue.popleft()
         if not read:  # what predicted it counts from where this process began
-            document = document.model_copy(update={"id": f"unread-{at + 1}"})
-        index = at // SHARD_POSTS
-        for earlier in [i for i in self._journals if i < index]:
-            self._seal(earlier, SHARD_POSTS)
-        if index not in self._journals:
-            self._journals[index] = self._opened(index)
+            document = document.model_copy(update={"id": f"unread-{at % SPLIT_POSTS + 1}"})
+        index = at // self._size
+        self._seal_before(index)
+        journal = self._journal(index)
         report = output.WriteReport()
         line = jsonl.document_line(document, self.folder, report).encode()
         self.lost += report.records[-report.lost :] if report.lost else []
         failed = bool(report.lost) or any(not record.note for record in document.errors)
         fine = NOTED if document.errors else FINE
         state = AGAIN if failed and self._again(document) else FAILED if failed else fine
-        self._journals[index].append(at, of, state, len(document.mentions), line)
+        journal.append(at, of, state, len(document.mentions), line)
         self._changed.add(index)
 
     def finish(self) -> None:
         """Write what is left when all posts have gone by, and their documents have come."""
         if self._queue:
             raise RuntimeError(f"no document for {len(self._queue)} posts")
-        if (known := self._known()) > self._posts:
-            raise self._other_posts(f"{self._posts} posts, and rows of {known}")
-        for index in sorted(self._journals):
-            self._seal(index, min(SHARD_POSTS, self._posts - index * SHARD_POSTS))
+        self._seal_before(max([len(self._files), len(self.manifest.shards), *(i + 1 for i in self._journals)]))
+        for index, shard in enumerate(self.manifest.shards):
+            self._check_read(index, shard.posts)
         if not self.manifest.finished:
-            self.manifest.finished, self.manifest.posts = True, self._posts
+            self.manifest.finished, self.manifest.posts = True, self._read.total()
             self.manifest.save(self.folder)
 
     def close(self) -> None:
@@ -245,39 +251,46 @@ class OutputFolder:
         for journal in self._journals.values():
             journal.close()
 
-    def _known(self) -> int:
-        """The number of posts that have rows."""
-        last = max((e for j in self._journals.values() for e in j.entries), default=-1)
-        return max(sum(s.posts for s in self.manifest.shards), last + 1)
+    def _check_read(self, index: int, known: int) -> None:
+        """As many posts of a shard were read as it has rows."""
+        if known > self._read[index]:
+            raise self._other_posts(f"{self._read[index]} posts of {self._file(index)}, and rows of {known}")
 
     def _is_finished(self, at: int, of: str) -> bool:
-        index = at // SHARD_POSTS
-        if self.manifest.finished and at >= self.manifest.posts:
-            raise self._other_posts(f"more posts than the {self.manifest.posts} that it was finished with")
+        index, shards = at // self._size, self.manifest.shards
+        whole = shards[index].posts if index < len(shards) else 0 if self.manifest.finished else self._size
+        if at % self._size >= whole:
+            raise self._other_posts(f"more posts of {self._file(index)} than the {whole} that it was finished with")
         journal = self._journals.get(index)
         if journal is not None:
             entry = journal.entries.get(at)
             if entry is not None and entry.of != of:
-                raise self._other_posts(f"another post at place {at + 1}")
+                raise self._other_posts(f"another post at place {at % self._size + 1} of {self._file(index)}")
             return entry is not None and entry.state != AGAIN
-        if index >= len(self.manifest.shards):
+        if index >= len(shards):
             return False
-        shard = self.manifest.shards[index]
         self._passed.update(of.encode())
-        if at + 1 == index * SHARD_POSTS + shard.posts:
-            if self._passed.hexdigest() != shard.input:
-                raise self._other_posts(f"other posts at places {index * SHARD_POSTS + 1} to {at + 1}")
+        if at % self._size + 1 == whole:
+            if self._passed.hexdigest() != shards[index].input:
+                raise self._other_posts(f"other posts in {self._file(index)}")
             self._passed = hashlib.sha256()
         return True
 
-    def _seal(self, index: int, posts: int) -> None:
+    def _seal_before(self, end: int) -> None:
+        """Seal the shards before one that have rows in a journal, or none at all."""
+        for index in sorted({*self._journals, *range(len(self.manifest.shards), end)}):
+            if index < end:
+                self._seal(index)
+
+    def _seal(self, index: int) -> None:
         """Make the shard of a journal's rows, and name it in the manifest."""
-        journal = self._journals[index]
-        if len(journal.entries) != posts:
-            raise RuntimeError(f"{len(journal.entries)} rows of {posts} posts in {journal.path}")
+        journal = self._journal(index)
+        self._check_read(index, len(journal.entries))
+        if len(journal.entries) != self._read[index]:
+            raise RuntimeError(f"{len(journal.entries)} rows of {self._read[index]} posts in {journal.path}")
         journal.sync()
         if index in self._changed or index >= len(self.manifest.shards):
-            path = self.folder / f"part-{index + 1:05d}{self.suffix}"
+            path = self.folder / self._file(index)
             if self._write is None:
                 with writing.replace_file(path) as file:
                     file.writelines(row + b"\n" for row in journal.rows())
@@ -292,14 +305,20 @@ class OutputFolder:
         else:
             journal.remove()
 
-    def _opened(self, index: int) -> RowJournal:
-        journal = RowJournal(self._journal_path(index))
-        if index >= len(self.manifest.shards) and len(journal.entries) < SHARD_POSTS:
-            journal.keep_first(len(journal.entries) // self._unit * self._unit)
-        return journal
+    def _journal(self, index: int) -> RowJournal:
+        """The rows of a shard that is not finished, as a stopped process left them."""
+        if index not in self._journals:
+            check_regular_file(self.folder / self._file(index))
+            self._journals[index] = journal = RowJournal(self._journal_path(index))
+            if index >= len(self.manifest.shards) and len(journal.entries) < self._size:
+                journal.keep_first(len(journal.entries) // self._unit * self._unit)
+        return self._journals[index]
+
+    def _file(self, index: int) -> str:
+        return self._files[index] if self._files else f"part-{index + 1:05d}{self._suffix}"
 
     def _journal_path(self, index: int) -> Path:
-        return self.folder / f".part-{index + 1:05d}.rows"
+        return self.folder / f".{self._files[index] if self._files else f'part-{index + 1:05d}'}.rows"
 
     def _other_posts(self, found: str) -> OtherJob:
         return OtherJob(
@@ -310,22 +329,13 @@ class OutputFolder:
         )
 
 
-def hash_post(post: Document | ErrorRecord) -> str:
-    """A hash of what was read, wherever the file and its images lie."""
-    if isinstance(post, ErrorRecord):
-        whole: list[Any] = [post.found]
-    else:
-        names = [os.path.basename(image.path) for image in post.images]
-        layers = post.model_dump(mode="json", include={"mentions", "chains", "relations", "captions", "source"})
-        whole = [post.id, post.text, names, layers]
-    return hashlib.sha256(json.dumps(whole, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:16]
-
-
-def _remove_rows(folder: Path) -> None:
+def _remove_rows(folder: Path, files: Sequence[str]) -> None:
     """The rows and the manifest of a folder that has one; nothing else is touched."""
     if (folder / MANIFEST).is_file():
-        for path in [folder / MANIFEST, *folder.glob("part-[0-9]*"), *folder.glob(".part-[0-9]*")]:
-            path.unlink()
+        rows = (folder / name for name in files)
+        for path in [folder / MANIFEST, *rows, *folder.glob("part-[0-9]*"), *folder.glob(".*.rows")]:
+            if path.is_file():
+                path.unlink()
 
 
 def _remove_temporary_files(folder: Path) -> None:

@@ -5,14 +5,12 @@ pixels of the upright original, to 1/100) say where it is; its detector score is
 `Phrase` of its id holds the words that it was found by. Queries come from words and parts of speech alone: no mention,
 region or other annotation is read.
 
-`propose_objects` is the search, over any documents; `propose_into` the same into a folder of JSON lines, which resumes
-where it was stopped.
+`propose_objects` is the search, over any documents.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -24,15 +22,12 @@ from openmie.data.box_iou_matrix import box_iou_matrix
 from openmie.data.document import Document, Image, Phrase
 from openmie.data.small_pictures import MinSize
 from openmie.errors import ErrorRecord, ImageError, RecipeError
-from openmie.formats import output
-from openmie.formats import resumable as resume
 from openmie.inference.detector import Detections, Detector
 from openmie.text.noun_phrases import noun_phrases
 
 SCORE = "detector"  # name of the relevance that holds a candidate's score
 SEARCHED = ("main", "generated")  # kinds of images
 SEARCHED_SIZE = MinSize(longer=1536)  # that a detector is given at least of a large picture
-NOTES = "objects.json"  # in the folder: how its documents were made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,21 +222,3 @@ def _names(taken: set[str]) -> Iterator[str]:
         number += 1
         if f"object{number}" not in taken:
             yield f"object{number}"
-
-
-# -- into a folder
-
-
-def propose_into(
-    sources: Mapping[str, Iterable[Document]],
-    out: str | os.PathLike[str],
-    search: Callable[[Iterable[Document]], Iterator[Document]],
-    settings: Mapping[str, Any],
-    report: output.WriteReport | None = None,
-    unit: int = 1,
-) -> Iterator[Document]:
-    """Write `search(documents)` of each source into the folder, as `openmie.formats.resumable.write_resumable` does.
-
-    `settings` are kept in objects.json; `unit` documents are searched together.
-    """
-    return resume.write_resumable(sources, out, search, settings, NOTES, report, unit=unit)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from openmie.data.document import Document
 from openmie.errors import ErrorRecord
-from openmie.formats.sharded_output import FinishedPlaces, HashedPost, hash_post
+from openmie.formats.hashed_post import HashedPost, hash_post
+from openmie.formats.sharded_output import FinishedPlaces
 from openmie.inference.post_lines import encode
 
 _PASSED = 4096  # finished posts that one batch tells of at most

@@ -22,7 +22,8 @@ from typing import Any
 
 from openmie.data.document import Document
 from openmie.errors import ErrorRecord, MissingPackageError, ModelError, OpenMIEError
-from openmie.formats.sharded_output import FinishedPlaces, HashedPost, OutputFolder
+from openmie.formats.hashed_post import HashedPost
+from openmie.formats.sharded_output import FinishedPlaces, OutputFolder
 from openmie.inference import pipeline
 from openmie.inference.isolation import Isolation
 from openmie.inference.post_batches import PostBatch, batches_of

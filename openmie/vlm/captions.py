@@ -6,18 +6,14 @@ lost: one that could not be captioned comes out with the reason in its `errors`.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean, median
-from typing import Any
 
 from openmie.data.document import Document
 from openmie.errors import DocumentError, ErrorRecord, ImageError, OpenMIEError
-from openmie.formats import output
-from openmie.formats import resumable as resume
 from openmie.vlm.generate import Answer, Backend, Request
 from openmie.vlm.sent_picture import MAX_SIDE, SentPicture, picture_to_send
 from openmie.vlm.usage import JobUsage
@@ -28,7 +24,6 @@ SUMMARY_PROMPT = (  # ours, for summaries of the length of M-MRE's (its table 1:
     "seen, where, and what happens. Say only what can be seen. Give the summary alone."
 )
 PROMPTS: Mapping[str, str] = {"camim": CAMIM_PROMPT, "summary": SUMMARY_PROMPT}
-SETTINGS_FILE = "captions.json"  # in the folder: how its captions were generated
 MAX_WAITING = 1024  # documents that may wait for an answer
 
 
@@ -189,48 +184,6 @@ def _where(document: Document, name: str) -> str:
 def has_failed(document: Document, name: str) -> bool:
     """Whether the caption of this name was requested and could not be generated."""
     return not document.captions.get(name) and any(e.where == _where(document, name) for e in document.errors)
-
-
-def caption_to_folder(
-    sources: Mapping[str, Iterable[Document]],
-    out: str | os.PathLike[str],
-    backend: Backend,
-    options: Captioning,
-    settings: Mapping[str, Any],
-    report: CaptionReport | None = None,
-    write_report: output.WriteReport | None = None,
-) -> Iterator[Document]:
-    """Caption sources into a folder of JSON lines, resumably.
-
-    Run again after an interruption, it continues where it stopped, and requests failed captions again.
-
-    Args:
-        sources: name of a file -> documents.
-        out: the folder, new or of an earlier run with the same settings.
-        backend: the model, behind a store of its answers where none is to be asked for twice.
-        options: prompt and name of the captions.
-        settings: JSON values on how the folder is made, which are kept in it.
-        report: counts to be increased.
-        write_report: counts of written documents.
-
-    Returns:
-        The documents, each after it was written.
-
-    Raises:
-        CorpusError: a folder with other contents or settings, or in use by another process.
-    """
-    name = options.name or backend.name
-    notes = {**settings, "prompt": options.prompt, "name": name, "replace": options.replace}
-
-    return resume.write_resumable(
-        sources,
-        out,
-        lambda some: caption(some, backend, options, report),
-        notes,
-        SETTINGS_FILE,
-        write_report,
-        lambda document: has_failed(document, name),
-    )
 
 
 def length_statistics(texts: Iterable[str]) -> dict[str, dict[str, float]]:

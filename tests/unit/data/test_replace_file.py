@@ -12,10 +12,11 @@ import pytest
 
 from openmie import diorama
 from openmie.data import replace_file as writing
+from openmie.data.document import Document
 from openmie.data.replace_file import OutputError, replace_file, replace_path, replace_text
-from openmie.errors import CorpusError, OpenMIEError
+from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
 from openmie.formats import output
-from openmie.formats import resumable as resume
+from openmie.formats.sharded_output import open_output_folder
 from tests.fixtures import file_nodes as nodes
 
 
@@ -240,40 +241,54 @@ def test_a_folder_through_a_link(tmp_path):
     assert names(tmp_path) == ["circle", "dangling", "gone", "pipe", "there", "to"]
 
 
-@pytest.mark.parametrize("name", ["train.jsonl", ".train.jsonl.part", "notes.json"])
+def fill(folder, documents, again=None):
+    """A folder of one split, made or gone on with."""
+    with open_output_folder(folder, {"a": 1}, files=["train.jsonl"], again=again or (lambda d: False)) as rows:
+        for document in rows.pending(documents):
+            rows.add(document)
+        rows.finish()
+
+
+@pytest.mark.parametrize("name", ["train.jsonl", ".train.jsonl.rows", "manifest.json"])
 @pytest.mark.parametrize("kind", ["a pipe", "a symbolic link that leads nowhere", "a folder"])
 def test_what_is_gone_on_with_must_be_a_file(name, kind, tmp_path):
-    def fill():
-        return list(resume.write_resumable({"train": documents}, tmp_path / "out", iter, {"a": 1}, "notes.json"))
-
-    documents = list(diorama.generate(diorama.Config(), "train", 2))
-    documents = [d.replace(images=()) for d in documents]
-    assert fill() == documents
+    documents = [d.replace(images=()) for d in diorama.generate(diorama.Config(), "train", 2)]
+    fill(tmp_path / "out", documents)
     (tmp_path / "out" / name).unlink(missing_ok=True)
     make = {"a pipe": os.mkfifo, "a folder": os.mkdir}.get(kind, lambda at: os.symlink("gone", at))
     make(tmp_path / "out" / name)
     before = nodes.identity(tmp_path / "out" / name)
-    with pytest.raises(CorpusError, match="already" if name == "notes.json" else kind):
-        fill()
+    told = {"manifest.json": "already", "train.jsonl": "is missing"}.get(name, kind)
+    with pytest.raises(CorpusError, match=told):
+        fill(tmp_path / "out", documents)
     assert nodes.identity(tmp_path / "out" / name) == before
+
+
+def test_no_file_is_made_in_the_place_of_a_pipe(tmp_path):
+    (tmp_path / "out").mkdir()
+    fill(tmp_path / "out", [])
+    os.remove(tmp_path / "out" / "train.jsonl")
+    manifest = tmp_path / "out" / "manifest.json"
+    manifest.write_text('{"settings": {"a": 1}, "shards": []}', encoding="utf8")
+    os.mkfifo(tmp_path / "out" / "train.jsonl")
+    with pytest.raises(CorpusError, match="a pipe"):
+        fill(tmp_path / "out", [Document(id="a")])
 
 
 def test_what_is_gone_on_with_may_be_a_link_to_a_file(tmp_path):
     documents = [d.replace(images=()) for d in diorama.generate(diorama.Config(), "train", 3)]
-
-    def fill(again=None):
-        return list(
-            resume.write_resumable({"train": documents}, tmp_path / "out", iter, {"a": 1}, "notes.json", again=again)
-        )
-
-    fill()
-    whole = (tmp_path / "out" / "train.jsonl").read_bytes()
+    broken = documents[1].replace(errors=(ErrorRecord(found="no answer"),))
+    with open_output_folder(tmp_path / "out", {"a": 1}, files=["train.jsonl"], again=lambda d: True) as rows:
+        for _, made in zip(rows.pending(documents), [documents[0], broken, documents[2]]):
+            rows.add(made)
+        rows.finish()
     os.replace(tmp_path / "out" / "train.jsonl", tmp_path / "moved")
     os.symlink("../moved", tmp_path / "out" / "train.jsonl")
-    for again in (None, lambda d: d.id == documents[1].id):
-        assert fill(again) == documents
+    for _ in range(2):
+        fill(tmp_path / "out", documents)
         assert os.readlink(tmp_path / "out" / "train.jsonl") == "../moved"
-        assert (tmp_path / "moved").read_bytes() == whole and names(tmp_path / "out") == ["notes.json", "train.jsonl"]
+        assert (tmp_path / "moved").read_bytes() == b"".join(d.to_json().encode() + b"\n" for d in documents)
+        assert names(tmp_path / "out") == ["manifest.json", "train.jsonl"]
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, lambda p: nodes.device(p, "/dev/null")], ids=["pipe", "device"])
@@ -284,16 +299,16 @@ def test_no_folder_is_made_in_the_place_of_a_node(make, tmp_path):
         with pytest.raises(OutputError, match=r"a (pipe|character device)"):
             writing.make_folder(path)
         with pytest.raises(CorpusError):
-            list(resume.write_resumable({}, path, iter, {}, "notes.json"))
+            fill(path, [])
     assert nodes.identity(tmp_path / "node") == before
 
 
 def test_nothing_else_moves_files_into_place():
-    """The one module that replaces files, and what only moves what is its own: folders, and files begun by resume."""
+    """The one module that replaces files, and what only moves what is its own."""
     import re
 
     root = Path(writing.__file__).parents[1]
     moving = re.compile(r"os\.(replace|rename)\(|\.rename\(|shutil\.move|mkstemp|\b(beside|part|tmp)\.replace\(\w+\)")
     found = {f.relative_to(root).as_posix() for f in root.rglob("*.py") if moving.search(f.read_text(encoding="utf8"))}
-    own = {"data/replace_set.py", "formats/output.py", "formats/resumable.py", "train/checkpoint.py"}
+    own = {"data/replace_set.py", "formats/output.py", "train/checkpoint.py"}
     assert found == {"data/replace_file.py", *own}

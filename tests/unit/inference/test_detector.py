@@ -277,22 +277,22 @@ def test_the_command_writes_a_corpus_and_says_what_went_wrong(corpus, folders, t
     options += ["--out", out, "--image-dir", corpus]
     result = run(f"jsonl:{corpus}", *options)
     assert result.exit_code == cli.PARTIAL and "no such file" in result.stderr and "not read: " in result.stderr
-    assert {p.name for p in out.iterdir()} == {"train.jsonl", "dev.jsonl", "objects.json"}
+    assert {p.name for p in out.iterdir()} == {"train.jsonl", "dev.jsonl", "manifest.json"}
     again = corpora.load(f"jsonl:{out}", images=corpus)
     train, dev = list(again.train), list(again.dev)
     assert [d.id for d in train] == ["p0", "p1", "p2", "p5"] and [d.id for d in dev] == ["p3"]
     assert [len(d.images) for d in (*train, *dev)] == [3, 3, 3, 1, 3] and len(train[3].errors) == 1
     assert f"8 objects in 4 of 5 documents, 1 failed, in {out}" in result.stderr
-    assert json.loads((out / "objects.json").read_text())["search"]["max_objects"] == 2
+    assert json.loads((out / "manifest.json").read_text())["settings"]["--max-candidates"] == 2
     before = (out / "train.jsonl").read_bytes()
     assert "8 objects in 4 of 5" in run(f"jsonl:{corpus}", *options).stderr
     assert (out / "train.jsonl").read_bytes() == before
-    with pytest.raises(CorpusError, match="search is"):
+    with pytest.raises(CorpusError, match=r"--overlap 0\.1, where it was begun with 1"):
         run(f"jsonl:{corpus}", *options, "--overlap", 0.1)
     with pytest.raises(CorpusError, match="something is there"):
         run(f"jsonl:{corpus}", "--model", folders["OwlViT"], "--out", corpus)
     assert run(f"jsonl:{corpus}", "--split", "dev", *options[:-4], "--out", tmp_path / "dev").exit_code == 0
-    assert {p.name for p in (tmp_path / "dev").iterdir()} == {"dev.jsonl", "objects.json"}
+    assert {p.name for p in (tmp_path / "dev").iterdir()} == {"dev.jsonl", "manifest.json"}
 
 
 def test_the_command_reads_peoples_own_rows(corpus, folders, tmp_path):

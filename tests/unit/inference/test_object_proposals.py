@@ -1,6 +1,7 @@
 """Candidate objects: choice of boxes against a slow reference, and documents with a detector whose boxes are known."""
 
 import math
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -8,9 +9,8 @@ import torch
 from PIL import Image as Picture
 
 from openmie.data.document import Document, Image, Mention, Phrase, Region
-from openmie.errors import CorpusError, ImageError, RecipeError
-from openmie.formats import output
-from openmie.inference import object_proposals as objects
+from openmie.errors import ImageError, RecipeError
+from openmie.formats.sharded_output import open_output_folder
 from openmie.inference.detector import Detections, Query
 from openmie.inference.object_proposals import ProposalOptions, propose_objects, select_boxes
 from tests.fixtures import small
@@ -221,55 +221,30 @@ def test_boxes_are_of_the_upright_picture(tmp_path):
     assert document.images[1].box == (0, 0, 40, 50)
 
 
-def search(documents):
-    return propose_objects(documents, Known(ANSWERS), batch=2)
-
-
-def test_a_stopped_search_goes_on_where_it_was(tmp_path):
+def test_a_stopped_search_goes_on_with_what_is_searched_together(tmp_path):
     documents = [post(i, text=t) for i, t in enumerate((TEXT, "", "the red kites", TEXT, "no"))]
-    whole = list(objects.propose_into({"train": documents}, tmp_path / "a", search, {"x": 1}))
-    stopped = objects.propose_into({"train": documents}, tmp_path / "b", search, {"x": 1})
-    assert [next(stopped).id for _ in range(3)] == ["p0", "p1", "p2"]
-    with pytest.raises(CorpusError, match="another process"):
-        next(objects.propose_into({"train": documents}, tmp_path / "b", search, {"x": 1}))
-    stopped.close()
-    assert {p.name for p in (tmp_path / "b").iterdir()} == {".train.jsonl.part", "objects.json"}
-    part = tmp_path / "b" / ".train.jsonl.part"
-    with part.open("ab") as file:
-        file.write(b'{"half')
-    for changed in ([post(9), *documents[1:]], documents[:2]):
-        with pytest.raises(CorpusError, match="now has"):
-            list(objects.propose_into({"train": changed}, tmp_path / "b", search, {"x": 1}))
-    asked, tally = [], output.WriteReport()
 
-    def counted(stream):
+    def fill(folder, stop=0):
+        with open_output_folder(folder, {"x": 1}, files=["train.jsonl"], unit=2) as rows:
+            made = propose_objects(taken(rows.pending(documents)), Known(ANSWERS), batch=2)
+            for document in islice(made, stop or None):
+                rows.add(document)
+            if not stop:
+                rows.finish()
+
+    def taken(stream):
         for document in stream:
             asked.append(document.id)
-            yield from search([document])
+            yield document
 
-    again = list(objects.propose_into({"train": documents}, tmp_path / "b", counted, {"x": 1}, tally))
-    assert asked == ["p3", "p4"] and [d.id for d in again] == [d.id for d in whole] and tally.documents == 5
-    a, b = ((tmp_path / name / "train.jsonl").read_bytes() for name in "ab")
-    assert a == b and not part.exists()
-    for changed in ([post(9), *documents[1:]], documents[:2], [*documents, post(9)]):  # a whole file is held to it too
-        with pytest.raises(CorpusError, match="now has"):
-            list(objects.propose_into({"train": changed}, tmp_path / "b", search, {"x": 1}))
-    (tmp_path / "b" / "train.jsonl").rename(part)
-    part.write_bytes(b"".join(a.splitlines(keepends=True)[:3]))
-    asked.clear()  # two are searched together, so that the third is searched again with the fourth
-
-    def stopped_by_ctrl_c(stream):
-        yield from counted([next(stream), next(stream)])
-        raise KeyboardInterrupt
-
-    tally = output.WriteReport()
-    with pytest.raises(KeyboardInterrupt) as stopped:
-        list(objects.propose_into({"train": documents}, tmp_path / "b", stopped_by_ctrl_c, {"x": 1}, tally, 2))
-    assert asked == ["p2", "p3"] and "4 documents are finished and kept in" in stopped.value.__notes__[0]
-    list(objects.propose_into({"train": documents}, tmp_path / "b", counted, {"x": 1}, None, 2))
-    assert asked == ["p2", "p3", "p4"] and (tmp_path / "b" / "train.jsonl").read_bytes() == a
-    with pytest.raises(CorpusError, match="x is 1 there, 2 here"):
-        list(objects.propose_into({"train": documents}, tmp_path / "b", search, {"x": 2}))
+    asked: list[str] = []
+    fill(tmp_path / "a")
+    fill(tmp_path / "b", stop=3)
+    asked.clear()
+    fill(tmp_path / "b")
+    assert asked == ["p2", "p3", "p4"]  # the third was searched with the fourth
+    a, b = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in "ab")
+    assert a == b and set(a) == {"manifest.json", "train.jsonl"}
 
 
 def test_generated_images_are_searched_with_places_of_their_own():

@@ -22,14 +22,13 @@ from typer.testing import CliRunner
 from openmie import corpora
 from openmie.cli import application as cli
 from openmie.data.document import Document, Image
-from openmie.errors import CorpusError, ErrorRecord, OpenMIEError
-from openmie.formats import output
+from openmie.errors import ErrorRecord, OpenMIEError
 from openmie.vlm import captions
 from openmie.vlm.backends import connect
 from openmie.vlm.backends.endpoint import Endpoint
 from openmie.vlm.backends.local import Local
 from openmie.vlm.backends.response_cache import Cached
-from openmie.vlm.captions import Captioning, CaptionReport, caption, caption_to_folder, length_statistics
+from openmie.vlm.captions import Captioning, CaptionReport, caption, length_statistics
 from openmie.vlm.generate import Answer
 from tests.fixtures import vlm_small as lvlm_small
 from tests.fixtures.vlm_stub import Stub, key, pixels, said
@@ -157,14 +156,13 @@ def folder(tmp_path, n, shared=1):
 
 JOB = """
 import sys
-from openmie import corpora
-from openmie.vlm.backends.response_cache import Cached
-from openmie.vlm.captions import Captioning, caption_to_folder
+from openmie.cli import application
+from openmie.vlm import backends
 from tests.fixtures.vlm_stub import Stub
 corpus, out, log = sys.argv[1:]
-sources = {"test": corpora.read(corpus + "/test.jsonl")}
-for document in caption_to_folder(sources, out, Cached(Stub(log, pause=0.0005), out + ".answers"), Captioning(), {}):
-    pass
+backends.connect = lambda *_, **__: Stub(log, pause=0.0005)
+sys.argv[1:] = ["caption", f"jsonl:{corpus}", "--model", "m", "--out", out, "--cache", out + ".answers"]
+application.main()
 """
 
 
@@ -194,61 +192,13 @@ def test_a_job_of_a_thousand_pictures_killed_five_times_pays_for_none_twice(tmp_
         with sqlite3.connect(tmp_path / "out.answers") as file:
             done |= {text.strip().removeprefix("picture ") for (text,) in file.execute("SELECT text FROM answers")}
     assert kills == 5 and sum(calls.values()) <= 1000 + kills  # one that was under way, at each kill
-    assert {p.name for p in out.iterdir()} >= {"test.jsonl", captions.SETTINGS_FILE}
-    made = list(corpora.read(out / "test.jsonl"))
+    assert {p.name for p in out.iterdir()} >= {"test.jsonl", "manifest.json", "summary.json"}
+    made = list(corpora.read(out / "test.jsonl", images=tmp_path / "corpus"))
     assert [d.id for d in made] == [f"d{i}" for i in range(1000)]
     assert [d.captions for d in made] == [{"stub": said(i)} for i in range(1000)]
-    whole = tmp_path / "whole"
-    list(caption_to_folder({"test": corpora.read(tmp_path / "corpus" / "test.jsonl")}, whole, Stub(), Captioning(), {}))
-    assert (whole / "test.jsonl").read_bytes() == (out / "test.jsonl").read_bytes()
-
-
-def test_started_again_it_asks_only_for_what_failed(tmp_path):
-    documents = folder(tmp_path, 12, shared=2)
-    sources = {"test": documents, "dev": [d.replace(id=f"dev {d.id}") for d in documents]}
-    first = Stub(fails={key(1), key(4)})
-    store = tmp_path / "answers"
-    made = list(caption_to_folder(sources, tmp_path / "out", Cached(first, store), Captioning(), {"x": 1}))
-    assert len(first.asked) == 6 + 2 and [d.id for d in made if d.errors] == [
-        f"{split}d{i}" for split in ("", "dev ") for i in (2, 3, 8, 9)
-    ]
-    second, report, tally = Stub(fails={key(4)}), CaptionReport(), output.WriteReport()
-    made = list(
-        caption_to_folder(sources, tmp_path / "out", Cached(second, store), Captioning(), {"x": 1}, report, tally)
-    )
-    assert Counter(second.asked) == {key(1): 1, key(4): 2} and len(made) == tally.documents == 24
-    assert report.stored.answers == 3 + 1 + 3 and [d.id for d in made if d.errors] == ["d8", "d9", "dev d8", "dev d9"]
-    third = Stub()
-    made = list(caption_to_folder(sources, tmp_path / "out", Cached(third, store), Captioning(), {"x": 1}))
-    assert third.asked == [key(4)] and all(d.captions and not d.errors for d in made)
-    whole = Stub()
-    list(caption_to_folder(sources, tmp_path / "other", whole, Captioning(), {"x": 1}))
-    for split in sources:
-        one, other = (tmp_path / folder / f"{split}.jsonl" for folder in ("out", "other"))
-        assert one.read_bytes() == other.read_bytes()
-    last = Stub()
-    assert list(caption_to_folder(sources, tmp_path / "out", last, Captioning(), {"x": 1})) == made and last.asked == []
-    with pytest.raises(CorpusError, match="prompt is"):
-        list(caption_to_folder(sources, tmp_path / "out", last, Captioning(prompt="another"), {"x": 1}))
-
-
-def test_a_job_killed_before_it_wrote_its_settings_begins_anew(tmp_path):
-    documents = folder(tmp_path, 3)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / f".{captions.SETTINGS_FILE}.abc.tmp").write_bytes(b'{"x"')
-    assert len(list(caption_to_folder({"test": documents}, tmp_path / "out", Stub(), Captioning(), {}))) == 3
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis.tex").write_bytes(b"x")
-    with pytest.raises(CorpusError, match="something is there already"):
-        list(caption_to_folder({"test": documents}, tmp_path / "mine", Stub(), Captioning(), {}))
-
-
-def test_a_cache_of_several_jobs(tmp_path):
-    documents, cache = folder(tmp_path, 5), tmp_path / "answers"
-    for number in (1, 2):
-        stub = Stub()
-        list(caption_to_folder({"test": documents}, tmp_path / str(number), Cached(stub, cache), Captioning(), {}))
-        assert len(stub.asked) == (5 if number == 1 else 0)
+    whole = [sys.executable, "-c", JOB, str(tmp_path / "corpus"), str(tmp_path / "whole"), str(tmp_path / "log2")]
+    subprocess.run(whole, cwd=ROOT, check=True)
+    assert (tmp_path / "whole" / "test.jsonl").read_bytes() == (out / "test.jsonl").read_bytes()
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=20))
@@ -338,7 +288,7 @@ def test_the_command_says_partial_and_refuses_what_cannot_be(tmp_path, colours):
     rows = [{"text": "a", "image": "red.png"}, {"text": "b", "image": "none.png"}, {"text": 3}]
     (tmp_path / "posts.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf8")
     result = run(tmp_path / "posts.jsonl", "--model", colours, "--out", tmp_path / "out", "--prompt", lvlm_small.ASKED)
-    assert result.exit_code == cli.PARTIAL and "2 records with errors" in result.stderr
+    assert result.exit_code == cli.PARTIAL and "in 3 documents, 2 failed" in result.stderr
     made = [json.loads(x) for x in (tmp_path / "out" / "posts.jsonl").read_text(encoding="utf8").splitlines()]
     assert len(made) == 3 and made[0]["captions"] and made[1]["errors"] and made[2]["errors"]
     for wrong, words in (
