@@ -22,6 +22,12 @@ def score(
     ] = "ner",
     symmetric: options.Symmetric = None,
     iou: Annotated[float, typer.Option(help="Least overlap at which a predicted box is right.")] = 0.5,
+    ordered: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCHEMA/FIELD", help="List in records whose order counts, such as Event/route; repeatable."
+        ),
+    ] = None,
     bootstrap: options.Bootstrap = 1000,
     by_label: Annotated[bool, typer.Option(help="With a row for each label.")] = True,
     span_edges: options.SpanEdges = "expand",
@@ -61,7 +67,7 @@ def score(
     pair = left, right
     console.say_records(notes)
     settings: dict[str, Any] = {"symmetric": symmetric or (), "iou": iou}
-    found = metrics.score(*pair, task=task, bootstrap=bootstrap, span_edges=None, **settings)  # type: ignore[arg-type]
+    found = metrics.score(*pair, task=task, ordered=ordered or (), bootstrap=bootstrap, span_edges=None, **settings)  # type: ignore[arg-type]
     lines = metrics.errors(*pair, **settings).lines(task) if errors else []
     if format == "json":
         rows = metrics.table(found)

@@ -47,6 +47,7 @@ def score(
     *,
     symmetric: Iterable[str] = (),
     iou: float = 0.5,
+    ordered: Iterable[str] = (),
     bootstrap: int = 1000,
     seed: int = 0,
     span_edges: SpanEdges | None = "expand",
@@ -59,6 +60,7 @@ def score(
         task: "ner", "re", "joint", "boxes", "grounded", "document", "summary", "mre", "records" or "attributes".
         symmetric: Relation labels without direction (re, joint, document).
         iou: Threshold of the intersection over union of boxes (boxes, grounded, document).
+        ordered: Names of lists in records whose order counts, such as "Event/route" (records).
         bootstrap: Number of bootstrap samples of documents for 95% intervals; 0: none.
         seed: Seed of the bootstrap.
         span_edges: Where gold spans that cut words are compared: "expand", "shrink" or "drop", see
@@ -82,7 +84,7 @@ def score(
         found = mre(gold, predicted, **draws)
         return {"entities": found.ner, "image-entity": found.pairs, **(found.text.measures if found.text else {})}
     if task == "records":
-        return {"records": records(gold, predicted, **draws)}
+        return {"records": records(gold, predicted, ordered=ordered, **draws)}
     entities = spans_by_mode(gold, predicted, **draws) if task != "re" else {}
     if task == "ner":
         return entities  # type: ignore[return-value]

@@ -13,63 +13,55 @@ from openmie import corpora, metrics
 from openmie.cli import application as cli
 from openmie.data.document import Document, Mention, Record
 from openmie.metrics import report
-from openmie.metrics.fields import record_fields
 
 VALUES = st.sampled_from([0, 1, 1.0, True, "1", "a", None])
+OBJECTS = st.dictionaries(st.sampled_from("xy"), VALUES, max_size=2)
 DATA = st.dictionaries(
-    st.sampled_from(["a", "b/c", "~"]),
-    st.one_of(VALUES, st.lists(VALUES, max_size=2), st.dictionaries(st.sampled_from("xy"), VALUES, max_size=2)),
+    st.sampled_from(["a", "b/c", "7"]),
+    st.one_of(VALUES, OBJECTS, st.lists(st.one_of(VALUES, OBJECTS, st.lists(VALUES, max_size=2)), max_size=3)),
     max_size=3,
 )
-RECORDS = st.lists(st.tuples(st.sampled_from(["", "Event"]), DATA), max_size=4)
-
-
-def resolve(data, pointer):
-    """RFC 6901, a step at a time."""
-    for part in pointer.split("/")[1:]:
-        part = part.replace("~1", "/").replace("~0", "~")
-        data = data[int(part)] if isinstance(data, list) else data[part]
-    return data
+RECORDS = st.lists(st.tuples(st.sampled_from(["", "Event"]), DATA), max_size=3)
 
 
 def same(a, b):
     """Equal as JSON: numbers by value, true and false by themselves."""
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
-    return a == b and isinstance(a, str) == isinstance(b, str)
+    return a is not None and a == b and isinstance(a, str) == isinstance(b, str)
 
 
-def fields(data):
-    return [(pointer, resolve(data, pointer)) for pointer, _ in record_fields(data)]
+def size(data):
+    """How many values it has."""
+    if isinstance(data, dict | list):
+        return sum(map(size, data.values() if isinstance(data, dict) else data))
+    return data is not None
+
+
+def shared(a, b):
+    """How many values both have: objects field by field, lists by the best of all pairings."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return sum(shared(a[key], b[key]) for key in a if key in b)
+    if isinstance(a, list) and isinstance(b, list):
+        slots = [*b, *[None] * len(a)]
+        return max(sum(map(shared, a, order)) for order in permutations(slots, len(a)))
+    return 0 if isinstance(a, dict | list) or isinstance(b, dict | list) else same(a, b)
 
 
 def distinct(records):
     """Without those that say what an earlier one says."""
     out = []
     for name, data in records:
-        mine = fields(data)
-        if not any(n == name and len(fields(d)) == len(mine) == shared(d, data) for n, d in out):
+        if not any(n == name and size(d) == size(data) == shared(d, data) for n, d in out):
             out.append((name, data))
     return out
-
-
-def shared(a, b):
-    return sum(p == q and same(x, y) for p, x in fields(a) for q, y in fields(b))
 
 
 def slow_counts(gold, predicted):
     """(correct, predicted, gold) by the best of all pairings."""
     gold, predicted = distinct(gold), distinct(predicted)
-    slots = [*range(len(predicted)), *[None] * len(gold)]
-    best = max(
-        sum(
-            shared(data, predicted[at][1])
-            for (name, data), at in zip(gold, order)
-            if at is not None and predicted[at][0] == name
-        )
-        for order in permutations(slots, len(gold))
-    )
-    return (best, *(sum(len(fields(d)) for _, d in side) for side in (predicted, gold)))
+    correct = sum(shared(*([d for n, d in side if n == name] for side in (gold, predicted))) for name in ("", "Event"))
+    return (correct, *(sum(size(d) for _, d in side) for side in (predicted, gold)))
 
 
 def document(records=(), id="d", **more):
@@ -98,6 +90,50 @@ def test_a_known_answer_by_field():
     }  # fmt: skip
 
 
+def shuffled(data, turn):
+    """Every list in another order."""
+    if isinstance(data, dict):
+        return {key: shuffled(value, turn) for key, value in reversed(data.items())}
+    if isinstance(data, list):
+        items = [shuffled(item, turn) for item in data]
+        return items[turn % len(items) :][::-1] + items[: turn % len(items)] if items else items
+    return data
+
+
+@settings(max_examples=20, deadline=None)
+@given(RECORDS, RECORDS, st.integers(0, 3))
+def test_the_order_of_lists_and_records_changes_no_number(gold, predicted, turn):
+    sides = [document(gold)], [document(predicted)]
+    turned = [[document([(n, shuffled(d, turn)) for n, d in reversed(side)])] for side in (gold, predicted)]
+    assert metrics.records(*turned) == metrics.records(*sides)
+
+
+def test_the_order_of_a_list_counts_where_it_is_said_to(tmp_path):
+    gold = {"route": ["Bari", "Turin", "Rome"], "legs": [{"at": [1, 2]}, {"at": [3, 4]}], "2026": ["a"]}
+    told = {"route": ["Turin", "Bari", "Rome"], "legs": [{"at": [4, 3]}, {"at": [1, 2]}], "2026": ["a"]}
+    sides = [document([("Trip", gold)])], [document([("Trip", told)])]
+    found = metrics.records(*sides)
+    assert (found.correct, found.predicted, found.gold) == (8, 8, 8)  # by place, 2 of 8 were correct
+    assert set(found.by_label) == {"Trip/route/*", "Trip/legs/*/at/*", "Trip/2026/*"}
+    for ordered, correct in ((["Trip/route"], 6), (["Trip/legs/*/at"], 6), (["Trip/route", "Trip/legs"], 2)):
+        assert metrics.records(*sides, ordered=ordered).correct == correct
+    nothing = document([("Trip", {"route": [None, "Turin"]})])
+    assert metrics.records([nothing], sides[0], ordered=["Trip/route"]).correct == 1  # null has a place
+    for name, side in zip(("gold", "predicted"), sides):
+        corpora.write(side, tmp_path / f"{name}.jsonl")
+    ask = ["score", str(tmp_path / "gold.jsonl"), str(tmp_path / "predicted.jsonl"), "--task", "records", "--format",
+           "json"]  # fmt: skip
+    for more, correct in (((), 8), (("--ordered", "Trip/route", "--ordered", "Trip/legs"), 2)):
+        assert json.loads(CliRunner().invoke(cli.app, [*ask, *more]).stdout)[0]["correct"] == correct
+
+
+def test_long_lists_are_paired():
+    names = [{"name": f"n{i}", "age": i % 7} for i in range(2000)]
+    told = {"of": [*names[::-1], {"name": "x"}], "words": list("cba") * 3000}
+    found = metrics.records([document([("", {"of": names, "words": list("abc") * 3000})])], [document([("", told)])])
+    assert (found.correct, found.predicted, found.gold) == (13000, 13001, 13000)
+
+
 def mention(start, end, label="PER", status="located", text="", **attributes):
     return Mention(
         id=f"{start}{label}{text}", start=start, end=end, label=label, status=status, text=text, attributes=attributes
@@ -123,6 +159,12 @@ def test_attributes_are_counted_as_the_slow_loop_counts(gold, predicted):
     correct = sum(a[:3] == b[:3] and same(a[3], b[3]) for a in told[0] for b in told[1])
     found = metrics.attributes([of(gold)], [of(predicted)])
     assert (found.correct, found.predicted, found.gold) == (correct, len(told[1]), len(told[0]))
+
+
+def test_the_order_of_a_list_in_an_attribute_does_not_count():
+    gold, told = (document(mentions=(mention(0, 3, roles=roles, no=[None]),)) for roles in (["a", "b"], ["b", "a"]))
+    found = metrics.attributes([gold], [told])
+    assert (found.correct, found.predicted, found.gold) == (1, 1, 1)
 
 
 def test_attributes_of_what_is_not_located_count_and_are_wrong():
