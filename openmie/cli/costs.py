@@ -15,6 +15,7 @@ from typing import Any
 from openmie.cli import console, options
 from openmie.data import replace_file as writing
 from openmie.errors import OpenMIEError
+from openmie.formats.result_place import place_of
 from openmie.formats.shard_manifest import SUMMARY
 
 
@@ -75,7 +76,8 @@ class JobCosts:
         """Add this run to the summary in the folder of the result: a list of runs, and their sums."""
         if self.usage is None:
             return
-        path, runs = Path(folder) / SUMMARY, []
+        place, runs = place_of(folder), []
+        path = place.fetch(SUMMARY)
         if path.is_file():
             try:
                 runs = list(json.loads(path.read_text(encoding="utf8"))["runs"])
@@ -90,6 +92,7 @@ class JobCosts:
         sums = {name: sum(run.get(name, 0) for run in runs) for name in names if any(name in run for run in runs)}
         text = json.dumps({"all_runs": sums, "runs": runs}, indent=1, ensure_ascii=False)
         writing.replace_text(path, text + "\n")
+        place.keep(path)
 
 
 def estimated(request: Any, posts: Any, estimate: bool, price: str, labels: Any = None) -> bool:

@@ -45,7 +45,8 @@ def extract(
     out: Annotated[
         str,
         typer.Option(
-            help="File (a name with an ending), or a folder, which a stopped command goes on in; - is stdout."
+            help="File (a name with an ending), or a folder, here or in an object store (s3://...), which a stopped "
+            "command goes on in; - is stdout."
         ),
     ] = "-",
     restart: options.Restart = False,
@@ -76,6 +77,9 @@ def extract(
     address: Annotated[
         str, typer.Option(help="Ray cluster that runs: auto, HOST:6379 or ray://HOST:10001; default: RAY_ADDRESS.")
     ] = "",
+    gpus_per_worker: Annotated[
+        float, typer.Option(help="GPUs that Ray keeps for each worker, such as 0.5: a model run here finds them.")
+    ] = 0.0,
 ) -> None:
     """Extract entities, relations, objects and words from posts, with the model that is installed with openmie (base).
 

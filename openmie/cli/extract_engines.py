@@ -25,8 +25,12 @@ def check_engine(given: Mapping[str, Any]) -> None:
         raise OpenMIEError.unknown("--engine", engine, ENGINES)
     if workers < 0:
         raise OpenMIEError(f"--workers {workers}", expected="0 or more", remedy="leave it out: 0 is the default")
-    if engine == "local" and given["address"]:
-        raise OpenMIEError("--address without --engine ray", expected="both", remedy="add --engine ray")
+    for name in ("address", "gpus_per_worker"):
+        if engine == "local" and given[name]:
+            flag = f"--{name.replace('_', '-')}"
+            raise OpenMIEError(f"{flag} without --engine ray", expected="both", remedy="add --engine ray")
+    if given["gpus_per_worker"] < 0:
+        raise OpenMIEError(f"--gpus-per-worker {given['gpus_per_worker']}", expected="0 or more", remedy="correct it")
     if engine == "local":
         return
     if not is_folder(given["out"]):
@@ -90,5 +94,7 @@ def _on_ray(given: Mapping[str, Any], predictor: ExtractPredictor, rows: OutputF
         "format": given["from_"] or None,
     }
     spec = worker_spec(given, rows.when, os.getcwd())
-    job = RayJob(spec=spec, reading=reading, workers=given["workers"], address=given["address"])
+    job = RayJob(
+        spec=spec, reading=reading, workers=given["workers"], address=given["address"], gpus=given["gpus_per_worker"]
+    )
     return predict_on_ray(job, rows, predictor.tell, predictor.costs.add)

@@ -17,6 +17,7 @@ from openmie.cli import console, progress
 from openmie.cli.result_files import ResultFormat
 from openmie.data import provenance
 from openmie.data.document import Document
+from openmie.data.object_stores import is_url
 from openmie.errors import OpenMIEError
 from openmie.formats import image_paths as paths
 from openmie.formats import partial_output
@@ -37,8 +38,20 @@ def is_folder(out: str) -> bool:
     return out.endswith(("/", os.sep)) or not re.fullmatch(r"\.[A-Za-z]\w{0,9}", Path(out).suffix)
 
 
-def check(out: str, restart: bool) -> None:
-    """Errors of `--out` that need no model: OpenMIEError."""
+def check(out: str, restart: bool, stores: bool = True) -> None:
+    """Errors of `--out` that need no model: OpenMIEError.
+
+    Args:
+        out: a file, a folder, or a folder of an object store.
+        restart: begin the folder anew.
+        stores: whether it may be in an object store.
+    """
+    if is_url(out) and not (stores and is_folder(out)):
+        raise OpenMIEError(
+            f"--out {out}",
+            expected="a folder of an object store" if stores else "a file or folder of this machine",
+            remedy="leave the ending out, and name --format" if stores else "copy what is written",
+        )
     if is_folder(out):
         return
     if restart:
@@ -125,7 +138,7 @@ def tell(rows: OutputFolder, now: progress.PostCounts, summary: str = "") -> boo
         console.say_line(f"{totals.again:,} posts could not be asked about. To ask again, run: {command()}")
     told = progress.PostCounts(posts=totals.posts, mentions=totals.mentions, failed=totals.failed, noted=totals.noted)
     why = "; the rows of those that failed say why" if totals.failed else ""
-    console.say_line(summary or told.line(f"{rows.folder}{why}"))
+    console.say_line(summary or told.line(f"{rows.place.where}{why}"))
     return bool(totals.failed)
 
 
@@ -141,5 +154,5 @@ def _saying_how_to_go_on(rows: OutputFolder) -> Iterator[None]:
     except (GeneratorExit, typer.Exit, OtherJob):
         raise
     except BaseException as error:
-        error.add_note(f"{rows.done:,} posts are finished and kept in {rows.folder}. To go on, run: {command()}")
+        error.add_note(f"{rows.done:,} posts are finished and kept in {rows.place.where}. To go on, run: {command()}")
         raise

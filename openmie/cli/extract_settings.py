@@ -16,7 +16,7 @@ WHOLE = 1 << 30  # bytes of a model folder's files that are read whole; of large
 END = 1 << 20
 _OTHERWISE = (  # told in another way, or no matter
     "source", "model", "format", "out", "restart", "cache", "vlm_option", "max_side", "endpoint", "price", "estimate",
-    "engine", "workers", "address",
+    "engine", "workers", "address", "gpus_per_worker",
 )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def zero_shot(
     from openmie.data.corpus import Labels
     from openmie.inference import pipeline as extract
 
-    extract_output.check(out, restart)
+    extract_output.check(out, restart, stores=False)
     request = options.extraction_request(
         system, [model], endpoint=endpoint, tasks=task, label=label, relation=relation, labels=labels, cache=cache,
         settings=vlm_option, examples=examples, instructions=instructions, passes=passes, max_side=max_side,

@@ -71,7 +71,7 @@ def expand_url(url: str) -> list[str]:
         CorpusError: there is none.
     """
     system, path = file_system(url)
-    with _told(url):
+    with store_errors(url):
         if any(mark in path for mark in "*?["):
             found = [name for name in system.glob(path) if system.isfile(name)]
         elif system.isdir(path):
@@ -91,7 +91,7 @@ def _nothing(url: str) -> list[str]:
 def facts_of(url: str) -> dict[str, Any]:
     """What tells a file from another without reading it: its size, and its checksum in the store."""
     system, path = file_system(url)
-    with _told(url):
+    with store_errors(url):
         return {"bytes": int(system.size(path) or 0), "checksum": str(system.checksum(path))}
 
 
@@ -101,13 +101,13 @@ def fetched(url: str) -> Iterator[Path]:
     system, path = file_system(url)
     with TemporaryDirectory(prefix="openmie-") as folder:
         local = Path(folder) / posixpath.basename(path)
-        with _told(url), system.open(path, "rb") as source, open(local, "wb") as file:
+        with store_errors(url), system.open(path, "rb") as source, open(local, "wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
         yield local
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def store_errors(url: str) -> Iterator[None]:
     """Whatever a store raises becomes a `CorpusError`."""
     try:
         yield
@@ -160,7 +160,7 @@ def _with_local_images(document: Document, folder: Path, back: dict[str, str]) -
 
 def _copy_image(url: str, local: Path) -> None:
     system, path = file_system(url)
-    with _told(url):
+    with store_errors(url):
         if (size := system.size(path) or 0) > IMAGE_BYTES:
             raise CorpusError(
                 f"a file of {size:,} bytes",

@@ -78,8 +78,14 @@ class Manifest:
         sync_folder(folder)
 
 
-def read_manifest(folder: Path, settings: dict[str, Any], when: str) -> Manifest:
+def read_manifest(folder: Path, settings: dict[str, Any], when: str, where: str = "") -> Manifest:
     """The manifest of the folder, begun now where the folder is empty.
+
+    Args:
+        folder: with the manifest.
+        settings: of the job.
+        when: a new one is begun.
+        where: what errors call the folder; "": its path.
 
     Raises:
         CorpusError: something else is there, a damaged manifest, other settings.
@@ -109,7 +115,7 @@ def read_manifest(folder: Path, settings: dict[str, Any], when: str) -> Manifest
     if not manifest.shards and not any(p.stat().st_size for p in folder.glob(".*.rows")):
         manifest = Manifest(settings, when)  # nothing is finished: an option may have been corrected
         manifest.save(folder)
-    _check_settings(manifest.settings, settings, folder)
+    _check_settings(manifest.settings, settings, where or str(folder))
     return manifest
 
 
@@ -118,7 +124,7 @@ def _is_kept(path: Path) -> bool:
     return path.name == SUMMARY or path.name.startswith(f".{MANIFEST}.")
 
 
-def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], folder: Path) -> None:
+def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], where: str) -> None:
     other = [name for name in {**here, **there} if there.get(name) != here.get(name)]
     if not other:
         return
@@ -126,7 +132,7 @@ def _check_settings(there: Mapping[str, Any], here: Mapping[str, Any], folder: P
     raise OtherJob(
         "; ".join(told[:3]),
         expected="the posts, model and options that the folder was begun with",
-        where=str(folder),
+        where=where,
         remedy="give these, name another --out, or begin anew with --restart, which removes the rows there",
     )
 

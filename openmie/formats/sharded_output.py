@@ -35,6 +35,7 @@ from openmie.errors import CorpusError, ErrorRecord
 from openmie.formats import image_paths as paths
 from openmie.formats import jsonl, output
 from openmie.formats.hashed_post import HashedPost, hash_post
+from openmie.formats.result_place import LocalPlace, place_of
 from openmie.formats.row_journal import (
     AGAIN,
     FAILED,
@@ -45,7 +46,7 @@ from openmie.formats.row_journal import (
     RowJournal,
     check_regular_file,
 )
-from openmie.formats.shard_manifest import MANIFEST, Manifest, OtherJob, check_shards, read_manifest, shard_of
+from openmie.formats.shard_manifest import MANIFEST, Manifest, OtherJob, read_manifest, shard_of
 
 SHARD_POSTS = 1024  # posts of a shard; part of what a folder was begun with
 SPLIT_POSTS = 1 << 40  # posts that a split has at most
@@ -69,7 +70,7 @@ def open_output_folder(
     """Open a folder of results, new or of a stopped process, and hold it against other processes.
 
     Args:
-        folder: where the rows go.
+        folder: where the rows go; a path, or an address in an object store.
         settings: what rows depend on, name -> JSON value, the names in words of the command line.
         suffix: of the shards.
         files: names of files, such as those of splits, each of which has all posts of one source; (): shards.
@@ -85,7 +86,8 @@ def open_output_folder(
     """
     if not files and SHARD_POSTS % unit:
         raise ValueError(f"{SHARD_POSTS} posts a shard are no multiple of {unit}")
-    path = Path(folder)
+    place = place_of(folder)
+    path = place.folder
     if os.path.lexists(path) and not path.is_dir():
         raise CorpusError(
             writing.describe_path(path),
@@ -94,12 +96,12 @@ def open_output_folder(
             remedy="choose another; what is there was not touched",
         )
     with hold_folder(path):
-        if restart:
-            _remove_rows(path, files)
-        manifest = read_manifest(path, dict(settings), when)
+        place.begin(restart, files)
+        manifest = read_manifest(path, dict(settings), when, place.where)
+        place.keep(path / MANIFEST)
         _remove_temporary_files(path)
-        check_shards(path, manifest)
-        rows = OutputFolder(path, manifest, files or suffix, write, unit, again)
+        place.check(manifest)
+        rows = OutputFolder(place, manifest, files or suffix, write, unit, again)
         try:
             yield rows
         finally:
@@ -148,14 +150,14 @@ class OutputFolder:
 
     def __init__(
         self,
-        folder: Path,
+        place: LocalPlace,
         manifest: Manifest,
         names: str | Sequence[str],
         write: Writer | None,
         unit: int,
         again: Callable[[Document], bool],
     ) -> None:
-        self.folder, self.manifest = folder, manifest
+        self.place, self.folder, self.manifest = place, place.folder, manifest
         self._suffix, self._files = (names, ()) if isinstance(names, str) else ("", names)
         self._size = SPLIT_POSTS if self._files else SHARD_POSTS
         self._write, self._unit, self._again = write, unit, again
@@ -244,7 +246,7 @@ class OutputFolder:
             self._check_read(index, shard.posts)
         if not self.manifest.finished:
             self.manifest.finished, self.manifest.posts = True, self._read.total()
-            self.manifest.save(self.folder)
+            self._save_manifest()
 
     def close(self) -> None:
         """Close what is open; all of it stays."""
@@ -298,12 +300,17 @@ class OutputFolder:
                 read = (paths.paths_from(Document.from_json(row), self.folder) for row in journal.rows())
                 self._write(read, path)
             self.manifest.shards[index : index + 1] = [shard_of(path, journal)]
-            self.manifest.save(self.folder)
+            self.place.keep(path, here=False)
+            self._save_manifest()
         del self._journals[index]
         if self.manifest.shards[index].again:  # the next process makes some of its rows again
             journal.close()
         else:
             journal.remove()
+
+    def _save_manifest(self) -> None:
+        self.manifest.save(self.folder)
+        self.place.keep(self.folder / MANIFEST)
 
     def _journal(self, index: int) -> RowJournal:
         """The rows of a shard that is not finished, as a stopped process left them."""
@@ -324,18 +331,9 @@ class OutputFolder:
         return OtherJob(
             found,
             expected="the posts that the folder was begun with",
-            where=str(self.folder),
+            where=self.place.where,
             remedy="give these posts, name another --out, or begin anew with --restart, which removes the rows there",
         )
-
-
-def _remove_rows(folder: Path, files: Sequence[str]) -> None:
-    """The rows and the manifest of a folder that has one; nothing else is touched."""
-    if (folder / MANIFEST).is_file():
-        rows = (folder / name for name in files)
-        for path in [folder / MANIFEST, *rows, *folder.glob("part-[0-9]*"), *folder.glob(".*.rows")]:
-            if path.is_file():
-                path.unlink()
 
 
 def _remove_temporary_files(folder: Path) -> None:
