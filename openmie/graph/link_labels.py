@@ -12,7 +12,7 @@ SHARES = (0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73)  # of the way from head to ta
 HEIGHT = 14.0
 
 
-class Curve(NamedTuple):
+class LinkCurve(NamedTuple):
     """A quadratic Bézier curve from a head to a tail."""
 
     head: Point
@@ -26,7 +26,7 @@ class Curve(NamedTuple):
         return x, y
 
 
-def place_link_labels(curves: Sequence[Curve], widths: Sequence[float], taken: Iterable[Box]) -> list[float]:
+def place_link_labels(curves: Sequence[LinkCurve], widths: Sequence[float], taken: Iterable[Box]) -> list[float]:
     """For each label the share of the way at which its middle stands.
 
     Args:

@@ -18,7 +18,7 @@ from openmie.data.small_pictures import MinSize
 from openmie.errors import ErrorRecord, ImageError
 from openmie.formats.image_paths import resolve_path
 from openmie.graph.layout import HEIGHT, WIDTH, Point, place_entities
-from openmie.graph.link_labels import Curve, place_link_labels
+from openmie.graph.link_labels import LinkCurve, place_link_labels
 from openmie.graph.neighbourhood import (
     DrawnEntity,
     DrawnLink,
@@ -207,7 +207,7 @@ def _links(
             merged.setdefault(key, {})[link.label or "seen together"] = None
             told.setdefault(key, {}).update(dict.fromkeys(link.documents))
     lines: dict[frozenset[str], int] = {}
-    found, curves = list[dict[str, Any]](), list[Curve]()
+    found, curves = list[dict[str, Any]](), list[LinkCurve]()
     for (head, tail, relation), labels in merged.items():
         pair = frozenset((head, tail))
         bend = (0, 1, -1)[lines.get(pair, 0) % 3] * BEND * (1 if numbers[head] < numbers[tail] else -1)
@@ -235,15 +235,15 @@ def _node_boxes(nodes: list[dict[str, Any]]) -> Iterator[Box]:
         yield x - half, y + radius + 4, x + half, y + radius + 22
 
 
-def link_curve(head: Point, tail: Point, bend: float) -> Curve:
+def link_curve(head: Point, tail: Point, bend: float) -> LinkCurve:
     """The curve from one node to another; `graph.js` has the same formula."""
     dx, dy = tail[0] - head[0], tail[1] - head[1]
     length = math.hypot(dx, dy) or 1.0
     middle = (head[0] + tail[0]) / 2, (head[1] + tail[1]) / 2
-    return Curve(head, (middle[0] - dy / length * 2 * bend, middle[1] + dx / length * 2 * bend), tail)
+    return LinkCurve(head, (middle[0] - dy / length * 2 * bend, middle[1] + dx / length * 2 * bend), tail)
 
 
-def link_path(curve: Curve, radius: float, half: float) -> str:
+def link_path(curve: LinkCurve, radius: float, half: float) -> str:
     """The curve as a path that ends at the edge of its tail, or below its name, of which `half` is half the width.
 
     `graph.js` has the same formula.

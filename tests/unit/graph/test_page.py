@@ -12,7 +12,7 @@ from openmie.data.document import Document, Image, Mention, Region, Relation
 from openmie.errors import OpenMIEError
 from openmie.graph import build_graph, write_neighbourhood
 from openmie.graph.layout import HEIGHT, LEAST, WIDTH, place_entities
-from openmie.graph.link_labels import Curve, place_link_labels
+from openmie.graph.link_labels import LinkCurve, place_link_labels
 from openmie.graph.neighbourhood import find_entity, read_neighbourhood
 from openmie.graph.page import link_curve, link_path
 from openmie.graph.query import open_store
@@ -123,7 +123,7 @@ def test_arrows_end_outside_of_names():
 
 def test_labels_of_links_give_way():
     """To a node in the middle of a link, and to the label of a link that crosses it; one without a label takes none."""
-    along, down = Curve((0, 50), (50, 50), (100, 50)), Curve((50, 0), (50, 50), (50, 100))
+    along, down = LinkCurve((0, 50), (50, 50), (100, 50)), LinkCurve((50, 0), (50, 50), (50, 100))
     assert along.at(0.5) == (50, 50) and along.at(0) == (0, 50) and down.at(1) == (50, 100)
     assert place_link_labels([along], [20], []) == [0.5]
     assert place_link_labels([along, down, down], [20, 0, 20], []) == [0.5, 0.5, 0.34]
