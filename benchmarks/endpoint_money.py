@@ -71,7 +71,7 @@ class Server:
             def handle(self) -> None:
                 try:
                     super().handle()
-                except OSError:
+                except (OSError, ValueError):  # the client has gone, with half a body
                     self.close_connection = True
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
