@@ -13,6 +13,7 @@ from openmie.cli import console, options
 from openmie.errors import ErrorRecord, OpenMIEError
 
 app = typer.Typer(no_args_is_help=True, help="Batch files of a vision-language model: requests out, answers in.")
+RequestsFolder = Annotated[Path, typer.Option(help="Folder to write: files of at most 50,000 requests.")]
 VENDOR = "https://api.openai.com/v1"  # stands for whoever will answer; nothing is sent
 
 
@@ -20,7 +21,7 @@ VENDOR = "https://api.openai.com/v1"  # stands for whoever will answer; nothing 
 def write(
     source: options.Sources,
     model: options.VLM,
-    out: Annotated[Path, typer.Option(help="Folder to write: files of at most 50,000 requests.")],
+    out: RequestsFolder,
     system: options.System = "schema",
     task: options.Tasks = "",
     label: options.Label = None,
@@ -57,7 +58,7 @@ def write(
 def write_captions(
     source: options.Sources,
     model: options.VLM,
-    out: Annotated[Path, typer.Option(help="Folder to write: files of at most 50,000 requests.")],
+    out: RequestsFolder,
     prompt: options.CaptionPrompt = "camim",
     name: options.CaptionName = "",
     split: options.Splits = None,

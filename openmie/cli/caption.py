@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +18,7 @@ def caption(
     context: typer.Context,
     corpus: options.Sources,
     model: options.VLM,
-    out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
+    out: options.SplitsFolder,
     restart: options.Restart = False,
     endpoint: options.Endpoints = None,
     prompt: options.CaptionPrompt = "camim",

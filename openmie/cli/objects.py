@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ def objects(
     model: Annotated[
         str, typer.Option(help="Detector, a hub id or a folder: OWL-ViT, OWLv2, Grounding DINO, MM Grounding DINO.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")],
+    out: options.SplitsFolder,
     restart: options.Restart = False,
     split: options.Splits = None,
     image_dir: options.ImageDir = None,

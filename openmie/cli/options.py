@@ -37,6 +37,7 @@ ImageDir = Annotated[
     typer.Option("--image-dir", help="Folder of the images that the source names; absolute paths may lead into it."),
 ]
 Splits = Annotated[list[str] | None, typer.Option(help="A split; repeatable. Default: all of the corpus.")]
+SplitsFolder = Annotated[Path, typer.Option(help="Folder to write: one file of JSON lines a split.")]
 Restart = Annotated[
     bool, typer.Option("--restart", help="Remove the rows that are in the folder --out, and begin anew.")
 ]
