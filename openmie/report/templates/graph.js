@@ -73,6 +73,7 @@ for (const node of nodes) {
     choose(chosen === node.n ? -1 : node.n);
   });
 }
+svg.parentElement.scrollLeft = (svg.parentElement.scrollWidth - svg.parentElement.clientWidth) / 2;
 all.addEventListener("click", () => choose(-1));
 document.addEventListener("keydown", event => { if (event.key === "Escape") choose(-1); });
 addEventListener("hashchange", () => { if (chosen >= 0) choose(-1); });

@@ -62,13 +62,25 @@ globalThis.look = (() => {
   const along = (points, t) => [0, 1].map(axis =>
     [1, 3, 3, 1].reduce((sum, n, i) => sum + n * (1 - t) ** (3 - i) * t ** i * points[i][axis], 0));
 
-  /** The place on a curve where a label of this width lies on none of the places `taken`, which gets it. */
+  const HIGH = 11; // pixels of a label
+  const SHARES = [0.5, 0.42, 0.58, 0.35, 0.65, 0.28, 0.72, 0.2, 0.8, 0.12, 0.88];
+
+  /** The place on a curve where a label of this width lies on none of the places `taken`, or on the fewest, which get it. */
   function freePlace(points, width, taken) {
-    const over = ([x, y], p) => Math.abs(x - p.x) < (width + p.width) / 2 + 4 && Math.abs(y - p.y) < 11;
-    const tried = [0, -11].flatMap(up => [0.5, 0.35, 0.65, 0.2, 0.8].map(t => along(points, t)).map(([x, y]) => [x, y + up]));
-    const [x, y] = tried.find(at => !taken.some(p => over(at, p))) ?? tried[0];
-    taken.push({ x, y, width });
+    const over = ([x, y], p) => Math.abs(x - p.x) < (width + p.width) / 2 + 4 && Math.abs(y - p.y) < (HIGH + p.height) / 2;
+    const tried = [0, -HIGH].flatMap(up => SHARES.map(t => along(points, t)).map(([x, y]) => [x, y + up]));
+    const costs = tried.map(at => taken.filter(p => over(at, p)).length);
+    const [x, y] = tried[costs.indexOf(Math.min(...costs))];
+    taken.push({ x, y, width, height: HIGH });
     return { x, y: y + 4 };
+  }
+
+  /** Where words of a text stand, line by line: labels of arcs give way to them. */
+  function lines(text, from) {
+    const range = document.createRange();
+    range.selectNodeContents(text);
+    return [...range.getClientRects()].map(({ left, top, width, height }) =>
+      ({ x: left + width / 2 - from.left, y: top + height / 2 - from.top, width, height: Math.max(height - 8, 0) }));
   }
 
   /** One arc with its label, its head at the tail of the relation. */
@@ -108,7 +120,7 @@ globalThis.look = (() => {
       if (!from.width) continue; // not shown
       const places = thing => [...text.querySelectorAll(`mark[data-e="${Number(thing)}"]:not(.faint)`)]
         .map(mark => place(mark, from));
-      const drawing = element("svg", { class: "arcs", "aria-hidden": "true" }), drawn = [], taken = [];
+      const drawing = element("svg", { class: "arcs", "aria-hidden": "true" }), drawn = [], taken = lines(text, from);
       for (const { parts, label, ends } of rows) {
         const pair = closest(places(ends[0]), places(ends[1]));
         if (!pair) continue;

@@ -322,6 +322,34 @@ def test_pages_of_a_view_are_drawn_alike(browser, tmp_path):
     page.close()
 
 
+def test_labels_of_arcs_hide_no_word(browser, tmp_path):
+    """Of relations whose ends are several lines apart, on a narrow screen: labels stand between the lines."""
+    text = "Eileen Collins, the first woman to command a Space Shuttle, poses for NASA with a model in Elmira"
+    ends = [
+        Mention(id=name, start=text.index(name), end=text.index(name) + len(name), label="X")
+        for name in ("Eileen Collins", "NASA", "Elmira")
+    ]
+    relations = [Relation(head=a.id, tail=b.id, label="member of") for a, b in ((ends[0], ends[1]), (ends[2], ends[0]))]
+    write_view(lambda: iter([Document(id="p", text=text, mentions=ends, relations=relations)]), tmp_path, "result")
+    page = browser.new_page(viewport={"width": 360, "height": 700})
+    page.goto((tmp_path / "index.html").as_uri())
+    hidden = """() => {
+      const range = document.createRange(), found = [];
+      const words = document.createTreeWalker(document.querySelector(".text"), NodeFilter.SHOW_TEXT);
+      const labels = [...document.querySelectorAll(".arcs text")].map(label => label.getBoundingClientRect());
+      const over = (a, b) => a.left < b.right && b.left < a.right && a.top + 5 < b.bottom && b.top + 5 < a.bottom;
+      while (words.nextNode()) {
+        if (words.currentNode.parentElement.closest(".arcs")) continue;
+        range.selectNodeContents(words.currentNode);
+        if ([...range.getClientRects()].some(line => labels.some(label => over(line, label))))
+          found.push(words.currentNode.data);
+      }
+      return [labels.length, found];
+    }"""
+    assert page.evaluate(hidden) == [2, []]
+    page.close()
+
+
 def test_reports_and_graphs_have_no_violation(browser, tmp_path):
     """The rules of access on `report.html`, light and dark, and on the page of a neighbourhood."""
     pytest.importorskip("pyoxigraph", reason="pyoxigraph is not installed")
