@@ -77,7 +77,7 @@ def test_extract_with_labels_of_ones_own(stub, tmp_path):
     found = Document.from_json(run(*ONE, "--image", tmp_path / "a.png", *asked).stdout)
     assert [(m.text, m.label) for m in found.mentions] == [("Ada", "PER"), ("Bo", "PER")]
     ((model, endpoint, cache, settings),) = stub.connected
-    assert (model, endpoint, cache) == ("some/model", url, None) and (tmp_path / "answers.db").exists()
+    assert (model, endpoint, cache) == ("some/model", [url], None) and (tmp_path / "answers.db").exists()
     assert settings == {"max_tokens": 99, "dialect": "plain"}
     assert "PER: a person" in stub.asked[0].prompt and stub.asked[0].images[0].size == (50, 40)
     assert "Ada" in run(*ONE, *asked, "--format", "table").output
