@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import weakref
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,7 @@ class DocumentFile(Sequence[Document]):
     def __init__(self, documents: Iterable[Document], folder: Path, name: str = "") -> None:
         self._path = folder / name if name else None
         self._file: IO[bytes] = open(self._path, "wb+") if self._path else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # open as long as the sequence is there
+        weakref.finalize(self, self._file.close)
         self._ends, self._whole, digest = array("Q", [0]), dict[int, Document](), hashlib.sha256()
         for i, document in enumerate(documents):
             line = document.to_json().encode("utf8", "surrogatepass")
@@ -68,6 +70,7 @@ class DocumentFile(Sequence[Document]):
         found = cls.__new__(cls)
         found._path, found._whole, found.digest = None, {}, digest
         found._file, found._ends = open(path, "rb"), array("Q")  # noqa: SIM115
+        weakref.finalize(found, found._file.close)
         with open(_ends_of(path), "rb") as file:
             found._ends.frombytes(file.read())
         return found

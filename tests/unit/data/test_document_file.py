@@ -1,5 +1,8 @@
 """Documents in a temporary file are the documents, one at a time."""
 
+import gc
+import warnings
+
 import pytest
 
 from openmie.data.document_file import DocumentFile
@@ -35,3 +38,15 @@ def test_another_process_opens_the_file_by_its_name(tmp_path):
     assert written.is_whole and not DocumentFile(small.documents(1), tmp_path).is_whole
     written.unlink()
     assert not list(tmp_path.iterdir()) and list(found) == list(written) == documents and found.digest == written.digest
+
+
+def test_the_file_is_closed_with_the_sequence(tmp_path):
+    """Else the interpreter says after each training that a file was left open."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        written = DocumentFile([d.replace(images=()) for d in small.documents(2)], tmp_path, "shared")
+        found = DocumentFile.opened(tmp_path / "shared", written.digest)
+        assert list(found) == list(written)
+        del written, found
+        gc.collect()
+    assert [str(w.message) for w in told] == []
