@@ -67,7 +67,7 @@ def test_columns_and_format_are_named(command, tmp_path, monkeypatch):
     row = json.loads(line)
     assert (row["id"], row["text"], row["source"]) == ("7", "red kites", {"likes": "3"})
     assert row["captions"] == {"stub": "a red square"} if command == "caption" else len(row["images"]) == 2
-    with pytest.raises(CorpusError, match="--text-column n, where it was begun with tweet"):  # another job than the folder was begun with
+    with pytest.raises(CorpusError, match="--text-column n, where it was begun with"):  # is another job
         run(command, tmp_path / "posts.export", *named[:2], "--text-column", "n", *named[4:], *options)
     with pytest.raises(CorpusError, match="--from csv with"):
         run(command, f"jsonl:{tmp_path}", "--from", "csv", *options)

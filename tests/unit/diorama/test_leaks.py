@@ -90,6 +90,7 @@ def bag():
     return make_pipeline(make_union(words, chars), LogisticRegression(max_iter=400, C=0.02))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("names", "gold"), [(1, "types"), (2, "relation"), (2, "types")])
 def test_words_and_characters_of_ambiguous_posts_tell_nothing(names, gold):
     found = ambiguous(names)[:2400]

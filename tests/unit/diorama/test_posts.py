@@ -193,6 +193,7 @@ def test_a_patch_of_the_translation_is_cut_from_the_translation():
     assert np.array_equal(np.asarray(images.image_or_crop(d, patch, {})), shown)
 
 
+@pytest.mark.slow
 def test_shares_are_as_dialled():
     found = some(6000, two_names=0.4, ambiguous=0.3, unrelated=0.5, clutter=0.2, missing_text=0.1, missing_image=0.2)
 
