@@ -1,10 +1,12 @@
 """What `extract` costs on top of its encoder, and where: CPU seconds of one thread, all in one run.
 
-    python benchmarks/extract_speed.py [--posts 640] [--rounds 3] [--runtimes] [--profile] [--out FILE]
+    python benchmarks/extract_speed.py [--posts 640] [--rounds 3] [--photographs DIR] [--runtimes] [--profile]
 
 The posts are the texts of Diorama's, which are made up. In each round the stages take turns: the bare forward of the
 encoder over the same rows of tokens, in the same batches; the tower with its tokenizer; entities; whole predictions;
 and `extract` from a file of posts into a folder of rows. Ratios are of the least of the rounds.
+`--photographs` gives each post one of the JPEG files of a folder, in turn, and compares with the two towers: the
+forwards of the encoder and of the detector, which reads photographs one by one (words in them are not read).
 `--runtimes` compares predictions with the encoder in other number types with float32, by time and by the largest
 difference of a score; `--profile` prints what Python spends beside the forward.
 """
@@ -27,9 +29,14 @@ from typing import Any
 import torch
 
 from openmie.base.labels import label_texts
+from openmie.base.objects import default_detector, fit
+from openmie.base.photograph import DETECTOR_SIDE, PhotographReader
+from openmie.base.photograph_part import PhotographPart
 from openmie.base.predictor import Base
 from openmie.base.tower import BATCH_TOKENS
-from openmie.data.document import Document
+from openmie.data.document import Document, Image
+from openmie.data.images import load_small
+from openmie.data.small_pictures import MinSize
 from openmie.diorama import Config, generate
 from openmie.formats import registry
 from openmie.formats.sharded_output import open_output_folder
@@ -102,6 +109,36 @@ def stages(base: Base, posts: Sequence[Document], folder: Path) -> dict[str, Cal
         "predictions": lambda: base.predict(posts),
         "extract: file to folder": extract,
         "reading alone": lambda: list(pipeline.read_posts(str(source))),
+    }
+
+
+def photograph_stages(
+    base: Base, posts: Sequence[Document], photographs: Sequence[Path]
+) -> dict[str, Callable[[], object]]:
+    """The jobs for posts with a photograph each, from the two towers alone to whole predictions."""
+    whole = Base(base.text, PhotographPart(PhotographReader(words=False)), facts=base.facts, query=base.query)
+    posts = [
+        post.replace(images=(Image(id="main", path=str(photographs[n % len(photographs)])),))
+        for n, post in enumerate(posts)
+    ]
+    read = forwards(base.text, [post.text for post in posts])
+    detector = default_detector()
+    pictures = [load_small(post.images[0], MinSize(longer=DETECTOR_SIDE))[0] for post in posts]
+    fitted = [fit(picture, detector.model.config.size).pixels for picture in pictures]
+    pixels = [x[None].contiguous(memory_format=torch.channels_last) for x in fitted]
+
+    @torch.inference_mode()
+    def towers() -> None:
+        read()
+        for one in pixels:
+            detector.model(one)
+
+    return {
+        "the two forwards alone, text and photograph": towers,
+        "photographs: file to pixels": lambda: [
+            fit(load_small(post.images[0], MinSize(longer=DETECTOR_SIDE))[0], 416) for post in posts
+        ],
+        "predictions, text and photograph": lambda: whole.predict(posts),
     }
 
 
@@ -186,6 +223,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--posts", type=int, default=640)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--photographs", type=Path, help="folder of JPEG files")
     arguments.add_argument("--runtimes", action="store_true")
     arguments.add_argument("--profile", action="store_true")
     arguments.add_argument("--out", type=Path)
@@ -198,17 +236,20 @@ def main() -> None:
     posts = [Document(id=post.id, text=post.text) for post in generate(Config(), "test", given.posts, pixels=False)]
     with tempfile.TemporaryDirectory() as name:
         jobs = stages(base, posts, Path(name))
+        if given.photographs:
+            jobs |= photograph_stages(base, posts, sorted(given.photographs.glob("*.jpg")))
         least = rounds(jobs, given.rounds)
         if given.profile:
             profile = cProfile.Profile()
             with profile, contextlib.suppress(KeyboardInterrupt):
                 jobs["extract: file to folder"]()
             pstats.Stats(profile).sort_stats("tottime").print_stats(25)
-    first = least["the encoder's forward alone"]
+    first, both = least["the encoder's forward alone"], least.get("the two forwards alone, text and photograph", 0.0)
     record: dict[str, Any] = {"posts": len(posts), "torch": torch.__version__}
     record["stages"] = {
-        stage: {"CPU ms a post": round(s / len(posts) * 1000, 3), "of the forward": round(s / first, 2)}
+        stage: {"CPU ms a post": round(s / len(posts) * 1000, 3), "of the forward": round(s / (of or first), 2)}
         for stage, s in least.items()
+        for of in [both if "photograph" in stage else first]
     }
     print(json.dumps(record, indent=1), flush=True)
     if given.runtimes:
