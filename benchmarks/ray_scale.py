@@ -46,6 +46,10 @@ class Sleeping:
         self.seconds, self.facts = seconds, dict[str, Any]()
         self.log = Path(log) / f"{os.getpid()}" if log else None
 
+    def take_usage(self) -> dict[str, Any]:
+        """It uses nothing that a command tells of."""
+        return {}
+
     def __call__(self, items: Sequence[Document | ErrorRecord]) -> Iterator[Document]:
         began = time.time()
         time.sleep(self.seconds * len(items))
