@@ -302,9 +302,8 @@ function listen() {
 }
 
 /** What this tab showed before a reload, without its pictures where they were not saved. */
-async function restore() {
-  const draft = readDraft();
-  if (!draft) return;
+async function restore(draft) {
+  if (!draft || state.history || state.asked) return; // something was opened while the page was starting
   $("text").value = draft.text;
   if (draft.version) {
     await openStored(draft.id);
@@ -319,7 +318,7 @@ const begin = guarded(async () => {
     $("token-form").hidden = false;
     return;
   }
-  const query = new URLSearchParams(location.hash.slice(1));
+  const query = new URLSearchParams(location.hash.slice(1)), draft = readDraft(); // of before: later ones are this page's
   const [facts, { models }] = [await ask("v1/page"), await ask("v1/models")];
   Object.assign(state, { facts, models });
   $("token-form").hidden = true;
@@ -330,7 +329,7 @@ const begin = guarded(async () => {
     button.hidden = !["json", ...facts.formats].includes(button.dataset.format);
   }
   await listStored();
-  await restore();
+  await restore(draft);
 });
 
 const query = new URLSearchParams(location.hash.slice(1));

@@ -61,12 +61,14 @@ def service(tmp_path_factory):
 
 
 @contextmanager
-def opened(browser, address, query="", **settings):
-    """A page with the token, whose errors and requests are kept."""
+def opened(browser, address, query="", slow="", **settings):
+    """A page with the token, whose errors and requests are kept; requests of `slow` wait in `held`."""
     context = browser.new_context(accept_downloads=True, **settings)
     context.set_default_timeout(60_000)
     page = context.new_page()
-    page.wrong, page.asked = [], []
+    page.wrong, page.asked, page.held = [], [], []
+    if slow:
+        page.route(slow, lambda route: page.held.append(route))
     page.on("pageerror", lambda error: page.wrong.append(str(error)))
     page.on("dialog", lambda dialog: page.wrong.append("dialog"))
     page.on("request", lambda request: page.asked.append(request.url))
@@ -237,6 +239,20 @@ def test_a_correction_is_undone_saved_and_kept_apart_in_two_tabs(browser, servic
         page.keyboard.press("Control+s")  # what is open can be saved again, with its picture
         until(page, "document.getElementById('saving').textContent.startsWith('Saved at')")
         assert (folder / "gold" / saved(folder)[0].images[0].path).is_file()
+
+
+def test_what_is_opened_while_the_page_starts_is_not_replaced_by_its_draft(browser, service):
+    address, folder = service
+    picture = Image(id="main", path="/elsewhere/photo.png", width=400, height=300)
+    seen = Document(id="one", text="Ada in Rome", images=(picture,))
+    (folder / "early.jsonl").write_text(seen.to_json(), encoding="utf8")
+    with opened(browser, address, slow="**/v1/annotations") as page:
+        page.set_input_files("#results-file", [folder / "early.jsonl", folder / "photo.png"])
+        until(page, "document.querySelector('#card img')?.naturalWidth === 400")
+        until(page, "sessionStorage.length > 0")
+        page.held[0].continue_()
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.querySelector('#card img')?.naturalWidth") == 400
 
 
 def test_results_are_shown_and_corrected(browser, service):
