@@ -221,6 +221,7 @@ def test_no_boxes(tmp_path):
         load(f"gmner:{packed(tmp_path)}")
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_real(corpora):
     corpus = load(f"gmner:{corpora}/gmner?captions=owl")

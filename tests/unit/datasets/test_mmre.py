@@ -181,6 +181,7 @@ def test_ceiling_has_known_ends():
 # -- the real files
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_gmner_has_5612_tweets_to_ground(request):
     source = corpora.load(f"gmner:{request.getfixturevalue('corpora')}/gmner")

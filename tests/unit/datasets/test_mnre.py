@@ -151,6 +151,7 @@ def test_version_1_writes_none_in_small_letters_and_numbers_for_images(tmp_path)
                 assert (found.f1, found.predicted, found.gold) == (0, 0, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_real(corpora):
     corpus = load(f"mnre:{corpora}/mnre")

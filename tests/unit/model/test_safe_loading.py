@@ -217,6 +217,7 @@ def test_the_library_alone_asks_and_runs_the_code_of_these_folders(originals, py
     assert (tmp_path / "has_run").exists(), ran.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_commands_end_with_one_line_and_code_2(originals, python, tmp_path):
     marker, folder = tmp_path / "has_run", tmp_path / "saved"
     Model.new(small.recipe()).save_pretrained(folder)

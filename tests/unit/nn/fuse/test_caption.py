@@ -278,6 +278,7 @@ def test_pairs_share_all_weights():
     assert {n for n, _ in built(SMALL).input_projection.named_parameters()} == roles
 
 
+@pytest.mark.slow
 def test_gradient_is_that_of_differences():
     s = streams()
     module = built(SMALL)
