@@ -88,6 +88,7 @@ def test_texts_without_names(text):
     assert found.text == text and found.relations == () and len(found.mentions) <= 1
 
 
+@pytest.mark.slow
 def test_offsets_of_odd_texts_and_batches_of_them(base):
     drawn = random.Random(0)
     texts = [" ".join(drawn.choices(ALPHABET, k=drawn.randint(1, 40))) for _ in range(80)]

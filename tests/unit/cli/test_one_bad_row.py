@@ -384,6 +384,7 @@ def of_json_lines(document, where):
     return document.model_copy(update={"id": "1", "errors": tuple(records)})
 
 
+@pytest.mark.slow
 @settings(max_examples=600, deadline=None, database=None)
 @given(layers)
 @example({"id": ""})
